@@ -1,0 +1,344 @@
+"""One cluster: get, list, server-side apply, patch, delete, watch, and HTTP to a pod through the API server."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import aiohttp
+
+from kube.connect import Connection, connect
+from kube.errors import ClusterUnreachableError, KubeError, NotFoundError, error_for
+from kube.kinds import KNOWN, Kind, Manifest, kind_of, label_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectList:
+    """A list and the resource version from which a watch goes on."""
+
+    items: list[Manifest]
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``, with the object as it is then."""
+
+    type: str
+    object: Manifest
+
+
+class Cluster:
+    """An open connection; make it with :meth:`open`, use it as an async context manager."""
+
+    def __init__(self, connection: Connection, session: aiohttp.ClientSession) -> None:
+        self.connection = connection
+        self.namespace = connection.namespace
+        self._session = session
+        self._kinds = dict(KNOWN)
+
+    @classmethod
+    async def open(cls, *, kubeconfig: str | None = None, context: str | None = None) -> Cluster:
+        """Connect as :func:`kube.connect.connect` finds it; no request is made yet."""
+        found = await connect(kubeconfig, context)
+        connector = aiohttp.TCPConnector(ssl=found.tls, limit=200)
+        return cls(found, aiohttp.ClientSession(connector=connector, read_bufsize=2**21))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        await self._session.close()
+
+    # ------------------------------------------------------------------ reading
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Manifest:
+        """One object.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await self.request("GET", kind.path(namespace, name), what=_what("get", kind, namespace, name))
+
+    async def find(self, kind: Kind, name: str, namespace: str | None = None) -> Manifest | None:
+        """One object, or None where there is none."""
+        try:
+            return await self.get(kind, name, namespace)
+        except NotFoundError:
+            return None
+
+    async def list(self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = "") -> ObjectList:
+        """All objects of a kind, in one namespace or (None) in all of them."""
+        query = {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
+        body = await self.request("GET", kind.path(namespace), query=query, what=_what("list", kind, namespace))
+        items = body.get("items") or []
+        for item in items:
+            item.setdefault("apiVersion", kind.api_version)
+            item.setdefault("kind", kind.kind)
+        return ObjectList(items, body.get("metadata", {}).get("resourceVersion", ""))
+
+    async def watch(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        resource_version: str = "",
+        labels: str = "",
+        seconds: int = 300,
+    ) -> AsyncIterator[WatchEvent]:
+        """Changes from ``resource_version`` on, until the server closes after about ``seconds``.
+
+        Raises:
+            KubeError: status 410 when the version is too old: list again.
+            ClusterUnreachableError: the connection broke.
+        """
+        query = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
+        query |= {
+            key: value for key, value in (("resourceVersion", resource_version), ("labelSelector", labels)) if value
+        }
+        what = _what("watch", kind, namespace)
+        async with self._open("GET", kind.path(namespace), query, None, {}, None, what) as response:
+            await _check(response, what)
+            try:
+                async for line in response.content:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise error_for(int(event["object"].get("code", 500)), event["object"], what)
+                    yield WatchEvent(event["type"], event["object"])
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                raise ClusterUnreachableError(f"{what}: {error}") from error
+
+    # ------------------------------------------------------------------ writing
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """POST an object.
+
+        Raises:
+            ConflictError: it exists.
+        """
+        kind = await self.resolve(manifest)
+        path = kind.path(manifest["metadata"].get("namespace"))
+        return await self.request("POST", path, body=manifest, what=f"create {label_of(manifest)}")
+
+    async def apply(
+        self,
+        manifest: Manifest,
+        *,
+        manager: str,
+        force: bool = False,
+        dry_run: bool = False,
+        subresource: str | None = None,
+    ) -> Manifest:
+        """Server-side apply: make the fields in ``manifest`` true, as ``manager``.
+
+        Raises:
+            ConflictError: another manager owns a field and ``force`` is off.
+            InvalidError: the object breaks its schema, also for unknown fields.
+        """
+        kind = await self.resolve(manifest)
+        meta = manifest["metadata"]
+        query = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
+        path = kind.path(meta.get("namespace"), meta["name"], subresource)
+        return await self.request(
+            "PATCH", path, query=query, body=manifest, content_type=APPLY_PATCH, what=f"apply {label_of(manifest)}"
+        )
+
+    async def json_patch(
+        self, kind: Kind, name: str, namespace: str | None, ops: Sequence[Manifest], *, manager: str
+    ) -> Manifest:
+        """RFC 6902 patch, atomic: a failed ``test`` changes nothing.
+
+        Raises:
+            InvalidError: a ``test`` failed or a path does not exist.
+        """
+        return await self._patch(kind, name, namespace, list(ops), JSON_PATCH, manager, None)
+
+    async def merge_patch(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str | None,
+        patch: Manifest,
+        *,
+        manager: str,
+        subresource: str | None = None,
+    ) -> Manifest:
+        """RFC 7386 patch; with ``metadata.resourceVersion`` in it, an optimistic lock.
+
+        Raises:
+            ConflictError: the resource version is not the newest.
+        """
+        return await self._patch(kind, name, namespace, patch, MERGE_PATCH, manager, subresource)
+
+    async def _patch(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str | None,
+        body: Any,
+        content_type: str,
+        manager: str,
+        subresource: str | None,
+    ) -> Manifest:
+        path = kind.path(namespace, name, subresource)
+        what = _what("patch", kind, namespace, name)
+        query = {"fieldManager": manager}
+        return await self.request("PATCH", path, query=query, body=body, content_type=content_type, what=what)
+
+    async def delete(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str | None = None,
+        *,
+        propagation: Propagation = "Background",
+        uid: str = "",
+    ) -> bool:
+        """Delete an object; False where it was already gone.
+
+        Raises:
+            ConflictError: ``uid`` is given and the object of that name is another one.
+        """
+        body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        try:
+            await self.request(
+                "DELETE", kind.path(namespace, name), body=body, what=_what("delete", kind, namespace, name)
+            )
+        except NotFoundError:
+            return False
+        return True
+
+    # ------------------------------------------------------------------ plumbing
+
+    async def resolve(self, manifest: Manifest) -> Kind:
+        """The :class:`Kind` of a manifest, asked of the server for kinds not known.
+
+        Raises:
+            NotFoundError: the server has no such kind (is its CRD installed?).
+        """
+        key = kind_of(manifest)
+        if key not in self._kinds:
+            await self._discover(key[0])
+        if key not in self._kinds:
+            raise NotFoundError(f"the cluster has no kind {key[1]} in {key[0]}: is its CRD installed?", status=404)
+        return self._kinds[key]
+
+    async def _discover(self, api_version: str) -> None:
+        base = Kind(api_version, "", "").base
+        try:
+            found = await self.request("GET", base, what=f"discover {api_version}")
+        except NotFoundError:
+            return
+        for entry in found.get("resources", []):
+            if "/" not in entry["name"]:
+                kind = Kind(api_version, entry["kind"], entry["name"], bool(entry["namespaced"]))
+                self._kinds[(api_version, entry["kind"])] = kind
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        query: dict[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        seconds: float = 30.0,
+    ) -> Manifest:
+        """One JSON request.
+
+        Raises:
+            KubeError: or one of its children, as the server's answer says.
+        """
+        headers = {"Content-Type": content_type} if body is not None else {}
+        data = json.dumps(body).encode() if body is not None else None
+        async with self._open(method, path, query or {}, data, headers, seconds, what) as response:
+            await _check(response, what)
+            try:
+                parsed = await response.json(content_type=None)
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                raise ClusterUnreachableError(f"{what}: {error}") from error
+        return parsed if isinstance(parsed, dict) else {"value": parsed}
+
+    async def pod_text(self, namespace: str, pod: str, port: int, path: str, *, seconds: float = 5.0) -> str:
+        """GET ``path`` of a pod through the API server's proxy: works from wherever the API server does.
+
+        Raises:
+            KubeError: the pod does not answer, or answers with an error.
+        """
+        what = f"GET {path} of pod {namespace}/{pod}:{port}"
+        url = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
+        return await self._text(url, what, seconds)
+
+    async def logs(self, namespace: str, pod: str, *, container: str = "", tail: int = 200) -> str:
+        """The last ``tail`` lines a container wrote.
+
+        Raises:
+            KubeError: no such pod, or it has not started.
+        """
+        query = f"?tailLines={tail}" + (f"&container={container}" if container else "")
+        return await self._text(
+            f"/api/v1/namespaces/{namespace}/pods/{pod}/log{query}", f"logs of {namespace}/{pod}", 30.0
+        )
+
+    async def _text(self, url: str, what: str, seconds: float) -> str:
+        async with self._open("GET", url, {}, None, {}, seconds, what) as response:
+            await _check(response, what)
+            return await response.text()
+
+    @asynccontextmanager
+    async def _open(
+        self, method: str, path: str, query: dict[str, str], data: bytes | None, headers: dict[str, str],
+        seconds: float | None, what: str,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
+        token = await self.connection.bearer()
+        sent = {**headers, **({"Authorization": token} if token else {})}
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=5.0)
+        try:
+            response = await self._session.request(
+                method, self.connection.host + path, params=query, data=data, headers=sent, timeout=timeout
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            said = str(error) or type(error).__name__
+            raise ClusterUnreachableError(f"{what}: no answer from {self.connection.host}: {said}") from error
+        try:
+            yield response
+        finally:
+            response.release()
+
+
+async def _check(response: aiohttp.ClientResponse, what: str) -> None:
+    if response.status < 400:  # noqa: PLR2004 - HTTP
+        return
+    text = await response.text()
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = {"message": text.strip()[:500]}
+    raise error_for(response.status, body if isinstance(body, dict) else {"message": text[:500]}, what)
+
+
+def _what(verb: str, kind: Kind, namespace: str | None, name: str = "") -> str:
+    where = f"{namespace}/{name}" if namespace and name else (name or namespace or "all namespaces")
+    return f"{verb} {kind.kind} {where}"
+
+
+__all__ = ["Cluster", "KubeError", "ObjectList", "WatchEvent"]

@@ -1,0 +1,124 @@
+"""Finding the cluster: flags, a sandbox's own kubeconfig, ``KUBECONFIG``, the home folder, or the pod we run in."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kube.errors import ClusterUnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+@dataclass(slots=True)
+class Connection:
+    """What a session needs: where the server is, how to trust it, how to be trusted."""
+
+    host: str
+    tls: ssl.SSLContext
+    namespace: str
+    bearer: Callable[[], Awaitable[str | None]] = field(repr=False)
+    in_cluster: bool = False
+
+
+def sandbox_kubeconfig(name: str) -> Path:
+    """Where ``grayling sandbox`` keeps the kubeconfig of the box called ``name``."""
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "grayling" / "sandbox" / name / "kubeconfig"
+
+
+def locate(kubeconfig: str | None, context: str | None) -> tuple[str | None, str | None]:
+    """The kubeconfig file(s) and context to use; ``(None, None)`` means the pod's own service account.
+
+    A context called ``grayling-<name>`` finds that sandbox without any file named. When nothing is said anywhere and
+    only the default sandbox exists, it is taken.
+
+    Raises:
+        UsageError: a kubeconfig that is not there, or nothing to connect to.
+    """
+    if kubeconfig:
+        return _existing(kubeconfig, "--kubeconfig"), context
+    if context and context.startswith("grayling-"):
+        candidate = sandbox_kubeconfig(context.removeprefix("grayling-"))
+        if candidate.exists():
+            return str(candidate), context
+    if env := os.environ.get("KUBECONFIG"):
+        return env, context
+    home = Path.home() / ".kube" / "config"
+    if home.exists():
+        return str(home), context
+    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return None, None
+    if sandbox_kubeconfig("default").exists():
+        return str(sandbox_kubeconfig("default")), context
+    raise UsageError(
+        "no cluster to talk to: there is no KUBECONFIG, no ~/.kube/config and no sandbox; "
+        "pass --kubeconfig FILE or --context NAME, or start a sandbox with `grayling sandbox up`"
+    )
+
+
+def _existing(path: str, flag: str) -> str:
+    if not Path(path).exists():
+        raise UsageError(f"{flag} {path}: no such file")
+    return path
+
+
+async def connect(kubeconfig: str | None = None, context: str | None = None) -> Connection:
+    """Read the credentials.
+
+    Raises:
+        UsageError: no cluster is configured, or the context does not exist.
+        ClusterUnreachableError: the credentials cannot be read.
+    """
+    path, name = locate(kubeconfig, context)
+    from kubernetes.aio import client, config
+
+    settings = client.Configuration()
+    try:
+        if path is None:
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            await config.load_kube_config(path, name, settings, persist_config=False)
+    except config.ConfigException as error:
+        raise UsageError(f"kubeconfig {path or '(in cluster)'}: {error}") from error
+    except OSError as error:
+        raise ClusterUnreachableError(f"kubeconfig {path}: {error}") from error
+    return Connection(
+        host=settings.host.rstrip("/"),
+        tls=_tls(settings),
+        namespace=_namespace(path, name),
+        bearer=lambda: settings.get_api_key_with_prefix("BearerToken"),
+        in_cluster=path is None,
+    )
+
+
+def _tls(settings: object) -> ssl.SSLContext:
+    get = settings.__dict__.get
+    context = ssl.create_default_context(cafile=get("ssl_ca_cert"), cadata=get("ca_cert_data"))
+    if get("cert_file"):
+        context.load_cert_chain(str(get("cert_file")), get("key_file"))
+    if not get("verify_ssl", True):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _namespace(path: str | None, context: str | None) -> str:
+    if path is None:
+        mounted = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+        return mounted.read_text().strip() if mounted.exists() else "default"
+    import yaml
+
+    for file in path.split(os.pathsep):
+        if not Path(file).exists():
+            continue
+        document = yaml.safe_load(Path(file).read_text()) or {}
+        wanted = context or document.get("current-context")
+        for entry in document.get("contexts") or ():
+            if entry.get("name") == wanted:
+                return str((entry.get("context") or {}).get("namespace") or "default")
+    return "default"

@@ -1,0 +1,97 @@
+"""Which URL an object lives at: the kinds Grayling itself writes are known, the rest are asked of the server once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Manifest: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object as the API server addresses it."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def base(self) -> str:
+        """The root of its group and version: ``/api/v1`` or ``/apis/<group>/<version>``."""
+        return f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+        """The URL path of the collection, or of one object, or of a subresource of it."""
+        parts = [self.base]
+        if self.namespaced and namespace:
+            parts.append(f"namespaces/{namespace}")
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/".join(parts)
+
+
+POD = Kind("v1", "Pod", "pods")
+SERVICE = Kind("v1", "Service", "services")
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+SECRET = Kind("v1", "Secret", "secrets")
+NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+EVENT = Kind("v1", "Event", "events")
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+GRAY_RELEASE = Kind("grayling.dev/v1alpha1", "GrayRelease", "grayreleases")
+APPROVAL = Kind("grayling.dev/v1alpha1", "Approval", "approvals")
+
+KNOWN: dict[tuple[str, str], Kind] = {
+    (kind.api_version, kind.kind): kind
+    for kind in (
+        POD,
+        SERVICE,
+        CONFIG_MAP,
+        SECRET,
+        NAMESPACE,
+        EVENT,
+        DEPLOYMENT,
+        LEASE,
+        HTTP_ROUTE,
+        GATEWAY,
+        GRAY_RELEASE,
+        APPROVAL,
+        Kind("v1", "ServiceAccount", "serviceaccounts"),
+        Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+        Kind("apps/v1", "StatefulSet", "statefulsets"),
+        Kind("apps/v1", "DaemonSet", "daemonsets"),
+        Kind("batch/v1", "Job", "jobs"),
+        Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+        Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+        Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+        Kind("rbac.authorization.k8s.io/v1", "Role", "roles"),
+        Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
+        Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False),
+        Kind("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
+        Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False),
+        Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", namespaced=False),
+    )
+}
+
+
+def kind_of(manifest: Manifest) -> tuple[str, str]:
+    """``(apiVersion, kind)`` of a manifest.
+
+    Raises:
+        KeyError: one of the two is missing.
+    """
+    return str(manifest["apiVersion"]), str(manifest["kind"])
+
+
+def label_of(manifest: Manifest) -> str:
+    """How messages name an object: ``Deployment shop/checkout``."""
+    meta = manifest.get("metadata") or {}
+    name = meta.get("name", "?")
+    return (
+        f"{manifest.get('kind', '?')} {meta['namespace']}/{name}"
+        if meta.get("namespace")
+        else f"{manifest.get('kind', '?')} {name}"
+    )
