@@ -1,0 +1,148 @@
+"""Revisions: immutable, named by the hash of what they run, each with a Deployment, a Service and its files of its own.
+
+Bringing a version in never edits the running one. Objects of a revision carry the GrayRelease as owner, so that the
+garbage collector removes them with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from copy import deepcopy
+from typing import Any
+
+from rollout.spec import API_VERSION, GROUP, KIND, Spec
+
+Manifest = dict[str, Any]
+RELEASE_LABEL = f"{GROUP}/release"
+REVISION_LABEL = f"{GROUP}/revision"
+IMAGE_ANNOTATION = f"{GROUP}/image"
+MANAGER = "grayling-engine"
+
+
+def revision_of(name: str, spec: Spec) -> str:
+    """Name of the revision that ``spec`` describes: ``<release>-<8 hex>``.
+
+    Covered: pod template, configuration files, their mount path and the ports. Not covered: scale, strategy, analysis
+    and traffic, so that changing those starts no release.
+    """
+    work = spec.workload
+    essence = {
+        "template": work.template,
+        "config": work.config,
+        "mount": work.config_mount_path if work.config else "",
+        "ports": [port.wire() for port in work.ports],
+    }
+    canonical = json.dumps(essence, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"{name}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+
+
+def image_of(spec: Spec) -> str:
+    """The image of the first container, as people name the version; empty where the template has none."""
+    containers = spec.workload.template.get("spec", {}).get("containers") or [{}]
+    return str(containers[0].get("image", ""))
+
+
+def replicas_for(total: int, weight: int) -> int:
+    """Pods that a share of ``weight`` percent needs out of ``total``: rounded up, at least one, never more than total."""
+    return max(1, min(total, math.ceil(total * weight / 100)))
+
+
+def labels_of(name: str, revision: str) -> dict[str, str]:
+    """Labels that tell a revision's objects."""
+    return {RELEASE_LABEL: name, REVISION_LABEL: revision, "app.kubernetes.io/managed-by": "grayling"}
+
+
+def owner_of(name: str, uid: str) -> Manifest:
+    """The owner reference that ties an object to its GrayRelease."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def manifests_of(name: str, namespace: str, uid: str, spec: Spec, *, replicas: int) -> list[Manifest]:
+    """Everything the revision of ``spec`` needs, in the order in which it is applied; the Deployment comes last."""
+    revision = revision_of(name, spec)
+    meta = {
+        "name": revision,
+        "namespace": namespace,
+        "labels": labels_of(name, revision),
+        "ownerReferences": [owner_of(name, uid)],
+    }
+    made: list[Manifest] = []
+    if spec.workload.config:
+        made.append(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": deepcopy(meta),
+                "data": dict(spec.workload.config),
+                "immutable": True,
+            }
+        )
+    if spec.workload.ports:
+        made.append(_service(meta, name, revision, spec))
+    made.append(_disruption_budget(meta, name, revision, spec))
+    made.append(_deployment(meta, name, revision, spec, replicas))
+    return made
+
+
+def _service(meta: Manifest, name: str, revision: str, spec: Spec) -> Manifest:
+    ports = []
+    for port in spec.workload.ports:
+        entry = {"name": port.name, "port": port.port, "targetPort": port.target_port or port.port, "protocol": "TCP"}
+        ports.append(entry | ({"appProtocol": port.app_protocol} if port.app_protocol else {}))
+    selector = {RELEASE_LABEL: name, REVISION_LABEL: revision}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": deepcopy(meta),
+        "spec": {"selector": selector, "ports": ports, "type": "ClusterIP"},
+    }
+
+
+def _disruption_budget(meta: Manifest, name: str, revision: str, spec: Spec) -> Manifest:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": deepcopy(meta),
+        "spec": {
+            "maxUnavailable": spec.workload.max_unavailable,
+            "selector": {"matchLabels": {RELEASE_LABEL: name, REVISION_LABEL: revision}},
+        },
+    }
+
+
+def _deployment(meta: Manifest, name: str, revision: str, spec: Spec, replicas: int) -> Manifest:
+    selector = {RELEASE_LABEL: name, REVISION_LABEL: revision}
+    template = deepcopy(spec.workload.template)
+    template.setdefault("metadata", {}).setdefault("labels", {}).update(labels_of(name, revision))
+    if spec.workload.config:
+        _mount_config(template["spec"], revision, spec.workload.config_mount_path)
+    annotated = deepcopy(meta) | {"annotations": {IMAGE_ANNOTATION: image_of(spec)}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": annotated,
+        "spec": {
+            "replicas": replicas,
+            "revisionHistoryLimit": 0,
+            "selector": {"matchLabels": selector},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": template,
+        },
+    }
+
+
+def _mount_config(pod: Manifest, revision: str, path: str) -> None:
+    pod.setdefault("volumes", []).append({"name": "grayling-config", "configMap": {"name": revision}})
+    for container in pod.get("containers", []):
+        container.setdefault("volumeMounts", []).append(
+            {"name": "grayling-config", "mountPath": path, "readOnly": True}
+        )

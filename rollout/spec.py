@@ -1,0 +1,292 @@
+"""What a GrayRelease asks for: the version that should run, how it is brought in, and what it is judged by.
+
+These models are the one source of the custom resource's schema (``rollout.crd``), of its defaults and of its error
+messages. They are the part of the engine that the declaring half may import.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
+
+from rollout.units import Seconds
+
+GROUP = "grayling.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "GrayRelease"
+COMMAND_ANNOTATION = f"{GROUP}/command"
+REQUESTED_BY_ANNOTATION = f"{GROUP}/requested-by"
+REASON_ANNOTATION = f"{GROUP}/reason"
+FINALIZER = f"{GROUP}/release"
+
+FREE_FORM: JsonDict = {"x-kubernetes-preserve-unknown-fields": True}
+INT_OR_STRING: JsonDict = {"x-kubernetes-int-or-string": True}
+
+
+def by_key(key: str) -> JsonDict:
+    """Schema of a list whose items several writers may own apart, told apart by `key`."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$")]
+Percent = Annotated[int, Field(ge=0, le=100)]
+FreeForm = Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)]
+
+
+class Model(BaseModel):
+    """Frozen, strict about unknown keys, camelCase on the wire."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, validate_default=True
+    )
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON form: camelCase, without fields that are unset."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Port(Model):
+    """A port of the service and the container port behind it."""
+
+    name: Name
+    port: Annotated[int, Field(ge=1, le=65535)]
+    target_port: int | str | None = Field(
+        default=None,
+        description="container port, by number or name; the port itself where it is not given",
+        json_schema_extra=INT_OR_STRING,
+    )
+    app_protocol: str | None = None
+
+
+class Workload(Model):
+    """What runs: the pod template and everything that is released and taken back together with it."""
+
+    replicas: Annotated[int, Field(ge=1, le=1000)] = Field(default=1, description="pods of the version that serves")
+    template: FreeForm = Field(description="a PodTemplateSpec")
+    config: dict[str, str] = Field(
+        default_factory=dict, description="configuration files by name, released and rolled back with the code"
+    )
+    config_mount_path: str = Field(default="/etc/service", description="where every container finds `config`")
+    ports: list[Port] = Field(default_factory=list, json_schema_extra=by_key("name"))
+    max_unavailable: Annotated[int, Field(ge=0)] = Field(default=1, description="of the pod disruption budget")
+
+
+class ParentRef(Model):
+    """The Gateway (and listener) that traffic comes from."""
+
+    name: str
+    namespace: str | None = None
+    section_name: str | None = None
+
+
+class Traffic(Model):
+    """Where traffic comes from: an HTTPRoute of this shape is made and owned by the engine."""
+
+    parents: Annotated[list[ParentRef], Field(min_length=1)]
+    hostnames: list[str] = Field(default_factory=list)
+    matches: list[FreeForm] = Field(default_factory=list, description="HTTPRouteMatch entries; all paths where empty")
+    port: str | None = Field(
+        default=None, description="name of the workload port traffic goes to; the first if not given"
+    )
+    request_timeout: Seconds | None = None
+
+
+class Gate(StrEnum):
+    """What must happen before a step's weight is written."""
+
+    NONE = "none"
+    MANUAL = "manual"
+
+
+class Step(Model):
+    """One share of the traffic, held for some time."""
+
+    weight: Annotated[int, Field(ge=1, le=100)] = Field(description="percent of requests that reach the canary")
+    hold: Seconds = Field(default=60.0, description="how long it is judged at this weight, from its verification on")
+    gate: Gate = Field(default=Gate.NONE, description="manual: wait for `grayling release promote` before this step")
+
+
+class Strategy(Model):
+    """How a version is brought in."""
+
+    driver: Literal["gateway"] = "gateway"
+    steps: Annotated[list[Step], Field(min_length=1)] = Field(
+        default_factory=lambda: [Step(weight=5), Step(weight=20), Step(weight=50)]
+    )
+    ready_deadline: Seconds = Field(default=300.0, description="pods not ready within this time: taken back")
+    verify_deadline: Seconds = Field(default=60.0, description="route not accepted within this time: taken back")
+    bake: Seconds = Field(default=300.0, description="how long the old version stays at full scale after promotion")
+    drain: Seconds = Field(default=5.0, description="time between weight 0 and scaling a version down")
+
+    @model_validator(mode="after")
+    def _weights_rise(self) -> Self:
+        weights = [step.weight for step in self.steps]
+        if any(later <= earlier for earlier, later in pairwise(weights)):
+            raise ValueError(f"steps: weights must rise from step to step, found {weights}")
+        return self
+
+
+class SignalKind(StrEnum):
+    """What is counted."""
+
+    ERRORS = "errors"
+    LATENCY = "latency"
+    CRASHES = "crashes"
+
+
+class SourceName(StrEnum):
+    """Where it is read."""
+
+    GATEWAY = "gateway"
+    PODS = "pods"
+    KUBERNETES = "kubernetes"
+    PROMETHEUS = "prometheus"
+
+
+_READABLE = {
+    SignalKind.ERRORS: {SourceName.GATEWAY, SourceName.PODS, SourceName.PROMETHEUS},
+    SignalKind.LATENCY: {SourceName.PODS, SourceName.PROMETHEUS},
+    SignalKind.CRASHES: {SourceName.KUBERNETES},
+}
+
+
+class Signal(Model):
+    """One way in which a version can be worse, and where that is measured."""
+
+    name: Name
+    kind: SignalKind
+    source: SourceName
+    weight: Annotated[float, Field(gt=0, le=1)] = Field(default=0.5, description="share of the false-rollback rate")
+    tolerance: Annotated[float, Field(ge=1)] = Field(default=1.0, description="ratio to stable that is still accepted")
+    floor: Annotated[float, Field(ge=0, le=1)] = Field(default=0.005, description="rate never worth a rollback")
+    port: str | int = Field(default="metrics", json_schema_extra=INT_OR_STRING)
+    path: str = "/metrics"
+    metric: str | None = Field(
+        default=None,
+        description="counter with a `code` label, or histogram; http_requests_total / http_request_duration_seconds",
+    )
+    threshold: Seconds | None = Field(
+        default=None, description="latency: answers slower than this count as bad in `good`"
+    )
+
+    @model_validator(mode="after")
+    def _source_can_read_it(self) -> Self:
+        allowed = sorted(source.value for source in _READABLE[self.kind])
+        if self.source not in _READABLE[self.kind]:
+            raise ValueError(
+                f"signal {self.name}: source {self.source.value} has no {self.kind.value}; use {' or '.join(allowed)}"
+            )
+        return self
+
+
+class OnDoubt(StrEnum):
+    """What happens when the judge cannot say good or bad."""
+
+    GO_ON = "go-on"
+    HOLD = "hold"
+    ROLL_BACK = "roll-back"
+
+
+class Doubt(Model):
+    """Policy of one verdict: hold for at most `deadline`, then `then`."""
+
+    action: OnDoubt = OnDoubt.HOLD
+    deadline: Seconds = Field(default=600.0, description="how long a hold may last")
+    then: Literal["go-on", "roll-back"] = "roll-back"
+
+
+class Sampling(Model):
+    """How often sources are read: fast while a step is young, slower once it has proven itself."""
+
+    young: Seconds = 0.25
+    settled: Seconds = 1.0
+    young_for: Seconds = 120.0
+
+
+class Analysis(Model):
+    """What a release is judged by, and what each verdict leads to."""
+
+    false_rollback_rate: Annotated[float, Field(gt=0, le=0.2)] = Field(
+        default=0.01, description="stated for the whole release, however often it is looked at"
+    )
+    missed_rate: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    horizon: Seconds = Field(default=1800.0, description="time over which a fault is expected to begin")
+    promotion_margin: Annotated[float, Field(gt=1)] = Field(
+        default=2.0, description="`good` proves the ratio is below this"
+    )
+    blast_budget: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="excess failed requests after which the canary goes at once"
+    )
+    signals: list[Signal] = Field(default_factory=list, json_schema_extra=by_key("name"))
+    sampling: Sampling = Sampling()
+    undecided: Doubt = Doubt(action=OnDoubt.GO_ON)
+    no_traffic: Doubt = Doubt(action=OnDoubt.HOLD, deadline=1800.0)
+    no_data: Doubt = Doubt(action=OnDoubt.HOLD, deadline=300.0)
+    source_down: Doubt = Doubt(action=OnDoubt.HOLD, deadline=900.0)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [signal.name for signal in self.signals]
+        if len(set(names)) != len(names):
+            raise ValueError(f"signals: every signal needs a name of its own, found {names}")
+        return self
+
+
+class GatewayStats(Model):
+    """Which pods are the gateway's data plane, and where they show their statistics (Envoy's `/stats`)."""
+
+    namespace: str
+    selector: dict[str, str]
+    port: int = 8002
+    path: str = "/stats"
+
+
+class Sources(Model):
+    """Addresses of the sources that need one."""
+
+    gateway: GatewayStats | None = None
+    prometheus: str | None = Field(default=None, description="base URL, http://prometheus.monitoring:9090")
+
+
+class Spec(Model):
+    """`spec` of a GrayRelease."""
+
+    workload: Workload
+    traffic: Traffic | None = Field(default=None, description="none: pods only, replaced without a share")
+    strategy: Strategy = Strategy()
+    analysis: Analysis = Analysis()
+    sources: Sources = Sources()
+    deletion: Literal["Delete", "Orphan"] = Field(
+        default="Delete", description="Orphan leaves pods and route running when the GrayRelease is deleted"
+    )
+    history: Annotated[int, Field(ge=1, le=100)] = Field(default=10, description="release records kept in the cluster")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = {port.name for port in self.workload.ports}
+        if self.traffic and not names:
+            raise ValueError(
+                "workload.ports: traffic needs a port to go to; name one, for example {name: http, port: 8080}"
+            )
+        if self.traffic and self.traffic.port and self.traffic.port not in names:
+            raise ValueError(f"traffic.port: {self.traffic.port!r} is no workload port; there are {sorted(names)}")
+        for signal in self.analysis.signals:
+            if signal.source is SourceName.GATEWAY and not self.sources.gateway:
+                raise ValueError(f"signal {signal.name}: source gateway needs sources.gateway (namespace and selector)")
+            if signal.source is SourceName.PROMETHEUS and not self.sources.prometheus:
+                raise ValueError(f"signal {signal.name}: source prometheus needs sources.prometheus (its URL)")
+        return self
+
+    @property
+    def traffic_port(self) -> Port | None:
+        """The port that the route's backends use; None without traffic."""
+        if self.traffic is None:
+            return None
+        wanted = self.traffic.port or self.workload.ports[0].name
+        return next(port for port in self.workload.ports if port.name == wanted)

@@ -1,0 +1,196 @@
+"""What the engine knows and promises: `status` of a GrayRelease, the only memory that survives it.
+
+Frozen: `decide` makes a new one. Times are seconds since the epoch in the code and RFC 3339 on the wire.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from rollout.spec import FREE_FORM, Model, by_key
+
+
+class Phase(StrEnum):
+    """Where a release stands. `Paused` and `Waiting` are conditions, not phases."""
+
+    IDLE = "Idle"
+    PREPARING = "Preparing"
+    STEPPING = "Stepping"
+    PROMOTING = "Promoting"
+    BAKING = "Baking"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+
+
+class Outcome(StrEnum):
+    """How a release ended."""
+
+    PROMOTED = "promoted"
+    PROMOTED_NOT_PROVEN = "promoted-not-proven"
+    ROLLED_BACK = "rolled-back"
+    ABORTED = "aborted"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+def _epoch(value: Any) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    return datetime.fromisoformat(str(value)).timestamp()
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 with microseconds, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[
+    float,
+    BeforeValidator(_epoch),
+    PlainSerializer(timestamp, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+
+class Weight(Model):
+    """Percent of requests to the canary: asked for, taken by the gateway, seen in its counters."""
+
+    desired: int = 0
+    accepted: int | None = None
+    observed: float | None = None
+
+
+class Version(Model):
+    """A revision and the image people know it by."""
+
+    revision: str
+    image: str = ""
+    since: Time | None = None
+
+
+class Command(Model):
+    """What a person asked for, by annotation."""
+
+    id: str
+    verb: str
+    by: str = ""
+    reason: str = ""
+
+
+class Refusal(Model):
+    """A revision that was taken back; it is not tried again until it changes or a person says `retry`."""
+
+    revision: str
+    image: str = ""
+    at: Time
+    reason: str
+
+
+class Pause(Model):
+    """Who stopped the clock."""
+
+    at: Time
+    by: str = ""
+    reason: str = ""
+
+
+class Reaction(Model):
+    """When evidence of a fault appeared, and how fast it was acted on."""
+
+    evidence_at: Time | None = None
+    decided_at: Time | None = None
+    written_at: Time | None = None
+    observed_at: Time | None = None
+
+
+class JournalEntry(Model):
+    """One thing that happened."""
+
+    at: Time
+    what: str = Field(description="machine-readable: started, weight-written, verified, paused, verdict, …")
+    text: str
+    weight: int | None = None
+
+
+class StepRecord(Model):
+    """A step as it really was."""
+
+    index: int
+    weight: int
+    hold_seconds: float
+    started_at: Time
+    accepted_at: Time | None = None
+    verified_at: Time | None = None
+    ended_at: Time | None = None
+    observed: float | None = None
+    verdict: str = ""
+
+
+class Release(Model):
+    """The release in flight, or baking."""
+
+    id: str
+    started_at: Time
+    requested_by: str = ""
+    reason: str = ""
+    from_version: Version | None = None
+    to_version: Version
+    steps: list[StepRecord] = Field(default_factory=list)
+    proven: bool = True
+    outcome: Outcome | None = None
+    outcome_reason: str = ""
+    ended_at: Time | None = None
+    reaction: Reaction = Reaction()
+    verdict_at_end: dict[str, Any] = Field(default_factory=dict, json_schema_extra=FREE_FORM)
+    excess_failed_requests: float = 0.0
+    journal: list[JournalEntry] = Field(default_factory=list)
+
+
+class Condition(Model):
+    """A Kubernetes condition."""
+
+    type: str
+    status: str
+    reason: str
+    message: str = ""
+    last_transition_time: Time
+
+
+class Status(Model):
+    """`status` of a GrayRelease."""
+
+    observed_generation: int = 0
+    phase: Phase = Phase.IDLE
+    step: int = 0
+    steps: int = 0
+    stable: Version | None = None
+    canary: Version | None = None
+    previous: Version | None = Field(default=None, description="while baking: the version an instant return goes to")
+    desired_revision: str = ""
+    weight: Weight = Weight()
+    phase_since: Time | None = None
+    written_at: Time | None = Field(default=None, description="when the weight was first seen on the route")
+    verified_at: Time | None = Field(default=None, description="when the step's clock began")
+    doubt: str = Field(default="", description="verdict that holds the step")
+    doubt_since: Time | None = None
+    gate_passed: int = Field(default=-1, description="highest step whose gate a person opened")
+    paused: Pause | None = None
+    refused: list[Refusal] = Field(default_factory=list)
+    command: str = Field(default="", description="id of the last command carried out")
+    command_answer: str = ""
+    epoch: int = 0
+    holder: str = ""
+    release: Release | None = None
+    last: Release | None = None
+    analysis: dict[str, Any] = Field(default_factory=dict, json_schema_extra=FREE_FORM)
+    judge: str = Field(default="", description="the judge's sums, compressed; not for people")
+    conditions: list[Condition] = Field(default_factory=list, json_schema_extra=by_key("type"))
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a release is under way (baking included)."""
+        return self.phase not in {Phase.IDLE, Phase.ROLLED_BACK}

@@ -1,0 +1,50 @@
+"""Durations as people write them (``250ms``, ``30s``, ``5m``, ``1h30m``) and as the code counts them: seconds."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
+
+
+def seconds_of(value: Any) -> float:
+    """Seconds of a duration.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = str(value).strip()
+    if not re.fullmatch(PATTERN.strip("^$"), text):
+        raise ValueError(f"{value!r} is not a duration: write it like 250ms, 30s, 5m or 1h30m")
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+
+
+def duration_of(seconds: float) -> str:
+    """The shortest exact way to write a duration.
+
+    >>> duration_of(90.0), duration_of(0.25), duration_of(3600)
+    ('1m30s', '250ms', '1h')
+    """
+    whole = round(seconds * 1000)
+    parts: list[str] = []
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(seconds_of),
+    PlainSerializer(duration_of, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": PATTERN}),
+]
+"""Seconds in the code, a duration string in YAML."""
