@@ -45,7 +45,7 @@ def image_of(spec: Spec) -> str:
 
 
 def replicas_for(total: int, weight: int) -> int:
-    """Pods that a share of ``weight`` percent needs out of ``total``: rounded up, at least one, never more than total."""
+    """Pods that ``weight`` percent of the traffic needs out of ``total``: rounded up, from one to total."""
     return max(1, min(total, math.ceil(total * weight / 100)))
 
 

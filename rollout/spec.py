@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic.config import JsonDict
 
 from rollout.units import Seconds
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
 
 GROUP = "grayling.dev"
 VERSION = "v1alpha1"
