@@ -1,0 +1,270 @@
+"""The custom resource definition of GrayRelease, generated from the models so that the two can never disagree.
+
+`python -m rollout crd` prints it; `manifests/crds/grayreleases.yaml` is that output, committed. What is added to the
+models here is what only an API server needs: bounds that keep the cost of CEL rules finite, the rules themselves, and
+the shape of the pod template that lets several writers own one container each.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from rollout.spec import GROUP, KIND, VERSION, Signal, SignalKind, SourceName, Spec
+from rollout.status import Status
+from rollout.units import PATTERN, duration_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rollout.spec import Model
+
+Schema = dict[str, Any]
+HEADER = "# Generated from rollout/spec.py and rollout/status.py by `python -m rollout crd`; do not edit.\n"
+PLURAL = "grayreleases"
+LONGEST_NAME = 42
+
+_DROPPED = {"title", "$defs", "const", "anyOf", "default", "exclusiveMinimum", "exclusiveMaximum"}
+
+_BOUNDS: dict[tuple[str, str], Schema] = {
+    ("Workload", "ports"): {"maxItems": 32},
+    ("Workload", "config"): {"maxProperties": 256},
+    ("Traffic", "parents"): {"maxItems": 16},
+    ("Traffic", "hostnames"): {"maxItems": 16},
+    ("Traffic", "matches"): {"maxItems": 64},
+    ("Traffic", "port"): {"maxLength": LONGEST_NAME},
+    ("Strategy", "steps"): {"maxItems": 32},
+    ("Analysis", "signals"): {"maxItems": 32},
+    ("Port", "name"): {"maxLength": LONGEST_NAME},
+    ("Signal", "name"): {"maxLength": LONGEST_NAME},
+}
+"""What CEL needs to bound its cost, by model and property."""
+
+_COLUMNS = (
+    ("Phase", "string", ".status.phase", "where the release stands", 0),
+    ("Step", "integer", ".status.step", "step under way, from 0", 0),
+    ("Weight", "integer", ".status.weight.desired", "percent of requests meant for the canary", 0),
+    ("Stable", "string", ".status.stable.image", "version that serves", 0),
+    ("Canary", "string", ".status.canary.image", "version that is coming in", 0),
+    ("Verdict", "string", ".status.analysis.verdict", "what the judge says of the canary", 0),
+    ("Observed", "number", ".status.weight.observed", "percent of requests seen at the canary", 1),
+    ("Holder", "string", ".status.holder", "the engine in charge", 1),
+    ("Age", "date", ".metadata.creationTimestamp", "", 0),
+)
+
+
+def definition() -> Schema:
+    """The CustomResourceDefinition, as a manifest."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "grayling"}},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["gr"],
+                "categories": ["grayling"],
+            },
+            "versions": [_version()],
+        },
+    }
+
+
+def rendered() -> str:
+    """The definition as the YAML file that is committed."""
+    import yaml
+
+    return HEADER + yaml.safe_dump(definition(), sort_keys=False, width=120)
+
+
+def _version() -> Schema:
+    root: Schema = {
+        "type": "object",
+        "description": "A service under gray release: what should run, how it is brought in, and how that stands.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural(Spec, defaults=True),
+            "status": structural(Status, defaults=False),
+        },
+        "x-kubernetes-validations": [
+            _rule(
+                f"self.metadata.name.matches('^[a-z]([-a-z0-9]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?$')",
+                "metadata.name begins the names of Services: at most 42 lower-case letters, digits and dashes, "
+                "a letter first",
+            )
+        ],
+    }
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
+        "schema": {"openAPIV3Schema": root},
+    }
+
+
+def _column(name: str, kind: str, path: str, description: str, priority: int) -> Schema:
+    column: Schema = {"name": name, "type": kind, "jsonPath": path}
+    if description:
+        column["description"] = description
+    return column | ({"priority": priority} if priority else {})
+
+
+def structural(model: type[Model], *, defaults: bool) -> Schema:
+    """The structural schema of a model: no references, no titles, no unions, with bounds and rules.
+
+    Args:
+        model: the root.
+        defaults: keep the defaults of single values. Those of whole objects are left to the models: the API server
+            would write them into every object and freeze them there.
+    """
+    schema = model.model_json_schema(by_alias=True)
+    found: Schema = _Flattening(schema.get("$defs", {}), defaults=defaults).of(schema, model.__name__)
+    return found
+
+
+class _Flattening:
+    """One walk over a JSON schema, with its definitions at hand."""
+
+    def __init__(self, definitions: Schema, *, defaults: bool) -> None:
+        self._definitions, self._defaults = definitions, defaults
+
+    def of(self, node: Schema, model: str = "") -> Schema:
+        """The node as Kubernetes takes it."""
+        if "$ref" in node:
+            name = node["$ref"].rsplit("/", 1)[-1]
+            beside = {key: value for key, value in node.items() if key != "$ref"}
+            return self.of(self._definitions[name] | beside, name)
+        if choices := [choice for choice in node.get("anyOf", ()) if choice.get("type") != "null"]:
+            chosen = {} if node.get("x-kubernetes-int-or-string") else choices[0]
+            return self.of(chosen | {key: value for key, value in node.items() if key != "anyOf"}, model)
+        return self._plain(node, model)
+
+    def _plain(self, node: Schema, model: str) -> Schema:
+        made = {key: value for key, value in node.items() if key not in _DROPPED}
+        if "const" in node:
+            made["enum"] = [node["const"]]
+        for edge in ("Minimum", "Maximum"):
+            if f"exclusive{edge}" in node:
+                made[edge.lower()], made[f"exclusive{edge}"] = node[f"exclusive{edge}"], True
+        if not isinstance(made.get("additionalProperties"), dict):
+            made.pop("additionalProperties", None)
+        else:
+            made["additionalProperties"] = self.of(made["additionalProperties"])
+        if "items" in made:
+            made["items"] = self.of(made["items"])
+        if "properties" in made:
+            made["properties"] = {
+                key: self.of(value) | _BOUNDS.get((model, key), {}) for key, value in made["properties"].items()
+            }
+        if model == "Workload":
+            made["properties"]["template"] |= _TEMPLATE
+        if rules := list(_rules(model)):
+            made["x-kubernetes-validations"] = rules
+        return made | self._default(node)
+
+    def _default(self, node: Schema) -> Schema:
+        default = node.get("default")
+        if not self._defaults or default is None or isinstance(default, dict | list):
+            return {}
+        if node.get("pattern") == PATTERN:
+            default = duration_of(default)
+        return {"default": default}
+
+
+_TEMPLATE: Schema = {
+    "required": ["spec"],
+    "properties": {
+        "metadata": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        "spec": {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "required": ["containers"],
+            "properties": {
+                "containers": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 32,
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["name"],
+                    "items": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                        "required": ["name", "image"],
+                        "properties": {
+                            "name": {"type": "string", "minLength": 1, "maxLength": 63},
+                            "image": {"type": "string", "minLength": 1, "maxLength": 1024},
+                        },
+                    },
+                }
+            },
+        },
+    },
+}
+"""As much of a PodTemplateSpec as the engine relies on; containers are told apart so that an image has an owner."""
+
+
+def _rules(model: str) -> Iterator[Schema]:
+    if model == "Spec":
+        yield from _spec_rules()
+    elif model == "Strategy":
+        yield _rule(
+            "!has(self.steps) || (self.steps.map(s, s.weight).isSorted() && "
+            "self.steps.all(a, self.steps.exists_one(b, b.weight == a.weight)))",
+            "steps: weights must rise from step to step",
+        )
+    elif model == "Signal":
+        yield from _source_rules()
+
+
+def _spec_rules() -> Iterator[Schema]:
+    ports = "has(self.workload.ports) && "
+    yield _rule(
+        f"!has(self.traffic) || ({ports}size(self.workload.ports) > 0)",
+        "workload.ports: traffic needs a port to go to; name one, for example {name: http, port: 8080}",
+    )
+    yield _rule(
+        f"!has(self.traffic) || !has(self.traffic.port) || "
+        f"({ports}self.workload.ports.exists(p, p.name == self.traffic.port))",
+        "traffic.port: there is no workload port of that name",
+    )
+    for source, example in (("gateway", "namespace and selector"), ("prometheus", "its URL")):
+        yield _rule(
+            "!has(self.analysis) || !has(self.analysis.signals) || "
+            f"!self.analysis.signals.exists(s, s.source == '{source}') || "
+            f"(has(self.sources) && has(self.sources.{source}))",
+            f"sources.{source}: a signal reads {source}, so it must be given ({example})",
+        )
+
+
+def _source_rules() -> Iterator[Schema]:
+    for kind in SignalKind:
+        readable = sorted(source.value for source in SourceName if _readable(kind, source))
+        yield _rule(
+            f"self.kind != '{kind.value}' || self.source in {json.dumps(readable)}",
+            f"source: {kind.value} can be read from {' or '.join(readable)}",
+        )
+
+
+def _readable(kind: SignalKind, source: SourceName) -> bool:
+    """Asked of the model itself, so that the rule cannot differ from it."""
+    try:
+        Signal(name="probe", kind=kind, source=source)
+    except ValidationError:
+        return False
+    return True
+
+
+def _rule(rule: str, message: str) -> Schema:
+    return {"rule": rule, "message": message}
