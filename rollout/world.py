@@ -44,6 +44,7 @@ class ShareFacts:
             nothing could be counted.
         requests: how many requests that fraction is made of.
         canary_quiet_seconds: for how long no request has reached the canary; None where it cannot be counted.
+        outdated: the route's hostnames, matches, parents or time-outs are not those of the spec.
         foreign_writer: the field manager that last changed the weights when it was not the engine.
     """
 
@@ -54,6 +55,7 @@ class ShareFacts:
     canary_share: float | None = None
     requests: int = 0
     canary_quiet_seconds: float | None = None
+    outdated: bool = False
     foreign_writer: str = ""
 
 
@@ -66,6 +68,8 @@ class Observation:
         desired_image: and the image people know it by.
         generation: of the spec.
         deleted: the GrayRelease is being deleted.
+        recorded: id of the newest release whose record is known to be kept.
+        written_at: when the API server answered the engine's own last write of the weights; None before the first.
         assessment: what the judge says after this look; None while nothing is judged.
     """
 
@@ -74,8 +78,10 @@ class Observation:
     generation: int
     revisions: Mapping[str, RevisionFacts] = field(default_factory=dict)
     share: ShareFacts = field(default_factory=ShareFacts)
+    written_at: float | None = None
     assessment: Assessment | None = None
     command: Command | None = None
     requested_by: str = ""
     reason: str = ""
     deleted: bool = False
+    recorded: str = ""

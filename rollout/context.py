@@ -1,0 +1,172 @@
+"""One decision in the making: what is asked, what is known, what is seen, what time it is; and the ways to change it.
+
+Everything here returns a new :class:`~rollout.status.Status`; nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rollout.status import JournalEntry, Outcome, Phase, Reaction, Refusal, Release, StepRecord, Version, Weight
+
+if TYPE_CHECKING:
+    from rollout.spec import Spec, Step
+    from rollout.status import Status
+    from rollout.world import Observation, RevisionFacts
+
+JOURNAL_LIMIT = 200
+REFUSED_LIMIT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The inputs of one decision."""
+
+    spec: Spec
+    status: Status
+    seen: Observation
+    now: float
+
+    @property
+    def replicas(self) -> int:
+        """Pods of a version that carries all traffic."""
+        return self.spec.workload.replicas
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps of the strategy."""
+        return self.spec.strategy.steps
+
+    @property
+    def canary(self) -> RevisionFacts | None:
+        """Pods of the canary; None while nothing of it exists."""
+        return self.seen.revisions.get(self.status.canary.revision) if self.status.canary else None
+
+    @property
+    def ready(self) -> int:
+        """Ready pods of the canary."""
+        return self.canary.ready if self.canary else 0
+
+    def since(self, moment: float | None) -> float:
+        """Seconds since ``moment``; 0 where there is none."""
+        return 0.0 if moment is None else max(0.0, self.now - moment)
+
+    def change(self, **update: Any) -> Status:
+        """The status with these fields changed."""
+        return self.status.model_copy(update=update)
+
+    def with_status(self, status: Status) -> Context:
+        """The same look at another status."""
+        return Context(self.spec, status, self.seen, self.now)
+
+
+def write_journal(status: Status, now: float, what: str, text: str, *, weight: int | None = None) -> Status:
+    """Add one entry to the journal of the release in flight."""
+    if status.release is None:
+        return status
+    entry = JournalEntry(at=now, what=what, text=text, weight=weight)
+    journal = [*status.release.journal, entry][-JOURNAL_LIMIT:]
+    return status.model_copy(update={"release": status.release.model_copy(update={"journal": journal})})
+
+
+def change_release(status: Status, **update: Any) -> Status:
+    """The status with fields of its release changed."""
+    if status.release is None:
+        return status
+    return status.model_copy(update={"release": status.release.model_copy(update=update)})
+
+
+def change_step(status: Status, **update: Any) -> Status:
+    """The status with fields of the newest step's record changed."""
+    if status.release is None or not status.release.steps:
+        return status
+    *earlier, last = status.release.steps
+    return change_release(status, steps=[*earlier, last.model_copy(update=update)])
+
+
+def enter(status: Status, now: float, phase: Phase, **update: Any) -> Status:
+    """Change the phase; the clocks and doubts of the old one are gone."""
+    cleared = {"phase_since": now, "written_at": None, "verified_at": None, "doubt": "", "doubt_since": None}
+    return status.model_copy(update={"phase": phase, **cleared, **update})
+
+
+def begin(ctx: Context) -> Status:
+    """Start a release of the desired revision."""
+    seen, status = ctx.seen, ctx.status
+    target = Version(revision=seen.desired_revision, image=seen.desired_image)
+    release = Release(
+        id=f"{seen.desired_revision.rsplit('-', 1)[-1]}-{int(ctx.now):x}",
+        started_at=ctx.now,
+        requested_by=seen.requested_by,
+        reason=seen.reason,
+        from_version=status.stable,
+        to_version=target,
+        proven=bool(ctx.spec.analysis.signals),
+    )
+    fresh = {"canary": target, "release": release, "step": 0, "gate_passed": -1, "weight": Weight(), "previous": None}
+    entered = enter(status, ctx.now, Phase.PREPARING, **fresh, steps=len(ctx.steps), judge="", analysis={})
+    origin = f"from {status.stable.image or status.stable.revision}" if status.stable else "as the first version"
+    return write_journal(entered, ctx.now, "started", f"releasing {target.image or target.revision} {origin}")
+
+
+def begin_step(status: Status, now: float, index: int, weight: int, hold: float) -> Status:
+    """Ask for the weight of step ``index`` and open its record."""
+    if status.release is None:
+        return status
+    record = StepRecord(index=index, weight=weight, hold_seconds=hold, started_at=now)
+    opened = change_release(status, steps=[*status.release.steps, record])
+    asked = opened.model_copy(
+        update={
+            "weight": Weight(desired=weight),
+            "written_at": None,
+            "verified_at": None,
+            "doubt": "",
+            "doubt_since": None,
+        }
+    )
+    return write_journal(asked, now, "weight", f"step {index + 1}: asking for {weight} %", weight=weight)
+
+
+def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
+    """Turn round: the canary's weight is 0 from this status on. In a bake, stable and canary change places first."""
+    status = ctx.status
+    if status.phase is Phase.BAKING:
+        status = status.model_copy(update={"stable": status.previous, "canary": status.stable, "previous": None})
+    verdict, evidence, excess = _evidence(ctx)
+    status = change_step(status, ended_at=ctx.now, verdict=str(verdict.get("verdict", "")))
+    status = change_release(
+        status,
+        outcome=outcome,
+        outcome_reason=reason,
+        verdict_at_end=verdict,
+        excess_failed_requests=excess,
+        reaction=Reaction(evidence_at=evidence, decided_at=ctx.now),
+    )
+    status = enter(status, ctx.now, Phase.ROLLING_BACK, weight=Weight(), paused=None)
+    return write_journal(status, ctx.now, outcome.value, reason, weight=0)
+
+
+def _evidence(ctx: Context) -> tuple[dict[str, Any], float | None, float]:
+    found = ctx.seen.assessment
+    return (asdict(found), found.evidence_at, found.excess_failed_requests) if found else ({}, None, 0.0)
+
+
+def finish(status: Status, now: float, phase: Phase, outcome: Outcome, reason: str) -> Status:
+    """End the release: it becomes `last`, and its record is due."""
+    status = write_journal(status, now, "ended", f"{outcome.value}: {reason}")
+    status = change_release(status, outcome=outcome, outcome_reason=reason, ended_at=now)
+    done = {"last": status.release, "release": None, "canary": None, "previous": None, "weight": Weight(), "judge": ""}
+    return enter(status, now, phase, **done, paused=None, step=0)
+
+
+def refuse(status: Status, now: float, version: Version, reason: str) -> Status:
+    """Do not try this revision again by itself."""
+    others = [entry for entry in status.refused if entry.revision != version.revision]
+    entry = Refusal(revision=version.revision, image=version.image, at=now, reason=reason)
+    return status.model_copy(update={"refused": [*others, entry][-REFUSED_LIMIT:]})
+
+
+def is_refused(status: Status, revision: str) -> bool:
+    """Whether this revision was taken back and nobody said `retry` since."""
+    return any(entry.revision == revision for entry in status.refused)

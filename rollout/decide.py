@@ -1,0 +1,73 @@
+"""The one decision of the engine, pure: no clock, no I/O, no random.
+
+    status, actions = decide(spec, status, observation, now)
+
+The caller persists the status before it carries out the actions, and calls again; each call makes at most one
+transition of :data:`rollout.machine.TRANSITIONS`. Actions are derived from the status that was persisted and from the
+world as it is, so that whoever comes next after a crash does exactly what is left to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rollout.context import Context, roll_back
+from rollout.desire import actions_of
+from rollout.phases import PHASES
+from rollout.status import Outcome, Phase
+from rollout.verbs import obey
+
+if TYPE_CHECKING:
+    from rollout.actions import Action
+    from rollout.spec import Spec
+    from rollout.status import Status
+    from rollout.world import Observation
+
+UNDER_WAY = frozenset({Phase.PREPARING, Phase.STEPPING, Phase.PROMOTING})
+
+
+class Decision(NamedTuple):
+    """The status to persist, then the actions to carry out, in this order."""
+
+    status: Status
+    actions: tuple[Action, ...]
+
+
+def decide(spec: Spec, status: Status, observation: Observation, now: float) -> Decision:
+    """What should be true next, and what must be done for it.
+
+    Args:
+        spec: what is asked for.
+        status: what was persisted last.
+        observation: one look at the world.
+        now: seconds since the epoch.
+    """
+    ctx = Context(spec, status, observation, now)
+    if observation.deleted:
+        return Decision(status, actions_of(ctx))
+    changed = _next(ctx)
+    changed = changed.model_copy(
+        update={"observed_generation": observation.generation, "desired_revision": observation.desired_revision}
+    )
+    return Decision(changed, actions_of(ctx.with_status(changed)))
+
+
+def _next(ctx: Context) -> Status:
+    command = ctx.seen.command
+    if command is not None and command.id != ctx.status.command:
+        return obey(ctx, command)
+    if overtaken := _overtaken(ctx):
+        return overtaken
+    return PHASES[ctx.status.phase](ctx)
+
+
+def _overtaken(ctx: Context) -> Status | None:
+    """A release whose revision is no longer the one desired is taken back before anything else is looked at."""
+    status, desired = ctx.status, ctx.seen.desired_revision
+    if status.phase in UNDER_WAY and status.canary and status.canary.revision != desired:
+        if status.stable and desired == status.stable.revision:
+            return roll_back(ctx, Outcome.CANCELLED, "the stable version is desired again")
+        return roll_back(ctx, Outcome.SUPERSEDED, f"{ctx.seen.desired_image or desired} is desired now")
+    if status.phase is Phase.BAKING and status.previous and status.previous.revision == desired:
+        return roll_back(ctx, Outcome.CANCELLED, "the version before is desired again")
+    return None

@@ -1,0 +1,94 @@
+"""What a person's verb does to a release. A verb that makes no sense now is answered, never ignored silently."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollout.context import change_release, roll_back, write_journal
+from rollout.spec import Gate
+from rollout.status import Outcome, Pause, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollout.context import Context
+    from rollout.status import Command, Status
+
+
+def obey(ctx: Context, command: Command) -> Status:
+    """Carry out one command and note its id and answer."""
+    verb = VERBS.get(command.verb)
+    status, answer = (
+        verb(ctx, command) if verb else (ctx.status, f"unknown verb {command.verb!r}: {', '.join(sorted(VERBS))}")
+    )
+    return status.model_copy(update={"command": command.id, "command_answer": answer})
+
+
+def _said(command: Command) -> str:
+    by = f" by {command.by}" if command.by else ""
+    return f"{by}: {command.reason}" if command.reason else by
+
+
+def _pause(ctx: Context, command: Command) -> tuple[Status, str]:
+    if ctx.status.paused:
+        return ctx.status, "it is paused already"
+    paused = ctx.change(paused=Pause(at=ctx.now, by=command.by, reason=command.reason))
+    return write_journal(paused, ctx.now, "paused", f"paused{_said(command)}"), "paused"
+
+
+def _resume(ctx: Context, command: Command) -> tuple[Status, str]:
+    if not ctx.status.paused:
+        return ctx.status, "it is not paused"
+    status = ctx.change(paused=None)
+    return write_journal(status, ctx.now, "resumed", f"resumed{_said(command)}"), "resumed"
+
+
+def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
+    status = ctx.status
+    if waiting_gate(ctx):
+        opened = write_journal(
+            ctx.change(gate_passed=status.step), ctx.now, "gate", f"step {status.step + 1} opened{_said(command)}"
+        )
+        return opened, f"gate of step {status.step + 1} opened"
+    if status.phase is Phase.STEPPING:
+        status = change_release(ctx.change(step=len(ctx.steps), paused=None), proven=False)
+        return write_journal(
+            status, ctx.now, "promoted-early", f"promoted in full{_said(command)}"
+        ), "promoting in full"
+    if status.phase is Phase.BAKING:
+        ended = ctx.change(phase_since=ctx.now - ctx.spec.strategy.bake)
+        return write_journal(ended, ctx.now, "bake-ended", f"bake ended{_said(command)}"), "bake ended"
+    return status, f"nothing to promote: the phase is {status.phase}"
+
+
+def _abort(ctx: Context, command: Command) -> tuple[Status, str]:
+    if not ctx.status.in_flight or ctx.status.phase is Phase.ROLLING_BACK:
+        return ctx.status, f"nothing to abort: the phase is {ctx.status.phase}"
+    return roll_back(ctx, Outcome.ABORTED, f"aborted{_said(command)}"), "rolling back"
+
+
+def _retry(ctx: Context, _: Command) -> tuple[Status, str]:
+    wanted = ctx.seen.desired_revision
+    refused = [entry for entry in ctx.status.refused if entry.revision != wanted]
+    if len(refused) == len(ctx.status.refused):
+        return ctx.status, f"{wanted} was not refused: nothing to retry"
+    return ctx.change(refused=refused), f"{wanted} will be tried again"
+
+
+VERBS: dict[str, Callable[[Context, Command], tuple[Status, str]]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "promote": _promote,
+    "abort": _abort,
+    "retry": _retry,
+}
+
+
+def waiting_gate(ctx: Context) -> bool:
+    """Whether the release stands before a step that a person must open."""
+    status = ctx.status
+    if status.phase not in {Phase.PREPARING, Phase.STEPPING} or status.step >= len(ctx.steps):
+        return False
+    step = ctx.steps[status.step]
+    reached = status.phase is Phase.STEPPING and status.weight.desired == step.weight
+    return step.gate is Gate.MANUAL and status.gate_passed < status.step and not reached
