@@ -1,0 +1,42 @@
+"""A record as a Markdown page, for pull requests, tickets and people."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from rollout.status import timestamp
+from rollout.units import duration_of
+from rollout.view.words import number, or_absent, rate
+
+if TYPE_CHECKING:
+    from rollout.record import Record
+
+
+def markdown(record: Record) -> str:
+    """The page."""
+    return _page().render(record=record)
+
+
+@cache
+def _page() -> jinja2.Template:
+    pages = jinja2.Environment(
+        loader=jinja2.PackageLoader("rollout"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - Markdown; `cell` guards the tables
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters |= {"cell": _cell, "time": _time, "duration": duration_of, "share": rate, "number": number}
+    return pages.get_template("record.md.j2")
+
+
+def _cell(text: Any) -> str:
+    """Text that cannot break out of a table or begin a tag."""
+    return " ".join(or_absent(text).replace("|", r"\|").replace("<", "&lt;").split())
+
+
+def _time(at: float | None) -> str:
+    return or_absent(None if at is None else timestamp(at))

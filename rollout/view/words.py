@@ -1,0 +1,55 @@
+"""How numbers, times and absent things are written, the same in every view."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rollout.units import duration_of
+
+ABSENT = "-"
+_MINUTE = 60.0
+
+
+def or_absent(value: Any) -> str:
+    """The text of a value, or a dash where there is none."""
+    return ABSENT if value is None or value == "" else str(value)
+
+
+def percent(value: float | None) -> str:
+    """Percent of requests: whole numbers bare, others with one decimal."""
+    if value is None:
+        return ABSENT
+    return f"{value:.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"  # noqa: PLR2004 - one decimal
+
+
+def rate(value: float | None) -> str:
+    """A share of requests, 0 to 1, in percent with digits where they matter."""
+    if value is None:
+        return ABSENT
+    return f"{value:.2%}" if value < 0.1 else f"{value:.0%}"  # noqa: PLR2004 - two digits are enough above
+
+
+def number(value: float | None) -> str:
+    """Four significant digits."""
+    return ABSENT if value is None else f"{value:,.4g}"
+
+
+def ratio(low: float | None, high: float | None) -> str:
+    """A confidence interval for canary over stable."""
+    if low is None:
+        return ABSENT
+    return f"{number(low)}..{'∞' if high is None else number(high)}"
+
+
+def about(seconds: float) -> str:
+    """A duration at the precision people want: tenths below ten seconds, seconds below an hour, minutes above."""
+    seconds = max(0.0, seconds)
+    if seconds < 10:  # noqa: PLR2004
+        return duration_of(round(seconds, 1))
+    return duration_of(round(seconds) if seconds < 60 * _MINUTE else round(seconds / _MINUTE) * _MINUTE)
+
+
+def clock(at: float) -> str:
+    """Time of day in UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
