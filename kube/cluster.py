@@ -134,6 +134,17 @@ class Cluster:
         path = kind.path(manifest["metadata"].get("namespace"))
         return await self.request("POST", path, body=manifest, what=f"create {label_of(manifest)}")
 
+    async def replace(self, manifest: Manifest, *, subresource: str | None = None) -> Manifest:
+        """PUT an object; with ``metadata.resourceVersion`` in it, an optimistic lock.
+
+        Raises:
+            ConflictError: the resource version is not the newest.
+            NotFoundError: it is gone.
+        """
+        kind = await self.resolve(manifest)
+        path = kind.path(manifest["metadata"].get("namespace"), manifest["metadata"]["name"], subresource)
+        return await self.request("PUT", path, body=manifest, what=f"replace {label_of(manifest)}")
+
     async def apply(
         self,
         manifest: Manifest,

@@ -1,0 +1,68 @@
+# Every command a person needs. `make` alone lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+NAME ?= demo
+TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(STAMP) ## create .venv with the locked dependencies
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Grayling needs Python 3.11 or newer; set PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "installing the Debian package python3-venv"; apt-get install -qy python3-venv; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+check: $(STAMP) ## style, types, room walls, docstrings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timing
+	$(BIN)/interrogate -q components kube manifests rollout sandbox grayling.py $(wildcard review)
+
+format: $(STAMP) ## rewrite in the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(STAMP) ## everything: checks, unit, property and cluster tests (the latter in a sandbox of their own)
+	$(MAKE) --no-print-directory check
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+unit: $(STAMP) ## tests that need no cluster
+	$(BIN)/python -m pytest -m "not cluster and not pulumi" $(PYTEST_ARGS)
+
+cluster: $(STAMP) ## tests that need a cluster
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -m "cluster" $(PYTEST_ARGS)
+
+demo: $(STAMP) ## a real Kubernetes, real middleware, a good release promoted, a bad one taken back
+	$(BIN)/python examples/demo.py --name $(NAME)
+
+demo-down: $(STAMP) ## remove what `make demo` left running
+	$(BIN)/grayling sandbox down --purge --name $(NAME)
+
+bench-reaction: $(STAMP) ## how fast a bad version goes; writes bench/results
+	$(BIN)/python bench/reaction.py
+
+generate: $(STAMP) ## write what is generated from the models
+	$(BIN)/python -m rollout crd > manifests/crds/grayreleases.yaml
+
+lock: $(STAMP) ## pin every dependency again, with hashes and without naming a registry
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links -c requirements-dev.lock \
+	  --group pyproject.toml:engine --group pyproject.toml:examples -o requirements.lock
+
+clean: ## remove what can be made again
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov

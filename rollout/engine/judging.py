@@ -1,0 +1,83 @@
+"""The judge of the release in flight: made when it starts, fed while the canary has traffic, saved and resumed."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rollout.judge import Judge
+from rollout.judge.policy import JudgePolicy, SignalPolicy
+from rollout.judge.policy import SignalKind as JudgedKind
+from rollout.status import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rollout.judge import Assessment
+    from rollout.looks import SignalLook
+    from rollout.spec import Analysis
+    from rollout.status import Status
+
+JUDGED = frozenset({Phase.STEPPING, Phase.PROMOTING, Phase.BAKING})
+
+
+def policy_of(analysis: Analysis) -> JudgePolicy:
+    """The judge's policy from the analysis that a GrayRelease asks for."""
+    signals = tuple(
+        SignalPolicy(
+            name=signal.name,
+            kind=JudgedKind(signal.kind.value),
+            weight=signal.weight,
+            tolerance=signal.tolerance,
+            floor=signal.floor,
+        )
+        for signal in analysis.signals
+    )
+    return JudgePolicy(
+        signals=signals,
+        false_rollback_rate=analysis.false_rollback_rate,
+        horizon_seconds=analysis.horizon,
+        promotion_margin=analysis.promotion_margin,
+        missed_rate=analysis.missed_rate,
+        blast_budget=analysis.blast_budget,
+    )
+
+
+def is_judged(status: Status) -> bool:
+    """Whether requests reach the canary on purpose, so that what they meet says something."""
+    return status.phase in JUDGED and (status.phase is Phase.BAKING or status.weight.desired > 0)
+
+
+class Bench:
+    """Keeps one judge per release id."""
+
+    def __init__(self) -> None:
+        self._judge: Judge | None = None
+        self._of = ""
+        self.assessment: Assessment | None = None
+
+    def sit(self, status: Status, analysis: Analysis) -> None:
+        """Have the judge of the release in flight: a fresh one, or the one whose sums the status carries."""
+        identity = status.release.id if status.release else ""
+        if identity == self._of:
+            return
+        self._of, self._judge, self.assessment = identity, None, None
+        if not identity or not analysis.signals:
+            return
+        policy = policy_of(analysis)
+        saved = base64.b64decode(status.judge) if status.judge else b""
+        self._judge = Judge.restore(policy, saved) if saved else Judge(policy)
+
+    def hear(self, status: Status, looks: Sequence[SignalLook], now: float) -> None:
+        """Judge what was seen since the last time."""
+        if self._judge is not None and is_judged(status) and looks:
+            self.assessment = self._judge.look(now, looks)
+
+    def put_down(self, status: Status) -> Status:
+        """The status with the judge's sums and words in it."""
+        if self._judge is None or self.assessment is None or status.release is None:
+            return status
+        told: dict[str, Any] = asdict(self.assessment)
+        sums = base64.b64encode(self._judge.save()).decode()
+        return status.model_copy(update={"analysis": told, "judge": sums})

@@ -1,0 +1,87 @@
+"""Putting one look together: cached objects, the share that was counted, the judge's word."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from rollout.facts import revision_facts
+from rollout.revision import REVISION_LABEL, image_of, revision_of
+from rollout.spec import COMMAND_ANNOTATION, REASON_ANNOTATION, REQUESTED_BY_ANNOTATION
+from rollout.status import Command, Phase
+from rollout.world import Observation, RevisionFacts, ShareFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kube.kinds import Manifest
+    from rollout.judge import Assessment
+    from rollout.sources.share import ShareMeter
+    from rollout.spec import Spec
+    from rollout.status import Status
+
+
+def arms_of(status: Status) -> tuple[str, str]:
+    """``(stable, canary)`` revisions as the judge and the share see them.
+
+    In a bake the new version is still the one on trial, and the one before is what it is held against.
+    """
+    stable, canary = status.stable, status.canary
+    if status.phase is Phase.BAKING:
+        stable, canary = status.previous, status.stable
+    return stable.revision if stable else "", canary.revision if canary else ""
+
+
+def command_of(manifest: Manifest) -> Command | None:
+    """What a person asked for by annotation; None where nobody did, or where it cannot be read."""
+    text = (manifest["metadata"].get("annotations") or {}).get(COMMAND_ANNOTATION)
+    if not text:
+        return None
+    try:
+        return Command.model_validate(json.loads(text))
+    except (ValueError, ValidationError):
+        return None
+
+
+def revisions_of(deployments: Mapping[str, Manifest], pods: Iterable[Manifest]) -> dict[str, RevisionFacts]:
+    """Facts of every revision that has a Deployment."""
+    by_revision: dict[str, list[Manifest]] = {}
+    for pod in pods:
+        by_revision.setdefault(pod["metadata"].get("labels", {}).get(REVISION_LABEL, ""), []).append(pod)
+    return {name: revision_facts(found, by_revision.get(name, ())) for name, found in deployments.items()}
+
+
+def count_share(share: ShareFacts, meter: ShareMeter, since: float | None, now: float) -> ShareFacts:
+    """Add to the route's facts what the requests themselves say."""
+    fraction, requests = meter.share_since(since) if since is not None else (None, 0)
+    return replace(share, canary_share=fraction, requests=requests, canary_quiet_seconds=meter.quiet_seconds(now))
+
+
+def observation_of(
+    manifest: Manifest,
+    spec: Spec,
+    *,
+    revisions: Mapping[str, RevisionFacts],
+    share: ShareFacts,
+    **rest: Any,
+) -> Observation:
+    """One look; ``rest`` are the fields of :class:`Observation` that are neither spec, pods nor route."""
+    meta = manifest["metadata"]
+    notes = meta.get("annotations") or {}
+    assessment: Assessment | None = rest.pop("assessment", None)
+    return Observation(
+        desired_revision=revision_of(meta["name"], spec),
+        desired_image=image_of(spec),
+        generation=int(meta.get("generation", 0)),
+        revisions=revisions,
+        share=share,
+        assessment=assessment,
+        command=command_of(manifest),
+        requested_by=notes.get(REQUESTED_BY_ANNOTATION, ""),
+        reason=notes.get(REASON_ANNOTATION, ""),
+        deleted=bool(meta.get("deletionTimestamp")),
+        **rest,
+    )

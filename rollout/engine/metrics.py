@@ -1,0 +1,39 @@
+"""What the engine says of itself to Prometheus: the same words and numbers that status and record use."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+_RELEASE = ("namespace", "name")
+
+PHASE = Gauge("grayling_release_phase", "1 for the phase a release is in", [*_RELEASE, "phase"], registry=REGISTRY)
+WEIGHT = Gauge("grayling_release_weight_percent", "Canary's weight", [*_RELEASE, "kind"], registry=REGISTRY)
+EVIDENCE = Gauge(
+    "grayling_release_log_evidence",
+    "Natural log of the e-value against the canary",
+    [*_RELEASE, "signal"],
+    registry=REGISTRY,
+)
+ENDED = Counter(
+    "grayling_releases_ended_total", "Releases by outcome", ["namespace", "name", "outcome"], registry=REGISTRY
+)
+EXCESS = Counter("grayling_excess_failed_requests_total", "Failures above stable's rate", _RELEASE, registry=REGISTRY)
+REACTION = Histogram(
+    "grayling_reaction_seconds",
+    "From the first look with evidence to the last request at the canary",
+    ["stage"],
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5, 10, 30, 60, 300),
+    registry=REGISTRY,
+)
+LOOK = Histogram(
+    "grayling_look_seconds",
+    "Time of one observe-decide-persist-act pass",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+    registry=REGISTRY,
+)
+FAILURES = Counter(
+    "grayling_action_failures_total", "Actions the API server did not take", ["action"], registry=REGISTRY
+)
+SOURCE_UP = Gauge("grayling_source_up", "Whether a source answered last time", [*_RELEASE, "source"], registry=REGISTRY)
+HELD = Gauge("grayling_releases_held", "Releases whose lease this process holds", registry=REGISTRY)

@@ -1,0 +1,93 @@
+"""Starting the engine: for every release of some namespaces (the controller), or for one in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from kube.kinds import GRAY_RELEASE
+from rollout.engine.parts import parts_of
+from rollout.engine.serve import serve_metrics
+from rollout.engine.worker import Worker
+from rollout.engine.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kube.cache import Key
+    from kube.cluster import Cluster
+
+log: Any = structlog.get_logger()
+
+
+class Controller:
+    """Keeps one worker for each GrayRelease it sees."""
+
+    def __init__(
+        self, cluster: Cluster, namespaces: Iterable[str | None], *, identity: str, only: Key | None = None
+    ) -> None:
+        self.world = World(cluster, namespaces, self._changed)
+        self._parts = parts_of(cluster, self.world, identity)
+        self._only = only
+        self._workers: dict[Key, tuple[Worker, asyncio.Task[None]]] = {}
+
+    async def run(self) -> None:
+        """Work until cancelled; leases are let go on the way out."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.world.run())
+            await self.world.synced()
+            log.info("watching", releases=len(self.world.releases()), identity=self._parts.identity)
+            try:
+                while True:
+                    self._keep_up(group)
+                    await asyncio.sleep(1.0)
+            finally:
+                await self._let_go()
+
+    def worker(self, key: Key) -> Worker | None:
+        """The worker of a release."""
+        found = self._workers.get(key)
+        return found[0] if found else None
+
+    def _changed(self, key: Key) -> None:
+        if worker := self.worker(key):
+            worker.wake()
+
+    def _keep_up(self, group: asyncio.TaskGroup) -> None:
+        for key, (_, task) in list(self._workers.items()):
+            if task.done():
+                del self._workers[key]
+        for key in self.world.releases():
+            if key not in self._workers and self._only in {None, key}:
+                worker = Worker(self._parts, *key)
+                self._workers[key] = (worker, group.create_task(worker.run()))
+
+    async def _let_go(self) -> None:
+        tasks = [task for _, task in self._workers.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            await asyncio.gather(*(worker.stop() for worker, _ in self._workers.values()), return_exceptions=True)
+
+
+async def run_controller(
+    cluster: Cluster, namespaces: Iterable[str | None] = (None,), *, identity: str, metrics_port: int | None = 9090
+) -> None:
+    """Carry out every GrayRelease of the namespaces (None: all) until cancelled."""
+    controller = Controller(cluster, list(namespaces), identity=identity)
+    async with serve_metrics(metrics_port, lambda: controller.world.healthy):
+        await controller.run()
+
+
+async def run_foreground(cluster: Cluster, namespace: str, name: str, *, identity: str) -> None:
+    """Carry out one release from this process until cancelled.
+
+    Raises:
+        NotFoundError: there is no such GrayRelease.
+    """
+    await cluster.get(GRAY_RELEASE, name, namespace)
+    await Controller(cluster, [namespace], identity=identity, only=(namespace, name)).run()

@@ -1,0 +1,78 @@
+"""Reading the sources of one release, each at its own pace, so that a slow one never delays another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from rollout.engine import metrics
+from rollout.looks import SignalLook, SourceStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rollout.sources import Source
+    from rollout.sources.roster import Roster
+
+log: Any = structlog.get_logger()
+
+
+class Sampler:
+    """Runs the sources of a release in flight and collects what they see until somebody takes it."""
+
+    def __init__(
+        self,
+        *,
+        key: tuple[str, str],
+        roster: Callable[[], Roster],
+        interval: Callable[[], float],
+        wake: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._key, self._roster, self._interval, self._wake, self._clock = key, roster, interval, wake, clock
+        self._looks: list[SignalLook] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.listeners: list[Callable[[SignalLook], None]] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether sources are being read."""
+        return bool(self._tasks)
+
+    def start(self, sources: Sequence[Source]) -> None:
+        """Begin to read; does nothing when it reads already."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._follow(source)) for source in sources]
+
+    async def stop(self) -> None:
+        """Stop reading and forget what nobody took."""
+        tasks, self._tasks, self._looks = self._tasks, [], []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def take(self) -> list[SignalLook]:
+        """Everything seen since the last call."""
+        looks, self._looks = self._looks, []
+        return looks
+
+    async def _follow(self, source: Source) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                self._note(source.name, await source.sample(self._roster(), self._clock()))
+            except Exception:  # a source that breaks must not end the others, nor itself
+                log.exception("source failed", source=source.name, release="/".join(self._key))
+            await asyncio.sleep(max(0.01, self._interval() - (time.monotonic() - began)))
+
+    def _note(self, source: str, looks: Sequence[SignalLook]) -> None:
+        up = all(look.status is not SourceStatus.SOURCE_DOWN for look in looks)
+        metrics.SOURCE_UP.labels(*self._key, source).set(float(up))
+        for look in looks:
+            for listener in self.listeners:
+                listener(look)
+        self._looks.extend(looks)
+        self._wake()

@@ -1,0 +1,292 @@
+"""One worker per release: take the lease, then look, decide, persist, act, until the release is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pydantic import ValidationError
+
+from kube.errors import ConflictError, KubeError, NotFoundError
+from kube.kinds import CONFIG_MAP
+from rollout.actions import Finalize, Shift
+from rollout.context import Context
+from rollout.decide import decide
+from rollout.desire import weights_of
+from rollout.drivers import StaleHolderError
+from rollout.engine import metrics, report
+from rollout.engine.act import Actor
+from rollout.engine.conditions import with_conditions
+from rollout.engine.judging import Bench, is_judged
+from rollout.engine.lease import LeaseLostError, ReleaseLease
+from rollout.engine.look import arms_of, count_share, observation_of, revisions_of
+from rollout.engine.sampling import Sampler
+from rollout.engine.store import OvertakenError, StatusStore
+from rollout.record import config_map_name
+from rollout.sources.roster import Roster, roster_of
+from rollout.sources.share import ShareMeter
+from rollout.spec import Spec
+from rollout.status import Phase, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kube.cluster import Cluster
+    from kube.kinds import Manifest
+    from rollout.actions import Action
+    from rollout.drivers import Driver
+    from rollout.engine.world import World
+    from rollout.sources import Source
+    from rollout.world import Observation
+
+log: Any = structlog.get_logger()
+IN_FLIGHT_WAIT = 0.5
+IDLE_WAIT = 10.0
+SAVE_EVERY = 3.0
+RETRY_FIRST, RETRY_MOST = 0.05, 5.0
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a worker is built from; tests hand in their own."""
+
+    cluster: Cluster
+    world: World
+    identity: str
+    driver: Callable[[Manifest, Callable[[], Spec]], Driver]
+    sources: Callable[[str, Spec], Sequence[Source]]
+    clock: Callable[[], float] = time.time
+
+
+@dataclass(slots=True)
+class Worker:
+    """Carries out one GrayRelease while it holds its lease."""
+
+    parts: Parts
+    namespace: str
+    name: str
+    status: Status = field(default_factory=Status)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _spec: Spec | None = None
+    _generation: int = -1
+    _actor: Actor | None = None
+    _driver: Driver | None = None
+    _written_at: float | None = None
+    _recorded: str = ""
+    _saved_at: float = 0.0
+    _failures: int = 0
+    _gone: bool = False
+    _bench: Bench = field(default_factory=Bench)
+    _meter: ShareMeter = field(default_factory=ShareMeter)
+    _lease: ReleaseLease = field(init=False)
+    _store: StatusStore = field(init=False)
+    _sampler: Sampler = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = self.parts
+        self._lease = ReleaseLease(parts.cluster, self.namespace, self.name, parts.identity, parts.clock)
+        self._store = StatusStore(parts.cluster, self.namespace, self.name)
+        self._sampler = Sampler(
+            key=self.key, roster=self._roster, interval=self._interval, wake=self._wake.set, clock=parts.clock
+        )
+        self._sampler.listeners.append(self._meter.take)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """``(namespace, name)``."""
+        return self.namespace, self.name
+
+    def wake(self) -> None:
+        """Something of this release changed: look now."""
+        self._wake.set()
+
+    # ------------------------------------------------------------------ life
+
+    async def run(self) -> None:
+        """Work until the release is gone; losing the lease means waiting for it again."""
+        while not self._gone:
+            try:
+                await self._hold()
+            except (LeaseLostError, OvertakenError, StaleHolderError) as error:
+                log.warning("no longer the holder", release="/".join(self.key), error=str(error))
+            except NotFoundError:
+                return
+            except KubeError as error:
+                log.warning("cluster does not answer", release="/".join(self.key), error=str(error))
+            await asyncio.sleep(0.5)
+
+    async def _hold(self) -> None:
+        if not await self._lease.acquire():
+            return
+        metrics.HELD.inc()
+        try:
+            await self._take_over()
+            while not self._gone:
+                await self._lease.renew(in_flight=self.status.in_flight)
+                await self._look()
+                await self._pause()
+        finally:
+            metrics.HELD.dec()
+            await self._sampler.stop()
+
+    async def stop(self) -> None:
+        """Let go of the lease, so that a successor starts at once."""
+        await self._sampler.stop()
+        await self._lease.release()
+
+    async def _take_over(self) -> None:
+        """Read what a predecessor promised. A rollback under way is carried on before anything else is looked at."""
+        manifest = await self._store.load()
+        self.status = self._store.persisted.model_copy(
+            update={"epoch": self._lease.epoch, "holder": self.parts.identity}
+        )
+        self._bench = Bench()
+        self._written_at = self.status.written_at
+        self._read_spec(manifest)
+        self._driver = self.parts.driver(manifest, self._current_spec)
+        uid = manifest["metadata"]["uid"]
+        self._actor = Actor(self.parts.cluster, self._driver, namespace=self.namespace, name=self.name, uid=uid)
+        if self.status.phase is Phase.ROLLING_BACK and self._spec is not None and weights_of(self.status):
+            await self._perform((Shift(weights_of(self.status)),))
+        if not manifest["metadata"].get("deletionTimestamp"):
+            await self._actor.add_finalizer(manifest)
+        self._recorded = await self._last_record()
+
+    async def _last_record(self) -> str:
+        last = self.status.last
+        if last is None:
+            return ""
+        found = await self.parts.cluster.find(CONFIG_MAP, config_map_name(self.name, last.id), self.namespace)
+        return last.id if found else ""
+
+    async def _pause(self) -> None:
+        if self._failures:
+            await asyncio.sleep(min(RETRY_MOST, RETRY_FIRST * 2 ** (self._failures - 1)))
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), IN_FLIGHT_WAIT if self.status.in_flight else IDLE_WAIT)
+        self._wake.clear()
+
+    # ------------------------------------------------------------------ one look
+
+    async def _look(self) -> None:
+        manifest = self.parts.world.release(self.key)
+        if manifest is None:
+            manifest = await self._store.load()
+        self._read_spec(manifest)
+        if self._spec is None or self._driver is None:
+            return
+        with metrics.LOOK.time():
+            before = self.status
+            now = self.parts.clock()
+            observation = self._observe(manifest, self._spec, now)
+            decided, actions = decide(self._spec, before, observation, now)
+            await self._keep(manifest, Context(self._spec, decided, observation, now))
+            await self._perform(actions)
+            await self._sample()
+        if decided.phase is not before.phase or decided.step != before.step:
+            self._wake.set()
+
+    def _observe(self, manifest: Manifest, spec: Spec, now: float) -> Observation:
+        world, driver = self.parts.world, self._driver
+        assert driver is not None  # noqa: S101 - set by _take_over
+        self._bench.sit(self.status, spec.analysis)
+        self._bench.hear(self.status, self._sampler.take(), now)
+        since = self.status.written_at or self._written_at
+        return observation_of(
+            manifest,
+            spec,
+            revisions=revisions_of(world.deployments(self.key), world.pods(self.key)),
+            share=count_share(driver.observe(), self._meter, since, now),
+            assessment=self._bench.assessment if is_judged(self.status) else None,
+            written_at=self._written_at,
+            recorded=self._recorded,
+        )
+
+    async def _keep(self, manifest: Manifest, ctx: Context) -> None:
+        before, persisted = self.status, self._store.persisted
+        after = with_conditions(ctx)
+        turned = after.phase is not persisted.phase
+        judged = self._bench.assessment is not None and ctx.now - self._saved_at >= SAVE_EVERY
+        if turned or judged:
+            after = self._bench.put_down(after)
+        if after != persisted:
+            await self._store.save(after)
+            self._saved_at = ctx.now
+        self.status = after
+        if entries := report.new_entries(before, after):
+            self._tell(manifest, entries)
+        report.measure(self.namespace, self.name, before, after)
+
+    def _tell(self, manifest: Manifest, entries: Sequence[Any]) -> None:
+        task = asyncio.create_task(report.tell(self.parts.cluster, manifest, entries))
+        _TELLING.add(task)
+        task.add_done_callback(_TELLING.discard)
+
+    async def _perform(self, actions: Sequence[Action]) -> None:
+        assert self._actor is not None  # noqa: S101 - set by _take_over
+        spec = self._current_spec()
+        for action in actions:
+            try:
+                await self._actor.perform(action, spec, epoch=self._lease.epoch)
+            except (KubeError, ConflictError) as error:
+                self._failed(action, error)
+                return
+            self._done(action)
+        self._failures = 0
+
+    def _failed(self, action: Action, error: KubeError) -> None:
+        self._failures += 1
+        kind = type(action).__name__
+        metrics.FAILURES.labels(kind).inc()
+        log.warning("action failed", release="/".join(self.key), action=kind, error=str(error), attempt=self._failures)
+
+    def _done(self, action: Action) -> None:
+        if isinstance(action, Shift):
+            self._written_at = self.parts.clock()
+            self._wake.set()
+        elif isinstance(action, Finalize):
+            self._gone = True
+
+    async def _sample(self) -> None:
+        if self.status.in_flight and not self._sampler.running:
+            self._sampler.start(self.parts.sources(self.namespace, self._current_spec()))
+        elif not self.status.in_flight and self._sampler.running:
+            await self._sampler.stop()
+
+    # ------------------------------------------------------------------ reading
+
+    def _current_spec(self) -> Spec:
+        if self._spec is None:
+            raise LookupError(f"{self.namespace}/{self.name} has no valid spec")
+        return self._spec
+
+    def _read_spec(self, manifest: Manifest) -> None:
+        """Take a new spec when it is valid; an invalid one is told, and the last valid one stays in force."""
+        generation = int(manifest["metadata"].get("generation", 0))
+        if generation == self._generation:
+            return
+        self._generation = generation
+        try:
+            self._spec = Spec.model_validate(manifest["spec"])
+        except ValidationError as error:
+            told = "spec is not valid: the last valid one stays in force"
+            log.warning(told, release="/".join(self.key), error=str(error))
+
+    def _roster(self) -> Roster:
+        stable, canary = arms_of(self.status)
+        pods = self.parts.world.pods(self.key)
+        return roster_of(pods, namespace=self.namespace, stable=stable, canary=canary)
+
+    def _interval(self) -> float:
+        sampling = self._current_spec().analysis.sampling
+        since = self.status.verified_at or self.status.written_at or self.status.phase_since
+        young = since is None or self.parts.clock() - since < sampling.young_for
+        return sampling.young if young else sampling.settled
+
+
+_TELLING: set[asyncio.Task[None]] = set()
