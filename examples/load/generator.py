@@ -200,8 +200,7 @@ class _Flight:
             self._dialling.cancel()
         if self.connection is not None:
             self.connection.close(why)
-        else:
-            self._end(None, why)
+        self._end(None, why)
 
     def _arrived(self, reply: Reply | None, why: str) -> None:
         """A kept connection may die of old age just as we use it: a GET is then sent once more, as any client does."""

@@ -16,13 +16,19 @@ BODILESS = {204, 304}
 
 
 class Reply:
-    """The head of an answer: ``headers`` has lower-case names."""
+    """The head of an answer: ``headers`` has lower-case names.
+
+    Raises:
+        ValueError: it is no HTTP/1.
+    """
 
     __slots__ = ("headers", "status")
 
     def __init__(self, head: bytes) -> None:
         lines = head.decode("latin-1").split("\r\n")
-        self.status = int(lines[0].split(" ", 2)[1])
+        if not lines[0].startswith("HTTP/1."):
+            raise ValueError(repr(lines[0][:40]))
+        self.status = int(lines[0][9:12])
         self.headers = {
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:]) if name
         }
