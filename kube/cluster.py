@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+SILENCE_SECONDS = 90.0
+"""A watch without even a bookmark (they come every minute) for this long is dead."""
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 
@@ -322,7 +324,7 @@ class Cluster:
     ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
         token = await self.connection.bearer()
         sent = {**headers, **({"Authorization": token} if token else {})}
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=5.0)
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=5.0, sock_read=seconds or SILENCE_SECONDS)
         try:
             response = await self._session.request(
                 method, self.connection.host + path, params=query, data=data, headers=sent, timeout=timeout

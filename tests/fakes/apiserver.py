@@ -1,0 +1,298 @@
+"""An API server small enough to break at will: real HTTP, real watches, optimistic locks and JSON Patch, no schemas.
+
+The cluster tests run against the real thing; this one exists for what a real one will not do on request: answer 409 to
+the third write, be gone for two seconds, or show what was written in which order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from kube.cluster import Cluster
+from kube.connect import Connection
+from kube.kinds import KNOWN, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+Object = dict[str, Any]
+PLURALS = {(kind.base, kind.plural): kind for kind in KNOWN.values()}
+PATH = re.compile(
+    r"^(?P<base>/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+)(?=/))?/(?P<plural>[^/]+)"
+    r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|scale))?$"
+)
+
+
+@dataclass
+class Fault:
+    method: str
+    path: str
+    status: int
+    times: int
+    message: str = "injected"
+
+
+@dataclass
+class ApiServer:
+    objects: dict[tuple[str, str, str, str], Object] = field(default_factory=dict)
+    writes: list[tuple[str, str, Any]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    watchers: list[tuple[str, str, str, str, asyncio.Queue[Object]]] = field(default_factory=list)
+    down: bool = False
+    counter: Any = field(default_factory=lambda: itertools.count(1))
+    runner: web.AppRunner | None = None
+    port: int = 0
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", self._handle)
+        self.runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", self.port)
+        await site.start()
+        self.port = self.runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self.runner:
+            await self.runner.cleanup()
+            self.runner = None
+
+    def cluster(self, namespace: str = "shop") -> Cluster:
+        import ssl
+
+        import aiohttp
+
+        async def bearer() -> str | None:
+            return "Bearer test"
+
+        connection = Connection(f"http://127.0.0.1:{self.port}", ssl.create_default_context(), namespace, bearer)
+        return Cluster(connection, aiohttp.ClientSession())
+
+    def fail(self, method: str, path: str, status: int, times: int = 1, message: str = "injected") -> None:
+        self.faults.append(Fault(method, path, status, times, message))
+
+    # ------------------------------------------------------------------ the store
+
+    def key(self, base: str, plural: str, namespace: str | None, name: str) -> tuple[str, str, str, str]:
+        return base, plural, namespace or "", name
+
+    def put(self, item: Object) -> Object:
+        """Store an object as some controller would; watchers see it."""
+        kind = KNOWN[item["apiVersion"], item["kind"]]
+        key = self.key(kind.base, kind.plural, item["metadata"].get("namespace"), item["metadata"]["name"])
+        known = self.objects.get(key)
+        meta = item["metadata"]
+        meta["resourceVersion"] = str(next(self.counter))
+        meta.setdefault("uid", f"uid-{meta['name']}")
+        meta.setdefault("creationTimestamp", f"2026-01-01T00:00:{int(meta['resourceVersion']) % 60:02d}Z")
+        if known is None:
+            meta.setdefault("generation", 1)
+        else:
+            same = known.get("spec") == item.get("spec")
+            meta["generation"] = known["metadata"].get("generation", 1) + (0 if same else 1)
+        if meta.get("deletionTimestamp") and not meta.get("finalizers"):
+            self.remove(key)
+            return item
+        self.objects[key] = deepcopy(item)
+        self._publish("ADDED" if known is None else "MODIFIED", key, item)
+        return item
+
+    def remove(self, key: tuple[str, str, str, str]) -> None:
+        if item := self.objects.pop(key, None):
+            item["metadata"]["resourceVersion"] = str(next(self.counter))
+            self._publish("DELETED", key, item)
+            for other, child in list(self.objects.items()):
+                owners = child["metadata"].get("ownerReferences") or []
+                if any(owner["uid"] == item["metadata"]["uid"] for owner in owners):
+                    self.remove(other)
+
+    def find(self, kind: str, name: str, namespace: str = "shop") -> Object | None:
+        for (_, _, where, called), item in self.objects.items():
+            if (item["kind"], called, where) == (kind, name, namespace):
+                return item
+        return None
+
+    def all(self, kind: str) -> list[Object]:
+        return [item for item in self.objects.values() if item["kind"] == kind]
+
+    def _publish(self, event: str, key: tuple[str, str, str, str], item: Object) -> None:
+        for base, plural, namespace, labels, queue in self.watchers:
+            if (base, plural) == key[:2] and namespace in {"", key[2]} and matches(item, labels):
+                queue.put_nowait({"type": event, "object": deepcopy(item)})
+
+    # ------------------------------------------------------------------ HTTP
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self.down:
+            assert request.transport is not None
+            request.transport.close()
+            raise web.HTTPServiceUnavailable
+        if fault := self._fault(request):
+            return status(fault.status, fault.message)
+        found = PATH.match(request.path)
+        if found is None or (found["base"], found["plural"]) not in PLURALS:
+            return status(404, f"no such path {request.path}")
+        body = json.loads(await request.text() or "null")
+        if request.method != "GET":
+            self.writes.append((request.method, request.path, body))
+        return await self._answer(request, found, body)
+
+    def _fault(self, request: web.Request) -> Fault | None:
+        for fault in self.faults:
+            if fault.method == request.method and re.search(fault.path, request.path) and fault.times > 0:
+                fault.times -= 1
+                return fault
+        return None
+
+    async def _answer(self, request: web.Request, found: re.Match[str], body: Any) -> web.StreamResponse:
+        base, plural, namespace, name = found["base"], found["plural"], found["namespace"] or "", found["name"]
+        kind = PLURALS[base, plural]
+        if name is None and request.method == "GET":
+            if request.query.get("watch"):
+                return await self._watch(request, base, plural, namespace)
+            return self._list(request, base, plural, namespace)
+        if request.method == "POST":
+            return self._create(body, kind, namespace)
+        key = self.key(base, plural, namespace, name)
+        known = self.objects.get(key)
+        if request.method == "PATCH" and "apply-patch" in request.content_type:
+            return self._apply(key, known, body)
+        if known is None:
+            return status(404, f"{plural} {name!r} not found", "NotFound")
+        if request.method == "GET":
+            return web.json_response(known)
+        if request.method == "DELETE":
+            return self._delete(key, known)
+        return self._modify(request, known, body, found["sub"])
+
+    def _list(self, request: web.Request, base: str, plural: str, namespace: str) -> web.Response:
+        labels = request.query.get("labelSelector", "")
+        items = [
+            item
+            for (b, p, ns, _), item in self.objects.items()
+            if (b, p) == (base, plural) and namespace in {"", ns} and matches(item, labels)
+        ]
+        return web.json_response({"items": items, "metadata": {"resourceVersion": str(next(self.counter))}})
+
+    async def _watch(self, request: web.Request, base: str, plural: str, namespace: str) -> web.StreamResponse:
+        queue: asyncio.Queue[Object] = asyncio.Queue()
+        entry = (base, plural, namespace, request.query.get("labelSelector", ""), queue)
+        self.watchers.append(entry)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while not self.down:
+                try:
+                    event = await asyncio.wait_for(queue.get(), 0.2)
+                except TimeoutError:
+                    continue
+                await response.write(json.dumps(event).encode() + b"\n")
+        finally:
+            self.watchers.remove(entry)
+        return response
+
+    def _create(self, body: Object, kind: Kind, namespace: str) -> web.Response:
+        base, plural = kind.base, kind.plural
+        meta = body["metadata"]
+        if "name" not in meta:
+            meta["name"] = f"{meta['generateName']}{next(self.counter)}"
+        if self.key(base, plural, namespace, meta["name"]) in self.objects:
+            return status(409, f"{plural} {meta['name']!r} already exists", "AlreadyExists")
+        made = {"apiVersion": kind.api_version, "kind": kind.kind, **body, "metadata": {**meta, "namespace": namespace}}
+        return web.json_response(self.put(made), status=201)
+
+    def _apply(self, key: tuple[str, str, str, str], known: Object | None, body: Object) -> web.Response:
+        merged = merge(deepcopy(known), body) if known else deepcopy(body)
+        merged["metadata"].setdefault("namespace", key[2])
+        return web.json_response(self.put(merged))
+
+    def _delete(self, key: tuple[str, str, str, str], known: Object) -> web.Response:
+        if known["metadata"].get("finalizers"):
+            marked = deepcopy(known)
+            marked["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+            return web.json_response(self.put(marked))
+        self.remove(key)
+        return web.json_response({"kind": "Status", "status": "Success"})
+
+    def _modify(self, request: web.Request, known: Object, body: Any, sub: str | None) -> web.Response:
+        version = known["metadata"]["resourceVersion"]
+        if isinstance(body, dict) and body.get("metadata", {}).get("resourceVersion", version) != version:
+            return status(409, "the object has been modified", "Conflict")
+        if "json-patch" in request.content_type:
+            try:
+                changed = json_patch(deepcopy(known), body)
+            except (AssertionError, KeyError, IndexError) as error:
+                return status(422, f"the server rejected our request: {error!r}", "Invalid")
+        elif request.method == "PUT":
+            changed = deepcopy(body)
+        else:
+            changed = merge(deepcopy(known), body)
+        if sub == "status":
+            changed = {**deepcopy(known), "status": changed.get("status")}
+        elif "status" in known:
+            changed["status"] = known["status"]
+        return web.json_response(self.put(changed))
+
+
+def status(code: int, message: str, reason: str = "") -> web.Response:
+    return web.json_response({"kind": "Status", "code": code, "message": message, "reason": reason}, status=code)
+
+
+def matches(item: Object, selector: str) -> bool:
+    labels = item["metadata"].get("labels") or {}
+    for part in filter(None, selector.split(",")):
+        name, _, value = part.partition("=")
+        if name not in labels or (value and labels[name] != value):
+            return False
+    return True
+
+
+def merge(base: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict) or not isinstance(base, dict):
+        return deepcopy(patch)
+    for key, value in patch.items():
+        if value is None:
+            base.pop(key, None)
+        else:
+            base[key] = merge(base.get(key, {}), value)
+    return base
+
+
+def json_patch(document: Any, operations: list[Object]) -> Any:
+    for operation in operations:
+        *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
+        target = document
+        for part in parents:
+            target = target[int(part)] if isinstance(target, list) else target[part]
+        index: Any = (len(target) if last == "-" else int(last)) if isinstance(target, list) else last
+        match operation["op"]:
+            case "test":
+                assert target[index] == operation["value"], operation
+            case "add" if isinstance(target, list):
+                target.insert(index, operation["value"])
+            case "add" | "replace":
+                if operation["op"] == "replace":
+                    target[index]
+                target[index] = operation["value"]
+            case "remove":
+                del target[index]
+    return document
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[ApiServer]:
+    server = ApiServer()
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
