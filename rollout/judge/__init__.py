@@ -1,0 +1,33 @@
+"""The judge of a gray release: looks in, one of six verdicts out, with a stated rate of false rollbacks.
+
+    judge = Judge(JudgePolicy(signals=(SignalPolicy("errors", SignalKind.ERRORS),)))
+    assessment = judge.look(now, looks)
+
+`docs/judge.md` says what is promised and under which assumptions.
+"""
+
+from rollout.judge.judge import Judge
+from rollout.judge.limits import (
+    detection_limit_seconds,
+    promotion_limit_seconds,
+    smallest_detectable_ratio,
+    worst_case_failed_requests,
+)
+from rollout.judge.policy import JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.state import StateError
+from rollout.judge.verdicts import Assessment, SignalVerdict, Verdict
+
+__all__ = [
+    "Assessment",
+    "Judge",
+    "JudgePolicy",
+    "SignalKind",
+    "SignalPolicy",
+    "SignalVerdict",
+    "StateError",
+    "Verdict",
+    "detection_limit_seconds",
+    "promotion_limit_seconds",
+    "smallest_detectable_ratio",
+    "worst_case_failed_requests",
+]

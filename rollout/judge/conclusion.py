@@ -1,0 +1,148 @@
+"""From sums and evidence to words: one verdict a signal, one for the release, never mixing the six."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rollout.judge import wording
+from rollout.judge.combination import combined
+from rollout.judge.evidence import Evidence
+from rollout.judge.ledger import Ledger
+from rollout.judge.policy import JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.tally import REQUEST_KINDS
+from rollout.judge.verdicts import Assessment, SignalVerdict, Verdict
+from rollout.looks import SourceStatus
+
+DOUBT = math.log(5.0)
+"""Log evidence against a signal above which it is not called good, whatever was proven earlier."""
+
+LEAST_INFORMED = (Verdict.SOURCE_DOWN, Verdict.NO_DATA, Verdict.NO_TRAFFIC, Verdict.UNDECIDED, Verdict.GOOD)
+"""Order in which signals' verdicts decide the release's, after bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conviction:
+    """The moment the canary was found bad; it stays so (the promise is about ever crossing the limit).
+
+    Attributes:
+        at: time of the look that convicted, seconds since the epoch.
+        evidence_at: time of the look that began the run-up.
+        log_e: combined log evidence then.
+        culprits: signals to blame, the worst first.
+        guard: sentence of the guard that convicted; None when the evidence did.
+    """
+
+    at: float
+    evidence_at: float
+    log_e: float
+    culprits: tuple[str, ...]
+    guard: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Docket:
+    """Everything the words are made of.
+
+    Attributes:
+        policy: what is promised.
+        books: sums, one a signal.
+        evidence: the e-processes.
+        log_e: log evidence against the canary, one a signal.
+        log_e_good: log evidence for non-inferiority, one a signal.
+    """
+
+    policy: JudgePolicy
+    books: Sequence[Ledger]
+    evidence: Evidence
+    log_e: Sequence[float]
+    log_e_good: Sequence[float]
+
+
+def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Assessment:
+    """The assessment after a look."""
+    ranges = docket.evidence.sequences.bounds(docket.policy.false_rollback_rate)
+    signals = tuple(_signal(docket, index, now, conviction, ranges[index]) for index in range(len(docket.books)))
+    excess = [
+        book.excess for s, book in zip(docket.policy.signals, docket.books, strict=True) if s.kind is SignalKind.ERRORS
+    ]
+    if conviction is None:
+        verdict = next(word for word in LEAST_INFORMED if any(signal.verdict is word for signal in signals))
+    else:
+        verdict = Verdict.BAD
+    culprits = conviction.culprits if conviction else ()
+    return Assessment(
+        verdict=verdict,
+        log_e=conviction.log_e if conviction else combined(docket.log_e, docket.policy.weights()),
+        culprits=culprits,
+        excess_failed_requests=max([0.0, *excess]),
+        evidence_at=conviction.evidence_at if conviction else None,
+        signals=signals,
+        reason=wording.overall(verdict, signals, culprits),
+    )
+
+
+def _signal(
+    docket: Docket, index: int, now: float, conviction: Conviction | None, ratio: tuple[float, float | None]
+) -> SignalVerdict:
+    signal, book = docket.policy.signals[index], docket.books[index]
+    canary, stable, failed, edge = _rates(docket, index)
+    seen = wording.observed(signal, canary, stable, edge)
+    verdict, reason = _absent(docket.policy, signal, book, now)
+    if conviction and signal.name in conviction.culprits:
+        verdict, reason = Verdict.BAD, conviction.guard if signal.name == conviction.culprits[0] else None
+    verdict = verdict or _proven(docket, index)
+    wanted = 1 / docket.policy.missed_rate
+    return SignalVerdict(
+        signal=signal.name,
+        verdict=verdict,
+        log_e=docket.log_e[index],
+        log_e_good=docket.log_e_good[index],
+        stable_rate=stable,
+        canary_rate=canary,
+        ratio_low=ratio[0],
+        ratio_high=ratio[1],
+        canary_requests=book.canary.requests,
+        stable_requests=book.stable.requests,
+        canary_failed=failed,
+        reason=reason or wording.judged(seen, docket.log_e[index], verdict, wanted, docket.log_e_good[index]),
+    )
+
+
+def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int, float | None]:
+    """Rates of canary and stable, the canary's failures, and (for latency) the edge they are about."""
+    book = docket.books[index]
+    if docket.policy.signals[index].kind is not SignalKind.LATENCY:
+        stable = book.stable.rate if book.stable.size > 0 else book.history.rate
+        return book.canary.rate, stable, round(book.canary.failed), None
+    worst = docket.evidence.worst_edge(index)
+    if worst is None or not book.judged_slow.size:
+        return None, None, 0, None
+    slow = book.judged_slow[:, worst]
+    canary = float(slow[0] / book.canary.size) if book.canary.size > 0 else None
+    stable = float(slow[1] / book.stable.size) if book.stable.size > 0 else None
+    return canary, stable, round(float(slow[0])), docket.evidence.edges[index][worst]
+
+
+def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float) -> tuple[Verdict | None, str | None]:
+    """The verdict of a signal that has nothing to judge, with its reason; None when it has."""
+    if book.seen_at == -math.inf:
+        return Verdict.NO_DATA, "its source has not been read yet"
+    if book.status is SourceStatus.SOURCE_DOWN:
+        return Verdict.SOURCE_DOWN, "its source does not answer"
+    if now - book.seen_at > policy.stale_seconds:
+        return Verdict.SOURCE_DOWN, f"no look for {now - book.seen_at:.0f} s"
+    if book.status is SourceStatus.NO_DATA:
+        return Verdict.NO_DATA, "its source has no series for the canary"
+    quiet = book.seen_at - book.busy_at
+    if book.started and quiet <= policy.idle_seconds:
+        return None, None
+    if signal.kind not in REQUEST_KINDS or book.canary_lately.requests > 0:
+        return Verdict.NO_DATA, "its source shows none of the canary's numbers"
+    if book.started:
+        return Verdict.NO_TRAFFIC, f"the canary has had no requests for {quiet:.0f} s"
+    return Verdict.NO_TRAFFIC, f"the canary has had no requests, stable {book.history.requests}"
+
+
+def _proven(docket: Docket, index: int) -> Verdict:
+    proven = docket.log_e_good[index] >= math.log(1 / docket.policy.missed_rate)
+    return Verdict.GOOD if proven and docket.log_e[index] < DOUBT else Verdict.UNDECIDED

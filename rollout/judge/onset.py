@@ -1,0 +1,55 @@
+"""When a fault may have begun: prior mass over time, and the mixture that a fault of unknown onset is tested with.
+
+Mass is spent per unit of *time*, so looking more often costs nothing. Some of it is kept beyond the horizon (a tail
+that falls like 1/t), so that a bake of any length still sees faults, only more slowly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+TAIL = 0.25
+"""Share of the late mass that is kept for onsets beyond the horizon."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnsetPrior:
+    """Prior of the moment at which a fault begins.
+
+    Attributes:
+        horizon_seconds: the span over which a late onset is uniform.
+        at_start: mass on "from the first look on".
+    """
+
+    horizon_seconds: float
+    at_start: float = 0.5
+
+    def unspent(self, elapsed: Floats) -> Floats:
+        """Mass of onsets after `elapsed` seconds, shape kept, decreasing from 1 - at_start to 0."""
+        share = np.asarray(elapsed, dtype=np.float64) / self.horizon_seconds
+        late = np.where(share < 1, 1 - (1 - TAIL) * share, TAIL / np.maximum(share, 1))
+        return (1 - self.at_start) * late
+
+    def spent(self, elapsed: Floats, seconds: Floats) -> Floats:
+        """Mass of onsets within the `seconds` after `elapsed`, shape kept."""
+        return self.unspent(elapsed) - self.unspent(elapsed + seconds)
+
+
+def log_of(mass: Floats) -> Floats:
+    """Natural logarithm that maps 0 to minus infinity without a warning."""
+    with np.errstate(divide="ignore"):
+        logs: Floats = np.log(mass)
+    return logs
+
+
+def log_mean_exp(logs: Floats, log_weights: Floats, axes: tuple[int, ...]) -> Floats:
+    """Logarithm of sum(weights * exp(logs)) over `axes`, finite wherever any entry is."""
+    total = logs + log_weights
+    top = np.max(total, axis=axes, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    mean: Floats = log_of(np.exp(total - top).sum(axis=axes)) + np.squeeze(top, axis=axes)
+    return mean

@@ -1,0 +1,143 @@
+"""What the judge is asked to promise: rates, margins and weights, per release and per signal."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class SignalKind(StrEnum):
+    """How the looks of a signal are to be read."""
+
+    ERRORS = "errors"
+    """Failed requests of all requests."""
+    LATENCY = "latency"
+    """Requests slower than each bucket edge."""
+    CRASHES = "crashes"
+    """Restarts, OOM kills and lost readiness per pod-second."""
+    EVENTS = "events"
+    """Counted events per pod-second: dead letters, log lines, any counter."""
+    GAUGE = "gauge"
+    """A momentary value that should not grow: memory, CPU, lag."""
+
+
+DEFAULT_WEIGHTS = {
+    SignalKind.ERRORS: 0.5,
+    SignalKind.LATENCY: 0.25,
+    SignalKind.CRASHES: 0.25,
+    SignalKind.EVENTS: 0.125,
+    SignalKind.GAUGE: 0.125,
+}
+"""Shares of the false-rollback rate before they are normalised over a policy's signals."""
+
+DEFAULT_FLOORS = {
+    SignalKind.ERRORS: 0.005,
+    SignalKind.LATENCY: 0.005,
+    SignalKind.CRASHES: 2e-5,
+    SignalKind.EVENTS: 1e-3,
+    SignalKind.GAUGE: 0.0,
+}
+"""Rates not worth a rollback on the canary's numbers alone: of requests, or per pod-second (2e-5 = one in 14 hours)."""
+
+DEFAULT_TARGETS = {
+    SignalKind.ERRORS: 0.01,
+    SignalKind.LATENCY: 0.05,
+    SignalKind.CRASHES: 1 / 60,
+    SignalKind.EVENTS: 1 / 60,
+    SignalKind.GAUGE: 0.0,
+}
+"""What promotion certifies: a failure share or a rate per pod-second below this; for latency, at every judged edge a
+slow share at most this much above stable's."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalPolicy:
+    """How one signal is judged.
+
+    Attributes:
+        name: the signal's name, as in its looks.
+        kind: how its looks are read.
+        weight: its share of the false-rollback rate, in proportion to the other signals'; None takes the kind's.
+        tolerance: canary rate over stable rate that is still accepted (r0).
+        floor: absolute rate not worth a rollback; None takes the kind's.
+        hard_guard: canary failures (share of the last requests, or number of crashes) that convict at once while stable
+            has none of it; None takes the kind's (two crashes; no guard for other kinds).
+        target: what promotion certifies; None takes the kind's.
+        threshold_seconds: latency only: promotion certifies the share slower than this, instead of every judged edge.
+    """
+
+    name: str
+    kind: SignalKind
+    weight: float | None = None
+    tolerance: float = 1.0
+    floor: float | None = None
+    hard_guard: float | None = None
+    target: float | None = None
+    threshold_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        if not self.name:
+            raise ValueError("a signal needs a name")
+        if self.tolerance < 1:
+            raise ValueError(f"signal {self.name}: tolerance is {self.tolerance}; below 1 it blames equals, use >= 1")
+        for name in ("weight", "hard_guard", "target", "threshold_seconds"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"signal {self.name}: {name} is {value}; leave it out or give a number above 0")
+        if self.floor is not None and self.floor < 0:
+            raise ValueError(f"signal {self.name}: floor is {self.floor}; a rate is not negative")
+
+    @property
+    def effective_weight(self) -> float:
+        """The weight before normalisation."""
+        return DEFAULT_WEIGHTS[self.kind] if self.weight is None else self.weight
+
+    @property
+    def effective_floor(self) -> float:
+        """The absolute rate not worth a rollback."""
+        return DEFAULT_FLOORS[self.kind] if self.floor is None else self.floor
+
+    @property
+    def effective_target(self) -> float:
+        """The rate (for latency: the added slow share) promotion certifies."""
+        return DEFAULT_TARGETS[self.kind] if self.target is None else self.target
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePolicy:
+    """What is promised for a whole release.
+
+    Attributes:
+        signals: the signals to judge, at least one, names distinct.
+        false_rollback_rate: probability (alpha) that a healthy release is ever called bad.
+        horizon_seconds: the time over which a late fault is expected to begin; later ones are still seen, more slowly.
+        promotion_margin: canary rate over stable rate that must be excluded for `good`.
+        missed_rate: probability (beta) that a canary beyond the margin is called good.
+        blast_budget: failed requests above stable's that convict at once; None for no limit.
+        idle_seconds: a canary without requests for this long has no traffic.
+        stale_seconds: a signal without a look for this long counts as a source that is down.
+    """
+
+    signals: tuple[SignalPolicy, ...] = field(default=())
+    false_rollback_rate: float = 0.01
+    horizon_seconds: float = 1800.0
+    promotion_margin: float = 2.0
+    missed_rate: float = 0.05
+    blast_budget: int | None = None
+    idle_seconds: float = 60.0
+    stale_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        names = [signal.name for signal in self.signals]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"a policy needs signals with distinct names, found {names}")
+        for name in ("false_rollback_rate", "missed_rate"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but a probability between 0 and 1 is needed")
+        if self.horizon_seconds <= 0 or self.promotion_margin <= 1:
+            raise ValueError("horizon_seconds must be above 0 and promotion_margin above 1")
+
+    def weights(self) -> tuple[float, ...]:
+        """Weights of the signals, in their order, summing to 1."""
+        total = sum(signal.effective_weight for signal in self.signals)
+        return tuple(signal.effective_weight / total for signal in self.signals)

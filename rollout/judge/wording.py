@@ -1,0 +1,63 @@
+"""One plain sentence for every verdict, with the numbers that made it."""
+
+import math
+
+from rollout.judge.policy import SignalKind, SignalPolicy
+from rollout.judge.verdicts import SignalVerdict, Verdict
+
+
+def odds(log_e: float) -> str:
+    """An e-value as people read it: ``3.2``, ``1,500`` or ``10^12``."""
+    if log_e > math.log(1e6):
+        return f"10^{log_e / math.log(10):.0f}"
+    value = math.exp(log_e)
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"  # noqa: PLR2004 - two digits below ten
+
+
+def share(rate: float | None) -> str:
+    """A share of requests in per cent with three digits."""
+    return "nothing" if rate is None else f"{100 * rate:.3g} %"
+
+
+def observed(signal: SignalPolicy, canary: float | None, stable: float | None, edge: float | None) -> str:
+    """What the two arms did, without judging it."""
+    if signal.kind is SignalKind.LATENCY:
+        over = f"slower than {edge * 1000:g} ms" if edge is not None else "slow"
+        return f"{share(canary)} of the canary's requests are {over}, {share(stable)} of stable's"
+    if signal.kind is SignalKind.ERRORS:
+        return f"canary fails {share(canary)}, stable {share(stable)}"
+    noun = "crashes" if signal.kind is SignalKind.CRASHES else "events"
+    return f"canary has {_hourly(canary)} {noun} per pod-hour, stable {_hourly(stable)}"
+
+
+def _hourly(rate: float | None) -> str:
+    return "no" if not rate else f"{3600 * rate:.3g}"
+
+
+def judged(seen: str, log_e: float, verdict: Verdict, wanted: float, proven: float) -> str:
+    """Sentence of a verdict that rests on evidence.
+
+    Args:
+        seen: what the arms did.
+        log_e: evidence against the canary.
+        verdict: bad, good or undecided.
+        wanted: evidence that the verdict needs, 1/alpha for bad or 1/beta for good.
+        proven: log evidence for non-inferiority.
+    """
+    if verdict is Verdict.BAD:
+        return f"{seen}: evidence {odds(log_e)} against the canary"
+    if verdict is Verdict.GOOD:
+        return f"{seen}: not worse by evidence {odds(proven)}, {wanted:.0f} was needed"
+    return f"{seen}: evidence {odds(log_e)} against, {odds(proven)} for the canary, neither is enough"
+
+
+def overall(verdict: Verdict, signals: tuple[SignalVerdict, ...], culprits: tuple[str, ...]) -> str:
+    """Sentence of the release's verdict, taken from the signal that decides it."""
+    if verdict is Verdict.GOOD:
+        return f"all {len(signals)} signals are shown not to be worse"
+    named = [signal for signal in signals if signal.signal in culprits] if verdict is Verdict.BAD else []
+    deciding = named or [signal for signal in signals if signal.verdict is verdict]
+    if not deciding:
+        return "the evidence of all signals together has crossed the limit"
+    first = max(deciding, key=lambda signal: signal.log_e)
+    return f"{first.signal}: {first.reason}"
