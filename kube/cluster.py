@@ -100,6 +100,7 @@ class Cluster:
         *,
         resource_version: str = "",
         labels: str = "",
+        fields: str = "",
         seconds: int = 300,
     ) -> AsyncIterator[WatchEvent]:
         """Changes from ``resource_version`` on, until the server closes after about ``seconds``.
@@ -109,9 +110,8 @@ class Cluster:
             ClusterUnreachableError: the connection broke.
         """
         query = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
-        query |= {
-            key: value for key, value in (("resourceVersion", resource_version), ("labelSelector", labels)) if value
-        }
+        chosen = (("resourceVersion", resource_version), ("labelSelector", labels), ("fieldSelector", fields))
+        query |= {key: value for key, value in chosen if value}
         what = _what("watch", kind, namespace)
         async with self._open("GET", kind.path(namespace), query, None, {}, None, what) as response:
             await _check(response, what)
