@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kube.errors import NotFoundError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, SERVICE, Kind, Manifest
 from rollout.actions import Action, EnsureRevision, Finalize, KeepRecord, Retire, RetireRoute, Scale, Shift
-from rollout.record import RECORD_LABEL, config_map_of, record_of
+from rollout.record import RECORD_LABEL, Record, config_map_of, record_of
 from rollout.revision import MANAGER, RELEASE_LABEL, manifests_of, owner_of, revision_of
 from rollout.spec import FINALIZER, Spec
 
@@ -63,7 +63,7 @@ class Actor:
         for kind in OWNED:
             await self._cluster.delete(kind, revision, self._namespace)
 
-    async def _keep(self, spec: Spec, record: object) -> None:
+    async def _keep(self, spec: Spec, record: Record) -> None:
         manifest = config_map_of(record, owner_of(self._name, self._uid))
         await self._cluster.apply(manifest, manager=MANAGER, force=True)
         kept = await self._cluster.list(CONFIG_MAP, self._namespace, labels=f"{RECORD_LABEL}={self._name}")

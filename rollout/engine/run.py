@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from kube.kinds import GRAY_RELEASE
-from rollout.engine.parts import parts_of
 from rollout.engine.serve import serve_metrics
+from rollout.engine.toolbox import Toolbox
 from rollout.engine.worker import Worker
 from rollout.engine.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from kube.cache import Key
     from kube.cluster import Cluster
+    from rollout.engine.worker import Parts
 
 log: Any = structlog.get_logger()
 
@@ -27,11 +28,15 @@ class Controller:
     """Keeps one worker for each GrayRelease it sees."""
 
     def __init__(
-        self, cluster: Cluster, namespaces: Iterable[str | None], *, identity: str, only: Key | None = None
+        self,
+        cluster: Cluster,
+        namespaces: Iterable[str | None],
+        *,
+        parts: Callable[[World], Parts],
+        only: Key | None = None,
     ) -> None:
         self.world = World(cluster, namespaces, self._changed)
-        self._parts = parts_of(cluster, self.world, identity)
-        self._only = only
+        self._parts, self._only = parts(self.world), only
         self._workers: dict[Key, tuple[Worker, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -78,9 +83,10 @@ async def run_controller(
     cluster: Cluster, namespaces: Iterable[str | None] = (None,), *, identity: str, metrics_port: int | None = 9090
 ) -> None:
     """Carry out every GrayRelease of the namespaces (None: all) until cancelled."""
-    controller = Controller(cluster, list(namespaces), identity=identity)
-    async with serve_metrics(metrics_port, lambda: controller.world.healthy):
-        await controller.run()
+    async with Toolbox.open(cluster, identity) as tools:
+        controller = Controller(cluster, namespaces, parts=tools.parts)
+        async with serve_metrics(metrics_port, lambda: controller.world.healthy):
+            await controller.run()
 
 
 async def run_foreground(cluster: Cluster, namespace: str, name: str, *, identity: str) -> None:
@@ -90,4 +96,5 @@ async def run_foreground(cluster: Cluster, namespace: str, name: str, *, identit
         NotFoundError: there is no such GrayRelease.
     """
     await cluster.get(GRAY_RELEASE, name, namespace)
-    await Controller(cluster, [namespace], identity=identity, only=(namespace, name)).run()
+    async with Toolbox.open(cluster, identity) as tools:
+        await Controller(cluster, [namespace], parts=tools.parts, only=(namespace, name)).run()

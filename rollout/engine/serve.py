@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rollout.engine.metrics import REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 @asynccontextmanager
@@ -41,7 +41,7 @@ async def _alive(_: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
-def _ready(ready: Callable[[], bool]) -> Callable[[web.Request], object]:
+def _ready(ready: Callable[[], bool]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
         up = ready()
         return web.Response(text="ready\n" if up else "watches are down\n", status=200 if up else 503)

@@ -254,7 +254,9 @@ class Worker:
 
     async def _sample(self) -> None:
         if self.status.in_flight and not self._sampler.running:
-            self._sampler.start(self.parts.sources(self.namespace, self._current_spec()))
+            spec = self._current_spec()
+            self._meter.begin(spec.analysis.signals)
+            self._sampler.start(self.parts.sources(self.namespace, spec))
         elif not self.status.in_flight and self._sampler.running:
             await self._sampler.stop()
 

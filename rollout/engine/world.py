@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kube.cluster import Cluster
+    from rollout.spec import GatewayStats
 
 MIRRORED: tuple[tuple[Kind, str], ...] = (
     (GRAY_RELEASE, ""),
@@ -32,7 +33,9 @@ class World:
     def __init__(
         self, cluster: Cluster, namespaces: Iterable[str | None], on_change: Callable[[Key], None] = lambda _key: None
     ) -> None:
-        self._on_change = on_change
+        self._cluster, self._on_change = cluster, on_change
+        self._group: asyncio.TaskGroup | None = None
+        self._proxies: dict[str, Reflector] = {}
         self._owned: dict[str, dict[Key, dict[Key, Manifest]]] = {
             kind.kind: defaultdict(dict) for kind in (DEPLOYMENT, POD)
         }
@@ -45,7 +48,8 @@ class World:
     async def run(self) -> None:
         """Mirror until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for reflector in self.reflectors.values():
+            self._group = group
+            for reflector in (*self.reflectors.values(), *self._proxies.values()):
                 group.create_task(reflector.run())
 
     async def synced(self) -> None:
@@ -79,6 +83,17 @@ class World:
     def pods(self, key: Key) -> list[Manifest]:
         """Pods of a release."""
         return list(self._owned[POD.kind][key].values())
+
+    def proxies(self, stats: GatewayStats) -> Callable[[], list[Manifest]]:
+        """The pods of a gateway's data plane, live; mirrored from the first call on, once for all releases."""
+        labels = ",".join(f"{key}={value}" for key, value in sorted(stats.selector.items()))
+        where = f"{stats.namespace}/{labels}"
+        if where not in self._proxies:
+            self._proxies[where] = Reflector(self._cluster, POD, stats.namespace, labels=labels)
+            if self._group is not None:
+                self._group.create_task(self._proxies[where].run())
+        mirror = self._proxies[where]
+        return lambda: list(mirror.objects.values())
 
     def _of(self, kind: Kind) -> list[Reflector]:
         return [reflector for (name, _), reflector in self.reflectors.items() if name == kind.kind]

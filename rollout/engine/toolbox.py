@@ -1,0 +1,82 @@
+"""The real parts of a worker: connections to pods and Prometheus that all releases share."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from rollout.drivers.gateway import GatewayDriver
+from rollout.engine.worker import Parts
+from rollout.sources.fetch import DirectFetch, Fetch, ProxyFetch
+from rollout.sources.gateway import GatewaySource
+from rollout.sources.kubernetes import KubernetesSource
+from rollout.sources.pods import PodsSource
+from rollout.sources.prometheus import PrometheusHub, PrometheusSource
+from rollout.spec import Signal, SourceName, Spec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from kube.cluster import Cluster
+    from kube.kinds import Manifest
+    from rollout.drivers import Driver
+    from rollout.engine.world import World
+    from rollout.sources import Source
+
+
+@dataclass(slots=True)
+class Toolbox:
+    """Builds drivers and sources; Prometheus servers are asked once for all releases."""
+
+    cluster: Cluster
+    identity: str
+    session: aiohttp.ClientSession
+    fetch: Fetch
+    hubs: dict[str, PrometheusHub] = field(default_factory=dict)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, cluster: Cluster, identity: str) -> AsyncIterator[Toolbox]:
+        """Pods are read at their own addresses from inside the cluster, through the API server from outside."""
+        async with aiohttp.ClientSession() as session:
+            fetch: Fetch = DirectFetch(session) if cluster.connection.in_cluster else ProxyFetch(cluster)
+            yield cls(cluster, identity, session, fetch)
+
+    def parts(self, world: World) -> Parts:
+        """What the workers over ``world`` are built from."""
+
+        def driver(manifest: Manifest, spec_of: Callable[[], Spec]) -> Driver:
+            meta = manifest["metadata"]
+            namespace, name, uid = meta["namespace"], meta["name"], meta["uid"]
+            routes = world.routes(namespace)
+            return GatewayDriver(self.cluster, routes, name=name, namespace=namespace, uid=uid, spec_of=spec_of)
+
+        def sources(_namespace: str, spec: Spec) -> Sequence[Source]:
+            return self.sources(spec, world)
+
+        return Parts(self.cluster, world, self.identity, driver, sources)
+
+    def sources(self, spec: Spec, world: World) -> list[Source]:
+        """One source for each place that the signals of ``spec`` are read from."""
+        by_source: dict[SourceName, list[Signal]] = {}
+        for signal in spec.analysis.signals:
+            by_source.setdefault(signal.source, []).append(signal)
+        return [self._source(name, signals, spec, world) for name, signals in by_source.items()]
+
+    def _source(self, name: SourceName, signals: list[Signal], spec: Spec, world: World) -> Source:
+        stats, port = spec.sources.gateway, spec.traffic_port
+        if name is SourceName.GATEWAY and stats is not None and port is not None:
+            return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats), service_port=port.port)
+        if name is SourceName.PODS:
+            return PodsSource(self.fetch, signals)
+        if name is SourceName.PROMETHEUS:
+            return PrometheusSource(self._hub(spec.sources.prometheus or ""), signals)
+        return KubernetesSource(signals)
+
+    def _hub(self, url: str) -> PrometheusHub:
+        if url not in self.hubs:
+            self.hubs[url] = PrometheusHub(url, self.session)
+        return self.hubs[url]

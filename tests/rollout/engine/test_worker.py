@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import asyncio
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rollout.looks import SourceStatus
+from rollout.status import Outcome, Phase
+from tests.rollout.engine.plant import Plant, plant
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+async def it() -> AsyncIterator[Plant]:
+    async with plant() as made:
+        yield made
+
+
+async def first(it: Plant) -> None:
+    it.declare("shop:v1")
+    await it.served("shop:v1")
+
+
+async def test_first_version_then_a_good_one(it: Plant) -> None:
+    async with it.engine():
+        await first(it)
+        assert list(it.weights.values()) == [100]
+        it.declare("shop:v2")
+        await it.phase(Phase.STEPPING)
+        await it.until(lambda: it.status.weight.accepted == 50, "at 50 %")
+        await it.served("shop:v2")
+        await it.until(lambda: len(it.server.all("Deployment")) == 1, "rid of the old revision")
+    release = it.status.last
+    assert release is not None
+    assert release.outcome in {Outcome.PROMOTED, Outcome.PROMOTED_NOT_PROVEN}
+    assert [step.weight for step in release.steps] == [20, 50]
+    assert all(step.verified_at for step in release.steps)
+    assert it.server.find("ConfigMap", f"checkout-release-{release.id}") is not None
+
+
+async def test_bad_version_is_taken_back(it: Plant) -> None:
+    it.callers.faults["v3"] = 0.5
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v3")
+        await it.phase(Phase.ROLLED_BACK)
+        release = it.status.last
+        assert release is not None
+        assert release.outcome is Outcome.ROLLED_BACK
+        times = release.reaction
+        moments = [times.evidence_at, times.decided_at, times.written_at, times.observed_at]
+        assert None not in moments
+        assert moments == sorted(moments)
+        await it.until(lambda: list(it.weights.values()) == [100], "back at one backend")
+        await asyncio.sleep(0.5)
+        assert it.status.phase is Phase.ROLLED_BACK, "a refused revision is not tried again"
+        it.callers.faults.clear()
+        it.say("retry")
+        await it.served("shop:v3")
+
+
+async def test_weight_zero_is_the_first_write_after_the_decision(it: Plant) -> None:
+    it.callers.faults["v3"] = 0.5
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v3")
+        await it.phase(Phase.ROLLING_BACK)
+        await it.phase(Phase.ROLLED_BACK)
+    paths = [path for _, path, body in it.server.writes if "events" not in path and "leases" not in path]
+    decided = max(
+        index
+        for index, (_, path, body) in enumerate(it.server.writes)
+        if path.endswith("/status") and body["status"]["phase"] == "RollingBack" and not body["status"].get("writtenAt")
+    )
+    after = [path for _, path, _ in it.server.writes[decided + 1 :] if "events" not in path and "leases" not in path]
+    assert "httproutes/checkout" in after[0], paths
+
+
+@pytest.mark.parametrize("verb", ["abort", "promote", "pause"])
+async def test_verbs(it: Plant, verb: str) -> None:
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v2")
+        await it.phase(Phase.STEPPING)
+        it.say(verb)
+        if verb == "abort":
+            await it.phase(Phase.ROLLED_BACK)
+            assert it.status.last is not None
+            assert it.status.last.outcome is Outcome.ABORTED
+        elif verb == "promote":
+            await it.served("shop:v2")
+        else:
+            await it.until(lambda: it.status.paused is not None, "paused")
+            weight = it.status.weight.desired
+            await asyncio.sleep(1.0)
+            assert it.status.weight.desired == weight
+            it.say("resume")
+            await it.served("shop:v2")
+
+
+async def test_killed_anywhere_and_taken_up_by_another(it: Plant) -> None:
+    it.declare("shop:v1")
+    async with it.engine("a"):
+        await it.served("shop:v1")
+    it.declare("shop:v2")
+    for index, pause in enumerate((0.15, 0.25, 0.4, 0.6, 0.3)):
+        async with it.engine(f"engine-{index}"):
+            await asyncio.sleep(pause)
+    async with it.engine("last"):
+        await it.served("shop:v2")
+    epochs = [body["status"]["epoch"] for _, path, body in it.server.writes if path.endswith("/status")]
+    assert epochs == sorted(epochs)
+
+
+async def test_server_gone_for_two_seconds(it: Plant) -> None:
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v2")
+        await it.phase(Phase.STEPPING)
+        it.server.down = True
+        await asyncio.sleep(2.0)
+        it.server.down = False
+        await it.served("shop:v2", 25)
+
+
+async def test_conflicts_and_refused_writes_are_retried(it: Plant) -> None:
+    async with it.engine():
+        await first(it)
+        it.server.fail("PUT", "grayreleases/checkout/status", 409, times=3)
+        it.server.fail("PATCH", "httproutes", 500, times=2)
+        it.server.fail("PATCH", "deployments", 503, times=2)
+        it.declare("shop:v2")
+        await it.served("shop:v2")
+
+
+async def test_drift_of_the_route_is_put_right(it: Plant) -> None:
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v2")
+        await it.phase(Phase.STEPPING)
+        it.say("pause")
+        await it.until(lambda: it.status.paused is not None, "paused")
+        await it.until(lambda: it.status.verified_at is not None, "verified")
+        wanted = dict(it.weights)
+        route = deepcopy(it.server.find("HTTPRoute", "checkout"))
+        assert route is not None
+        for ref in route["spec"]["rules"][0]["backendRefs"]:
+            ref["weight"] = 50
+        it.server.put(route)
+        await it.until(lambda: it.weights == wanted, "put right", 2.0)
+
+
+async def test_source_down_holds_and_then_goes_on(it: Plant) -> None:
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v2")
+        await it.until(lambda: it.status.verified_at is not None, "verified")
+        it.callers.status = SourceStatus.SOURCE_DOWN
+        await it.until(lambda: it.status.doubt == "source-down", "held")
+        await asyncio.sleep(0.5)
+        assert it.status.phase is Phase.STEPPING
+        it.callers.status = SourceStatus.OK
+        await it.served("shop:v2")
+
+
+async def test_image_that_cannot_be_pulled(it: Plant) -> None:
+    waiting = {"reason": "InvalidImageName", "message": "couldn't parse image name"}
+    it.broken["v9"] = {
+        "phase": "Pending",
+        "containerStatuses": [{"name": "app", "restartCount": 0, "state": {"waiting": waiting}}],
+    }
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v9")
+        await it.phase(Phase.ROLLED_BACK)
+        assert it.status.last is not None
+        assert "InvalidImageName" in it.status.last.outcome_reason
+        assert list(it.weights.values()) == [100]
+
+
+async def test_deleting_removes_everything(it: Plant) -> None:
+    async with it.engine():
+        await first(it)
+        found = deepcopy(it.release())
+        assert found["metadata"]["finalizers"]
+        found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        it.server.put(found)
+        await it.until(lambda: it.server.find("GrayRelease", "checkout") is None, "gone")
+        await it.until(lambda: not it.server.all("Deployment") and not it.server.all("HTTPRoute"), "clean")
+
+
+async def test_deleting_an_orphan_leaves_it_serving(it: Plant) -> None:
+    async with it.engine():
+        it.declare("shop:v1", deletion="Orphan")
+        await it.served("shop:v1")
+        found = deepcopy(it.release())
+        found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        it.server.put(found)
+        await it.until(lambda: it.server.find("GrayRelease", "checkout") is None, "gone")
+        assert it.server.all("Deployment")
+        assert list(it.weights.values()) == [100]
+
+
+async def test_invalid_spec_leaves_the_last_valid_one_in_force(it: Plant) -> None:
+    async with it.engine():
+        await first(it)
+        found = deepcopy(it.release())
+        found["spec"]["strategy"]["steps"] = []
+        it.server.put(found)
+        await asyncio.sleep(0.5)
+        it.declare("shop:v2")
+        await it.served("shop:v2")
