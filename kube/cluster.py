@@ -126,15 +126,16 @@ class Cluster:
 
     # ------------------------------------------------------------------ writing
 
-    async def create(self, manifest: Manifest) -> Manifest:
-        """POST an object.
+    async def create(self, manifest: Manifest, *, manager: str = "") -> Manifest:
+        """POST an object; ``manager`` is who owns its fields from then on.
 
         Raises:
             ConflictError: it exists.
         """
         kind = await self.resolve(manifest)
         path = kind.path(manifest["metadata"].get("namespace"))
-        return await self.request("POST", path, body=manifest, what=f"create {label_of(manifest)}")
+        query = {"fieldManager": manager} if manager else {}
+        return await self.request("POST", path, query=query, body=manifest, what=f"create {label_of(manifest)}")
 
     async def replace(self, manifest: Manifest, *, subresource: str | None = None) -> Manifest:
         """PUT an object; with ``metadata.resourceVersion`` in it, an optimistic lock.

@@ -1,0 +1,125 @@
+"""From the counters of pods to the look of one signal, wherever the counters were read.
+
+The pods' own pages and Prometheus show the same two shapes: a counter by status code, and a histogram. What is made of
+them is made here, once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeAlias
+
+from rollout.looks import PodLook, SignalLook, SourceStatus
+from rollout.sources.increments import Increments
+from rollout.spec import SignalKind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from rollout.sources.exposition import Sample
+    from rollout.sources.increments import Increment, Reading
+    from rollout.sources.roster import PodInfo, Roster
+    from rollout.spec import Signal
+
+Key: TypeAlias = str | float
+"""A status code, or the upper edge of a bucket in seconds."""
+_DEFAULTS = {SignalKind.ERRORS: "http_requests_total", SignalKind.LATENCY: "http_request_duration_seconds"}
+
+
+def family_of(signal: Signal) -> str:
+    """The metric a signal is read from."""
+    return signal.metric or _DEFAULTS.get(signal.kind, "")
+
+
+def series_of(signal: Signal) -> str:
+    """The name its samples carry: a histogram's are those of its buckets."""
+    return family_of(signal) + ("_bucket" if signal.kind is SignalKind.LATENCY else "")
+
+
+def counts_of(signal: Signal, samples: Iterable[Sample]) -> dict[Key, int]:
+    """Counter values by status code, or cumulative counts by bucket edge; summed over all other labels."""
+    name, edged = series_of(signal), signal.kind is SignalKind.LATENCY
+    counts: dict[Key, int] = {}
+    for sample in samples:
+        if sample.name == name and math.isfinite(sample.value):
+            key = _edge(sample.labels.get("le", "")) if edged else sample.labels.get("code", "")
+            if key is not None:
+                counts[key] = counts.get(key, 0) + int(sample.value)
+    return counts
+
+
+def _edge(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def shared_edges(bucket_sets: Iterable[Collection[Key]]) -> tuple[float, ...]:
+    """The finite edges that every set has.
+
+    Cumulative counts are exact at the edges a histogram has and nowhere else, so versions with different buckets are
+    compared at those they share.
+    """
+    sets = [{edge for edge in edges if isinstance(edge, float) and math.isfinite(edge)} for edges in bucket_sets]
+    return tuple(sorted(set.intersection(*sets))) if sets else ()
+
+
+def bucket_counts(cumulative: Mapping[Key, int], edges: tuple[float, ...]) -> tuple[int, ...]:
+    """Counts per bucket from cumulative ones; the last is over the top edge. A torn read never makes one negative."""
+    counts, below = [], 0
+    for edge in (*edges, math.inf):
+        reached = max(below, cumulative.get(edge, 0))
+        counts.append(reached - below)
+        below = reached
+    return tuple(counts)
+
+
+class Tally:
+    """One signal: remembers counters, gives increments, makes the look."""
+
+    def __init__(self, signal: Signal) -> None:
+        self.signal = signal
+        self._increments: Increments[Key] = Increments()
+        self._buckets: dict[str, frozenset[Key]] = {}
+
+    def look(
+        self, roster: Roster, readings: Mapping[str, Reading[Key]], status: SourceStatus, now: float
+    ) -> SignalLook:
+        """The look at ``now`` from what was read of each pod (by name).
+
+        While ``status`` is not OK nothing is taken from the counters, so that the next good look covers the time of
+        both arms alike.
+        """
+        edges = self._edges(roster, readings)
+        if self.signal.kind is SignalKind.LATENCY and self._buckets and not edges:
+            status = SourceStatus.NO_DATA if status is SourceStatus.OK else status
+        looks: dict[str, PodLook] = {}
+        for pod in roster.pods:
+            if reading := readings.get(pod.name):
+                seen = self._take(pod, reading, status)
+                if seen is not None:
+                    looks[pod.name] = self._pod_look(pod, seen, edges, now)
+        self._increments.forget(now)
+        return SignalLook(self.signal.name, now, status, looks, edges)
+
+    def _take(self, pod: PodInfo, reading: Reading[Key], status: SourceStatus) -> Increment[Key] | None:
+        subject = f"{pod.name} {pod.uid}"
+        if status is SourceStatus.OK:
+            return self._increments.take(subject, reading, born=pod.started_at)
+        self._increments.introduce(subject, reading, born=pod.started_at)
+        return None
+
+    def _edges(self, roster: Roster, readings: Mapping[str, Reading[Key]]) -> tuple[float, ...]:
+        if self.signal.kind is not SignalKind.LATENCY:
+            return ()
+        known = self._buckets | {pod: frozenset(reading.counts) for pod, reading in readings.items() if reading.counts}
+        self._buckets = {pod.name: known[pod.name] for pod in roster.pods if pod.name in known}
+        return shared_edges(self._buckets.values())
+
+    def _pod_look(self, pod: PodInfo, seen: Increment[Key], edges: tuple[float, ...], now: float) -> PodLook:
+        if self.signal.kind is SignalKind.LATENCY:
+            counts = bucket_counts(seen.counts, edges)
+            return PodLook(pod.arm, pod.age(now), seen.seconds, latency_counts=counts)
+        errors = {str(code): count for code, count in seen.counts.items() if str(code).startswith("5")}
+        return PodLook(pod.arm, pod.age(now), seen.seconds, requests=sum(seen.counts.values()), errors=errors)
