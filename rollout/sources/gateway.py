@@ -96,10 +96,8 @@ class GatewaySource:
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal."""
-        clusters = {
-            self._cluster(roster, revision): revision for revision in (roster.stable, roster.canary) if revision
-        }
-        proxies = list(self._select(f"{self._stats.path}?usedonly&filter={quote(_filter(clusters), safe='')}"))
+        clusters = {f"{roster.namespace}_{each}": each for each in (roster.stable, roster.canary) if each}
+        proxies = list(self._select(f"{self._stats.path}?usedonly&filter={quote(self._filter(clusters), safe='')}"))
         harvest = await self._gather.pages([proxy.target for proxy in proxies], now)
         read = self._read(proxies, harvest, clusters)
         status, reason = self._status(roster, proxies, harvest)
