@@ -5,8 +5,10 @@ Everything here returns a new :class:`~rollout.status.Status`; nothing is change
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import to_jsonable_python
 
 from rollout.status import JournalEntry, Outcome, Phase, Reaction, Refusal, Release, StepRecord, Version, Weight
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 JOURNAL_LIMIT = 200
 REFUSED_LIMIT = 20
+NO_DOUBT: Final[dict[str, Any]] = {"doubt": "", "doubt_since": None, "held_since": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,16 @@ class Context:
         return Context(self.spec, status, self.seen, self.now)
 
 
+def can_return(ctx: Context) -> bool:
+    """In a bake: whether the version before could serve. Going back to no pods at all cures nothing.
+
+    Without traffic it has given up its pods to the new version, and gets them back.
+    """
+    previous = ctx.status.previous
+    facts = ctx.seen.revisions.get(previous.revision) if previous else None
+    return facts is not None and (ctx.spec.traffic is None or facts.ready > 0)
+
+
 def write_journal(status: Status, now: float, what: str, text: str, *, weight: int | None = None) -> Status:
     """Add one entry to the journal of the release in flight."""
     if status.release is None:
@@ -78,16 +91,18 @@ def change_release(status: Status, **update: Any) -> Status:
 
 
 def change_step(status: Status, **update: Any) -> Status:
-    """The status with fields of the newest step's record changed."""
+    """The status with fields of the step under way changed; a record of a step that ended stays as it is."""
     if status.release is None or not status.release.steps:
         return status
     *earlier, last = status.release.steps
+    if last.ended_at is not None:
+        return status
     return change_release(status, steps=[*earlier, last.model_copy(update=update)])
 
 
 def enter(status: Status, now: float, phase: Phase, **update: Any) -> Status:
     """Change the phase; the clocks and doubts of the old one are gone."""
-    cleared = {"phase_since": now, "written_at": None, "verified_at": None, "doubt": "", "doubt_since": None}
+    cleared = {"phase_since": now, "written_at": None, "verified_at": None, **NO_DOUBT}
     return status.model_copy(update={"phase": phase, **cleared, **update})
 
 
@@ -96,7 +111,7 @@ def begin(ctx: Context) -> Status:
     seen, status = ctx.seen, ctx.status
     target = Version(revision=seen.desired_revision, image=seen.desired_image)
     release = Release(
-        id=f"{seen.desired_revision.rsplit('-', 1)[-1]}-{int(ctx.now):x}",
+        id=f"{seen.desired_revision.rsplit('-', 1)[-1]}-{int(ctx.now * 1000):x}",
         started_at=ctx.now,
         requested_by=seen.requested_by,
         reason=seen.reason,
@@ -111,7 +126,7 @@ def begin(ctx: Context) -> Status:
 
 
 def begin_step(status: Status, now: float, index: int, weight: int, hold: float) -> Status:
-    """Ask for the weight of step ``index`` and open its record."""
+    """Ask for the weight of step ``index`` and open its record; the time to write and verify it runs from now."""
     if status.release is None:
         return status
     record = StepRecord(index=index, weight=weight, hold_seconds=hold, started_at=now)
@@ -119,10 +134,10 @@ def begin_step(status: Status, now: float, index: int, weight: int, hold: float)
     asked = opened.model_copy(
         update={
             "weight": Weight(desired=weight),
+            "phase_since": now,
             "written_at": None,
             "verified_at": None,
-            "doubt": "",
-            "doubt_since": None,
+            **NO_DOUBT,
         }
     )
     return write_journal(asked, now, "weight", f"step {index + 1}: asking for {weight} %", weight=weight)
@@ -149,15 +164,17 @@ def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
 
 def _evidence(ctx: Context) -> tuple[dict[str, Any], float | None, float]:
     found = ctx.seen.assessment
-    return (asdict(found), found.evidence_at, found.excess_failed_requests) if found else ({}, None, 0.0)
+    if found is None:
+        return {}, None, 0.0
+    return to_jsonable_python(found, inf_nan_mode="null"), found.evidence_at, found.excess_failed_requests
 
 
 def finish(status: Status, now: float, phase: Phase, outcome: Outcome, reason: str) -> Status:
-    """End the release: it becomes `last`, and its record is due."""
+    """End the release: it becomes `last`, and its record is due. A pause outlives it: no other starts before resume."""
     status = write_journal(status, now, "ended", f"{outcome.value}: {reason}")
     status = change_release(status, outcome=outcome, outcome_reason=reason, ended_at=now)
     done = {"last": status.release, "release": None, "canary": None, "previous": None, "weight": Weight(), "judge": ""}
-    return enter(status, now, phase, **done, paused=None, step=0)
+    return enter(status, now, phase, **done, step=0)
 
 
 def refuse(status: Status, now: float, version: Version, reason: str) -> Status:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rollout.context import Context, roll_back
+from rollout.context import Context, can_return, roll_back
 from rollout.desire import actions_of
 from rollout.phases import PHASES
 from rollout.status import Outcome, Phase
@@ -53,9 +53,11 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
 
 
 def _next(ctx: Context) -> Status:
-    command = ctx.seen.command
+    command, phase = ctx.seen.command, ctx.status.phase
     if command is not None and command.id != ctx.status.command:
-        return obey(ctx, command)
+        ctx = ctx.with_status(obey(ctx, command))
+        if ctx.status.phase is not phase:
+            return ctx.status
     if overtaken := _overtaken(ctx):
         return overtaken
     return PHASES[ctx.status.phase](ctx)
@@ -68,6 +70,6 @@ def _overtaken(ctx: Context) -> Status | None:
         if status.stable and desired == status.stable.revision:
             return roll_back(ctx, Outcome.CANCELLED, "the stable version is desired again")
         return roll_back(ctx, Outcome.SUPERSEDED, f"{ctx.seen.desired_image or desired} is desired now")
-    if status.phase is Phase.BAKING and status.previous and status.previous.revision == desired:
+    if status.phase is Phase.BAKING and status.previous and status.previous.revision == desired and can_return(ctx):
         return roll_back(ctx, Outcome.CANCELLED, "the version before is desired again")
     return None

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def had_traffic(status: Status) -> bool:
     """Whether the release in flight has asked for a share at all; before that the route does not name the canary."""
-    return status.release is not None and bool(status.release.steps)
+    asked = status.weight.desired > 0
+    return asked or (status.release is not None and bool(status.release.steps))
 
 
 def weights_of(status: Status) -> dict[str, int]:
@@ -72,9 +73,21 @@ def _route(ctx: Context) -> list[Action]:
         return [RetireRoute()] if ctx.seen.share.exists else []
     weights = weights_of(ctx.status)
     if not weights:
-        return [RetireRoute()] if ctx.seen.share.exists else []
+        return [RetireRoute()] if leads_nowhere(ctx) else []
     wrong = dict(ctx.seen.share.weights) != weights or ctx.seen.share.outdated
     return [Shift(weights)] if wrong else []
+
+
+def leads_nowhere(ctx: Context) -> bool:
+    """Without a stable version: whether the route names one that is, or was, taken back.
+
+    Any other route was there before the first release, and whoever it leads to is still needed.
+    """
+    status = ctx.status
+    taken_back = {status.last.to_version.revision} if status.last else set()
+    if status.canary and status.phase is Phase.ROLLING_BACK:
+        taken_back.add(status.canary.revision)
+    return not taken_back.isdisjoint(ctx.seen.share.weights)
 
 
 def _pods(ctx: Context) -> list[Action]:
@@ -82,18 +95,26 @@ def _pods(ctx: Context) -> list[Action]:
     todo: list[Action] = []
     for revision, replicas in scales_of(ctx.spec, ctx.status, running).items():
         if revision not in running:
-            rebuild = revision == ctx.seen.desired_revision and ctx.status.phase is not Phase.ROLLING_BACK
-            todo += [EnsureRevision(revision, replicas)] if rebuild else []
+            todo += [EnsureRevision(revision, replicas)] if _can_rebuild(ctx, revision) else []
         elif running[revision] != replicas:
             todo.append(Scale(revision, replicas))
     return todo
 
 
+def _can_rebuild(ctx: Context, revision: str) -> bool:
+    """Only the spec's own revision can be made; one that is being taken back is not made again."""
+    canary = ctx.status.canary
+    leaving = ctx.status.phase is Phase.ROLLING_BACK and canary is not None and canary.revision == revision
+    return revision == ctx.seen.desired_revision and not leaving
+
+
 def _leftovers(ctx: Context) -> list[Action]:
+    """Revisions that nobody needs: not in the status, and not named by the route, whoever wrote it."""
     status = ctx.status
     if ctx.since(status.phase_since) < ctx.spec.strategy.drain:
         return []
     kept = {version.revision for version in (status.stable, status.canary, status.previous) if version}
+    kept |= set(ctx.seen.share.weights)
     return [Retire(revision) for revision in sorted(ctx.seen.revisions) if revision not in kept]
 
 

@@ -1,11 +1,15 @@
-"""Six verdicts, each with a policy of its own: what a step does at its end when the judge cannot say good."""
+"""Six verdicts, each with a policy of its own: what a step does when the judge cannot say good.
+
+A hold always ends: by the deadline of the verdict that stands, or, where verdicts take turns, by the longest deadline
+of them all counted from the beginning of the hold.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollout.context import write_journal
+from rollout.context import NO_DOUBT, write_journal
 from rollout.spec import OnDoubt
 
 if TYPE_CHECKING:
@@ -35,20 +39,35 @@ def policy_of(ctx: Context, verdict: str) -> Doubt | None:
 
 
 def step_may_end(ctx: Context) -> StepVerdict:
-    """Apply the verdict's policy; a hold is noted with the time it began, and ends by its deadline."""
+    """Apply the verdict's policy at the end of a step's hold."""
     found = ctx.seen.assessment
     verdict = str(found.verdict) if found else "good"
     policy = policy_of(ctx, verdict)
     if policy is None or policy.action is OnDoubt.GO_ON:
-        return StepVerdict(ctx.change(doubt="", doubt_since=None), go_on=True)
+        return StepVerdict(ctx.change(**NO_DOUBT), go_on=True)
     told = found.reason if found else ""
     if policy.action is OnDoubt.ROLL_BACK:
         return StepVerdict(ctx.status, roll_back=f"{verdict}: {told}")
-    if ctx.status.doubt != verdict:
-        held = ctx.change(doubt=verdict, doubt_since=ctx.now)
+    return hold(ctx, verdict, policy, told)
+
+
+def hold(ctx: Context, verdict: str, policy: Doubt, told: str) -> StepVerdict:
+    """Note since when the release is held and by which verdict; end it when its time is over."""
+    status = ctx.status
+    if status.held_since is None:
+        held = ctx.change(doubt=verdict, doubt_since=ctx.now, held_since=ctx.now)
         return StepVerdict(write_journal(held, ctx.now, "held", f"holding, {verdict}: {told}"))
-    if ctx.since(ctx.status.doubt_since) < policy.deadline:
-        return StepVerdict(ctx.status)
+    if status.doubt != verdict:
+        status = ctx.change(doubt=verdict, doubt_since=ctx.now)
+    waited = ctx.since(status.doubt_since)
+    if waited < policy.deadline and ctx.since(status.held_since) < _longest(ctx):
+        return StepVerdict(status)
     if policy.then == "go-on":
-        return StepVerdict(ctx.change(doubt="", doubt_since=None), go_on=True)
-    return StepVerdict(ctx.status, roll_back=f"{verdict} for {policy.deadline:g} s: {told}")
+        return StepVerdict(status.model_copy(update=NO_DOUBT), go_on=True)
+    return StepVerdict(status, roll_back=f"{verdict} for {ctx.since(status.held_since):g} s: {told}")
+
+
+def _longest(ctx: Context) -> float:
+    analysis = ctx.spec.analysis
+    every = (analysis.undecided, analysis.no_traffic, analysis.no_data, analysis.source_down)
+    return max(policy.deadline for policy in every if policy.action is OnDoubt.HOLD)

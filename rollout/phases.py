@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rollout.context import (
     begin,
     begin_step,
+    can_return,
     change_release,
     change_step,
     enter,
@@ -16,12 +17,13 @@ from rollout.context import (
     roll_back,
     write_journal,
 )
-from rollout.desire import had_traffic, weights_of
+from rollout.desire import had_traffic, leads_nowhere, weights_of
 from rollout.doubt import step_may_end
+from rollout.readiness import readiness
 from rollout.revision import replicas_for
 from rollout.status import Outcome, Phase, Version, Weight
 from rollout.verbs import waiting_gate
-from rollout.verify import QUIET_SECONDS, route_trouble, verify
+from rollout.verify import PATIENCE_SECONDS, verify, verify_zero
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,44 +48,32 @@ def preparing(ctx: Context) -> Status:
     """Pods of the canary are coming up; nothing else has changed yet."""
     alone = ctx.status.stable is None or ctx.spec.traffic is None
     needed = ctx.replicas if alone else replicas_for(ctx.replicas, ctx.steps[0].weight)
-    if trouble := _pods_trouble(ctx, needed):
-        return roll_back(ctx, Outcome.ROLLED_BACK, trouble)
-    if ctx.ready < needed or ctx.status.paused or (not alone and waiting_gate(ctx)):
-        return ctx.status
-    ready = write_journal(ctx.status, ctx.now, "ready", f"{ctx.ready} of {needed} canary pods ready")
-    if not alone:
-        first = ctx.steps[0]
-        return begin_step(enter(ready, ctx.now, Phase.STEPPING), ctx.now, 0, first.weight, first.hold)
-    return _ask_for_all(enter(ready, ctx.now, Phase.PROMOTING), ctx.now)
-
-
-def _pods_trouble(ctx: Context, needed: int) -> str:
-    facts = ctx.canary
-    if ctx.ready >= needed or facts is None:
-        return _late(ctx, needed, "its pods do not exist") if facts is None else ""
-    if facts.fatal:
-        return f"the canary cannot start: {facts.problem}"
-    return _late(ctx, needed, facts.problem)
-
-
-def _late(ctx: Context, needed: int, problem: str) -> str:
-    deadline = ctx.spec.strategy.ready_deadline
-    if ctx.since(ctx.status.phase_since) < deadline:
-        return ""
-    told = f"{ctx.ready} of {needed} canary pods ready after {deadline:g} s"
-    return f"{told}: {problem}" if problem else told
+    pods = readiness(ctx, needed)
+    if pods.trouble:
+        return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
+    if not pods.ready or ctx.status.paused or waiting_gate(ctx):
+        return pods.status
+    ready = write_journal(pods.status, ctx.now, "ready", f"{ctx.ready} of {needed} canary pods ready")
+    if alone:
+        return _ask_for_all(enter(ready, ctx.now, Phase.PROMOTING), ctx.now)
+    first = ctx.steps[0]
+    return begin_step(enter(ready, ctx.now, Phase.STEPPING), ctx.now, 0, first.weight, first.hold)
 
 
 def stepping(ctx: Context) -> Status:
     """A share of the traffic is at the canary, or is about to be raised."""
     if reason := _must_go(ctx):
         return roll_back(ctx, Outcome.ROLLED_BACK, reason)
+    ctx = ctx.with_status(_realigned(ctx))
     status = ctx.status
-    if status.step >= len(ctx.steps):
+    if status.step >= len(ctx.steps) or ctx.spec.traffic is None:
         return _to_promoting(ctx)
     if status.weight.desired != ctx.steps[status.step].weight:
         return _raise(ctx)
-    ctx = ctx.with_status(verify(ctx, weights_of(status)))
+    seen = verify(ctx, weights_of(status))
+    if seen.trouble:
+        return roll_back(ctx.with_status(seen.status), Outcome.ROLLED_BACK, seen.trouble)
+    ctx = ctx.with_status(seen.status)
     if ctx.status.verified_at is None or ctx.status.paused:
         return ctx.status
     if ctx.since(ctx.status.verified_at) < ctx.steps[status.step].hold:
@@ -100,7 +90,18 @@ def _must_go(ctx: Context) -> str:
         return f"no canary pod is ready while it has {ctx.status.weight.desired} % of the traffic" + (
             f": {told}" if told else ""
         )
-    return route_trouble(ctx)
+    return ""
+
+
+def _realigned(ctx: Context) -> Status:
+    """Steps added or removed in flight: go on with the first that is not below what the canary has already."""
+    status, has = ctx.status, ctx.status.weight.desired
+    if status.steps == len(ctx.steps):
+        return status
+    ended = status.release is not None and bool(status.release.steps) and status.release.steps[-1].ended_at is not None
+    fits = (at for at, step in enumerate(ctx.steps) if step.weight > has or (step.weight == has and not ended))
+    step = len(ctx.steps) if status.step >= status.steps else next(fits, len(ctx.steps))
+    return ctx.change(step=step, steps=len(ctx.steps), gate_passed=-1)
 
 
 def _end_step(ctx: Context) -> Status:
@@ -124,12 +125,12 @@ def _told(ctx: Context) -> str:
 
 def _raise(ctx: Context) -> Status:
     step = ctx.steps[ctx.status.step]
-    needed = replicas_for(ctx.replicas, step.weight)
-    if trouble := _pods_trouble(ctx, needed):
-        return roll_back(ctx, Outcome.ROLLED_BACK, trouble)
-    if ctx.ready < needed or ctx.status.paused or waiting_gate(ctx):
-        return ctx.status
-    return begin_step(ctx.status, ctx.now, ctx.status.step, step.weight, step.hold)
+    pods = readiness(ctx, replicas_for(ctx.replicas, step.weight))
+    if pods.trouble:
+        return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
+    if not pods.ready or ctx.status.paused or waiting_gate(ctx):
+        return pods.status
+    return begin_step(pods.status, ctx.now, ctx.status.step, step.weight, step.hold)
 
 
 def _to_promoting(ctx: Context) -> Status:
@@ -137,7 +138,8 @@ def _to_promoting(ctx: Context) -> Status:
 
 
 def _ask_for_all(status: Status, now: float) -> Status:
-    asked = status.model_copy(update={"weight": Weight(desired=FULL), "written_at": None, "verified_at": None})
+    clocks = {"phase_since": now, "written_at": None, "verified_at": None}
+    asked = status.model_copy(update={"weight": Weight(desired=FULL), **clocks})
     return write_journal(asked, now, "weight", "asking for all traffic", weight=FULL)
 
 
@@ -146,14 +148,22 @@ def promoting(ctx: Context) -> Status:
     if reason := _must_go(ctx):
         return roll_back(ctx, Outcome.ROLLED_BACK, reason)
     if ctx.status.weight.desired != FULL:
-        if trouble := _pods_trouble(ctx, ctx.replicas):
-            return roll_back(ctx, Outcome.ROLLED_BACK, trouble)
-        return _ask_for_all(ctx.status, ctx.now) if ctx.ready >= ctx.replicas else ctx.status
+        pods = readiness(ctx, ctx.replicas)
+        if pods.trouble:
+            return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
+        return _ask_for_all(pods.status, ctx.now) if pods.ready and not ctx.status.paused else pods.status
     if ctx.spec.traffic is None:
         return _promoted(ctx)
-    status = verify(ctx, weights_of(ctx.status))
-    served = status.verified_at is not None or (status.weight.accepted == FULL and not ctx.seen.share.requests)
-    return _promoted(ctx.with_status(status)) if served else status
+    seen = verify(ctx, weights_of(ctx.status))
+    if seen.status.verified_at is not None or _nobody_comes(ctx.with_status(seen.status)):
+        return _promoted(ctx.with_status(seen.status))
+    return roll_back(ctx, Outcome.ROLLED_BACK, seen.trouble) if seen.trouble else seen.status
+
+
+def _nobody_comes(ctx: Context) -> bool:
+    """All traffic is none: what the steps made of that was their policy's to say, and nothing is left to wait for."""
+    accepted = ctx.status.weight.accepted == FULL
+    return accepted and not ctx.seen.share.requests and ctx.since(ctx.status.written_at) >= PATIENCE_SECONDS
 
 
 def _promoted(ctx: Context) -> Status:
@@ -171,18 +181,26 @@ def _promoted(ctx: Context) -> Status:
 
 def baking(ctx: Context) -> Status:
     """The new version serves alone; the old one is still there at full scale, one route write away."""
+    reason = _must_return(ctx)
+    if reason and can_return(ctx):
+        return roll_back(ctx, Outcome.ROLLED_BACK, reason)
+    stable, desired = ctx.status.stable, ctx.seen.desired_revision
+    if ctx.status.paused:
+        return ctx.status
+    moved_on = stable is not None and desired != stable.revision and not is_refused(ctx.status, desired)
+    if moved_on or ctx.since(ctx.status.phase_since) >= ctx.spec.strategy.bake:
+        return _bake_over(ctx)
+    return ctx.status
+
+
+def _must_return(ctx: Context) -> str:
     found = ctx.seen.assessment
     if found is not None and found.verdict == "bad":
-        return roll_back(ctx, Outcome.ROLLED_BACK, found.reason)
+        return found.reason
     stable = ctx.seen.revisions.get(ctx.status.stable.revision) if ctx.status.stable else None
-    if stable is not None and stable.ready == 0 and stable.replicas > 0:
-        return roll_back(
-            ctx, Outcome.ROLLED_BACK, f"no pod of the new version is ready: {stable.problem or 'all are unready'}"
-        )
-    moved_on = ctx.status.stable is not None and ctx.seen.desired_revision != ctx.status.stable.revision
-    if ctx.since(ctx.status.phase_since) < ctx.spec.strategy.bake and not moved_on:
-        return ctx.status
-    return _bake_over(ctx)
+    if stable is None:
+        return "the pods of the new version are gone"
+    return f"no pod of the new version is ready: {stable.problem or 'all are unready'}" if stable.ready == 0 else ""
 
 
 def _bake_over(ctx: Context) -> Status:
@@ -203,41 +221,19 @@ def rolling_back(ctx: Context) -> Status:
     if ctx.spec.traffic is None:
         return _returned(ctx) if _old_pods_back(ctx) else ctx.status
     if ctx.status.stable is None:
-        return _returned(ctx) if not ctx.seen.share.exists else ctx.status
+        return ctx.status if leads_nowhere(ctx) else _returned(ctx)
     if not had_traffic(ctx.status):
         return _returned(ctx)
-    status = verify_zero(ctx)
+    status = verify_zero(ctx, weights_of(ctx.status))
     return _returned(ctx.with_status(status)) if status.verified_at is not None else status
 
 
 def _old_pods_back(ctx: Context) -> bool:
+    """All pods of the old version are ready; or they had their time, and the next version may be what cures them."""
     stable = ctx.status.stable
     facts = ctx.seen.revisions.get(stable.revision) if stable else None
-    return stable is None or (facts is not None and facts.ready >= ctx.replicas)
-
-
-def verify_zero(ctx: Context) -> Status:
-    """Note when weight 0 was written and when the last request had left the canary."""
-    share, status = ctx.seen.share, ctx.status
-    if dict(share.weights) != weights_of(status):
-        return status
-    if status.written_at is None:
-        status = status.model_copy(update={"written_at": ctx.seen.written_at or ctx.now})
-        status = _reaction(status, written_at=status.written_at)
-    if share.canary_quiet_seconds is None:
-        calm = share.accepted and ctx.since(status.written_at) >= ctx.spec.strategy.drain
-        return status.model_copy(update={"verified_at": ctx.now}) if calm else status
-    if share.canary_quiet_seconds < QUIET_SECONDS:
-        return status
-    last = max(ctx.now - share.canary_quiet_seconds, status.written_at or 0.0)
-    status = _reaction(status, observed_at=last)
-    return status.model_copy(update={"verified_at": ctx.now, "weight": Weight(accepted=0, observed=0.0)})
-
-
-def _reaction(status: Status, **update: float | None) -> Status:
-    if status.release is None:
-        return status
-    return change_release(status, reaction=status.release.reaction.model_copy(update=update))
+    back = stable is None or (facts is not None and facts.ready >= ctx.replicas)
+    return back or ctx.since(ctx.status.phase_since) >= ctx.spec.strategy.ready_deadline
 
 
 def _returned(ctx: Context) -> Status:

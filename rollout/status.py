@@ -175,8 +175,9 @@ class Status(Model):
     phase_since: Time | None = None
     written_at: Time | None = Field(default=None, description="when the weight was first seen on the route")
     verified_at: Time | None = Field(default=None, description="when the step's clock began")
-    doubt: str = Field(default="", description="verdict that holds the step")
+    doubt: str = Field(default="", description="verdict that holds the step, or `not-ready`")
     doubt_since: Time | None = None
+    held_since: Time | None = Field(default=None, description="when the hold began, whatever verdict it began with")
     gate_passed: int = Field(default=-1, description="highest step whose gate a person opened")
     paused: Pause | None = None
     refused: list[Refusal] = Field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.context import change_release, roll_back, write_journal
+from rollout.context import NO_DOUBT, change_release, roll_back, write_journal
 from rollout.spec import Gate
 from rollout.status import Outcome, Pause, Phase
 
@@ -39,7 +39,7 @@ def _pause(ctx: Context, command: Command) -> tuple[Status, str]:
 def _resume(ctx: Context, command: Command) -> tuple[Status, str]:
     if not ctx.status.paused:
         return ctx.status, "it is not paused"
-    status = ctx.change(paused=None)
+    status = ctx.change(paused=None, **NO_DOUBT)
     return write_journal(status, ctx.now, "resumed", f"resumed{_said(command)}"), "resumed"
 
 
@@ -56,7 +56,7 @@ def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
             status, ctx.now, "promoted-early", f"promoted in full{_said(command)}"
         ), "promoting in full"
     if status.phase is Phase.BAKING:
-        ended = ctx.change(phase_since=ctx.now - ctx.spec.strategy.bake)
+        ended = ctx.change(phase_since=ctx.now - ctx.spec.strategy.bake, paused=None)
         return write_journal(ended, ctx.now, "bake-ended", f"bake ended{_said(command)}"), "bake ended"
     return status, f"nothing to promote: the phase is {status.phase}"
 
@@ -87,7 +87,8 @@ VERBS: dict[str, Callable[[Context, Command], tuple[Status, str]]] = {
 def waiting_gate(ctx: Context) -> bool:
     """Whether the release stands before a step that a person must open."""
     status = ctx.status
-    if status.phase not in {Phase.PREPARING, Phase.STEPPING} or status.step >= len(ctx.steps):
+    shared = status.stable is not None and ctx.spec.traffic is not None
+    if status.phase not in {Phase.PREPARING, Phase.STEPPING} or status.step >= len(ctx.steps) or not shared:
         return False
     step = ctx.steps[status.step]
     reached = status.phase is Phase.STEPPING and status.weight.desired == step.weight

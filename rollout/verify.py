@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from rollout.context import change_step, write_journal
-from rollout.spec import OnDoubt
+from rollout.context import NO_DOUBT, change_release, change_step, write_journal
+from rollout.doubt import hold, policy_of
+from rollout.spec import OnDoubt, SignalKind
 from rollout.status import Weight
 
 if TYPE_CHECKING:
     from rollout.context import Context
-    from rollout.spec import Doubt
     from rollout.status import Status
 
 QUIET_SECONDS = 1.0
+"""Without a request for so long, the canary has seen its last one."""
+PATIENCE_SECONDS = 5.0
+"""A gateway that has just taken a weight may have had no request yet; only after this time is that worth a word."""
 SIGMAS = 4.0
 LEAST_TOLERANCE = 0.05
+ENOUGH_AT_CANARY = 5.0
+"""Requests the canary should have had, before the share of the requests says anything about the weight."""
+COUNTING = frozenset({SignalKind.ERRORS, SignalKind.LATENCY})
+
+
+class Verification(NamedTuple):
+    """How far a weight has come; `trouble` is the reason to turn round, if any."""
+
+    status: Status
+    trouble: str = ""
 
 
 def share_agrees(share: float, wanted: float, requests: int) -> bool:
@@ -31,18 +44,46 @@ def share_agrees(share: float, wanted: float, requests: int) -> bool:
     return abs(share - wanted) <= max(LEAST_TOLERANCE, SIGMAS * spread)
 
 
-def verify(ctx: Context, weights: dict[str, int]) -> Status:
+def tells_enough(wanted: float, requests: int) -> bool:
+    """Whether so many requests can confirm or contradict a share: two of them agree with nearly everything."""
+    return requests * wanted >= ENOUGH_AT_CANARY
+
+
+def verify(ctx: Context, weights: dict[str, int]) -> Verification:
     """Note on the status how far the wanted weight has come: written, accepted, observed."""
+    ctx = ctx.with_status(_written(ctx, weights))
     status, share = ctx.status, ctx.seen.share
-    if dict(share.weights) != weights:
-        return status
-    if status.written_at is None:
-        status = status.model_copy(update={"written_at": ctx.seen.written_at or ctx.now})
-    if not share.accepted:
-        return status
+    if status.verified_at is not None:
+        return Verification(status)
     if status.weight.accepted != status.weight.desired:
-        status = _accepted(ctx.with_status(status))
-    return _observed(ctx.with_status(status))
+        if not share.accepted or dict(share.weights) != weights:
+            return Verification(status, _unaccepted(ctx))
+        ctx = ctx.with_status(_accepted(ctx))
+    return _counted(ctx)
+
+
+def _written(ctx: Context, weights: dict[str, int]) -> Status:
+    if ctx.status.written_at is not None or dict(ctx.seen.share.weights) != weights:
+        return ctx.status
+    return ctx.change(written_at=written_at(ctx))
+
+
+def written_at(ctx: Context) -> float:
+    """When the weight on the route was written: the API server's answer, unless that was to an earlier weight."""
+    asked, answered = ctx.status.phase_since, ctx.seen.written_at
+    return ctx.now if answered is None or (asked is not None and answered < asked) else answered
+
+
+def _unaccepted(ctx: Context) -> str:
+    status, share = ctx.status, ctx.seen.share
+    since = status.phase_since if status.written_at is None else status.written_at
+    if ctx.since(since) < ctx.spec.strategy.verify_deadline:
+        return ""
+    if status.written_at is None:
+        return f"the route could not be written: {share.problem or 'it does not show the weight'}"
+    if share.foreign_writer:
+        return f"the route is being changed by {share.foreign_writer}"
+    return f"the gateway did not accept the route: {share.problem or 'no answer from its controller'}"
 
 
 def _accepted(ctx: Context) -> Status:
@@ -51,55 +92,75 @@ def _accepted(ctx: Context) -> Status:
     return status.model_copy(update={"weight": Weight(desired=wanted, accepted=wanted)})
 
 
-def _observed(ctx: Context) -> Status:
-    status, share = ctx.status, ctx.seen.share
-    if status.verified_at is not None or not _traffic_agrees(ctx):
-        return status
-    seen = None if share.canary_share is None else round(100 * share.canary_share, 2)
-    weight = status.weight.model_copy(update={"observed": seen})
-    status = change_step(status, verified_at=ctx.now, observed=seen)
-    status = status.model_copy(update={"weight": weight, "verified_at": ctx.now})
-    told = "accepted by the gateway" if seen is None else f"{seen:.1f} % of {share.requests} requests seen"
-    return write_journal(status, ctx.now, "verified", f"weight {weight.desired} %: {told}", weight=weight.desired)
-
-
-def _traffic_agrees(ctx: Context) -> bool:
+def _counted(ctx: Context) -> Verification:
     share, wanted = ctx.seen.share, ctx.status.weight.desired / 100
-    if share.canary_share is not None and share.requests > 0:
-        return share_agrees(share.canary_share, wanted, share.requests)
-    if ctx.seen.assessment is None:
-        return True
-    policy = _uncounted(ctx)
-    patience_over = ctx.since(ctx.status.written_at) >= policy.deadline
-    return policy.action is OnDoubt.GO_ON or (patience_over and policy.then == "go-on")
+    if not any(signal.kind in COUNTING for signal in ctx.spec.analysis.signals):
+        return _verified(ctx)
+    if share.canary_share is None or share.requests <= 0:
+        return _uncounted(ctx)
+    enough, late = tells_enough(wanted, share.requests), _is_late(ctx)
+    if share_agrees(share.canary_share, wanted, share.requests):
+        return _verified(ctx) if enough or late else Verification(ctx.status)
+    if not enough:
+        return _uncounted(ctx)
+    told = f"the gateway sends {100 * share.canary_share:.1f} % to the canary, not {ctx.status.weight.desired} %"
+    return Verification(ctx.status, f"{told} as the route says" if late else "")
 
 
-def _uncounted(ctx: Context) -> Doubt:
-    """The policy for a share that nobody can count: no requests came, or the source of the counts is silent."""
-    analysis, found = ctx.spec.analysis, ctx.seen.assessment
-    verdict = str(found.verdict) if found else ""
-    return {"source-down": analysis.source_down, "no-data": analysis.no_data}.get(verdict, analysis.no_traffic)
+def _is_late(ctx: Context) -> bool:
+    return ctx.since(ctx.status.written_at) >= ctx.spec.strategy.verify_deadline
 
 
-def route_trouble(ctx: Context) -> str:
-    """Why the wanted weight is still not verified after its deadline, or nothing."""
-    waited, share = ctx.since(ctx.status.written_at), ctx.seen.share
-    if ctx.status.verified_at is not None or ctx.status.written_at is None:
-        return ""
-    late = waited >= ctx.spec.strategy.verify_deadline
-    if not share.accepted:
-        return (
-            f"the gateway did not accept the route: {share.problem or 'no answer from its controller'}" if late else ""
-        )
-    if share.requests and share.canary_share is not None:
-        told = f"the gateway sends {100 * share.canary_share:.1f} % to the canary, not {ctx.status.weight.desired} %"
-        return f"{told} as the route says" if late else ""
-    return _silence(ctx, waited)
+def _verified(ctx: Context) -> Verification:
+    share, weight = ctx.seen.share, ctx.status.weight.desired
+    seen = None if share.canary_share is None else round(100 * share.canary_share, 2)
+    status = change_step(ctx.status, verified_at=ctx.now, observed=seen)
+    observed = status.weight.model_copy(update={"observed": seen})
+    status = status.model_copy(update={"weight": observed, "verified_at": ctx.now, **NO_DOUBT})
+    told = "accepted by the gateway" if seen is None else f"{seen:.1f} % of {share.requests} requests seen"
+    return Verification(write_journal(status, ctx.now, "verified", f"weight {weight} %: {told}", weight=weight))
 
 
-def _silence(ctx: Context, waited: float) -> str:
-    policy = _uncounted(ctx)
-    if policy.action is OnDoubt.ROLL_BACK and waited >= ctx.spec.strategy.verify_deadline:
-        return "no request could be counted at the canary"
-    over = policy.action is OnDoubt.HOLD and policy.then == "roll-back" and waited >= policy.deadline
-    return f"no request could be counted at the canary for {policy.deadline:g} s" if over else ""
+def _uncounted(ctx: Context) -> Verification:
+    """Nobody can count the share: too few requests came, or the source of the counts is silent. Each has its policy."""
+    if ctx.since(ctx.status.written_at) < PATIENCE_SECONDS:
+        return Verification(ctx.status)
+    found = ctx.seen.assessment
+    verdict = str(found.verdict) if found and found.verdict in {"source-down", "no-data"} else "no-traffic"
+    policy = policy_of(ctx, verdict)
+    told = "the requests that reach the canary cannot be counted"
+    if policy is None or policy.action is OnDoubt.GO_ON:
+        return _verified(ctx)
+    if policy.action is OnDoubt.ROLL_BACK:
+        return Verification(ctx.status, f"{verdict}: {told}" if _is_late(ctx) else "")
+    held = hold(ctx, verdict, policy, told)
+    return _verified(ctx.with_status(held.status)) if held.go_on else Verification(held.status, held.roll_back)
+
+
+def verify_zero(ctx: Context, weights: dict[str, int]) -> Status:
+    """Note when weight 0 was written, and when the last request had left the canary.
+
+    Quiet counts from the writing on, and not alone: where requests are rare a canary may be quiet for seconds while the
+    gateway still knows the old weight.
+    """
+    share = ctx.seen.share
+    if dict(share.weights) != weights:
+        return ctx.status
+    status = ctx.status
+    if status.written_at is None:
+        status = _reaction(_written(ctx, weights), written_at=written_at(ctx))
+    since = ctx.since(status.written_at)
+    if share.canary_quiet_seconds is None:
+        calm = share.accepted and since >= ctx.spec.strategy.drain
+        return status.model_copy(update={"verified_at": ctx.now}) if calm else status
+    quiet = min(share.canary_quiet_seconds, since)
+    if quiet < (QUIET_SECONDS if share.accepted else ctx.spec.strategy.verify_deadline):
+        return status
+    status = _reaction(status, observed_at=ctx.now - quiet)
+    return status.model_copy(update={"verified_at": ctx.now, "weight": Weight(accepted=0, observed=0.0)})
+
+
+def _reaction(status: Status, **update: float | None) -> Status:
+    if status.release is None:
+        return status
+    return change_release(status, reaction=status.release.reaction.model_copy(update=update))

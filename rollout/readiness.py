@@ -1,0 +1,45 @@
+"""Capacity first: whether the canary has the ready pods for what it is about to be given, and for how long it has not.
+
+The clock runs from the moment the pods were first missed, not from the beginning of the phase: a release that waited an
+hour at a gate is not taken back because one pod moved to another node at the end of that hour.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rollout.context import Context
+    from rollout.status import Status
+
+NOT_READY = "not-ready"
+
+
+class Readiness(NamedTuple):
+    """The status with the doubt noted or gone; `trouble` is the reason to turn round, if any."""
+
+    status: Status
+    ready: bool = False
+    trouble: str = ""
+
+
+def readiness(ctx: Context, needed: int) -> Readiness:
+    """Look for ``needed`` ready canary pods."""
+    status, facts = ctx.status, ctx.canary
+    if ctx.ready >= needed:
+        calm = ctx.change(doubt="", doubt_since=None) if status.doubt == NOT_READY else status
+        return Readiness(calm, ready=True)
+    if facts is not None and facts.fatal:
+        return Readiness(status, trouble=f"the canary cannot start: {facts.problem}")
+    if status.doubt != NOT_READY:
+        return Readiness(ctx.change(doubt=NOT_READY, doubt_since=ctx.now))
+    return Readiness(status, trouble=_late(ctx, needed))
+
+
+def _late(ctx: Context, needed: int) -> str:
+    deadline = ctx.spec.strategy.ready_deadline
+    if ctx.since(ctx.status.doubt_since) < deadline:
+        return ""
+    problem = ctx.canary.problem if ctx.canary else "its pods do not exist"
+    told = f"{ctx.ready} of {needed} canary pods ready after {deadline:g} s"
+    return f"{told}: {problem}" if problem else told

@@ -1,0 +1,98 @@
+"""What must be true of every decision, whatever the world does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rollout.actions import EnsureRevision, Retire, RetireRoute, Scale, Shift
+from rollout.context import JOURNAL_LIMIT, Context
+from rollout.decide import decide
+from rollout.desire import actions_of, weights_of
+from rollout.machine import ALLOWED
+from rollout.revision import replicas_for
+from rollout.status import Phase, Status
+
+if TYPE_CHECKING:
+    from rollout.actions import Action
+    from rollout.spec import Spec
+    from rollout.world import Observation
+
+
+def check(
+    spec: Spec, before: Status, seen: Observation, now: float, after: Status, actions: tuple[Action, ...]
+) -> None:
+    """All laws of one decision."""
+    verb = seen.command.verb if seen.command and seen.command.id != before.command else ""
+    assert decide(spec, before, seen, now) == (after, actions), "same inputs, same outputs"
+    assert before.phase is after.phase or (before.phase, after.phase) in ALLOWED, "a phase change of the table"
+    _survives_the_wire(spec, seen, now, after, actions)
+    _rises_when_it_may(spec, before, seen, after, verb)
+    _turns_round_first(spec, before, seen, after, actions)
+    _keeps_what_serves(spec, seen, after, actions)
+    _forgets_nothing(before, after)
+    if after.phase is Phase.PREPARING is not before.phase and verb != "retry":
+        assert seen.desired_revision not in {entry.revision for entry in before.refused}, "refused, and tried again"
+
+
+def _survives_the_wire(spec: Spec, seen: Observation, now: float, after: Status, actions: tuple[Action, ...]) -> None:
+    read = Status.model_validate(json.loads(json.dumps(after.wire(), allow_nan=False)))
+    assert read == after, "what was persisted is what was meant"
+    assert actions_of(Context(spec, read, seen, now)) == actions, "actions come from what was persisted"
+
+
+def _rises_when_it_may(spec: Spec, before: Status, seen: Observation, after: Status, verb: str) -> None:
+    if after.weight.desired <= before.weight.desired:
+        return
+    assert after.canary is not None
+    facts = seen.revisions.get(after.canary.revision)
+    needed = replicas_for(spec.workload.replicas, after.weight.desired)
+    assert facts is not None, "weight for a revision without pods"
+    assert facts.ready >= needed, "a share is raised only when the canary has the ready pods for it"
+    newest = before.release.steps[-1] if before.release and before.release.steps else None
+    early = before.release is not None and any(entry.what == "promoted-early" for entry in before.release.journal)
+    if before.weight.desired and newest and spec.traffic and not early and verb != "promote":
+        assert newest.verified_at is not None, "raised before the weight before was verified"
+
+
+def _turns_round_first(
+    spec: Spec, before: Status, seen: Observation, after: Status, actions: tuple[Action, ...]
+) -> None:
+    if after.phase is not Phase.ROLLING_BACK or seen.deleted:
+        return
+    assert after.weight.desired == 0
+    if spec.traffic is None:
+        return
+    wanted = weights_of(after)
+    if wanted and dict(seen.share.weights) != wanted:
+        assert isinstance(actions[0], Shift), "weight 0 comes first"
+        assert actions[0].weights == wanted
+    named = before.canary is not None and before.canary.revision in seen.share.weights
+    if not wanted and named:
+        assert isinstance(actions[0], RetireRoute)
+
+
+def _keeps_what_serves(spec: Spec, seen: Observation, after: Status, actions: tuple[Action, ...]) -> None:
+    named = {each.revision for each in (after.stable, after.canary, after.previous) if each}
+    serving = {after.stable.revision} if after.stable else set()
+    if after.previous and spec.traffic:
+        serving.add(after.previous.revision)
+    for action in actions:
+        if isinstance(action, Retire):
+            assert action.revision not in named | set(seen.share.weights), "removed while something needs it"
+        if isinstance(action, Scale | EnsureRevision) and action.revision in serving:
+            assert action.replicas == spec.workload.replicas, "the version that serves keeps its pods"
+        if isinstance(action, Shift):
+            assert sum(action.weights.values()) == 100
+
+
+def _forgets_nothing(before: Status, after: Status) -> None:
+    if before.release is None:
+        return
+    now = after.release if after.release and after.release.id == before.release.id else after.last
+    assert now is not None
+    assert now.id == before.release.id, "a release ends in `last`"
+    if len(now.journal) < JOURNAL_LIMIT:
+        assert now.journal[: len(before.release.journal)] == before.release.journal, "the journal only grows"
+    ended = [step for step in before.release.steps if step.ended_at is not None]
+    assert now.steps[: len(ended)] == ended, "what a step was is not written anew"
