@@ -15,7 +15,7 @@ from rollout.status import (
 
 T = 1_800_000_000.0
 STABLE = Version(revision="checkout-11111111", image="shop/checkout:v1", since=T - 86_400)
-CANARY = Version(revision="checkout-22222222", image="shop/checkout:v2", since=T)
+CANARY = Version(revision="checkout-60a9f2db", image="shop/checkout:v2", since=T)
 
 TEMPLATE = {"spec": {"containers": [{"name": "checkout", "image": "shop/checkout:v2"}]}}
 
@@ -195,6 +195,7 @@ def rolled_back() -> Status:
         Outcome.ROLLED_BACK,
         outcome_reason="errors: 20 of 40 failed, 0.11 % on stable",
         verdict_at_end=BAD,
+        steps=[STEPS[0], STEPS[1].model_copy(update={"ended_at": T + 70.2, "verdict": "bad"})],
         excess_failed_requests=19.9,
         reaction=Reaction(evidence_at=T + 70, decided_at=T + 70.2, written_at=T + 70.23, observed_at=T + 70.5),
     )

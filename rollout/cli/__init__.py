@@ -1,0 +1,35 @@
+"""The release group of the command line; every command is imported when it runs."""
+
+from __future__ import annotations
+
+import click
+
+from rollout.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "list": ("rollout.cli.show:list_releases", "Releases and where they stand."),
+    "status": ("rollout.cli.show:status", "One release in full; -w follows it live."),
+    "plan": ("rollout.cli.plan:plan", "What a release would do, what it can see, what it may cost."),
+    "start": ("rollout.cli.start:start", "Ask for another version of a service."),
+    "run": ("rollout.cli.engine:run_release", "Carry out one release from here, without a controller."),
+    "watch": ("rollout.cli.watch:watch", "Wait for the outcome; the exit code tells it."),
+    "pause": ("rollout.cli.verbs:pause", "Stop the clock; the weight stays."),
+    "resume": ("rollout.cli.verbs:resume", "Let the clock run on."),
+    "promote": ("rollout.cli.verbs:promote", "Open a manual gate; without one, go to all traffic now."),
+    "abort": ("rollout.cli.verbs:abort", "Take the new version back now."),
+    "retry": ("rollout.cli.verbs:retry", "Allow a version that was taken back to be tried again."),
+    "history": ("rollout.cli.records:history", "Past releases of a service."),
+    "record": ("rollout.cli.records:record", "The record a release left behind."),
+    "controller": ("rollout.cli.engine:controller", "Carry out every release, until stopped."),
+    "crd": ("rollout.cli.definition:crd", "Print the GrayRelease definition."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show tracebacks (or set GRAYLING_DEBUG).")
+@click.pass_context
+def cli(ctx: click.Context, *, debug: bool) -> None:
+    """Bring versions in gradually, watch them, take them back."""
+    from rollout.cli.exits import Session
+
+    ctx.ensure_object(Session).debug |= debug

@@ -1,0 +1,13 @@
+"""`release crd`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+def crd() -> None:
+    """Print the GrayRelease definition, for `kubectl apply -f -`."""
+    from rollout.crd import rendered
+
+    click.echo(rendered(), nl=False)

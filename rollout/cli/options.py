@@ -1,0 +1,98 @@
+"""Options that many commands share: which cluster, which namespace, who asks and why."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from kube.cluster import Cluster
+
+PEOPLE = ["GRAYLING_BY", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A cluster and a namespace, as the flags say."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[tuple[Cluster, str]]:
+        """The open cluster and the namespace: of the flag, or the context's own."""
+        from kube.cluster import Cluster
+
+        async with await Cluster.open(kubeconfig=self.kubeconfig, context=self.context) as cluster:
+            yield cluster, self.namespace or cluster.namespace
+
+
+def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--kubeconfig``, ``--context`` and ``-n``; the command gets one :class:`Where` as `where`."""
+
+    @click.option("--kubeconfig", metavar="FILE", help="Kubeconfig to use instead of KUBECONFIG or ~/.kube/config.")
+    @click.option("--context", metavar="NAME", help="Context of the kubeconfig, or grayling-<sandbox>.")
+    @click.option("-n", "--namespace", metavar="NAME", help="Namespace; the context's own if not given.")
+    @functools.wraps(function)
+    def with_where(*, kubeconfig: str | None, context: str | None, namespace: str | None, **rest: Any) -> Any:
+        return function(where=Where(kubeconfig, context, namespace), **rest)
+
+    return with_where
+
+
+def person_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--by`` and ``--reason``."""
+    by = click.option("--by", envvar=PEOPLE, default=whoami, help="Who asks; your login name if not given.")
+    return by(click.option("--reason", default="", help="Why; kept in the record.")(function))
+
+
+def whoami() -> str:
+    """The login name, or nothing where there is none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Callback of options that take a duration as the YAML does (90s, 5m, 1h30m): seconds."""
+    from rollout.units import seconds_of
+
+    try:
+        return None if value is None else seconds_of(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+def release_name(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the NAME argument; completion asks the cluster."""
+    return click.argument("name", shell_complete=_names)(function)
+
+
+def _names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    import asyncio
+    import contextlib
+
+    from kube.errors import GraylingError
+    from kube.kinds import GRAY_RELEASE
+
+    async def ask() -> list[str]:
+        given = ctx.params
+        async with Where(given.get("kubeconfig"), given.get("context"), given.get("namespace")).open() as (
+            cluster,
+            where,
+        ):
+            listed = await cluster.list(GRAY_RELEASE, where)
+        return [item["metadata"]["name"] for item in listed.items]
+
+    with contextlib.suppress(GraylingError):
+        return [name for name in asyncio.run(ask()) if name.startswith(incomplete)]
+    return []

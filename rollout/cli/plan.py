@@ -1,0 +1,96 @@
+"""`release plan`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.options import Where, cluster_options
+from rollout.cli.output import data_writers, emit, output_option
+
+if TYPE_CHECKING:
+    from kube.kinds import Manifest
+    from rollout.cli.output import Wanted
+
+
+@click.command()
+@click.argument("name", required=False)
+@cluster_options
+@click.option("-f", "--file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="GrayRelease to plan.")
+@click.option("--image", help="Plan this image instead of the declared one.")
+@click.option("--rps", type=click.FloatRange(min=0, min_open=True), help="Expected requests per second of the service.")
+@click.option(
+    "--error-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.001,
+    show_default=True,
+    help="Failure share of a healthy version.",
+)
+@output_option("text", "json", "yaml", "markdown")
+def plan(
+    *,
+    name: str | None,
+    where: Where,
+    file: Path | None,
+    image: str | None,
+    rps: float | None,
+    error_rate: float,
+    wanted: list[Wanted],
+) -> None:
+    """Show steps, times and pods of a release, what each step can see, and what it may cost."""
+    from rollout.cli.reading import spec_of, status_of
+    from rollout.plan import Traffic, plan_of
+    from rollout.view.planned import plan_markdown, plan_text
+
+    manifest = _read(file, name) if file else asyncio.run(_live(where, name))
+    if image:
+        manifest = with_image(manifest, image)
+    known = status_of(manifest) if manifest.get("status") else None
+    traffic = Traffic(rps, error_rate) if rps else None
+    made = plan_of(manifest["metadata"]["name"], spec_of(manifest), known, traffic)
+    writers = {**data_writers(made.wire), "text": lambda: plan_text(made), "markdown": lambda: plan_markdown(made)}
+    emit(wanted, writers)
+
+
+async def _live(where: Where, name: str | None) -> Manifest:
+    from kube.kinds import GRAY_RELEASE
+
+    if name is None:
+        raise click.UsageError("Missing argument 'NAME' (or -f FILE).")
+    async with where.open() as (cluster, namespace):
+        return await cluster.get(GRAY_RELEASE, name, namespace)
+
+
+def _read(file: Path, name: str | None) -> Manifest:
+    """The GrayRelease in a file of manifests.
+
+    Raises:
+        UsageError: it is no YAML, or holds none or several.
+    """
+    import yaml
+
+    from kube.errors import UsageError
+
+    try:
+        documents: list[Any] = list(yaml.safe_load_all(file.read_text()))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: {error}") from error
+    releases = [each for each in documents if isinstance(each, dict) and each.get("kind") == "GrayRelease"]
+    named = [each for each in releases if name in {None, each.get("metadata", {}).get("name")}]
+    if len(named) != 1:
+        there = ", ".join(each.get("metadata", {}).get("name", "?") for each in releases) or "none"
+        raise UsageError(f"{file}: name the GrayRelease to plan; there are {there}")
+    return named[0]
+
+
+def with_image(manifest: Manifest, image: str) -> Manifest:
+    """The same object, asking for another image in its first container."""
+    from copy import deepcopy
+
+    changed = deepcopy(manifest)
+    containers = changed["spec"]["workload"]["template"].get("spec", {}).get("containers") or [{}]
+    containers[0]["image"] = image
+    return changed

@@ -1,0 +1,121 @@
+"""`release history` and `release record`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.options import Where, cluster_options, release_name
+from rollout.cli.output import as_json, data_writers, emit, output_option
+
+if TYPE_CHECKING:
+    from kube.cluster import Cluster
+    from rollout.cli.output import Wanted
+    from rollout.record import Record
+
+
+@click.command()
+@release_name
+@cluster_options
+@output_option("text", "json", "yaml")
+def history(*, name: str, where: Where, wanted: list[Wanted]) -> None:
+    """Past releases of a service, the newest first."""
+    found = asyncio.run(_kept(where, name))
+    if not found:
+        click.echo(f"{name} has no releases on record.", err=True)
+    writers = data_writers(lambda: [each.wire() for each in found])
+    writers["text"] = lambda: _table(found) if found else ""
+    emit(wanted, writers)
+
+
+def _table(records: list[Record]) -> str:
+    from rollout.status import timestamp
+    from rollout.view.text import coloured, columns
+    from rollout.view.words import ABSENT, about, number, or_absent
+
+    rows = [["ID", "STARTED", "LASTED", "OUTCOME", "TO", "EXCESS FAILURES", "BY", "REASON"]]
+    for each in records:
+        lasted = ABSENT if each.duration_seconds is None else about(each.duration_seconds)
+        outcome = each.outcome.value if each.outcome else "in flight"
+        row = [each.id, timestamp(each.started_at)[:19] + "Z", lasted, coloured(outcome), each.to_version.image]
+        row += [number(each.excess_failed_requests), or_absent(each.requested_by), or_absent(each.outcome_reason)]
+        rows.append(row)
+    return "\n".join(columns(rows)) + "\n"
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.argument("release_id", metavar="[ID]", required=False)
+@cluster_options
+@output_option("markdown", "json", "yaml")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of records instead.")
+def record(*, name: str | None, release_id: str | None, where: Where, wanted: list[Wanted], schema: bool) -> None:
+    """The record of a release: the newest one that ended, or the one whose ID begins so."""
+    if schema:
+        from rollout.record import schema as schema_of
+
+        click.echo(as_json(schema_of()))
+        return
+    if name is None:
+        raise click.UsageError("Missing argument 'NAME'.")
+    chosen = choose(asyncio.run(_kept(where, name)), name, release_id)
+
+    def page() -> str:
+        from rollout.view.page import markdown
+
+        return markdown(chosen)
+
+    writers: dict[str, Any] = {**data_writers(chosen.wire), "json": chosen.json_text, "markdown": page}
+    emit(wanted, writers)
+
+
+def choose(records: list[Record], name: str, release_id: str | None) -> Record:
+    """One of the records.
+
+    Raises:
+        UsageError: none fits, or the ID is not clear.
+    """
+    from kube.errors import UsageError
+
+    if not records:
+        raise UsageError(f"{name} has no releases on record")
+    if release_id is None:
+        return next((each for each in records if each.outcome), records[0])
+    fitting = [each for each in records if each.id.startswith(release_id)]
+    if len(fitting) != 1:
+        told = "is not clear" if fitting else "is not on record"
+        raise UsageError(f"release {release_id} of {name} {told}; there are {', '.join(each.id for each in records)}")
+    return fitting[0]
+
+
+async def _kept(where: Where, name: str) -> list[Record]:
+    async with where.open() as (cluster, namespace):
+        return await records_of(cluster, namespace, name)
+
+
+async def records_of(cluster: Cluster, namespace: str, name: str) -> list[Record]:
+    """Every record of a service, the newest first; what the status knows and no ConfigMap keeps is among them."""
+    from kube.kinds import CONFIG_MAP, GRAY_RELEASE
+    from rollout.cli.reading import spec_of, status_of
+    from rollout.record import RECORD_LABEL, record_in, record_of
+
+    listed, manifest = await asyncio.gather(
+        cluster.list(CONFIG_MAP, namespace, labels=f"{RECORD_LABEL}={name}"),
+        cluster.find(GRAY_RELEASE, name, namespace),
+    )
+    found = {}
+    for item in listed.items:
+        try:
+            kept = record_in(item)
+        except ValueError as error:
+            click.echo(f"ConfigMap {item['metadata']['name']} holds no record: {error}", err=True)
+            continue
+        found[kept.id] = kept
+    if manifest is not None:
+        status = status_of(manifest)
+        for release in (status.last, status.release):
+            if release is not None and release.id not in found:
+                found[release.id] = record_of(name, namespace, spec_of(manifest), release)
+    return sorted(found.values(), key=lambda each: each.started_at, reverse=True)

@@ -1,0 +1,80 @@
+"""`release list` and `release status`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.options import Where, cluster_options, release_name
+from rollout.cli.output import data_writers, emit, output_option
+
+if TYPE_CHECKING:
+    from kube.kinds import Manifest
+    from rollout.cli.output import Wanted
+
+
+@click.command("list")
+@cluster_options
+@click.option("-A", "--all-namespaces", is_flag=True, help="Releases of every namespace.")
+@output_option("text", "json", "yaml")
+def list_releases(*, where: Where, all_namespaces: bool, wanted: list[Wanted]) -> None:
+    """Releases and where they stand."""
+    from rollout.view.text import list_text
+
+    found, namespace = asyncio.run(_listed(where, all_namespaces=all_namespaces))
+    if not found:
+        place = "the cluster" if all_namespaces else f"namespace {namespace}"
+        click.echo(f"No releases in {place}.", err=True)
+    writers = data_writers(lambda: [bare(manifest) for manifest in found])
+    writers["text"] = lambda: list_text(found, time.time(), all_namespaces=all_namespaces) if found else ""
+    emit(wanted, writers)
+
+
+async def _listed(where: Where, *, all_namespaces: bool) -> tuple[list[Manifest], str]:
+    from kube.kinds import GRAY_RELEASE
+
+    async with where.open() as (cluster, namespace):
+        listed = await cluster.list(GRAY_RELEASE, None if all_namespaces else namespace)
+    by_name = sorted(listed.items, key=lambda item: (item["metadata"].get("namespace", ""), item["metadata"]["name"]))
+    return by_name, namespace
+
+
+def bare(manifest: Manifest) -> dict[str, Any]:
+    """The object without what is of no use outside the engine: managed fields and the judge's sums."""
+    meta = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
+    status = {key: value for key, value in (manifest.get("status") or {}).items() if key != "judge"}
+    return {**manifest, "metadata": meta, "status": status}
+
+
+@click.command()
+@release_name
+@cluster_options
+@click.option("-w", "--watch", "watching", is_flag=True, help="Follow it until interrupted.")
+@output_option("text", "json", "yaml")
+def status(*, name: str, where: Where, watching: bool, wanted: list[Wanted]) -> None:
+    """One release: steps, weights, verdicts with their numbers, and what comes next."""
+    if watching:
+        from rollout.cli.watch import look_on
+
+        asyncio.run(look_on(where, name))
+        return
+    manifest = asyncio.run(_one(where, name))
+    emit(wanted, {**data_writers(lambda: bare(manifest)), "text": lambda: _text(manifest)})
+
+
+async def _one(where: Where, name: str) -> Manifest:
+    from kube.kinds import GRAY_RELEASE
+
+    async with where.open() as (cluster, namespace):
+        return await cluster.get(GRAY_RELEASE, name, namespace)
+
+
+def _text(manifest: Manifest) -> str:
+    from rollout.cli.reading import label, spec_of, status_of
+    from rollout.view.scene import describe
+    from rollout.view.text import scene_text
+
+    return scene_text(describe(label(manifest), spec_of(manifest), status_of(manifest), time.time()))

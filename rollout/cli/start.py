@@ -1,0 +1,244 @@
+"""`release start`: ask for another version, where that version has its home.
+
+The home is the stack file when a stack declares the service; otherwise it is the object itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import click
+
+from rollout.cli.options import Where, cluster_options, duration, person_options, release_name
+from rollout.cli.output import output_option
+from rollout.cli.watch import UNTIL
+
+if TYPE_CHECKING:
+    from kube.cluster import Cluster
+    from kube.kinds import Manifest
+    from rollout.cli.exits import Session
+    from rollout.cli.output import Wanted
+
+STACK_MANAGER = "grayling-stack"
+_STACK_MANAGERS = (STACK_MANAGER, "pulumi")
+
+
+class StackEditor(Protocol):
+    """The declaring half, as this command needs it; `grayling.py` brings it, because this room may not import it."""
+
+    def set_image(self, stack_file: Path, service: str, image: str) -> bool:
+        """Change the image of a service in a stack file; False where it says that already."""
+
+    def render_service(self, stack: str, service: str) -> list[dict[str, Any]]:
+        """The manifests of one service as the stack declares it."""
+
+
+class Request(NamedTuple):
+    """What is asked for, by whom, and why."""
+
+    name: str
+    image: str
+    container: str | None
+    by: str
+    reason: str
+
+
+@click.command()
+@release_name
+@cluster_options
+@click.option("--image", required=True, help="Image of the version to bring in.")
+@click.option("--container", help="Container that gets it; the first if not given.")
+@click.option("--stack", help="Stack that declares the service: its file is changed and the object applied.")
+@click.option(
+    "--stack-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("stacks"),
+    show_default=True,
+    help="Where Pulumi.<stack>.yaml is.",
+)
+@click.option("--patch-object", is_flag=True, help="Patch the object although a stack declares it.")
+@person_options
+@click.option("--wait", "waiting", is_flag=True, help="Wait for the outcome, as `release watch` does.")
+@click.option("--timeout", callback=duration, default="1h", show_default=True, help="Give up waiting after this long.")
+@UNTIL
+@output_option("text", "json", "yaml", "markdown")
+@click.pass_obj
+def start(
+    session: Session,
+    *,
+    name: str,
+    where: Where,
+    image: str,
+    container: str | None,
+    stack: str | None,
+    stack_dir: Path,
+    patch_object: bool,
+    by: str,
+    reason: str,
+    waiting: bool,
+    timeout: float,
+    until: str,
+    wanted: list[Wanted],
+) -> int:
+    """Ask for another version of a service; an engine then brings it in gradually."""
+    asked = Request(name, image, container, by, reason)
+    editor = _editor(session, stack, stack_dir)
+
+    async def go() -> int:
+        async with where.open() as (cluster, namespace):
+            if editor is not None:
+                after = await declare(cluster, namespace, asked, editor)
+            else:
+                after = await patch(cluster, namespace, asked, forced=patch_object)
+            if not waiting:
+                return 0
+            return await _wait(cluster, namespace, name, after, timeout, baked=until == "ended", wanted=wanted)
+
+    return asyncio.run(go())
+
+
+async def _wait(
+    cluster: Cluster, namespace: str, name: str, after: Manifest, seconds: float, *, baked: bool, wanted: list[Wanted]
+) -> int:
+    from rollout.cli.watch import awaited_of, conclude, wait_for
+
+    manifest, ending = await wait_for(cluster, namespace, name, awaited_of(after, baked=baked), seconds)
+    return conclude(manifest, ending, wanted)
+
+
+# ---------------------------------------------------------------------- declared by a stack
+
+
+class Stack(NamedTuple):
+    """A stack, its file, and the hands that edit it."""
+
+    name: str
+    file: Path
+    editor: StackEditor
+
+
+def _editor(session: Session, stack: str | None, directory: Path) -> Stack | None:
+    from kube.errors import UsageError
+
+    if stack is None:
+        return None
+    if session.stack is None:
+        raise UsageError(
+            "--stack: the declaring half is not installed here; use the whole grayling, or patch the object"
+        )
+    file = directory / f"Pulumi.{stack}.yaml"
+    if not file.exists():
+        raise UsageError(f"--stack {stack}: there is no {file}; say where it is with --stack-dir")
+    return Stack(stack, file, session.stack)
+
+
+async def declare(cluster: Cluster, namespace: str, asked: Request, stack: Stack) -> Manifest:
+    """Change the stack file, then apply that one service: the next `pulumi up` finds no difference."""
+    from kube.errors import UsageError
+    from kube.kinds import GRAY_RELEASE
+
+    changed = stack.editor.set_image(stack.file, asked.name, asked.image)
+    told = f"now says {asked.image}" if changed else f"said {asked.image} already"
+    click.echo(f"{stack.file}: {asked.name} {told}", err=True)
+    manifests = stack.editor.render_service(stack.name, asked.name)
+    ours = [each for each in manifests if each["kind"] == GRAY_RELEASE.kind and each["metadata"]["name"] == asked.name]
+    if not ours:
+        raise UsageError(f"stack {stack.name} renders no GrayRelease {asked.name}")
+    namespace = ours[0]["metadata"].get("namespace") or namespace
+    exists = await cluster.find(GRAY_RELEASE, asked.name, namespace) is not None
+    if exists:
+        await _sign(cluster, namespace, asked)
+    for manifest in manifests:
+        await cluster.apply(manifest, manager=STACK_MANAGER, force=True)
+    if not exists:
+        await _sign(cluster, namespace, asked)
+    click.echo(f"{namespace}/{asked.name}: {asked.image} asked for, declared by stack {stack.name}")
+    return await cluster.get(GRAY_RELEASE, asked.name, namespace)
+
+
+async def _sign(cluster: Cluster, namespace: str, asked: Request) -> None:
+    from kube.kinds import GRAY_RELEASE
+    from rollout.commands import MANAGER
+
+    patch = {"metadata": {"annotations": signature(asked)}}
+    await cluster.merge_patch(GRAY_RELEASE, asked.name, namespace, patch, manager=MANAGER)
+
+
+def signature(asked: Request) -> dict[str, str]:
+    """The annotations that say who asked and why."""
+    from rollout.spec import REASON_ANNOTATION, REQUESTED_BY_ANNOTATION
+
+    return {REQUESTED_BY_ANNOTATION: asked.by, REASON_ANNOTATION: asked.reason}
+
+
+# ---------------------------------------------------------------------- declared by nobody
+
+
+async def patch(cluster: Cluster, namespace: str, asked: Request, *, forced: bool = False) -> Manifest:
+    """Change the image on the object itself, if it still is what was read.
+
+    Raises:
+        UsageError: a stack declares the object, or it has no such container.
+    """
+    from kube.errors import UsageError
+    from kube.kinds import GRAY_RELEASE
+    from rollout.commands import MANAGER
+
+    found = await cluster.get(GRAY_RELEASE, asked.name, namespace)
+    owner = declared_by(found)
+    if owner and not forced:
+        raise UsageError(
+            f"{namespace}/{asked.name} is declared by a stack (field manager {owner}), which would take this back: "
+            "name it with --stack, or insist with --patch-object"
+        )
+    operations = image_patch(found, asked)
+    if not operations:
+        click.echo(f"{namespace}/{asked.name}: {asked.image} is asked for already")
+        return found
+    after = await cluster.json_patch(GRAY_RELEASE, asked.name, namespace, operations, manager=MANAGER)
+    click.echo(f"{namespace}/{asked.name}: {asked.image} asked for")
+    click.echo("No stack was changed: whoever declares this object must be told, or will take it back.", err=True)
+    return after
+
+
+def declared_by(manifest: Manifest) -> str:
+    """The field manager of a stack that owns the pod template; empty where none does."""
+    for entry in manifest["metadata"].get("managedFields") or ():
+        owns = "f:workload" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+        if owns and entry.get("manager", "").startswith(_STACK_MANAGERS):
+            return str(entry["manager"])
+    return ""
+
+
+def image_patch(manifest: Manifest, asked: Request) -> list[Manifest]:
+    """JSON Patch operations that change the image; none where it says so already.
+
+    Raises:
+        UsageError: there is no such container.
+    """
+    containers = manifest["spec"]["workload"]["template"].get("spec", {}).get("containers") or []
+    names = [container.get("name", "") for container in containers]
+    if asked.container is not None and asked.container not in names:
+        from kube.errors import UsageError
+
+        raise UsageError(f"--container {asked.container}: there is no such container; there are {', '.join(names)}")
+    index = names.index(asked.container) if asked.container else 0
+    if containers[index].get("image") == asked.image:
+        return []
+    at = f"/spec/workload/template/spec/containers/{index}"
+    return [
+        {"op": "test", "path": f"{at}/name", "value": names[index]},
+        {"op": "test", "path": f"{at}/image", "value": containers[index]["image"]},
+        {"op": "replace", "path": f"{at}/image", "value": asked.image},
+        *_annotate(manifest, signature(asked)),
+    ]
+
+
+def _annotate(manifest: Manifest, annotations: dict[str, str]) -> list[Manifest]:
+    missing = not manifest["metadata"].get("annotations")
+    made: list[Manifest] = [{"op": "add", "path": "/metadata/annotations", "value": {}}] if missing else []
+    for key, value in annotations.items():
+        made.append({"op": "add", "path": f"/metadata/annotations/{key.replace('/', '~1')}", "value": value})
+    return made

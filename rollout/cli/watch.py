@@ -1,0 +1,159 @@
+"""`release watch`, and the waiting that `status -w`, `start --wait` and `run` share."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options import Where, cluster_options, duration, release_name
+from rollout.cli.output import data_writers, emit, output_option
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from kube.cluster import Cluster
+    from kube.kinds import Manifest
+    from rollout.cli.ending import Awaited, Ending
+    from rollout.cli.output import Wanted
+    from rollout.status import Status
+
+UNTIL = click.option(
+    "--until",
+    type=click.Choice(["ended", "promoted"]),
+    default="ended",
+    show_default=True,
+    help="promoted: do not wait for the bake.",
+)
+
+
+@click.command()
+@release_name
+@cluster_options
+@click.option(
+    "--timeout", callback=duration, default="1h", show_default=True, help="Give up after this long (exit 10)."
+)
+@UNTIL
+@output_option("text", "json", "yaml", "markdown")
+def watch(*, name: str, where: Where, timeout: float, until: str, wanted: list[Wanted]) -> int:
+    """Wait for the outcome: exit 0 promoted, 7 rolled back, 8 rollback incomplete, 9 ended by a person, 10 timeout."""
+    return asyncio.run(_watch(where, name, timeout, baked=until == "ended", wanted=wanted))
+
+
+async def _watch(where: Where, name: str, timeout_seconds: float, *, baked: bool, wanted: list[Wanted]) -> int:
+    async with where.open() as (cluster, namespace):
+        awaited = await what_is_desired(cluster, namespace, name, baked=baked)
+        manifest, ending = await wait_for(cluster, namespace, name, awaited, timeout_seconds)
+    return conclude(manifest, ending, wanted)
+
+
+async def what_is_desired(cluster: Cluster, namespace: str, name: str, *, baked: bool) -> Awaited:
+    """The release of the version that the object asks for now."""
+    from kube.kinds import GRAY_RELEASE
+
+    return awaited_of(await cluster.get(GRAY_RELEASE, name, namespace), baked=baked)
+
+
+def awaited_of(manifest: Manifest, *, baked: bool) -> Awaited:
+    """The release of the version that this object asks for."""
+    from rollout.cli.ending import Awaited
+    from rollout.cli.reading import spec_of
+    from rollout.revision import revision_of
+
+    meta = manifest["metadata"]
+    return Awaited(revision_of(meta["name"], spec_of(manifest)), int(meta.get("generation", 0)), baked=baked)
+
+
+async def wait_for(
+    cluster: Cluster, namespace: str, name: str, awaited: Awaited, timeout_seconds: float
+) -> tuple[Manifest | None, Ending]:
+    """Follow a release to its end, showing it meanwhile on stderr; the last state seen, and the end."""
+    from rollout.cli.ending import ending_of, learn, out_of_time
+    from rollout.cli.reading import status_of
+
+    newest: Manifest | None = None
+    ending: Ending | None = None
+
+    async def until_the_end() -> AsyncGenerator[Manifest, None]:
+        nonlocal newest, ending
+        known = awaited
+        from rollout.follow import follow
+
+        async with aclosing(follow(cluster, namespace, name)) as stream:
+            async for manifest in stream:
+                newest, status = manifest, status_of(manifest)
+                known = learn(known, status)
+                ending = ending_of(known, status)
+                yield manifest
+                if ending is not None:
+                    return
+
+    try:
+        async with asyncio.timeout(timeout_seconds), aclosing(until_the_end()) as stream:
+            await _show(stream)
+    except TimeoutError:
+        pass
+    return newest, ending or out_of_time(status_of(newest) if newest else None, timeout_seconds)
+
+
+async def look_on(where: Where, name: str) -> None:
+    """Show a release until interrupted."""
+    from rollout.follow import follow
+
+    async with where.open() as (cluster, namespace), aclosing(follow(cluster, namespace, name)) as stream:
+        await _show(stream, err=False)
+
+
+async def _show(stream: AsyncGenerator[Manifest, None], *, err: bool = True) -> None:
+    """Live on a terminal, one line a change without."""
+    if (sys.stderr if err else sys.stdout).isatty():
+        from rich.console import Console
+
+        from rollout.cli.reading import spec_of
+        from rollout.view.live import show
+
+        await show(stream, spec_of, console=Console(stderr=err))
+        return
+    from rollout.cli.reading import status_of
+    from rollout.view.changes import changes
+
+    before: Status | None = None
+    async for manifest in stream:
+        after = status_of(manifest)
+        for line in changes(before, after, time.time()):
+            click.echo(line, err=err)
+        before = after
+
+
+def conclude(manifest: Manifest | None, ending: Ending, wanted: list[Wanted]) -> int:
+    """Write the outcome (text: one line; the other forms: the record) and answer the exit code."""
+    from rollout.cli.reading import label, spec_of
+    from rollout.record import record_of
+    from rollout.view.text import coloured
+
+    if manifest is None or ending.release is None:
+        _without_record(ending, wanted)
+        return ending.code
+    meta = manifest["metadata"]
+    record = record_of(meta["name"], meta["namespace"], spec_of(manifest), ending.release)
+
+    def page() -> str:
+        from rollout.view.page import markdown
+
+        return markdown(record)
+
+    writers = {**data_writers(record.wire), "markdown": page}
+    writers["text"] = lambda: f"{label(manifest)} {coloured(ending.text)}"
+    emit(wanted, writers)
+    return ending.code
+
+
+def _without_record(ending: Ending, wanted: list[Wanted]) -> None:
+    if any(each.form == "text" for each in wanted):
+        click.echo(ending.text)
+    else:
+        click.echo(f"{ending.text}; there is no record to write", err=True)

@@ -1,0 +1,61 @@
+"""The live view: the text view painted over itself, calmly, on a terminal; nothing else here owns the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from rollout.status import Status
+from rollout.view.scene import describe
+from rollout.view.text import scene_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable
+
+    from kube.kinds import Manifest
+    from rollout.spec import Spec
+
+REFRESH_SECONDS = 0.5
+
+
+async def show(
+    changes: AsyncIterable[Manifest],
+    spec_of: Callable[[Manifest], Spec],
+    *,
+    console: Console | None = None,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Paint the release until `changes` ends; clocks move between changes."""
+    with Live(console=console or Console(), auto_refresh=False, vertical_overflow="visible") as live:
+        newest: list[Manifest] = []
+
+        def paint() -> None:
+            if newest:
+                live.update(picture(newest[-1], spec_of, clock()), refresh=True)
+
+        ticking = asyncio.create_task(_tick(paint))
+        try:
+            async for manifest in changes:
+                newest[:] = [manifest]
+                paint()
+        finally:
+            ticking.cancel()
+
+
+async def _tick(paint: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        paint()
+
+
+def picture(manifest: Manifest, spec_of: Callable[[Manifest], Spec], now: float) -> Text:
+    """One frame."""
+    meta = manifest["metadata"]
+    status = Status.model_validate(manifest.get("status") or {})
+    scene = describe(f"{meta['namespace']}/{meta['name']}", spec_of(manifest), status, now)
+    return Text.from_ansi(scene_text(scene))

@@ -1,0 +1,64 @@
+"""A plan as text and as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollout.units import duration_of
+from rollout.view.text import columns
+from rollout.view.words import ABSENT, about, number, rate
+
+if TYPE_CHECKING:
+    from rollout.plan import Plan, PlannedStep
+
+HEADINGS = ("step", "weight", "hold", "from", "pods", "sees", "half failing seen in", "fails at worst")
+
+
+def step_cells(step: PlannedStep) -> list[str]:
+    """Cells of a step, under :data:`HEADINGS`."""
+    gate = ", gate" if step.gate != "none" else ""
+    sees = ABSENT if step.smallest_ratio is None else f"{step.smallest_ratio:.3g}x ({rate(step.smallest_rate)})"
+    seen_in = ABSENT if step.full_failure_seconds is None else f"{step.full_failure_seconds:.2g} s"
+    return [
+        str(step.number),
+        f"{step.weight} %",
+        duration_of(step.hold_seconds) + gate,
+        f"+{about(step.starts_after_seconds)}",
+        str(step.canary_pods),
+        sees,
+        seen_in,
+        number(step.full_failure_requests),
+    ]
+
+
+def summary(plan: Plan) -> list[tuple[str, str]]:
+    """What holds for the whole release."""
+    end = f"{duration_of(plan.earliest_end_seconds)} after the pods are ready, bake of {duration_of(plan.bake_seconds)}"
+    rows = [("image", plan.image), ("revision", plan.revision), ("earliest end", end)]
+    rows.append(("pods at most", str(plan.peak_pods)))
+    if plan.traffic:
+        rows.append(("expecting", f"{plan.traffic.rps:g} requests/s, {rate(plan.traffic.error_rate)} failing"))
+    if plan.worst_case_failed_requests is not None:
+        rows.append(("worst case", f"{number(plan.worst_case_failed_requests)} failed requests if every second fails"))
+    return rows
+
+
+def plan_text(plan: Plan) -> str:
+    """For a terminal."""
+    parts = [f"plan for {plan.name}", *columns([[f"{key}:", value] for key, value in summary(plan)], indent="  ")]
+    if plan.steps:
+        parts += ["", *columns([list(HEADINGS), *(step_cells(step) for step in plan.steps)], indent="  ")]
+    parts += [f"refused: {each}" for each in plan.refusals]
+    parts += [f"warning: {each}" for each in plan.warnings]
+    return "\n".join(parts) + "\n"
+
+
+def plan_markdown(plan: Plan) -> str:
+    """For a pull request."""
+    parts = [f"### Release plan: {plan.name}", "", "| | |", "| --- | --- |"]
+    parts += [f"| {key} | {value} |" for key, value in summary(plan)]
+    if plan.steps:
+        parts += ["", f"| {' | '.join(HEADINGS)} |", "|" + " ---: |" * len(HEADINGS)]
+        parts += [f"| {' | '.join(step_cells(step))} |" for step in plan.steps]
+    parts += ["", *(f"- **refused:** {each}" for each in plan.refusals), *(f"- {each}" for each in plan.warnings)]
+    return "\n".join(parts).rstrip() + "\n"
