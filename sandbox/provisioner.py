@@ -1,0 +1,113 @@
+"""Makes a folder for every claim of the sandbox's storage class, and removes it after.
+
+A cluster without storage cannot run a broker. This is the smallest thing that
+behaves like a real provisioner: it watches claims, makes volumes that are bound
+to them, and cleans up when a claim is deleted. Folders are open to every user
+because pods run under arbitrary ones.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.api import CONFLICT, NOT_FOUND, Api
+from sandbox.errors import ApiError, UnreachableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STORAGE_CLASS = "sandbox-hostpath"
+PROVISIONER = "grayling.dev/sandbox-hostpath"
+PERIOD_S = 0.5
+CACHED = "?resourceVersion=0"
+VOLUMES = "/api/v1/persistentvolumes"
+CLAIMS = "/api/v1/persistentvolumeclaims"
+OPEN_TO_ALL = 0o777
+
+
+def wants_volume(claim: dict[str, Any]) -> bool:
+    """Say whether a claim is ours, has no volume, and is not being deleted."""
+    spec, metadata = claim["spec"], claim["metadata"]
+    ours = spec.get("storageClassName") == STORAGE_CLASS
+    return ours and not spec.get("volumeName") and "deletionTimestamp" not in metadata
+
+
+def is_released(volume: dict[str, Any]) -> bool:
+    """Say whether a volume is ours and its claim is gone."""
+    ours = volume["spec"].get("storageClassName") == STORAGE_CLASS
+    return ours and volume.get("status", {}).get("phase") in {"Released", "Failed"}
+
+
+def volume_for(claim: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the persistent volume that ``folder`` is for ``claim``."""
+    metadata, spec = claim["metadata"], claim["spec"]
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": folder.name, "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER}},
+        "spec": {
+            "accessModes": spec["accessModes"],
+            "capacity": {"storage": spec["resources"]["requests"]["storage"]},
+            "claimRef": {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+            "hostPath": {"path": str(folder), "type": "Directory"},
+            "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": STORAGE_CLASS,
+            "volumeMode": "Filesystem",
+        },
+    }
+
+
+@dataclass
+class Provisioner:
+    """Looks at claims and volumes twice a second; ``folder`` holds the volumes' folders."""
+
+    api: Api
+    folder: Path
+
+    def run(self) -> None:
+        """Serve until the process ends. A failed look is repeated at the next one."""
+        while True:
+            try:
+                self.look()
+            except (UnreachableError, ApiError, OSError) as error:
+                sys.stderr.write(f"provisioner: {error}; trying again\n")
+                time.sleep(PERIOD_S * 2)
+            time.sleep(PERIOD_S)
+
+    def look(self) -> None:
+        """Make what is wanted and remove what was released."""
+        for claim in self.api.get(CLAIMS + CACHED).get("items") or []:
+            if wants_volume(claim):
+                self._provide(claim)
+        for volume in self.api.get(VOLUMES + CACHED).get("items") or []:
+            if is_released(volume):
+                self._remove(volume["metadata"]["name"])
+
+    def _provide(self, claim: dict[str, Any]) -> None:
+        folder = self.folder / f"pvc-{claim['metadata']['uid']}"
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(OPEN_TO_ALL)
+        _tolerate(CONFLICT, lambda: self.api.call("POST", VOLUMES, volume_for(claim, folder)))
+
+    def _remove(self, name: str) -> None:
+        _tolerate(NOT_FOUND, lambda: self.api.call("DELETE", f"{VOLUMES}/{name}"))
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+
+
+def _tolerate(status: int, call: Any) -> None:
+    """Make a call that a previous look may have made already."""
+    try:
+        call()
+    except ApiError as error:
+        if error.status != status:
+            raise

