@@ -12,20 +12,20 @@ import numpy as np
 from rollout.judge import edges, promotion
 from rollout.judge.evidence import Fresh
 from rollout.judge.ledger import Ledger
-from rollout.judge.onset import Floats, log_mean_exp
+from rollout.judge.onset import Floats
 from rollout.judge.policy import JudgePolicy, SignalKind, SignalPolicy
 
 _LATENCY_BETTER = (0.0, 0.35)
 """Alternatives for the added slow share, as shares of the target; the third is half of stable's own."""
 
 
-def certify(policy: JudgePolicy, fresh: Fresh, book: Ledger, judged: list[float]) -> None:
+def certify(policy: JudgePolicy, fresh: Fresh, book: Ledger) -> None:
     """Add one look to a ledger's promotion sums (after the fading window, before the totals)."""
     signal = policy.signals[fresh.index]
     if fresh.tally.canary.size <= 0:
         return
     if signal.kind is SignalKind.LATENCY:
-        gain = _latency(signal, fresh, book, judged)
+        gain = _latency(signal, fresh, book)
     elif signal.kind is SignalKind.ERRORS:
         gain = _errors(policy, signal, fresh)
     else:
@@ -39,8 +39,7 @@ def log_e_good(signal: SignalPolicy, book: Ledger, judged: list[float]) -> float
     """Natural logarithm of the e-process for "not worse"; 0 before any evidence."""
     if not book.log_good.size:
         return 0.0
-    even = np.full(book.log_good.shape[1], -math.log(book.log_good.shape[1]))
-    rows = log_mean_exp(book.log_good, even, (1,))
+    rows = np.logaddexp.reduce(book.log_good, axis=1) - math.log(book.log_good.shape[1])
     if signal.kind is SignalKind.LATENCY and signal.threshold_seconds is not None and judged:
         return float(rows[edges.nearest(tuple(judged), signal.threshold_seconds)])
     return float(rows.min())
@@ -59,20 +58,17 @@ def _errors(policy: JudgePolicy, signal: SignalPolicy, fresh: Fresh) -> Floats:
     return np.array([gain])
 
 
-def _latency(signal: SignalPolicy, fresh: Fresh, book: Ledger, judged: list[float]) -> Floats:
+def _latency(signal: SignalPolicy, fresh: Fresh, book: Ledger) -> Floats:
     """Gains per judged edge against stable's slow share of late (by its history while it has no traffic)."""
-    none = np.zeros((len(judged), len(_LATENCY_BETTER) + 1))
     reference = book.stable_lately if book.stable_lately.size >= 1 else book.history
-    if fresh.slow_canary is None or reference.size <= 0:
-        return none
-    stable = np.nan_to_num(fresh.slow_at(reference.slow)) / reference.size
+    canary = fresh.slow_at(fresh.tally.canary.slow)
+    if reference.size <= 0:
+        return np.zeros((canary.size, len(_LATENCY_BETTER) + 1))
+    stable = fresh.slow_at(reference.slow) / reference.size
     extra = signal.effective_target
     at = np.minimum(stable + extra, 0.999)
-    better = [np.clip(stable + share * extra, 1e-3, 0.99) for share in _LATENCY_BETTER] + [
-        np.clip(stable / 2, 1e-3, 0.9)
-    ]
-    slow = fresh.slow_canary[:, None]
-    rate = np.stack(better, axis=1)
-    gain = slow * np.log(rate / at[:, None]) + (fresh.tally.canary.size - slow) * np.log((1 - rate) / (1 - at[:, None]))
-    finite: Floats = np.nan_to_num(gain)
-    return finite
+    rate = np.stack([stable + share * extra for share in _LATENCY_BETTER] + [stable / 2], axis=1)
+    rate = np.minimum(np.maximum(rate, 1e-3), 0.99)
+    slow, limit = canary[:, None], at[:, None]
+    gain: Floats = slow * np.log(rate / limit) + (fresh.tally.canary.size - slow) * np.log((1 - rate) / (1 - limit))
+    return gain

@@ -86,7 +86,7 @@ def _signal(
 ) -> SignalVerdict:
     signal, book = docket.policy.signals[index], docket.books[index]
     canary, stable, failed, edge = _rates(docket, index)
-    seen = wording.observed(signal, canary, stable, edge)
+    seen = wording.observed(signal, canary, stable, edge, book.canary_lately.rate)
     verdict, reason = _absent(docket.policy, signal, book, now)
     if conviction and signal.name in conviction.culprits:
         verdict, reason = Verdict.BAD, conviction.guard if signal.name == conviction.culprits[0] else None

@@ -4,9 +4,11 @@ Few edges, fixed before the first bet: around the median, p80 and p95 of what is
 everything seen, where any slow request of the canary is news. Averaging over edges costs log(number of edges) nats.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
-from rollout.judge.onset import Floats
+from rollout.judge.onset import Floats, Indices
 
 MOST = 5
 """Edges judged at most."""
@@ -46,7 +48,8 @@ def nearest(edges_seconds: tuple[float, ...], threshold: float) -> int:
     return int(np.argmin(np.abs(np.array(edges_seconds) - threshold)))
 
 
-def at_edges(chosen: list[float], edges_seconds: tuple[float, ...], slow: Floats) -> Floats:
-    """Slow requests at the chosen edges, shape (chosen,); NaN where the source no longer has an edge."""
+@lru_cache(maxsize=256)
+def positions(chosen: tuple[float, ...], edges_seconds: tuple[float, ...]) -> Indices:
+    """Where the chosen edges are among the source's, shape (chosen,); -1 for one the source no longer has."""
     where = {edge: index for index, edge in enumerate(edges_seconds)}
-    return np.array([slow[where[edge]] if edge in where and slow.size else np.nan for edge in chosen])
+    return np.array([where.get(edge, -1) for edge in chosen], dtype=np.intp)

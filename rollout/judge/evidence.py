@@ -1,6 +1,5 @@
 """All e-processes against the canary, laid out so that one look of all signals is one pass of array operations."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,17 +9,18 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from rollout.judge import edges
+from rollout.judge.combination import combined
 from rollout.judge.confidence import RatioSequences
 from rollout.judge.counting import Bools, Counts
 from rollout.judge.gross import GrossBank
 from rollout.judge.ledger import Ledger
-from rollout.judge.onset import Floats, OnsetPrior
+from rollout.judge.onset import Floats, Indices, OnsetPrior
 from rollout.judge.policy import JudgePolicy, SignalKind
 from rollout.judge.ratio import RatioBank, pod_effects
 from rollout.judge.tally import REQUEST_KINDS, Tally
 
-GROSS_MARGIN = 2.0
-"""How far above history's upper bound the canary's own rate may be before it counts as a gross fault."""
+GROSS_SHARE = 0.75
+"""Weight of the gross-fault test in its signal; the ratio test has the rest."""
 
 GROSS_AT_START = 0.125
 """Onset mass on the first look for gross faults; those are plain at the start anyway."""
@@ -54,24 +54,24 @@ class Fresh:
         tally: the look's increments.
         at: seconds since the epoch.
         seconds: time since the signal's look before.
-        slow_canary: canary requests slower than each judged edge; None unless latency.
-        slow_stable: the same of stable.
-        edges_seconds: the source's edges, to find the judged ones among them.
-        judged: the judged edges, in seconds.
+        judged: positions of the judged edges among the source's, -1 for a lost one; None unless latency.
     """
 
     index: int
     tally: Tally
     at: float
     seconds: float
-    slow_canary: Floats | None = None
-    slow_stable: Floats | None = None
-    edges_seconds: tuple[float, ...] = ()
-    judged: tuple[float, ...] = ()
+    judged: Indices | None = None
 
     def slow_at(self, slow: Floats) -> Floats:
-        """Slow requests at the judged edges, of sums over all of the source's edges; NaN where there is none."""
-        return edges.at_edges(list(self.judged), self.edges_seconds, slow)
+        """Slow requests at the judged edges, of counts at all of the source's edges; 0 at a lost one.
+
+        Shape (judged,).
+        """
+        if self.judged is None or not slow.size:
+            return np.zeros(0 if self.judged is None else self.judged.size)
+        found: Floats = np.where(self.judged < 0, 0.0, slow[self.judged])
+        return found
 
 
 class Evidence:
@@ -97,6 +97,7 @@ class Evidence:
         self.ratio.nodes[:] = pod_effects(PRIOR_SPREAD, PRIOR_PODS)
         self.ratio.temper[:] = PRIOR_TEMPER
         self.gross = GrossBank(whole, OnsetPrior(policy.horizon_seconds, GROSS_AT_START))
+        self._ratio_log_e = np.zeros(int(starts[-1]))
         self.sequences = RatioSequences(len(kinds))
         self.edges: list[list[float]] = [[] for _ in kinds]
 
@@ -115,12 +116,13 @@ class Evidence:
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process, in the policy's order."""
         ratio, gross = self.ratio.log_e(), self.gross.log_e()
+        self._ratio_log_e = ratio
         return [self._signal_log_e(index, ratio, gross) for index in range(len(self.edges))]
 
     def worst_edge(self, index: int) -> int | None:
         """Position, among a latency signal's judged edges, of the one with most evidence."""
         slots = self.slots(index)
-        return int(np.argmax(self.ratio.log_e()[slots.start : slots.stop])) if slots else None
+        return int(np.argmax(self._ratio_log_e[slots.start : slots.stop])) if slots else None
 
     def export(self, index: int) -> dict[str, Any]:
         """A signal's rows, for saving."""
@@ -153,8 +155,9 @@ class Evidence:
         slots = self.slots(index)
         parts = [float(value) for value in ratio[slots.start : slots.stop]]
         if index in self._gross_row:
-            parts.append(float(gross[self._gross_row[index]]))
-        return float(np.logaddexp.reduce(parts)) - math.log(len(parts)) if parts else 0.0
+            own = float(gross[self._gross_row[index]])
+            return combined((*parts, own), (1 - GROSS_SHARE, GROSS_SHARE))
+        return combined(parts, [1 / len(parts)] * len(parts)) if parts else 0.0
 
     def _bet_ratio(self, looks: Sequence[Fresh]) -> None:
         rows = [slot for look in looks for slot in self.slots(look.index)]
@@ -185,12 +188,12 @@ class Evidence:
         bound = upper_rate(books, whole)
         floor = np.array([max(signal.effective_floor, 1e-6) for signal in signals])
         tolerance = np.array([signal.tolerance for signal in signals])
-        healthy = np.minimum(np.maximum(GROSS_MARGIN * tolerance * bound, floor), np.where(whole, 0.9, np.inf))
+        healthy = np.minimum(np.maximum(tolerance * bound, floor), np.where(whole, 0.9, np.inf))
         self.gross.bet(
             rows,
             _counts(np.concatenate([_columns(look) for look in looks], axis=1), whole),
             healthy,
-            np.minimum(np.maximum(bound, floor / GROSS_MARGIN), healthy),
+            np.minimum(np.maximum(bound, floor / 2), healthy),
             np.array([look.seconds for look in looks]),
             concurrent=np.array(
                 [look.at - book.stable_at <= SHOWS_SECONDS for look, book in zip(looks, books, strict=True)]
@@ -222,11 +225,11 @@ def upper_rate(books: Sequence[Ledger], whole: Bools) -> Floats:
 def _columns(look: Fresh) -> Floats:
     """Failed, size, stable failed, stable size: shape (4, rows); an edge the source lost has no bet."""
     canary, stable = look.tally.canary, look.tally.stable
-    if look.slow_canary is None or look.slow_stable is None:
+    if look.judged is None:
         return np.array([[canary.failed], [canary.size], [stable.failed], [stable.size]])
-    lost = np.isnan(look.slow_canary) | np.isnan(look.slow_stable)
-    rows = [look.slow_canary, np.full(lost.size, canary.size), look.slow_stable, np.full(lost.size, stable.size)]
-    return np.where(lost, 0.0, np.stack(rows))
+    there = (look.judged >= 0).astype(np.float64)
+    rows = (look.slow_at(canary.slow), canary.size * there, look.slow_at(stable.slow), stable.size * there)
+    return np.stack(rows)
 
 
 def _counts(columns: Floats, whole: Bools) -> Counts:

@@ -5,10 +5,10 @@ gross the fault. Here each failure is worth log(p1 / p0), where p0 is the most t
 
     fault:   the canary fails at p1 from an unknown onset, stable goes on as in its history
     healthy: both go on as in their history (canary at p0)
-    shared:  both fail at the same q from an unknown onset
-    E = fault / max(healthy, shared)
+    shared:  both fail at the same q from an unknown onset, for each q of a grid
+    E = mixture of faults / max(healthy, shared at every q)
 
-is an e-process against either null, because each alone in the denominator gives a martingale. Shared faults have the
+is an e-process against each null, because each alone in the denominator gives a martingale. Shared faults have the
 same onset prior as the canary's own, so telling the two apart costs no time: only a few clean answers of stable.
 """
 
@@ -20,11 +20,23 @@ from scipy.special import xlogy
 from rollout.judge.counting import Bools, Counts
 from rollout.judge.onset import Floats, Indices, OnsetPrior, log_mean_exp, log_of
 
-SHARES: Floats = np.array([0.05, 0.15, 0.35, 0.6, 0.9])
+SHARES: Floats = np.array([0.05, 0.2, 0.6])
 """Failure shares of a gross fault, on top of what is healthy."""
 
-RATES: Floats = np.array([1 / 900, 1 / 240, 1 / 60, 1 / 15, 1 / 3])
+RATES: Floats = np.array([1 / 600, 1 / 60, 1 / 6])
 """Events per pod-second of a gross fault, on top of what is healthy."""
+
+PRIOR: Floats = np.log([0.2, 0.3, 0.5])
+"""Log weights of the three sizes."""
+
+SHARED_SHARES: Floats = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.6, 0.9])
+"""Failure shares of an outage that both arms have."""
+
+SHARED_RATES: Floats = np.array([1 / 4000, 1 / 1000, 1 / 400, 1 / 150, 1 / 60, 1 / 20, 1 / 6, 1 / 2])
+"""Events per pod-second of an outage that both arms have."""
+
+LEAST_FACTOR = 4.0
+"""A gross fault is at least this many times what is healthy, so that a bad draw of pods is none."""
 
 
 class GrossBank:
@@ -32,7 +44,7 @@ class GrossBank:
 
     Attributes:
         log_fault: relative to healthy, shape (channels, grid).
-        log_shared: relative to healthy, shape (channels, grid).
+        log_shared: relative to healthy, shape (channels, shared grid).
         temper: exponent for clumped failures, shape (channels,).
         elapsed: seconds under judgement, shape (channels,).
     """
@@ -42,7 +54,7 @@ class GrossBank:
         self._prior = prior
         channels = whole.size
         self.log_fault = np.full((channels, SHARES.size), math.log(prior.at_start))
-        self.log_shared = self.log_fault.copy()
+        self.log_shared = np.full((channels, SHARED_SHARES.size), math.log(prior.at_start))
         self.temper = np.ones(channels)
         self.elapsed = np.zeros(channels)
 
@@ -61,21 +73,23 @@ class GrossBank:
         """
         whole = self._whole[rows]
         faulty = _faulty(healthy, whole)
+        shared = np.where(whole[:, None], SHARED_SHARES, SHARED_RATES)
+        both = _gain(counts.failed, counts.size, shared, healthy, whole)
+        both += _gain(counts.stable_failed, counts.stable_size, shared, stable_rate, whole)
         canary = _gain(counts.failed, counts.size, faulty, healthy, whole)
-        stable = _gain(counts.stable_failed, counts.stable_size, faulty, stable_rate, whole)
         temper = self.temper[rows, None]
         fresh = log_of(self._prior.spent(self.elapsed[rows], seconds))[:, None]
         self.log_fault[rows] = np.logaddexp(self.log_fault[rows], fresh) + temper * canary
-        both = np.where(concurrent[:, None], canary + stable, 0.0)
-        self.log_shared[rows] = np.logaddexp(self.log_shared[rows], fresh) + temper * both
+        outage = concurrent[:, None] & (shared > np.maximum(healthy, stable_rate)[:, None])
+        both = np.where(outage, temper * both, 0.0)
+        self.log_shared[rows] = np.logaddexp(self.log_shared[rows], fresh) + both
         self.elapsed[rows] += seconds
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""
         waiting = log_of(self._prior.unspent(self.elapsed))
-        even = np.full(SHARES.size, -np.log(SHARES.size))
-        fault = np.logaddexp(log_mean_exp(self.log_fault, even, (1,)), waiting)
-        shared = np.logaddexp(log_mean_exp(self.log_shared, even, (1,)), waiting)
+        fault = np.logaddexp(log_mean_exp(self.log_fault, PRIOR, (1,)), waiting)
+        shared = np.logaddexp(self.log_shared.max(axis=1), waiting)
         evidence: Floats = fault - np.maximum(shared, 0.0)
         return evidence
 
@@ -83,7 +97,8 @@ class GrossBank:
 def _faulty(healthy: Floats, whole: Bools) -> Floats:
     """Rates of the alternative, above the healthy one; shape (k, grid)."""
     base = healthy[:, None]
-    return np.where(whole[:, None], 1 - (1 - base) * (1 - SHARES), base + RATES)
+    shares = np.maximum(1 - (1 - base) * (1 - SHARES), np.minimum(LEAST_FACTOR * base, 0.95))
+    return np.where(whole[:, None], shares, np.maximum(base + RATES, LEAST_FACTOR * base))
 
 
 def _gain(failed: Floats, size: Floats, rate: Floats, reference: Floats, whole: Bools) -> Floats:

@@ -111,9 +111,9 @@ class Judge:
             self._log_e = self._evidence.log_e()
         for look in fresh:
             book = self._books[look.index]
-            certify(self._policy, look, book, self._evidence.edges[look.index])
-            if look.slow_canary is not None and look.slow_stable is not None:
-                book.see_slow(look.slow_canary, look.slow_stable)
+            certify(self._policy, look, book)
+            if look.judged is not None and book.started:
+                book.see_slow(look.slow_at(look.tally.canary.slow), look.slow_at(look.tally.stable.slow))
             book.settle(look.tally, look.at)
         if judged:
             self._decide(max(look.at for look in judged))
@@ -130,11 +130,8 @@ class Judge:
         if signal.kind is not SignalKind.LATENCY:
             return Fresh(index, tally, look.at, seconds)
         self._choose_edges(index, look, tally)
-        judged = self._evidence.edges[index]
-        canary, stable = (
-            edges.at_edges(judged, look.edges_seconds, part.slow) for part in (tally.canary, tally.stable)
-        )
-        return Fresh(index, tally, look.at, seconds, canary, stable, look.edges_seconds, tuple(judged))
+        judged = edges.positions(tuple(self._evidence.edges[index]), look.edges_seconds)
+        return Fresh(index, tally, look.at, seconds, judged)
 
     def _choose_edges(self, index: int, look: SignalLook, tally: Tally) -> None:
         """Fix a latency signal's edges, from stable's history and this look's requests, all arms pooled."""

@@ -38,13 +38,15 @@ class Sums:
         self.size += part.size
         self.failed += part.failed
         self.requests += part.requests
-        self.slow = part.slow + (self.slow if self.slow.size == part.slow.size else 0.0)
+        if part.slow.size:
+            self.slow = part.slow + self.slow if self.slow.size == part.slow.size else part.slow
 
     def fade(self, factor: float) -> None:
         """Multiply everything but the requests by a factor."""
         self.size *= factor
         self.failed *= factor
-        self.slow = self.slow * factor
+        if self.slow.size:
+            self.slow = self.slow * factor
 
     @property
     def rate(self) -> float | None:
@@ -118,7 +120,7 @@ class Ledger:
 
     def see_slow(self, canary: Floats, stable: Floats) -> None:
         """Add a look's slow requests at the judged edges, each of shape (judged,)."""
-        slow = np.nan_to_num(np.stack([canary, stable]))
+        slow = np.stack([canary, stable])
         self.judged_slow = slow + (self.judged_slow if self.judged_slow.shape == slow.shape else 0.0)
 
     def _count(self, tally: Tally) -> None:

@@ -1,9 +1,12 @@
 """When a fault may have begun: prior mass over time, and the mixture that a fault of unknown onset is tested with.
 
-Mass is spent per unit of *time*, so looking more often costs nothing. Some of it is kept beyond the horizon (a tail
-that falls like 1/t), so that a bake of any length still sees faults, only more slowly.
+Mass is spent per unit of *time*, so looking more often costs nothing. It is uniform in the logarithm of time: a fault
+is likeliest soon after the version came in, and twenty minutes later it costs hardly more than with a flat prior. Some
+mass is kept beyond the horizon (a tail that falls like 1/t), so that a bake of any length still sees faults, only more
+slowly.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,16 +15,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-TAIL = 0.25
+TAIL = 0.1
 """Share of the late mass that is kept for onsets beyond the horizon."""
+
+EARLY = 30.0
+"""The horizon over the time within which onsets are equally likely."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnsetPrior:
-    """Prior of the moment at which a fault begins.
+    """Prior of the moment at which a fault begins: density 1 / (t + horizon / EARLY) up to the horizon, 1 / t^2 after.
 
     Attributes:
-        horizon_seconds: the span over which a late onset is uniform.
+        horizon_seconds: the span over which a late onset is expected.
         at_start: mass on "from the first look on".
     """
 
@@ -31,7 +37,8 @@ class OnsetPrior:
     def unspent(self, elapsed: Floats) -> Floats:
         """Mass of onsets after `elapsed` seconds, shape kept, decreasing from 1 - at_start to 0."""
         share = np.asarray(elapsed, dtype=np.float64) / self.horizon_seconds
-        late = np.where(share < 1, 1 - (1 - TAIL) * share, TAIL / np.maximum(share, 1))
+        early = 1 - (1 - TAIL) * np.log1p(EARLY * np.minimum(share, 1)) / math.log1p(EARLY)
+        late = np.where(share < 1, early, TAIL / np.maximum(share, 1))
         return (1 - self.at_start) * late
 
     def spent(self, elapsed: Floats, seconds: Floats) -> Floats:

@@ -19,13 +19,23 @@ def share(rate: float | None) -> str:
     return "nothing" if rate is None else f"{100 * rate:.3g} %"
 
 
-def observed(signal: SignalPolicy, canary: float | None, stable: float | None, edge: float | None) -> str:
-    """What the two arms did, without judging it."""
+def observed(
+    signal: SignalPolicy, canary: float | None, stable: float | None, edge: float | None, lately: float | None
+) -> str:
+    """What the two arms did, without judging it.
+
+    Args:
+        signal: the signal.
+        canary: the canary's rate since the start.
+        stable: stable's rate in the same time.
+        edge: latency only: the bucket edge the rates are about, in seconds.
+        lately: the canary's rate in the last seconds.
+    """
     if signal.kind is SignalKind.LATENCY:
         over = f"slower than {edge * 1000:g} ms" if edge is not None else "slow"
         return f"{share(canary)} of the canary's requests are {over}, {share(stable)} of stable's"
     if signal.kind is SignalKind.ERRORS:
-        return f"canary fails {share(canary)}, stable {share(stable)}"
+        return f"canary fails {share(canary)} ({share(lately)} lately), stable {share(stable)}"
     noun = "crashes" if signal.kind is SignalKind.CRASHES else "events"
     return f"canary has {_hourly(canary)} {noun} per pod-hour, stable {_hourly(stable)}"
 
