@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from rollout.looks import PodLook, SignalLook, SourceStatus
+from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from rollout.sources.gather import Gather, Target
 from rollout.sources.increments import Increments, Reading
 from rollout.sources.outage import Outage
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kube.kinds import Manifest
-    from rollout.looks import Arm
     from rollout.sources.fetch import Fetch
     from rollout.sources.gather import Harvest
     from rollout.sources.increments import Increment
@@ -165,9 +164,9 @@ class GatewaySource:
     def _pods(self, roster: Roster, taken: Mapping[str, Sequence[Increment[str]]], now: float) -> dict[str, PodLook]:
         looks = {}
         for revision, increments in taken.items():
+            arm = Arm.CANARY if revision == roster.canary else Arm.STABLE
             age = max((pod.age(now) for pod in roster.pods if pod.revision == revision), default=0.0)
-            if (arm := roster.arm_of(revision)) is not None:
-                looks[revision] = _pseudo_pod(arm, age, increments)
+            looks[revision] = _pseudo_pod(arm, age, increments)
         return looks
 
 

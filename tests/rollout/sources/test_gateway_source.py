@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from structlog.testing import capture_logs
+
+from rollout.looks import Arm, SourceStatus
+from rollout.sources.fetch import FetchError, MemoryFetch
+from rollout.sources.gateway import GatewaySource, counts_of
+from rollout.spec import GatewayStats
+from tests.rollout.sources.builders import CANARY, HERE, STABLE, T, info, pair, pod, roster, signal
+
+RECORDED = (HERE / "envoy-1.40-stats.txt").read_text()
+STATS = GatewayStats(namespace="gateway", selector={"app": "envoy"})
+
+
+def envoy(name: str = "envoy-a", **rest: Any) -> dict[str, Any]:
+    return pod(name, labels=rest.pop("labels", {"app": "envoy"}), namespace=rest.pop("namespace", "gateway"), **rest)
+
+
+def page(canary: dict[str, int] | None = None, stable: dict[str, int] | None = None, uptime: int = 500) -> str:
+    lines = [f"server.uptime: {uptime}"]
+    for revision, counters in ((CANARY, canary), (STABLE, stable)):
+        if counters is not None:
+            found = {"warming_state": 0, **counters}
+            lines += [f"cluster.shop_{revision}_8080.{name}: {value}" for name, value in found.items()]
+    return "\n".join(lines)
+
+
+def done(requests: int, **codes: int) -> dict[str, int]:
+    return {"upstream_rq_completed": requests} | {f"upstream_rq_{key[1:]}": value for key, value in codes.items()}
+
+
+@pytest.fixture
+def fetch() -> MemoryFetch:
+    made = MemoryFetch()
+    made.pages["envoy-a", 8002] = page({}, done(50))
+    return made
+
+
+def source_of(fetch: MemoryFetch, *proxies: dict[str, Any]) -> GatewaySource:
+    pods = proxies or (envoy(),)
+    return GatewaySource(fetch, STATS, [signal(source="gateway")], proxies=lambda: pods, service_port=8080)
+
+
+def test_what_envoy_shows_for_each_way_to_fail():
+    sorts = ("ok", "err", "refused", "none", "rst", "slow", "cut")
+    counts = counts_of(RECORDED, {f"shop_{sort}": sort for sort in sorts})
+    assert {sort: found.pop("requests") for sort, found in counts.items()} == dict.fromkeys(sorts, 4)
+    assert all(found.pop("uptime") == 975 and found.pop("known") == 0 for found in counts.values())
+    five = {"refused": {"503": 4}, "none": {"503": 4}, "rst": {"503": 4}, "slow": {"504": 4}}
+    assert counts == {"ok": {}, "err": {"500": 4}, "cut": {"torn": 4}} | five
+
+
+async def test_each_revision_is_one_pseudo_pod(fetch):
+    source = source_of(fetch)
+    [first] = await source.sample(pair(), T)
+    assert (first.status, first.pods) == (SourceStatus.OK, {})
+    fetch.pages["envoy-a", 8002] = page(done(20, c500=6, c503=4), done(130))
+    [look] = await source.sample(pair(), T + 0.25)
+    canary, stable = look.pods[CANARY], look.pods[STABLE]
+    assert (canary.arm, canary.requests, canary.errors) == (Arm.CANARY, 20, {"500": 6, "503": 4})
+    assert (stable.arm, stable.requests, stable.errors) == (Arm.STABLE, 80, {})
+    assert (canary.exposure_seconds, canary.age_seconds) == (0.25, 1000.25)
+
+
+async def test_answers_that_break_off_are_failures_and_bad_gateways_are_not_counted_twice(fetch):
+    source = source_of(fetch)
+    await source.sample(pair(), T)
+    torn = {"upstream_cx_protocol_error": 5}
+    fetch.pages["envoy-a", 8002] = page(done(20, c502=2) | torn, done(60))
+    [look] = await source.sample(pair(), T + 1)
+    assert look.pods[CANARY].errors == {"502": 2, "cut": 3}
+
+
+async def test_only_what_is_needed_is_asked_for(fetch):
+    await source_of(fetch).sample(pair(), T)
+    [(_, port, path)] = fetch.asked
+    assert port == 8002
+    assert unquote(path) == (
+        rf"/stats?usedonly&filter=^(cluster\.(shop_{STABLE}|shop_{CANARY})_8080\."
+        r"(warming_state|upstream_rq_completed|upstream_cx_protocol_error|upstream_rq_5\d\d)|server\.uptime)$"
+    )
+    free = GatewaySource(fetch, STATS, [signal(source="gateway")], proxies=lambda: [envoy()])
+    await free.sample(roster(stable="", canary=CANARY), T)
+    assert rf"(shop_{CANARY})_\d+\." in unquote(fetch.asked[-1][2])
+
+
+async def test_several_proxies_are_summed_and_a_missing_one_is_made_up_for(fetch):
+    fetch.pages["envoy-b", 8002] = page(done(5), done(10))
+    source = source_of(fetch, envoy("envoy-a", ip="10.0.1.1"), envoy("envoy-b", ip="10.0.1.2"))
+    await source.sample(pair(), T)
+    fetch.pages |= {("envoy-a", 8002): page(done(3), done(53)), ("envoy-b", 8002): FetchError("busy")}
+    [look] = await source.sample(pair(), T + 1)
+    assert (look.status, look.pods[CANARY].requests) == (SourceStatus.OK, 3)
+    fetch.pages |= {("envoy-a", 8002): page(done(4), done(53)), ("envoy-b", 8002): page(done(11, c503=2), done(10))}
+    [look] = await source.sample(pair(), T + 2)
+    assert (look.pods[CANARY].requests, look.pods[CANARY].errors) == (7, {"503": 2})
+    assert look.pods[CANARY].exposure_seconds == 2
+
+
+async def test_a_restarted_envoy_counts_from_zero_even_when_it_overtook_itself(fetch):
+    source = source_of(fetch)
+    await source.sample(pair(), T)
+    fetch.pages["envoy-a", 8002] = page(done(9), done(70), uptime=3)
+    [look] = await source.sample(pair(), T + 1)
+    assert (look.pods[STABLE].requests, look.pods[CANARY].requests) == (70, 9)
+
+
+async def test_a_backend_without_a_route_is_no_data_and_one_without_requests_is_data(fetch):
+    fetch.pages["envoy-a", 8002] = page(None, done(50))
+    source = source_of(fetch)
+    assert (await source.sample(pair(), T))[0].status is SourceStatus.NO_DATA
+    fetch.pages["envoy-a", 8002] = page(done(1, c503=1), done(60))
+    [look] = await source.sample(pair(), T + 1)
+    assert (look.status, look.pods[CANARY].errors, look.pods[STABLE].requests) == (SourceStatus.OK, {"503": 1}, 10)
+    first_release = roster(info("c"), stable="", canary=CANARY)
+    assert (await source.sample(first_release, T + 2))[0].status is SourceStatus.OK
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    [
+        envoy(namespace="elsewhere"),
+        envoy(labels={"app": "other"}),
+        envoy(phase="Pending"),
+        envoy(ip=""),
+        envoy(ready=False),
+        envoy(deleted=True),
+    ],
+)
+async def test_without_a_data_plane_the_source_is_down(fetch, nobody):
+    with capture_logs() as logs:
+        [look] = await source_of(fetch, nobody).sample(pair(), T)
+    assert look.status is SourceStatus.SOURCE_DOWN
+    assert logs[0]["reason"] == "no ready pod in gateway has the labels app=envoy"
+
+
+async def test_a_data_plane_that_does_not_answer_is_down(fetch):
+    fetch.pages["envoy-a", 8002] = FetchError("refused")
+    with capture_logs() as logs:
+        assert (await source_of(fetch).sample(pair(), T))[0].status is SourceStatus.SOURCE_DOWN
+    assert logs[0]["reason"] == "refused"
+
+
+async def test_pages_that_say_nothing(fetch):
+    fetch.pages["envoy-a", 8002] = ""
+    assert (await source_of(fetch).sample(pair(), T))[0].status is SourceStatus.NO_DATA
+    stranger = page({}, {}) + "\ncluster.shop_other-33333333_8080.upstream_rq_completed: 5"
+    fetch.pages["envoy-a", 8002] = stranger
+    assert (await source_of(fetch).sample(pair(), T))[0].status is SourceStatus.OK

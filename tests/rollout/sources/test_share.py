@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from rollout.sources.share import ShareMeter
+from tests.rollout.sources.builders import T, signal
+
+
+def look(at: float, stable: int, canary: int, *, name="errors", status=SourceStatus.OK) -> SignalLook:
+    pods = {
+        "s1": PodLook(Arm.STABLE, 1, 1, requests=stable),
+        "s2": PodLook(Arm.STABLE, 1, 1, requests=stable),
+        "c": PodLook(Arm.CANARY, 1, 1, requests=canary),
+    }
+    return SignalLook(name, T + at, status, pods)
+
+
+def fed(*looks: SignalLook) -> ShareMeter:
+    meter = ShareMeter()
+    for each in looks:
+        meter.take(each)
+    return meter
+
+
+def test_the_share_of_the_requests_since_a_moment():
+    meter = fed(look(1, 50, 0), look(2, 50, 0), look(3, 40, 20), look(4, 40, 20))
+    assert meter.share_since(T + 1.5) == (40 / 200, 200)
+    assert meter.share_since(T) == (40 / 300, 300)
+
+
+def test_nothing_counted_is_no_share():
+    assert ShareMeter().share_since(T) == (None, 0)
+    meter = fed(look(1, 50, 50))
+    assert meter.share_since(T) == (None, 0)
+    assert meter.share_since(T + 2) == (None, 0)
+
+
+def test_one_signal_is_counted_the_gateways_first():
+    meter = ShareMeter()
+    meter.begin([signal(name="p"), signal(source="gateway", name="g"), signal("latency", name="l")])
+    for each in (look(1, 1, 1, name="p"), look(1, 0, 0, name="g"), look(2, 5, 5, name="p"), look(2, 3, 2, name="g")):
+        meter.take(each)
+    assert meter.share_since(T) == (2 / 8, 8)
+
+
+def test_without_a_choice_the_first_with_requests_is_counted():
+    meter = fed(look(1, 0, 0, name="crashes"), look(2, 1, 1), look(3, 9, 9, name="other"), look(3, 1, 2))
+    assert meter.share_since(T) == (0.5, 4)
+
+
+def test_how_long_the_canary_has_been_quiet():
+    meter = ShareMeter()
+    assert meter.quiet_seconds(T) is None
+    meter.take(look(1, 5, 0))
+    assert meter.quiet_seconds(T + 2) == 1
+    meter.take(look(2, 5, 1))
+    meter.take(look(3, 5, 0))
+    assert meter.quiet_seconds(T + 3.5) == 1.5
+    assert meter.quiet_seconds(T) == 0
+
+
+def test_while_the_source_is_down_nobody_can_say():
+    meter = fed(look(1, 5, 1), look(2, 0, 0, status=SourceStatus.SOURCE_DOWN))
+    assert meter.quiet_seconds(T + 3) is None
+    meter.take(look(3, 0, 0))
+    assert meter.quiet_seconds(T + 3) == 2
+
+
+def test_late_looks_are_left_out():
+    meter = fed(look(1, 1, 1), look(3, 1, 1), look(2, 100, 100))
+    assert meter.share_since(T) == (1 / 3, 3)
+
+
+def test_a_new_release_starts_afresh():
+    meter = fed(look(1, 1, 1), look(2, 1, 1))
+    meter.begin([])
+    assert meter.share_since(T) == (None, 0)
+    assert meter.quiet_seconds(T) is None
+
+
+def test_a_long_release_stays_small_and_keeps_its_sums():
+    meter = fed(*(look(at, 2, 1) for at in range(5000)))
+    assert len(meter._points) <= 1024
+    assert meter.share_since(T - 1) == (pytest.approx(0.2), 5 * 4999)
+    assert meter.share_since(T + 4990) == (0.2, 45)
