@@ -168,8 +168,14 @@ class Worker:
             await asyncio.sleep(min(RETRY_MOST, RETRY_FIRST * 2 ** (self._failures - 1)))
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), IN_FLIGHT_WAIT if self.status.in_flight else IDLE_WAIT)
+            await asyncio.wait_for(self._wake.wait(), self._patience())
         self._wake.clear()
+
+    def _patience(self) -> float:
+        """Seconds until the next look when nothing wakes it: short while something is under way or being drained."""
+        drained = (self.status.phase_since or 0.0) + self._current_spec().strategy.drain + 1.0 if self._spec else 0.0
+        busy = self.status.in_flight or self.parts.clock() < drained
+        return IN_FLIGHT_WAIT if busy else IDLE_WAIT
 
     # ------------------------------------------------------------------ one look
 
