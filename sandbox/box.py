@@ -8,25 +8,24 @@ as `up`.
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import json
 import re
 import shutil
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox import cgroups, network, preflight, record, shell
+from sandbox import cgroups, locks, network, preflight, record, shell
 from sandbox.address import API_PORT, API_SERVICE_ADDRESS, Link, choose
 from sandbox.api import Api
 from sandbox.bootstrap import Bootstrap
 from sandbox.errors import RefusedError
 from sandbox.layout import Cache, State, state_root
-from sandbox.progress import Lines
+from sandbox.progress import Lines, Silent
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sandbox.progress import Progress
@@ -88,6 +87,10 @@ class Sandbox:
         """The box's first process as the host sees it."""
         return self._running().pid
 
+    @property
+    def _up_command(self) -> str:
+        return f"`grayling sandbox up --name {self.name}`"
+
     def enter_argv(self, argv: Sequence[str]) -> list[str]:
         """Return the command that runs ``argv`` inside the box: its network, files and processes."""
         return shell.enter(self.pid, argv)
@@ -104,7 +107,7 @@ class Sandbox:
         """
         told = progress or Lines()
         preflight.check(preflight.Machine.look(self.state.root))
-        with self._locked():
+        with self._locked(told):
             if self._is_up():
                 told.say(f"sandbox {self.name} is up already")
                 return
@@ -164,7 +167,7 @@ class Sandbox:
 
     def _reserve(self, stock: Stock) -> Record:
         """Choose the box's addresses (its former ones where still free) and write them down."""
-        with _lock(state_root() / ".addresses"):
+        with locks.held(state_root() / ".addresses"):
             former, used = record.load(self.state), network.used_networks()
             others = [box.slot for box in _records() if box.name != self.name]
             kept = former is not None and former.slot not in others
@@ -200,7 +203,8 @@ class Sandbox:
         from sandbox import golden
 
         if not self.state.containerd.exists():
-            golden.link(stock.golden, self.state.containerd)
+            with locks.held(self.cache.lock):
+                golden.link(stock.golden, self.state.containerd)
 
     def _load_images(self, stock: Stock, progress: Progress) -> None:
         from sandbox import images
@@ -243,31 +247,25 @@ class Sandbox:
     def _record(self) -> Record:
         box = record.load(self.state)
         if box is None:
-            raise RefusedError(f"there is no sandbox {self.name}; make it with `grayling sandbox up --name {self.name}`")
+            raise RefusedError(
+                f"there is no sandbox {self.name}; make it with `grayling sandbox up --name {self.name}`"
+            )
         return box
 
     def _running(self) -> Record:
         box = self._record()
         if not box.alive():
-            raise RefusedError(f"sandbox {self.name} is stopped; start it with `grayling sandbox up --name {self.name}`")
+            raise RefusedError(
+                f"sandbox {self.name} is stopped; start it with `grayling sandbox up --name {self.name}`"
+            )
         return box
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.state.root.mkdir(parents=True, exist_ok=True)
-        with _lock(self.state.lock):
-            yield
+    def _locked(self, progress: Progress | None = None) -> AbstractContextManager[None]:
+        told = progress or Silent()
+        return locks.held(self.state.lock, lambda: told.say(f"another command works on sandbox {self.name}; waiting"))
 
 
 def _records() -> list[Record]:
     """Return the records of every box of this user."""
     found = [record.load(State(path)) for path in state_root().iterdir() if path.is_dir()]
     return [box for box in found if box is not None]
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold ``path`` so that two commands on the same thing take turns; the kernel frees it when a holder dies."""
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -14,9 +14,12 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sandbox.errors import BuildError
-from sandbox.layout import Cache
+
+if TYPE_CHECKING:
+    from sandbox.layout import Cache
 
 TOOLCHAIN = Path(__file__).parent / "toolchain"
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 PREFIX = "sandbox.grayling.dev/"
 PAUSE = f"{PREFIX}pause:1"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-RABBITMQ_PATH = f"/usr/lib/rabbitmq/bin:{SYSTEM_PATH}"
+# Debian's wrapper on the usual path insists on its own user; the broker's own scripts do not.
+RABBITMQ = {"PATH": f"/usr/lib/rabbitmq/bin:{SYSTEM_PATH}", "RABBITMQ_LOGS": "-", "RABBITMQ_LOG_BASE": "/tmp"}  # noqa: S108
 ENVIRONMENT = {"PATH": SYSTEM_PATH, "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108 - a pod's own /tmp
 SHOP_VERSIONS = ("v1", "v2", "v3", "v4", "v5")
 
@@ -58,7 +59,7 @@ def base_images(layers: BaseLayers) -> tuple[Image, ...]:
         _debian(f"envoy:{pypi.ENVOY_VERSION}", layers.debian, "/usr/local/bin/envoy", above=(layers.envoy,)),
         _debian("redis:7.0", layers.debian, "redis-server"),
         _debian("redis-exporter:1.45", layers.debian, "/usr/bin/prometheus-redis-exporter"),
-        _debian("rabbitmq:3.10", layers.debian, "rabbitmq-server", env={"PATH": RABBITMQ_PATH}),
+        _debian("rabbitmq:3.10", layers.debian, "rabbitmq-server", env=RABBITMQ),
         _debian("prometheus:2.42", layers.debian, "/usr/bin/prometheus"),
         _debian("alertmanager:0.25", layers.debian, "/usr/bin/prometheus-alertmanager"),
         _debian("python:3.11", layers.debian, "python3"),

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sandbox.errors import PackageError
 from sandbox import builds
+from sandbox.errors import PackageError
 from sandbox.layers import key_of
 
 if TYPE_CHECKING:

@@ -133,7 +133,9 @@ def _serving(base: object) -> tuple[str, str]:
 def _client(state: State, user: str) -> tuple[str, ...]:
     """Return the flags by which a controller reaches the API server and trusts its answers."""
     kubeconfig = state.pki / f"{user}.kubeconfig"
-    return tuple(f"--{flag}={kubeconfig}" for flag in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig"))
+    return tuple(
+        f"--{flag}={kubeconfig}" for flag in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
+    )
 
 
 def _hurry() -> tuple[str, ...]:

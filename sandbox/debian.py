@@ -117,7 +117,9 @@ def rootfs(store: LayerStore, log: Path) -> Layer:
         command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
         command += [f"--customize-hook={hook}" for hook in HOOKS]
         with log.open("ab") as sink:
-            ended = subprocess.run([*command, SUITE, str(path)], stdout=sink, stderr=sink, env=_environment(), check=False)
+            ended = subprocess.run(
+                [*command, SUITE, str(path)], stdout=sink, stderr=sink, env=_environment(), check=False
+            )
         if ended.returncode != 0:
             raise PackageError(f"mmdebstrap could not make the images' root file system; see {log}")
 

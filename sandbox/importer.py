@@ -8,11 +8,13 @@ file a few kilobytes travel.
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
 
-from sandbox.errors import ImageError
 from sandbox import archive
+from sandbox.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,16 +50,15 @@ class Importer:
     def load(self, images: Iterable[Image]) -> None:
         """Import ``images`` under their names and unpack their layers."""
         command = self._command("images", "import", "-")
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as ctr:
-            assert ctr.stdin is not None
-            try:
-                archive.write(images, ctr.stdin, self.blobs())
-                ctr.stdin.close()
-            except BrokenPipeError:
-                pass
-            told = ctr.stdout.read().decode(errors="replace") if ctr.stdout else ""
-        if ctr.returncode != 0:
-            raise ImageError(f"containerd did not take the images: {told.strip()[-600:]}")
+        with TemporaryFile() as told:
+            ctr = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=told)
+            if ctr.stdin is not None:
+                _feed(ctr.stdin, images, self.blobs())
+            failed = ctr.wait() != 0
+            told.seek(0)
+            reason = told.read().decode(errors="replace").strip()[-600:]
+        if failed:
+            raise ImageError(f"containerd did not take the images: {reason}")
 
     def _ctr(self, *arguments: str) -> str:
         ended = subprocess.run(self._command(*arguments), capture_output=True, text=True, check=False)
@@ -67,3 +68,9 @@ class Importer:
 
     def _command(self, *arguments: str) -> list[str]:
         return [*self.prefix, "ctr", "--address", self.socket, "--namespace", NAMESPACE, *arguments]
+
+
+def _feed(sink: IO[bytes], images: Iterable[Image], present: frozenset[str]) -> None:
+    """Stream an archive to the importer; when that hangs up, its own message says why."""
+    with suppress(BrokenPipeError), sink:
+        archive.write(images, sink, present)

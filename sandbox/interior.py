@@ -1,8 +1,8 @@
 """Prepares the inside of a box before any daemon runs: mounts, kernel files, address.
 
 A namespace starts as a copy of the machine's. What follows makes it the node's
-own: its network devices in /sys, an empty /run for sockets, its logs in /var/log,
-and files that look like kernel settings the kubelet would otherwise change for
+own: its network devices in /sys, an empty /run for sockets, its own writes to /var/lib
+and /var/log, and files that look like kernel settings the kubelet would otherwise change for
 the whole machine. All of it ends with the box's first process.
 """
 
@@ -13,13 +13,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.address import Link
+from sandbox.errors import StartError
 
 if TYPE_CHECKING:
+    from sandbox.address import Link
     from sandbox.layout import State
 
 NODE_INTERFACE = "eth0"
 LINK_POLL_S = 0.02
+LINK_TIMEOUT_S = 30.0
 
 # What the kubelet insists on. It writes them when they differ, and these are not
 # per namespace: the files of the box say what it wants to read instead.
@@ -43,6 +45,7 @@ def prepare_mounts(state: State) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     _mount("-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", "/run")
     _own_sysfs()
+    _own_library(state)
     _mount("--bind", str(state.logs), "/var/log")
     for setting, value in KUBELET_EXPECTS.items():
         _shadow(Path("/proc/sys") / setting, value, state.etc / "sysctl")
@@ -52,8 +55,15 @@ def prepare_mounts(state: State) -> None:
 
 
 def wait_for_link() -> None:
-    """Wait until the host has moved the box's end of the cable inside."""
+    """Wait until the host has moved the box's end of the cable inside.
+
+    Raises:
+        StartError: when it never does, for the command that started the box is gone.
+    """
+    deadline = time.monotonic() + LINK_TIMEOUT_S
     while not Path("/sys/class/net", NODE_INTERFACE).exists():
+        if time.monotonic() > deadline:
+            raise StartError(f"no cable to the host after {LINK_TIMEOUT_S:.0f} s; run `grayling sandbox up` again")
         time.sleep(LINK_POLL_S)
 
 
@@ -72,6 +82,24 @@ def _own_sysfs() -> None:
     _mount("--move", "/sys/fs/cgroup", str(kept))
     _mount("-t", "sysfs", "sysfs", "/sys")
     _mount("--move", str(kept), "/sys/fs/cgroup")
+
+
+def _own_library(state: State) -> None:
+    """Catch what daemons write to /var/lib at fixed places, so that none of it reaches the machine."""
+    library, layers = Path("/var/lib"), Path("/run/library")
+    for name in ("upper", "work", "whole"):
+        (layers / name).mkdir(parents=True)
+    _mount("--rbind", str(library), str(layers / "whole"))
+    _mount(
+        "-t",
+        "overlay",
+        "-o",
+        f"lowerdir={library},upperdir={layers}/upper,workdir={layers}/work",
+        "overlay",
+        str(library),
+    )
+    if state.root.is_relative_to(library):
+        _mount("--bind", str(layers / "whole" / state.root.relative_to(library)), str(state.root))
 
 
 def _shadow(setting: Path, value: str, folder: Path) -> None:

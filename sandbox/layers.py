@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXECUTABLE = 0o755
 READABLE = 0o644
+KEPT = 3
 SKIPPED_FOLDERS = frozenset({"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 
 
@@ -64,7 +65,15 @@ class LayerStore:
             partial.unlink(missing_ok=True)
         layer = layer_of(path)
         note.write_text(json.dumps({"digest": layer.digest, "size": layer.size}))
+        self._forget_old(name)
         return layer
+
+    def _forget_old(self, name: str) -> None:
+        """Keep the newest few layers of a name: boxes have copies of those they use."""
+        made = sorted(self.folder.glob(f"{name}-????????????.tar"), key=lambda path: path.stat().st_mtime)
+        for path in made[:-KEPT]:
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
 
     def _paths(self, name: str, key: str) -> tuple[Path, Path]:
         base = self.folder / f"{name}-{key}"

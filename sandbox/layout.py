@@ -35,6 +35,11 @@ class Cache:
         return cls(_xdg("XDG_CACHE_HOME", ".cache") / "grayling")
 
     @property
+    def lock(self) -> Path:
+        """Held while something is made, so that two boxes never make the same thing twice."""
+        return self.root / ".lock"
+
+    @property
     def binaries(self) -> Path:
         """Folder of compiled programs, one folder per program and toolchain hash."""
         return self.root / "bin"

@@ -79,7 +79,8 @@ def authority(common_name: str, now: dt.datetime) -> Pair:
     """Return a new self-signed authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(common_name, "")
-    builder = _builder(name, name, key, now).add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+    constraints = x509.BasicConstraints(ca=True, path_length=None)
+    builder = _builder(name, name, key, now).add_extension(constraints, critical=True)
     builder = builder.add_extension(_usage(signs=True), critical=True)
     return Pair(builder.sign(key, hashes.SHA256()), key)
 

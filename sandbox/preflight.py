@@ -54,22 +54,25 @@ def refusals(machine: Machine) -> list[str]:
     found = []
     if machine.system != "Linux":
         found.append(
-            f"the sandbox runs a Kubernetes node on this machine's own kernel and needs Linux; this is {machine.system}. "
+            f"the sandbox runs a node on the machine's own kernel, which must be Linux; this is {machine.system}. "
             f"Run it in a Linux virtual machine, or {INSTEAD}."
         )
         return found
     if machine.uid != 0:
         found.append(
-            f"the sandbox needs root to make namespaces and mounts; this is user {machine.uid}. Run it with sudo, or {INSTEAD}."
+            f"the sandbox needs root to make namespaces and mounts; this is user {machine.uid}. "
+            f"Run it with sudo, or {INSTEAD}."
         )
     if machine.processor not in PROCESSORS:
-        found.append(f"the sandbox has images for {' and '.join(PROCESSORS)}; this is {machine.processor}. Please {INSTEAD}.")
+        found.append(
+            f"the sandbox has images for {' and '.join(PROCESSORS)}; this is {machine.processor}. Please {INSTEAD}."
+        )
     if machine.missing_features:
         found.append(f"the kernel lacks what a node needs: {'; '.join(machine.missing_features)}. Please {INSTEAD}.")
     if machine.free_bytes < LEAST_FREE:
         found.append(
             f"{machine.free_bytes / 1024**3:.1f} GiB are free where {machine.disk} lies and a sandbox needs "
-            f"{LEAST_FREE / 1024**3:.0f}. Free some, point XDG_CACHE_HOME and XDG_STATE_HOME to a larger disk, or {INSTEAD}."
+            f"{LEAST_FREE / 1024**3:.0f}. Free some, point XDG_CACHE_HOME and XDG_STATE_HOME elsewhere, or {INSTEAD}."
         )
     return found
 

@@ -102,7 +102,7 @@ def compiled(scratch: Path, entries: list[Entry]) -> list[Entry]:
 
 def compile_sources(folder: Path, target: str) -> None:
     """Compile sources beforehand, for images are read-only; only possible under the images' own Python."""
-    if IMAGE_PYTHON != f"{sys.version_info.major}.{sys.version_info.minor}":
+    if f"{sys.version_info.major}.{sys.version_info.minor}" != IMAGE_PYTHON:
         return
     command = [sys.executable, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash"]
     subprocess.run([*command, "-s", str(folder), "-p", f"/{target}", str(folder)], check=False, capture_output=True)

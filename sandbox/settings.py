@@ -42,9 +42,7 @@ def render(template: str, record: Record, state: State) -> str:
 def system_manifests(record: Record, state: State) -> list[dict[str, Any]]:
     """Return the objects of the name server and the storage class."""
     return [
-        document
-        for template in SYSTEM_MANIFESTS
-        for document in yaml.safe_load_all(render(template, record, state))
+        document for template in SYSTEM_MANIFESTS for document in yaml.safe_load_all(render(template, record, state))
     ]
 
 

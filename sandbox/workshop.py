@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from sandbox import builds, catalogue, crds, debian, golden, locks, pypi
 from sandbox.errors import RefusedError
-from sandbox import builds, catalogue, crds, debian, golden, pypi
 from sandbox.layers import Entry, LayerStore, contents_key, tree, write_files
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ class Workshop:
 
     def prepare(self) -> Stock:
         """Return everything a node needs, making what is not there yet."""
-        self.cache.root.mkdir(parents=True, exist_ok=True)
+        with locks.held(self.cache.lock, lambda: self.progress.say("another command fills the cache; waiting for it")):
+            return self._make()
+
+    def _make(self) -> Stock:
         self.install_packages()
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
             compiled, fetched = pool.submit(self._compile), pool.submit(self._fetch)
@@ -129,7 +132,9 @@ class Workshop:
             return pypi.wheels(self.cache, self.store, self.checkout)
 
     def _static(self, name: str, binary: Path, target: str) -> Layer:
-        return self.store.make(name, binary.parent.name, lambda path: write_files(path, [Entry(binary, target)]))
+        return self.store.make(
+            name, binary.parent.name.rpartition("-")[2], lambda path: write_files(path, [Entry(binary, target)])
+        )
 
     def _sources(self, name: str, entries: list[Entry]) -> Layer:
         """Return a layer of our own sources, compiled, keyed by their contents."""
@@ -143,7 +148,8 @@ class Workshop:
     def _golden(self, base: catalogue.BaseLayers, images: tuple[Image, ...]) -> Path:
         """Return a store that holds every layer but our own sources, which change all the time."""
         shared = {layer.digest for layer in base.all()}
-        shared |= {layer.digest for image in images for layer in image.layers if not layer.path.name.startswith("source-")}
+        others = (layer for image in images for layer in image.layers)
+        shared |= {layer.digest for layer in others if not layer.path.name.startswith("source-")}
         target = golden.path_of(self.cache, shared)
         if not target.exists():
             with self.progress.step("unpacking the images once for all boxes", golden.USUAL_S):
