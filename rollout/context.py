@@ -127,6 +127,7 @@ def begin(ctx: Context) -> Status:
 
 def begin_step(status: Status, now: float, index: int, weight: int, hold: float) -> Status:
     """Ask for the weight of step ``index`` and open its record; the time to write and verify it runs from now."""
+    status = change_step(status, ended_at=now)
     if status.release is None:
         return status
     record = StepRecord(index=index, weight=weight, hold_seconds=hold, started_at=now)

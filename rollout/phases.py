@@ -134,7 +134,8 @@ def _raise(ctx: Context) -> Status:
 
 
 def _to_promoting(ctx: Context) -> Status:
-    return ctx.status if ctx.status.paused else enter(ctx.status, ctx.now, Phase.PROMOTING)
+    left = change_step(ctx.status, ended_at=ctx.now)
+    return ctx.status if ctx.status.paused else enter(left, ctx.now, Phase.PROMOTING)
 
 
 def _ask_for_all(status: Status, now: float) -> Status:
