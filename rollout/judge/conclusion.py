@@ -136,7 +136,7 @@ def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float)
     quiet = book.seen_at - book.busy_at
     if book.started and quiet <= policy.idle_seconds:
         return None, None
-    if signal.kind not in REQUEST_KINDS or book.canary_lately.requests > 0:
+    if signal.kind not in REQUEST_KINDS or (not book.started and book.canary_lately.requests > 0):
         return Verdict.NO_DATA, "its source shows none of the canary's numbers"
     if book.started:
         return Verdict.NO_TRAFFIC, f"the canary has had no requests for {quiet:.0f} s"

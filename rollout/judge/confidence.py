@@ -50,7 +50,8 @@ class RatioSequences:
 
 
 def _ends(inside: Indices) -> tuple[float, float | None]:
+    """The nearest excluded grid points around those inside."""
     if inside.size == 0:
-        return float(GRID[0]), None
-    low, high = int(inside[0]), int(inside[-1])
-    return (0.0 if low == 0 else float(GRID[low])), (None if high == GRID.size - 1 else float(GRID[high]))
+        return 0.0, None
+    low, high = int(inside[0]) - 1, int(inside[-1]) + 1
+    return (0.0 if low < 0 else float(GRID[low])), (None if high == GRID.size else float(GRID[high]))

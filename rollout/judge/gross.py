@@ -23,7 +23,7 @@ from rollout.judge.onset import Floats, Indices, OnsetPrior, log_mean_exp, log_o
 SHARES: Floats = np.array([0.05, 0.2, 0.6])
 """Failure shares of a gross fault, on top of what is healthy."""
 
-RATES: Floats = np.array([1 / 600, 1 / 60, 1 / 6])
+RATES: Floats = np.array([1 / 600, 1 / 30, 1.0])
 """Events per pod-second of a gross fault, on top of what is healthy."""
 
 PRIOR: Floats = np.log([0.2, 0.3, 0.5])
@@ -32,8 +32,8 @@ PRIOR: Floats = np.log([0.2, 0.3, 0.5])
 SHARED_SHARES: Floats = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.6, 0.9])
 """Failure shares of an outage that both arms have."""
 
-SHARED_RATES: Floats = np.array([1 / 4000, 1 / 1000, 1 / 400, 1 / 150, 1 / 60, 1 / 20, 1 / 6, 1 / 2])
-"""Events per pod-second of an outage that both arms have."""
+SHARED_RATES: Floats = np.array([1 / 60, 1 / 30, 1 / 15, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0])
+"""Events per pod-second of an outage that both arms have; scaled up where more than the first is healthy."""
 
 LEAST_FACTOR = 4.0
 """A gross fault is at least this many times what is healthy, so that a bad draw of pods is none."""
@@ -73,7 +73,8 @@ class GrossBank:
         """
         whole = self._whole[rows]
         faulty = _faulty(healthy, whole)
-        shared = np.where(whole[:, None], SHARED_SHARES, SHARED_RATES)
+        busier = np.maximum(1.0, 1.3 * healthy / SHARED_RATES[0])[:, None]
+        shared = np.where(whole[:, None], SHARED_SHARES, SHARED_RATES * busier)
         both = _gain(counts.failed, counts.size, shared, healthy, whole)
         both += _gain(counts.stable_failed, counts.stable_size, shared, stable_rate, whole)
         canary = _gain(counts.failed, counts.size, faulty, healthy, whole)

@@ -40,6 +40,11 @@ class Judge:
         self._conviction: Conviction | None = None
         self._log_e = [0.0] * len(policy.signals)
 
+    @property
+    def convicted_at(self) -> float | None:
+        """Seconds since the epoch of the look that convicted the canary; None while it is not."""
+        return None if self._conviction is None else self._conviction.at
+
     def learn(self, looks: Sequence[SignalLook]) -> None:
         """Take looks in as history of stable: nothing is judged, canary pods in them are ignored.
 

@@ -40,8 +40,8 @@ DEFAULT_FLOORS = {
 DEFAULT_TARGETS = {
     SignalKind.ERRORS: 0.01,
     SignalKind.LATENCY: 0.05,
-    SignalKind.CRASHES: 1 / 60,
-    SignalKind.EVENTS: 1 / 60,
+    SignalKind.CRASHES: 1 / 15,
+    SignalKind.EVENTS: 1 / 15,
     SignalKind.GAUGE: 0.0,
 }
 """What promotion certifies: a failure share or a rate per pod-second below this; for latency, at every judged edge a

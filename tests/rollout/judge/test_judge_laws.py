@@ -1,0 +1,239 @@
+"""The laws every e-process of the judge obeys, by enumeration and as properties."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import hypergeom
+
+from rollout.judge.combination import RunUp, combined, e_bh
+from rollout.judge.confidence import RatioSequences
+from rollout.judge.counting import EXACT_SUPPORT, Counts, log_normaliser
+from rollout.judge.gross import SHARED_RATES, SHARED_SHARES, GrossBank
+from rollout.judge.onset import OnsetPrior
+from rollout.judge.promotion import below_rate, below_ratio, below_share, log_mean
+from rollout.judge.ratio import NODE_WEIGHTS, STEPS, RatioBank, pod_effects
+
+FROM_START = OnsetPrior(1800.0, at_start=1.0)
+ONE = np.ones(1)
+
+
+def counts(x, n, y, n_stable, *, whole=True):
+    arrays = [np.atleast_1d(np.asarray(value, dtype=float)) for value in (x, n, y, n_stable)]
+    return Counts(*arrays, np.full(arrays[0].shape, whole))
+
+
+def plain_bank(prior=FROM_START, steps=STEPS):
+    """No pod effect, no tempering: the ratio e-process itself."""
+    return RatioBank(1, prior, steps=steps, weights=np.ones(1))
+
+
+def evidence(*looks, prior=FROM_START, whole=True, tolerance=1.0, steps=STEPS, seconds=1.0):
+    bank = plain_bank(prior, steps)
+    for look in looks:
+        bank.bet(np.array([0]), counts(*look, whole=whole), ONE * tolerance, ONE * seconds)
+    return float(bank.log_e()[0])
+
+
+def test_golden_ratio_e_process():
+    grid = np.linspace(math.log(1.4), math.log(10), 12)
+    looks = [(3, 150, 14, 1350), (5, 150, 12, 1350), (4, 150, 13, 1350)]
+    assert evidence(*looks, steps=grid, whole=False) == pytest.approx(2.9526619660, abs=1e-9)
+
+
+@given(
+    n=st.integers(1, 12),
+    n_stable=st.integers(1, 30),
+    m=st.integers(0, 14),
+    at_start=st.floats(0.1, 1.0),
+)
+@settings(deadline=None)
+def test_expectation_is_at_most_one_under_exchangeability(n, n_stable, m, at_start):
+    m = min(m, n + n_stable)
+    prior = OnsetPrior(1800.0, at_start)
+    support = np.arange(max(0, m - n_stable), min(m, n) + 1)
+    mean = sum(
+        hypergeom.pmf(x, n + n_stable, m, n) * math.exp(evidence((x, n, m - x, n_stable), prior=prior)) for x in support
+    )
+    assert mean == pytest.approx(1.0, abs=1e-9)
+
+
+@given(m=st.integers(0, 12), rho=st.floats(0.02, 2.0), ratio=st.floats(0.1, 1.0), tolerance=st.floats(1.0, 3.0))
+@settings(deadline=None)
+def test_expectation_is_at_most_one_for_poisson_counts_within_tolerance(m, rho, ratio, tolerance):
+    theta = ratio * tolerance * rho / (1 + ratio * tolerance * rho)
+    mean = sum(
+        math.comb(m, x)
+        * theta**x
+        * (1 - theta) ** (m - x)
+        * math.exp(evidence((x, rho, m - x, 1.0), whole=False, tolerance=tolerance))
+        for x in range(m + 1)
+    )
+    assert mean <= 1 + 1e-9
+
+
+@given(
+    n=st.integers(1, 3 * EXACT_SUPPORT),
+    n_stable=st.integers(1, 400),
+    m=st.integers(1, 3 * EXACT_SUPPORT),
+    s=st.floats(0.0, 3.0),
+)
+@settings(deadline=None)
+def test_normaliser_is_exact_for_small_support_and_conservative_beyond(n, n_stable, m, s):
+    m = min(m, n + n_stable)
+    j = np.arange(max(0, m - n_stable), min(m, n) + 1)
+    true = float(np.logaddexp.reduce(hypergeom.logpmf(j, n + n_stable, m, n) + s * j))
+    ours = float(log_normaliser(counts(0, n, m, n_stable), np.array([[s]]), ONE)[0, 0])
+    assert ours >= true - 1e-7
+    if min(n, m) <= EXACT_SUPPORT:
+        assert ours == pytest.approx(true, abs=1e-7)
+
+
+@given(x=st.integers(0, 9), m=st.integers(0, 40), rho=st.floats(0.05, 1.0), split=st.floats(0.1, 0.9))
+def test_merging_intervals_of_equal_weight_changes_nothing(x, m, rho, split):
+    a, b = min(x, m) // 2, min(x, m) - min(x, m) // 2
+    rest = m - min(x, m)
+    whole = evidence((a + b, rho, rest, 1.0), whole=False)
+    first, second = rest // 3, rest - rest // 3
+    parts = evidence((a, rho * split, first, split), (b, rho * (1 - split), second, 1 - split), whole=False)
+    assert parts == pytest.approx(whole, abs=1e-9)
+
+
+@given(
+    st.permutations([(3, 150, 14, 1350), (0, 20, 2, 180), (7, 400, 3, 400), (1, 5, 0, 45)]),
+)
+def test_order_changes_nothing_without_onsets(looks):
+    straight = evidence((3, 150, 14, 1350), (0, 20, 2, 180), (7, 400, 3, 400), (1, 5, 0, 45))
+    assert evidence(*looks) == pytest.approx(straight, abs=1e-9)
+
+
+@pytest.mark.parametrize("look", [(0, 0, 3, 100), (2, 10, 0, 0), (0, 10, 0, 100), (0, 0, 0, 0)])
+@pytest.mark.parametrize("whole", [True, False])
+def test_nothing_to_compare_is_no_bet(look, whole):
+    assert evidence(look, whole=whole) == pytest.approx(0.0, abs=1e-9)
+
+
+@given(n=st.integers(1, 200), n_stable=st.integers(1, 900), m=st.integers(1, 60))
+@settings(deadline=None)
+def test_more_canary_failures_are_more_evidence(n, n_stable, m):
+    m = min(m, n, n_stable)
+    values = [evidence((x, n, m - x, n_stable)) for x in range(m + 1)]
+    assert all(later > earlier for earlier, later in pairwise(values))
+
+
+@given(scale=st.floats(0.01, 1000.0))
+def test_units_of_exposure_do_not_matter(scale):
+    base = evidence((3, 60.0, 2, 540.0), whole=False)
+    assert evidence((3, 60.0 * scale, 2, 540.0 * scale), whole=False) == pytest.approx(base, abs=1e-9)
+
+
+def test_looking_more_often_costs_nothing():
+    prior = OnsetPrior(1800.0)
+    quiet = [(0, 5, 0, 45)]
+    seldom = evidence(*quiet * 10, (6, 5, 0, 45), prior=prior, seconds=10.0)
+    often = [(0, 5, 0, 45), *[(0, 0, 0, 0)] * 9] * 10
+    assert evidence(*often, (6, 5, 0, 45), prior=prior, seconds=1.0) == pytest.approx(seldom, abs=0.02)
+
+
+@given(st.floats(0.0, 1e6), st.floats(0.0, 1e6))
+def test_onset_mass_is_spent_once(elapsed, seconds):
+    prior = OnsetPrior(1800.0, 0.25)
+    start, elapsed_, span = np.float64(0.0), np.float64(elapsed), np.float64(seconds)
+    assert float(prior.unspent(start)) == pytest.approx(0.75)
+    assert float(prior.spent(elapsed_, span)) >= -1e-12
+    assert 0 < float(prior.unspent(elapsed_ + span)) <= 0.75 + 1e-12
+
+
+def test_pod_effects_are_centred_and_widen_with_fewer_pods():
+    few, many = pod_effects(0.3, 3), pod_effects(0.3, 30)
+    assert few[len(few) // 2] == pytest.approx(0.0, abs=1e-12)
+    assert few[-1] > many[-1] > 0
+    assert NODE_WEIGHTS.sum() == pytest.approx(1.0)
+
+
+def gross(*looks, whole=True, healthy=0.01, stable_rate=0.005, concurrent=True, at_start=0.5):
+    bank = GrossBank(np.array([whole]), OnsetPrior(1800.0, at_start))
+    for look in looks:
+        bank.bet(
+            np.array([0]),
+            counts(*look, whole=whole),
+            ONE * healthy,
+            ONE * stable_rate,
+            ONE,
+            concurrent=np.array([concurrent]),
+        )
+    return float(bank.log_e()[0])
+
+
+def binomial(n, p):
+    return [math.comb(n, x) * p**x * (1 - p) ** (n - x) for x in range(n + 1)]
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.004, 0.01])
+def test_gross_expectation_is_at_most_one_for_a_healthy_canary(rate):
+    canary, stable = binomial(6, rate), binomial(6, 0.005)
+    mean = sum(p * q * math.exp(gross((x, 6, y, 6))) for x, p in enumerate(canary) for y, q in enumerate(stable))
+    assert mean <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("share", SHARED_SHARES[1:])
+def test_gross_expectation_is_at_most_one_in_an_outage_that_stable_shares(share):
+    canary, stable = binomial(6, share), binomial(6, share)
+    mean = sum(
+        p * q * math.exp(gross((x, 6, y, 6), at_start=1.0)) for x, p in enumerate(canary) for y, q in enumerate(stable)
+    )
+    assert mean <= 1 + 1e-9
+
+
+def test_gross_fault_convicts_in_a_few_failures_and_not_when_shared():
+    clean, fault, outage = (0, 20, 0, 80), (10, 20, 0, 80), (10, 20, 40, 80)
+    assert gross(clean, clean, fault) > math.log(1000)
+    assert gross(clean, clean, outage, outage) < 0.5
+    assert gross(clean, outage, concurrent=False) > math.log(1000)
+
+
+def test_gross_fault_per_exposure():
+    assert gross((2, 60, 0, 300), whole=False, healthy=2e-5, stable_rate=1e-5) > math.log(5)
+    assert gross((2, 60, 12, 300), whole=False, healthy=2e-5, stable_rate=1e-5) < 1.0
+    assert len(SHARED_RATES) == len(SHARED_SHARES)
+
+
+@given(failed=st.integers(0, 8))
+def test_promotion_evidence_falls_with_failures_and_has_expectation_one_at_the_margin(failed):
+    share = [below_share(x, 8, 0.3, (0.1,))[0] for x in (failed, failed + 1)]
+    ratio = [below_ratio(x, 10, 0.25, 2.0, (0.5,))[0] for x in (failed, failed + 1)]
+    assert share[0] > share[1]
+    assert ratio[0] > ratio[1]
+    mean = sum(p * math.exp(below_share(x, 8, 0.3, (0.1,))[0]) for x, p in enumerate(binomial(8, 0.3)))
+    assert mean == pytest.approx(1.0)
+    assert below_rate(0, 100, 0.05, (0.01,))[0] == pytest.approx(4.0)
+    assert log_mean([0.0, 0.0]) == pytest.approx(0.0)
+
+
+def test_combination_is_an_average_and_names_culprits():
+    assert combined([0.0, 0.0], [0.5, 0.5]) == pytest.approx(0.0)
+    assert combined([10.0, -50.0], [0.5, 0.5]) == pytest.approx(10.0 + math.log(0.5))
+    assert e_bh([math.log(350), 0.0, math.log(160)], 0.01) == [0, 2]
+    assert e_bh([math.log(250), 0.0, 0.0], 0.01) == []
+
+
+def test_run_up_begins_where_the_evidence_begins_to_rise():
+    run = RunUp()
+    for at, log_e in enumerate([-0.1, -0.2, 0.4, -0.1, -0.3, 0.5, 1.5, 1.2, 4.0, 9.0]):
+        run.see(float(at), log_e)
+    assert run.began_at == 5.0
+
+
+def test_confidence_sequence_covers_the_truth_and_narrows():
+    sequences = RatioSequences(1)
+    wide = sequences.bounds(0.01)[0]
+    for _ in range(50):
+        sequences.add(np.array([0]), counts(10, 100, 45, 900))
+    low, high = sequences.bounds(0.01)[0]
+    assert wide == (0.0, None)
+    assert 1.0 < low < 2.0 < high < 3.5
+    sequences.score[:] = 1e9
+    assert sequences.bounds(0.01)[0][1] is None

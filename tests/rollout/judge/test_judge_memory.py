@@ -1,0 +1,51 @@
+"""A judge that is saved and restored goes on as if it had never stopped."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rollout.judge import Judge, JudgePolicy, StateError
+from rollout.judge.state import MAGIC, encode
+from tests.rollout.judge.traffic import CRASHES, ERRORS, ERRORS_ONLY, LATENCY, POLICY, Traffic, play
+
+SIGNALS = ("errors", "latency", "crashes")
+
+
+@given(cut=st.integers(0, 39), seed=st.integers(0, 5), fails=st.sampled_from([0.002, 0.5]))
+@settings(deadline=None, max_examples=25)
+def test_save_and_restore_anywhere_equals_straight_through(cut, seed, fails):
+    looks = list(Traffic(onset=5, canary_fails=fails, crash_every=3.0).looks(seed, 10, SIGNALS))
+    straight, broken = Judge(POLICY), Judge(POLICY)
+    for number, batch in enumerate(looks):
+        if number == cut:
+            broken = Judge.restore(POLICY, broken.save())
+        assert broken.look(batch[0].at, batch) == straight.look(batch[0].at, batch)
+    assert broken.save() == straight.save()
+
+
+def test_twelve_signals_fit_into_64_kilobytes():
+    policy = JudgePolicy(signals=tuple(dataclasses.replace(LATENCY, name=f"latency-{k}") for k in range(12)))
+    judge = Judge(policy)
+    for batch in Traffic(every=1.0).looks(1, 20, ("latency",)):
+        judge.look(batch[0].at, [dataclasses.replace(batch[0], signal=s.name) for s in policy.signals])
+    assert len(judge.save()) <= 64 * 1024
+
+
+def test_a_changed_policy_keeps_what_it_can():
+    judge = Judge(POLICY)
+    play(judge, Traffic().looks(1, 20, SIGNALS))
+    other = JudgePolicy(signals=(CRASHES, ERRORS, dataclasses.replace(ERRORS, name="latency")), blast_budget=5)
+    restored = Judge.restore(other, judge.save()).look(0.0, [])
+    before = judge.look(0.0, [])
+    assert restored.signals[1] == before.signals[0]
+    assert restored.signals[2].canary_requests == 0
+
+
+@pytest.mark.parametrize(
+    "blob", [b"", b"nonsense", MAGIC + b"nonsense", encode({"signals": {}}), MAGIC + encode({})[4:-5]]
+)
+def test_damaged_state_is_refused(blob):
+    with pytest.raises(StateError, match="fresh judge"):
+        Judge.restore(ERRORS_ONLY, blob)
