@@ -1,7 +1,7 @@
 """What a release would do, before anybody starts it.
 
-Steps and times, pods, the smallest fault each step can see, the worst it can cost, and what would stop it. Nothing here is a promise about the version; it is arithmetic about the policy, under a stated
-traffic and error rate.
+Steps and times, pods, the smallest fault each step can see, the worst it can cost, and what would stop it. Nothing
+here is a promise about the version; it is arithmetic about the policy, under a stated traffic and error rate.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ async def show(
     clock: Callable[[], float] = time.time,
 ) -> None:
     """Paint the release until `changes` ends; clocks move between changes."""
-    with Live(console=console or Console(), auto_refresh=False, vertical_overflow="visible") as live:
+    with Live(console=console or Console(), auto_refresh=False) as live:
         newest: list[Manifest] = []
 
         def paint() -> None:
@@ -58,4 +58,4 @@ def picture(manifest: Manifest, spec_of: Callable[[Manifest], Spec], now: float)
     meta = manifest["metadata"]
     status = Status.model_validate(manifest.get("status") or {})
     scene = describe(f"{meta['namespace']}/{meta['name']}", spec_of(manifest), status, now)
-    return Text.from_ansi(scene_text(scene))
+    return Text.from_ansi(scene_text(scene), no_wrap=True, overflow="ellipsis")

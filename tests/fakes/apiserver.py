@@ -187,6 +187,7 @@ class ApiServer:
         queue: asyncio.Queue[Object] = asyncio.Queue()
         entry = (base, plural, namespace, request.query.get("labelSelector", ""), queue)
         self.watchers.append(entry)
+        self._replay(entry, int(request.query.get("resourceVersion") or "0"))
         response = web.StreamResponse()
         await response.prepare(request)
         try:
@@ -199,6 +200,14 @@ class ApiServer:
         finally:
             self.watchers.remove(entry)
         return response
+
+    def _replay(self, entry: tuple[str, str, str, str, asyncio.Queue[Object]], since: int) -> None:
+        """What changed between the list and the watch; the real server keeps it too."""
+        base, plural, namespace, labels, queue = entry
+        for (b, p, ns, _), item in self.objects.items():
+            newer = int(item["metadata"]["resourceVersion"]) > since
+            if since and newer and (b, p) == (base, plural) and namespace in {"", ns} and matches(item, labels):
+                queue.put_nowait({"type": "MODIFIED", "object": deepcopy(item)})
 
     def _create(self, body: Object, kind: Kind, namespace: str) -> web.Response:
         base, plural = kind.base, kind.plural

@@ -1,0 +1,106 @@
+"""The command line as a person meets it: real arguments, real exit codes, over HTTP to a small API server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from rollout.cli import cli
+from rollout.cli.exits import Session, run
+from rollout.commands import unanswered
+from tests.fakes.apiserver import ApiServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: test
+clusters: [{{name: test, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+users: [{{name: test, user: {{token: t}}}}]
+contexts: [{{name: test, context: {{cluster: test, user: test, namespace: shop}}}}]
+"""
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class World:
+    """The API server in a thread of its own, and the person at the shell."""
+
+    server: ApiServer
+    loop: asyncio.AbstractEventLoop
+    kubeconfig: str
+    capsys: Any
+    tasks: list[Future] = field(default_factory=list)
+
+    def put(self, manifest: dict) -> None:
+        """Store an object as some controller would."""
+        asyncio.run_coroutine_threadsafe(self._put(manifest), self.loop).result(5)
+
+    async def _put(self, manifest: dict) -> None:
+        self.server.put(manifest)
+
+    def grayling(self, *arguments: str, session: Session | None = None) -> Result:
+        code = run(cli, arguments, prog_name="release", session=session or Session())
+        said = self.capsys.readouterr()
+        return Result(int(code), said.out, said.err)
+
+    def answering(self, answer: Callable[[str], str], name: str = "checkout") -> None:
+        """Stand in for the engine: acknowledge each command."""
+        self.tasks.append(asyncio.run_coroutine_threadsafe(self._answer(answer, name), self.loop))
+
+    async def _answer(self, answer: Callable[[str], str], name: str) -> None:
+        while True:
+            found = self.server.find("GrayRelease", name)
+            command = unanswered(found) if found else None
+            if found and command:
+                status = {**found.get("status", {}), "command": command.id, "commandAnswer": answer(command.verb)}
+                self.server.put({**found, "status": status})
+            await asyncio.sleep(0.01)
+
+    def then(self, delay: float, change: Callable[[], None]) -> None:
+        """Do something a little later, while a command waits."""
+
+        async def later() -> None:
+            await asyncio.sleep(delay)
+            change()
+
+        self.tasks.append(asyncio.run_coroutine_threadsafe(later(), self.loop))
+
+
+@pytest.fixture
+def world(tmp_path, capsys, monkeypatch) -> Iterator[World]:
+    monkeypatch.setenv("NO_COLOR", "1")
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = ApiServer()
+    asyncio.run_coroutine_threadsafe(server.start(), loop).result(5)
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG.format(port=server.port))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    made = World(server, loop, str(kubeconfig), capsys)
+    yield made
+    asyncio.run_coroutine_threadsafe(_end(server), loop).result(5)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+    loop.close()
+
+
+async def _end(server: ApiServer) -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await server.stop()

@@ -1,0 +1,92 @@
+"""The number CI acts on, for every way a wait can end."""
+
+import pytest
+
+from rollout.cli.ending import Awaited, ending_of, learn, out_of_time
+from rollout.cli.exits import ExitCode
+from rollout.status import Outcome, Phase, Status
+from tests.rollout import samples
+
+CANARY = samples.CANARY.revision
+STABLE = samples.STABLE.revision
+
+
+def known(**changes):
+    return Awaited(CANARY, 3, "k3x9", **changes)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Outcome.PROMOTED, 0),
+        (Outcome.PROMOTED_NOT_PROVEN, 0),
+        (Outcome.ROLLED_BACK, 7),
+        (Outcome.ABORTED, 9),
+        (Outcome.SUPERSEDED, 9),
+        (Outcome.CANCELLED, 9),
+    ],
+)
+def test_each_outcome(outcome, code):
+    ending = ending_of(known(), Status(last=samples.ended(outcome)))
+    assert ending.code == code
+    assert ending.text == f"{outcome.value}: because"
+    assert ending.release.id == "k3x9"
+
+
+def test_in_flight_is_no_end():
+    assert ending_of(known(), samples.stepping()) is None
+
+
+def test_a_bake_is_waited_for_unless_promotion_is_enough():
+    baking = samples.stepping(phase=Phase.BAKING)
+    assert ending_of(known(), baking) is None
+    assert ending_of(known(baked=False), baking).code == ExitCode.DONE
+
+
+def test_a_release_that_nobody_remembers():
+    other = samples.ended(Outcome.PROMOTED, id="other")
+    assert ending_of(known(), Status(last=other)).code == ExitCode.ABORTED
+
+
+def test_the_release_is_learnt_from_its_revision():
+    awaited = Awaited(CANARY, 3)
+    assert learn(awaited, samples.stepping()).release_id == "k3x9"
+    assert learn(awaited, samples.stepping(observed_generation=2)).release_id == ""
+    assert learn(Awaited("other", 3), samples.stepping()).release_id == ""
+    assert learn(awaited, Status()).release_id == ""
+    assert learn(known(), samples.stepping()) == known()
+
+
+def test_an_older_spec_does_not_count():
+    assert ending_of(Awaited(CANARY, 4), samples.promoted()) is None
+
+
+def test_it_serves_already():
+    assert ending_of(Awaited(CANARY, 3), samples.promoted()).code == ExitCode.DONE
+    never_released = samples.promoted().model_copy(update={"last": None})
+    ending = ending_of(Awaited(CANARY, 3), never_released)
+    assert (ending.code, ending.text, ending.release) == (0, f"{CANARY} serves already", None)
+
+
+def test_it_was_taken_back_before():
+    ending = ending_of(Awaited(CANARY, 3), samples.rolled_back())
+    assert ending.code == ExitCode.ROLLED_BACK
+    assert "`release retry` allows another try" in ending.text
+    forgotten = samples.rolled_back().model_copy(update={"last": None})
+    assert ending_of(Awaited(CANARY, 3), forgotten).code == ExitCode.ROLLED_BACK
+    aborted = samples.rolled_back().model_copy(update={"last": samples.ended(Outcome.ABORTED)})
+    assert ending_of(Awaited(CANARY, 3), aborted).code == ExitCode.ABORTED
+
+
+def test_it_has_not_begun():
+    assert ending_of(Awaited("checkout-new", 3), samples.promoted()) is None
+    assert ending_of(Awaited("checkout-new", 3), samples.stepping()) is None
+
+
+def test_out_of_time():
+    assert out_of_time(None, 5).code == ExitCode.TIMEOUT
+    assert out_of_time(samples.stepping(), 5).text == "no outcome after 5 s: the phase is Stepping"
+    turning = samples.stepping(phase=Phase.ROLLING_BACK, release=samples.release(outcome_reason="errors"))
+    ending = out_of_time(turning, 5)
+    assert (ending.code, ending.text) == (8, "rollback not complete after 5 s: errors")
+    assert out_of_time(turning.model_copy(update={"release": None}), 5).code == ExitCode.ROLLBACK_INCOMPLETE

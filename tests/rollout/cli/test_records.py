@@ -1,0 +1,118 @@
+"""`release history`, `record`, `plan` and `crd`."""
+
+import json
+
+import pytest
+import yaml
+
+from rollout.record import config_map_of, record_of
+from rollout.status import Outcome
+from tests.rollout import samples
+
+
+def keep(world, release):
+    world.put(config_map_of(record_of("checkout", "shop", samples.spec(), release), {"uid": "u"}))
+
+
+@pytest.fixture
+def shop(world):
+    world.put(samples.manifest(status=samples.rolled_back()))
+    keep(world, samples.ended(Outcome.PROMOTED, id="a1-1", started_at=samples.T - 900, ended_at=samples.T - 300))
+    keep(world, samples.ended(Outcome.ABORTED, id="a1-2", started_at=samples.T - 200, ended_at=samples.T - 100))
+    return world
+
+
+def test_history_has_the_cluster_and_the_status_newest_first(shop):
+    lines = shop.grayling("history", "checkout").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["ID", "k3x9", "a1-2", "a1-1"]
+    assert lines[1].split()[:4] == ["k3x9", "2027-01-15T08:00:00Z", "5m", "rolled-back"]
+    assert "19.9" in lines[1]
+    listed = json.loads(shop.grayling("history", "checkout", "-o", "json").out)
+    assert [each["outcome"] for each in listed] == ["rolled-back", "aborted", "promoted"]
+
+
+def test_history_of_nothing(world):
+    result = world.grayling("history", "checkout")
+    assert (result.code, result.err) == (0, "checkout has no releases on record.\n")
+
+
+def test_one_that_is_in_flight_is_told_but_not_taken_for_the_last(shop):
+    status = samples.stepping(release=samples.release(id="now", started_at=samples.T + 900))
+    shop.put(samples.manifest(status=status))
+    assert "in flight" in shop.grayling("history", "checkout").out
+    assert json.loads(shop.grayling("record", "checkout", "-o", "json").out)["id"] == "a1-2"
+    assert json.loads(shop.grayling("record", "checkout", "now", "-o", "json").out)["outcome"] is None
+
+
+def test_record(shop):
+    assert shop.grayling("record", "checkout").out.startswith("# shop/checkout: rolled-back")
+    assert yaml.safe_load(shop.grayling("record", "checkout", "a1-1", "-o", "yaml").out)["outcome"] == "promoted"
+
+
+@pytest.mark.parametrize(
+    ("release", "told"),
+    [("a1", "is not clear; there are k3x9, a1-2, a1-1"), ("zz", "is not on record; there are k3x9, a1-2, a1-1")],
+)
+def test_a_record_that_cannot_be_told(shop, release, told):
+    result = shop.grayling("record", "checkout", release)
+    assert result.code == 2
+    assert told in result.err
+
+
+def test_record_of_nothing(world):
+    assert world.grayling("record", "checkout").err == "Error: checkout has no releases on record\n"
+    assert world.grayling("record").code == 2
+
+
+def test_the_schema(world):
+    assert json.loads(world.grayling("record", "--schema").out)["title"] == "grayling.record/1"
+
+
+def test_a_config_map_that_is_none_is_passed_over(shop):
+    meta = {"name": "odd", "namespace": "shop", "labels": {"grayling.dev/record": "checkout"}}
+    shop.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
+    result = shop.grayling("history", "checkout")
+    assert result.code == 0
+    assert "ConfigMap odd holds no record" in result.err
+
+
+def test_crd(world):
+    assert yaml.safe_load(world.grayling("crd").out)["kind"] == "CustomResourceDefinition"
+
+
+def test_plan_of_a_live_object(shop):
+    result = shop.grayling("plan", "checkout", "--rps", "100")
+    assert result.code == 0
+    assert result.out.startswith("plan for checkout\n  image:         shop/checkout:v2\n")
+    assert "refused: checkout-60a9f2db was taken back before (errors)" in result.out
+
+
+def test_plan_of_another_image(shop):
+    made = json.loads(shop.grayling("plan", "checkout", "--image", "shop/checkout:v9", "-o", "json").out)
+    assert made["image"] == "shop/checkout:v9"
+    assert made["refusals"] == []
+
+
+def test_plan_of_a_file_needs_no_cluster(world, tmp_path):
+    world.server.down = True
+    file = tmp_path / "release.yaml"
+    file.write_text(yaml.safe_dump_all([{"kind": "Service"}, samples.manifest(), samples.manifest("billing")]))
+    result = world.grayling("plan", "billing", "-f", str(file), "-o", "markdown")
+    assert result.out.startswith("### Release plan: billing")
+    unclear = world.grayling("plan", "-f", str(file))
+    assert unclear.code == 2
+    assert "name the GrayRelease to plan; there are checkout, billing" in unclear.err
+
+
+@pytest.mark.parametrize(("text", "told"), [("{", "while parsing"), ("a: 1\n", "there are none")])
+def test_plan_of_a_file_that_is_none(world, tmp_path, text, told):
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    result = world.grayling("plan", "-f", str(file))
+    assert result.code == 2
+    assert told in result.err
+
+
+def test_plan_needs_a_name(world):
+    assert "NAME" in world.grayling("plan").err
+    assert world.grayling("plan", "x", "--rps", "0").code == 2

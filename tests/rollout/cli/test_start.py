@@ -1,0 +1,180 @@
+"""`release start`: the version's home is the stack file where there is one, else the object."""
+
+from pathlib import Path
+
+import pytest
+
+from rollout.cli.exits import Session
+from rollout.cli.start import Request, image_patch, patch
+from tests.rollout import samples
+
+BY = ("--by", "ann", "--reason", "faster")
+
+
+@pytest.fixture
+def shop(world):
+    world.put(samples.manifest(status=samples.promoted()))
+    return world
+
+
+def stored(world):
+    found = world.server.find("GrayRelease", "checkout")
+    [container] = found["spec"]["workload"]["template"]["spec"]["containers"]
+    return container["image"], found["metadata"].get("annotations", {})
+
+
+def test_the_object_is_patched_and_it_is_said(shop):
+    result = shop.grayling("start", "checkout", "--image", "shop/checkout:v3", *BY)
+    assert (result.code, result.out) == (0, "shop/checkout: shop/checkout:v3 asked for\n")
+    assert "No stack was changed" in result.err
+    image, annotations = stored(shop)
+    assert image == "shop/checkout:v3"
+    assert annotations == {"grayling.dev/requested-by": "ann", "grayling.dev/reason": "faster"}
+
+
+def test_asking_twice_changes_nothing(shop):
+    result = shop.grayling("start", "checkout", "--image", "shop/checkout:v2")
+    assert (result.code, result.out) == (0, "shop/checkout: shop/checkout:v2 is asked for already\n")
+    assert shop.server.writes == []
+
+
+def test_somebody_was_faster(shop):
+    shop.server.fail("PATCH", "grayreleases/checkout", 422, message="test failed")
+    assert shop.grayling("start", "checkout", "--image", "shop/checkout:v3").code == 2
+
+
+def test_annotations_of_others_stay():
+    kept = samples.manifest(annotations={"a/b": "c"})
+    operations = image_patch(kept, Request("checkout", "x:1", "checkout", "ann", ""))
+    assert [each["path"] for each in operations] == [
+        "/spec/workload/template/spec/containers/0/name",
+        "/spec/workload/template/spec/containers/0/image",
+        "/spec/workload/template/spec/containers/0/image",
+        "/metadata/annotations/grayling.dev~1requested-by",
+        "/metadata/annotations/grayling.dev~1reason",
+    ]
+
+
+def test_no_such_container(shop):
+    result = shop.grayling("start", "checkout", "--image", "x:1", "--container", "sidecar")
+    assert result.code == 2
+    assert "--container sidecar: there is no such container; there are checkout" in result.err
+
+
+def managed(manager):
+    fields = [
+        {"manager": "other", "fieldsV1": {"f:spec": {"f:workload": {}}}},
+        {"manager": manager, "fieldsV1": {"f:spec": {"f:workload": {}}}},
+    ]
+    return samples.manifest(status=samples.promoted(), managedFields=fields)
+
+
+@pytest.mark.parametrize("manager", ["grayling-stack", "pulumi-kubernetes-1a2b"])
+def test_what_a_stack_declares_is_not_patched_behind_its_back(world, manager):
+    world.put(managed(manager))
+    result = world.grayling("start", "checkout", "--image", "x:1")
+    assert result.code == 2
+    assert f"field manager {manager}" in result.err
+    assert "--stack, or insist with --patch-object" in result.err
+    assert world.grayling("start", "checkout", "--image", "x:1", "--patch-object").code == 0
+
+
+def test_waiting_for_the_outcome(shop):
+    def take_back():
+        found = shop.server.find("GrayRelease", "checkout")
+        from rollout.revision import revision_of
+        from rollout.spec import Spec
+        from rollout.status import Status, Version
+
+        revision = revision_of("checkout", Spec.model_validate(found["spec"]))
+        back = samples.rolled_back()
+        last = back.last.model_copy(update={"to_version": Version(revision=revision, image="x:1")})
+        refused = [back.refused[0].model_copy(update={"revision": revision})]
+        status = Status.model_validate(
+            back.model_dump()
+            | {"last": last, "refused": refused, "observed_generation": found["metadata"]["generation"]}
+        )
+        shop.server.put({**found, "status": status.wire()})
+
+    shop.then(0.4, take_back)
+    result = shop.grayling("start", "checkout", "--image", "x:1", "--wait")
+    assert result.code == 7
+    assert "taken back before" in result.out
+
+
+class Stacks:
+    """The declaring half in memory."""
+
+    def __init__(self, *, changed=True, rendered=None):
+        self.asked, self.changed = [], changed
+        self.rendered = [samples.manifest(managedFields=[])] if rendered is None else rendered
+        for each in self.rendered:
+            for key in ("uid", "resourceVersion", "generation", "managedFields"):
+                each["metadata"].pop(key, None)
+
+    def set_image(self, stack_file: Path, service: str, image: str) -> bool:
+        self.asked.append((stack_file.name, service, image))
+        return self.changed
+
+    def render_service(self, stack: str, service: str):
+        self.asked.append((stack, service))
+        return self.rendered
+
+
+@pytest.fixture
+def stacks(tmp_path):
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    return tmp_path
+
+
+def in_stack(world, directory, editor, *more):
+    place = ("--stack", "dev", "--stack-dir", str(directory))
+    return world.grayling("start", "checkout", "--image", "x:2", *place, *BY, *more, session=Session(stack=editor))
+
+
+def test_the_stack_file_is_changed_and_that_service_applied(shop, stacks):
+    editor = Stacks()
+    result = in_stack(shop, stacks, editor)
+    assert (result.code, result.out) == (0, "shop/checkout: x:2 asked for, declared by stack dev\n")
+    assert "Pulumi.dev.yaml: checkout now says x:2" in result.err
+    assert editor.asked == [("Pulumi.dev.yaml", "checkout", "x:2"), ("dev", "checkout")]
+    first, second = [body for _, path, body in shop.server.writes if path.endswith("/checkout")]
+    assert first["metadata"]["annotations"]["grayling.dev/requested-by"] == "ann"
+    assert "spec" in second
+
+
+def test_a_service_that_is_new_to_the_cluster(world, stacks):
+    result = in_stack(world, stacks, Stacks(changed=False))
+    assert result.code == 0
+    assert "said x:2 already" in result.err
+    assert world.server.find("GrayRelease", "checkout")["metadata"]["annotations"]["grayling.dev/reason"] == "faster"
+
+
+def test_a_stack_that_does_not_know_the_service(shop, stacks):
+    result = in_stack(shop, stacks, Stacks(rendered=[]))
+    assert (result.code, result.err.splitlines()[-1]) == (2, "Error: stack dev renders no GrayRelease checkout")
+
+
+def test_no_such_stack(shop, tmp_path):
+    result = in_stack(shop, tmp_path, Stacks())
+    assert result.code == 2
+    assert "say where it is with --stack-dir" in result.err
+
+
+def test_without_the_declaring_half(shop, stacks):
+    result = in_stack(shop, stacks, None)
+    assert result.code == 2
+    assert "the declaring half is not installed here" in result.err
+
+
+def test_an_image_is_needed(shop):
+    assert shop.grayling("start", "checkout").code == 2
+
+
+async def test_patch_needs_an_object():
+    from kube.errors import NotFoundError
+    from tests.fakes.apiserver import running
+
+    async with running() as server, server.cluster() as cluster:
+        with pytest.raises(NotFoundError):
+            await patch(cluster, "shop", Request("nope", "x", None, "", ""))

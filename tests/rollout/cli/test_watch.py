@@ -1,0 +1,112 @@
+"""`release watch`: an exit code and, if wanted, the record."""
+
+import json
+import sys
+
+import click
+import pytest
+
+from rollout.status import Outcome, Phase, Status
+from tests.rollout import samples
+
+
+@pytest.fixture
+def shop(world):
+    world.put(samples.manifest(status=samples.stepping()))
+    return world
+
+
+def later(world, status, delay=0.3):
+    world.then(delay, lambda: world.server.put(samples.manifest(status=status)))
+
+
+def test_promoted(shop):
+    later(shop, samples.promoted())
+    result = shop.grayling("watch", "checkout")
+    assert (result.code, result.out) == (0, "shop/checkout promoted: all steps passed\n")
+    assert "Stepping 2/3 -> Idle" in result.err
+
+
+def test_taken_back_with_the_record(shop, tmp_path):
+    later(shop, samples.rolled_back())
+    file = tmp_path / "record.md"
+    result = shop.grayling("watch", "checkout", "-o", "json", "-o", f"markdown={file}")
+    assert result.code == 7
+    assert json.loads(result.out)["outcome"] == "rolled-back"
+    assert file.read_text().startswith("# shop/checkout: rolled-back")
+
+
+def test_until_promoted(shop):
+    later(shop, samples.stepping(phase=Phase.BAKING))
+    result = shop.grayling("watch", "checkout", "--until", "promoted")
+    assert result.code == 0
+    assert "the bake goes on" in result.out
+
+
+def test_out_of_time(shop):
+    result = shop.grayling("watch", "checkout", "--timeout", "300ms")
+    assert (result.code, result.out) == (10, "shop/checkout no outcome after 0.3 s: the phase is Stepping\n")
+
+
+def test_out_of_time_before_anything_is_heard(shop, monkeypatch):
+    async def silent(*_):
+        import asyncio
+
+        await asyncio.sleep(60)
+        yield {}
+
+    monkeypatch.setattr("rollout.follow.follow", silent)
+    result = shop.grayling("watch", "checkout", "--timeout", "100ms", "-o", "json")
+    assert (result.code, result.out) == (10, "")
+    assert "there is no record to write" in result.err
+
+
+def test_a_rollback_that_does_not_end(shop):
+    shop.put(samples.manifest(status=samples.stepping(phase=Phase.ROLLING_BACK)))
+    assert shop.grayling("watch", "checkout", "--timeout", "200ms").code == 8
+
+
+def test_an_api_server_that_restarts_is_waited_for(shop):
+    shop.then(0.2, lambda: setattr(shop.server, "down", True))
+    shop.then(0.8, lambda: setattr(shop.server, "down", False))
+    later(shop, samples.promoted(), 1.0)
+    assert shop.grayling("watch", "checkout").code == 0
+
+
+def test_an_api_server_that_stays_away(shop, monkeypatch):
+    from rollout.follow import follow
+
+    monkeypatch.setattr("rollout.follow.follow", lambda *given: follow(*given, patience_seconds=0.3))
+    shop.then(0.2, lambda: setattr(shop.server, "down", True))
+    result = shop.grayling("watch", "checkout")
+    assert result.code == 12
+    assert "no answer from" in result.err
+
+
+def test_what_may_not_be_read_is_not_waited_for(shop):
+    shop.server.fail("GET", "grayreleases/checkout", 403, times=9, message="forbidden")
+    assert shop.grayling("watch", "checkout").code == 1
+
+
+def test_nothing_to_wait_for(shop):
+    shop.put(samples.manifest(status=Status(observed_generation=9, stable=samples.CANARY)))
+    result = shop.grayling("watch", "checkout")
+    assert (result.code, result.out) == (0, f"{samples.CANARY.revision} serves already\n")
+
+
+def test_on_a_terminal_the_view_is_live(shop, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("rollout.view.live.REFRESH_SECONDS", 0.05)
+    later(shop, samples.stepping(weight={"desired": 20, "accepted": 20, "observed": 21.3}), 0.2)
+    later(shop, samples.promoted(), 0.5)
+    result = shop.grayling("watch", "checkout")
+    assert result.code == 0
+    assert "21.3 observed" in result.err
+    assert "shop/checkout  Idle" in click.unstyle(result.err)
+
+
+def test_superseded(shop):
+    ended = samples.ended(Outcome.SUPERSEDED, outcome_reason="v3 is desired now")
+    later(shop, samples.promoted().model_copy(update={"last": ended}))
+    result = shop.grayling("watch", "checkout")
+    assert (result.code, result.out) == (9, "shop/checkout superseded: v3 is desired now\n")

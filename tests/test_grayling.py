@@ -1,0 +1,82 @@
+"""The front door: rooms that are there are mounted, none is imported before it is called."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+import grayling
+from rollout.cli.exits import Session, run
+
+
+def said(capsys, *arguments):
+    code = run(grayling.cli, arguments, prog_name="grayling", session=Session())
+    return code, capsys.readouterr()
+
+
+def test_help_lists_rooms_and_completion(capsys):
+    code, told = said(capsys, "--help")
+    assert code == 0
+    for name in (*grayling.rooms(), "completion"):
+        assert f"\n  {name}" in told.out
+    assert "release" in grayling.rooms()
+
+
+def test_a_room_that_is_not_there_is_not_offered(monkeypatch, capsys):
+    monkeypatch.setitem(grayling.ROOMS, "attic", ("no_such_room.cli:cli", "Dust."))
+    assert "attic" not in grayling.rooms()
+
+
+def test_the_release_group_is_mounted(capsys):
+    code, told = said(capsys, "release", "crd")
+    assert code == 0
+    assert "CustomResourceDefinition" in told.out
+
+
+def test_an_unknown_command(capsys):
+    code, told = said(capsys, "dance")
+    assert code == 2
+    assert "No such command 'dance'" in told.err
+
+
+def test_version(capsys, monkeypatch):
+    from importlib import metadata
+
+    monkeypatch.setattr(metadata, "version", lambda _: "1.2.3")
+    assert said(capsys, "--version")[1].out == "grayling 1.2.3\n"
+
+
+def test_version_of_a_checkout(capsys, monkeypatch):
+    from importlib import metadata
+
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert said(capsys, "--version")[1].out == "grayling (not installed: run from a checkout)\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(capsys, shell):
+    code, told = said(capsys, "completion", shell)
+    assert code == 0
+    assert "_GRAYLING_COMPLETE" in told.out
+
+
+@pytest.mark.parametrize(("entry", "name"), [("main", "grayling"), ("kubectl_plugin", "kubectl grayling")])
+def test_entry_points(monkeypatch, capsys, entry, name):
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as left:
+        getattr(grayling, entry)()
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f"Usage: {name} ")
+
+
+def test_the_declaring_half_is_reached_through_its_contract(monkeypatch, tmp_path):
+    versions = ModuleType("components.versions")
+    versions.set_image = lambda file, service, image: (file, service, image) == (tmp_path, "checkout", "x:2")
+    versions.render_service = lambda stack, service: iter([{"stack": stack, "service": service}])
+    monkeypatch.setitem(sys.modules, "components.versions", versions)
+    stacks = grayling.Stacks()
+    assert stacks.set_image(tmp_path, "checkout", "x:2") is True
+    assert stacks.render_service("dev", "checkout") == [{"stack": "dev", "service": "checkout"}]
