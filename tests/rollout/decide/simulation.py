@@ -42,10 +42,10 @@ def spec_of(image: str = "v1", **changes: Any) -> Spec:
         },
         "traffic": {"parents": [{"name": "gateway"}]},
         "strategy": {
-            "steps": [{"weight": 5, "hold": 10}, {"weight": 20, "hold": 10}, {"weight": 50, "hold": 10}],
+            "steps": [{"weight": 5, "hold": 5}, {"weight": 20, "hold": 5}, {"weight": 50, "hold": 5}],
             "ready_deadline": 60,
             "verify_deadline": 30,
-            "bake": 30,
+            "bake": 20,
             "drain": 5,
         },
         "analysis": {"signals": [{"name": "errors", "kind": "errors", "source": "pods"}]},
@@ -295,8 +295,9 @@ class Simulation:
         after, actions = decide(world.spec, before, seen, world.now)
         check(world.spec, before, seen, world.now, after, actions)
         self._may_die()
-        self.status, self.saved = after, json.dumps(after.wire())
-        self._note(after)
+        if after != before:
+            self.status, self.saved = after, json.dumps(after.wire())
+            self._note(after)
         for action in actions:
             self._may_die()
             if not world.perform(action):
