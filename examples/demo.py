@@ -1,7 +1,7 @@
 """``make demo``: a real cluster, real middleware, a good version brought in, a bad one taken back, all under load.
 
-It does what a person would do, with the same commands, and leaves everything running. The stack file it works with is a
-copy below ``out/``, because a release changes it.
+It does what a person would do, with the same commands, and leaves everything running. It works in a copy of the project
+below ``out/``, because a release changes the stack file.
 """
 
 from __future__ import annotations
@@ -74,15 +74,15 @@ class Story:
 
 @dataclass(slots=True)
 class Demo:
-    """One showing; ``stacks`` is the copy it may change."""
+    """One showing."""
 
     name: str
     story: Story = field(default_factory=Story)
 
     @property
     def grayling(self) -> Grayling:
-        """The command line."""
-        return Grayling(self.name)
+        """The command line, in the copy of the project once there is one."""
+        return Grayling(self.name, self.project if self.project.exists() else None)
 
     @property
     def folder(self) -> Path:
@@ -90,9 +90,9 @@ class Demo:
         return ROOT / "out" / "demo" / self.name
 
     @property
-    def stacks(self) -> Path:
-        """The copy of the stack files that releases change."""
-        return self.folder / "stacks"
+    def project(self) -> Path:
+        """The copy of the Pulumi project whose stack file releases change."""
+        return self.folder / "project"
 
     async def run(self) -> None:
         """Everything, in order."""
@@ -120,17 +120,19 @@ class Demo:
 
     async def _apply(self) -> None:
         self.story.chapter(f"The environment that stacks/Pulumi.{STACK}.yaml declares, applied to it")
-        self._copy_stacks()
-        await self._show("stack", "apply", STACK, "--yes", "--stack-dir", str(self.stacks))
+        self._copy_project()
+        await self._show("stack", "apply", STACK, "--yes")
 
-    def _copy_stacks(self) -> None:
-        """Copy the stack files, unless this demo has a copy of just these and goes on with what it says."""
-        origin, file = self.folder / "origin", f"Pulumi.{STACK}.yaml"
-        if (origin / file).exists() and filecmp.cmp(origin / file, ROOT / "stacks" / file, shallow=False):
+    def _copy_project(self) -> None:
+        """Copy the project, unless this demo has a copy of just this stack file and goes on with what it says."""
+        original, kept = ROOT / "stacks" / f"Pulumi.{STACK}.yaml", self.folder / "copied.yaml"
+        if kept.exists() and filecmp.cmp(kept, original, shallow=False):
             return
-        for copy in (self.stacks, origin):
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(ROOT / "stacks", copy)
+        shutil.rmtree(self.project, ignore_errors=True)
+        shutil.copytree(ROOT / "stacks", self.project / "stacks")
+        for name in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy(ROOT / name, self.project)
+        shutil.copy(original, kept)
 
     async def _serving(self, place: Place) -> None:
         """Wait until a version serves and nothing is under way."""
@@ -183,8 +185,7 @@ class Demo:
     async def _release(self, place: Place, version: str, *, expect: int) -> None:
         who = (SERVICE, "-n", place.namespace)
         known = {entry["image"] for entry in (await place.release())["status"].get("refused") or ()}
-        where = ("--stack", STACK, "--stack-dir", str(self.stacks))
-        await self._show("release", "start", *who, "--image", f"{IMAGE}:{version}", *where)
+        await self._show("release", "start", *who, "--image", f"{IMAGE}:{version}", "--stack", STACK)
         if f"{IMAGE}:{version}" in known:
             self.story.line("it was taken back before; a person says: try again")
             await self._show("release", "retry", *who)
@@ -203,15 +204,16 @@ class Demo:
         return f"""The environment stays up. What to try next:
 
   export KUBECONFIG={place.box.kubeconfig}
-  .venv/bin/grayling release status {SERVICE} -n {place.namespace}
-  .venv/bin/grayling release history {SERVICE} -n {place.namespace}
+  {_program()} release status {SERVICE} -n {place.namespace}
+  {_program()} release history {SERVICE} -n {place.namespace}
 
 With traffic on (in another terminal):
 
   {" ".join(_short(part) for part in self._load_command(place))}
 
-  .venv/bin/grayling release start {SERVICE} -n {place.namespace} --image {IMAGE}:v4 \\
-      --stack {STACK} --stack-dir {_short(str(self.stacks))} --wait     # v4 is 300 ms slower, v5 crashes after a minute
+  cd {_short(str(self.project))}
+  {_program()} release start {SERVICE} -n {place.namespace} --image {IMAGE}:v4 --stack {STACK} --wait
+  (v4 is 300 ms slower, v5 crashes after a minute)
 
 Remove it all:  make demo-down{"" if self.name == "demo" else f" NAME={self.name}"}
 """
@@ -226,6 +228,10 @@ async def _served(place: Place) -> str:
     """The tag of the version that serves."""
     stable = (await place.release())["status"].get("stable") or {}
     return str(stable.get("image", "")).rpartition(":")[2]
+
+
+def _program() -> str:
+    return str(Path(sys.executable).parent / "grayling")
 
 
 def _short(text: str) -> str:

@@ -38,9 +38,10 @@ def _ignore(_: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Grayling:
-    """Runs ``grayling …`` against the sandbox called ``box``."""
+    """Runs ``grayling …`` against the sandbox called ``box``, in the folder ``project`` (this one where it is None)."""
 
     box: str
+    project: Path | None = None
 
     @property
     def kubeconfig(self) -> str:
@@ -56,6 +57,7 @@ class Grayling:
         process = await asyncio.create_subprocess_exec(
             *_program(),
             *args,
+            cwd=self.project,
             env={**os.environ, "KUBECONFIG": self.kubeconfig, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

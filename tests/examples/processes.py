@@ -39,7 +39,7 @@ def wait_for_port(port: int, process: subprocess.Popen, seconds: float) -> None:
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - other processes set no events
+        while not await condition():
             await asyncio.sleep(0.05)
 
 

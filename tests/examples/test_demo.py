@@ -40,15 +40,17 @@ def test_the_stack_files_are_copied_once_and_again_when_they_change(tmp_path, mo
     monkeypatch.setattr(demo, "ROOT", tmp_path)
     origin = tmp_path / "stacks" / "Pulumi.local.yaml"
     origin.parent.mkdir()
+    for name in ("Pulumi.yaml", "__main__.py"):
+        (tmp_path / name).write_text(name)
     origin.write_text("image: v1")
     showing = demo.Demo("x")
-    showing._copy_stacks()
-    copy = showing.stacks / "Pulumi.local.yaml"
+    showing._copy_project()
+    copy = showing.project / "stacks" / "Pulumi.local.yaml"
     copy.write_text("image: v3")
-    showing._copy_stacks()
+    showing._copy_project()
     assert copy.read_text() == "image: v3"
     origin.write_text("image: v1, changed")
-    showing._copy_stacks()
+    showing._copy_project()
     assert copy.read_text() == origin.read_text() == "image: v1, changed"
 
 
