@@ -1,0 +1,145 @@
+"""The release engine in the cluster: a Deployment that may do exactly what the engine does, and read no Secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, field_validator
+
+from components.baseline import deployment
+from components.component import PART_OF, Component, ComponentSettings, Deviation, Peer
+from components.images import exact
+from components.layers import Layer
+from components.network import policy
+from components.pods import Container, Pod, Probe, Resources, Sizes, size, sleep
+from components.profiles import Size
+from manifests.render import definitions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kube.kinds import Manifest
+
+METRICS_PORT = 9464
+API_PORTS = (443, 6443)
+SIZES: Sizes = {
+    Size.SMALL: Resources("100m", "256Mi"),
+    Size.MEDIUM: Resources("250m", "384Mi"),
+    Size.LARGE: Resources("500m", "512Mi"),
+}
+READ = ["get", "list", "watch"]
+WRITE = [*READ, "create", "patch", "delete"]
+
+
+class ControllerSettings(ComponentSettings):
+    """Settings of the engine."""
+
+    image: str = Field(description="an image of this project: `grayling` must be its entry point")
+    replicas: Annotated[int, Field(ge=1, le=5)] | None = Field(default=None, description="one leads, the others wait")
+    namespaces: list[str] = Field(default_factory=list, description="where it serves besides the stack's own")
+    install_definitions: bool = Field(default=True, description="off where another stack of the cluster installs them")
+
+    @field_validator("image")
+    @classmethod
+    def _one_build(cls, image: str) -> str:
+        return exact(image)
+
+
+class Controller(Component):
+    """Deployment, Roles in each namespace it serves, and the custom resource definitions."""
+
+    kind = "controller"
+    room = "release"
+    layer = Layer.OPERATORS
+    Settings = ControllerSettings
+    deviations = (Deviation("token", "", "it is a controller: it watches and writes Kubernetes objects"),)
+    settings: ControllerSettings
+
+    def take(self, settings: ComponentSettings) -> None:
+        """Keep the settings."""
+        assert isinstance(settings, ControllerSettings)  # noqa: S101 - for the type checker
+        self.settings = settings
+
+    @property
+    def namespaces(self) -> list[str]:
+        """Where releases are served."""
+        return sorted({self.environment.namespace, *self.settings.namespaces})
+
+    def manifests(self) -> Iterable[Manifest]:
+        """Definitions, rights, policy, Deployment."""
+        if self.settings.install_definitions:
+            for definition in definitions():
+                yield {**definition, "metadata": {**definition["metadata"], "labels": {PART_OF: "grayling"}}}
+        for namespace in self.namespaces:
+            yield from self._rights(namespace)
+        yield policy(self, self.peers())
+        replicas = self.settings.replicas or min(2, self.environment.profile.replicas)
+        yield from deployment(self, self._pod(), replicas=replicas)
+
+    def _rights(self, namespace: str) -> Iterable[Manifest]:
+        meta = {"name": self.name, "namespace": namespace}
+        role = "rbac.authorization.k8s.io"
+        yield {"apiVersion": f"{role}/v1", "kind": "Role", "metadata": dict(meta), "rules": rules()}
+        subject = {"kind": "ServiceAccount", "name": self.name, "namespace": self.environment.namespace}
+        yield {
+            "apiVersion": f"{role}/v1",
+            "kind": "RoleBinding",
+            "metadata": dict(meta),
+            "roleRef": {"apiGroup": role, "kind": "Role", "name": self.name},
+            "subjects": [subject],
+        }
+
+    def _pod(self) -> Pod:
+        alive = Probe(METRICS_PORT, "/healthz", every_s=10)
+        container = Container(
+            name="controller",
+            image=self.environment.image(self.settings.image),
+            args=("controller", *self._served(), f"--metrics-port={METRICS_PORT}", "--log-format=json"),
+            env={
+                "POD_NAME": "field:metadata.name",
+                "POD_NAMESPACE": "field:metadata.namespace",
+            },
+            ports={"metrics": METRICS_PORT},
+            resources=size(SIZES, self),
+            startup=Probe(METRICS_PORT, "/healthz", every_s=1, failures=120),
+            readiness=Probe(METRICS_PORT, "/readyz", every_s=5),
+            liveness=alive,
+            pre_stop=sleep(1),
+        )
+        return Pod(containers=(container,), token=True, grace_s=30)
+
+    def _served(self) -> list[str]:
+        return [f"--namespace={namespace}" for namespace in self.namespaces]
+
+    def peers(self) -> Iterable[Peer]:
+        """The API server, the pods it measures, Prometheus both ways."""
+        yield Peer("out", None, API_PORTS, "the API server, whose address no selector can name")
+        for service in self.scope.of_kind("service"):
+            ports = (getattr(service, "settings").admin_port,)  # noqa: B009 - services alone have one
+            yield Peer("out", service.selector(), ports, f"reads the metrics of {service.name}")
+        for gateway in self.scope.of_kind("gateway"):
+            yield Peer("out", gateway.selector("envoy"), (8002,), "reads the gateway's statistics")
+        for prometheus in self.scope.of_kind("prometheus"):
+            yield Peer("out", prometheus.selector(), (9090,), "asks Prometheus")
+            yield Peer("in", prometheus.selector(), (METRICS_PORT,), "scrapes the engine")
+
+
+def rules() -> list[dict[str, Any]]:
+    """What the engine may do in a namespace it serves: read what it judges, write what it owns, no Secrets."""
+    return [
+        _rule("grayling.dev", ["grayreleases"], [*READ, "patch"]),
+        _rule("grayling.dev", ["grayreleases/status", "grayreleases/finalizers"], ["get", "patch", "update"]),
+        _rule("grayling.dev", ["approvals"], READ),
+        _rule("apps", ["deployments"], WRITE),
+        _rule("", ["services", "configmaps"], WRITE),
+        _rule("policy", ["poddisruptionbudgets"], WRITE),
+        _rule("gateway.networking.k8s.io", ["httproutes"], WRITE),
+        _rule("gateway.networking.k8s.io", ["gateways"], READ),
+        _rule("", ["pods"], READ),
+        _rule("coordination.k8s.io", ["leases"], [*READ, "create", "patch", "update", "delete"]),
+        _rule("", ["events"], ["create", "patch"]),
+    ]
+
+
+def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}

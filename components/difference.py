@@ -1,0 +1,106 @@
+"""What an apply would change, asked of the API server itself (dry run), with every secret hidden."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from components.inventory import MANAGER, Inventory, kinds_of
+from components.layers import identity, kept
+from components.render import as_yaml
+from kube.errors import ConflictError, KubeError, NotFoundError
+from kube.kinds import Manifest, label_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kube.cluster import Cluster
+
+HIDDEN = "(hidden)"
+_OWN_TO_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object that is not as declared. ``text`` is a unified diff; for an error it is what the server says."""
+
+    op: Literal["create", "change", "delete", "conflict", "error"]
+    label: str
+    text: str = ""
+
+
+async def differences(
+    cluster: Cluster, inventory: Inventory, manifests: Sequence[Manifest], *, prune: bool = True
+) -> list[Change]:
+    """Changes, in the order of an apply; empty where the cluster is as declared."""
+    known = await inventory.known_kinds(cluster) | kinds_of(manifests)
+    live = await inventory.members(cluster, known)
+    stamped = [inventory.stamped(manifest) for manifest in manifests]
+    slots = asyncio.Semaphore(24)
+
+    async def one(manifest: Manifest) -> Change | None:
+        async with slots:
+            return await _difference(cluster, manifest, live.get(identity(manifest)))
+
+    found = [change for change in await asyncio.gather(*(one(manifest) for manifest in stamped)) if change]
+    wanted = {identity(manifest) for manifest in manifests}
+    gone = [item for key, item in live.items() if key not in wanted and not kept(item)] if prune else []
+    return [*found, *(Change("delete", label_of(item)) for item in gone)]
+
+
+async def _difference(cluster: Cluster, manifest: Manifest, live: Manifest | None) -> Change | None:
+    label = label_of(manifest)
+    try:
+        if live is None:
+            kind = await cluster.resolve(manifest)
+            live = await cluster.find(kind, manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
+        if live is None:
+            return Change("create", label, as_yaml([masked(manifest, None)]))
+        after = await cluster.apply(manifest, manager=MANAGER, dry_run=True)
+    except NotFoundError:  # its namespace or its definition comes first
+        return Change("create", label, as_yaml([masked(manifest, None)]))
+    except ConflictError as error:
+        return Change("conflict", label, str(error))
+    except KubeError as error:
+        return Change("error", label, str(error))
+    text = unified(masked(live, None), masked(after, live))
+    return Change("change", label, text) if text else None
+
+
+def declared_part(manifest: Manifest) -> Manifest:
+    """The object without its status and what the server alone decides."""
+    made = {key: value for key, value in manifest.items() if key != "status"}
+    meta = {key: value for key, value in manifest["metadata"].items() if key not in _OWN_TO_SERVER}
+    return {**made, "metadata": meta}
+
+
+def masked(manifest: Manifest, before: Manifest | None) -> Manifest:
+    """The object without what the server alone decides, and with secret values hidden; a changed one says so."""
+    made = declared_part(manifest)
+    if made.get("kind") != "Secret":
+        return made
+    for field in ("data", "stringData"):
+        if field in made:
+            made[field] = _hidden(made[field], None if before is None else before.get(field) or {})
+    return made
+
+
+def _hidden(values: dict[str, Any], before: dict[str, Any] | None) -> dict[str, str]:
+    def shown(key: str, value: Any) -> str:
+        return HIDDEN if before is None or before.get(key) == value else f"{HIDDEN} changed"
+
+    return {key: shown(key, value) for key, value in values.items()}
+
+
+def unified(before: Manifest, after: Manifest) -> str:
+    """A unified diff of the two as YAML with sorted keys; empty where they are the same."""
+    old, new = (as_yaml([_sorted(item)]).splitlines() for item in (before, after))
+    return "\n".join(list(difflib.unified_diff(old, new, "live", "declared", lineterm="", n=2)))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(inner) for inner in value] if isinstance(value, list) else value

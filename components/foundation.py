@@ -1,0 +1,57 @@
+"""What an environment stands on: its namespace, the rule that denies all traffic, and the stack's own secrets."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from components.component import Component, ComponentSettings
+from components.layers import Layer
+from components.network import default_deny
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kube.kinds import Manifest
+
+LEVEL = "pod-security.kubernetes.io"
+
+
+class FoundationSettings(ComponentSettings):
+    """Secrets by name, each a map of keys to values (``grayling:secrets``)."""
+
+    secrets: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+
+class Foundation(Component):
+    """Namespace under the restricted pod security standard, default-deny policy, Secrets."""
+
+    kind = "environment"
+    room = "environment"
+    layer = Layer.CRDS
+    Settings = FoundationSettings
+
+    def take(self, settings: ComponentSettings) -> None:
+        """Keep the secrets."""
+        assert isinstance(settings, FoundationSettings)  # noqa: S101 - for the type checker
+        self.secrets: Mapping[str, Mapping[str, str]] = settings.secrets
+
+    def manifests(self) -> Iterable[Manifest]:
+        """Namespace first."""
+        if self.environment.create_namespace:
+            yield self._namespace()
+        yield default_deny(self)
+        for name, values in sorted(self.secrets.items()):
+            yield self._secret(name, values)
+
+    def _namespace(self) -> Manifest:
+        levels = {f"{LEVEL}/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+        owners = {"grayling.dev/owners": ",".join(self.environment.owners)}
+        meta = {"name": self.environment.namespace, "labels": levels, "annotations": owners}
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
+
+    def _secret(self, name: str, values: Mapping[str, str]) -> Manifest:
+        data = {key: b64encode(value.encode()).decode() for key, value in values.items()}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": data}

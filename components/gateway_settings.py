@@ -1,0 +1,63 @@
+"""What a stack file may say about the gateway, and the numbers its two parts agree on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from components.component import ComponentSettings
+from components.pods import Resources, Sizes
+from components.profiles import Size
+
+CONTOUR_IMAGE = "ghcr.io/projectcontour/contour:v1.33.8"
+ENVOY_IMAGE = "docker.io/envoyproxy/envoy:distroless-v1.38.9"
+CONTROLLER_NAME = "projectcontour.io/gateway-controller"
+XDS_PORT = 8001
+STATS_PORT = 8002
+CONTOUR_METRICS_PORT = 8003
+SHUTDOWN_PORT = 8090
+HTTP_PORT = 8080
+HTTPS_PORT = 8443
+CONTOUR_SIZES: Sizes = {
+    Size.SMALL: Resources("50m", "128Mi"),
+    Size.MEDIUM: Resources("100m", "256Mi"),
+    Size.LARGE: Resources("250m", "512Mi"),
+}
+ENVOY_SIZES: Sizes = {
+    Size.SMALL: Resources("100m", "192Mi"),
+    Size.MEDIUM: Resources("500m", "512Mi"),
+    Size.LARGE: Resources("1000m", "1Gi"),
+}
+UNUSED = ("extensionservices", "tlsroutes", "tcproutes", "backendtlspolicies")
+
+
+class Exposure(ComponentSettings):
+    """How the proxies are reached from outside."""
+
+    type: Literal["NodePort", "LoadBalancer", "ClusterIP"] = "LoadBalancer"
+    http_node_port: Annotated[int, Field(ge=30000, le=32767)] | None = None
+    annotations: dict[str, str] = Field(default_factory=dict, description="for the cloud's load balancer")
+
+
+class GatewaySettings(ComponentSettings):
+    """Settings of a gateway."""
+
+    contour_image: str = CONTOUR_IMAGE
+    envoy_image: str = ENVOY_IMAGE
+    exposure: Exposure = Exposure()
+    contour_replicas: Annotated[int, Field(ge=1, le=5)] | None = None
+    envoy_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    tls_secret: str | None = Field(default=None, description="Secret with a certificate: opens port 443 as well")
+    request_timeout: str = "infinity"
+    access_log: Literal["info", "error", "critical", "disabled"] = "info"
+    trusted_hops: Annotated[int, Field(ge=0, le=10)] = Field(default=0, description="proxies in front of this one")
+    drain_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=30, description="how long a proxy that stops waits for its open connections"
+    )
+
+    @model_validator(mode="after")
+    def _port_has_a_type(self) -> GatewaySettings:
+        if self.exposure.http_node_port and self.exposure.type == "ClusterIP":
+            raise ValueError("exposure.httpNodePort: a ClusterIP has no node port; set exposure.type: NodePort")
+        return self

@@ -1,0 +1,76 @@
+"""In which order objects come to a cluster: layers, and within a layer what carries nothing before what runs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from kube.kinds import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LAYER_ANNOTATION = "grayling.dev/layer"
+ON_DESTROY_ANNOTATION = "grayling.dev/on-destroy"
+KEEP = "keep"
+
+
+class Layer(StrEnum):
+    """Each layer is ready before the next one starts."""
+
+    CRDS = "crds"
+    OPERATORS = "operators"
+    INSTANCES = "instances"
+    ROUTES = "routes"
+    MONITORS = "monitors"
+
+
+ORDER = tuple(Layer)
+_FOUNDATION = {"CustomResourceDefinition", "Namespace"}
+_CARRIERS = {
+    "ServiceAccount", "Secret", "ConfigMap", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
+    "NetworkPolicy", "PodDisruptionBudget", "Service", "GatewayClass", "PersistentVolumeClaim",
+}  # fmt: skip
+Wave: TypeAlias = list[Manifest]
+
+
+def foundational(manifest: Manifest) -> bool:
+    """Whether the object belongs in the first layer whatever component it comes from."""
+    return manifest["kind"] in _FOUNDATION
+
+
+def layer_of(manifest: Manifest) -> Layer:
+    """The layer written on the object; ``instances`` for one that bears none."""
+    noted = (manifest["metadata"].get("annotations") or {}).get(LAYER_ANNOTATION)
+    return Layer(noted) if noted in ORDER else Layer.INSTANCES
+
+
+def kept(manifest: Manifest) -> bool:
+    """Whether ``destroy`` and pruning leave the object in place."""
+    return (manifest["metadata"].get("annotations") or {}).get(ON_DESTROY_ANNOTATION) == KEEP
+
+
+def identity(manifest: Manifest) -> tuple[str, str, str, str]:
+    """``(apiVersion, kind, namespace, name)``: what tells two objects of a stack apart."""
+    meta = manifest["metadata"]
+    return manifest["apiVersion"], manifest["kind"], meta.get("namespace", ""), meta["name"]
+
+
+def rank(manifest: Manifest) -> tuple[int, int]:
+    """Position of the wave an object belongs to: ``(layer, wave in the layer)``."""
+    kind = manifest["kind"]
+    wave = 0 if kind == "Namespace" else 1 if kind in _CARRIERS else 2
+    return ORDER.index(layer_of(manifest)), wave
+
+
+def ordered(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """The one order in which a render is written: by wave, then by kind, namespace and name."""
+    return sorted(manifests, key=lambda item: (rank(item), identity(item)[1:], item["apiVersion"]))
+
+
+def waves(manifests: Iterable[Manifest]) -> list[tuple[Layer, Wave]]:
+    """Groups of objects that may be written at the same time, in the order in which they may."""
+    grouped: dict[tuple[int, int], Wave] = {}
+    for manifest in ordered(manifests):
+        grouped.setdefault(rank(manifest), []).append(manifest)
+    return [(ORDER[layer], wave) for (layer, _), wave in sorted(grouped.items(), key=lambda entry: entry[0])]

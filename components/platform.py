@@ -1,0 +1,221 @@
+"""A stack file read once into typed components, or refused with everything that is wrong in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from components.catalogue import KINDS
+from components.component import Component, Scope
+from components.environment import Environment
+from components.foundation import Foundation, FoundationSettings
+from components.layers import identity, ordered
+from components.mistakes import Mistake, StackError, mistakes_of, nearest, shown
+from components.rules import broken_rules
+from components.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kube.kinds import Manifest
+
+PROJECT = "grayling"
+SECTIONS = ("environment", "components", "services", "secrets")
+FOUNDATION = "environment"
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Everything one stack declares.
+
+    Attributes:
+        source: the stack file, as messages name it.
+    """
+
+    source: str
+    stack: str
+    environment: Environment
+    components: tuple[Component, ...]
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any], *, stack: str, source: str) -> Platform:
+        """Take the values of the keys ``grayling:*`` (without their prefix).
+
+        Raises:
+            StackError: with every mistake in the file.
+        """
+        return _Reader(stack, source).read(config)
+
+    def manifests(self) -> list[Manifest]:
+        """All objects, in the order of a render.
+
+        Raises:
+            StackError: two components claim the same object, or a workload breaks the production baseline.
+        """
+        rendered = [(component, manifest) for component in self.components for manifest in component.render()]
+        mistakes = [*_twice(rendered), *_below_baseline(rendered)]
+        if mistakes:
+            raise StackError(self.source, mistakes)
+        return ordered(manifest for _, manifest in rendered)
+
+
+class _Reader:
+    """Reads section after section and keeps every mistake, so that a person mends a file once."""
+
+    def __init__(self, stack: str, source: str) -> None:
+        self.stack, self.source = stack, source
+        self.mistakes: list[Mistake] = []
+
+    def read(self, config: Mapping[str, Any]) -> Platform:
+        """The platform, or every mistake."""
+        for key in config.keys() - set(SECTIONS):
+            self.mistakes.append(Mistake(f"{PROJECT}:{key}", shown(config[key]), "no such key", nearest(key, SECTIONS)))
+        environment = self._model(Environment, config.get("environment"), f"{PROJECT}:environment")
+        scope = Scope(environment or _STAND_IN, self.stack)
+        foundation = self._model(
+            FoundationSettings, {"secrets": config.get("secrets") or {}}, PROJECT, rename=f"{PROJECT}:secrets"
+        )
+        self._components(scope, config.get("components"))
+        self._services(scope, config.get("services"))
+        self._check_uses(scope)
+        self._check_members(scope)
+        if self.mistakes or environment is None or foundation is None:
+            raise StackError(self.source, self.mistakes)
+        base = Foundation(FOUNDATION, foundation, scope)
+        return Platform(self.source, self.stack, environment, (base, *scope.members.values()))
+
+    def _components(self, scope: Scope, section: Any) -> None:
+        for name, entry in self._entries(section, "components"):
+            path = f"{PROJECT}:components.{name}"
+            settings = dict(entry)
+            kind = settings.pop("kind", name)
+            if kind not in KINDS:
+                self.mistakes.append(Mistake(path, "", f"no component {kind!r}", nearest(str(kind), list(KINDS))))
+                continue
+            self._declare(scope, name, KINDS[kind], settings, path)
+
+    def _services(self, scope: Scope, section: Any) -> None:
+        for name, entry in self._entries(section, "services"):
+            self._declare(scope, name, Service, dict(entry), f"{PROJECT}:services.{name}")
+
+    def _declare(self, scope: Scope, name: str, kind: type[Component], settings: Any, path: str) -> None:
+        if name in scope.members or name == FOUNDATION:
+            self.mistakes.append(Mistake(path, "", f"the name {name!r} is taken", "give it another one"))
+            return
+        model = self._model(kind.Settings, settings, path)
+        if model is None:
+            return
+        try:
+            scope.members[name] = kind(name, model, scope)
+        except ValueError as error:
+            self.mistakes.append(Mistake(path, "", str(error)))
+
+    def _entries(self, section: Any, name: str) -> list[tuple[str, Mapping[str, Any]]]:
+        path = f"{PROJECT}:{name}"
+        if section is None:
+            return []
+        if not isinstance(section, dict):
+            self.mistakes.append(Mistake(path, shown(section), "must be a map of names to settings"))
+            return []
+        entries: list[tuple[str, Mapping[str, Any]]] = []
+        for key, value in section.items():
+            if value is not None and not isinstance(value, dict):
+                self.mistakes.append(Mistake(f"{path}.{key}", shown(value), "must be a map of settings, {} for none"))
+            elif not _is_name(key):
+                self.mistakes.append(
+                    Mistake(
+                        f"{path}.{key}", shown(key), "is no name", "use at most 40 of a-z, 0-9 and -, a letter first"
+                    )
+                )
+            else:
+                entries.append((key, value or {}))
+        return entries
+
+    def _model(self, model: type[Model], value: Any, path: str, rename: str = "") -> Model | None:
+        if value is None:
+            self.mistakes.append(Mistake(path, "", "is required", "see docs/stacks.md for the shortest stack file"))
+            return None
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            found = mistakes_of(error, model, path)
+            self.mistakes += [_renamed(mistake, f"{path}.secrets", rename) if rename else mistake for mistake in found]
+            return None
+
+    def _check_uses(self, scope: Scope) -> None:
+        for name, member in scope.members.items():
+            for used in member.uses:
+                if used not in scope.members:
+                    fix = nearest(used, list(scope.members))
+                    path = f"{PROJECT}:services.{name}.uses"
+                    self.mistakes.append(Mistake(path, shown(used), "no such component in this stack", fix))
+
+    def _check_members(self, scope: Scope) -> None:
+        if self.mistakes:
+            return
+        for name, member in scope.members.items():
+            section = "services" if member.kind == Service.kind else "components"
+            path = f"{PROJECT}:{section}.{name}"
+            try:
+                member.check()
+            except ValidationError as error:
+                self.mistakes += [
+                    _unplaced(mistake, path) for mistake in mistakes_of(error, type(member).Settings, path)
+                ]
+            except ValueError as error:
+                self.mistakes.append(Mistake(path, "", str(error)))
+
+
+_STAND_IN = Environment.model_validate({"tier": "local", "namespace": "unknown", "owners": ["unknown"]})
+_LONGEST_NAME = 40
+
+
+def _is_name(key: object) -> bool:
+    text = str(key)
+    return (
+        0 < len(text) <= _LONGEST_NAME
+        and text[0].isalpha()
+        and text[-1] != "-"
+        and all(letter in "abcdefghijklmnopqrstuvwxyz0123456789-" for letter in text)
+    )
+
+
+def _renamed(mistake: Mistake, old: str, new: str) -> Mistake:
+    return Mistake(mistake.path.replace(old, new, 1), "(hidden)" if mistake.value else "", mistake.problem, mistake.fix)
+
+
+def _unplaced(mistake: Mistake, path: str) -> Mistake:
+    """A mistake found after reading: the value shown would be a whole object, so it is left out."""
+    return Mistake(path, "", mistake.problem, mistake.fix)
+
+
+def _twice(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
+    owners: dict[tuple[str, str, str, str], str] = {}
+    found = []
+    for component, manifest in rendered:
+        key = identity(manifest)
+        if key in owners:
+            problem = f"{manifest['kind']} {key[3]!r} is declared by {owners[key]!r} too"
+            found.append(Mistake(component.name, "", problem, "rename one of the two"))
+        owners[key] = component.name
+    return found
+
+
+def _below_baseline(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
+    found = []
+    for component, manifest in rendered:
+        name = manifest["metadata"]["name"]
+        excused = {
+            deviation.rule
+            for deviation in component.deviations
+            if name in {component.name, f"{component.name}-{deviation.workload}"}
+        }
+        found += [
+            Mistake(f"{component.name}: {manifest['kind']} {name}", "", f"breaks the baseline rule {rule}: {said}")
+            for rule, said in broken_rules(manifest)
+            if rule not in excused
+        ]
+    return found

@@ -1,0 +1,201 @@
+"""Redis or Valkey: one primary, and read replicas where asked for. Protocol and configuration are the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from components.baseline import Volume, config_map, service, stateful_set
+from components.component import Component, ComponentSettings, Peer, SecretKey
+from components.credentials import generated_secret
+from components.monitoring import AlertRule, Dashboard, Panel
+from components.network import policy
+from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, secret_volume, size, sleep
+from components.profiles import Size
+from components.quantities import Quantity, megabytes
+from manifests.render import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kube.kinds import Manifest
+
+IMAGE = "docker.io/valkey/valkey:9.1.1"
+EXPORTER_IMAGE = "ghcr.io/oliver006/redis_exporter:v1.79.0"
+PORT = 6379
+METRICS_PORT = 9121
+SIZES: Sizes = {
+    Size.SMALL: Resources("50m", "128Mi"),
+    Size.MEDIUM: Resources("250m", "512Mi"),
+    Size.LARGE: Resources("500m", "2Gi"),
+}
+PING = ("sh", "-c", f'[ "$(redis-cli -p {PORT} ping)" = PONG ]')
+# Replicas follow the first ordinal; which one a pod is, only its own name says.
+START = (
+    'if [ "${POD_NAME##*-}" != 0 ]; then set -- --replicaof "$PRIMARY" "$PORT"; fi; '
+    'exec redis-server /etc/redis/redis.conf "$@"'
+)
+
+
+class RedisSettings(ComponentSettings):
+    """Settings of a cache."""
+
+    image: str = IMAGE
+    exporter_image: str = EXPORTER_IMAGE
+    mode: Literal["standalone", "replication"] = Field(default="standalone", description="replication adds readers")
+    replicas: Annotated[int, Field(ge=2, le=9)] | None = Field(default=None, description="pods in replication mode")
+    storage: Quantity | None = Field(default="1Gi", description="volume of each pod; null keeps everything in memory")
+    eviction: Literal["noeviction", "allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-ttl"] = "allkeys-lru"
+    auth_secret: str | None = Field(
+        default=None,
+        description="existing Secret with `auth.conf`, `password` and `url`; one is generated if not given",
+    )
+
+
+class Redis(Component):
+    """A StatefulSet with a password, a volume and an exporter."""
+
+    kind = "redis"
+    Settings = RedisSettings
+    client_ports = (PORT,)
+    settings: RedisSettings
+
+    def take(self, settings: ComponentSettings) -> None:
+        """Keep the settings."""
+        assert isinstance(settings, RedisSettings)  # noqa: S101 - for the type checker
+        self.settings = settings
+
+    @property
+    def secret(self) -> str:
+        """Name of the Secret with the password."""
+        return self.settings.auth_secret or f"{self.name}-auth"
+
+    @property
+    def replicas(self) -> int:
+        """Pods in all."""
+        if self.settings.mode == "standalone":
+            return 1
+        return self.settings.replicas or max(2, self.environment.profile.replicas)
+
+    def manifests(self) -> Iterable[Manifest]:
+        """Secret, configuration, Services, policy, StatefulSet."""
+        if not self.settings.auth_secret:
+            yield generated_secret(self, self.secret, self._recipe())
+        yield config_map(self, f"{self.name}-config", {"redis.conf": self._configuration()})
+        yield service(self, {"redis": PORT}, headless=True, name=f"{self.name}-nodes")
+        primary = service(self, {"redis": PORT})
+        primary["spec"]["selector"] |= {"statefulset.kubernetes.io/pod-name": f"{self.name}-0"}
+        yield primary
+        if self.replicas > 1:
+            yield service(self, {"redis": PORT}, name=f"{self.name}-readers")
+        yield policy(self, self.peers())
+        volume = Volume("data", self.settings.storage) if self.settings.storage else None
+        yield from stateful_set(
+            self, self._pod(), replicas=self.replicas, governing=f"{self.name}-nodes", volume=volume
+        )
+
+    def _recipe(self) -> dict[str, str]:
+        return {
+            "password": "{random:32}",
+            "auth.conf": "requirepass {password}\nmasterauth {password}\n",
+            "url": f"redis://:{{password}}@{self.name}.{self.environment.namespace}.svc:{PORT}/0",
+        }
+
+    def _configuration(self) -> str:
+        memory = megabytes(size(SIZES, self).memory)
+        return text(
+            "redis.conf.j2",
+            port=PORT,
+            maxmemory=f"{int(memory * 0.75)}mb",
+            eviction=self.settings.eviction,
+            persistent=self.settings.storage is not None,
+            replicas=self.replicas,
+        )
+
+    def _pod(self) -> Pod:
+        volumes: dict[str, Mapping[str, object]] = {
+            "config": config_volume(f"{self.name}-config"),
+            "auth": secret_volume(self.secret),
+        }
+        if not self.settings.storage:
+            volumes["data"] = {"emptyDir": {}}
+        return Pod(containers=(self._server(), self._exporter()), volumes=volumes, grace_s=60)
+
+    def _server(self) -> Container:
+        ping = Probe(command=PING, every_s=10, timeout_s=5)
+        return Container(
+            name="redis",
+            image=self.environment.image(self.settings.image),
+            command=("sh", "-c", START, "redis"),
+            env={
+                "POD_NAME": "field:metadata.name",
+                "PRIMARY": f"{self.name}-0.{self.name}-nodes.{self.environment.namespace}.svc",
+                "PORT": str(PORT),
+                "REDISCLI_AUTH": SecretKey(self.secret, "password"),
+            },
+            ports={"redis": PORT},
+            mounts={"/etc/redis": "config", "/etc/redis/auth": "auth", "/data": "data"},
+            resources=size(SIZES, self),
+            startup=Probe(command=PING, every_s=1, failures=120, timeout_s=5),
+            readiness=ping,
+            liveness=Probe(port=PORT, every_s=10, failures=6),
+            pre_stop=sleep(2),
+        )
+
+    def _exporter(self) -> Container:
+        return Container(
+            name="exporter",
+            image=self.environment.image(self.settings.exporter_image),
+            env={
+                "REDIS_ADDR": f"redis://127.0.0.1:{PORT}",
+                "REDIS_PASSWORD": SecretKey(self.secret, "password"),
+                "REDIS_EXPORTER_WEB_LISTEN_ADDRESS": f":{METRICS_PORT}",
+            },
+            ports={"metrics": METRICS_PORT},
+            resources=SIDECAR[Size.SMALL],
+            readiness=Probe(port=METRICS_PORT, every_s=10),
+            liveness=Probe(port=METRICS_PORT, every_s=20),
+        )
+
+    def binding(self) -> Mapping[str, SecretKey]:
+        """``REDIS_URL``."""
+        return {"REDIS_URL": SecretKey(self.secret, "url")}
+
+    def peers(self) -> Iterable[Peer]:
+        """Declared users, its own replicas, and whoever scrapes."""
+        for user in self.scope.users_of(self.name):
+            yield Peer("in", user.selector(), (PORT,), f"{user.name} uses it")
+        for scraper in self.scope.of_kind("prometheus"):
+            yield Peer("in", scraper.selector(), (METRICS_PORT,), "scrapes the exporter")
+        if self.replicas > 1:
+            yield Peer("in", self.selector(), (PORT,), "replication")
+            yield Peer("out", self.selector(), (PORT,), "replication")
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """Gone, full, refusing, or its replicas broken."""
+        own = self.metrics_selector
+        who = f"{self.environment.namespace}/{self.name}"
+        yield AlertRule("RedisDown", f"redis_up{{{own}}} == 0", f"{who} does not answer", "1m", "critical")
+        full = f"redis_memory_used_bytes{{{own}}} / redis_memory_max_bytes{{{own}}} > 0.9"
+        yield AlertRule("RedisMemoryHigh", full, f"{who} uses more than 90 % of its memory")
+        refused = f"increase(redis_rejected_connections_total{{{own}}}[5m]) > 0"
+        yield AlertRule("RedisRejectsConnections", refused, f"{who} refuses connections", "1m")
+        if self.replicas > 1:
+            broken = f"sum(redis_connected_slaves{{{own}}}) < {self.replicas - 1}"
+            yield AlertRule("RedisReplicaMissing", broken, f"{who} has fewer replicas than declared", "5m", "critical")
+
+    def dashboard(self) -> Dashboard:
+        """Commands, memory, clients, hit rate."""
+        own = self.metrics_selector
+        hits = f"rate(redis_keyspace_hits_total{{{own}}}[5m])"
+        misses = f"rate(redis_keyspace_misses_total{{{own}}}[5m])"
+        return Dashboard(
+            f"{self.environment.namespace} / {self.name}",
+            (
+                Panel("Commands", f"sum(rate(redis_commands_processed_total{{{own}}}[5m]))", "ops"),
+                Panel("Memory", f"redis_memory_used_bytes{{{own}}}", "bytes"),
+                Panel("Clients", f"redis_connected_clients{{{own}}}"),
+                Panel("Hit rate", f"{hits} / ({hits} + {misses})", "percentunit"),
+            ),
+        )

@@ -1,0 +1,133 @@
+"""The thin side of every component: its manifests as Pulumi resources, in layers, under one parent.
+
+Names are stable (no auto-naming): the URN is ``stack::project::grayling:<room>:<Kind>$<type>::<name>``, so an object
+that moves between components needs one alias and nothing else. Decisions: docs/components.md, "With Pulumi".
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+from pulumi_kubernetes.apiextensions import CustomResource
+
+from components.credentials import draw, recipe_of
+from components.layers import ORDER, kept, rank
+from components.platform import PROJECT, Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from components.component import Component
+    from kube.kinds import Manifest
+
+_MODULES = {
+    "v1": "core.v1",
+    "apps/v1": "apps.v1",
+    "batch/v1": "batch.v1",
+    "policy/v1": "policy.v1",
+    "networking.k8s.io/v1": "networking.v1",
+    "rbac.authorization.k8s.io/v1": "rbac.v1",
+}
+_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+class Declared(pulumi.ComponentResource):
+    """One component with the objects it consists of as children."""
+
+    def __init__(self, name: str, args: Component, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(f"grayling:{args.room}:{type(args).__name__}", name, None, opts)
+        carriers: list[pulumi.Resource] = []
+        manifests = sorted(args.render(), key=rank)
+        for manifest in manifests:
+            runs = rank(manifest)[1] > 1
+            made = declare_object(manifest, parent=self, after=carriers if runs else [])
+            if not runs:
+                carriers.append(made)
+        self.register_outputs({"objects": [_resource_name(manifest) for manifest in manifests]})
+
+
+def declare_object(manifest: Manifest, *, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+    """Register one object: by its typed class where pulumi-kubernetes has one, else as a custom resource."""
+    recipe = recipe_of(manifest)
+    options = pulumi.ResourceOptions(
+        parent=parent,
+        depends_on=list(after),
+        retain_on_delete=kept(manifest),
+        # What was generated once stays, whatever a later run draws.
+        ignore_changes=["data"] if recipe else None,
+    )
+    body = {**manifest, "data": _encoded(draw(recipe))} if recipe else manifest
+    name = _resource_name(manifest)
+    module = _MODULES.get(manifest["apiVersion"])
+    fields = {key: value for key, value in body.items() if key not in {"apiVersion", "kind", "metadata"}}
+    if manifest["kind"] == "Secret":
+        fields["data"] = {key: pulumi.Output.secret(value) for key, value in fields.get("data", {}).items()}
+    if module is None:
+        custom: pulumi.Resource = CustomResource(
+            name,
+            api_version=manifest["apiVersion"],
+            kind=manifest["kind"],
+            metadata=manifest["metadata"],
+            spec=fields.pop("spec", None),
+            opts=options,
+        )
+        return custom
+    kind = getattr(importlib.import_module(f"pulumi_kubernetes.{module}"), manifest["kind"])
+    typed: dict[str, Any] = {_CAPITAL.sub(r"_\1", key).lower(): value for key, value in fields.items()}
+    made: pulumi.Resource = kind(name, metadata=manifest["metadata"], opts=options, **typed)
+    return made
+
+
+def declare(platform: Platform) -> dict[str, Declared]:
+    """Register everything: a component waits for all components of the layers before its own.
+
+    Raises:
+        StackError: the platform breaks the baseline, or two components claim one object.
+    """
+    platform.manifests()
+    made: dict[str, Declared] = {}
+    for component in sorted(platform.components, key=lambda member: (ORDER.index(member.layer), member.name)):
+        before = [
+            made[other.name]
+            for other in platform.components
+            if other.name in made and ORDER.index(other.layer) < ORDER.index(component.layer)
+        ]
+        made[component.name] = Declared(component.name, component, pulumi.ResourceOptions(depends_on=before))
+    return made
+
+
+def platform_from_pulumi() -> Platform:
+    """The platform that the stack's own configuration describes.
+
+    Raises:
+        StackError: with every mistake in the file.
+    """
+    prefix = f"{PROJECT}:"
+    found = {**get_config_env(), **CONFIG.get()}
+    config = {key.removeprefix(prefix): _value(text) for key, text in found.items() if key.startswith(prefix)}
+    stack = pulumi.get_stack()
+    return Platform.read(config, stack=stack, source=f"stacks/Pulumi.{stack}.yaml")
+
+
+def _value(text: Any) -> Any:
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return text
+
+
+def _resource_name(manifest: Manifest) -> str:
+    """``<name>``, or ``<namespace>/<name>``; the type is part of the URN already."""
+    meta = manifest["metadata"]
+    return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
+
+
+def _encoded(values: dict[str, str]) -> dict[str, str]:
+    from base64 import b64encode
+
+    return {key: b64encode(value.encode()).decode() for key, value in values.items()}

@@ -1,0 +1,112 @@
+"""A stack as plain manifests, without a cluster and without the Pulumi engine: what `pulumi up` would create.
+
+The same ``__main__.py`` runs in a process of its own under :mod:`components.recorder`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from components.layers import layer_of, ordered
+from kube.errors import GraylingError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from components.stackfile import StackFile
+    from kube.kinds import Manifest
+
+
+def render(file: StackFile) -> list[Manifest]:
+    """Every object of the stack, in the order in which they are applied; the same for the same file.
+
+    Raises:
+        UsageError: the stack file is wrong; every mistake in it is named.
+        GraylingError: the program failed for another reason.
+    """
+    config, secret_keys = file.config()
+    request = {
+        "program": str(file.project / "__main__.py"),
+        "stack": file.stack,
+        "config": config,
+        "secret_keys": secret_keys,
+    }
+    return ordered(_recorded(request, file))
+
+
+def _recorded(request: dict[str, Any], file: StackFile) -> list[Manifest]:
+    done = subprocess.run(
+        [sys.executable, "-m", "components.recorder"],
+        input=json.dumps(request, default=str),
+        capture_output=True,
+        text=True,
+        cwd=file.project,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise GraylingError(f"{file.source}: the program failed:\n{done.stderr.strip()[-2000:]}")
+    answer = json.loads(done.stdout)
+    if "error" in answer:
+        raise UsageError(answer["error"])
+    return list(answer["manifests"])
+
+
+class _Dumper(yaml.SafeDumper):
+    """Multi-line texts as blocks, so that a configuration file in a ConfigMap can be read in a diff."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.ignore_aliases = lambda *_: True  # type: ignore[method-assign]
+
+
+def as_yaml(manifests: Iterable[Manifest]) -> str:
+    """One YAML stream."""
+    return "---\n".join(yaml.dump(item, Dumper=_Dumper, sort_keys=False, width=120) for item in manifests)
+
+
+def as_json(manifests: Iterable[Manifest]) -> str:
+    """One JSON array."""
+    return json.dumps(list(manifests), indent=2) + "\n"
+
+
+def write_folder(manifests: Iterable[Manifest], folder: Path) -> list[Path]:
+    """One file an object, ``<nn>-<layer>/<kind>-<name>.yaml``; files of objects that are gone are removed.
+
+    Raises:
+        UsageError: the folder holds files that no render has put there.
+    """
+    from components.layers import ORDER
+
+    strangers = [path for path in _files(folder) if path.parent.name[:2].isdigit() is False]
+    if strangers:
+        raise UsageError(f"{folder}: holds {strangers[0].name}, which is no part of a render; give a folder of its own")
+    written = []
+    for manifest in manifests:
+        layer = layer_of(manifest)
+        path = folder / f"{ORDER.index(layer)}0-{layer.value}" / _file_name(manifest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(as_yaml([manifest]))
+        written.append(path)
+    for stale in set(_files(folder)) - set(written):
+        stale.unlink()
+    return written
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+
+def _file_name(manifest: Manifest) -> str:
+    meta = manifest["metadata"]
+    return f"{manifest['kind'].lower()}-{meta['name'].replace('.', '-')}.yaml"

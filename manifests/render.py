@@ -1,0 +1,39 @@
+"""Configuration files from templates: a value that is missing is an error, never an empty string."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+HERE = Path(__file__).parent
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(  # noqa: S701 - the templates are configuration files, not HTML
+        loader=FileSystemLoader(HERE / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def text(template: str, /, **values: Any) -> str:
+    """One configuration file.
+
+    Raises:
+        jinja2.UndefinedError: the template names a value that was not given.
+        jinja2.TemplateNotFound: there is no such template.
+    """
+    return _environment().get_template(template).render(**values)
+
+
+def definitions() -> list[dict[str, Any]]:
+    """The custom resource definitions of Grayling's own objects, by file name."""
+    files = sorted((HERE / "crds").glob("*.yaml"))
+    return [document for file in files for document in yaml.safe_load_all(file.read_text()) if document]
