@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from rollout.status import Outcome, Phase
 from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of
@@ -27,7 +27,11 @@ settings.register_profile(
 )
 QUIET = settings.get_profile("decide")
 IMAGES = ("v1", "v2", "v3", "v4")
-FATES = ("good", "bad", "undecided", "no-data")
+VERDICTS = ("bad", "undecided", "no-data", "source-down", "no-traffic", None)
+GOALS = (None, Phase.PREPARING, Phase.STEPPING, Phase.PROMOTING, Phase.BAKING)
+GATES = ("none", "none", "manual")
+ACTIONS = ("Shift", "RetireRoute", "EnsureRevision", "Scale", "Retire", "KeepRecord")
+TIMES = st.sampled_from([0.25, 2.0, 10.0, 40.0])
 
 
 # ------------------------------------------------------------------ killed anywhere
@@ -132,86 +136,105 @@ def test_a_killed_engine_never_acts_on_what_was_not_persisted():
 class AnyWorld(RuleBasedStateMachine):
     """Everything that people, pods, gateways and processes may do, in any order; each decision obeys the laws."""
 
-    @initialize(traffic=st.booleans(), verdict=st.sampled_from(FATES))
-    def begin(self, *, traffic: bool, verdict: str) -> None:
-        self.traffic = {} if traffic else {"traffic": None}
-        self.sim = Simulation(World(spec_of("v1", **self.traffic)))
+    @initialize(traffic=st.sampled_from([True, True, False]), goal=st.sampled_from(GOALS), replicas=st.integers(1, 5))
+    def begin(self, *, traffic: bool, goal: Phase | None, replicas: int) -> None:
+        self.changes: dict[str, Any] = {"workload": {"replicas": replicas}, **({} if traffic else {"traffic": None})}
+        self.traffic, self.image = traffic, "v1"
         self.moments: set[int] = set()
         self.asked = 0
+        self.sim = Simulation(World(spec_of("v1", **self.changes)))
         self.sim.kill = self.dies
-        self.sim.world.verdict = verdict
-        self.image = "v1"
+        if goal is not None:
+            self.sim.reach(lambda: self.sim.status.stable is not None)
+            self.want("v2", 0.25)
+            self.sim.until(goal if traffic else Phase.BAKING)
 
     def dies(self) -> bool:
         self.asked += 1
         return self.asked in self.moments
 
+    def time(self, seconds: float) -> None:
+        self.sim.run(seconds, every=max(0.25, seconds / 40))
+
     # -------- people
 
-    @rule(image=st.sampled_from(IMAGES))
-    def want(self, image: str) -> None:
+    @rule(image=st.sampled_from(IMAGES), seconds=TIMES)
+    def want(self, image: str, seconds: float) -> None:
         self.image = image
-        self.sim.world.want(image, **self.traffic)
+        self.sim.world.want(image, **self.changes)
+        self.time(seconds)
 
-    @rule(replicas=st.integers(1, 9))
-    def scale(self, replicas: int) -> None:
-        self.sim.world.want(self.image, workload={"replicas": replicas}, **self.traffic)
+    @rule(replicas=st.integers(1, 9), seconds=TIMES)
+    def scale(self, replicas: int, seconds: float) -> None:
+        self.changes["workload"] = {"replicas": replicas}
+        self.want(self.image, seconds)
 
-    @rule(weights=st.sets(st.integers(1, 100), min_size=1, max_size=5), hold=st.integers(0, 20))
-    def new_steps(self, weights: set[int], hold: int) -> None:
-        steps = [{"weight": weight, "hold": hold} for weight in sorted(weights)]
-        self.sim.world.want(self.image, strategy={"steps": steps}, **self.traffic)
+    @rule(weights=st.sets(st.integers(1, 100), min_size=1, max_size=5), gate=st.sampled_from(GATES), seconds=TIMES)
+    def new_steps(self, weights: set[int], gate: str, seconds: float) -> None:
+        steps = [{"weight": weight, "hold": 3, "gate": gate} for weight in sorted(weights)]
+        self.changes["strategy"] = {"steps": steps}
+        self.want(self.image, seconds)
 
-    @rule(verb=st.sampled_from(["pause", "resume", "promote", "abort", "retry", "jump"]))
-    def say(self, verb: str) -> None:
+    @rule(verb=st.sampled_from(["pause", "resume", "promote", "promote", "abort", "retry", "jump"]), seconds=TIMES)
+    def say(self, verb: str, seconds: float) -> None:
         self.sim.world.say(verb)
+        self.time(seconds)
 
-    @rule(share=st.integers(0, 100), image=st.sampled_from(IMAGES))
-    def edit_route(self, share: int, image: str) -> None:
-        self.sim.world.edit_route({"stranger": 100 - share, revision(image): share})
+    @rule(share=st.sampled_from([None, 0, 50, 100]), image=st.sampled_from(IMAGES), seconds=TIMES)
+    def edit_route(self, share: int | None, image: str, seconds: float) -> None:
+        self.sim.world.edit_route(None if share is None else {"stranger": 100 - share, revision(image): share})
+        self.time(seconds)
 
-    @rule(gone=st.sampled_from(IMAGES))
-    def delete_deployment(self, gone: str) -> None:
+    @rule(gone=st.sampled_from(IMAGES), seconds=TIMES)
+    def delete_deployment(self, gone: str, seconds: float) -> None:
         self.sim.world.deployments.pop(revision(gone), None)
-
-    @rule()
-    def delete_route(self) -> None:
-        self.sim.world.edit_route(None)
+        self.time(seconds)
 
     # -------- the world
 
-    @rule(image=st.sampled_from(IMAGES), ready=st.booleans(), fatal=st.booleans(), most=st.sampled_from([0, 1, 3, 99]))
-    def pods(self, image: str, *, ready: bool, fatal: bool, most: int) -> None:
+    @rule(
+        image=st.sampled_from(IMAGES), state=st.sampled_from(["well", "well", "unready", "fatal", "one"]), seconds=TIMES
+    )
+    def pods(self, image: str, state: str, seconds: float) -> None:
         found = self.sim.world.image(image)
-        found.ready, found.fatal, found.most_ready = ready, fatal, most
+        found.ready, found.fatal, found.most_ready = state != "unready", state == "fatal", 1 if state == "one" else 99
+        self.time(seconds)
 
-    @rule(image=st.sampled_from(IMAGES), verdict=st.sampled_from([*FATES, "source-down", "no-traffic", None]))
-    def judge(self, image: str, verdict: str | None) -> None:
+    @rule(image=st.sampled_from(IMAGES), verdict=st.sampled_from(["good", "good", *VERDICTS]), seconds=TIMES)
+    def judge(self, image: str, verdict: str | None, seconds: float) -> None:
         self.sim.world.image(image).verdict = verdict
+        self.time(seconds)
 
-    @rule(accepts=st.booleans(), follows=st.booleans(), countable=st.booleans(), rate=st.sampled_from([0, 1, 100]))
-    def gateway(self, *, accepts: bool, follows: bool, countable: bool, rate: int) -> None:
+    @rule(
+        trouble=st.sampled_from(["", "", "refuses", "lags", "uncounted"]),
+        rate=st.sampled_from([0, 1, 100, 100]),
+        seconds=TIMES,
+    )
+    def gateway(self, trouble: str, rate: int, seconds: float) -> None:
         world = self.sim.world
-        world.accepts, world.plane_follows, world.countable, world.rate = accepts, follows, countable, rate
+        world.accepts, world.plane_follows, world.countable = (
+            trouble != "refuses",
+            trouble != "lags",
+            trouble != "uncounted",
+        )
+        world.rate = rate
+        self.time(seconds)
 
-    @rule(broken=st.sets(st.sampled_from(["Shift", "RetireRoute", "EnsureRevision", "Scale", "Retire", "KeepRecord"])))
-    def api(self, broken: set[str]) -> None:
+    @rule(broken=st.sets(st.sampled_from(ACTIONS), max_size=2), seconds=TIMES)
+    def api(self, broken: set[str], seconds: float) -> None:
         self.sim.world.broken = broken
+        self.time(seconds)
 
-    @rule(after=st.integers(1, 9))
-    def kill(self, after: int) -> None:
-        self.moments.add(self.asked + after)
+    @rule(after=st.lists(st.integers(1, 9), max_size=4), seconds=TIMES)
+    def kill(self, after: list[int], seconds: float) -> None:
+        self.moments |= {self.asked + each for each in after}
+        self.time(seconds)
 
-    # -------- time
-
-    @rule(seconds=st.sampled_from([0.25, 1.0, 4.0, 15.0, 40.0]))
-    def time(self, seconds: float) -> None:
-        self.sim.run(seconds, every=max(0.25, seconds / 16))
-
-    @precondition(lambda self: self.sim.status.in_flight)
-    @rule()
-    def engine_down(self) -> None:
-        self.sim.world.pass_time(100)
+    @rule(seconds=st.sampled_from([30.0, 100.0]))
+    def engine_down(self, seconds: float) -> None:
+        for _ in range(20):
+            self.sim.world.pass_time(seconds / 20)
+        self.sim.restart()
 
     @invariant()
     def weights_are_those_of_the_status(self) -> None:
@@ -230,6 +253,8 @@ class AnyWorld(RuleBasedStateMachine):
         world.images.clear()
         world.verdict = "good"
         self.moments.clear()
+        self.changes.pop("strategy", None)
+        self.want(self.image, 0.25)
         for verb in ("retry", "resume"):
             world.say(verb)
             made.look()
@@ -243,7 +268,7 @@ class AnyWorld(RuleBasedStateMachine):
         assert stable is not None
         assert stable.image == self.image
         assert world.pod_numbers() == {stable.revision: world.spec.workload.replicas}
-        assert world.route == (None if self.traffic else {stable.revision: 100})
+        assert world.route == ({stable.revision: 100} if self.traffic else None)
 
     def has_settled(self) -> bool:
         status = self.sim.status
@@ -252,7 +277,7 @@ class AnyWorld(RuleBasedStateMachine):
         return desired in refused or (status.stable is not None and status.stable.revision == desired)
 
 
-AnyWorld.TestCase.settings = settings(QUIET, stateful_step_count=25, max_examples=QUIET.max_examples * 2)
+AnyWorld.TestCase.settings = settings(QUIET, stateful_step_count=12, max_examples=QUIET.max_examples * 2)
 TestAnyWorld = AnyWorld.TestCase
 
 

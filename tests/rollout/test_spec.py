@@ -1,0 +1,85 @@
+"""What a GrayRelease may ask for, and what it is told when it may not."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from rollout.spec import Signal, Spec, by_key
+from tests.rollout.decide.simulation import spec_of
+
+
+def refused(**changes) -> str:
+    with pytest.raises(ValidationError) as caught:
+        spec_of("v1", **changes)
+    return str(caught.value)
+
+
+def signal(**changes) -> dict:
+    return {"name": "errors", "kind": "errors", "source": "pods", **changes}
+
+
+def test_defaults_are_a_whole_policy():
+    spec = Spec.model_validate({"workload": {"template": {}}})
+    assert [step.weight for step in spec.strategy.steps] == [5, 20, 50]
+    assert spec.deletion == "Delete"
+    assert spec.traffic_port is None
+    assert spec.analysis.undecided.action == "go-on"
+    assert {policy.action for policy in (spec.analysis.no_data, spec.analysis.source_down)} == {"hold"}
+
+
+def test_the_wire_is_camel_case_with_durations_as_people_write_them():
+    wire = spec_of("v1").wire()
+    assert wire["strategy"]["readyDeadline"] == "1m"
+    assert wire["analysis"]["sampling"]["young"] == "250ms"
+    assert Spec.model_validate(wire) == spec_of("v1")
+
+
+def test_unknown_keys_are_refused():
+    assert "Extra inputs are not permitted" in refused(strategie={})
+
+
+def test_weights_must_rise():
+    told = refused(strategy={"steps": [{"weight": 20}, {"weight": 20}]})
+    assert "steps: weights must rise from step to step, found [20, 20]" in told
+
+
+@pytest.mark.parametrize("weight", [0, 101])
+def test_a_step_is_a_share(weight: int):
+    assert "weight" in refused(strategy={"steps": [{"weight": weight}]})
+
+
+def test_there_is_at_least_one_step():
+    assert "at least 1 item" in refused(strategy={"steps": []})
+
+
+def test_a_source_must_be_able_to_read_the_kind():
+    told = refused(analysis={"signals": [signal(kind="latency", source="gateway")]})
+    assert "signal errors: source gateway has no latency; use pods or prometheus" in told
+    assert Signal.model_validate(signal(kind="crashes", source="kubernetes")).kind == "crashes"
+
+
+def test_sources_need_their_addresses():
+    assert "source gateway needs sources.gateway" in refused(analysis={"signals": [signal(source="gateway")]})
+    assert "source prometheus needs sources.prometheus" in refused(analysis={"signals": [signal(source="prometheus")]})
+    sources = {"gateway": {"namespace": "gw", "selector": {"app": "envoy"}}, "prometheus": "http://p:9090"}
+    both = [signal(source="gateway"), signal(name="more", source="prometheus")]
+    assert spec_of("v1", analysis={"signals": both}, sources=sources).sources.gateway.port == 8002
+
+
+def test_signals_have_names_of_their_own():
+    told = refused(analysis={"signals": [signal(), signal()]})
+    assert "every signal needs a name of its own, found ['errors', 'errors']" in told
+
+
+def test_traffic_goes_to_a_port_that_exists():
+    assert "traffic needs a port to go to" in refused(workload={"ports": []})
+    told = refused(traffic={"port": "grpc"})
+    assert "traffic.port: 'grpc' is no workload port; there are ['http']" in told
+    two = {"ports": [{"name": "http", "port": 80}, {"name": "grpc", "port": 81}]}
+    assert spec_of("v1", workload=two).traffic_port.name == "http"
+    assert spec_of("v1", workload=two, traffic={"port": "grpc"}).traffic_port.port == 81
+
+
+def test_schema_of_a_keyed_list():
+    assert by_key("name") == {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
