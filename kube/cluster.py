@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-SILENCE_SECONDS = 90.0
-"""A watch without even a bookmark (they come every minute) for this long is dead."""
+SILENCE_SECONDS = 75.0
+"""The server ends a watch after a minute; one that is silent for longer is dead."""
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 
@@ -101,7 +101,7 @@ class Cluster:
         resource_version: str = "",
         labels: str = "",
         fields: str = "",
-        seconds: int = 300,
+        seconds: int = 60,
     ) -> AsyncIterator[WatchEvent]:
         """Changes from ``resource_version`` on, until the server closes after about ``seconds``.
 

@@ -142,7 +142,7 @@ async def declare(cluster: Cluster, namespace: str, asked: Request, stack: Stack
     changed = stack.editor.set_image(stack.file, asked.name, asked.image)
     told = f"now says {asked.image}" if changed else f"said {asked.image} already"
     click.echo(f"{stack.file}: {asked.name} {told}", err=True)
-    manifests = stack.editor.render_service(stack.name, asked.name)
+    manifests = stack.editor.render_service(str(stack.file), asked.name)
     ours = [each for each in manifests if each["kind"] == GRAY_RELEASE.kind and each["metadata"]["name"] == asked.name]
     if not ours:
         raise UsageError(f"stack {stack.name} renders no GrayRelease {asked.name}")

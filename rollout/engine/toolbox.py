@@ -14,7 +14,6 @@ from rollout.sources.fetch import DirectFetch, Fetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource
 from rollout.sources.kubernetes import KubernetesSource
 from rollout.sources.pods import PodsSource
-from rollout.sources.prometheus import PrometheusHub, PrometheusSource
 from rollout.spec import Signal, SourceName, Spec
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from rollout.drivers import Driver
     from rollout.engine.world import World
     from rollout.sources import Source
+    from rollout.sources.prometheus import PrometheusHub
 
 
 @dataclass(slots=True)
@@ -73,10 +73,14 @@ class Toolbox:
         if name is SourceName.PODS:
             return PodsSource(self.fetch, signals)
         if name is SourceName.PROMETHEUS:
+            from rollout.sources.prometheus import PrometheusSource
+
             return PrometheusSource(self._hub(spec.sources.prometheus or ""), signals)
         return KubernetesSource(signals)
 
     def _hub(self, url: str) -> PrometheusHub:
         if url not in self.hubs:
+            from rollout.sources.prometheus import PrometheusHub
+
             self.hubs[url] = PrometheusHub(url, self.session)
         return self.hubs[url]
