@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from rollout.cli.output import Wanted
 
 LINGER_SECONDS = 30.0
+LEVELS = ["debug", "info", "warning", "error"]
 
 
 def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--identity`` and ``--log-format``."""
+    """Add ``--identity``, ``--log-level`` and ``--log-format``."""
+    level = click.option(
+        "--log-level", type=click.Choice(LEVELS), envvar="GRAYLING_LOG_LEVEL", help="Least level logged."
+    )
     identity = click.option(
         "--identity", envvar="POD_NAME", default=_identity, help="Name in leases; unique per process."
     )
@@ -38,7 +42,7 @@ def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="Form of the log on stderr.",
     )
-    return identity(form(function))
+    return identity(level(form(function)))
 
 
 def _identity() -> str:
@@ -57,13 +61,14 @@ def run_release(
     name: str,
     where: Where,
     identity: str,
+    log_level: str | None,
     log_format: str,
     timeout: float,
     until: str,
     wanted: list[Wanted],
 ) -> int:
     """Carry out one release from here, without a controller; the exit code is that of `release watch`."""
-    configure_logs(log_format)
+    configure_logs(log_format, log_level or "warning")
     return asyncio.run(_run(where, name, identity, timeout, baked=until == "ended", wanted=wanted))
 
 
@@ -127,10 +132,11 @@ def controller(
     namespaces: tuple[str, ...],
     metrics_port: int,
     identity: str,
+    log_level: str | None,
     log_format: str,
 ) -> None:
     """Carry out every release until stopped."""
-    configure_logs(log_format)
+    configure_logs(log_format, log_level or "info")
     where = Where(kubeconfig, context)
     asyncio.run(until_told_to_stop(_control(where, namespaces, metrics_port, identity)))
 
@@ -152,8 +158,9 @@ async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
         await task
 
 
-def configure_logs(form: str) -> None:
+def configure_logs(form: str, level: str) -> None:
     """Structured logs to stderr: one JSON object a line, or lines for people."""
+    import logging
     import sys
 
     import structlog
@@ -173,6 +180,7 @@ def configure_logs(form: str) -> None:
     }
     structlog.configure(
         processors=[*shared, *endings[form]],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

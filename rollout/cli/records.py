@@ -33,14 +33,18 @@ def history(*, name: str, where: Where, wanted: list[Wanted]) -> None:
 def _table(records: list[Record]) -> str:
     from rollout.status import timestamp
     from rollout.view.text import coloured, columns
-    from rollout.view.words import ABSENT, about, number, or_absent
+    from rollout.view.words import ABSENT, about, clipped, number, or_absent
 
     rows = [["ID", "STARTED", "LASTED", "OUTCOME", "TO", "EXCESS FAILURES", "BY", "REASON"]]
     for each in records:
         lasted = ABSENT if each.duration_seconds is None else about(each.duration_seconds)
         outcome = each.outcome.value if each.outcome else "in flight"
         row = [each.id, timestamp(each.started_at)[:19] + "Z", lasted, coloured(outcome), each.to_version.image]
-        row += [number(each.excess_failed_requests), or_absent(each.requested_by), or_absent(each.outcome_reason)]
+        row += [
+            number(each.excess_failed_requests),
+            or_absent(each.requested_by),
+            clipped(or_absent(each.outcome_reason), 80),
+        ]
         rows.append(row)
     return "\n".join(columns(rows)) + "\n"
 

@@ -9,7 +9,7 @@ from rollout.spec import Gate
 from rollout.status import Phase
 from rollout.units import duration_of
 from rollout.view.outlook import Outlook, outlook
-from rollout.view.words import ABSENT, clock, number, or_absent, percent, rate, ratio
+from rollout.view.words import ABSENT, clipped, clock, number, or_absent, percent, rate, ratio
 
 if TYPE_CHECKING:
     from rollout.spec import Spec, Step
@@ -61,12 +61,13 @@ class Scene:
 def describe(name: str, spec: Spec, status: Status, now: float) -> Scene:
     """The scene of release `name` at `now` (seconds since the epoch)."""
     shown = status.release or status.last
+    planned = spec.strategy.steps if spec.traffic else []
     return Scene(
         name=name,
         phase=phase_of(status),
         headline=_headline(status),
         facts=tuple(_facts(status, shown)),
-        steps=tuple(_step(step, index, status, shown, now) for index, step in enumerate(spec.strategy.steps)),
+        steps=tuple(_step(step, index, status, shown, now) for index, step in enumerate(planned)),
         verdict=_verdict(status),
         signals=tuple(signal_line(signal) for signal in status.analysis.get("signals", ())),
         next=outlook(spec, status, now),
@@ -114,7 +115,7 @@ def _facts(status: Status, shown: Release | None) -> list[tuple[str, str]]:
     if shown and (shown.requested_by or shown.reason):
         facts.append(("asked for", f"by {or_absent(shown.requested_by)}: {or_absent(shown.reason)}"))
     if shown and shown.outcome:
-        facts.append(("outcome", f"{shown.outcome.value}: {shown.outcome_reason}"))
+        facts.append(("outcome", f"{shown.outcome.value}: {clipped(shown.outcome_reason)}"))
         facts += _reaction(shown)
     facts.append(("engine", status.holder or "none has taken charge"))
     return facts
@@ -122,7 +123,7 @@ def _facts(status: Status, shown: Release | None) -> list[tuple[str, str]]:
 
 def _reaction(release: Release) -> list[tuple[str, str]]:
     reaction = release.reaction
-    if reaction.decided_at is None:
+    if reaction.decided_at is None or reaction.written_at is None:
         return []
     start = reaction.evidence_at or reaction.decided_at
     words = (
@@ -204,4 +205,4 @@ def signal_line(signal: dict[str, Any]) -> SignalLine:
 
 def journal_line(entry: JournalEntry) -> str:
     """One entry of the journal."""
-    return f"{clock(entry.at)} {entry.text}"
+    return f"{clock(entry.at)} {clipped(entry.text)}"

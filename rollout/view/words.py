@@ -50,6 +50,11 @@ def about(seconds: float) -> str:
     return duration_of(round(seconds) if seconds < 60 * _MINUTE else round(seconds / _MINUTE) * _MINUTE)
 
 
+def clipped(text: str, length: int = 200) -> str:
+    """At most `length` characters: what Kubernetes has to say about an image is a page long."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
 def clock(at: float) -> str:
     """Time of day in UTC, to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")

@@ -99,7 +99,8 @@ async def test_work_that_ends_by_itself():
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_logs_go_to_stderr(form, capsys, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    configure_logs(form)
+    configure_logs(form, "info")
+    structlog.get_logger().debug("hidden")
     structlog.get_logger().info("looked", release="shop/checkout")
     said = capsys.readouterr()
     assert said.out == ""

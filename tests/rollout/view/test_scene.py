@@ -173,6 +173,20 @@ def test_a_verdict_without_a_reason_and_a_signal_without_numbers():
     assert (scene.signals[0].canary, scene.signals[0].ratio, scene.signals[0].log_e) == ("-", "-", "-")
 
 
+def test_a_service_without_traffic_has_no_steps_and_a_novel_is_cut():
+    entry = {"at": T, "what": "x", "text": "x" * 999}
+    status = samples.stepping(release=samples.release(journal=[entry]))
+    scene = describe("x", samples.spec(traffic=None), status, T)
+    assert scene.steps == ()
+    assert len(scene.journal[0]) == 209
+
+
+def test_what_never_had_traffic_has_no_reaction():
+    aborted = samples.ended(Outcome.ABORTED, reaction={"decided_at": T + 1})
+    facts = dict(describe("x", samples.spec(), samples.promoted().model_copy(update={"last": aborted}), T).facts)
+    assert "reaction" not in facts
+
+
 def test_an_abort_has_no_evidence():
     aborted = samples.ended(Outcome.ABORTED, reaction={"decided_at": T + 1, "written_at": T + 1.05})
     facts = dict(describe("x", samples.spec(), samples.promoted().model_copy(update={"last": aborted}), T).facts)
