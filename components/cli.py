@@ -99,6 +99,7 @@ def apply_command(
     _confirm(yes, f"apply {len(manifests)} objects of stack {file.stack}")
 
     async def work() -> str:
+        """Apply and count."""
         async with connected(_target(kubeconfig, context)) as cluster:
             applier = Applier(cluster, inventory_of(file), _say, Patience(timeout), force_conflicts)
             return (await applier.apply(manifests, prune=prune and not only)).summary()
@@ -126,6 +127,7 @@ def diff_command(
     manifests = rendered(file, only)
 
     async def work() -> list[Any]:
+        """Compare."""
         async with connected(_target(kubeconfig, context)) as cluster:
             return await differences(cluster, inventory_of(file), manifests, prune=not only)
 
@@ -155,6 +157,7 @@ def destroy_command(stack: str, kubeconfig: str | None, context: str | None, tim
     _confirm(yes, f"destroy stack {file.stack}")
 
     async def work() -> str:
+        """Delete and count."""
         async with connected(_target(kubeconfig, context)) as cluster:
             report = await destroy(cluster, inventory_of(file), Patience(timeout), _say)
             kept = report.labels("kept")

@@ -41,6 +41,7 @@ async def differences(
     slots = asyncio.Semaphore(24)
 
     async def one(manifest: Manifest) -> Change | None:
+        """Compare one, with few at the same time."""
         async with slots:
             return await _difference(cluster, manifest, live.get(identity(manifest)))
 

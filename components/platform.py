@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from components.catalogue import KINDS
-from components.component import Component, Scope
+from components.component import PART, Component, Scope
 from components.environment import Environment
 from components.foundation import Foundation, FoundationSettings
 from components.layers import identity, ordered
@@ -208,11 +208,8 @@ def _below_baseline(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]
     found = []
     for component, manifest in rendered:
         name = manifest["metadata"]["name"]
-        excused = {
-            deviation.rule
-            for deviation in component.deviations
-            if name in {component.name, f"{component.name}-{deviation.workload}"}
-        }
+        part = (manifest["metadata"].get("labels") or {}).get(PART, "")
+        excused = {deviation.rule for deviation in component.deviations if deviation.workload == part}
         found += [
             Mistake(f"{component.name}: {manifest['kind']} {name}", "", f"breaks the baseline rule {rule}: {said}")
             for rule, said in broken_rules(manifest)

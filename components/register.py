@@ -6,34 +6,23 @@ that moves between components needs one alias and nothing else. Decisions: docs/
 
 from __future__ import annotations
 
-import importlib
 import json
-import re
+from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
-from pulumi_kubernetes.apiextensions import CustomResource
 
-from components.credentials import draw, recipe_of
+from components.credentials import draw, filled, recipe_of
 from components.layers import ORDER, kept, rank
 from components.platform import PROJECT, Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from components.component import Component
     from kube.kinds import Manifest
-
-_MODULES = {
-    "v1": "core.v1",
-    "apps/v1": "apps.v1",
-    "batch/v1": "batch.v1",
-    "policy/v1": "policy.v1",
-    "networking.k8s.io/v1": "networking.v1",
-    "rbac.authorization.k8s.io/v1": "rbac.v1",
-}
-_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 class Declared(pulumi.ComponentResource):
@@ -51,8 +40,21 @@ class Declared(pulumi.ComponentResource):
         self.register_outputs({"objects": [_resource_name(manifest) for manifest in manifests]})
 
 
+class KubernetesObject(pulumi.CustomResource):
+    """One object under the type that pulumi-kubernetes gives it, with its manifest as the inputs, untouched.
+
+    The typed classes of that package have the same type, but drop nested keys they do not know without a word, and
+    cost two seconds to import.
+    """
+
+    def __init__(self, name: str, manifest: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        group = manifest["apiVersion"] if "/" in manifest["apiVersion"] else f"core/{manifest['apiVersion']}"
+        versioned = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=_provider_version()))
+        super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, dict(manifest), versioned)
+
+
 def declare_object(manifest: Manifest, *, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-    """Register one object: by its typed class where pulumi-kubernetes has one, else as a custom resource."""
+    """Register one object; the values of a Secret are secrets of Pulumi too."""
     recipe = recipe_of(manifest)
     options = pulumi.ResourceOptions(
         parent=parent,
@@ -61,26 +63,16 @@ def declare_object(manifest: Manifest, *, parent: pulumi.Resource, after: Sequen
         # What was generated once stays, whatever a later run draws.
         ignore_changes=["data"] if recipe else None,
     )
-    body = {**manifest, "data": _encoded(draw(recipe))} if recipe else manifest
-    name = _resource_name(manifest)
-    module = _MODULES.get(manifest["apiVersion"])
-    fields = {key: value for key, value in body.items() if key not in {"apiVersion", "kind", "metadata"}}
-    if manifest["kind"] == "Secret":
-        fields["data"] = {key: pulumi.Output.secret(value) for key, value in fields.get("data", {}).items()}
-    if module is None:
-        custom: pulumi.Resource = CustomResource(
-            name,
-            api_version=manifest["apiVersion"],
-            kind=manifest["kind"],
-            metadata=manifest["metadata"],
-            spec=fields.pop("spec", None),
-            opts=options,
-        )
-        return custom
-    kind = getattr(importlib.import_module(f"pulumi_kubernetes.{module}"), manifest["kind"])
-    typed: dict[str, Any] = {_CAPITAL.sub(r"_\1", key).lower(): value for key, value in fields.items()}
-    made: pulumi.Resource = kind(name, metadata=manifest["metadata"], opts=options, **typed)
-    return made
+    body = filled(manifest, draw(recipe)) if recipe else manifest
+    if body["kind"] == "Secret":
+        hidden = {key: pulumi.Output.secret(value) for key, value in body.get("data", {}).items()}
+        body = {**body, "data": hidden}
+    return KubernetesObject(_resource_name(manifest), body, options)
+
+
+@cache
+def _provider_version() -> str:
+    return version("pulumi-kubernetes")
 
 
 def declare(platform: Platform) -> dict[str, Declared]:
@@ -125,9 +117,3 @@ def _resource_name(manifest: Manifest) -> str:
     """``<name>``, or ``<namespace>/<name>``; the type is part of the URN already."""
     meta = manifest["metadata"]
     return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
-
-
-def _encoded(values: dict[str, str]) -> dict[str, str]:
-    from base64 import b64encode
-
-    return {key: b64encode(value.encode()).decode() for key, value in values.items()}

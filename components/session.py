@@ -95,6 +95,7 @@ async def destroy(cluster: Cluster, inventory: Inventory, patience: Patience, te
     live = await inventory.members(cluster, await inventory.known_kinds(cluster))
 
     def note(label: str) -> None:
+        """Keep count, and say it."""
         report.outcomes.append(Outcome("deleted", label))
         tell(f"{'':<10} deleted   {label}")
 
