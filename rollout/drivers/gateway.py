@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from kube.errors import ConflictError, InvalidError, NotFoundError
 from kube.kinds import HTTP_ROUTE, SERVICE
 from rollout.drivers.acceptance import foreign_writer, refusal_of
 from rollout.drivers.patch import Wanted, patch_for
-from rollout.drivers.route import backend, new_route, shape_of, shape_on, weights_on
+from rollout.drivers.route import backend, carriers_on, new_route, shape_of, shape_on, weights_on
 from rollout.revision import MANAGER
 from rollout.world import ShareFacts
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rollout.spec import Spec
 
 ATTEMPTS = 5
+SETTLE_CHECKS = 50
 MOST_HOSTNAMES, MOST_MATCHES, MOST_PARENTS, SHORTEST_TIMEOUT = 16, 64, 32, 0.001
 
 
@@ -34,6 +36,7 @@ class GatewayDriver:
         namespace: of the GrayRelease.
         uid: of the GrayRelease, which owns the route.
         spec_of: the spec in force.
+        patience: seconds to wait for the gateway's answer before a revision leaves the route.
     """
 
     def __init__(
@@ -45,9 +48,10 @@ class GatewayDriver:
         namespace: str,
         uid: str,
         spec_of: Callable[[], Spec],
+        patience: float = 1.0,
     ) -> None:
         self._cluster, self._routes, self._spec_of = cluster, routes, spec_of
-        self._name, self._namespace, self._uid = name, namespace, uid
+        self._name, self._namespace, self._uid, self._patience = name, namespace, uid, patience
 
     # ------------------------------------------------------------------ seeing
 
@@ -88,6 +92,28 @@ class GatewayDriver:
 
     async def shift(self, weights: Mapping[str, int], *, epoch: int) -> None:
         """Bring weights, and whatever else the spec says of the route, onto it.
+
+        A revision that carries traffic and is not named any more gets weight 0 first and leaves the route when the
+        gateway has followed: taken off at once, it costs the requests that the proxies still send to it.
+        """
+        route = self._cached()
+        leaving = {name for name, share in carriers_on(route).items() if share} - weights.keys() if route else set()
+        if leaving:
+            await self._bring({**weights, **dict.fromkeys(leaving, 0)}, epoch)
+            await self._settle()
+        await self._bring(weights, epoch)
+
+    async def _settle(self) -> None:
+        """Wait until the gateway has answered for the route as it is now, and a little for its proxies."""
+        for _ in range(SETTLE_CHECKS):
+            route = self._cached()
+            if route is None or refusal_of(route) != "":
+                break
+            await asyncio.sleep(self._patience / SETTLE_CHECKS)
+        await asyncio.sleep(self._patience / 4)
+
+    async def _bring(self, weights: Mapping[str, int], epoch: int) -> None:
+        """Write until it is so.
 
         The first attempt trusts the cache, so that a rollback is one request. A refusal means that somebody else wrote
         meanwhile: the route is read afresh and the patch made anew, at once.

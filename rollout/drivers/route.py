@@ -123,6 +123,14 @@ def weights_on(route: Manifest) -> dict[str, int]:
     return weights
 
 
+def carriers_on(route: Manifest) -> dict[str, int]:
+    """Our revisions on the engine's rule, with the percentages of :func:`weights_on`."""
+    meta = route["metadata"]
+    named = {"kind": "Service"}
+    shares = weights_on(route).items()
+    return {name: share for name, share in shares if is_own({**named, "name": name}, meta["name"], meta["namespace"])}
+
+
 # ---------------------------------------------------------------------- a new route
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.looks import Arm, SourceStatus
+from rollout.sources.gateway import ENDPOINTS
 from rollout.spec import SignalKind, SourceName
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class ShareMeter:
     """Listens to the looks of all sources and adds up the requests of one signal.
 
     One signal only, or requests would count double: the one :meth:`begin` chooses, or the first that has requests.
+
+    Attributes:
+        endpoints: how many of the canary's pods every proxy of the gateway can send a request to; None where the
+            gateway does not tell. While it is 0, any request that the weights send to the canary fails.
     """
 
     def __init__(self) -> None:
@@ -39,15 +44,17 @@ class ShareMeter:
         self._points: list[_Point] = []
         self._up = False
         self._last_request_at: float | None = None
+        self.endpoints: int | None = None
 
     def begin(self, signals: Iterable[Signal]) -> None:
         """Start afresh for a release; the gateway's count is preferred to the pods', and theirs to Prometheus'."""
-        self._points, self._up, self._last_request_at = [], False, None
+        self._points, self._up, self._last_request_at, self.endpoints = [], False, None, None
         counting = {signal.source: signal.name for signal in signals if signal.kind is SignalKind.ERRORS}
         self._signal = next((counting[source] for source in _PREFERENCE if source in counting), "")
 
     def take(self, look: SignalLook) -> None:
-        """Add one look; those of other signals are ignored."""
+        """Add one look; of the looks of other signals nothing but the endpoints is taken."""
+        self._hear_endpoints(look)
         if not self._signal and any(pod.requests for pod in look.pods.values()):
             self._signal = look.signal
         if look.signal != self._signal:
@@ -55,6 +62,11 @@ class ShareMeter:
         self._up = look.status is SourceStatus.OK
         if self._up and not (self._points and look.at < self._points[-1].at):
             self._add(look)
+
+    def _hear_endpoints(self, look: SignalLook) -> None:
+        told = [pod for pod in look.pods.values() if ENDPOINTS in pod.gauges]
+        if told:
+            self.endpoints = int(sum(pod.gauges[ENDPOINTS] for pod in told if pod.arm is Arm.CANARY))
 
     def _add(self, look: SignalLook) -> None:
         stable, canary = (sum(pod.requests for pod in look.pods.values() if pod.arm is arm) for arm in Arm)

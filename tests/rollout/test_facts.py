@@ -84,8 +84,8 @@ def ended(code: int, reason: str = "Error", message: str = "") -> dict[str, Any]
             waiting("CrashLoopBackOff", restarts=4, last=ended(137, "OOMKilled")),
             True,
             (
-                "CrashLoopBackOff: container app of pod p ended with exit code 137, OOMKilled: over its memory limit of "
-                "64Mi; restarted 4 times"
+                "CrashLoopBackOff: container app of pod p ended with exit code 137, OOMKilled: "
+                "over its memory limit of 64Mi; restarted 4 times"
             ),
         ),
         (

@@ -45,7 +45,7 @@ class Stage:
         self.routes = Reflector(cluster, HTTP_ROUTE)
         self.routes.healthy = True
         self.driver = GatewayDriver(
-            cluster, self.routes, name="checkout", namespace="shop", uid=UID, spec_of=self.current
+            cluster, self.routes, name="checkout", namespace="shop", uid=UID, spec_of=self.current, patience=0.02
         )
 
     def current(self) -> Spec:
@@ -126,6 +126,25 @@ async def test_the_late_holder_loses_although_its_cache_is_old(stage):
     with pytest.raises(StaleHolderError):
         await stage.driver.shift({A: 50, B: 50}, epoch=3)
     assert weights_on(stage.stored()) == {A: 100, B: 0}
+
+
+async def test_a_revision_that_carries_traffic_leaves_in_two_steps(stage):
+    stage.put(route({A: 80, B: 20}))
+    await stage.driver.shift({A: 95, C: 5}, epoch=3)
+    assert weights_on(stage.stored()) == {A: 95, C: 5}
+    first, second = (body for _, _, body in stage.server.writes)
+    assert {"op": "add", "path": "/spec/rules/0/backendRefs/1/weight", "value": 0} in first
+    assert second[-1] == {"op": "remove", "path": "/spec/rules/0/backendRefs/1"}
+
+
+async def test_a_revision_leaves_as_soon_as_the_gateway_answers(stage, server):
+    stage.driver._patience = 30
+    stage.put(route({A: 80, B: 20}))
+    settling = asyncio.create_task(stage.driver.shift({A: 100}, epoch=3))
+    await asyncio.sleep(0.2)
+    stage.routes.objects.clear()
+    stage.driver._patience = 0.1
+    await asyncio.wait_for(settling, 5)
 
 
 async def test_two_holders_at_once_end_with_the_newer_one(server, cluster):

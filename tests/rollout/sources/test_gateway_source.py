@@ -7,8 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from rollout.looks import Arm, SourceStatus
+from rollout.sources.envoy import backends_on
 from rollout.sources.fetch import FetchError, MemoryFetch
-from rollout.sources.gateway import GatewaySource, counts_of
+from rollout.sources.gateway import GatewaySource
 from rollout.spec import GatewayStats
 from tests.rollout.sources.builders import CANARY, HERE, STABLE, T, info, pair, pod, roster, signal
 
@@ -24,7 +25,7 @@ def page(canary: dict[str, int] | None = None, stable: dict[str, int] | None = N
     lines = [f"server.uptime: {uptime}"]
     for revision, counters in ((CANARY, canary), (STABLE, stable)):
         if counters is not None:
-            found = {"warming_state": 0, **counters}
+            found = {"warming_state": 0, "membership_healthy": 1, **counters}
             lines += [f"cluster.shop_{revision}_8080.{name}: {value}" for name, value in found.items()]
     return "\n".join(lines)
 
@@ -47,17 +48,23 @@ def source_of(fetch: MemoryFetch, *proxies: dict[str, Any]) -> GatewaySource:
 
 def test_what_envoy_shows_for_each_way_to_fail():
     sorts = ("ok", "err", "refused", "none", "rst", "slow", "cut")
-    counts = counts_of(RECORDED, {f"shop_{sort}": sort for sort in sorts})
-    assert {sort: found.pop("requests") for sort, found in counts.items()} == dict.fromkeys(sorts, 4)
-    assert all(found.pop("uptime") == 975 and found.pop("known") == 0 for found in counts.values())
+    found = backends_on(RECORDED, {f"shop_{sort}": sort for sort in (*sorts, "away")})
+    counts = {sort: dict(found[sort].counts) for sort in sorts}
+    assert {sort: each.pop("requests") for sort, each in counts.items()} == dict.fromkeys(sorts, 4)
+    assert all(each.pop("uptime") > 0 for each in counts.values())
     five = {"refused": {"503": 4}, "none": {"503": 4}, "rst": {"503": 4}, "slow": {"504": 4}}
     assert counts == {"ok": {}, "err": {"500": 4}, "cut": {"torn": 4}} | five
+    assert {sort: each.endpoints for sort, each in found.items()} == dict.fromkeys(sorts, 1) | {"none": 0, "away": None}
 
 
 async def test_each_revision_is_one_pseudo_pod(fetch):
     source = source_of(fetch)
     [first] = await source.sample(pair(), T)
-    assert (first.status, first.pods) == (SourceStatus.OK, {})
+    assert first.status is SourceStatus.OK
+    assert {name: (pod.requests, pod.exposure_seconds) for name, pod in first.pods.items()} == {
+        CANARY: (0, 0),
+        STABLE: (0, 0),
+    }
     fetch.pages["envoy-a", 8002] = page(done(20, c500=6, c503=4), done(130))
     [look] = await source.sample(pair(), T + 0.25)
     canary, stable = look.pods[CANARY], look.pods[STABLE]
@@ -81,7 +88,7 @@ async def test_only_what_is_needed_is_asked_for(fetch):
     assert port == 8002
     assert unquote(path) == (
         rf"/stats?usedonly&filter=^(cluster\.(shop_{STABLE}|shop_{CANARY})_8080\."
-        r"(warming_state|upstream_rq_completed|upstream_cx_protocol_error|upstream_rq_5\d\d)|server\.uptime)$"
+        r"(warming_state|membership_healthy|upstream_rq_completed|upstream_cx_protocol_error|upstream_rq_5\d\d)|server\.uptime)$"
     )
     free = GatewaySource(fetch, STATS, [signal(source="gateway")], proxies=lambda: [envoy()])
     await free.sample(roster(stable="", canary=CANARY), T)
@@ -151,3 +158,24 @@ async def test_pages_that_say_nothing(fetch):
     stranger = page({}, {}) + "\ncluster.shop_other-33333333_8080.upstream_rq_completed: 5"
     fetch.pages["envoy-a", 8002] = stranger
     assert (await source_of(fetch).sample(pair(), T))[0].status is SourceStatus.OK
+
+
+async def test_how_many_endpoints_every_proxy_has(fetch):
+    fetch.pages["envoy-b", 8002] = page({"membership_healthy": 3}, {})
+    source = source_of(fetch, envoy("envoy-a", ip="10.0.1.1"), envoy("envoy-b", ip="10.0.1.2"))
+    assert (await source.sample(pair(), T))[0].pods[CANARY].gauges == {"endpoints": 1}
+    fetch.pages["envoy-a", 8002] = page(None, {})
+    assert (await source.sample(pair(), T + 1))[0].pods[CANARY].gauges == {"endpoints": 0}
+    fetch.pages["envoy-b", 8002] = page(None, {})
+    assert CANARY not in (await source.sample(pair(), T + 2))[0].pods
+    other = roster(stable="checkout-33333333", canary="checkout-44444444")
+    fetch.pages |= {("envoy-a", 8002): FetchError("no"), ("envoy-b", 8002): page(None, None)}
+    assert (await source.sample(other, T + 3))[0].pods == {}
+
+
+async def test_a_cluster_that_warms_up_is_no_restart(fetch):
+    source = source_of(fetch)
+    fetch.pages["envoy-a", 8002] = page({"warming_state": 1, "membership_healthy": 2} | done(5), {})
+    await source.sample(pair(), T)
+    fetch.pages["envoy-a", 8002] = page({"warming_state": 0, "membership_healthy": 1} | done(6), {})
+    assert (await source.sample(pair(), T + 1))[0].pods[CANARY].requests == 1

@@ -84,3 +84,19 @@ def test_a_long_release_stays_small_and_keeps_its_sums():
     assert len(meter._points) <= 1024
     assert meter.share_since(T - 1) == (pytest.approx(0.2), 5 * 4999)
     assert meter.share_since(T + 4990) == (0.2, 45)
+
+
+def test_endpoints_are_heard_from_whoever_tells_them():
+    meter = fed(look(1, 1, 1))
+    assert meter.endpoints is None
+    pods = {
+        "a": PodLook(Arm.STABLE, 1, 0, gauges={"endpoints": 2}),
+        "b": PodLook(Arm.CANARY, 1, 0, gauges={"endpoints": 1}),
+    }
+    meter.take(SignalLook("gateway-errors", T + 2, SourceStatus.OK, pods))
+    assert meter.endpoints == 1
+    del pods["b"]
+    meter.take(SignalLook("gateway-errors", T + 3, SourceStatus.NO_DATA, pods))
+    assert meter.endpoints == 0
+    meter.begin([])
+    assert meter.endpoints is None
