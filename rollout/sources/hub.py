@@ -1,0 +1,152 @@
+"""One question to Prometheus for all releases at once, whatever their number.
+
+The question is an instant query for a range (``{…}[3s]``): its answer holds the raw samples with the times at which
+they were scraped. So a repeated scrape is recognised as such, an old value is never taken for a new one, and counters
+become increments here, where restarts and gaps are understood, and not in ``rate()``, which smears them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from rollout.sources.exposition import Sample
+from rollout.sources.fetch import FetchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rollout.sources.ask import Ask
+
+BIRTH = "process_start_time_seconds"
+_FRESH_SCRAPES = 3
+_FIRST_WINDOW, _LEAST_WINDOW, _MOST_WINDOW = 60.0, 2.0, 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """The newest samples of one pod, all of the same scrape.
+
+    Attributes:
+        at: when it was scraped; seconds since the epoch, by Prometheus' clock.
+        samples: what was asked for of it.
+    """
+
+    at: float
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one question brought.
+
+    Attributes:
+        scrapes: by namespace and pod; pods without a fresh scrape are not there.
+        problem: why there is nothing; empty when Prometheus answered.
+    """
+
+    scrapes: Mapping[tuple[str, str], Scrape] = field(default_factory=dict)
+    problem: str = ""
+
+
+class PrometheusHub:
+    """Shared by all releases that read the same Prometheus.
+
+    Args:
+        ask: sends one query.
+        interval: seconds; more often than this nothing is asked, whoever wants to know.
+        seconds: after which a question is given up.
+    """
+
+    def __init__(self, ask: Ask, *, interval: float = 1.0, seconds: float = 5.0) -> None:
+        self._ask, self._interval, self._seconds = ask, interval, seconds
+        self._wanted: WeakKeyDictionary[object, tuple[str, frozenset[str]]] = WeakKeyDictionary()
+        self._more_wanted = False
+        self._window = _FIRST_WINDOW
+        self._asked_at = float("-inf")
+        self._answer: asyncio.Task[Answer] | None = None
+
+    def subscribe(self, who: object, namespace: str, series: Iterable[str]) -> None:
+        """From the next question on, ask for these series in this namespace as well, for as long as ``who`` lives."""
+        wanted = (namespace, frozenset(series))
+        if self._wanted.get(who) != wanted:
+            self._wanted[who] = wanted
+            self._more_wanted = True
+
+    async def read(self, now: float) -> Answer:
+        """The answer to the newest question. Never raises.
+
+        A new question is asked when the interval is over, or when something is wanted that was not asked for yet.
+        """
+        due = self._more_wanted or now - self._asked_at >= self._interval
+        if self._answer is None or (due and self._answer.done()):
+            self._asked_at, self._more_wanted = now, False
+            self._answer = asyncio.create_task(self._question())
+        return await asyncio.shield(self._answer)
+
+    async def _question(self) -> Answer:
+        try:
+            async with asyncio.timeout(self._seconds):
+                body = await self._ask(self.query(), self._seconds)
+            scrapes, gap = _read(body)
+        except TimeoutError:
+            return Answer(problem=f"Prometheus does not answer within {self._seconds:g} s")
+        except FetchError as error:
+            return Answer(problem=str(error))
+        if gap:
+            self._window = min(max(_FRESH_SCRAPES * gap, _LEAST_WINDOW), _MOST_WINDOW)
+        elif not scrapes:
+            self._window = _FIRST_WINDOW
+        return Answer(scrapes)
+
+    def query(self) -> str:
+        """The query for everything that is wanted: three scrapes of raw samples, once their distance is known."""
+        namespaces = {namespace for namespace, _ in self._wanted.values()}
+        names = {BIRTH}.union(*(series for _, series in self._wanted.values()))
+        window = f"{round(self._window * 1000)}ms"
+        return f"{{__name__=~{_any(names)},namespace=~{_any(namespaces)}}}[{window}]"
+
+
+def _any(values: Iterable[str]) -> str:
+    return '"' + "|".join(re.escape(value).replace("\\", "\\\\") for value in sorted(values)) + '"'
+
+
+def _read(body: Any) -> tuple[dict[tuple[str, str], Scrape], float]:
+    """Newest scrape by pod, and seconds between two scrapes of the slowest (0 where no series shows two).
+
+    Raises:
+        FetchError: the answer is an error, or no answer of Prometheus.
+    """
+    try:
+        if body["status"] != "success":
+            raise FetchError(f"Prometheus refuses the query: {body.get('error', body['status'])}")
+        series = body["data"]["result"]
+        pods = _by_pod(series)
+        gap = max((_gap(each["values"]) for each in series), default=0.0)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise FetchError(f"this is no answer of Prometheus to a range query: {error!r}") from error
+    return pods, gap
+
+
+def _gap(values: Sequence[tuple[float, str]]) -> float:
+    """The shortest time between two scrapes of a series, so that one that failed does not stretch it."""
+    return min((later[0] - earlier[0] for earlier, later in pairwise(values)), default=0.0)
+
+
+def _by_pod(series: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Scrape]:
+    """Of each pod the samples that carry its newest time: what an older scrape had besides is gone."""
+    found: dict[tuple[str, str], Scrape] = {}
+    for each in series:
+        labels, (at, number) = each["metric"], each["values"][-1]
+        pod = (labels.get("namespace", ""), labels.get("pod", ""))
+        sample = Sample(labels["__name__"], labels, float(number))
+        known = found.get(pod)
+        if known is None or at > known.at:
+            found[pod] = Scrape(at, (sample,))
+        elif at == known.at:
+            found[pod] = Scrape(at, (*known.samples, sample))
+    return found

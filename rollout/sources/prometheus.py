@@ -1,0 +1,63 @@
+"""The release's part of what Prometheus knows: as the pods' own metrics, about one scrape later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollout.looks import Arm, SourceStatus
+from rollout.sources.hub import BIRTH
+from rollout.sources.increments import Reading
+from rollout.sources.outage import Outage
+from rollout.sources.tally import Tally, counts_of, series_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rollout.looks import SignalLook
+    from rollout.sources.hub import Answer, PrometheusHub, Scrape
+    from rollout.sources.roster import Roster
+    from rollout.sources.tally import Key
+    from rollout.spec import Signal
+
+
+class PrometheusSource:
+    """Reads its pods' series out of the hub's shared answer."""
+
+    name = "prometheus"
+
+    def __init__(self, hub: PrometheusHub, signals: Iterable[Signal]) -> None:
+        self._hub = hub
+        self._tallies = [Tally(signal) for signal in signals]
+        self._outage = Outage(self.name)
+
+    async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
+        """One look per signal."""
+        self._hub.subscribe(self, roster.namespace, [series_of(tally.signal) for tally in self._tallies])
+        answer = await self._hub.read(now)
+        self._outage.note(answer.problem)
+        scrapes = {
+            pod.name: found for pod in roster.pods if (found := answer.scrapes.get((roster.namespace, pod.name)))
+        }
+        return [self._look(tally, roster, answer, scrapes, now) for tally in self._tallies]
+
+    @staticmethod
+    def _look(tally: Tally, roster: Roster, answer: Answer, scrapes: Mapping[str, Scrape], now: float) -> SignalLook:
+        readings = {pod: _reading(tally.signal, scrape) for pod, scrape in scrapes.items()}
+        return tally.look(roster, readings, _status(roster, answer, readings), now)
+
+
+def _reading(signal: Signal, scrape: Scrape) -> Reading[Key]:
+    born = max((sample.value for sample in scrape.samples if sample.name == BIRTH), default=0.0)
+    return Reading(scrape.at, counts_of(signal, scrape.samples), born)
+
+
+def _status(roster: Roster, answer: Answer, readings: Mapping[str, Reading[Key]]) -> SourceStatus:
+    """Data means that each arm with ready pods has at least one whose newest scrapes show the series."""
+    if answer.problem:
+        return SourceStatus.SOURCE_DOWN
+    ready = [pod for pod in roster.pods if pod.ready]
+    shown = {pod for pod, reading in readings.items() if reading.counts}
+    arms = [[pod.name for pod in ready if pod.arm is arm] for arm in Arm]
+    if ready and all(shown & set(pods) for pods in arms if pods):
+        return SourceStatus.OK
+    return SourceStatus.NO_DATA

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from kube.errors import ClusterUnreachableError, UsageError
+from rollout.looks import SourceStatus
+from rollout.sources.ask import DirectAsk, MemoryAsk, ProxyAsk
+from rollout.sources.fetch import FetchError
+from rollout.sources.hub import PrometheusHub
+from rollout.sources.prometheus import PrometheusSource
+from tests.rollout.sources.builders import T, info, pair, roster, signal
+
+
+def series(pod: str, at: float, value: float, *, before: float = 1.0, **labels: str) -> dict[str, Any]:
+    metric = {"__name__": "http_requests_total", "namespace": "shop", "pod": pod} | labels
+    return {"metric": metric, "values": [[at - before, "0"], [at, str(value)]]}
+
+
+def answer(*found: dict[str, Any]) -> dict[str, Any]:
+    return {"status": "success", "data": {"resultType": "matrix", "result": list(found)}}
+
+
+@pytest.fixture
+def ask() -> MemoryAsk:
+    return MemoryAsk()
+
+
+@pytest.fixture
+def hub(ask: MemoryAsk) -> PrometheusHub:
+    return PrometheusHub(ask)
+
+
+@pytest.fixture
+def source(hub: PrometheusHub) -> PrometheusSource:
+    return PrometheusSource(hub, [signal(source="prometheus")])
+
+
+async def test_counters_become_increments_by_the_time_of_their_scrape(ask, source):
+    ask.answer = answer(series("s", T, 100, code="200"), series("c", T + 0.5, 10, code="200"))
+    [first] = await source.sample(pair(), T + 1)
+    assert (first.status, first.pods) == (SourceStatus.OK, {})
+    ask.answer = answer(
+        series("s", T + 1, 120, code="200"),
+        series("c", T + 1.5, 13, code="200"),
+        series("c", T + 1.5, 7, code="500"),
+        series("other", T + 1.5, 7, code="500"),
+    )
+    [look] = await source.sample(pair(), T + 2)
+    assert (look.pods["c"].requests, look.pods["c"].errors) == (10, {"500": 7})
+    assert (look.pods["s"].requests, look.pods["c"].exposure_seconds) == (20, 1)
+
+
+async def test_a_scrape_seen_twice_counts_once(ask, source):
+    for at in (T, T + 1):
+        ask.answer = answer(series("s", at, at - T, code="200"), series("c", at, at - T, code="500"))
+        await source.sample(pair(), at)
+    [look] = await source.sample(pair(), T + 2)
+    assert (look.status, look.pods) == (SourceStatus.OK, {})
+
+
+async def test_samples_of_an_older_scrape_are_not_mixed_in(ask, source):
+    ask.answer = answer(series("s", T, 1), series("c", T, 5, code="200"))
+    await source.sample(pair(), T)
+    late = series("c", T - 1, 400, code="500")
+    ask.answer = answer(series("s", T, 1), late, series("c", T + 1, 6, code="200"), late)
+    [look] = await source.sample(pair(), T + 1)
+    assert look.pods["c"].requests == 1
+
+
+async def test_a_restart_is_told_by_the_start_time(ask, source):
+    def born(at: float, when: float) -> dict[str, Any]:
+        return series("c", at, when) | {
+            "metric": {"__name__": "process_start_time_seconds", "namespace": "shop", "pod": "c"}
+        }
+
+    ask.answer = answer(series("s", T, 1), series("c", T, 5, code="200"), born(T, 100))
+    await source.sample(pair(), T)
+    ask.answer = answer(series("s", T, 1), series("c", T + 1, 9, code="200"), born(T + 1, 200))
+    assert (await source.sample(pair(), T + 1))[0].pods["c"].requests == 9
+
+
+async def test_latency_comes_with_the_same_answer(ask, hub):
+    both = PrometheusSource(hub, [signal("latency", "prometheus"), signal(source="prometheus")])
+    edges = [("0.1", 3), ("+Inf", 5)]
+    for at in (T, T + 1):
+        buckets = [
+            series(pod, at, (at - T) * count, __name__="http_request_duration_seconds_bucket", le=edge)
+            for pod in ("s", "c")
+            for edge, count in edges
+        ]
+        ask.answer = answer(*buckets, series("s", at, 1), series("c", at, 1))
+        latency, errors = await both.sample(pair(), at)
+    assert latency.edges_seconds == (0.1,)
+    assert latency.pods["c"].latency_counts == (3, 2)
+    assert errors.status is SourceStatus.OK
+    assert len(ask.asked) == 2
+
+
+async def test_no_series_of_an_arm_is_no_data(ask, source):
+    ask.answer = answer(series("s", T, 1))
+    assert (await source.sample(pair(), T))[0].status is SourceStatus.NO_DATA
+    alone = roster(pair().pods[0], info("c", ready=False))
+    assert (await source.sample(alone, T + 1))[0].status is SourceStatus.OK
+    assert (await source.sample(roster(), T + 2))[0].status is SourceStatus.NO_DATA
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (FetchError("gone"), "gone"),
+        ({"status": "error", "error": "parse error"}, "Prometheus refuses the query: parse error"),
+        ({"status": "error"}, "refuses the query: error"),
+        ([], "no answer of Prometheus"),
+        ({"status": "success", "data": {"result": [{"metric": {}, "values": []}]}}, "no answer of Prometheus"),
+    ],
+)
+async def test_prometheus_that_does_not_answer_is_down(ask, source, said, reason):
+    ask.answer = said
+    with capture_logs() as logs:
+        assert (await source.sample(pair(), T))[0].status is SourceStatus.SOURCE_DOWN
+    assert reason in logs[0]["reason"]
+
+
+@pytest.mark.looptime
+async def test_a_prometheus_that_hangs_is_down():
+    async def hang(query: str, seconds: float) -> Any:
+        await asyncio.sleep(60)
+
+    hub = PrometheusHub(hang, seconds=2)
+    assert (await hub.read(T)).problem == "Prometheus does not answer within 2 s"
+
+
+async def test_one_question_for_all_and_not_more_often_than_the_interval(ask, hub):
+    sources = [PrometheusSource(hub, [signal(source="prometheus", metric=f"m{each % 2}_total")]) for each in range(50)]
+    await asyncio.gather(*(source.sample(pair(), T) for source in sources))
+    assert len(ask.asked) == 1
+    await asyncio.gather(*(source.sample(pair(), T + 0.5) for source in sources))
+    await asyncio.gather(*(source.sample(pair(), T + 0.9) for source in sources))
+    assert len(ask.asked) == 2, "once more, because the first question was asked when one release was known"
+    await asyncio.gather(*(source.sample(pair(), T + 1.5) for source in sources))
+    assert len(ask.asked) == 3
+    assert 'm0_total|m1_total|process_start_time_seconds",namespace=~"shop"}[60000ms]' in ask.asked[-1]
+
+
+async def test_who_is_gone_is_not_asked_for(ask, hub):
+    kept = PrometheusSource(hub, [signal(source="prometheus", metric="kept_total")])
+    gone = PrometheusSource(hub, [signal(source="prometheus", metric="gone_total")])
+    await gone.sample(pair(), T)
+    await kept.sample(pair(), T + 2)
+    assert "gone_total" in ask.asked[-1]
+    del gone
+    gc.collect()
+    await kept.sample(pair(), T + 4)
+    assert ask.asked[-1] == '{__name__=~"kept_total|process_start_time_seconds",namespace=~"shop"}[60000ms]'
+
+
+async def test_the_window_is_three_scrapes_of_the_slowest(ask, hub):
+    hub.subscribe(hub, "team-a", ["m"])
+    ask.answer = answer(series("s", T, 1), series("c", T, 1, before=5))
+    missed = series("c", T, 1) | {"values": [[T - 7, "1"], [T - 5, "1"], [T, "2"]]}
+    for expected, said in (
+        ("60000ms", answer(series("s", T, 1), series("c", T, 1, before=5))),
+        ("15000ms", answer(missed)),
+        ("6000ms", answer(series("s", T, 1, before=0.25))),
+        ("2000ms", answer(series("s", T, 1) | {"values": [[T, "1"]]})),
+        ("2000ms", answer()),
+        ("60000ms", answer(series("s", T, 1, before=900))),
+        ("300000ms", answer()),
+    ):
+        ask.answer = said
+        assert hub.query().endswith(f'namespace=~"team\\\\-a"}}[{expected}]')
+        hub._asked_at = float("-inf")
+        await hub.read(T)
+
+
+@pytest.fixture
+async def port():
+    async def query(request: web.Request) -> web.Response:
+        form = await request.post()
+        if form["query"] == "hang":
+            await asyncio.sleep(5)
+        if form["query"] == "html":
+            return web.Response(text="<html>", content_type="text/html")
+        return web.json_response({"status": "success", "query": form["query"]})
+
+    app = web.Application()
+    app.router.add_post("/prefix/api/v1/query", query)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+async def test_asked_directly(port, unused_tcp_port):
+    async with aiohttp.ClientSession() as session:
+        ask = DirectAsk(session, f"http://127.0.0.1:{port}/prefix/")
+        assert (await ask("up[3s]", 1))["query"] == "up[3s]"
+        with pytest.raises(FetchError, match=r"no answer within 0.1 s"):
+            await ask("hang", 0.1)
+        with pytest.raises(FetchError, match=r"JSON|Expecting"):
+            await ask("html", 1)
+        with pytest.raises(FetchError, match="Cannot connect"):
+            await DirectAsk(session, f"http://127.0.0.1:{unused_tcp_port}")("up", 1)
+
+
+class Cluster:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.paths = error, []
+
+    async def request(self, method: str, path: str, **rest: Any) -> Any:
+        if self.error:
+            raise self.error
+        self.paths.append((method, path, rest["query"]))
+        return {"status": "success"}
+
+
+async def test_asked_through_the_api_server():
+    cluster: Any = Cluster()
+    ask = ProxyAsk(cluster, "http://prometheus.monitoring.svc.cluster.local:9090/p/")
+    assert await ask("up", 1) == {"status": "success"}
+    await ProxyAsk(cluster, "https://prometheus.monitoring")("up", 1)
+    assert cluster.paths == [
+        ("GET", "/api/v1/namespaces/monitoring/services/prometheus:9090/proxy/p/api/v1/query", {"query": "up"}),
+        ("GET", "/api/v1/namespaces/monitoring/services/https:prometheus:443/proxy/api/v1/query", {"query": "up"}),
+    ]
+    broken: Any = Cluster(ClusterUnreachableError("away"))
+    with pytest.raises(FetchError, match="away"):
+        await ProxyAsk(broken, "http://prometheus.monitoring:9090")("up", 1)
+    with pytest.raises(UsageError, match=r"write http://NAME.NAMESPACE:PORT"):
+        ProxyAsk(cluster, "http://prometheus:9090")
