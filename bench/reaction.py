@@ -28,7 +28,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "examples")]
 
 from machine import about_this_machine  # noqa: E402 - after the path is made
 from reaction_figures import Run, Scenario, epoch, figures, markdown  # noqa: E402
-from trial.commands import Grayling  # noqa: E402
+from trial.commands import Grayling, end_on_sigterm  # noqa: E402
 from trial.moments import failed, moments_of, slower_than  # noqa: E402
 from trial.place import Place, PlaceError  # noqa: E402
 from trial.traffic import Traffic, shares  # noqa: E402
@@ -184,6 +184,7 @@ async def measure(bench: Bench, fault: str, sources: str, runs: int, original: M
 
 async def whole(options: argparse.Namespace) -> list[Scenario]:
     """All scenarios asked for; the release gets its own strategy back at the end."""
+    end_on_sigterm()
     place = await Place.find(options.name, options.release)
     out = HERE.parent / "out" / "bench" / f"reaction-{options.name}.jsonl"
     async with place, Traffic(place.url, place.host, out, inside=place.inside, seconds=7000.0) as traffic:

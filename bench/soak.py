@@ -23,6 +23,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "examples")]
 
 from load.answers import Summary, summarise  # noqa: E402 - after the path is made
 from machine import about_this_machine  # noqa: E402
+from trial.commands import end_on_sigterm  # noqa: E402
 from trial.place import Place, PlaceError  # noqa: E402
 from trial.traffic import Traffic, shares  # noqa: E402
 
@@ -73,6 +74,7 @@ async def release(place: Place, version: str) -> tuple[str, float]:
 
 async def soak(options: argparse.Namespace) -> Soak:
     """Release until the time is over; the release gets its own strategy back at the end."""
+    end_on_sigterm()
     place, found = await Place.find(options.name, options.release), Soak()
     out = HERE.parent / "out" / "bench" / f"soak-{options.name}.jsonl"
     seconds = options.minutes * 60

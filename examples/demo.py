@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trial.commands import CommandFailedError, Grayling
+from trial.commands import CommandFailedError, Grayling, end_on_sigterm
 from trial.moments import moments_of
 from trial.place import Place, PlaceError
 from trial.traffic import Traffic, TrafficError, shares
@@ -96,6 +96,7 @@ class Demo:
 
     async def run(self) -> None:
         """Everything, in order."""
+        end_on_sigterm()
         self.story.chapter("A Kubernetes of its own on this machine")
         await self._show("sandbox", "up", "--name", self.name)
         place = await self._found()
@@ -261,7 +262,7 @@ def main() -> int:
     demo = Demo(parser.parse_args().name)
     try:
         asyncio.run(demo.run())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         demo.story.page(
             f"Stopped. What was started runs on; a release under way ends by itself or with "
             f"`grayling release abort {SERVICE}`.\nRemove everything: grayling sandbox down --purge --name {demo.name}"

@@ -88,6 +88,13 @@ async def _lines(stream: asyncio.StreamReader | None, show: Callable[[str], None
     return "".join(told)
 
 
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this task as Ctrl-C does, so that what it started ends with it."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
 async def stop(process: asyncio.subprocess.Process) -> None:
     """Ask a process to end as Ctrl-C does, and end it where it does not; nothing where it has ended."""
     if process.returncode is not None:
