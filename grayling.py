@@ -73,9 +73,9 @@ class Stacks:
         """Change the image of a service in a stack file, comments kept; False where it says that already."""
         return bool(import_module("components.versions").set_image(stack_file, service, image))
 
-    def render_service(self, stack: str, service: str) -> list[dict[str, Any]]:
+    def render_service(self, stack_file: Path, service: str) -> list[dict[str, Any]]:
         """The manifests of one service as the stack declares it."""
-        return list(import_module("components.versions").render_service(stack, service))
+        return list(import_module("components.versions").render_service(stack_file, service))
 
 
 def main() -> None:

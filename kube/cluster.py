@@ -11,7 +11,7 @@ import aiohttp
 
 from kube.connect import Connection, connect
 from kube.errors import ClusterUnreachableError, KubeError, NotFoundError, error_for
-from kube.kinds import KNOWN, Kind, Manifest, kind_of, label_of
+from kube.kinds import KNOWN, Kind, Manifest, ObjectList, kind_of, label_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -22,14 +22,6 @@ APPLY_PATCH = "application/apply-patch+yaml"
 SILENCE_SECONDS = 75.0
 """The server ends a watch after a minute; one that is silent for longer is dead."""
 Propagation = Literal["Background", "Foreground", "Orphan"]
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectList:
-    """A list and the resource version from which a watch goes on."""
-
-    items: list[Manifest]
-    resource_version: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kube import plain
 from kube.errors import ClusterUnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -75,6 +76,19 @@ async def connect(kubeconfig: str | None = None, context: str | None = None) -> 
         ClusterUnreachableError: the credentials cannot be read.
     """
     path, name = locate(kubeconfig, context)
+    found = plain.read(path, name) if path else None
+    return await _official(path, name) if found is None else _of_plain(found, path)
+
+
+def _of_plain(found: plain.Plain, path: str | None) -> Connection:
+    try:
+        return Connection(found.host, found.tls(), found.namespace, found.bearer)
+    except OSError as error:
+        raise UsageError(f"kubeconfig {path}: {error}") from error
+
+
+async def _official(path: str | None, name: str | None) -> Connection:
+    """As the official client reads it: plugins, providers, merged files, and the pod's own service account."""
     from kubernetes.aio import client, config
 
     settings = client.Configuration()

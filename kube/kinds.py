@@ -31,6 +31,14 @@ class Kind:
         return "/".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectList:
+    """A list and the resource version from which a watch goes on."""
+
+    items: list[Manifest]
+    resource_version: str
+
+
 POD = Kind("v1", "Pod", "pods")
 SERVICE = Kind("v1", "Service", "services")
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")

@@ -60,7 +60,7 @@ async def _live(where: Where, name: str | None) -> Manifest:
 
     if name is None:
         raise click.UsageError("Missing argument 'NAME' (or -f FILE).")
-    async with where.open() as (cluster, namespace):
+    async with where.read() as (cluster, namespace):
         return await cluster.get(GRAY_RELEASE, name, namespace)
 
 

@@ -11,7 +11,7 @@ from rollout.cli.options import Where, cluster_options, release_name
 from rollout.cli.output import as_json, data_writers, emit, output_option
 
 if TYPE_CHECKING:
-    from kube.cluster import Cluster
+    from kube.once import Once
     from rollout.cli.output import Wanted
     from rollout.record import Record
 
@@ -95,11 +95,11 @@ def choose(records: list[Record], name: str, release_id: str | None) -> Record:
 
 
 async def _kept(where: Where, name: str) -> list[Record]:
-    async with where.open() as (cluster, namespace):
+    async with where.read() as (cluster, namespace):
         return await records_of(cluster, namespace, name)
 
 
-async def records_of(cluster: Cluster, namespace: str, name: str) -> list[Record]:
+async def records_of(cluster: Once, namespace: str, name: str) -> list[Record]:
     """Every record of a service, the newest first; what the status knows and no ConfigMap keeps is among them."""
     from kube.kinds import CONFIG_MAP, GRAY_RELEASE
     from rollout.cli.reading import spec_of, status_of

@@ -36,7 +36,7 @@ def list_releases(*, where: Where, all_namespaces: bool, wanted: list[Wanted]) -
 async def _listed(where: Where, *, all_namespaces: bool) -> tuple[list[Manifest], str]:
     from kube.kinds import GRAY_RELEASE
 
-    async with where.open() as (cluster, namespace):
+    async with where.read() as (cluster, namespace):
         listed = await cluster.list(GRAY_RELEASE, None if all_namespaces else namespace)
     by_name = sorted(listed.items, key=lambda item: (item["metadata"].get("namespace", ""), item["metadata"]["name"]))
     return by_name, namespace
@@ -68,7 +68,7 @@ def status(*, name: str, where: Where, watching: bool, wanted: list[Wanted]) -> 
 async def _one(where: Where, name: str) -> Manifest:
     from kube.kinds import GRAY_RELEASE
 
-    async with where.open() as (cluster, namespace):
+    async with where.read() as (cluster, namespace):
         return await cluster.get(GRAY_RELEASE, name, namespace)
 
 

@@ -31,7 +31,7 @@ class StackEditor(Protocol):
     def set_image(self, stack_file: Path, service: str, image: str) -> bool:
         """Change the image of a service in a stack file; False where it says that already."""
 
-    def render_service(self, stack: str, service: str) -> list[dict[str, Any]]:
+    def render_service(self, stack_file: Path, service: str) -> list[dict[str, Any]]:
         """The manifests of one service as the stack declares it."""
 
 
@@ -142,7 +142,7 @@ async def declare(cluster: Cluster, namespace: str, asked: Request, stack: Stack
     changed = stack.editor.set_image(stack.file, asked.name, asked.image)
     told = f"now says {asked.image}" if changed else f"said {asked.image} already"
     click.echo(f"{stack.file}: {asked.name} {told}", err=True)
-    manifests = stack.editor.render_service(str(stack.file), asked.name)
+    manifests = stack.editor.render_service(stack.file, asked.name)
     ours = [each for each in manifests if each["kind"] == GRAY_RELEASE.kind and each["metadata"]["name"] == asked.name]
     if not ours:
         raise UsageError(f"stack {stack.name} renders no GrayRelease {asked.name}")

@@ -78,6 +78,18 @@ class World:
 
         self.tasks.append(asyncio.run_coroutine_threadsafe(later(), self.loop))
 
+    def when_watched(self, *changes: Callable[[], None]) -> None:
+        """Do things one after the other, each once a command is watching."""
+
+        async def later() -> None:
+            for change in changes:
+                while not self.server.watchers:
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.15)
+                change()
+
+        self.tasks.append(asyncio.run_coroutine_threadsafe(later(), self.loop))
+
 
 @pytest.fixture
 def world(tmp_path, capsys, monkeypatch) -> Iterator[World]:

@@ -54,7 +54,7 @@ def test_run_ends_with_the_release_and_after_its_record(world, engine):
             lambda: world.server.put(config_map_of(record_of("checkout", "shop", quick(), back.last), {"uid": "u"})),
         )
 
-    world.then(0.2, end)
+    world.when_watched(end)
     result = world.grayling("run", "checkout", "--identity", "me", "-o", "json")
     assert result.code == 7
     assert json.loads(result.out)["outcome"] == "rolled-back"

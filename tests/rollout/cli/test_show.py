@@ -134,9 +134,9 @@ def test_a_status_of_another_version(shop):
 
 def test_following_without_a_terminal_prints_a_line_a_change(shop):
     status = samples.stepping()
-    shop.then(0.3, lambda: shop.server.put(samples.manifest(status=samples.rolled_back())))
     gone = ("/apis/grayling.dev/v1alpha1", "grayreleases", "shop", "checkout")
-    shop.then(0.6, lambda: shop.server.remove(gone))
+    back = samples.manifest(status=samples.rolled_back())
+    shop.when_watched(lambda: shop.server.put(back), lambda: shop.server.remove(gone))
     result = shop.grayling("status", "checkout", "-w")
     assert result.code == 1
     assert "was deleted" in result.err

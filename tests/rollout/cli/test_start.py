@@ -96,7 +96,7 @@ def test_waiting_for_the_outcome(shop):
         )
         shop.server.put({**found, "status": status.wire()})
 
-    shop.then(0.4, take_back)
+    shop.when_watched(take_back)
     result = shop.grayling("start", "checkout", "--image", "x:1", "--wait")
     assert result.code == 7
     assert "taken back before" in result.out
@@ -116,8 +116,8 @@ class Stacks:
         self.asked.append((stack_file.name, service, image))
         return self.changed
 
-    def render_service(self, stack: str, service: str):
-        self.asked.append((stack, service))
+    def render_service(self, stack_file: Path, service: str):
+        self.asked.append((stack_file.name, service))
         return self.rendered
 
 
@@ -137,7 +137,7 @@ def test_the_stack_file_is_changed_and_that_service_applied(shop, stacks):
     result = in_stack(shop, stacks, editor)
     assert (result.code, result.out) == (0, "shop/checkout: x:2 asked for, declared by stack dev\n")
     assert "Pulumi.dev.yaml: checkout now says x:2" in result.err
-    assert editor.asked == [("Pulumi.dev.yaml", "checkout", "x:2"), ("dev", "checkout")]
+    assert editor.asked == [("Pulumi.dev.yaml", "checkout", "x:2"), ("Pulumi.dev.yaml", "checkout")]
     first, second = [body for _, path, body in shop.server.writes if path.endswith("/checkout")]
     assert first["metadata"]["annotations"]["grayling.dev/requested-by"] == "ann"
     assert "spec" in second

@@ -16,8 +16,12 @@ def shop(world):
     return world
 
 
-def later(world, status, delay=0.3):
-    world.then(delay, lambda: world.server.put(samples.manifest(status=status)))
+def becomes(world, status):
+    return lambda: world.server.put(samples.manifest(status=status))
+
+
+def later(world, status):
+    world.when_watched(becomes(world, status))
 
 
 def test_promoted(shop):
@@ -67,9 +71,12 @@ def test_a_rollback_that_does_not_end(shop):
 
 
 def test_an_api_server_that_restarts_is_waited_for(shop):
-    shop.then(0.2, lambda: setattr(shop.server, "down", True))
-    shop.then(0.8, lambda: setattr(shop.server, "down", False))
-    later(shop, samples.promoted(), 1.0)
+    def restart():
+        shop.server.down = True
+        shop.then(0.6, lambda: setattr(shop.server, "down", False))
+        shop.then(0.8, becomes(shop, samples.promoted()))
+
+    shop.when_watched(restart)
     assert shop.grayling("watch", "checkout").code == 0
 
 
@@ -77,7 +84,7 @@ def test_an_api_server_that_stays_away(shop, monkeypatch):
     from rollout.follow import follow
 
     monkeypatch.setattr("rollout.follow.follow", lambda *given: follow(*given, patience_seconds=0.3))
-    shop.then(0.2, lambda: setattr(shop.server, "down", True))
+    shop.when_watched(lambda: setattr(shop.server, "down", True))
     result = shop.grayling("watch", "checkout")
     assert result.code == 12
     assert "no answer from" in result.err
@@ -97,8 +104,8 @@ def test_nothing_to_wait_for(shop):
 def test_on_a_terminal_the_view_is_live(shop, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("rollout.view.live.REFRESH_SECONDS", 0.05)
-    later(shop, samples.stepping(weight={"desired": 20, "accepted": 20, "observed": 21.3}), 0.2)
-    later(shop, samples.promoted(), 0.5)
+    seen = samples.stepping(weight={"desired": 20, "accepted": 20, "observed": 21.3})
+    shop.when_watched(becomes(shop, seen), becomes(shop, samples.promoted()))
     result = shop.grayling("watch", "checkout")
     assert result.code == 0
     assert "21.3 observed" in result.err
