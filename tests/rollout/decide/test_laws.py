@@ -21,7 +21,7 @@ settings.register_profile(
     "decide",
     deadline=None,
     derandomize=bool(os.environ.get("CI")) or "DECIDE_RANDOM" not in os.environ,
-    max_examples=int(os.environ.get("DECIDE_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("DECIDE_EXAMPLES", "12")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     print_blob=True,
 )
@@ -277,7 +277,7 @@ class AnyWorld(RuleBasedStateMachine):
         return desired in refused or (status.stable is not None and status.stable.revision == desired)
 
 
-AnyWorld.TestCase.settings = settings(QUIET, stateful_step_count=12, max_examples=QUIET.max_examples * 2)
+AnyWorld.TestCase.settings = settings(QUIET, stateful_step_count=12, max_examples=QUIET.max_examples * 3)
 TestAnyWorld = AnyWorld.TestCase
 
 

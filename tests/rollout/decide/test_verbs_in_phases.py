@@ -177,7 +177,7 @@ def test_promote_in_a_step_skips_the_rest():
     assert answered(made, "promote") == "promoting in full"
     made.until(Phase.IDLE)
     assert made.weights == [0, 5, 100, 0]
-    assert made.status.last.outcome is Outcome.PROMOTED_NOT_PROVEN
+    assert made.status.last.outcome is Outcome.PROMOTED
     assert made.status.last.steps[0].ended_at is not None
 
 
