@@ -117,7 +117,6 @@ def begin(ctx: Context) -> Status:
         reason=seen.reason,
         from_version=status.stable,
         to_version=target,
-        proven=bool(ctx.spec.analysis.signals),
     )
     fresh = {"canary": target, "release": release, "step": 0, "gate_passed": -1, "weight": Weight(), "previous": None}
     entered = enter(status, ctx.now, Phase.PREPARING, **fresh, steps=len(ctx.steps), judge="", analysis={})

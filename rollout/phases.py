@@ -112,8 +112,8 @@ def _end_step(ctx: Context) -> Status:
         return verdict.status
     found = ctx.seen.assessment
     status = change_step(verdict.status, ended_at=ctx.now, verdict=str(found.verdict) if found else "not judged")
-    if found is None or found.verdict != "good":
-        status = change_release(status, proven=False)
+    if found is not None and found.verdict == "good":
+        status = change_release(status, proven=True)
     nothing_yet = {"step": status.step + 1, "written_at": None, "verified_at": None, "phase_since": ctx.now}
     status = status.model_copy(update=nothing_yet)
     return write_journal(status, ctx.now, "step-ended", f"step {status.step} of {len(ctx.steps)} ended: {_told(ctx)}")
@@ -205,16 +205,16 @@ def _must_return(ctx: Context) -> str:
 
 
 def _bake_over(ctx: Context) -> Status:
-    proven = bool(ctx.status.release and ctx.status.release.proven)
-    status = change_release(ctx.status, excess_failed_requests=_excess(ctx), verdict_at_end=ctx.status.analysis)
+    found = ctx.seen.assessment
+    earlier = bool(ctx.status.release and ctx.status.release.proven)
+    proven = earlier or (found is not None and found.verdict == "good")
+    excess = found.excess_failed_requests if found else 0.0
+    told = {"proven": proven, "excess_failed_requests": excess, "verdict_at_end": ctx.status.analysis}
+    status = change_release(ctx.status, **told)
     if proven:
         return finish(status, ctx.now, Phase.IDLE, Outcome.PROMOTED, "proven not worse than the version before")
-    told = "nothing spoke against it, but the traffic did not prove it"
-    return finish(status, ctx.now, Phase.IDLE, Outcome.PROMOTED_NOT_PROVEN, told)
-
-
-def _excess(ctx: Context) -> float:
-    return ctx.seen.assessment.excess_failed_requests if ctx.seen.assessment else 0.0
+    reason = "nothing spoke against it, but the traffic did not prove it"
+    return finish(status, ctx.now, Phase.IDLE, Outcome.PROMOTED_NOT_PROVEN, reason)
 
 
 def rolling_back(ctx: Context) -> Status:

@@ -140,7 +140,7 @@ class Release(Model):
     from_version: Version | None = None
     to_version: Version
     steps: list[StepRecord] = Field(default_factory=list)
-    proven: bool = True
+    proven: bool = Field(default=False, description="the judge found it good at the end of a step or of the bake")
     outcome: Outcome | None = None
     outcome_reason: str = ""
     ended_at: Time | None = None
