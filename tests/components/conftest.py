@@ -1,0 +1,49 @@
+"""What the tests of the declaring half share: the smallest stack, and the rendered stacks of this repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components.platform import Platform
+from components.render import render
+from components.stackfile import StackFile, find
+
+ROOT = Path(__file__).parents[2]
+STACKS = ("local", "dev", "staging", "prod")
+
+
+def small(**sections):
+    """The shortest configuration that is right, with sections put over it."""
+    return {"environment": {"tier": "local", "namespace": "shop", "owners": ["platform"]}, **sections}
+
+
+def read(**sections) -> Platform:
+    return Platform.read(small(**sections), stack="test", source="stacks/Pulumi.test.yaml")
+
+
+@pytest.fixture(scope="session", params=STACKS)
+def stack(request) -> StackFile:
+    return find(request.param, ROOT)
+
+
+@pytest.fixture(scope="session")
+def rendered(stack):
+    return render(stack)
+
+
+@pytest.fixture(scope="session")
+def platform(stack) -> Platform:
+    config, _ = stack.config()
+    sections = {key.removeprefix("grayling:"): value for key, value in config.items() if key.startswith("grayling:")}
+    return Platform.read(sections, stack=stack.stack, source=stack.source)
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """An empty project folder with the program of this repository."""
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: grayling\nruntime: python\nstackConfigDir: stacks\n")
+    (tmp_path / "__main__.py").write_text((ROOT / "__main__.py").read_text())
+    return tmp_path
