@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from kube.errors import ConflictError, KubeError, NotFoundError
 from kube.kinds import CONFIG_MAP
-from rollout.actions import Finalize, Shift
+from rollout.actions import Finalize, KeepRecord, Shift
 from rollout.context import Context
 from rollout.decide import decide
 from rollout.desire import weights_of
@@ -255,6 +255,8 @@ class Worker:
         if isinstance(action, Shift):
             self._written_at = self.parts.clock()
             self._wake.set()
+        elif isinstance(action, KeepRecord):
+            self._recorded = action.release.id
         elif isinstance(action, Finalize):
             self._gone = True
 
