@@ -72,6 +72,23 @@ def test_entry_points(monkeypatch, capsys, entry, name):
     assert capsys.readouterr().out.startswith(f"Usage: {name} ")
 
 
+@pytest.mark.parametrize(
+    ("entry", "variable", "words", "offered"),
+    [
+        ("main", "_GRAYLING_COMPLETE", "grayling rel", "plain,release\n"),
+        ("kubectl_plugin", "_KUBECTL_GRAYLING_COMPLETE", "kubectl-grayling pau", "plain,pause\n"),
+    ],
+)
+def test_completion_at_work(monkeypatch, capsys, entry, variable, words, offered):
+    monkeypatch.setattr(sys, "argv", ["grayling"])
+    monkeypatch.setenv(variable, "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", "1")
+    with pytest.raises(SystemExit):
+        getattr(grayling, entry)()
+    assert capsys.readouterr().out == offered
+
+
 def test_the_declaring_half_is_reached_through_its_contract(monkeypatch, tmp_path):
     versions = ModuleType("components.versions")
     versions.set_image = lambda file, service, image: (file, service, image) == (tmp_path, "checkout", "x:2")

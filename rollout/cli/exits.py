@@ -6,6 +6,7 @@ stdout is data; everything said here goes to stderr, in one line.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -62,12 +63,18 @@ def run(command: click.Command, arguments: Sequence[str] | None, *, prog_name: s
             args=None if arguments is None else list(arguments),
             prog_name=prog_name,
             standalone_mode=False,
+            complete_var=completion_variable(prog_name),
             obj=session,
             **settings,
         )
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
         return _tell(error, session)
     return answer if isinstance(answer, int) else ExitCode.DONE
+
+
+def completion_variable(prog_name: str) -> str:
+    """The environment variable that makes a program complete; `kubectl grayling` has a blank that no variable can."""
+    return f"_{re.sub(r'[^A-Za-z0-9]+', '_', prog_name).upper()}_COMPLETE"
 
 
 def _tell(error: BaseException, session: Session) -> int:

@@ -10,6 +10,7 @@ from rollout.cli.exits import Session, run
 from rollout.cli.options import whoami
 from tests.rollout import samples
 
+BIG = ("aiohttp", "kubernetes", "numpy", "rich", "scipy", "structlog")
 HEAVY = ("aiohttp", "kubernetes", "numpy", "pulumi", "pydantic", "rich", "scipy", "structlog", "yaml", "jinja2")
 
 
@@ -28,6 +29,19 @@ def test_help_imports_nothing_heavy(module):
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["status", "checkout"], ["history", "checkout"]])
+def test_reading_commands_import_no_big_client(world, arguments):
+    world.put(samples.manifest(status=samples.stepping()))
+    probe = (
+        "import sys; from rollout.cli import cli;"
+        f"cli.main({arguments!r}, standalone_mode=False);"
+        f"print([name for name in {BIG!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    assert "checkout" in done.stdout or "ID" in done.stdout
 
 
 def completed(world, monkeypatch, words, **environment):
