@@ -14,7 +14,10 @@ MOST = 5
 """Edges judged at most."""
 
 ENOUGH = 40
-"""Requests to have seen before edges are chosen."""
+"""Requests of both arms to have seen before edges are chosen."""
+
+ENOUGH_HISTORY = 400
+"""Requests of stable alone before they are chosen ahead of the canary."""
 
 _SLOW_SHARES = (0.5, 0.2, 0.05)
 _FURTHER = (1.0, 3.0)

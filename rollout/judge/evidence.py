@@ -13,11 +13,13 @@ from rollout.judge.combination import combined
 from rollout.judge.confidence import RatioSequences
 from rollout.judge.counting import Bools, Counts
 from rollout.judge.gross import GrossBank
+from rollout.judge.heterogeneity import PRIOR_PODS, PRIOR_SPREAD, PRIOR_TEMPER, Noise
 from rollout.judge.ledger import Ledger
 from rollout.judge.onset import Floats, Indices, OnsetPrior
 from rollout.judge.policy import JudgePolicy, SignalKind
 from rollout.judge.ratio import RatioBank, pod_effects
 from rollout.judge.tally import REQUEST_KINDS, Tally
+from rollout.looks import SignalLook
 
 GROSS_SHARE = 0.75
 """Weight of the gross-fault test in its signal; the ratio test has the rest."""
@@ -30,15 +32,6 @@ BOUND_LEVEL = 0.975
 
 SHOWS_SECONDS = 5.0
 """Stable traffic within this time would have shown a shared fault."""
-
-PRIOR_SPREAD = 0.3
-"""Standard deviation of the log rate between healthy pods, while history does not tell it."""
-
-PRIOR_PODS = 5
-"""Pods that the prior spread is taken to rest on: its tails are Student's with 4 degrees of freedom."""
-
-PRIOR_TEMPER = 0.25
-"""Exponent of the likelihood while history does not tell how clumped failures are (retries, noisy neighbours)."""
 
 RATIO_STATE = ("nodes", "temper", "log_null", "log_fault", "elapsed")
 GROSS_STATE = ("log_fault", "log_shared", "temper", "elapsed")
@@ -54,6 +47,7 @@ class Fresh:
         tally: the look's increments.
         at: seconds since the epoch.
         seconds: time since the signal's look before.
+        source: the look itself, with its pods.
         judged: positions of the judged edges among the source's, -1 for a lost one; None unless latency.
     """
 
@@ -61,6 +55,7 @@ class Fresh:
     tally: Tally
     at: float
     seconds: float
+    source: SignalLook
     judged: Indices | None = None
 
     def slow_at(self, slow: Floats) -> Floats:
@@ -107,6 +102,16 @@ class Evidence:
         if self._policy.signals[index].kind is SignalKind.LATENCY:
             return slots[: len(self.edges[index])]
         return slots
+
+    def calibrate(self, index: int, noise: Noise) -> None:
+        """Take over what stable's pods have taught: eta from now on, the pod effects only before the first bet."""
+        slots = self.slots(index)
+        if not slots:
+            return
+        rows = slice(slots.start, slots.stop)
+        self.ratio.temper[rows] = noise.tempers()
+        if not self.ratio.elapsed[rows].any():
+            self.ratio.nodes[rows] = noise.nodes()
 
     def bet(self, looks: Sequence[Fresh], ledgers: Sequence[Ledger]) -> None:
         """Take in one look of some signals, each at most once."""
@@ -188,7 +193,8 @@ class Evidence:
         bound = upper_rate(books, whole)
         floor = np.array([max(signal.effective_floor, 1e-6) for signal in signals])
         tolerance = np.array([signal.tolerance for signal in signals])
-        healthy = np.minimum(np.maximum(tolerance * bound, floor), np.where(whole, 0.9, np.inf))
+        seen = np.array([float(book.noise.worst[0]) for book in books])
+        healthy = np.minimum(np.maximum.reduce([tolerance * bound, floor, seen]), np.where(whole, 0.9, np.inf))
         self.gross.bet(
             rows,
             _counts(np.concatenate([_columns(look) for look in looks], axis=1), whole),

@@ -6,6 +6,7 @@ sums goes on as if it had never stopped.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,11 +16,12 @@ from rollout.judge.combination import RunUp, combined, e_bh
 from rollout.judge.conclusion import Conviction, Docket, conclude
 from rollout.judge.evidence import Evidence, Fresh
 from rollout.judge.guards import guard_reason, sure_excess
+from rollout.judge.heterogeneity import Noise
 from rollout.judge.ledger import Ledger
 from rollout.judge.policy import JudgePolicy, SignalKind
-from rollout.judge.tally import REQUEST_KINDS, Tally, tally_of
+from rollout.judge.tally import REQUEST_KINDS, Tally, shares_of, tally_of
 from rollout.judge.verdicts import Assessment
-from rollout.looks import SignalLook, SourceStatus
+from rollout.looks import Arm, SignalLook, SourceStatus
 
 HEALTHY_SPREAD = 0.3
 """Standard deviation of the log rate between healthy pods that a blast budget allows for."""
@@ -51,13 +53,8 @@ class Judge:
         Raises:
             KeyError: a look is of a signal that the policy does not have.
         """
-        for index, look in self._news(looks):
-            book = self._books[index]
-            book.seen_at, book.status = look.at, look.status
-            if look.status is SourceStatus.OK:
-                tally = tally_of(self._policy.signals[index].kind, look)
-                book.history.add(tally.stable)
-                book.counted_at = look.at
+        for batch in _rounds(self._news(map(_stable_only, looks))):
+            self._take_in(batch)
 
     def begin_step(self) -> None:
         """Say that a new step begins: its traffic share must be certified anew, and its crashes are counted from 0.
@@ -115,6 +112,7 @@ class Judge:
             self._evidence.bet(judged, self._books)
             self._log_e = self._evidence.log_e()
         for look in fresh:
+            self._learn_noise(look)
             book = self._books[look.index]
             certify(self._policy, look, book)
             if look.judged is not None and book.started:
@@ -122,6 +120,15 @@ class Judge:
             book.settle(look.tally, look.at)
         if judged:
             self._decide(max(look.at for look in judged))
+
+    def _learn_noise(self, look: Fresh) -> None:
+        """Let stable's pods teach, after the look was judged by what they taught before."""
+        signal, noise = self._policy.signals[look.index], self._books[look.index].noise
+        shares = shares_of(signal.kind, look.source, look.judged)
+        if shares.failed.shape[1] == noise.rows and noise.add(
+            look.at, look.seconds, shares, whole=signal.kind in REQUEST_KINDS
+        ):
+            self._evidence.calibrate(look.index, noise)
 
     def _open(self, index: int, look: SignalLook) -> Fresh | None:
         """Prepare a look for the evidence; None when its source had nothing to say."""
@@ -133,10 +140,10 @@ class Judge:
         seconds = book.seconds_since(look.at, tally)
         book.lately(tally, look.at)
         if signal.kind is not SignalKind.LATENCY:
-            return Fresh(index, tally, look.at, seconds)
+            return Fresh(index, tally, look.at, seconds, look)
         self._choose_edges(index, look, tally)
         judged = edges.positions(tuple(self._evidence.edges[index]), look.edges_seconds)
-        return Fresh(index, tally, look.at, seconds, judged)
+        return Fresh(index, tally, look.at, seconds, look, judged)
 
     def _choose_edges(self, index: int, look: SignalLook, tally: Tally) -> None:
         """Fix a latency signal's edges, from stable's history and this look's requests, all arms pooled."""
@@ -145,11 +152,13 @@ class Judge:
             part for part in (book.history, tally.stable, tally.canary) if part.slow.size == len(look.edges_seconds)
         ]
         requests = sum(part.size for part in parts)
-        if self._evidence.edges[index] or not look.edges_seconds or not book.started or requests < edges.ENOUGH:
+        enough = edges.ENOUGH if book.started else edges.ENOUGH_HISTORY
+        if self._evidence.edges[index] or not look.edges_seconds or requests < enough:
             return
         threshold = self._policy.signals[index].threshold_seconds
         slow = np.sum([part.slow for part in parts], axis=0)
-        self._evidence.edges[index] = edges.choose_edges(look.edges_seconds, slow, requests, threshold)
+        chosen = edges.choose_edges(look.edges_seconds, slow, requests, threshold)
+        self._evidence.edges[index], book.noise = chosen, Noise.of(len(chosen))
 
     def _goods(self) -> list[float]:
         return [
@@ -198,6 +207,10 @@ class Judge:
             if reason is not None:
                 return signal.name, reason
         return None
+
+
+def _stable_only(look: SignalLook) -> SignalLook:
+    return replace(look, pods={name: pod for name, pod in look.pods.items() if pod.arm is Arm.STABLE})
 
 
 def _rounds(news: Iterator[tuple[int, SignalLook]]) -> Iterator[list[tuple[int, SignalLook]]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rollout.judge.heterogeneity import Noise
 from rollout.judge.onset import Floats
 from rollout.judge.tally import Part, Tally
 from rollout.looks import SourceStatus
@@ -75,6 +76,7 @@ class Ledger:
         excess: canary failures minus those that stable's rate explains.
         expected: failures that stable's rate explains.
         judged_slow: slow requests at the judged edges, canary and stable, shape (2, judged); latency only.
+        noise: what stable's pods teach about healthy differences and clumps.
         log_good: log likelihood ratios for promotion, shape (edges or 1, alternatives).
     """
 
@@ -94,6 +96,7 @@ class Ledger:
     excess: float = 0.0
     expected: float = 0.0
     judged_slow: Floats = field(default_factory=lambda: np.zeros((2, 0)))
+    noise: Noise = field(default_factory=Noise)
     log_good: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
     def seconds_since(self, at: float, tally: Tally) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 from rollout.judge.combination import RunUp
 from rollout.judge.conclusion import Conviction
 from rollout.judge.evidence import Evidence
+from rollout.judge.heterogeneity import Noise
 from rollout.judge.ledger import Ledger, Sums
 from rollout.judge.policy import JudgePolicy
 from rollout.judge.state import StateError, decode, encode
@@ -56,6 +57,7 @@ def _book(signals: dict[str, Any], name: str, kind: str) -> Ledger:
         return Ledger()
     fields = dict(saved["book"])
     fields["status"] = SourceStatus(fields["status"])
+    fields["noise"] = Noise(**fields["noise"])
     fields |= {key: Sums(**fields[key]) for key in _SUMS}
     return Ledger(**fields)
 

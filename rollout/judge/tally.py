@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rollout.judge.onset import Floats
+from rollout.judge.onset import Floats, Indices
 from rollout.judge.policy import SignalKind
 from rollout.looks import Arm, PodLook, SignalLook
 
@@ -44,6 +44,39 @@ class Tally:
     canary: Part
     stable: Part
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PodShares:
+    """What each of stable's pods did in a look.
+
+    Attributes:
+        names: of the pods.
+        failed: failures, or slow requests at each judged edge, shape (pods, rows).
+        size: requests or pod-seconds, shape (pods,).
+    """
+
+    names: tuple[str, ...]
+    failed: Floats
+    size: Floats
+
+
+def shares_of(kind: SignalKind, look: SignalLook, judged: Indices | None) -> PodShares:
+    """Stable's pods apart; `judged` are the positions of the judged edges, None unless latency."""
+    pods = [(name, pod) for name, pod in look.pods.items() if pod.arm is Arm.STABLE]
+    if judged is not None:
+        width = len(look.edges_seconds) + 1
+        pods = [(name, pod) for name, pod in pods if len(pod.latency_counts) == width]
+        counts = np.array([pod.latency_counts for _, pod in pods], dtype=np.float64).reshape(len(pods), width)
+        slow = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]
+        failed = np.where(judged < 0, 0.0, slow[:, judged])
+        return PodShares(tuple(name for name, _ in pods), failed, counts.sum(axis=1))
+    failures = [float(_failures(kind, pod)) for _, pod in pods]
+    if kind is SignalKind.ERRORS:
+        sizes = [max(float(pod.requests), failed) for (_, pod), failed in zip(pods, failures, strict=True)]
+    else:
+        sizes = [max(pod.exposure_seconds, 0.0) for _, pod in pods]
+    return PodShares(tuple(name for name, _ in pods), np.array(failures).reshape(len(pods), 1), np.array(sizes))
 
 
 def tally_of(kind: SignalKind, look: SignalLook) -> Tally:

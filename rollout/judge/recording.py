@@ -1,0 +1,156 @@
+"""Recordings: what the judge of a release saw, as JSON Lines that outlive the release.
+
+The first line is a header, every further one a look:
+
+    {"format": "grayling.recording/1", "interval_seconds": 15, "latency_edges_seconds": [0.1, 1], "canary_share": 0.1}
+    {"t": 15.0, "phase": "history", "pods": {"p1": {"arm": "stable", "age_seconds": 900, "requests": 300,
+     "errors": {"5xx": 1}, "latency_counts": [290, 9, 1], "gauges": {"memory_bytes": 1.0e8}}}}
+
+Counts are increments since the look before. "history" looks teach, "release" looks are judged. Optional in a pod:
+"crashes" and "exposure_seconds" (else the time since the look before).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rollout.looks import Arm, PodLook
+
+FORMAT = "grayling.recording/1"
+"""Name and version of the format."""
+
+Phase = Literal["history", "release"]
+
+
+class RecordingError(ValueError):
+    """A recording cannot be read; the message says which line and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLook:
+    """One look of all pods.
+
+    Attributes:
+        at: seconds, from any origin.
+        phase: whether it teaches or is judged.
+        pods: increments by pod name.
+    """
+
+    at: float
+    phase: Phase
+    pods: Mapping[str, PodLook]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A release as its judge saw it.
+
+    Attributes:
+        interval_seconds: usual time between looks.
+        edges_seconds: upper edges of the latency buckets; empty without a histogram.
+        canary_share: the canary's weight when the recording began.
+        looks: in the order of time.
+    """
+
+    interval_seconds: float
+    edges_seconds: tuple[float, ...]
+    canary_share: float
+    looks: tuple[RecordedLook, ...]
+
+
+def parse(lines: Iterable[str]) -> Recording:
+    """Read a recording.
+
+    Raises:
+        RecordingError: a line is not what the format says.
+    """
+    numbered = [(number, text) for number, text in enumerate(lines, start=1) if text.strip()]
+    if not numbered:
+        raise RecordingError(f'line 1: a recording begins with {{"format": "{FORMAT}"}}, found nothing')
+    header = _object(*numbered[0])
+    if header.get("format") != FORMAT:
+        raise RecordingError(f"line 1: format is {header.get('format')!r}, this version reads {FORMAT!r}")
+    try:
+        interval = float(header.get("interval_seconds", 15.0))
+        edges = tuple(float(edge) for edge in header.get("latency_edges_seconds", ()))
+        share = float(header.get("canary_share", 0.0))
+    except (TypeError, ValueError) as error:
+        raise RecordingError(f"line 1: {error}") from error
+    return Recording(interval, edges, share, tuple(_looks(numbered[1:], interval)))
+
+
+def header_line(interval_seconds: float, edges_seconds: Iterable[float], canary_share: float) -> str:
+    """The first line of a recording, without a line end."""
+    header = {
+        "format": FORMAT,
+        "interval_seconds": interval_seconds,
+        "latency_edges_seconds": list(edges_seconds),
+        "canary_share": canary_share,
+    }
+    return json.dumps(header)
+
+
+def look_line(look: RecordedLook) -> str:
+    """A look as a line, without a line end; what is empty is left out."""
+    pods = {name: _plain(pod) for name, pod in look.pods.items()}
+    return json.dumps({"t": look.at, "phase": look.phase, "pods": pods}, separators=(",", ":"))
+
+
+def _plain(pod: PodLook) -> dict[str, Any]:
+    told = {
+        "age_seconds": pod.age_seconds,
+        "exposure_seconds": pod.exposure_seconds,
+        "requests": pod.requests,
+        "errors": dict(pod.errors),
+        "latency_counts": list(pod.latency_counts),
+        "crashes": pod.crashes,
+        "gauges": dict(pod.gauges),
+    }
+    return {"arm": str(pod.arm)} | {key: value for key, value in told.items() if value}
+
+
+def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[RecordedLook]:
+    before: float | None = None
+    for number, text in numbered:
+        told = _object(number, text)
+        try:
+            at = float(told["t"])
+            seconds = interval if before is None else max(at - before, 0.0)
+            pods = {name: _pod(pod, seconds) for name, pod in told["pods"].items()}
+            phase = _phase(told.get("phase", "release"))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RecordingError(f"line {number}: {error!r} in a look; it needs t, phase and pods") from error
+        before = at
+        yield RecordedLook(at, phase, pods)
+
+
+def _phase(value: object) -> Phase:
+    if value == "history":
+        return "history"
+    if value == "release":
+        return "release"
+    raise ValueError(f"phase is {value!r}, expected history or release")
+
+
+def _pod(told: Mapping[str, Any], seconds: float) -> PodLook:
+    return PodLook(
+        arm=Arm(told["arm"]),
+        age_seconds=float(told.get("age_seconds", 0.0)),
+        exposure_seconds=float(told.get("exposure_seconds", seconds)),
+        requests=int(told.get("requests", 0)),
+        errors={str(name): int(count) for name, count in told.get("errors", {}).items()},
+        latency_counts=tuple(int(count) for count in told.get("latency_counts", ())),
+        crashes=int(told.get("crashes", 0)),
+        gauges={str(name): float(value) for name, value in told.get("gauges", {}).items()},
+    )
+
+
+def _object(number: int, text: str) -> dict[str, Any]:
+    try:
+        told = json.loads(text)
+    except ValueError as error:
+        raise RecordingError(f"line {number}: not JSON ({error})") from error
+    if not isinstance(told, dict):
+        raise RecordingError(f"line {number}: expected an object, found {type(told).__name__}")
+    return told
