@@ -63,11 +63,15 @@ def is_available(deployment: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Works on one API server; ``node`` is the name of its only node."""
+    """Works on one API server; ``node`` is the name of its only node.
+
+    ``failing`` says which daemon keeps dying and how, or nothing: then waiting is of no use.
+    """
 
     api: Api
     node: str
     timeout_s: float = TIMEOUT_S
+    failing: Callable[[], str] = lambda: ""
 
     def wait_for_api(self) -> None:
         """Wait until the API server calls itself ready."""
@@ -99,14 +103,17 @@ class Bootstrap:
         return lambda: bool(self.api.apply(path_of(manifest), manifest))
 
     def _wait(self, what: str, daemon: str, ready: Callable[[], bool]) -> None:
-        deadline, last = time.monotonic() + self.timeout_s, ""
-        while time.monotonic() < deadline:
+        deadline, last, dying = time.monotonic() + self.timeout_s, "", ""
+        while time.monotonic() < deadline and not dying:
             try:
                 if ready():
                     return
             except (ApiError, UnreachableError) as error:
                 last = f": {error}"
+            dying = self.failing()
             time.sleep(POLL_S)
+        if dying:
+            raise StartError(f"{what} cannot get ready: {dying}")
         raise StartError(
             f"{what} was not ready within {self.timeout_s:.0f} s{last}. See `grayling sandbox logs {daemon}`, "
             "then run `grayling sandbox up` again: it goes on where it stopped."

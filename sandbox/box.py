@@ -36,6 +36,7 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?")
 DAEMON_USERS = ("controller-manager", "scheduler", "kube-proxy", "kubelet")
 STOP_PATIENCE_S = 30.0
 QUICK_S = 2.0
+HOPELESS_RESTARTS = 6
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,12 @@ class Sandbox:
             SandboxError: what stands in the way and what to do about it.
         """
         told = progress or Lines()
-        preflight.check(preflight.Machine.look(self.state.root))
+        if self._is_up():
+            told.say(f"sandbox {self.name} is up already")
+            return
+        if self.status().state in {"absent", "stopped"}:
+            preflight.check(preflight.Machine.look(self.state.root))
         with self._locked(told):
-            if self._is_up():
-                told.say(f"sandbox {self.name} is up already")
-                return
             stock = self._prepare(told)
             box = self._ensure_box(stock)
             network.connect(box.link, box.pid)
@@ -235,7 +237,16 @@ class Sandbox:
 
     def _bootstrap(self, box: Record, timeout_s: float = 120.0) -> Bootstrap:
         api = Api(box.link.node, API_PORT, self.state.pki, timeout_s=min(timeout_s, 10.0))
-        return Bootstrap(api, box.node, timeout_s)
+        return Bootstrap(api, box.node, timeout_s, self._failing)
+
+    def _failing(self) -> str:
+        """Return which daemon keeps dying with the end of its log, or nothing."""
+        for daemon in self._daemons():
+            if daemon["restarts"] >= HOPELESS_RESTARTS:
+                log = self.state.logs / f"{daemon['name']}.log"
+                last = " / ".join(log.read_text(errors="replace").splitlines()[-2:])
+                return f"{daemon['name']} died {daemon['restarts']} times; {log} ends with: {last[-400:]}"
+        return ""
 
     def _daemons(self) -> list[dict[str, Any]]:
         try:

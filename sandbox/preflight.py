@@ -17,6 +17,7 @@ from pathlib import Path
 from sandbox.errors import INSTEAD, RefusedError
 
 LEAST_FREE = 8 * 1024**3
+WATCHERS_OF_A_NODE = 24
 MODULES = ("overlay", "br_netfilter", "veth", "nf_tables", "nf_conntrack")
 NAMESPACES = ("mnt", "net", "pid")
 PROCESSORS = ("x86_64", "aarch64")
@@ -32,6 +33,7 @@ class Machine:
     free_bytes: int
     disk: Path
     missing_features: tuple[str, ...] = ()
+    free_watchers: int = 10_000
 
     @classmethod
     def look(cls, disk: Path, system: str = "") -> Machine:
@@ -39,8 +41,10 @@ class Machine:
         name = system or platform.system()
         existing = next(path for path in (disk, *disk.parents) if path.exists())
         root = os.geteuid() == 0
-        missing = _missing_features() if name == "Linux" and root else ()
-        return cls(name, os.geteuid(), platform.machine(), shutil.disk_usage(existing).free, existing, missing)
+        free = shutil.disk_usage(existing).free
+        if name != "Linux" or not root:
+            return cls(name, os.geteuid(), platform.machine(), free, existing)
+        return cls(name, 0, platform.machine(), free, existing, _missing_features(), _free_watchers())
 
 
 def check(machine: Machine) -> None:
@@ -74,7 +78,29 @@ def refusals(machine: Machine) -> list[str]:
             f"{machine.free_bytes / 1024**3:.1f} GiB are free where {machine.disk} lies and a sandbox needs "
             f"{LEAST_FREE / 1024**3:.0f}. Free some, point XDG_CACHE_HOME and XDG_STATE_HOME elsewhere, or {INSTEAD}."
         )
+    if machine.free_watchers < WATCHERS_OF_A_NODE:
+        found.append(
+            f"{max(machine.free_watchers, 0)} file watchers are left to root and a node needs {WATCHERS_OF_A_NODE}. "
+            "Take another sandbox down, allow more with `sysctl fs.inotify.max_user_instances=1024`, "
+            f"or {INSTEAD}."
+        )
     return found
+
+
+def _free_watchers() -> int:
+    """Return how many more inotify instances root may make; without one the kubelet starts and dies for ever."""
+    allowed = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    return allowed - sum(_watchers(process) for process in Path("/proc").iterdir() if process.name.isdigit())
+
+
+def _watchers(process: Path) -> int:
+    """Return how many a process of root holds; a process may end while it is looked at."""
+    try:
+        if process.stat().st_uid != 0:
+            return 0
+        return sum(str(handle.readlink()) == "anon_inode:inotify" for handle in (process / "fd").iterdir())
+    except OSError:
+        return 0
 
 
 def _missing_features() -> tuple[str, ...]:

@@ -1,0 +1,66 @@
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import ApiError
+from sandbox.provisioner import STORAGE_CLASS, Provisioner, is_released, wants_volume
+
+
+def claim(**spec: Any) -> dict[str, Any]:
+    wanted = {
+        "storageClassName": STORAGE_CLASS,
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    return {"metadata": {"name": "data", "namespace": "shop", "uid": "u1"}, "spec": {**wanted, **spec}}
+
+
+class Memory:
+    """An API server with claims and volumes alone."""
+
+    def __init__(self) -> None:
+        self.claims: list[dict[str, Any]] = []
+        self.volumes: dict[str, dict[str, Any]] = {}
+
+    def get(self, path: str) -> dict[str, Any]:
+        return {"items": self.claims if "claims" in path else list(self.volumes.values())}
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        if method == "DELETE":
+            self.volumes.pop(path.rpartition("/")[2])
+        elif body is not None and body["metadata"]["name"] in self.volumes:
+            raise ApiError(409, "exists")
+        elif body is not None:
+            self.volumes[body["metadata"]["name"]] = body
+        return {}
+
+
+def test_a_pending_claim_gets_a_folder_open_to_all_and_a_volume_bound_to_it(tmp_path: Path) -> None:
+    api = Memory()
+    api.claims.append(claim())
+    Provisioner(api, tmp_path).look()  # type: ignore[arg-type]
+    Provisioner(api, tmp_path).look()  # type: ignore[arg-type]
+    volume = api.volumes["pvc-u1"]
+    assert volume["spec"]["claimRef"]["uid"] == "u1"
+    assert volume["spec"]["hostPath"]["path"] == str(tmp_path / "pvc-u1")
+    assert (tmp_path / "pvc-u1").stat().st_mode & 0o777 == 0o777
+
+
+def test_claims_of_others_bound_ones_and_dying_ones_are_left_alone() -> None:
+    assert not wants_volume(claim(storageClassName="fast"))
+    assert not wants_volume(claim(volumeName="pv"))
+    dying = claim()
+    dying["metadata"]["deletionTimestamp"] = "now"
+    assert not wants_volume(dying)
+
+
+def test_a_released_volume_goes_with_its_folder(tmp_path: Path) -> None:
+    api = Memory()
+    api.claims.append(claim())
+    provisioner = Provisioner(api, tmp_path)  # type: ignore[arg-type]
+    provisioner.look()
+    api.claims.clear()
+    api.volumes["pvc-u1"]["status"] = {"phase": "Released"}
+    provisioner.look()
+    assert api.volumes == {}
+    assert not (tmp_path / "pvc-u1").exists()
+    assert not is_released({"spec": {"storageClassName": "fast"}, "status": {"phase": "Released"}})
