@@ -1,7 +1,7 @@
 """The cluster that cluster tests share: a sandbox of the test run's own, or one that you name.
 
-``GRAYLING_TEST_CONTEXT`` (with ``KUBECONFIG``) uses a cluster of yours and starts nothing; ``GRAYLING_TEST_BOX`` names the
-sandbox; ``GRAYLING_TEST_KEEP=1`` leaves it running for the next run.
+``GRAYLING_TEST_CONTEXT`` (with ``KUBECONFIG``) uses a cluster of yours and starts nothing; ``GRAYLING_TEST_BOX`` names
+the sandbox; ``GRAYLING_TEST_KEEP=1`` leaves it running for the next run.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sandbox.box import Sandbox
 
+PULUMI = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
+
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("repeatable")
 
@@ -25,7 +27,7 @@ settings.load_profile("repeatable")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests without a cluster come first; those for a CLI that is not here say why they do not run."""
     items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
-    missing = [name for name in ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes") if not shutil.which(name)]
+    missing = [name for name in PULUMI if not shutil.which(name)]
     for item in items:
         if missing and item.get_closest_marker("pulumi"):
             item.add_marker(pytest.mark.skip(reason=f"not on PATH: {', '.join(missing)}"))

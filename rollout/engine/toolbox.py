@@ -10,10 +10,13 @@ import aiohttp
 
 from rollout.drivers.gateway import GatewayDriver
 from rollout.engine.worker import Parts
+from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
 from rollout.sources.fetch import DirectFetch, Fetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource
+from rollout.sources.hub import PrometheusHub
 from rollout.sources.kubernetes import KubernetesSource
 from rollout.sources.pods import PodsSource
+from rollout.sources.prometheus import PrometheusSource
 from rollout.spec import Signal, SourceName, Spec
 
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from rollout.drivers import Driver
     from rollout.engine.world import World
     from rollout.sources import Source
-    from rollout.sources.prometheus import PrometheusHub
 
 
 @dataclass(slots=True)
@@ -73,14 +75,12 @@ class Toolbox:
         if name is SourceName.PODS:
             return PodsSource(self.fetch, signals)
         if name is SourceName.PROMETHEUS:
-            from rollout.sources.prometheus import PrometheusSource
-
             return PrometheusSource(self._hub(spec.sources.prometheus or ""), signals)
         return KubernetesSource(signals)
 
     def _hub(self, url: str) -> PrometheusHub:
         if url not in self.hubs:
-            from rollout.sources.prometheus import PrometheusHub
-
-            self.hubs[url] = PrometheusHub(url, self.session)
+            inside = self.cluster.connection.in_cluster
+            ask: Ask = DirectAsk(self.session, url) if inside else ProxyAsk(self.cluster, url)
+            self.hubs[url] = PrometheusHub(ask)
         return self.hubs[url]

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rollout.drivers.gateway import GatewayDriver
-
 from rollout.engine.run import Controller
 from rollout.engine.worker import Parts
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
