@@ -90,8 +90,8 @@ def _of_container(pod: Manifest, container: Manifest, age: float | None) -> _Pro
     if reason in _HOPELESS:
         return _Problem(f"{reason}: {who}, image {container.get('image', '?')}: {said}", 9, fatal=True)
     if reason in _PULL:
-        fatal = any(sign in said.lower() for sign in _REFUSED_IMAGE) or (age or 0.0) >= PULL_PATIENCE_SECONDS
-        fatal = fatal and reason == "ImagePullBackOff"
+        refused = reason == "ImagePullBackOff" and any(sign in said.lower() for sign in _REFUSED_IMAGE)
+        fatal = refused or (age or 0.0) >= PULL_PATIENCE_SECONDS
         return _Problem(f"{reason}: {who}, image {container.get('image', '?')}: {said}", 7, fatal)
     ended = newest_end(container)
     if ended.get("exitCode") or (ended and not _is_init(pod, container)):
@@ -118,9 +118,10 @@ def _ended(pod: Manifest, container: Manifest, ended: dict[str, Any], waiting: s
     if said := _short(ended.get("message", "")):
         how += f": {said}"
     word = waiting if waiting == "CrashLoopBackOff" else "Crashed"
+    lies_dead = word != "Crashed" or "terminated" in (container.get("state") or {})
     who = f"container {container['name']} of pod {pod['metadata']['name']}"
     text = f"{word}: {who} ended with {how}; restarted {restarts} times"
-    return _Problem(text, 7, fatal=word == "CrashLoopBackOff" and restarts >= LOOP_RESTARTS)
+    return _Problem(text, 7, fatal=lies_dead and restarts >= LOOP_RESTARTS)
 
 
 def _is_init(pod: Manifest, container: Manifest) -> bool:

@@ -1,10 +1,10 @@
 """Reading the few wanted families out of a page in Prometheus' text format, fast.
 
 A release samples every pod four times a second, so this is the hottest code of a source. Measured on a page of 362
-lines (19 kB, 67 of them wanted) on the machine the benchmarks ran on: prometheus_client's parser 3,690 µs, one regular
-expression over the page 158 µs, jumping from name to name 111 µs, splitting into lines and looking at their beginnings
-47 µs. The last is used; what stands before the value of a line is the same scrape after scrape, so its labels are
-parsed once and remembered.
+lines (19 kB, 67 of them wanted), best of 60: prometheus_client's parser 3,690 µs, one regular expression over the page
+155 µs, jumping from name to name 108 µs, splitting into lines and looking at their beginnings 45 µs. The last is used;
+what stands before the value of a line is the same scrape after scrape, so its labels are parsed once and remembered.
+Names, labels and values of that page together take 86 µs.
 """
 
 from __future__ import annotations

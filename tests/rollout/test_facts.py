@@ -61,6 +61,7 @@ def test_a_registry_that_does_not_answer_is_given_a_minute():
     status = waiting("ImagePullBackOff", PULL + "dial tcp: i/o timeout")
     assert not facts_of(status, started=T - 30, now=T).fatal
     assert facts_of(status, started=T - 61, now=T).fatal
+    assert facts_of(waiting("ErrImagePull", "i/o timeout"), started=T - 61, now=T).fatal
 
 
 def ended(code: int, reason: str = "Error", message: str = "") -> dict[str, Any]:
@@ -87,6 +88,11 @@ def ended(code: int, reason: str = "Error", message: str = "") -> dict[str, Any]
                 "CrashLoopBackOff: container app of pod p ended with exit code 137, OOMKilled: "
                 "over its memory limit of 64Mi; restarted 4 times"
             ),
+        ),
+        (
+            container(ready=False, restarts=2, state=ended(1)),
+            True,
+            "Crashed: container app of pod p ended with exit code 1; restarted 2 times",
         ),
         (
             container(ready=False, restarts=3, last=ended(0, "Completed")),

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from rollout.drivers.acceptance import foreign_writer, refusal_of
-from rollout.drivers.route import backend, own_rule, shape_of, shape_on, weights_on
+from rollout.drivers.route import backend, new_route, own_rule, shape_of, shape_on, weights_on
 from rollout.revision import MANAGER
-from tests.rollout.drivers.routes import A, B, route, traffic
+from tests.rollout.drivers.routes import UID, A, B, route, traffic
 
 
 def test_defaults_of_the_schema_are_filled_in():
@@ -34,6 +34,12 @@ def test_defaults_of_the_schema_are_filled_in():
     assert shape.request_timeout == "1m30s"
     assert shape_of(traffic()).matches == [{"path": anywhere}]
     assert shape_of(traffic()).request_timeout == ""
+
+
+def test_a_route_for_any_host_names_none():
+    made = new_route("checkout", "shop", UID, shape_of(traffic(hostnames=[])), [], 1)
+    assert "hostnames" not in made["spec"]
+    assert shape_on(made) == shape_of(traffic(hostnames=[]))
 
 
 def test_a_route_made_by_the_engine_has_the_shape_it_was_made_with():
