@@ -80,9 +80,15 @@ class Bench:
         return _run_of(fault, at, self.traffic, record, next((seen for seen in zeros if seen >= at), None))
 
     async def settle(self) -> None:
-        """Stable alone, nothing in flight."""
-        await self.place.start(f"{self.image}:{STABLE}")
-        await self.place.until("idle", lambda s: s.get("phase") in {"Idle", "RolledBack"}, OVER_SECONDS)
+        """Version v1 alone, nothing in flight, brought back quickly where another one serves."""
+        image = f"{self.image}:{STABLE}"
+        await self.place.change({"strategy": {"steps": [{"weight": 50, "hold": "2s"}], "bake": "1s"}})
+        await self.place.start(image)
+        await self.place.until(
+            f"serving {STABLE} alone",
+            lambda s: s.get("phase") in {"Idle", "RolledBack"} and (s.get("stable") or {}).get("image") == image,
+            OVER_SECONDS,
+        )
 
     async def _canary_at_weight(self) -> str:
         await self.place.start(f"{self.image}:{CANARY}")
@@ -110,12 +116,15 @@ class Bench:
 
     async def _watch_route(self, revision: str, zeros: list[float]) -> None:
         """Note when the route is seen to give ``revision`` nothing."""
+        cluster, only = self.place.cluster, f"metadata.name={self.place.name}"
         while True:
             try:
-                only = f"metadata.name={self.place.name}"
-                async for event in self.place.cluster.watch(HTTP_ROUTE, self.place.namespace, fields=only):
-                    if _weight(event.object, revision) == 0:
-                        zeros.append(time.time())  # noqa: PERF401 - one at a time, as they come
+                version = (await cluster.list(HTTP_ROUTE, self.place.namespace, fields=only)).resource_version
+                async for event in cluster.watch(
+                    HTTP_ROUTE, self.place.namespace, resource_version=version, fields=only
+                ):
+                    if event.type != "BOOKMARK" and _weight(event.object, revision) == 0:
+                        zeros.append(time.time())
             except KubeError:
                 await asyncio.sleep(0.05)
 
@@ -173,6 +182,7 @@ async def measure(bench: Bench, fault: str, sources: str, runs: int, original: M
             scenario.trouble.append(f"run {number}: {error}")
             print(f"{fault}, {sources}: run {number}: {error}")
             await bench.settle()
+            await bench.place.change(strategy(sources, original))
             continue
         scenario.runs.append(run)
         if run.outcome != "rolled-back":

@@ -42,6 +42,11 @@ class Run:
     outcome: str
     culprits: tuple[str, ...] = ()
 
+    @property
+    def seen(self) -> float | None:
+        """The evidence, or the start where the run-up that convicted had begun before it by chance."""
+        return None if self.evidence is None else max(self.start, self.evidence)
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -71,8 +76,8 @@ WHOLE: tuple[Measure, ...] = (
 )
 # Each begins where the one before ended. The record's own clock ends at the write; the watch and the callers go on.
 STAGES: tuple[Measure, ...] = (
-    ("sample: first bad answer → in a sample that convicts", _between("start", "evidence")),
-    ("judge: evidence → decision", _between("evidence", "decided")),
+    ("sample: first bad answer → evidence", _between("start", "seen")),
+    ("judge: evidence → decision", _between("seen", "decided")),
     ("persist and write: decision → weight 0 written", _between("decided", "written")),
     ("data plane: written → last answer of the canary", _between("written", "last_canary")),
 )

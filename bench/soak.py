@@ -58,7 +58,7 @@ class Soak:
         return requests is not None and requests.failed == 0 and promoted == self.outcomes.total() and not self.trouble
 
 
-async def release(place: Place, version: str) -> tuple[str, float]:
+async def bring_in(place: Place, version: str) -> tuple[str, float]:
     """Bring one version in; its outcome, and how many seconds it took."""
     began = time.monotonic()
     former = (await place.release()).get("status", {}).get("last") or {}
@@ -81,11 +81,12 @@ async def soak(options: argparse.Namespace) -> Soak:
     async with place, Traffic(
         place.url, place.host, out, inside=place.inside, rate=options.rate, seconds=seconds + 600, orders_every=10
     ) as traffic:  # fmt: skip
-        original = (await place.release())["spec"]["strategy"]
+        release = await place.release()
+        original, serving = release["spec"]["strategy"], release["status"]["stable"]["image"].rpartition(":")[2]
         await place.change({"strategy": STRATEGY})
         end = time.monotonic() + seconds
         try:
-            for version in cycle(VERSIONS):
+            for version in cycle(sorted(VERSIONS, key=lambda each: each == serving)):
                 if time.monotonic() >= end:
                     break
                 await _one(place, version, traffic, found)
@@ -97,7 +98,7 @@ async def soak(options: argparse.Namespace) -> Soak:
 
 async def _one(place: Place, version: str, traffic: Traffic, found: Soak) -> None:
     try:
-        outcome, took = await release(place, version)
+        outcome, took = await bring_in(place, version)
     except (PlaceError, KubeError) as error:
         outcome, took = "unfinished", 0.0
         found.trouble.append(f"{version}: {error}")

@@ -99,10 +99,13 @@ class Place:
             raise PlaceError(f"{self.name}: not {what} within {seconds:g} s; its status is {told}") from None
 
     async def _status(self) -> Manifest:
+        """The status, or nothing while it speaks of an older spec or cannot be had."""
         try:
-            return (await self.release()).get("status") or {}
+            release = await self.release()
         except ClusterUnreachableError:
             return {}
+        status: Manifest = release.get("status") or {}
+        return status if status.get("observedGeneration", 0) >= release["metadata"]["generation"] else {}
 
     async def gone(self, revision: str, seconds: float) -> None:
         """Wait until a revision has no pods, not even ending ones.
