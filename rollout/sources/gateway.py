@@ -113,7 +113,8 @@ class GatewaySource:
         return read
 
     def _status(self, roster: Roster, proxies: Sequence[_Proxy], harvest: Harvest) -> tuple[SourceStatus, str]:
-        ready = [proxy for proxy in proxies if proxy.ready]
+        answering = [proxy for proxy in proxies if proxy.target in harvest.pages]
+        ready = [proxy for proxy in proxies if proxy.ready] or answering  # one that drains still carries requests
         if not ready:
             selector = ",".join(f"{key}={value}" for key, value in sorted(self._stats.selector.items()))
             return SourceStatus.SOURCE_DOWN, f"no ready pod in {self._stats.namespace} has the labels {selector}"

@@ -139,10 +139,19 @@ async def test_a_backend_without_a_route_is_no_data_and_one_without_requests_is_
     ],
 )
 async def test_without_a_data_plane_the_source_is_down(fetch, nobody):
+    fetch.pages.clear()
     with capture_logs() as logs:
         [look] = await source_of(fetch, nobody).sample(pair(), T)
     assert look.status is SourceStatus.SOURCE_DOWN
     assert logs[0]["reason"] == "no ready pod in gateway has the labels app=envoy"
+
+
+async def test_a_last_proxy_that_drains_is_still_counted(fetch):
+    source = source_of(fetch, envoy(deleted=True))
+    await source.sample(pair(), T)
+    fetch.pages["envoy-a", 8002] = page(done(4), done(50))
+    [look] = await source.sample(pair(), T + 1)
+    assert (look.status, look.pods[CANARY].requests) == (SourceStatus.OK, 4)
 
 
 async def test_a_data_plane_that_does_not_answer_is_down(fetch):
