@@ -118,7 +118,7 @@ class Record(Part):
     namespace: str
     outcome: Outcome | None = Field(description="none while the release is in flight")
     outcome_reason: str = ""
-    proven: bool = Field(description="false where a step went on without proof that the version is no worse")
+    proven: bool = Field(description="the judge found it good at the end of a step or of the bake")
     requested_by: str = ""
     reason: str = ""
     from_version: RecordedVersion | None = Field(alias="from", description="none for a first release")

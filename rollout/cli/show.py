@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ def status(*, name: str, where: Where, watching: bool, wanted: list[Wanted]) -> 
     if watching:
         from rollout.cli.watch import look_on
 
-        asyncio.run(look_on(where, name))
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(look_on(where, name))
         return
     manifest = asyncio.run(_one(where, name))
     emit(wanted, {**data_writers(lambda: bare(manifest)), "text": lambda: _text(manifest)})

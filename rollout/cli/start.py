@@ -112,7 +112,7 @@ async def _wait(
 
 
 class Stack(NamedTuple):
-    """A stack, its file, and the hands that edit it."""
+    """The stack by name, its file, and the hands that edit it."""
 
     name: str
     file: Path

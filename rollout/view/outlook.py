@@ -97,20 +97,29 @@ def _held(spec: Spec, status: Status, now: float) -> Outlook:
     policy = policy_of(spec, status.doubt)
     if policy is None or policy.action is not OnDoubt.HOLD:
         return Outlook(f"holds for {status.doubt}")
-    left = _left(status.doubt_since, policy.deadline, now)
+    left = min(_left(status.doubt_since, policy.deadline, now), _left(status.held_since, _longest_hold(spec), now))
     then = "goes on" if policy.then == "go-on" else "taken back"
     return Outlook(f"holds for {status.doubt}; {then} in {about(left)} if that stays", left)
 
 
+def _longest_hold(spec: Spec) -> float:
+    """However verdicts take turns, no hold lasts longer than the longest one allowed."""
+    return max(policy.deadline for policy in _doubts(spec).values() if policy.action is OnDoubt.HOLD)
+
+
 def policy_of(spec: Spec, doubt: str) -> Doubt | None:
     """The policy of a doubtful verdict."""
+    return _doubts(spec).get(doubt)
+
+
+def _doubts(spec: Spec) -> dict[str, Doubt]:
     analysis = spec.analysis
     return {
         "undecided": analysis.undecided,
         "no-traffic": analysis.no_traffic,
         "no-data": analysis.no_data,
         "source-down": analysis.source_down,
-    }.get(doubt)
+    }
 
 
 def _promoting(_spec: Spec, status: Status, _now: float) -> Outlook:

@@ -80,10 +80,14 @@ class World:
 
     def when_watched(self, *changes: Callable[[], None]) -> None:
         """Do things one after the other, each once a command is watching."""
+        self.when(lambda: bool(self.server.watchers), *changes)
+
+    def when(self, condition: Callable[[], bool], *changes: Callable[[], None]) -> None:
+        """Do things one after the other, each once something is so."""
 
         async def later() -> None:
             for change in changes:
-                while not self.server.watchers:
+                while not condition():
                     await asyncio.sleep(0.01)
                 await asyncio.sleep(0.15)
                 change()

@@ -137,6 +137,12 @@ def test_a_hold_in_doubt(doubt, told):
     assert outlook(samples.spec(), held, T + 300).text == told
 
 
+def test_verdicts_that_take_turns_do_not_prolong_a_hold():
+    held = samples.stepping(doubt="no-data", doubt_since=T + 1900, held_since=T + 186)
+    told = outlook(samples.spec(), held, T + 1900)
+    assert told.text == "holds for no-data; taken back in 1m26s if that stays"
+
+
 def test_a_hold_that_ends_well():
     spec = samples.spec()
     analysis = spec.analysis.model_copy(update={"undecided": Doubt(deadline="10m", then="go-on")})
