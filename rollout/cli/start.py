@@ -87,6 +87,7 @@ def start(
     editor = _editor(session, stack, stack_dir)
 
     async def go() -> int:
+        """Ask, then wait if that was asked for."""
         async with where.open() as (cluster, namespace):
             if editor is not None:
                 after = await declare(cluster, namespace, asked, editor)

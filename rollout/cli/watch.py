@@ -79,6 +79,7 @@ async def wait_for(
     ending: Ending | None = None
 
     async def until_the_end() -> AsyncGenerator[Manifest, None]:
+        """Each state up to the one that ends the wait."""
         nonlocal newest, ending
         known = awaited
         from rollout.follow import follow

@@ -35,6 +35,7 @@ async def show(
         newest: list[Manifest] = []
 
         def paint() -> None:
+            """Show the newest state as of now."""
             if newest:
                 live.update(picture(newest[-1], spec_of, clock()), refresh=True)
 
