@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -45,17 +46,18 @@ def set_image(stack: Stack, service: str, image: str) -> bool:
         raise UsageError(str(error)) from error
 
     file = opened(stack)
-
-    def edit(document: Any) -> bool:
-        services = (document.get("config") or {}).get(SERVICES) or {}
-        if service not in services:
-            raise UsageError(f"{file.source}: no service {service!r}; {nearest(service, list(services))}")
-        if services[service].get("image") == image:
-            return False
-        services[service]["image"] = image
-        return True
-
-    return _edited(file, edit)
+    text = file.path.read_text()
+    services = (_editor().load(text).get("config") or {}).get(SERVICES) or {}
+    if service not in services:
+        raise UsageError(f"{file.source}: no service {service!r}; {nearest(service, list(services))}")
+    old = services[service].get("image")
+    if old is None:
+        raise UsageError(f"{file.source}: {SERVICES}.{service}.image: is required; add it")
+    if old == image:
+        return False
+    line, column = services[service].lc.value("image")
+    _replace(file.path, _with_value(text, line, column, old, image))
+    return True
 
 
 def set_secret(file: StackFile, path: str, value: str) -> None:
@@ -101,26 +103,50 @@ def render_service(stack: Stack, service: str) -> list[Manifest]:
 
 
 def _edited(file: StackFile, edit: Callable[[Any], bool]) -> bool:
-    """Change the file in place; it is written as a whole or not at all."""
-    from ruamel.yaml import YAML
-
+    """Change the file in place; comments and order stay."""
     text = file.path.read_text()
-    editor = YAML()
-    editor.preserve_quotes = True
-    editor.width = 4096
-    if "\n    - " in text or "\n      - " in text:
-        editor.indent(mapping=2, sequence=4, offset=2)
+    editor = _editor()
+    offset = _dash_offset(text)
+    editor.indent(mapping=2, sequence=offset + 2, offset=offset)
     document = editor.load(text)
     if not edit(document):
         return False
     sink = io.StringIO()
     editor.dump(document, sink)
-    handle, name = tempfile.mkstemp(dir=file.path.parent, prefix=f".{file.path.name}.")
-    with os.fdopen(handle, "w") as out:
-        out.write(sink.getvalue())
-    Path(name).chmod(file.path.stat().st_mode & 0o777)
-    Path(name).replace(file.path)
+    _replace(file.path, sink.getvalue())
     return True
+
+
+def _editor() -> Any:
+    from ruamel.yaml import YAML
+
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    return editor
+
+
+def _with_value(text: str, line: int, column: int, old: str, new: str) -> str:
+    """One scalar replaced where it stands, and not a byte besides."""
+    lines = text.splitlines(keepends=True)
+    head, tail = lines[line][:column], lines[line][column:]
+    lines[line] = head + tail.replace(old, new, 1)
+    return "".join(lines)
+
+
+def _dash_offset(text: str) -> int:
+    """How far the items of a list are indented under their key."""
+    found = re.search(r"^( *)[^\s#-][^\n]*:[ ]*\n( *)- ", text, re.MULTILINE)
+    return max(0, len(found[2]) - len(found[1])) if found else 2
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w") as out:
+        out.write(text)
+    Path(name).chmod(path.stat().st_mode & 0o777)
+    Path(name).replace(path)
 
 
 __all__ = ["declares", "find", "render_service", "set_image", "set_secret"]

@@ -53,12 +53,12 @@ def test_a_folder_holds_one_file_an_object_and_forgets_what_is_gone(rendered, tm
     written = write_folder(rendered, tmp_path)
     assert len(set(written)) == len(rendered)
     write_folder(rendered[:3], tmp_path)
-    assert len([path for path in tmp_path.rglob("*.yaml")]) == 3
+    assert len(list(tmp_path.rglob("*.yaml"))) == 3
 
 
 def test_a_folder_with_other_files_is_refused(rendered, tmp_path):
     (tmp_path / "thesis.md").write_text("x")
-    with pytest.raises(UsageError, match="holds thesis.md"):
+    with pytest.raises(UsageError, match="holds thesis"):
         write_folder(rendered, tmp_path)
 
 
@@ -88,7 +88,7 @@ def test_files_that_are_no_stack_files(project, content, expected):
 
 def test_a_stack_that_is_not_there(project):
     (project / "stacks" / "Pulumi.prod.yaml").write_text("config: {}")
-    with pytest.raises(UsageError, match="no stack 'prd' in .*: did you mean 'prod'"):
+    with pytest.raises(UsageError, match=r"no stack 'prd' in .*: did you mean 'prod'"):
         find("prd", project)
     with pytest.raises(UsageError, match=r"x\.yaml: no such stack file"):
         find(str(project / "x.yaml"))
