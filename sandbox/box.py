@@ -126,7 +126,7 @@ class Sandbox:
         with self._locked():
             box = record.load(self.state)
             if box is not None:
-                self._end(box)
+                self._end(box, at_once=purge)
             if purge:
                 shutil.rmtree(self.state.root, ignore_errors=True)
 
@@ -225,9 +225,9 @@ class Sandbox:
             bootstrap.wait_for_node()
             bootstrap.wait_for_names()
 
-    def _end(self, box: Record) -> None:
+    def _end(self, box: Record, *, at_once: bool = False) -> None:
         if box.alive():
-            shell.end(box.pid, STOP_PATIENCE_S)
+            shell.end(box.pid, STOP_PATIENCE_S, at_once=at_once)
         if self._outer is not None:
             self._outer.wait()
             self._outer = None
@@ -237,7 +237,7 @@ class Sandbox:
 
     def _bootstrap(self, box: Record, timeout_s: float = 120.0) -> Bootstrap:
         api = Api(box.link.node, API_PORT, self.state.pki, timeout_s=min(timeout_s, 10.0))
-        return Bootstrap(api, box.node, timeout_s, self._failing)
+        return Bootstrap(api, box.node, box.since, timeout_s, self._failing)
 
     def _failing(self) -> str:
         """Return which daemon keeps dying with the end of its log, or nothing."""

@@ -37,7 +37,7 @@ def plan(record: Record, state: State) -> tuple[Daemon, ...]:
     return (
         Daemon("etcd", _etcd(state)),
         Daemon("containerd", ("containerd", "--config", str(state.etc / "containerd.toml"))),
-        Daemon("kube-apiserver", _api_server(record, state), after="etcd"),
+        Daemon("kube-apiserver", _api_server(record, state), after="etcd", grace_s=1.0),
         Daemon("kube-controller-manager", _controllers(state), after="api"),
         Daemon("kube-scheduler", _scheduler(state), after="api"),
         Daemon("kube-proxy", _proxy(record, state), after="api"),

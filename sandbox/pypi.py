@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 ENVOY_VERSION = "1.40.0"
 IMAGE_PYTHON = "3.11"
 SITE_PACKAGES = "opt/site-packages"
-GROUPS = ("engine", "examples")
+LOCK = "requirements.lock"
 OLDEST_GO = (1, 21)  # from here on Go fetches the exact release that a go.mod asks for
 EXECUTABLE = 0o755
 USUAL_WHEELS_S = 20
@@ -65,9 +64,8 @@ def envoy(cache: Cache, store: LayerStore) -> Layer:
 
 
 def wheels_key(checkout: Path) -> str:
-    """Return the key of the wheels layer: it changes with the lock and the groups."""
-    groups = ",".join(sorted(_requirements(checkout)))
-    return key_of(IMAGE_PYTHON, groups, (checkout / "requirements.lock").read_text())
+    """Return the key of the wheels layer: it changes with the lock."""
+    return key_of(IMAGE_PYTHON, (checkout / LOCK).read_text())
 
 
 def wheels(cache: Cache, store: LayerStore, checkout: Path) -> Layer:
@@ -76,8 +74,7 @@ def wheels(cache: Cache, store: LayerStore, checkout: Path) -> Layer:
     def fill(path: Path) -> None:
         with TemporaryDirectory(dir=cache.root) as scratch:
             target = Path(scratch, "site-packages")
-            pinned = ["--constraint", str(checkout / "requirements.lock"), *_requirements(checkout)]
-            _install(cache, target, pinned)
+            _install(cache, target, ["--require-hashes", "-r", str(checkout / LOCK)])
             compile_sources(target, SITE_PACKAGES)
             write_files(path, [*tree_contents(target, SITE_PACKAGES)])
 
@@ -106,11 +103,6 @@ def compile_sources(folder: Path, target: str) -> None:
         return
     command = [sys.executable, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash"]
     subprocess.run([*command, "-s", str(folder), "-p", f"/{target}", str(folder)], check=False, capture_output=True)
-
-
-def _requirements(checkout: Path) -> list[str]:
-    groups = tomllib.loads((checkout / "pyproject.toml").read_text())["dependency-groups"]
-    return [name for group in GROUPS for name in groups.get(group, []) if isinstance(name, str)]
 
 
 def _install(cache: Cache, target: Path, arguments: list[str]) -> None:

@@ -8,6 +8,7 @@ say that the box is alive.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,10 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Record:
-    """One box: its name, its addresses, its first process and the programs it runs."""
+    """One box: its name, its addresses, its first process and the programs it runs.
+
+    ``since`` is when that process was started, as Kubernetes writes times.
+    """
 
     name: str
     slot: int
@@ -30,6 +34,7 @@ class Record:
     pid: int = 0
     started: int = 0
     boot: str = ""
+    since: str = ""
 
     @property
     def link(self) -> Link:
@@ -57,7 +62,8 @@ class Record:
 
     def running_as(self, pid: int, proc: Path = PROC) -> Record:
         """Return this record with ``pid`` as its first process."""
-        return replace(self, pid=pid, started=start_time(pid, proc), boot=boot_id(proc))
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return replace(self, pid=pid, started=start_time(pid, proc), boot=boot_id(proc), since=now)
 
     def save(self, state: State) -> None:
         """Write the record in one step, so that a reader never sees half of it."""

@@ -60,14 +60,17 @@ def enter_network(pid: int, argv: Sequence[str]) -> list[str]:
     return ["nsenter", "--target", str(pid), "--net", "--", *argv]
 
 
-def end(pid: int, patience_s: float) -> None:
-    """Ask the first process to stop, and kill it (and with it the whole box) when it takes too long."""
-    for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, patience_s)):
+def end(pid: int, patience_s: float, *, at_once: bool = False) -> None:
+    """Ask the first process to stop, and kill it (and with it the whole box) when it takes too long.
+
+    With ``at_once`` it is killed straight away, for a box whose data is to go as well.
+    """
+    for number in (signal.SIGKILL,) if at_once else (signal.SIGTERM, signal.SIGKILL):
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             return
-        if _gone(pid, wait_s):
+        if _gone(pid, patience_s):
             return
     raise StartError(f"process {pid} of the box does not end; look at it with `ps -o pid,stat,wchan {pid}`")
 

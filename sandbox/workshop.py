@@ -86,7 +86,7 @@ class Workshop:
     def own_images(self, root_layer: Layer) -> tuple[Image, ...]:
         """Return the images made of this checkout: the engine, and the sample shop when it is there."""
         parts = [self.checkout / name for name in ENGINE_PARTS if (self.checkout / name).exists()]
-        if not (self.checkout / "requirements.lock").exists() or not (self.checkout / "rollout").exists():
+        if not (self.checkout / pypi.LOCK).exists() or not (self.checkout / "rollout").exists():
             self.progress.say(f"no engine image: {self.checkout} is not a checkout of Grayling")
             return ()
         wheels = self._wheels()
@@ -113,7 +113,7 @@ class Workshop:
         if root_layer is None:
             with self.progress.step("making the images' Debian root file system", debian.USUAL_ROOTFS_S):
                 root_layer = debian.rootfs(self.store, self._log("mmdebstrap"))
-        if (self.checkout / "requirements.lock").exists():
+        if (self.checkout / pypi.LOCK).exists():
             self._wheels()
         return root_layer, self._envoy()
 

@@ -164,3 +164,8 @@ def test_the_gateway_api_and_contour_are_defined(api: Api) -> None:
 def test_exec_and_logs_reach_the_kubelet(api: Api) -> None:
     pod(api, "speaks", "python:3.11", args=["-c", "print('said')"])
     assert finished_log(api, "speaks") == "said\n"
+
+
+def test_the_api_server_tells_its_version_and_etcd_is_not_reached_from_outside(api: Api, box: Sandbox) -> None:
+    assert api.get("/version")["gitVersion"].startswith("v1.34.")
+    assert not answers(f"http://{box.address}:2379/health")

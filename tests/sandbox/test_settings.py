@@ -7,7 +7,7 @@ import yaml
 from sandbox import catalogue, settings
 from sandbox.api import Api
 from sandbox.archive import Layer
-from sandbox.bootstrap import Bootstrap, is_available, is_node_ready, path_of
+from sandbox.bootstrap import Bootstrap, has_served, is_available, is_node_ready, path_of
 from sandbox.errors import StartError
 from sandbox.layout import State
 from sandbox.record import Record
@@ -44,6 +44,13 @@ def test_readiness_is_read_from_conditions() -> None:
     ready = [{"type": "Ready", "status": "True"}]
     assert is_node_ready({"status": {"conditions": ready}})
     assert not is_node_ready({"status": {}})
+    assert not is_node_ready({"status": {"conditions": ready}}, "2026-01-01T00:00:00Z")
+    heard = [{**ready[0], "lastHeartbeatTime": "2026-01-01T00:00:00Z"}]
+    assert is_node_ready({"status": {"conditions": heard}}, "2026-01-01T00:00:00Z")
+    running = [{"state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]
+    assert has_served({"status": {"conditions": ready, "containerStatuses": running}}, "2025-12-31T23:59:59Z")
+    assert not has_served({"status": {"conditions": ready, "containerStatuses": running}}, "2026-01-01T00:00:01Z")
+    assert not has_served({"status": {"conditions": ready, "containerStatuses": [{"state": {}}]}})
     available = [{"type": "Available", "status": "True"}]
     status = {"observedGeneration": 1, "conditions": available}
     assert is_available({"metadata": {"generation": 1}, "status": status})
@@ -77,6 +84,6 @@ def test_shop_versions_share_every_layer_and_differ_in_one_variable(layers: list
 def test_waiting_ends_when_a_daemon_keeps_dying() -> None:
     silent = Api("127.0.0.1", 1, Path("/nowhere"), timeout_s=0.1)
     with pytest.raises(StartError, match="kubelet died 6 times"):
-        Bootstrap(silent, "n", 60.0, lambda: "kubelet died 6 times").wait_for_node()
+        Bootstrap(silent, "n", "", 60.0, lambda: "kubelet died 6 times").wait_for_node()
     with pytest.raises(StartError, match=r"not ready within 0 s.*grayling sandbox logs kubelet"):
-        Bootstrap(silent, "n", 0.2).wait_for_node()
+        Bootstrap(silent, "n", "", 0.2).wait_for_node()
