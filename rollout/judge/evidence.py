@@ -21,7 +21,7 @@ from rollout.judge.ratio import RatioBank, pod_effects
 from rollout.judge.tally import REQUEST_KINDS, Tally
 from rollout.looks import SignalLook
 
-GROSS_SHARE = 0.75
+GROSS_SHARE = 0.65
 """Weight of the gross-fault test in its signal; the ratio test has the rest."""
 
 GROSS_AT_START = 0.125

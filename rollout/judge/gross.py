@@ -6,9 +6,10 @@ gross the fault. Here each failure is worth log(p1 / p0), where p0 is the most t
     fault:   the canary fails at p1 from an unknown onset, stable goes on as in its history
     healthy: both go on as in their history (canary at p0)
     shared:  both fail at the same q from an unknown onset, for each q of a grid
-    E = mixture of faults / max(healthy, shared at every q)
+    E = mixture of faults / max(healthy, w * shared at every q)
 
-is an e-process against each null, because each alone in the denominator gives a martingale. Shared faults have the
+is an e-process against "healthy" and 1/w times one against every shared outage, because each alone in the denominator
+gives a martingale. Shared faults have the
 same onset prior as the canary's own, so telling the two apart costs no time: only a few clean answers of stable.
 """
 
@@ -34,6 +35,9 @@ SHARED_SHARES: Floats = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.6, 0.9])
 
 SHARED_RATES: Floats = np.array([1 / 60, 1 / 30, 1 / 15, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0])
 """Events per pod-second of an outage that both arms have; scaled up where more than the first is healthy."""
+
+OUTAGE_WEIGHT = 0.2
+"""w: an outage of both arms is this likely to begin in a release, compared with a fault of the canary."""
 
 LEAST_FACTOR = 4.0
 """A gross fault is at least this many times what is healthy, so that a bad draw of pods is none."""
@@ -90,7 +94,7 @@ class GrossBank:
         """Natural logarithm of the e-processes, shape (channels,)."""
         waiting = log_of(self._prior.unspent(self.elapsed))
         fault = np.logaddexp(log_mean_exp(self.log_fault, PRIOR, (1,)), waiting)
-        shared = np.logaddexp(self.log_shared.max(axis=1), waiting)
+        shared = np.logaddexp(self.log_shared.max(axis=1), waiting) + math.log(OUTAGE_WEIGHT)
         evidence: Floats = fault - np.maximum(shared, 0.0)
         return evidence
 
