@@ -308,7 +308,10 @@ class Cluster:
     async def _text(self, url: str, what: str, seconds: float) -> str:
         async with self._open("GET", url, {}, None, {}, seconds, what) as response:
             await _check(response, what)
-            return await response.text()
+            try:
+                return await response.text()
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise ClusterUnreachableError(f"{what}: {error}") from error
 
     @asynccontextmanager
     async def _open(

@@ -72,6 +72,8 @@ def _route(ctx: Context) -> list[Action]:
     if ctx.spec.traffic is None:
         return [RetireRoute()] if ctx.seen.share.exists else []
     weights = weights_of(ctx.status)
+    if weights and ctx.status.phase is Phase.PREPARING and ctx.status.canary and ctx.ready:
+        weights[ctx.status.canary.revision] = 0
     if not weights:
         return [RetireRoute()] if leads_nowhere(ctx) else []
     wrong = dict(ctx.seen.share.weights) != weights or ctx.seen.share.outdated

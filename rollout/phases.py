@@ -19,7 +19,7 @@ from rollout.context import (
 )
 from rollout.desire import had_traffic, leads_nowhere, weights_of
 from rollout.doubt import step_may_end
-from rollout.readiness import readiness
+from rollout.readiness import readiness, routed
 from rollout.revision import replicas_for
 from rollout.status import Outcome, Phase, Version, Weight
 from rollout.verbs import waiting_gate
@@ -53,9 +53,16 @@ def preparing(ctx: Context) -> Status:
         return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
     if not pods.ready or ctx.status.paused or waiting_gate(ctx):
         return pods.status
-    ready = write_journal(pods.status, ctx.now, "ready", f"{ctx.ready} of {needed} canary pods ready")
+    told = f"{ctx.ready} of {needed} canary pods ready"
     if alone:
+        ready = write_journal(pods.status, ctx.now, "ready", told)
         return _ask_for_all(enter(ready, ctx.now, Phase.PROMOTING), ctx.now)
+    route = routed(ctx.with_status(pods.status))
+    if route.trouble:
+        return roll_back(ctx, Outcome.ROLLED_BACK, route.trouble)
+    if not route.ready:
+        return route.status
+    ready = write_journal(route.status, ctx.now, "ready", f"{told} and known to the gateway")
     first = ctx.steps[0]
     return begin_step(enter(ready, ctx.now, Phase.STEPPING), ctx.now, 0, first.weight, first.hold)
 

@@ -44,6 +44,7 @@ class ShareFacts:
             nothing could be counted.
         requests: how many requests that fraction is made of.
         canary_quiet_seconds: for how long no request has reached the canary; None where it cannot be counted.
+        canary_endpoints: how many of the canary's pods every proxy of the gateway can reach; None where nobody can say.
         outdated: the route's hostnames, matches, parents or time-outs are not those of the spec.
         foreign_writer: the field manager that last changed the weights when it was not the engine.
     """
@@ -55,6 +56,7 @@ class ShareFacts:
     canary_share: float | None = None
     requests: int = 0
     canary_quiet_seconds: float | None = None
+    canary_endpoints: int | None = None
     outdated: bool = False
     foreign_writer: str = ""
 

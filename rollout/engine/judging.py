@@ -55,6 +55,7 @@ class Bench:
     def __init__(self) -> None:
         self._judge: Judge | None = None
         self._of = ""
+        self._names: set[str] = set()
         self.assessment: Assessment | None = None
 
     def sit(self, status: Status, analysis: Analysis) -> None:
@@ -66,13 +67,15 @@ class Bench:
         if not identity or not analysis.signals:
             return
         policy = policy_of(analysis)
+        self._names = {signal.name for signal in policy.signals}
         saved = base64.b64decode(status.judge) if status.judge else b""
         self._judge = Judge.restore(policy, saved) if saved else Judge(policy)
 
     def hear(self, status: Status, looks: Sequence[SignalLook], now: float) -> None:
         """Judge what was seen since the last time."""
-        if self._judge is not None and is_judged(status) and looks:
-            self.assessment = self._judge.look(now, looks)
+        mine = [look for look in looks if look.signal in self._names]
+        if self._judge is not None and is_judged(status) and mine:
+            self.assessment = self._judge.look(now, mine)
 
     def put_down(self, status: Status) -> Status:
         """The status with the judge's sums and words in it."""

@@ -10,7 +10,14 @@ from pydantic import ValidationError
 
 from rollout.facts import revision_facts
 from rollout.revision import REVISION_LABEL, image_of, revision_of
-from rollout.spec import COMMAND_ANNOTATION, REASON_ANNOTATION, REQUESTED_BY_ANNOTATION
+from rollout.spec import (
+    COMMAND_ANNOTATION,
+    REASON_ANNOTATION,
+    REQUESTED_BY_ANNOTATION,
+    Signal,
+    SignalKind,
+    SourceName,
+)
 from rollout.status import Command, Phase
 from rollout.world import Observation, RevisionFacts, ShareFacts
 
@@ -46,18 +53,32 @@ def command_of(manifest: Manifest) -> Command | None:
         return None
 
 
-def revisions_of(deployments: Mapping[str, Manifest], pods: Iterable[Manifest]) -> dict[str, RevisionFacts]:
+def revisions_of(deployments: Mapping[str, Manifest], pods: Iterable[Manifest], now: float) -> dict[str, RevisionFacts]:
     """Facts of every revision that has a Deployment."""
     by_revision: dict[str, list[Manifest]] = {}
     for pod in pods:
         by_revision.setdefault(pod["metadata"].get("labels", {}).get(REVISION_LABEL, ""), []).append(pod)
-    return {name: revision_facts(found, by_revision.get(name, ())) for name, found in deployments.items()}
+    return {name: revision_facts(found, by_revision.get(name, ()), now=now) for name, found in deployments.items()}
+
+
+def counted(spec: Spec) -> list[Signal]:
+    """The signals to read: those that are judged, and the gateway's count of requests where nothing judged reads it."""
+    signals = list(spec.analysis.signals)
+    if spec.sources.gateway and all(signal.source is not SourceName.GATEWAY for signal in signals):
+        signals.append(Signal(name="share", kind=SignalKind.ERRORS, source=SourceName.GATEWAY))
+    return signals
 
 
 def count_share(share: ShareFacts, meter: ShareMeter, since: float | None, now: float) -> ShareFacts:
     """Add to the route's facts what the requests themselves say."""
     fraction, requests = meter.share_since(since) if since is not None else (None, 0)
-    return replace(share, canary_share=fraction, requests=requests, canary_quiet_seconds=meter.quiet_seconds(now))
+    return replace(
+        share,
+        canary_share=fraction,
+        requests=requests,
+        canary_quiet_seconds=meter.quiet_seconds(now),
+        canary_endpoints=meter.endpoints,
+    )
 
 
 def observation_of(

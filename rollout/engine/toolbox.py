@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from rollout.drivers.gateway import GatewayDriver
+from rollout.engine.look import counted
 from rollout.engine.worker import Parts
 from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
 from rollout.sources.fetch import DirectFetch, Fetch, ProxyFetch
@@ -43,7 +44,7 @@ class Toolbox:
     @asynccontextmanager
     async def open(cls, cluster: Cluster, identity: str) -> AsyncIterator[Toolbox]:
         """Pods are read at their own addresses from inside the cluster, through the API server from outside."""
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             fetch: Fetch = DirectFetch(session) if cluster.connection.in_cluster else ProxyFetch(cluster)
             yield cls(cluster, identity, session, fetch)
 
@@ -64,7 +65,7 @@ class Toolbox:
     def sources(self, spec: Spec, world: World) -> list[Source]:
         """One source for each place that the signals of ``spec`` are read from."""
         by_source: dict[SourceName, list[Signal]] = {}
-        for signal in spec.analysis.signals:
+        for signal in counted(spec):
             by_source.setdefault(signal.source, []).append(signal)
         return [self._source(name, signals, spec, world) for name, signals in by_source.items()]
 

@@ -23,7 +23,7 @@ from rollout.engine.act import Actor
 from rollout.engine.conditions import with_conditions
 from rollout.engine.judging import Bench, is_judged
 from rollout.engine.lease import LeaseLostError, ReleaseLease
-from rollout.engine.look import arms_of, count_share, observation_of, revisions_of
+from rollout.engine.look import arms_of, count_share, counted, observation_of, revisions_of
 from rollout.engine.sampling import Sampler
 from rollout.engine.store import OvertakenError, StatusStore
 from rollout.record import config_map_name
@@ -206,7 +206,7 @@ class Worker:
         return observation_of(
             manifest,
             spec,
-            revisions=revisions_of(world.deployments(self.key), world.pods(self.key)),
+            revisions=revisions_of(world.deployments(self.key), world.pods(self.key), now),
             share=count_share(driver.observe(), self._meter, since, now),
             assessment=self._bench.assessment if is_judged(self.status) else None,
             written_at=self._written_at,
@@ -263,7 +263,7 @@ class Worker:
     async def _sample(self) -> None:
         if self.status.in_flight and not self._sampler.running:
             spec = self._current_spec()
-            self._meter.begin(spec.analysis.signals)
+            self._meter.begin(counted(spec))
             self._sampler.start(self.parts.sources(self.namespace, spec))
         elif not self.status.in_flight and self._sampler.running:
             await self._sampler.stop()

@@ -1,0 +1,308 @@
+"""Releases in a real cluster, under real traffic: as designed when all is well, and when something is pulled away.
+
+One environment for the whole module: the local stack with short steps. Every test leaves a stable version serving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from trial.place import Place
+from trial.traffic import Traffic
+
+from kube.kinds import HTTP_ROUTE, POD, Manifest
+from rollout.status import Phase, Status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from sandbox.box import Sandbox
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+ROOT = Path(__file__).resolve().parents[2]
+IMAGE = "sandbox.grayling.dev/shop:"
+RATE = 60.0
+SIGNALS = [
+    {"name": "errors", "kind": "errors", "source": "gateway", "weight": 0.5},
+    {"name": "latency", "kind": "latency", "source": "pods", "weight": 0.25},
+    {"name": "crashes", "kind": "crashes", "source": "kubernetes", "weight": 0.25},
+]
+SHORT = {
+    "strategy": {
+        "steps": [{"weight": 20, "hold": "4s"}, {"weight": 50, "hold": "4s"}],
+        "bake": "5s",
+        "drain": "2s",
+        "readyDeadline": "90s",
+        "verifyDeadline": "20s",
+    },
+    "analysis": {"signals": SIGNALS, "sampling": {"young": "250ms", "settled": "250ms"}},
+}
+
+
+@pytest.fixture(scope="module")
+def shop(box: Sandbox) -> Iterator[Sandbox]:
+    grayling(box, "stack", "apply", "local", "--yes", seconds=400)
+    yield box
+    grayling(box, "stack", "destroy", "local", "--yes", seconds=300)
+
+
+def grayling(box: Sandbox, *args: str, expect: int = 0, seconds: float = 120) -> str:
+    """Run the command line as a person does."""
+    environment = {**os.environ, "KUBECONFIG": str(box.kubeconfig), "NO_COLOR": "1"}
+    argv = [sys.executable, "-m", "grayling", *args]
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
+    assert done.returncode == expect, f"{args}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture
+async def place(shop: Sandbox) -> AsyncIterator[Place]:
+    async with await Place.find(shop.name, "checkout") as found:
+        await settle(found)
+        yield found
+
+
+async def settle(place: Place) -> None:
+    """Whatever the test before left behind ends in a stable v1 or v2 with short steps."""
+    await place.change(SHORT)
+    status = await state(place)
+    if status.phase is not Phase.IDLE and status.stable:
+        await place.start(status.stable.image)
+    await place.until("idle", lambda found: found.get("phase") == "Idle" and "stable" in found, 180)
+
+
+@asynccontextmanager
+async def traffic(place: Place, tmp_path: Path) -> AsyncIterator[Traffic]:
+    flow = Traffic(place.url, place.host, tmp_path / "answers.jsonl", inside=place.inside, rate=RATE, seconds=300)
+    async with flow:
+        yield flow
+
+
+async def state(place: Place) -> Status:
+    return Status.model_validate((await place.release()).get("status") or {})
+
+
+async def other(place: Place) -> str:
+    """The good version that does not serve now."""
+    stable = (await state(place)).stable
+    assert stable is not None
+    return IMAGE + ("v1" if stable.image.endswith("v2") else "v2")
+
+
+def phase(name: str) -> Callable[[Manifest], bool]:
+    return lambda status: status.get("phase") == name
+
+
+def verified(weight: int) -> Callable[[Manifest], bool]:
+    return lambda status: bool(status.get("verifiedAt")) and status["weight"]["desired"] == weight
+
+
+def outcome(status: Manifest) -> str:
+    return str(status["last"]["outcome"])
+
+
+async def promoted(place: Place, image: str, seconds: float = 120) -> Manifest:
+    def done(status: Manifest) -> bool:
+        return status.get("phase") == "Idle" and status["stable"]["image"] == image
+
+    status = await place.until(f"serving {image}", done, seconds)
+    assert outcome(status) in {"promoted", "promoted-not-proven"}
+    return status
+
+
+async def taken_back(place: Place, seconds: float = 120) -> Manifest:
+    status = await place.until("rolled back", phase("RolledBack"), seconds)
+    assert outcome(status) == "rolled-back"
+    return status
+
+
+async def canary_pod(place: Place) -> str:
+    canary = (await state(place)).canary
+    assert canary is not None
+    pods = await place.pods(canary.revision)
+    assert pods
+    return pods[0]
+
+
+def signal_in(box: Sandbox, name: str, pattern: str) -> None:
+    """Send a signal to processes of the box."""
+    subprocess.run(box.enter_argv(["pkill", f"-{name}", "-f", pattern]), check=True, timeout=30)
+
+
+ENGINE = "rollout controller"
+
+
+# ---------------------------------------------------------------------- as it should go
+
+
+async def test_a_good_version_is_promoted_and_no_request_fails(place: Place, tmp_path: Path) -> None:
+    wanted = await other(place)
+    async with traffic(place, tmp_path) as flow:
+        await place.start(wanted)
+        status = await promoted(place, wanted)
+        await asyncio.sleep(3)
+        flow.poll()
+    assert [step["weight"] for step in status["last"]["steps"]] == [20, 50]
+    assert all(step["verifiedAt"] for step in status["last"]["steps"])
+    assert [answer for answer in flow.answers if answer.bad] == []
+
+
+async def test_errors_take_it_back(place: Place, shop: Sandbox, tmp_path: Path) -> None:
+    async with traffic(place, tmp_path) as flow:
+        await place.start(IMAGE + "v3")
+        status = await taken_back(place)
+        await asyncio.sleep(2)
+        flow.poll()
+    times = status["last"]["reaction"]
+    assert times["evidenceAt"] <= times["decidedAt"] <= times["writtenAt"]
+    served = [answer for answer in flow.answers if answer.version == "v3"]
+    assert served
+    assert max(answer.done for answer in served) < time.time() - 1
+    assert "rolled-back" in grayling(shop, "release", "record", "checkout", "-n", "shop", "-o", "markdown")
+    grayling(shop, "release", "watch", "checkout", "-n", "shop", expect=7)
+
+
+async def test_a_slow_version_is_taken_back(place: Place, tmp_path: Path) -> None:
+    async with traffic(place, tmp_path):
+        await place.start(IMAGE + "v4")
+        status = await taken_back(place)
+    assert "slower" in status["last"]["outcomeReason"]
+
+
+@pytest.mark.parametrize("fault", [{"crash": True}, {"unready": True}])
+async def test_a_canary_that_crashes_or_turns_unready(place: Place, tmp_path: Path, fault: dict[str, Any]) -> None:
+    await place.change({"strategy": {"steps": [{"weight": 20, "hold": "60s"}]}})
+    wanted = await other(place)
+    async with traffic(place, tmp_path):
+        await place.start(wanted)
+        await place.until("at 20 %", verified(20), 90)
+        await place.fault(await canary_pod(place), fault)
+        await taken_back(place, 45)
+
+
+async def test_an_image_that_cannot_be_pulled(place: Place) -> None:
+    await place.change({"strategy": {"readyDeadline": "30s"}})
+    await place.start(IMAGE + "no-such-version")
+    status = await taken_back(place, 90)
+    assert "Pull" in status["last"]["outcomeReason"]
+    assert not status["last"].get("steps")
+
+
+async def test_superseded_then_cancelled(place: Place, tmp_path: Path) -> None:
+    first = (await state(place)).stable
+    assert first is not None
+    wanted = await other(place)
+    async with traffic(place, tmp_path) as flow:
+        await place.start(IMAGE + "v5")
+        await place.until("stepping", phase("Stepping"), 90)
+        await place.start(wanted)
+        await place.until(f"canary {wanted}", lambda found: (found.get("canary") or {}).get("image") == wanted, 60)
+        assert outcome((await place.release())["status"]) == "superseded"
+        await place.until("stepping", phase("Stepping"), 90)
+        await place.start(first.image)
+        status = await place.until("idle", phase("Idle"), 60)
+        flow.poll()
+    assert outcome(status) == "cancelled"
+    assert [answer for answer in flow.answers if answer.bad] == []
+
+
+# ---------------------------------------------------------------------- when something is pulled away
+
+
+@pytest.mark.parametrize("when", ["Preparing", "Stepping", "Promoting", "Baking"])
+async def test_engine_killed_while_a_good_version_comes_in(place: Place, tmp_path: Path, when: str) -> None:
+    wanted = await other(place)
+    async with traffic(place, tmp_path) as flow:
+        await place.start(wanted)
+        await place.until(when, phase(when), 120)
+        signal_in(place.box, "KILL", ENGINE)
+        status = await promoted(place, wanted, 180)
+        flow.poll()
+    assert status["epoch"] > 1
+    assert [step["weight"] for step in status["last"]["steps"]] == [20, 50]
+    assert [answer for answer in flow.answers if answer.bad] == []
+
+
+async def test_engine_killed_while_it_rolls_back(place: Place, tmp_path: Path) -> None:
+    async with traffic(place, tmp_path):
+        await place.start(IMAGE + "v3")
+        await place.until("rolling back", phase("RollingBack"), 120)
+        signal_in(place.box, "KILL", ENGINE)
+        await taken_back(place, 120)
+
+
+async def test_api_server_gone_for_half_a_minute(place: Place, tmp_path: Path) -> None:
+    wanted = await other(place)
+    async with traffic(place, tmp_path) as flow:
+        await place.start(wanted)
+        await place.until("at 20 %", verified(20), 90)
+        signal_in(place.box, "STOP", "bin/kube-apiserver")
+        await asyncio.sleep(30)
+        signal_in(place.box, "CONT", "bin/kube-apiserver")
+        await promoted(place, wanted, 180)
+        flow.poll()
+    assert [answer for answer in flow.answers if answer.bad] == []
+
+
+async def test_route_edited_by_hand_is_put_right(place: Place, tmp_path: Path) -> None:
+    await place.change({"strategy": {"steps": [{"weight": 20, "hold": "30s"}]}})
+    wanted = await other(place)
+    async with traffic(place, tmp_path):
+        await place.start(wanted)
+        await place.until("at 20 %", verified(20), 90)
+        route = await place.cluster.get(HTTP_ROUTE, "checkout", "shop")
+        before = {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
+        ops = [
+            {"op": "replace", "path": f"/spec/rules/0/backendRefs/{index}/weight", "value": 50}
+            for index in range(len(before))
+        ]
+        await place.cluster.json_patch(HTTP_ROUTE, "checkout", "shop", ops, manager="somebody")
+        async with asyncio.timeout(3):
+            while True:
+                route = await place.cluster.get(HTTP_ROUTE, "checkout", "shop")
+                if {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]} == before:
+                    break
+                await asyncio.sleep(0.05)
+
+
+async def test_envoy_restarted_in_a_step(place: Place, tmp_path: Path) -> None:
+    wanted = await other(place)
+    async with traffic(place, tmp_path):
+        await place.start(wanted)
+        await place.until("at 20 %", verified(20), 90)
+        signal_in(place.box, "KILL", "^envoy -c")
+        await promoted(place, wanted, 180)
+
+
+async def test_prometheus_gone_is_not_a_bad_canary(place: Place, tmp_path: Path) -> None:
+    through = [{"name": "errors", "kind": "errors", "source": "prometheus"}]
+    await place.change({"analysis": {"signals": through, "sourceDown": {"action": "hold", "deadline": "5m"}}})
+    wanted = await other(place)
+    async with traffic(place, tmp_path):
+        await place.start(wanted)
+        await place.until("at 20 %", verified(20), 90)
+        signal_in(place.box, "STOP", "^/usr/bin/prometheus ")
+        await place.until("held", lambda found: found.get("doubt") == "source-down", 60)
+        signal_in(place.box, "CONT", "^/usr/bin/prometheus ")
+        await promoted(place, wanted, 120)
+
+
+async def test_deleting_lets_no_pod_behind(place: Place) -> None:
+    await place.cluster.delete((await _kind()), "billing", "shop")
+    async with asyncio.timeout(60):
+        while (await place.cluster.list(POD, "shop", labels="grayling.dev/release=billing")).items:
+            await asyncio.sleep(0.5)
+
+
+async def _kind() -> Any:
+    from kube.kinds import GRAY_RELEASE
+
+    return GRAY_RELEASE
