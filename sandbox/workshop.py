@@ -8,6 +8,7 @@ stopped.
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[1]
 ENGINE_PARTS = ("rollout", "manifests", "kube", "components", "review", "grayling.py")
 ENGINE_TARGET = "opt/grayling"
+HALF_MADE = ("bin/*/*.partial", "layers/*.*.tar", "golden/*.partial", "crds/*.partial")
 IN_IMAGE = {"pause": "pause", "coredns": "coredns", "contour": "bin/contour"}
 
 
@@ -59,6 +61,7 @@ class Workshop:
             return self._make()
 
     def _make(self) -> Stock:
+        self._sweep()
         self.install_packages()
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
             compiled, fetched = pool.submit(self._compile), pool.submit(self._fetch)
@@ -97,6 +100,16 @@ class Workshop:
             layer = self._sources("shop", tree(shop, "opt"))
             images += catalogue.shop_images(root_layer, wheels, engine, layer)
         return images
+
+    def _sweep(self) -> None:
+        """Remove what a killed command left half made; the lock says that nobody is at work."""
+        shutil.rmtree(self.cache.scratch, ignore_errors=True)
+        for half in [path for pattern in HALF_MADE for path in self.cache.root.glob(pattern)]:
+            if half.is_dir():
+                shutil.rmtree(half, ignore_errors=True)
+            else:
+                half.unlink()
+        self.cache.scratch.mkdir(parents=True)
 
     def _compile(self) -> dict[str, Path]:
         compiler = pypi.go(self.cache)
@@ -140,7 +153,7 @@ class Workshop:
         """Return a layer of our own sources, compiled, keyed by their contents."""
 
         def fill(path: Path) -> None:
-            with TemporaryDirectory(dir=self.cache.root) as scratch:
+            with TemporaryDirectory(dir=self.cache.scratch) as scratch:
                 write_files(path, pypi.compiled(Path(scratch), entries))
 
         return self.store.make(f"source-{name}", contents_key(entries), fill)

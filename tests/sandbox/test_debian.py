@@ -39,3 +39,13 @@ def test_services_are_held_while_installing_and_a_machines_own_policy_is_kept(tm
     with debian.services_held(policy):
         assert policy.read_text() == "own"
     assert policy.read_text() == "own"
+
+
+def test_what_a_killed_command_left_half_made_is_removed(tmp_path: Path) -> None:
+    halves = ["bin/a-1/a.7.partial", "layers/x-1.7.tar", "golden/1.7.partial/file", "scratch/tmp1/file"]
+    kept = ["bin/a-1/a", "layers/x-1.tar", "golden/1/file"]
+    for name in (*halves, *kept):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    workshop.Workshop(Cache(tmp_path), Silent())._sweep()
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
