@@ -34,7 +34,7 @@ WRITE = [*READ, "create", "patch", "delete"]
 class ControllerSettings(ComponentSettings):
     """Settings of the engine."""
 
-    image: str = Field(description="an image of this project: `grayling` must be its entry point")
+    image: str = Field(description="of the engine: its entry point is `python -m rollout`")
     replicas: Annotated[int, Field(ge=1, le=5)] | None = Field(default=None, description="one leads, the others wait")
     namespaces: list[str] = Field(default_factory=list, description="where it serves besides the stack's own")
     install_definitions: bool = Field(default=True, description="off where another stack of the cluster installs them")

@@ -42,7 +42,8 @@ def _deployment(spec: dict[str, Any], status: dict[str, Any]) -> Readiness:
     wanted = spec.get("replicas", 1)
     progressing = _condition(status, "Progressing")
     if progressing.get("reason") == "ProgressDeadlineExceeded":
-        return Readiness(ready=False, reason=str(progressing.get("message") or "progress deadline exceeded"), failed=True)
+        said = str(progressing.get("message") or "progress deadline exceeded")
+        return Readiness(ready=False, reason=said, failed=True)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     done = "observedGeneration" in status and updated == wanted == available and status.get("replicas", 0) == wanted
     return READY if done else Readiness(ready=False, reason=f"{min(updated, available)} of {wanted} pods ready")

@@ -1,0 +1,20 @@
+"""The reference in the docs is what the models say."""
+
+from __future__ import annotations
+
+from tests.components.conftest import ROOT
+
+from components.catalogue import KINDS
+from components.reference import reference
+
+
+def test_the_docs_show_the_settings_as_they_are():
+    text = (ROOT / "docs" / "components.md").read_text()
+    assert text.endswith(reference()), "python -m components.reference, and put it at the end of docs/components.md"
+
+
+def test_every_deviation_shows_with_its_reason():
+    text = reference()
+    for kind in KINDS.values():
+        for deviation in kind.deviations:
+            assert deviation.reason in text
