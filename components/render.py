@@ -37,7 +37,18 @@ def render(file: StackFile) -> list[Manifest]:
         "config": config,
         "secret_keys": secret_keys,
     }
-    return ordered(_recorded(request, file))
+    return ordered(arranged(manifest) for manifest in _recorded(request, file))
+
+
+_FIRST = {"apiVersion": 0, "kind": 1, "metadata": 2, "name": 3, "namespace": 4}
+
+
+def arranged(value: Any) -> Any:
+    """Keys in one order, names first: protobuf hands maps over in any."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (_FIRST.get(key, len(_FIRST)), key))
+        return {key: arranged(value[key]) for key in keys}
+    return [arranged(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _recorded(request: dict[str, Any], file: StackFile) -> list[Manifest]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tests.components.conftest import ROOT
-
 from components.catalogue import KINDS
 from components.reference import reference
+from tests.components.conftest import ROOT
 
 
 def test_the_docs_show_the_settings_as_they_are():
