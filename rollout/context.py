@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 JOURNAL_LIMIT = 200
 REFUSED_LIMIT = 20
+SKIPPED = "skipped by a person"
 NO_DOUBT: Final[dict[str, Any]] = {"doubt": "", "doubt_since": None, "held_since": None}
 
 
@@ -54,6 +55,10 @@ class Context:
     def since(self, moment: float | None) -> float:
         """Seconds since ``moment``; 0 where there is none."""
         return 0.0 if moment is None else max(0.0, self.now - moment)
+
+    def waited(self, moment: float | None) -> float:
+        """Seconds since ``moment`` in which the engine could see and write: what a deadline counts."""
+        return self.since(None if moment is None else max(moment, self.seen.watching_since))
 
     def change(self, **update: Any) -> Status:
         """The status with these fields changed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.context import (
+    SKIPPED,
     begin,
     begin_step,
     can_return,
@@ -73,19 +74,28 @@ def stepping(ctx: Context) -> Status:
         return roll_back(ctx, Outcome.ROLLED_BACK, reason)
     ctx = ctx.with_status(_realigned(ctx))
     status = ctx.status
-    if status.step >= len(ctx.steps) or ctx.spec.traffic is None:
+    over = status.step >= len(ctx.steps)
+    wanted = not over and status.weight.desired == ctx.steps[status.step].weight
+    if ctx.spec.traffic is None or (over and not _owes_proof(status)):
         return _to_promoting(ctx)
-    if status.weight.desired != ctx.steps[status.step].weight:
+    if not wanted and not _owes_proof(status):
         return _raise(ctx)
     seen = verify(ctx, weights_of(status))
     if seen.trouble:
         return roll_back(ctx.with_status(seen.status), Outcome.ROLLED_BACK, seen.trouble)
     ctx = ctx.with_status(seen.status)
-    if ctx.status.verified_at is None or ctx.status.paused:
+    if ctx.status.verified_at is None or ctx.status.paused or not wanted:
         return ctx.status
     if ctx.since(ctx.status.verified_at) < ctx.steps[status.step].hold:
         return ctx.status
     return _end_step(ctx)
+
+
+def _owes_proof(status: Status) -> bool:
+    """Whether the weight in force was never verified: steps that are edited in flight do not excuse it."""
+    newest = status.release.steps[-1] if status.release and status.release.steps else None
+    owes = newest is not None and newest.verified_at is None and newest.verdict != SKIPPED
+    return owes and status.weight.desired > 0
 
 
 def _must_go(ctx: Context) -> str:

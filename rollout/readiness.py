@@ -39,7 +39,7 @@ def readiness(ctx: Context, needed: int) -> Readiness:
 
 def _late(ctx: Context, needed: int) -> str:
     deadline = ctx.spec.strategy.ready_deadline
-    if ctx.since(ctx.status.doubt_since) < deadline:
+    if ctx.waited(ctx.status.doubt_since) < deadline:
         return ""
     problem = ctx.canary.problem if ctx.canary else "its pods do not exist"
     told = f"{ctx.ready} of {needed} canary pods ready after {deadline:g} s"
@@ -58,7 +58,7 @@ def routed(ctx: Context) -> Readiness:
         return Readiness(calm, ready=True)
     if status.doubt != NOT_ROUTED:
         return Readiness(ctx.change(doubt=NOT_ROUTED, doubt_since=ctx.now))
-    if ctx.since(status.doubt_since) < ctx.spec.strategy.verify_deadline:
+    if ctx.waited(status.doubt_since) < ctx.spec.strategy.verify_deadline:
         return Readiness(status)
     return Readiness(status, trouble=_unknown_to_the_gateway(ctx, named=named))
 

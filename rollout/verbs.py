@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.context import NO_DOUBT, roll_back, write_journal
+from rollout.context import NO_DOUBT, SKIPPED, change_step, roll_back, write_journal
 from rollout.spec import Gate
 from rollout.status import Outcome, Pause, Phase
 
@@ -51,7 +51,7 @@ def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
         )
         return opened, f"gate of step {status.step + 1} opened"
     if status.phase is Phase.STEPPING:
-        status = ctx.change(step=len(ctx.steps), paused=None)
+        status = change_step(ctx.change(step=len(ctx.steps), paused=None), verdict=SKIPPED)
         return write_journal(
             status, ctx.now, "promoted-early", f"promoted in full{_said(command)}"
         ), "promoting in full"

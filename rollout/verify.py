@@ -77,7 +77,7 @@ def written_at(ctx: Context) -> float:
 def _unaccepted(ctx: Context) -> str:
     status, share = ctx.status, ctx.seen.share
     since = status.phase_since if status.written_at is None else status.written_at
-    if ctx.since(since) < ctx.spec.strategy.verify_deadline:
+    if ctx.waited(since) < ctx.spec.strategy.verify_deadline:
         return ""
     if status.written_at is None:
         return f"the route could not be written: {share.problem or 'it does not show the weight'}"
@@ -108,7 +108,7 @@ def _counted(ctx: Context) -> Verification:
 
 
 def _is_late(ctx: Context) -> bool:
-    return ctx.since(ctx.status.written_at) >= ctx.spec.strategy.verify_deadline
+    return ctx.waited(ctx.status.written_at) >= ctx.spec.strategy.verify_deadline
 
 
 def _verified(ctx: Context) -> Verification:

@@ -70,6 +70,7 @@ class Observation:
         desired_image: and the image people know it by.
         generation: of the spec.
         deleted: the GrayRelease is being deleted.
+        watching_since: since when this engine sees and writes without a break; deadlines do not run before it.
         recorded: id of the newest release whose record is known to be kept.
         written_at: when the API server answered the engine's own last write of the weights; None before the first.
         assessment: what the judge says after this look; None while nothing is judged.
@@ -87,3 +88,4 @@ class Observation:
     reason: str = ""
     deleted: bool = False
     recorded: str = ""
+    watching_since: float = 0.0

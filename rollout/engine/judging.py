@@ -6,9 +6,13 @@ import base64
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from rollout.judge import Judge
 from rollout.judge.policy import JudgePolicy, SignalPolicy
 from rollout.judge.policy import SignalKind as JudgedKind
+from rollout.judge.state import StateError
+from rollout.spec import SignalKind
 from rollout.status import Phase
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from rollout.spec import Analysis
     from rollout.status import Status
 
+log: Any = structlog.get_logger()
 JUDGED = frozenset({Phase.STEPPING, Phase.PROMOTING, Phase.BAKING})
 
 
@@ -30,7 +35,8 @@ def policy_of(analysis: Analysis) -> JudgePolicy:
             kind=JudgedKind(signal.kind.value),
             weight=signal.weight,
             tolerance=signal.tolerance,
-            floor=signal.floor,
+            floor=signal.floor if signal.kind is SignalKind.ERRORS else None,
+            threshold_seconds=signal.threshold,
         )
         for signal in analysis.signals
     )
@@ -49,6 +55,16 @@ def is_judged(status: Status) -> bool:
     return status.phase in JUDGED and (status.phase is Phase.BAKING or status.weight.desired > 0)
 
 
+def _resumed(policy: JudgePolicy, saved: str) -> Judge:
+    """The judge whose sums were kept; a fresh one where there are none, or where they are of another policy."""
+    if saved:
+        try:
+            return Judge.restore(policy, base64.b64decode(saved))
+        except StateError as error:
+            log.warning("the judge begins anew", error=str(error))
+    return Judge(policy)
+
+
 class Bench:
     """Keeps one judge per release id."""
 
@@ -56,6 +72,7 @@ class Bench:
         self._judge: Judge | None = None
         self._of = ""
         self._names: set[str] = set()
+        self._step_of: float | None = None
         self.assessment: Assessment | None = None
 
     def sit(self, status: Status, analysis: Analysis) -> None:
@@ -68,14 +85,20 @@ class Bench:
             return
         policy = policy_of(analysis)
         self._names = {signal.name for signal in policy.signals}
-        saved = base64.b64decode(status.judge) if status.judge else b""
-        self._judge = Judge.restore(policy, saved) if saved else Judge(policy)
+        self._judge, self._step_of = _resumed(policy, status.judge), status.verified_at
 
     def hear(self, status: Status, looks: Sequence[SignalLook], now: float) -> None:
-        """Judge what was seen since the last time."""
+        """Judge what was seen since the last time; before the canary has traffic, it is history of stable."""
         mine = [look for look in looks if look.signal in self._names]
-        if self._judge is not None and is_judged(status) and mine:
-            self.assessment = self._judge.look(now, mine)
+        if self._judge is None or not mine:
+            return
+        if not is_judged(status):
+            self._judge.learn(mine)
+            return
+        if status.phase is Phase.STEPPING and status.verified_at not in {None, self._step_of}:
+            self._judge.begin_step()
+            self._step_of = status.verified_at
+        self.assessment = self._judge.look(now, mine)
 
     def put_down(self, status: Status) -> Status:
         """The status with the judge's sums and words in it."""

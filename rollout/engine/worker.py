@@ -77,6 +77,7 @@ class Worker:
     _driver: Driver | None = None
     _written_at: float | None = None
     _recorded: str = ""
+    _watching_since: float = 0.0
     _saved_at: float = 0.0
     _failures: int = 0
     _gone: bool = False
@@ -144,7 +145,7 @@ class Worker:
         self.status = self._store.persisted.model_copy(
             update={"epoch": self._lease.epoch, "holder": self.parts.identity}
         )
-        self._bench = Bench()
+        self._bench, self._watching_since = Bench(), self.parts.clock()
         self._written_at = self.status.written_at
         self._read_spec(manifest)
         self._driver = self.parts.driver(manifest, self._current_spec)
@@ -203,6 +204,8 @@ class Worker:
         self._bench.sit(self.status, spec.analysis)
         self._bench.hear(self.status, self._sampler.take(), now)
         since = self.status.written_at or self._written_at
+        if not world.healthy:
+            self._watching_since = now
         return observation_of(
             manifest,
             spec,
@@ -211,6 +214,7 @@ class Worker:
             assessment=self._bench.assessment if is_judged(self.status) else None,
             written_at=self._written_at,
             recorded=self._recorded,
+            watching_since=self._watching_since,
         )
 
     async def _keep(self, manifest: Manifest, ctx: Context) -> None:
