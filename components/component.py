@@ -96,6 +96,7 @@ class Component(ABC):
         self.name = name
         self.scope = scope
         self.environment = scope.environment
+        self._rendered: list[Manifest] | None = None
         self.take(settings)
 
     @abstractmethod
@@ -164,7 +165,9 @@ class Component(ABC):
 
         Workloads bear a checksum of the files they mount, so that a changed file is a rollout and not a surprise.
         """
-        return restarted_by_files([self._completed(manifest) for manifest in self.manifests()])
+        if self._rendered is None:
+            self._rendered = restarted_by_files([self._completed(manifest) for manifest in self.manifests()])
+        return self._rendered
 
     def _completed(self, manifest: Manifest) -> Manifest:
         meta = dict(manifest["metadata"])
