@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rollout.spec import Model
-from rollout.units import Seconds  # noqa: TC001 - pydantic reads it
+from rollout.units import Seconds
 
 
 class Tier(StrEnum):

@@ -14,7 +14,7 @@ from components.layers import Layer
 from components.network import policy
 from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, size, sleep
 from components.profiles import Size
-from components.quantities import Quantity  # noqa: TC001 - pydantic reads it
+from components.quantities import Quantity
 from manifests.render import text
 from rollout.units import Seconds, duration_of
 

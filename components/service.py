@@ -17,7 +17,7 @@ from components.layers import Layer
 from components.network import policy
 from components.pods import Container, Pod, Probe, Resources, Sizes, size, sleep
 from components.profiles import Size
-from components.quantities import Quantity  # noqa: TC001 - pydantic reads it
+from components.quantities import Quantity
 from rollout.spec import (
     API_VERSION,
     KIND,

@@ -176,7 +176,7 @@ def test_route_that_is_not_accepted():
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_canary_that_the_gateway_never_hears_of_gets_no_request(named: bool):
+def test_a_canary_that_the_gateway_never_hears_of_gets_no_request(named):
     made = released("good")
     made.world.accepts = False
     if not named:
