@@ -28,7 +28,7 @@ check: $(STAMP) ## style, types, room walls, docstrings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/interrogate -q components kube manifests rollout sandbox grayling.py $(wildcard review)
 
 format: $(STAMP) ## rewrite in the house style
