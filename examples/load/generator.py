@@ -89,7 +89,8 @@ class Load:
     async def __aexit__(self, *_: object) -> None:
         self._tasks[0].cancel()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._quiet.wait(), LAST_ANSWERS_SECONDS)
+            async with asyncio.timeout(LAST_ANSWERS_SECONDS):
+                await self._quiet.wait()
         self._tasks[1].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for flight in list(self._flying):

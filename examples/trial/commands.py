@@ -102,7 +102,8 @@ async def stop(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
         try:
-            await asyncio.wait_for(process.wait(), PROMPT_TO_STOP_SECONDS)
+            async with asyncio.timeout(PROMPT_TO_STOP_SECONDS):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -169,7 +169,8 @@ class Worker:
             await asyncio.sleep(min(RETRY_MOST, RETRY_FIRST * 2 ** (self._failures - 1)))
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), self._patience())
+            async with asyncio.timeout(self._patience()):
+                await self._wake.wait()
         self._wake.clear()
 
     def _patience(self) -> float:

@@ -193,7 +193,8 @@ class ApiServer:
         try:
             while not self.down:
                 try:
-                    event = await asyncio.wait_for(queue.get(), 0.2)
+                    async with asyncio.timeout(0.2):
+                        event = await queue.get()
                 except TimeoutError:
                     continue
                 await response.write(json.dumps(event).encode() + b"\n")

@@ -144,7 +144,8 @@ async def test_a_revision_leaves_as_soon_as_the_gateway_answers(stage, server):
     await asyncio.sleep(0.2)
     stage.routes.objects.clear()
     stage.driver._patience = 0.1
-    await asyncio.wait_for(settling, 5)
+    async with asyncio.timeout(5):
+        await settling
 
 
 async def test_two_holders_at_once_end_with_the_newer_one(server, cluster):

@@ -63,6 +63,23 @@ async def test_bad_version_is_taken_back(it: Plant) -> None:
         await it.served("shop:v3")
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_told_to_end_at_the_moment_it_is_woken_it_ends(it: Plant, turns: int) -> None:
+    async with it.server.cluster() as cluster:
+        controller = it.controller(cluster)
+        task = asyncio.create_task(controller.run())
+        await first(it)
+        worker = controller.worker(("shop", "checkout"))
+        assert worker is not None
+        await asyncio.sleep(0.5)
+        worker.wake()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=5)
+        assert done
+
+
 async def test_weight_zero_is_the_first_write_after_the_decision(it: Plant) -> None:
     it.callers.faults["v3"] = 0.5
     async with it.engine():
