@@ -118,6 +118,10 @@ class Worker:
                 return
             except KubeError as error:
                 log.warning("cluster does not answer", release="/".join(self.key), error=str(error))
+            except Exception:  # a release that breaks its worker must not end those of the others
+                metrics.FAILURES.labels("Look").inc()
+                log.exception("worker broke, and begins anew", release="/".join(self.key))
+                await asyncio.sleep(RETRY_MOST)
             await asyncio.sleep(0.5)
 
     async def _hold(self) -> None:
@@ -132,6 +136,7 @@ class Worker:
                 await self._pause()
         finally:
             metrics.HELD.dec()
+            report.forget(*self.key)
             await self._sampler.stop()
 
     async def stop(self) -> None:

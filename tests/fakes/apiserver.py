@@ -93,7 +93,7 @@ class ApiServer:
         meta = item["metadata"]
         meta["resourceVersion"] = str(next(self.counter))
         meta.setdefault("uid", f"uid-{meta['name']}")
-        meta.setdefault("creationTimestamp", f"2026-01-01T00:00:{int(meta['resourceVersion']) % 60:02d}Z")
+        meta.setdefault("creationTimestamp", moment(int(meta["resourceVersion"])))
         if known is None:
             meta.setdefault("generation", 1)
         else:
@@ -251,6 +251,12 @@ class ApiServer:
         elif "status" in known:
             changed["status"] = known["status"]
         return web.json_response(self.put(changed))
+
+
+def moment(version: int) -> str:
+    """A creation time that grows with the version."""
+    minutes, seconds = divmod(version, 60)
+    return f"2026-01-01T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}Z"
 
 
 def status(code: int, message: str, reason: str = "") -> web.Response:

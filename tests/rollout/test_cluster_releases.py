@@ -93,7 +93,7 @@ async def state(place: Place) -> Status:
 async def begin(place: Place, image: str) -> None:
     """Ask for a version, and once more where an earlier test had it taken back."""
     await place.start(image)
-    status = await place.until("seen", lambda _: True, 30)
+    status = await place.until("seen", bool, 30)
     if any(said["type"] == "Refused" and said["status"] == "True" for said in status["conditions"]):
         await asyncio.to_thread(grayling, place.box, "release", "retry", "checkout", "-n", "shop")
 

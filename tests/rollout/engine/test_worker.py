@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rollout.looks import SourceStatus
+from rollout.spec import COMMAND_ANNOTATION
 from rollout.status import Outcome, Phase
-from tests.rollout.engine.plant import Plant, plant
+from tests.rollout.engine.plant import Plant, gray_release, plant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -231,3 +232,80 @@ async def test_invalid_spec_leaves_the_last_valid_one_in_force(it: Plant) -> Non
         await asyncio.sleep(0.5)
         it.declare("shop:v2")
         await it.served("shop:v2")
+
+
+async def test_without_traffic_pods_are_replaced_and_no_route_is_made(it: Plant) -> None:
+    quiet = {"signals": [{"name": "crashes", "kind": "crashes", "source": "kubernetes"}]}
+    async with it.engine():
+        await first(it)
+        assert it.server.find("HTTPRoute", "checkout") is not None
+        it.declare("shop:v2", traffic=None, analysis=quiet)
+        await it.served("shop:v2")
+        await it.until(lambda: it.server.find("HTTPRoute", "checkout") is None, "rid of its route")
+        await it.until(lambda: len(it.server.all("Deployment")) == 1, "rid of the old revision")
+
+
+async def test_only_the_newest_records_are_kept(it: Plant) -> None:
+    async with it.engine():
+        it.declare("shop:v1", history=1)
+        await it.served("shop:v1")
+        for image in ("shop:v2", "shop:v3"):
+            it.declare(image, history=1)
+            await it.served(image)
+        last = it.status.last
+        assert last is not None
+        newest = f"checkout-release-{last.id}"
+        await it.until(lambda: _records(it) == [newest], "left with the newest record")
+
+
+def _records(it: Plant) -> list[str]:
+    return [item["metadata"]["name"] for item in it.server.all("ConfigMap") if "-release-" in item["metadata"]["name"]]
+
+
+async def test_a_source_that_breaks_is_told_and_ends_nothing(it: Plant, capsys: pytest.CaptureFixture[str]) -> None:
+    async with it.engine():
+        await first(it)
+        sample, it.callers.sample = it.callers.sample, _broken  # type: ignore[method-assign]
+        it.declare("shop:v2")
+        await it.phase(Phase.STEPPING)
+        await asyncio.sleep(0.3)
+        it.callers.sample = sample  # type: ignore[method-assign]
+        await it.served("shop:v2")
+    assert "no such page" in capsys.readouterr().out
+
+
+async def _broken(*_: object) -> None:
+    raise ZeroDivisionError("no such page")
+
+
+async def test_a_command_that_cannot_be_read_changes_nothing(it: Plant) -> None:
+    async with it.engine():
+        await first(it)
+        found = deepcopy(it.release())
+        found["metadata"]["annotations"][COMMAND_ANNOTATION] = '{"verb": "dance"'
+        it.server.put(found)
+        it.declare("shop:v2")
+        await it.served("shop:v2")
+
+
+async def test_a_judge_that_cannot_be_restored_begins_anew(it: Plant) -> None:
+    async with it.engine("one"):
+        await first(it)
+        it.declare("shop:v2", strategy={**gray_release()["spec"]["strategy"], "steps": [{"weight": 20, "hold": "2s"}]})
+        await it.until(lambda: bool(it.status.judge), "judging")
+    found = deepcopy(it.release())
+    found["status"]["judge"] = "bm9uc2Vuc2U="
+    it.server.put(found)
+    async with it.engine("two"):
+        await it.served("shop:v2", 20)
+
+
+async def test_a_release_deleted_while_its_engine_was_away_is_cleaned_up(it: Plant) -> None:
+    async with it.engine("one"):
+        await first(it)
+    found = deepcopy(it.release())
+    found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    it.server.put(found)
+    async with it.engine("two"):
+        await it.until(lambda: it.server.find("GrayRelease", "checkout") is None, "gone")
+        await it.until(lambda: not it.server.all("Deployment"), "clean")

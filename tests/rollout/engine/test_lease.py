@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kube.errors import KubeError
+from rollout.engine.lease import IDLE_SECONDS, IN_FLIGHT_SECONDS, LeaseLostError, ReleaseLease
+from tests.fakes.apiserver import ApiServer, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@dataclass
+class Watch:
+    """A monotonic clock that a test sets."""
+
+    at: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ApiServer]:
+    async with running() as made:
+        yield made
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+async def lease(server: ApiServer, watch: Watch) -> AsyncIterator:
+    async with server.cluster() as cluster:
+
+        def make(identity: str) -> ReleaseLease:
+            return ReleaseLease(cluster, "shop", "checkout", identity, monotonic=watch)
+
+        yield make
+
+
+def holder(server: ApiServer) -> str | None:
+    found = server.find("Lease", "grayling-checkout")
+    assert found is not None
+    return found["spec"].get("holderIdentity")
+
+
+async def test_one_holds_and_the_other_waits_until_nothing_was_renewed_for_the_whole_time(server, lease, watch):
+    one, two = lease("one"), lease("two")
+    assert await one.acquire()
+    assert one.epoch == 1
+    assert not await two.acquire()
+    watch.at += IN_FLIGHT_SECONDS
+    assert not await two.acquire()
+    watch.at += 0.1
+    assert await two.acquire()
+    assert two.epoch == 2
+    assert holder(server) == "two"
+
+
+async def test_expiry_counts_from_the_renewal_last_seen(lease, watch):
+    one, two = lease("one"), lease("two")
+    await one.acquire()
+    assert not await two.acquire()
+    watch.at += IN_FLIGHT_SECONDS - 1
+    await one.renew(in_flight=True)
+    watch.at += 2
+    assert not await two.acquire()
+
+
+async def test_the_same_identity_takes_its_own_lease_back_with_a_new_epoch(lease):
+    await lease("one").acquire()
+    again = lease("one")
+    assert await again.acquire()
+    assert again.epoch == 2
+
+
+async def test_it_is_renewed_after_a_third_and_not_before(server, lease, watch):
+    one = lease("one")
+    await one.acquire()
+    await one.renew(in_flight=True)
+    assert len(server.writes) == 1
+    watch.at += IN_FLIGHT_SECONDS / 3 + 0.01
+    await one.renew(in_flight=True)
+    assert len(server.writes) == 2
+    assert one.epoch == 1
+
+
+async def test_a_release_that_takes_off_shortens_it_at_once(server, lease, watch):
+    one = lease("one")
+    await one.acquire()
+    watch.at += IDLE_SECONDS / 3
+    await one.renew(in_flight=False)
+    assert server.find("Lease", "grayling-checkout")["spec"]["leaseDurationSeconds"] == IDLE_SECONDS
+    await one.renew(in_flight=True)
+    assert server.find("Lease", "grayling-checkout")["spec"]["leaseDurationSeconds"] == IN_FLIGHT_SECONDS
+
+
+async def test_renewing_what_another_took_says_who_has_it(lease, watch):
+    one, two = lease("one"), lease("two")
+    await one.acquire()
+    await two.acquire()
+    watch.at += IN_FLIGHT_SECONDS + 0.1
+    assert await two.acquire()
+    with pytest.raises(LeaseLostError, match="two holds grayling-checkout now"):
+        await one.renew(in_flight=True)
+    assert not one.held
+
+
+async def test_a_lease_deleted_by_hand_is_made_again(server, lease, watch):
+    one = lease("one")
+    await one.acquire()
+    server.objects.clear()
+    watch.at += IN_FLIGHT_SECONDS
+    await one.renew(in_flight=True)
+    assert holder(server) == "one"
+
+
+async def test_two_that_create_it_at_once_end_with_one(server, lease):
+    server.fail("POST", "leases", 409)
+    assert not await lease("one").acquire()
+
+
+async def test_two_that_take_it_at_once_end_with_one(server, lease, watch):
+    one, two = lease("one"), lease("two")
+    await one.acquire()
+    await one.release()
+    server.fail("PATCH", "leases", 409)
+    assert not await two.acquire()
+    assert await two.acquire()
+
+
+async def test_a_renewal_that_loses_the_race_gives_up(server, lease, watch):
+    one = lease("one")
+    await one.acquire()
+    watch.at += IN_FLIGHT_SECONDS
+    server.fail("PATCH", "leases", 409)
+    with pytest.raises(LeaseLostError, match="written by somebody else"):
+        await one.renew(in_flight=True)
+
+
+async def test_let_go_it_is_free_at_once(server, lease):
+    one, two = lease("one"), lease("two")
+    await one.acquire()
+    await one.release()
+    assert holder(server) is None
+    assert await two.acquire()
+
+
+async def test_who_never_held_it_lets_nothing_go(server, lease):
+    one, two = lease("one"), lease("two")
+    await one.acquire()
+    await two.release()
+    assert holder(server) == "one"
+
+
+async def test_who_lost_it_leaves_the_successor_alone(server, lease, watch):
+    one, two = lease("one"), lease("two")
+    await one.acquire()
+    await two.acquire()
+    watch.at += IN_FLIGHT_SECONDS + 0.1
+    await two.acquire()
+    await one.release()
+    assert holder(server) == "two"
+
+
+async def test_an_api_server_that_fails_is_an_error_and_not_a_loss(server, lease, watch):
+    one = lease("one")
+    await one.acquire()
+    watch.at += IN_FLIGHT_SECONDS
+    server.fail("GET", "leases", 500, times=50)
+    with pytest.raises(KubeError):
+        await one.renew(in_flight=True)
+    assert one.held

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import runpy
+import sys
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from kube.errors import NotFoundError
+from rollout.engine import metrics
+from rollout.engine.run import run_controller, run_foreground
+from rollout.status import Phase
+from tests.rollout.engine.plant import Plant, gray_release, plant
+from tests.rollout.engine.test_serve import ask, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+QUIET = {"signals": [{"name": "crashes", "kind": "crashes", "source": "kubernetes"}]}
+
+
+@pytest.fixture
+async def it() -> AsyncIterator[Plant]:
+    async with plant() as made:
+        yield made
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_the_controller_carries_out_every_release_and_serves_its_metrics(it: Plant):
+    port = free_port()
+    it.declare("shop:v1", analysis=QUIET)
+    async with it.server.cluster() as cluster:
+        task = asyncio.create_task(run_controller(cluster, ["shop"], identity="one", metrics_port=port))
+        await it.served("shop:v1")
+        assert (await ask(port, "/readyz"))[0] == 200
+        assert (
+            'grayling_release_phase{name="checkout",namespace="shop",phase="Idle"} 1.0'
+            in (await ask(port, "/metrics"))[2]
+        )
+        await ended(task)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await ask(port, "/readyz")
+    lease = it.server.find("Lease", "grayling-checkout")
+    assert lease is not None
+    assert lease["spec"].get("holderIdentity") is None, "let go on the way out"
+
+
+async def test_in_the_foreground_only_the_release_asked_for(it: Plant):
+    other = gray_release()
+    other["metadata"]["name"] = "billing"
+    it.server.put(other)
+    it.declare("shop:v1", analysis=QUIET)
+    async with it.server.cluster() as cluster:
+        task = asyncio.create_task(run_foreground(cluster, "shop", "checkout", identity="me"))
+        await it.served("shop:v1")
+        await ended(task)
+    assert "status" not in (it.server.find("GrayRelease", "billing") or {})
+
+
+async def test_in_the_foreground_a_release_that_is_not_there_is_an_error(it: Plant):
+    async with it.server.cluster() as cluster:
+        with pytest.raises(NotFoundError, match="nobody"):
+            await run_foreground(cluster, "shop", "nobody", identity="me")
+
+
+async def test_a_release_deleted_and_declared_again_is_carried_out_again(it: Plant):
+    async with it.engine() as controller:
+        it.declare("shop:v1")
+        await it.served("shop:v1")
+        gone = it.release()
+        it.server.put({**gone, "metadata": {**gone["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+        await it.until(lambda: it.server.find("GrayRelease", "checkout") is None, "gone")
+        await it.until(lambda: not it.server.all("Pod"), "empty")
+        assert (
+            metrics.REGISTRY.get_sample_value(
+                "grayling_release_weight_percent", {"namespace": "shop", "name": "checkout", "kind": "desired"}
+            )
+            is None
+        )
+        it.server.put(gray_release("shop:v2"))
+        await it.served("shop:v2")
+        assert controller.worker(("shop", "checkout")) is not None
+
+
+async def test_a_release_whose_status_makes_no_sense_does_not_stop_the_others(it: Plant):
+    broken = gray_release()
+    broken["metadata"]["name"] = "billing"
+    broken["status"] = {"phase": "Dancing"}
+    it.server.put(broken)
+    before = metrics.REGISTRY.get_sample_value("grayling_action_failures_total", {"action": "Look"}) or 0.0
+    async with it.engine():
+        it.declare("shop:v1")
+        await it.served("shop:v1")
+        it.declare("shop:v2")
+        await it.phase(Phase.STEPPING)
+        await it.served("shop:v2")
+    after = metrics.REGISTRY.get_sample_value("grayling_action_failures_total", {"action": "Look"}) or 0.0
+    assert after > before
+    assert it.server.find("GrayRelease", "billing")["status"] == {"phase": "Dancing"}
+
+
+def test_the_release_group_alone_is_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["rollout", "--help"])
+    with pytest.raises(SystemExit) as ending:
+        runpy.run_module("rollout", run_name="__main__")
+    assert ending.value.code == 0
+    assert "Usage: python -m rollout" in capsys.readouterr().out
