@@ -94,14 +94,24 @@ class Reflector:
         if event_type == "DELETED":
             self.objects.pop(key, None)
             self._on_change(key, None)
-        else:
+        elif not _is_older(item, self.objects.get(key)):
             self.objects[key] = item
             self._on_change(key, item)
 
     def put(self, item: Manifest) -> None:
-        """Take an object this process just wrote, so that it does not have to wait for its own event."""
-        self.objects[key_of(item)] = item
+        """Take an object this process just wrote, so that it does not have to wait for its own event.
+
+        The answer to a write may come after the event of a later one, by a controller that is quick: then it is history.
+        """
+        if not _is_older(item, self.objects.get(key_of(item))):
+            self.objects[key_of(item)] = item
 
 
 def _version(item: Manifest | None) -> str:
     return "" if item is None else str(item["metadata"].get("resourceVersion", ""))
+
+
+def _is_older(item: Manifest, known: Manifest | None) -> bool:
+    """Whether ``known`` is the same object at a later version; versions that are no numbers cannot be compared."""
+    mine, theirs = _version(item), _version(known)
+    return mine.isdecimal() and theirs.isdecimal() and int(mine) < int(theirs)

@@ -48,6 +48,7 @@ class ApiServer:
     faults: list[Fault] = field(default_factory=list)
     watchers: list[tuple[str, str, str, str, asyncio.Queue[Object]]] = field(default_factory=list)
     down: bool = False
+    late: float = 0.0  # seconds between a write, which watchers see at once, and its answer
     counter: Any = field(default_factory=lambda: itertools.count(1))
     runner: web.AppRunner | None = None
     port: int = 0
@@ -144,7 +145,10 @@ class ApiServer:
         body = json.loads(await request.text() or "null")
         if request.method != "GET":
             self.writes.append((request.method, request.path, body))
-        return await self._answer(request, found, body)
+        answer = await self._answer(request, found, body)
+        if request.method != "GET":
+            await asyncio.sleep(self.late)
+        return answer
 
     def _fault(self, request: web.Request) -> Fault | None:
         for fault in self.faults:

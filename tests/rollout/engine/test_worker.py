@@ -43,6 +43,14 @@ async def test_first_version_then_a_good_one(it: Plant) -> None:
     assert it.server.find("ConfigMap", f"checkout-release-{release.id}") is not None
 
 
+async def test_the_gateway_may_answer_before_the_api_server_does(it: Plant) -> None:
+    it.server.late = 0.1
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v2")
+        await it.until(lambda: it.status.weight.accepted == 20, "accepted at 20 %", 2.5)
+
+
 async def test_bad_version_is_taken_back(it: Plant) -> None:
     it.callers.faults["v3"] = 0.5
     async with it.engine():
