@@ -101,7 +101,7 @@ class Reflector:
     def put(self, item: Manifest) -> None:
         """Take an object this process just wrote, so that it does not have to wait for its own event.
 
-        The answer to a write may come after the event of a later one, by a controller that is quick: then it is history.
+        The answer to a write may come after the event of a later one, by a quick controller: then it is history.
         """
         if not _is_older(item, self.objects.get(key_of(item))):
             self.objects[key_of(item)] = item
