@@ -40,8 +40,8 @@ class ShareFacts:
         weights: percent per revision as the route says now; empty where there is no route.
         accepted: whether every parent accepted exactly these weights (observed generation included).
         problem: why a parent does not accept it.
-        canary_share: fraction (0 to 1) of requests that reached the canary since the weights were written; None where
-            nothing could be counted.
+        canary_share: fraction (0 to 1) of the newest requests since the weights were written that reached the canary;
+            None where nothing could be counted.
         requests: how many requests that fraction is made of.
         canary_quiet_seconds: for how long no request has reached the canary; None where it cannot be counted.
         canary_endpoints: how many of the canary's pods every proxy of the gateway can reach; None where nobody can say.

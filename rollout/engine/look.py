@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from rollout.status import Status
 
 
+NEWEST_REQUESTS = 1000
+"""The share is counted over so many: about six points of certainty, whatever the gateway did when the weight was new."""
+
+
 def arms_of(status: Status) -> tuple[str, str]:
     """``(stable, canary)`` revisions as the judge and the share see them.
 
@@ -71,7 +75,7 @@ def counted(spec: Spec) -> list[Signal]:
 
 def count_share(share: ShareFacts, meter: ShareMeter, since: float | None, now: float) -> ShareFacts:
     """Add to the route's facts what the requests themselves say."""
-    fraction, requests = meter.share_since(since) if since is not None else (None, 0)
+    fraction, requests = meter.share_since(since, newest=NEWEST_REQUESTS) if since is not None else (None, 0)
     return replace(
         share,
         canary_share=fraction,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,10 @@ class _Point:
     at: float
     stable: int
     canary: int
+
+    @property
+    def total(self) -> int:
+        return self.stable + self.canary
 
 
 class ShareMeter:
@@ -78,15 +82,19 @@ class ShareMeter:
             older, newer = self._points[: _MOST_POINTS // 2], self._points[_MOST_POINTS // 2 :]
             self._points = older[::2] + newer
 
-    def share_since(self, at: float) -> tuple[float | None, int]:
+    def share_since(self, at: float, *, newest: int | None = None) -> tuple[float | None, int]:
         """The canary's fraction of the requests since ``at``, and of how many; None where there was none.
 
-        The look that straddles ``at`` is left out: nobody can say on which side its requests were.
+        The look that straddles ``at`` is left out: nobody can say on which side its requests were. With ``newest``
+        only about so many of the last requests count, so that what a gateway did before it followed is forgotten.
         """
         first = bisect_left(self._points, at, key=lambda point: point.at)
         if first >= len(self._points):
             return None, 0
-        begin, end = self._points[first], self._points[-1]
+        end = self._points[-1]
+        if newest is not None:
+            first = max(first, bisect_right(self._points, end.total - newest, key=lambda point: point.total) - 1)
+        begin = self._points[first]
         canary = end.canary - begin.canary
         total = canary + end.stable - begin.stable
         return (canary / total if total else None), total

@@ -191,9 +191,10 @@ async def test_a_canary_that_crashes_or_turns_unready(place: Place, tmp_path: Pa
     wanted = await other(place)
     async with traffic(place, tmp_path):
         await begin(place, wanted)
-        await place.until("at 20 %", verified(20), 90)
+        status = await place.until("at 20 %", verified(20), 90)
         await place.fault(await canary_pod(place), fault)
         await taken_back(place, 45)
+    await place.gone(status["canary"]["revision"], 60)
 
 
 async def test_an_image_that_cannot_be_pulled(place: Place) -> None:

@@ -29,6 +29,18 @@ def test_the_share_of_the_requests_since_a_moment():
     assert meter.share_since(T) == (40 / 300, 300)
 
 
+def test_of_many_requests_the_newest_tell():
+    meter = ShareMeter()
+    for second in range(60):
+        late = second >= 20
+        meter.take(look(second, stable=25 if late else 40, canary=50 if late else 20))
+    assert meter.share_since(T) == (pytest.approx(0.4, abs=0.01), 5900)
+    assert meter.share_since(T, newest=1000) == (0.5, 1000)
+    assert meter.share_since(T + 55, newest=1000) == (0.5, 400)
+    assert meter.share_since(T, newest=10**6) == (pytest.approx(0.4, abs=0.01), 5900)
+    assert meter.share_since(T, newest=1) == (0.5, 100)
+
+
 def test_nothing_counted_is_no_share():
     assert ShareMeter().share_since(T) == (None, 0)
     meter = fed(look(1, 50, 50))
