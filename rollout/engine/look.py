@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 NEWEST_REQUESTS = 1000
-"""The share is counted over so many: about six points of certainty, whatever the gateway did when the weight was new."""
+"""The share is counted over so many: some six points of certainty, whatever the gateway did when the weight was new."""
 
 
 def arms_of(status: Status) -> tuple[str, str]:
