@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rollout.machine import ALLOWED, TRANSITIONS, mermaid
 from rollout.phases import PHASES
 from rollout.status import Phase
@@ -22,3 +24,8 @@ def test_the_drawing_shows_every_transition_once():
     assert lines[0] == "stateDiagram-v2"
     assert len(lines) == len(TRANSITIONS) + 2
     assert len(ALLOWED) == len(TRANSITIONS)
+
+
+def test_the_documentation_shows_the_machine_as_it_is():
+    text = Path(__file__).parents[2].joinpath("docs", "releases.md").read_text()
+    assert f"```mermaid\n{mermaid()}\n```" in text
