@@ -129,8 +129,8 @@ class Cluster:
         query = {"fieldManager": manager} if manager else {}
         return await self.request("POST", path, query=query, body=manifest, what=f"create {label_of(manifest)}")
 
-    async def replace(self, manifest: Manifest, *, subresource: str | None = None) -> Manifest:
-        """PUT an object; with ``metadata.resourceVersion`` in it, an optimistic lock.
+    async def replace(self, manifest: Manifest, *, manager: str, subresource: str | None = None) -> Manifest:
+        """PUT an object as ``manager``; with ``metadata.resourceVersion`` in it, an optimistic lock.
 
         Raises:
             ConflictError: the resource version is not the newest.
@@ -138,7 +138,8 @@ class Cluster:
         """
         kind = await self.resolve(manifest)
         path = kind.path(manifest["metadata"].get("namespace"), manifest["metadata"]["name"], subresource)
-        return await self.request("PUT", path, body=manifest, what=f"replace {label_of(manifest)}")
+        query = {"fieldManager": manager}
+        return await self.request("PUT", path, query=query, body=manifest, what=f"replace {label_of(manifest)}")
 
     async def apply(
         self,

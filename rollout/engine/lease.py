@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kube.errors import ConflictError
 from kube.kinds import LEASE, Manifest
+from rollout.revision import MANAGER
 from rollout.status import timestamp
 
 if TYPE_CHECKING:
@@ -122,12 +123,12 @@ class ReleaseLease:
                 "metadata": {"resourceVersion": found["metadata"]["resourceVersion"]},
                 "spec": {"holderIdentity": None},
             }
-            await self.cluster.merge_patch(LEASE, self.object_name, self.namespace, patch, manager="grayling-engine")
+            await self.cluster.merge_patch(LEASE, self.object_name, self.namespace, patch, manager=MANAGER)
 
     async def _write(self, found: Manifest, transitions: int) -> None:
         version = {"resourceVersion": found["metadata"]["resourceVersion"]}
         patch = {"metadata": version, "spec": self._spec(transitions)}
-        await self.cluster.merge_patch(LEASE, self.object_name, self.namespace, patch, manager="grayling-engine")
+        await self.cluster.merge_patch(LEASE, self.object_name, self.namespace, patch, manager=MANAGER)
 
     def _spec(self, transitions: int) -> Manifest:
         now = timestamp(self.clock())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kube.errors import ConflictError
 from kube.kinds import GRAY_RELEASE, Manifest
+from rollout.revision import MANAGER
 from rollout.status import Status
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class StatusStore:
         while True:
             base = self._newest or await self.load()
             try:
-                self._newest = await self._cluster.replace({**base, "status": status.wire()}, subresource="status")
+                changed = {**base, "status": status.wire()}
+                self._newest = await self._cluster.replace(changed, manager=MANAGER, subresource="status")
             except ConflictError:
                 await self.load()
                 if self.persisted.epoch > status.epoch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -18,7 +19,7 @@ def pulumi(tmp_path_factory, cluster_kubeconfig):
     project, state = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("state")
     (project / "stacks").mkdir()
     for name in ("Pulumi.yaml", "__main__.py"):
-        (project / name).write_text((ROOT / name).read_text().replace("    virtualenv: .venv\n", ""))
+        (project / name).write_text((ROOT / name).read_text().replace("virtualenv: .venv", f"virtualenv: {sys.prefix}"))
     (project / "stacks" / f"Pulumi.{STACK}.yaml").write_text(
         f"""config:
   grayling:environment: {{tier: local, namespace: {STACK}, owners: [platform]}}

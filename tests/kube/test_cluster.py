@@ -59,9 +59,9 @@ async def test_create_get_apply_patch_delete(cluster: Cluster) -> None:
 
 async def test_replace_is_an_optimistic_lock(cluster: Cluster) -> None:
     first = await cluster.create(config(x="1"))
-    await cluster.replace({**first, "data": {"x": "2"}})
+    await cluster.replace({**first, "data": {"x": "2"}}, manager="test")
     with pytest.raises(ConflictError):
-        await cluster.replace({**first, "data": {"x": "3"}})
+        await cluster.replace({**first, "data": {"x": "3"}}, manager="test")
 
 
 async def test_unknown_kind_is_named(cluster: Cluster) -> None:

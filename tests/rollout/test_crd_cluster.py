@@ -111,5 +111,5 @@ async def test_applying_twice_changes_nothing_and_images_have_an_owner(cluster):
 async def test_no_part_of_a_status_is_lost(cluster, status):
     await cluster.apply(declared(), manager="grayling-stack", force=True)
     found = await cluster.get(GRAY_RELEASE, "checkout", NAMESPACE)
-    kept = await cluster.replace({**found, "status": status.wire()}, subresource="status")
+    kept = await cluster.replace({**found, "status": status.wire()}, manager="test", subresource="status")
     assert Status.model_validate(kept["status"]) == status
