@@ -20,6 +20,7 @@ COMMANDS = {
     "retry": ("rollout.cli.verbs:retry", "Allow a version that was taken back to be tried again."),
     "history": ("rollout.cli.records:history", "Past releases of a service."),
     "record": ("rollout.cli.records:record", "The record a release left behind."),
+    "replay": ("rollout.cli.replay:replay", "Judge recordings again, perhaps by another policy."),
     "controller": ("rollout.cli.engine:controller", "Carry out every release, until stopped."),
     "crd": ("rollout.cli.definition:crd", "Print the GrayRelease definition."),
 }

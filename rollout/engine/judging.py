@@ -9,45 +9,20 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from rollout.judge import Judge
-from rollout.judge.policy import JudgePolicy, SignalPolicy
-from rollout.judge.policy import SignalKind as JudgedKind
 from rollout.judge.state import StateError
-from rollout.spec import SignalKind
+from rollout.policy import judge_policy_of
 from rollout.status import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rollout.judge import Assessment
+    from rollout.judge import Assessment, JudgePolicy
     from rollout.looks import SignalLook
     from rollout.spec import Analysis
     from rollout.status import Status
 
 log: Any = structlog.get_logger()
 JUDGED = frozenset({Phase.STEPPING, Phase.PROMOTING, Phase.BAKING})
-
-
-def policy_of(analysis: Analysis) -> JudgePolicy:
-    """The judge's policy from the analysis that a GrayRelease asks for."""
-    signals = tuple(
-        SignalPolicy(
-            name=signal.name,
-            kind=JudgedKind(signal.kind.value),
-            weight=signal.weight,
-            tolerance=signal.tolerance,
-            floor=signal.floor if signal.kind is SignalKind.ERRORS else None,
-            threshold_seconds=signal.threshold,
-        )
-        for signal in analysis.signals
-    )
-    return JudgePolicy(
-        signals=signals,
-        false_rollback_rate=analysis.false_rollback_rate,
-        horizon_seconds=analysis.horizon,
-        promotion_margin=analysis.promotion_margin,
-        missed_rate=analysis.missed_rate,
-        blast_budget=analysis.blast_budget,
-    )
 
 
 def is_judged(status: Status) -> bool:
@@ -83,7 +58,7 @@ class Bench:
         self._of, self._judge, self.assessment = identity, None, None
         if not identity or not analysis.signals:
             return
-        policy = policy_of(analysis)
+        policy = judge_policy_of(analysis)
         self._names = {signal.name for signal in policy.signals}
         self._judge, self._step_of = _resumed(policy, status.judge), status.verified_at
 

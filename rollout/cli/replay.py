@@ -1,0 +1,137 @@
+"""`release replay`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollout.cli.output import data_writers, emit, output_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rollout.cli.output import Wanted
+    from rollout.judge import JudgePolicy
+
+SUFFIX = ".jsonl"
+ONE_IS_ENOUGH = 4
+"""So few recordings are judged sooner than other processes start."""
+
+
+@click.command()
+@click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Rate of false rollbacks, instead of the policy's.",
+)
+@click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="YAML with the `analysis` of a GrayRelease, or with the whole of it; else what the recording holds is judged.",
+)
+@output_option("text", "json", "yaml")
+def replay(*, paths: Sequence[Path], alpha: float | None, policy_file: Path | None, wanted: list[Wanted]) -> None:
+    """Judge recordings again: verdict, when, by what, and the numbers. Of a folder, every *.jsonl in it."""
+    policy = _policy(policy_file) if policy_file else None
+    files = list(_files(paths))
+    told = [{"file": str(file), **found} for file, found in zip(files, _judged(files, policy, alpha), strict=True)]
+    emit(wanted, {**data_writers(lambda: told), "text": lambda: _table(told)})
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Every recording under the paths.
+
+    Raises:
+        UsageError: a folder holds none.
+    """
+    from kube.errors import UsageError
+
+    for path in paths:
+        found = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+        if not found:
+            raise UsageError(f"{path}: no recording in it; recordings end in {SUFFIX}")
+        yield from found
+
+
+def _judged(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | None) -> Iterator[dict[str, Any]]:
+    """What the judge says of each file, on all processors where there are many.
+
+    Raises:
+        UsageError: a file is no recording, or lacks what the policy wants.
+    """
+    from functools import partial
+
+    one = partial(_one, policy=policy, alpha=alpha)
+    if len(files) <= ONE_IS_ENOUGH:
+        yield from map(one, files)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor() as pool:
+        yield from pool.map(one, files, chunksize=4)
+
+
+def _one(file: Path, policy: JudgePolicy | None, alpha: float | None) -> dict[str, Any]:
+    from kube.errors import UsageError
+    from rollout.judge.recording import RecordingError, parse
+    from rollout.judge.replay import replay as judge_again
+
+    try:
+        with file.open() as lines:
+            found = judge_again(parse(lines), policy, alpha=alpha)
+    except (RecordingError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(found)))
+    return plain
+
+
+def _policy(file: Path) -> JudgePolicy:
+    """The policy in a file.
+
+    Raises:
+        UsageError: it is no YAML, or no analysis.
+    """
+    import yaml
+    from pydantic import ValidationError
+
+    from kube.errors import UsageError
+    from rollout.policy import judge_policy_of
+    from rollout.spec import Analysis
+
+    try:
+        found = yaml.safe_load(file.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: {error}") from error
+    for key in ("spec", "analysis"):
+        found = found[key] if isinstance(found, dict) and key in found else found
+    try:
+        analysis = Analysis.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{file}: analysis.{where}: {first['msg']}, found {first['input']!r}") from error
+    if not analysis.signals:
+        raise UsageError(f"{file}: analysis.signals: there must be one to judge by, found none")
+    return judge_policy_of(analysis)
+
+
+def _table(told: Sequence[dict[str, Any]]) -> str:
+    from rollout.view.text import coloured, columns
+    from rollout.view.words import ABSENT, about, clipped, number, ratio
+
+    rows = [["FILE", "VERDICT", "AT", "CULPRITS", "LN E", "CANARY / STABLE", "REASON"]]
+    for each in told:
+        at = ABSENT if each["at"] is None else about(each["at"])
+        ratios = [f"{one['signal']} {ratio(one['ratio_low'], one['ratio_high'])}" for one in each["signals"]]
+        row = [each["file"], coloured(each["verdict"]), at, ", ".join(each["culprits"]) or ABSENT]
+        rows.append([*row, number(each["log_e"]), ", ".join(ratios), clipped(each["reason"], 80)])
+    return "\n".join(columns(rows)) + "\n"

@@ -1,0 +1,116 @@
+"""`release replay`: what the judge would have said, of one recording or of many."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from rollout.judge.recording import RecordedLook, header_line, look_line
+from rollout.looks import Arm, PodLook
+
+POLICY = {"signals": [{"name": "answers", "kind": "errors", "source": "pods"}], "falseRollbackRate": 0.001}
+
+
+def recording(path, canary_fails):
+    rng = np.random.default_rng(3)
+    lines = [header_line(15.0, (), 0.25)]
+    for number in range(-40, 40):
+        phase = "history" if number < 0 else "release"
+        arms = [Arm.STABLE, Arm.STABLE, Arm.STABLE, Arm.CANARY][: 3 if number < 0 else 4]
+        pods = {}
+        for index, arm in enumerate(arms):
+            failed = int(rng.binomial(300, canary_fails if arm is Arm.CANARY else 0.002))
+            pods[f"p{index}"] = PodLook(arm, 900.0, 15.0, 300, {"5xx": failed} if failed else {})
+        lines.append(look_line(RecordedLook(15.0 * (number + 1), phase, pods)))
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    recording(tmp_path / "good.jsonl", 0.002)
+    recording(tmp_path / "bad.jsonl", 0.05)
+    (tmp_path / "notes.txt").write_text("nothing to judge")
+    return tmp_path
+
+
+def test_a_folder_is_judged_file_by_file(world, folder):
+    done = world.grayling("replay", str(folder), "-o", "json")
+    assert done.code == 0
+    bad, good = json.loads(done.out)
+    assert (bad["file"], bad["verdict"], bad["culprits"]) == (str(folder / "bad.jsonl"), "bad", ["errors"])
+    assert 0 < bad["at"] <= 600
+    assert bad["log_e"] > 4.6
+    assert bad["signals"][0]["ratio_low"] > 1
+    assert good["verdict"] != "bad"
+    assert good["looks"] == 40
+
+
+def test_many_files_say_the_same_as_one_by_one(world, folder):
+    for number in range(6):
+        recording(folder / f"more-{number}.jsonl", 0.002 * 3**number)
+    together = json.loads(world.grayling("replay", str(folder), "-o", "json").out)
+    alone = [json.loads(world.grayling("replay", each["file"], "-o", "json").out)[0] for each in together]
+    assert together == alone
+
+
+def test_the_table_has_a_line_a_file(world, folder):
+    lines = world.grayling("replay", str(folder / "bad.jsonl"), str(folder / "good.jsonl")).out.splitlines()
+    assert lines[0].split()[:4] == ["FILE", "VERDICT", "AT", "CULPRITS"]
+    assert lines[1].split()[:2] == [str(folder / "bad.jsonl"), "bad"]
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("wrap", [lambda it: it, lambda it: {"analysis": it}, lambda it: {"spec": {"analysis": it}}])
+def test_a_policy_of_ones_own(world, folder, wrap):
+    policy = folder / "policy.yaml"
+    policy.write_text(yaml.safe_dump(wrap(POLICY)))
+    done = world.grayling("replay", str(folder / "bad.jsonl"), "--policy", str(policy), "-o", "yaml")
+    assert yaml.safe_load(done.out)[0]["signals"][0]["signal"] == "answers"
+    plain = json.loads(world.grayling("replay", str(folder / "bad.jsonl"), "-o", "json").out)[0]
+    assert yaml.safe_load(done.out)[0]["at"] >= plain["at"], "a stricter promise takes no less evidence"
+
+
+def test_alpha_replaces_the_rate_of_the_policy(world, folder):
+    strict = world.grayling("replay", str(folder / "bad.jsonl"), "--alpha", "1e-12", "-o", "json")
+    assert json.loads(strict.out)[0]["log_e"] > 27
+    assert world.grayling("replay", str(folder / "bad.jsonl"), "--alpha", "1.5").code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "policy.yaml"),
+        ("signals: [{name: x, kind: dance}]", "analysis.signals.0.kind"),
+        ("signals: []", "analysis.signals: there must be one"),
+        ("42", "policy.yaml"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused(world, folder, text, told):
+    (folder / "policy.yaml").write_text(text)
+    done = world.grayling("replay", str(folder / "bad.jsonl"), "--policy", str(folder / "policy.yaml"))
+    assert done.code == 2
+    assert done.out == ""
+    assert told in done.err
+
+
+def test_a_recording_that_is_none_is_refused_by_file_and_line(world, folder):
+    (folder / "worse.jsonl").write_text(header_line(15.0, (), 0.1) + "\n{}\n")
+    for number in range(4):
+        recording(folder / f"more-{number}.jsonl", 0.002)
+    done = world.grayling("replay", str(folder))
+    assert done.code == 2
+    assert done.out == ""
+    assert f"{folder / 'worse.jsonl'}: line 2" in done.err
+
+
+def test_a_folder_without_recordings_is_an_error(world, tmp_path):
+    done = world.grayling("replay", str(tmp_path))
+    assert done.code == 2
+    assert "no recording in it" in done.err
+
+
+def test_a_file_that_is_not_there_is_an_error(world, tmp_path):
+    done = world.grayling("replay", str(tmp_path / "nothing.jsonl"))
+    assert done.code == 2
+    assert "does not exist" in done.err
