@@ -75,6 +75,8 @@ def _stepping(spec: Spec, status: Status, now: float) -> Outlook:
         waiting = f"waits for the canary's pods, then {step.weight} %"
         return _gate(spec, status) or Outlook(waiting)
     if status.verified_at is None:
+        if status.doubt and status.weight.accepted == step.weight:
+            return _held(spec, status, now)
         left = _left(status.written_at, spec.strategy.verify_deadline, now)
         return Outlook(
             f"waits until {step.weight} % is seen; taken back in {about(left)} if the route is refused", left

@@ -108,6 +108,11 @@ def test_a_pause_shows_in_the_phase():
         ({"step": 2, "gate_passed": 2}, None, "waits for the canary's pods, then 50 %"),
         ({"step": 3}, 0.0, "promotes now"),
         ({"verified_at": None}, 25.1, "waits until 20 % is seen; taken back in 25s if the route is refused"),
+        (
+            {"verified_at": None, "doubt": "no-traffic", "doubt_since": T + 70, "held_since": T + 70},
+            1770.0,
+            "holds for no-traffic;",
+        ),
         ({"verified_at": None, "written_at": None}, 60.0, "waits until 20 % is seen; taken back in 1m if"),
         ({"phase": Phase.PREPARING, "step": 0}, 265.0, "waits for the canary's pods; taken back in 4m25s"),
         ({"phase": Phase.PREPARING, "stable": None}, 265.0, "waits for the canary's pods; taken back in 4m25s"),
