@@ -158,15 +158,14 @@ def _run_of(fault: str, at: float, traffic: Traffic, record: Manifest, zero: flo
 def strategy(sources: str, release: Manifest) -> Manifest:
     """What is merged into the release: one long step, and where its signals are read. Judge and rates stay as they are.
 
-    With ``prometheus`` errors and latency come through it, looked at as often as it scrapes.
+    With ``prometheus``, which scrapes each second, errors and latency come through it.
     """
     one_step = {"steps": [{"weight": WEIGHT, "hold": "30m"}], "bake": "1s", "drain": "1s"}
     signals = [dict(signal) for signal in release["spec"]["analysis"]["signals"]]
-    young = "250ms" if sources == "direct" else "1s"
     for signal in signals if sources == "prometheus" else ():
         if signal["kind"] != "crashes":
             signal["source"] = "prometheus"
-    sampling = {"young": young, "settled": "1s", "youngFor": "30m"}
+    sampling = {"young": "250ms", "settled": "1s", "youngFor": "30m"}
     return {"strategy": one_step, "analysis": {"signals": signals, "sampling": sampling}}
 
 

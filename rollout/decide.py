@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.context import Context, can_return, roll_back
 from rollout.desire import actions_of
+from rollout.drift import note_drift
 from rollout.phases import PHASES
 from rollout.status import Outcome, Phase
 from rollout.verbs import obey
@@ -45,7 +46,7 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
     ctx = Context(spec, status, observation, now)
     if observation.deleted:
         return Decision(status, actions_of(ctx))
-    changed = _next(ctx)
+    changed = note_drift(ctx, _next(ctx))
     changed = changed.model_copy(
         update={"observed_generation": observation.generation, "desired_revision": observation.desired_revision}
     )

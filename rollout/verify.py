@@ -143,12 +143,11 @@ def verify_zero(ctx: Context, weights: dict[str, int]) -> Status:
     Quiet counts from the writing on, and not alone: where requests are rare a canary may be quiet for seconds while the
     gateway still knows the old weight.
     """
-    share = ctx.seen.share
-    if dict(share.weights) != weights:
-        return ctx.status
-    status = ctx.status
+    share, status = ctx.seen.share, ctx.status
+    if any((share.weights.get(name, 0) > 0) != (wanted > 0) for name, wanted in weights.items()):
+        return status
     if status.written_at is None:
-        status = _reaction(_written(ctx, weights), written_at=written_at(ctx))
+        status = _reaction(ctx.change(written_at=written_at(ctx)), written_at=written_at(ctx))
     since = ctx.since(status.written_at)
     if share.canary_quiet_seconds is None:
         calm = share.accepted and since >= ctx.spec.strategy.drain

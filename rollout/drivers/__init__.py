@@ -33,8 +33,10 @@ class Driver(Protocol):
         """Where the traffic goes now, from the watch cache. What only counters can tell is left out."""
         ...
 
-    async def shift(self, weights: Mapping[str, int], *, epoch: int) -> None:
+    async def shift(self, weights: Mapping[str, int], *, epoch: int) -> bool:
         """Make ``weights`` (percent by revision) true; a revision that is not named is taken off.
+
+        Answers whether anything had to be written.
 
         May be called as often as one likes: where everything is so already, nothing is sent. Everything else that the
         spec says of the route is made true on the way.

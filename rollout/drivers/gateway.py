@@ -90,18 +90,20 @@ class GatewayDriver:
 
     # ------------------------------------------------------------------ acting
 
-    async def shift(self, weights: Mapping[str, int], *, epoch: int) -> None:
-        """Bring weights, and whatever else the spec says of the route, onto it.
+    async def shift(self, weights: Mapping[str, int], *, epoch: int) -> bool:
+        """Bring weights, and whatever else the spec says of the route, onto it; whether anything had to be written.
 
         A revision that carries traffic and is not named any more gets weight 0 first and leaves the route when the
         gateway has followed: taken off at once, it costs the requests that the proxies still send to it.
         """
         route = self._cached()
         leaving = {name for name, share in carriers_on(route).items() if share} - weights.keys() if route else set()
-        if leaving:
-            await self._bring({**weights, **dict.fromkeys(leaving, 0)}, epoch)
-            await self._settle()
+        if not leaving:
+            return await self._bring(weights, epoch)
+        await self._bring({**weights, **dict.fromkeys(leaving, 0)}, epoch)
+        await self._settle()
         await self._bring(weights, epoch)
+        return True
 
     async def _settle(self) -> None:
         """Wait until the gateway has answered for the route as it is now, and a little for its proxies."""
@@ -112,7 +114,7 @@ class GatewayDriver:
             await asyncio.sleep(self._patience / SETTLE_CHECKS)
         await asyncio.sleep(self._patience / 4)
 
-    async def _bring(self, weights: Mapping[str, int], epoch: int) -> None:
+    async def _bring(self, weights: Mapping[str, int], epoch: int) -> bool:
         """Write until it is so.
 
         The first attempt trusts the cache, so that a rollback is one request. A refusal means that somebody else wrote
@@ -129,7 +131,7 @@ class GatewayDriver:
                     raise
             route, fresh = newest, True
 
-    async def _write(self, route: Manifest | None, weights: Mapping[str, int], epoch: int) -> None:
+    async def _write(self, route: Manifest | None, weights: Mapping[str, int], epoch: int) -> bool:
         traffic = self._spec_of().traffic
         if traffic is None:
             raise InvalidError(f"GrayRelease {self._namespace}/{self._name}: there is no traffic to shift in its spec")
@@ -138,8 +140,11 @@ class GatewayDriver:
             backends = [backend(revision, ports[revision], weight) for revision, weight in weights.items()]
             made = new_route(self._name, self._namespace, self._uid, shape, backends, epoch)
             self._routes.put(await self._cluster.create(made, manager=MANAGER))
-        elif ops := patch_for(route, Wanted(weights, ports, shape, epoch, self._uid)):
+            return True
+        ops = patch_for(route, Wanted(weights, ports, shape, epoch, self._uid))
+        if ops:
             self._routes.put(await self._patch(ops))
+        return bool(ops)
 
     async def _ports(self, weights: Mapping[str, int], listed: Collection[str]) -> dict[str, int]:
         """Service ports of the revisions that are not on the route yet. An older one may have another than the spec."""

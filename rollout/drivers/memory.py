@@ -49,16 +49,18 @@ class MemoryDriver:
             foreign_writer=self.foreign_writer,
         )
 
-    async def shift(self, weights: Mapping[str, int], *, epoch: int) -> None:
+    async def shift(self, weights: Mapping[str, int], *, epoch: int) -> bool:
         """Take the weights, unless a failure is due or the epoch is over."""
         if self.failures:
             raise self.failures.pop(0)
         if epoch < self.epoch:
             raise StaleHolderError(f"the route carries epoch {self.epoch}, ours is {epoch}")
         self.epoch, self.foreign_writer = epoch, ""
-        if self.weights != weights:
-            self.weights = dict(weights)
-            self.history.append(dict(weights))
+        if self.weights == weights:
+            return False
+        self.weights = dict(weights)
+        self.history.append(dict(weights))
+        return True
 
     async def retire(self) -> None:
         """Forget the weights."""

@@ -26,8 +26,8 @@ class Actor:
         self._cluster, self._driver = cluster, driver
         self._namespace, self._name, self._uid = namespace, name, uid
 
-    async def perform(self, action: Action, spec: Spec, *, epoch: int) -> None:
-        """Do one thing.
+    async def perform(self, action: Action, spec: Spec, *, epoch: int) -> bool:
+        """Do one thing; whether there was anything to do.
 
         Raises:
             KubeError: the API server did not take it.
@@ -35,7 +35,7 @@ class Actor:
         """
         match action:
             case Shift(weights):
-                await self._driver.shift(weights, epoch=epoch)
+                return await self._driver.shift(weights, epoch=epoch)
             case RetireRoute():
                 await self._driver.retire()
             case EnsureRevision(revision, replicas):
@@ -48,6 +48,7 @@ class Actor:
                 await self._keep(spec, record_of(self._name, self._namespace, spec, release))
             case Finalize(orphan):
                 await self._finalize(orphan=orphan)
+        return True
 
     async def _ensure(self, spec: Spec, revision: str, replicas: int) -> None:
         if revision_of(self._name, spec) != revision:

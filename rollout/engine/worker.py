@@ -17,6 +17,8 @@ from rollout.actions import Finalize, KeepRecord, Shift
 from rollout.context import Context
 from rollout.decide import decide
 from rollout.desire import weights_of
+from rollout.drift import WHAT as DRIFT
+from rollout.drift import drift_of
 from rollout.drivers import StaleHolderError
 from rollout.engine import metrics, report
 from rollout.engine.act import Actor
@@ -30,7 +32,7 @@ from rollout.record import config_map_name
 from rollout.sources.roster import Roster, roster_of
 from rollout.sources.share import ShareMeter
 from rollout.spec import Spec
-from rollout.status import Phase, Status
+from rollout.status import JournalEntry, Phase, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,6 +83,7 @@ class Worker:
     _saved_at: float = 0.0
     _failures: int = 0
     _gone: bool = False
+    _drift: str = ""
     _bench: Bench = field(default_factory=Bench)
     _meter: ShareMeter = field(default_factory=ShareMeter)
     _lease: ReleaseLease = field(init=False)
@@ -199,6 +202,7 @@ class Worker:
             observation = self._observe(manifest, self._spec, now)
             decided, actions = decide(self._spec, before, observation, now)
             await self._keep(manifest, Context(self._spec, decided, observation, now))
+            self._tell_drift(manifest, Context(self._spec, before, observation, now))
             await self._perform(actions)
             await self._sample()
         if decided.phase is not before.phase or decided.step != before.step:
@@ -238,6 +242,13 @@ class Worker:
             self._tell(manifest, entries)
         report.measure(self.namespace, self.name, before, after)
 
+    def _tell_drift(self, manifest: Manifest, ctx: Context) -> None:
+        """Tell once of a route that somebody changed while no release is under way, whose journal would say it."""
+        told = "" if ctx.status.in_flight else drift_of(ctx)
+        if told and told != self._drift:
+            self._tell(manifest, [JournalEntry(at=ctx.now, what=DRIFT, text=told)])
+        self._drift = told
+
     def _tell(self, manifest: Manifest, entries: Sequence[Any]) -> None:
         task = asyncio.create_task(report.tell(self.parts.cluster, manifest, entries))
         _TELLING.add(task)
@@ -248,11 +259,12 @@ class Worker:
         spec = self._current_spec()
         for action in actions:
             try:
-                await self._actor.perform(action, spec, epoch=self._lease.epoch)
+                done = await self._actor.perform(action, spec, epoch=self._lease.epoch)
             except (KubeError, ConflictError) as error:
                 self._failed(action, error)
                 return
-            self._done(action)
+            if done:
+                self._done(action)
         self._failures = 0
 
     def _failed(self, action: Action, error: KubeError) -> None:

@@ -62,7 +62,7 @@ class PrometheusHub:
         seconds: after which a question is given up.
     """
 
-    def __init__(self, ask: Ask, *, interval: float = 1.0, seconds: float = 5.0) -> None:
+    def __init__(self, ask: Ask, *, interval: float = 0.25, seconds: float = 5.0) -> None:
         self._ask, self._interval, self._seconds = ask, interval, seconds
         self._wanted: WeakKeyDictionary[object, tuple[str, frozenset[str]]] = WeakKeyDictionary()
         self._more_wanted = False

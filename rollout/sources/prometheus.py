@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rollout.sources.tally import Key
     from rollout.spec import Signal
 
+LONGEST_SECONDS = 1.0
+"""A look comes at least this often, news or not: the age of what is known is part of it."""
+
 
 class PrometheusSource:
     """Reads its pods' series out of the hub's shared answer."""
@@ -29,16 +32,33 @@ class PrometheusSource:
         self._hub = hub
         self._tallies = [Tally(signal) for signal in signals]
         self._outage = Outage(self.name)
+        self._canary_at = self._looked_at = float("-inf")
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
-        """One look per signal."""
+        """One look per signal, or none where there is nothing new to look at."""
         self._hub.subscribe(self, roster.namespace, [series_of(tally.signal) for tally in self._tallies])
         answer = await self._hub.read(now)
         self._outage.note(answer.problem)
         scrapes = {
             pod.name: found for pod in roster.pods if (found := answer.scrapes.get((roster.namespace, pod.name)))
         }
+        if not self._is_news(roster, answer, scrapes, now):
+            return []
         return [self._look(tally, roster, answer, scrapes, now) for tally in self._tallies]
+
+    def _is_news(self, roster: Roster, answer: Answer, scrapes: Mapping[str, Scrape], now: float) -> bool:
+        """Whether to look now.
+
+        Prometheus scrapes its pods at different moments, and a look that has the canary's requests without stable's of
+        the same time compares nothing. So a look waits for a scrape of the canary and takes what stable did meanwhile
+        along; it is not put off for more than `LONGEST_SECONDS`.
+        """
+        canary = [pod.name for pod in roster.pods if pod.arm is Arm.CANARY]
+        newest = max((scrapes[name].at for name in canary if name in scrapes), default=self._canary_at)
+        due = bool(answer.problem) or newest > self._canary_at or now - self._looked_at >= LONGEST_SECONDS
+        if due:
+            self._canary_at, self._looked_at = newest, now
+        return due
 
     @staticmethod
     def _look(tally: Tally, roster: Roster, answer: Answer, scrapes: Mapping[str, Scrape], now: float) -> SignalLook:

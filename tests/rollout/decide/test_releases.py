@@ -341,6 +341,24 @@ def test_foreign_weights_are_put_right_at_the_next_look():
         assert made.world.route == wanted
 
 
+def test_a_foreign_hand_on_the_route_is_named_once_in_the_journal():
+    made = stepping_at(20)
+    made.run(3)
+    made.world.edit_route({revision("v1"): 50, "stranger": 50})
+    made.run(3)
+    told = [entry for entry in made.status.release.journal if entry.what == "drift"]
+    assert len(told) == 1
+    assert told[0].text.startswith("kubectl-edit set the route to ")
+    assert f"{revision('v1')} 50 %, stranger 50 %" in told[0].text
+
+
+def test_weights_the_engine_itself_changes_are_no_drift():
+    made = stepping_at(5)
+    made.world.foreign_writer = "kubectl-apply"
+    made.until(Phase.BAKING)
+    assert [entry for entry in made.status.release.journal if entry.what == "drift"] == []
+
+
 def test_steps_may_change_in_flight():
     made = stepping_at(20)
     made.world.want("v2", strategy={"steps": [{"weight": 60, "hold": 5}]})

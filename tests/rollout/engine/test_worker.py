@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -251,6 +251,46 @@ async def test_without_traffic_pods_are_replaced_and_no_route_is_made(it: Plant)
         await it.served("shop:v2")
         await it.until(lambda: it.server.find("HTTPRoute", "checkout") is None, "rid of its route")
         await it.until(lambda: len(it.server.all("Deployment")) == 1, "rid of the old revision")
+
+
+def edited(it: Plant, *backends: dict[str, Any]) -> None:
+    """Somebody edits the route: these backends beside, or instead of, what it has."""
+    route = deepcopy(it.server.find("HTTPRoute", "checkout"))
+    assert route is not None
+    listed = route["spec"]["rules"][0]["backendRefs"]
+    names = {each["name"] for each in backends}
+    route["spec"]["rules"][0]["backendRefs"] = [each for each in listed if each["name"] not in names] + list(backends)
+    fields = {"f:spec": {"f:rules": {}}}
+    entry = {"manager": "kubectl-edit", "operation": "Update", "time": "2099-01-01T00:00:00Z", "fieldsV1": fields}
+    route["metadata"]["managedFields"] = [entry]
+    it.server.put(route)
+
+
+def drifts(it: Plant) -> list[str]:
+    return [event["message"] for event in it.server.all("Event") if event["reason"] == "Drift"]
+
+
+async def test_a_stranger_on_the_route_is_told_once_and_left_alone(it: Plant) -> None:
+    async with it.engine():
+        await first(it)
+        edited(it, {"group": "", "kind": "Service", "name": "stranger", "port": 80, "weight": 100})
+        await it.until(lambda: bool(drifts(it)), "told")
+        written = len(it.server.writes)
+        await asyncio.sleep(1.5)
+        assert len(it.server.writes) - written <= 2, "nothing to write, so nothing is written"
+    (told,) = drifts(it)
+    assert told.startswith("kubectl-edit set the route to ")
+    assert "stranger 50 %" in told
+
+
+async def test_a_rollback_ends_although_a_stranger_takes_a_share(it: Plant) -> None:
+    it.callers.faults["v3"] = 0.5
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v3", strategy={**gray_release()["spec"]["strategy"], "steps": [{"weight": 20, "hold": "9s"}]})
+        await it.phase(Phase.ROLLING_BACK)
+        edited(it, {"group": "", "kind": "Service", "name": "stranger", "port": 80, "weight": 50})
+        await it.phase(Phase.ROLLED_BACK)
 
 
 async def test_only_the_newest_records_are_kept(it: Plant) -> None:

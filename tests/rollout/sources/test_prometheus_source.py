@@ -34,7 +34,7 @@ def ask() -> MemoryAsk:
 
 @pytest.fixture
 def hub(ask: MemoryAsk) -> PrometheusHub:
-    return PrometheusHub(ask)
+    return PrometheusHub(ask, interval=1.0)
 
 
 @pytest.fixture
@@ -72,6 +72,28 @@ async def test_samples_of_an_older_scrape_are_not_mixed_in(ask, source):
     ask.answer = answer(series("s", T, 1), late, series("c", T + 1, 6, code="200"), late)
     [look] = await source.sample(pair(), T + 1)
     assert look.pods["c"].requests == 1
+
+
+async def test_a_look_waits_for_the_canary_and_takes_what_stable_did_along(ask):
+    source = PrometheusSource(PrometheusHub(ask), [signal(source="prometheus")])
+    ask.answer = answer(series("s", T, 100, code="200"), series("c", T, 10, code="200"))
+    assert len(await source.sample(pair(), T)) == 1
+    ask.answer = answer(series("s", T + 0.3, 130, code="200"), series("c", T, 10, code="200"))
+    assert await source.sample(pair(), T + 0.4) == []
+    ask.answer = answer(series("s", T + 0.3, 130, code="200"), series("c", T + 0.6, 16, code="200"))
+    [look] = await source.sample(pair(), T + 0.7)
+    assert (look.pods["s"].requests, look.pods["c"].requests) == (30, 6)
+    assert await source.sample(pair(), T + 1.0) == []
+    assert len(await source.sample(pair(), T + 1.7)) == 1, "now and then without news, so that its age is known"
+
+
+async def test_that_prometheus_is_down_is_said_at_once(ask):
+    source = PrometheusSource(PrometheusHub(ask), [signal(source="prometheus")])
+    ask.answer = answer(series("s", T, 100, code="200"), series("c", T, 10, code="200"))
+    await source.sample(pair(), T)
+    ask.answer = FetchError("gone")
+    [look] = await source.sample(pair(), T + 0.3)
+    assert look.status is SourceStatus.SOURCE_DOWN
 
 
 async def test_a_restart_is_told_by_the_start_time(ask, source):
