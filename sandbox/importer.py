@@ -17,7 +17,7 @@ from sandbox import archive
 from sandbox.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sandbox.archive import Image
 
@@ -48,17 +48,30 @@ class Importer:
         return [image for image in images if present.get(image.name) != image.digest()]
 
     def load(self, images: Iterable[Image]) -> None:
-        """Import ``images`` under their names and unpack their layers."""
+        """Import ``images`` under their names and unpack their layers.
+
+        What containerd has already is left out; where it has since thrown such a blob away (an import that was killed
+        leaves some that nothing refers to), everything is sent.
+
+        Raises:
+            ImageError: containerd did not take them.
+        """
+        images = list(images)
+        reason = self._import(images, self.blobs()) and self._import(images, frozenset())
+        if reason:
+            raise ImageError(f"containerd did not take the images: {reason}")
+
+    def _import(self, images: Sequence[Image], known: frozenset[str]) -> str:
+        """Why containerd did not take the images; empty when it did."""
         command = self._command("images", "import", "-")
         with TemporaryFile() as told:
             ctr = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=told)
             if ctr.stdin is not None:
-                _feed(ctr.stdin, images, self.blobs())
+                _feed(ctr.stdin, images, known)
             failed = ctr.wait() != 0
             told.seek(0)
             reason = told.read().decode(errors="replace").strip()[-600:]
-        if failed:
-            raise ImageError(f"containerd did not take the images: {reason}")
+        return (reason or "no reason given") if failed else ""
 
     def _ctr(self, *arguments: str) -> str:
         ended = subprocess.run(self._command(*arguments), capture_output=True, text=True, check=False)

@@ -60,12 +60,16 @@ class Sampler:
         return looks
 
     async def _follow(self, source: Source) -> None:
+        told = ""
         while True:
             began = time.monotonic()
             try:
                 self._note(source.name, await source.sample(self._roster(), self._clock()))
-            except Exception:  # a source that breaks must not end the others, nor itself
-                log.exception("source failed", source=source.name, release="/".join(self._key))
+                told = ""
+            except Exception as error:  # a source that breaks must not end the others, nor itself
+                if told != repr(error):
+                    log.exception("source failed", source=source.name, release="/".join(self._key))
+                told = repr(error)
             await asyncio.sleep(max(0.01, self._interval() - (time.monotonic() - began)))
 
     def _note(self, source: str, looks: Sequence[SignalLook]) -> None:

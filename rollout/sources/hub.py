@@ -58,11 +58,12 @@ class PrometheusHub:
 
     Args:
         ask: sends one query.
-        interval: seconds; more often than this nothing is asked, whoever wants to know.
+        interval: seconds; more often than this nothing is asked, whoever wants to know. A little less than the shortest
+            usual pace of sampling (250 ms), or jitter would make every other look wait for the next one.
         seconds: after which a question is given up.
     """
 
-    def __init__(self, ask: Ask, *, interval: float = 0.25, seconds: float = 5.0) -> None:
+    def __init__(self, ask: Ask, *, interval: float = 0.2, seconds: float = 5.0) -> None:
         self._ask, self._interval, self._seconds = ask, interval, seconds
         self._wanted: WeakKeyDictionary[object, tuple[str, frozenset[str]]] = WeakKeyDictionary()
         self._more_wanted = False

@@ -168,7 +168,7 @@ class Plant:
     def weights(self) -> dict[str, int]:
         return self.callers._weights()
 
-    async def until(self, condition: Callable[[], bool], what: str = "", seconds: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], what: str = "", seconds: float = 30.0) -> None:
         try:
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -176,10 +176,10 @@ class Plant:
         except TimeoutError:
             raise AssertionError(f"never {what}: {self.status.model_dump_json(indent=1, exclude={'judge'})}") from None
 
-    async def phase(self, phase: Phase, seconds: float = 10.0) -> None:
+    async def phase(self, phase: Phase, seconds: float = 30.0) -> None:
         await self.until(lambda: self.status.phase is phase, f"in phase {phase}", seconds)
 
-    async def served(self, image: str, seconds: float = 15.0) -> None:
+    async def served(self, image: str, seconds: float = 45.0) -> None:
         def done() -> bool:
             status = self.status
             return status.phase is Phase.IDLE and status.stable is not None and status.stable.image == image
