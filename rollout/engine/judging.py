@@ -76,9 +76,9 @@ class Bench:
         self.assessment = self._judge.look(now, mine)
 
     def put_down(self, status: Status) -> Status:
-        """The status with the judge's sums and words in it."""
+        """The status with the judge's words in it, and with its sums while there is something left to judge."""
         if self._judge is None or self.assessment is None or status.release is None:
             return status
         told: dict[str, Any] = asdict(self.assessment)
-        sums = base64.b64encode(self._judge.save()).decode()
+        sums = base64.b64encode(self._judge.save()).decode() if status.phase in JUDGED else ""
         return status.model_copy(update={"analysis": told, "judge": sums})

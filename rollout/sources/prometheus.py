@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from rollout.looks import Arm, SourceStatus
 from rollout.sources.hub import BIRTH
 from rollout.sources.increments import Reading
 from rollout.sources.outage import Outage
+from rollout.sources.pace import Pace
 from rollout.sources.tally import Tally, counts_of, series_of
 
 if TYPE_CHECKING:
@@ -32,33 +34,38 @@ class PrometheusSource:
         self._hub = hub
         self._tallies = [Tally(signal) for signal in signals]
         self._outage = Outage(self.name)
-        self._canary_at = self._looked_at = float("-inf")
+        self._pace = Pace(LONGEST_SECONDS)
+        self._looked_at = float("-inf")
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
-        """One look per signal, or none where there is nothing new to look at."""
+        """One look per signal as soon as the next scrape of the canary can be seen, or none where it does not come."""
         self._hub.subscribe(self, roster.namespace, [series_of(tally.signal) for tally in self._tallies])
-        answer = await self._hub.read(now)
-        self._outage.note(answer.problem)
-        scrapes = {
-            pod.name: found for pod in roster.pods if (found := answer.scrapes.get((roster.namespace, pod.name)))
-        }
-        if not self._is_news(roster, answer, scrapes, now):
-            return []
-        return [self._look(tally, roster, answer, scrapes, now) for tally in self._tallies]
+        clock = asyncio.get_running_loop().time
+        ahead = now - clock()
+        for wait in self._pace.waits(now):
+            await asyncio.sleep(wait)
+            if looks := await self._question(roster, clock() + ahead):
+                return looks
+        return []
 
-    def _is_news(self, roster: Roster, answer: Answer, scrapes: Mapping[str, Scrape], now: float) -> bool:
-        """Whether to look now.
+    async def _question(self, roster: Roster, now: float) -> Sequence[SignalLook]:
+        """Looks, if there is something new to look at.
 
         Prometheus scrapes its pods at different moments, and a look that has the canary's requests without stable's of
         the same time compares nothing. So a look waits for a scrape of the canary and takes what stable did meanwhile
         along; it is not put off for more than `LONGEST_SECONDS`.
         """
+        answer = await self._hub.read(now)
+        self._outage.note(answer.problem)
+        scrapes = {
+            pod.name: found for pod in roster.pods if (found := answer.scrapes.get((roster.namespace, pod.name)))
+        }
         canary = [pod.name for pod in roster.pods if pod.arm is Arm.CANARY]
-        newest = max((scrapes[name].at for name in canary if name in scrapes), default=self._canary_at)
-        due = bool(answer.problem) or newest > self._canary_at or now - self._looked_at >= LONGEST_SECONDS
-        if due:
-            self._canary_at, self._looked_at = newest, now
-        return due
+        news = self._pace.see({name: scrapes[name] for name in canary if name in scrapes}, now)
+        if not (news or answer.problem or now - self._looked_at >= LONGEST_SECONDS):
+            return []
+        self._looked_at = now
+        return [self._look(tally, roster, answer, scrapes, now) for tally in self._tallies]
 
     @staticmethod
     def _look(tally: Tally, roster: Roster, answer: Answer, scrapes: Mapping[str, Scrape], now: float) -> SignalLook:

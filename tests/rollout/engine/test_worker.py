@@ -61,6 +61,7 @@ async def test_bad_version_is_taken_back(it: Plant) -> None:
         release = it.status.last
         assert release is not None
         assert release.outcome is Outcome.ROLLED_BACK
+        assert it.status.judge == "", "its sums are of no use any more"
         times = release.reaction
         moments = [times.evidence_at, times.decided_at, times.written_at, times.observed_at]
         assert None not in moments

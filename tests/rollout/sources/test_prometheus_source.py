@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -74,17 +75,65 @@ async def test_samples_of_an_older_scrape_are_not_mixed_in(ask, source):
     assert look.pods["c"].requests == 1
 
 
-async def test_a_look_waits_for_the_canary_and_takes_what_stable_did_along(ask):
-    source = PrometheusSource(PrometheusHub(ask), [signal(source="prometheus")])
-    ask.answer = answer(series("s", T, 100, code="200"), series("c", T, 10, code="200"))
-    assert len(await source.sample(pair(), T)) == 1
-    ask.answer = answer(series("s", T + 0.3, 130, code="200"), series("c", T, 10, code="200"))
-    assert await source.sample(pair(), T + 0.4) == []
-    ask.answer = answer(series("s", T + 0.3, 130, code="200"), series("c", T + 0.6, 16, code="200"))
-    [look] = await source.sample(pair(), T + 0.7)
-    assert (look.pods["s"].requests, look.pods["c"].requests) == (30, 6)
-    assert await source.sample(pair(), T + 1.0) == []
-    assert len(await source.sample(pair(), T + 1.7)) == 1, "now and then without news, so that its age is known"
+class Scraped:
+    """A Prometheus that scrapes stable at .3 and the canary at .6 of every second; ``lag`` later it is seen."""
+
+    def __init__(self, lag: float = 0.02, *, until: float = float("inf"), every: float = 1.0) -> None:
+        self.lag, self.until, self.every, self.asked = lag, until, every, 0
+
+    async def __call__(self, query: str, seconds: float) -> Any:  # noqa: ARG002 - as in the Protocol
+        self.asked += 1
+        now = min(asyncio.get_running_loop().time(), self.until)
+        return answer(*(self._series(pod, phase, now) for pod, phase in (("s", 0.3), ("c", 0.6))))
+
+    def _series(self, pod: str, phase: float, now: float) -> dict[str, Any]:
+        last = max(0, int((now - self.lag - phase) / self.every))
+        times = [each * self.every + phase for each in range(max(0, last - 2), last + 1)]
+        found = series(pod, T, 0, code="200")
+        return found | {"values": [[T + at, str(round(10 * at))] for at in times]}
+
+
+async def looks_of(ask: Any, seconds: float, pause: float = 0.25) -> list[tuple[float, Any]]:
+    """When there were looks, as the engine asks for them, and what of."""
+    source, clock = PrometheusSource(PrometheusHub(ask), [signal(source="prometheus")]), asyncio.get_running_loop().time
+    found: list[tuple[float, Any]] = []
+    while clock() < seconds:
+        began = clock()
+        found += [(clock(), look) for look in await source.sample(pair(), T + began)]
+        await asyncio.sleep(max(0.01, pause - (clock() - began)))
+    return found
+
+
+@pytest.mark.looptime
+async def test_a_look_comes_when_the_scrape_of_the_canary_is_seen_and_takes_what_stable_did_along():
+    ask = Scraped()
+    late = [(at - 0.62) % 1 for at, look in await looks_of(ask, 20) if look.pods]
+    assert len(late) >= 18, "each scrape is looked at"
+    assert max(late[12:]) <= 0.055, "and soon"
+    assert ask.asked <= 70, "with few questions"
+    found = (await looks_of(ask, 32))[-1][1]
+    assert {name: pod.requests for name, pod in found.pods.items()} == {"s": 10, "c": 10}
+
+
+@pytest.mark.looptime
+async def test_scrapes_that_do_not_come_are_looked_at_each_second_so_that_their_age_is_known():
+    ask = Scraped(until=5.0)
+    empty = [at for at, look in await looks_of(ask, 15) if not look.pods and at > 6]
+    assert 8 <= len(empty) <= 10
+    assert ask.asked <= 5 * 4 + 10 * 6, "at the pace of the sampling, no faster"
+
+
+@pytest.mark.looptime
+async def test_a_rare_scrape_makes_nobody_wait_longer_than_a_second():
+    looked = [at for at, _ in await looks_of(Scraped(every=15.0), 70)]
+    assert max(later - earlier for earlier, later in pairwise(looked)) <= 1.3
+    assert min(abs(at - 60.62) for at in looked) <= 0.26
+
+
+@pytest.mark.looptime
+async def test_clocks_that_differ_do_not_matter():
+    late = [(at - 0.1) % 1 for at, look in await looks_of(Scraped(lag=-0.5), 20) if look.pods]
+    assert max(late[10:]) <= 0.055
 
 
 async def test_that_prometheus_is_down_is_said_at_once(ask):
@@ -129,8 +178,8 @@ async def test_no_series_of_an_arm_is_no_data(ask, source):
     ask.answer = answer(series("s", T, 1))
     assert (await source.sample(pair(), T))[0].status is SourceStatus.NO_DATA
     alone = roster(pair().pods[0], info("c", ready=False))
-    assert (await source.sample(alone, T + 1))[0].status is SourceStatus.OK
-    assert (await source.sample(roster(), T + 2))[0].status is SourceStatus.NO_DATA
+    assert (await source.sample(alone, T + 2))[0].status is SourceStatus.OK
+    assert (await source.sample(roster(), T + 4))[0].status is SourceStatus.NO_DATA
 
 
 @pytest.mark.parametrize(
@@ -165,10 +214,26 @@ async def test_one_question_for_all_and_not_more_often_than_the_interval(ask, hu
     assert len(ask.asked) == 1
     await asyncio.gather(*(source.sample(pair(), T + 0.5) for source in sources))
     await asyncio.gather(*(source.sample(pair(), T + 0.9) for source in sources))
-    assert len(ask.asked) == 2, "once more, because the first question was asked when one release was known"
+    assert len(ask.asked) == 1
     await asyncio.gather(*(source.sample(pair(), T + 1.5) for source in sources))
-    assert len(ask.asked) == 3
+    assert len(ask.asked) == 2
     assert 'm0_total|m1_total|process_start_time_seconds",namespace=~"shop"}[60000ms]' in ask.asked[-1]
+
+
+@pytest.mark.looptime
+async def test_a_question_that_takes_long_is_asked_less_often():
+    asked = []
+
+    async def slow(query: str, seconds: float) -> Any:
+        asked.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.3)
+        return answer()
+
+    hub, clock = PrometheusHub(slow), asyncio.get_running_loop().time
+    while clock() < 10:
+        await hub.read(T + clock())
+        await asyncio.sleep(0.05)
+    assert len(asked) <= 8
 
 
 async def test_who_is_gone_is_not_asked_for(ask, hub):
