@@ -96,6 +96,7 @@ class ServiceSettings(ComponentSettings):
     traffic: Reached | None = Field(default=None, description="none: not reached through the gateway")
     strategy: Strategy = Strategy()
     analysis: Analysis = Analysis()
+    record: bool = Field(default=False, description="keep what the judge is shown of each release, to judge it again")
 
     @field_validator("image")
     @classmethod
@@ -157,6 +158,7 @@ class Service(Component):
             strategy=self.settings.strategy,
             analysis=analysis,
             sources=Sources(gateway=self._gateway_stats(), prometheus=self._prometheus()),
+            record=self.settings.record,
         )
 
     def _workload(self) -> Workload:

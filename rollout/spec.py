@@ -268,6 +268,9 @@ class Spec(Model):
         default="Delete", description="Orphan leaves pods and route running when the GrayRelease is deleted"
     )
     history: Annotated[int, Field(ge=1, le=100)] = Field(default=10, description="release records kept in the cluster")
+    record: bool = Field(
+        default=False, description="keep what the judge is shown, to judge it again with other policies"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

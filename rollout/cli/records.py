@@ -9,8 +9,11 @@ import click
 
 from rollout.cli.options import Where, cluster_options, release_name
 from rollout.cli.output import as_json, data_writers, emit, output_option
+from rollout.cli.replay import alpha_option, judged, policy_in, policy_option, table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kube.once import Once
     from rollout.cli.output import Wanted
     from rollout.record import Record
@@ -20,14 +23,37 @@ if TYPE_CHECKING:
 @release_name
 @cluster_options
 @output_option("text", "json", "yaml")
-def history(*, name: str, where: Where, wanted: list[Wanted]) -> None:
+@click.option("--replay", "again", is_flag=True, help="Judge those that were recorded (spec.record) again.")
+@policy_option
+@alpha_option
+def history(
+    *, name: str, where: Where, wanted: list[Wanted], again: bool, policy_file: Path | None, alpha: float | None
+) -> None:
     """Past releases of a service, the newest first."""
+    if again:
+        _replay(where, name, wanted, policy_file, alpha)
+        return
+    if policy_file is not None or alpha is not None:
+        raise click.UsageError("--policy and --alpha are for judging again; add --replay.")
     found = asyncio.run(_kept(where, name))
     if not found:
         click.echo(f"{name} has no releases on record.", err=True)
     writers = data_writers(lambda: [each.wire() for each in found])
     writers["text"] = lambda: _table(found) if found else ""
     emit(wanted, writers)
+
+
+def _replay(where: Where, name: str, wanted: list[Wanted], policy_file: Path | None, alpha: float | None) -> None:
+    """Judge the recordings of a service again, the newest first."""
+    policy = policy_in(policy_file) if policy_file else None
+    told = []
+    for each, lines in asyncio.run(_recorded(where, name)):
+        outcome = each.outcome.value if each.outcome else "in flight"
+        known = {"id": each.id, "outcome": outcome, "to": each.to_version.image}
+        told.append(known | judged(lines.splitlines(), f"recording of {each.id}", policy, alpha))
+    if not told:
+        click.echo(f"{name} has no recordings; releases are recorded with spec.record: true.", err=True)
+    emit(wanted, {**data_writers(lambda: told), "text": lambda: table(told, ("id", "outcome", "to")) if told else ""})
 
 
 def _table(records: list[Record]) -> str:
@@ -55,7 +81,16 @@ def _table(records: list[Record]) -> str:
 @cluster_options
 @output_option("markdown", "json", "yaml")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of records instead.")
-def record(*, name: str | None, release_id: str | None, where: Where, wanted: list[Wanted], schema: bool) -> None:
+@click.option("--recording", is_flag=True, help="Print what its judge was shown instead (JSON Lines).")
+def record(
+    *,
+    name: str | None,
+    release_id: str | None,
+    where: Where,
+    wanted: list[Wanted],
+    schema: bool,
+    recording: bool,
+) -> None:
     """The record of a release: the newest one that ended, or the one whose ID begins so."""
     if schema:
         from rollout.record import schema as schema_of
@@ -64,6 +99,9 @@ def record(*, name: str | None, release_id: str | None, where: Where, wanted: li
         return
     if name is None:
         raise click.UsageError("Missing argument 'NAME'.")
+    if recording:
+        click.echo(_recording(asyncio.run(_recorded(where, name)), name, release_id), nl=False)
+        return
     chosen = choose(asyncio.run(_kept(where, name)), name, release_id)
 
     def page() -> str:
@@ -92,6 +130,39 @@ def choose(records: list[Record], name: str, release_id: str | None) -> Record:
         told = "is not clear" if fitting else "is not on record"
         raise UsageError(f"release {release_id} of {name} {told}; there are {', '.join(each.id for each in records)}")
     return fitting[0]
+
+
+def _recording(recorded: list[tuple[Record, str]], name: str, release_id: str | None) -> str:
+    """One of the recordings.
+
+    Raises:
+        UsageError: there is none, or the ID is not clear.
+    """
+    from kube.errors import UsageError
+
+    if not recorded:
+        raise UsageError(f"{name} has no recordings; releases are recorded with spec.record: true")
+    chosen = choose([each for each, _ in recorded], name, release_id)
+    return next(lines for each, lines in recorded if each is chosen)
+
+
+async def _recorded(where: Where, name: str) -> list[tuple[Record, str]]:
+    """Records of the releases that have a recording, with its lines, the newest first."""
+    from kube.kinds import CONFIG_MAP
+    from rollout.recordings import RECORDING_LABEL, config_map_name, lines_in
+
+    async with where.read() as (cluster, namespace):
+        records = await records_of(cluster, namespace, name)
+        listed = await cluster.list(CONFIG_MAP, namespace, labels=f"{RECORDING_LABEL}={name}")
+    kept = {item["metadata"]["name"]: item for item in listed.items}
+    found = []
+    for each in records:
+        item = kept.get(config_map_name(name, each.id))
+        try:
+            found += [(each, lines_in(item))] if item else []
+        except ValueError as error:
+            click.echo(str(error), err=True)
+    return found
 
 
 async def _kept(where: Where, name: str) -> list[Record]:

@@ -22,27 +22,31 @@ ONE_IS_ENOUGH = 4
 """So few recordings are judged sooner than other processes start."""
 
 
-@click.command()
-@click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option(
+alpha_option = click.option(
     "--alpha",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Rate of false rollbacks, instead of the policy's.",
 )
-@click.option(
+policy_option = click.option(
     "--policy",
     "policy_file",
     metavar="FILE",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="YAML with the `analysis` of a GrayRelease, or with the whole of it; else what the recording holds is judged.",
 )
+
+
+@click.command()
+@click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@alpha_option
+@policy_option
 @output_option("text", "json", "yaml")
 def replay(*, paths: Sequence[Path], alpha: float | None, policy_file: Path | None, wanted: list[Wanted]) -> None:
     """Judge recordings again: verdict, when, by what, and the numbers. Of a folder, every *.jsonl in it."""
-    policy = _policy(policy_file) if policy_file else None
+    policy = policy_in(policy_file) if policy_file else None
     files = list(_files(paths))
     told = [{"file": str(file), **found} for file, found in zip(files, _judged(files, policy, alpha), strict=True)]
-    emit(wanted, {**data_writers(lambda: told), "text": lambda: _table(told)})
+    emit(wanted, {**data_writers(lambda: told), "text": lambda: table(told, ("file",))})
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -80,32 +84,46 @@ def _judged(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | No
 
 def _one(file: Path, policy: JudgePolicy | None, alpha: float | None) -> dict[str, Any]:
     from kube.errors import UsageError
+
+    try:
+        with file.open() as lines:
+            return judged(lines, str(file), policy, alpha)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+
+
+def judged(lines: Iterable[str], what: str, policy: JudgePolicy | None, alpha: float | None) -> dict[str, Any]:
+    """What the judge says of a recording, as plain data.
+
+    Raises:
+        UsageError: it is no recording; ``what`` says of whom.
+    """
+    from kube.errors import UsageError
     from rollout.judge.recording import RecordingError, parse
     from rollout.judge.replay import replay as judge_again
 
     try:
-        with file.open() as lines:
-            found = judge_again(parse(lines), policy, alpha=alpha)
-    except (RecordingError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: {error}") from error
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from error
+        recording = parse(lines)
+        if policy is None and recording.analysis:
+            policy = _policy_of(dict(recording.analysis), f"{what}: line 1")
+        found = judge_again(recording, policy, alpha=alpha)
+    except RecordingError as error:
+        raise UsageError(f"{what}: {error}") from error
     plain: dict[str, Any] = json.loads(json.dumps(asdict(found)))
     return plain
 
 
-def _policy(file: Path) -> JudgePolicy:
+def policy_in(file: Path) -> JudgePolicy:
     """The policy in a file.
 
     Raises:
         UsageError: it is no YAML, or no analysis.
     """
     import yaml
-    from pydantic import ValidationError
 
     from kube.errors import UsageError
-    from rollout.policy import judge_policy_of
-    from rollout.spec import Analysis
 
     try:
         found = yaml.safe_load(file.read_text())
@@ -113,25 +131,42 @@ def _policy(file: Path) -> JudgePolicy:
         raise UsageError(f"{file}: {error}") from error
     for key in ("spec", "analysis"):
         found = found[key] if isinstance(found, dict) and key in found else found
+    return _policy_of(found, str(file))
+
+
+def _policy_of(found: Any, where: str) -> JudgePolicy:
+    """The policy of an `analysis`.
+
+    Raises:
+        UsageError: it is none, or names no signal; ``where`` says where it stands.
+    """
+    from pydantic import ValidationError
+
+    from kube.errors import UsageError
+    from rollout.policy import judge_policy_of
+    from rollout.spec import Analysis
+
     try:
         analysis = Analysis.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{file}: analysis.{where}: {first['msg']}, found {first['input']!r}") from error
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where}: analysis.{key}: {first['msg']}, found {first['input']!r}") from error
     if not analysis.signals:
-        raise UsageError(f"{file}: analysis.signals: there must be one to judge by, found none")
+        raise UsageError(f"{where}: analysis.signals: there must be one to judge by, found none")
     return judge_policy_of(analysis)
 
 
-def _table(told: Sequence[dict[str, Any]]) -> str:
+def table(told: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
+    """Replays as lines; ``keys`` are those that say which one each is."""
     from rollout.view.text import coloured, columns
     from rollout.view.words import ABSENT, about, clipped, number, ratio
 
-    rows = [["FILE", "VERDICT", "AT", "CULPRITS", "LN E", "CANARY / STABLE", "REASON"]]
+    rows = [[*(key.upper() for key in keys), "VERDICT", "AT", "CULPRITS", "LN E", "CANARY / STABLE", "REASON"]]
     for each in told:
         at = ABSENT if each["at"] is None else about(each["at"])
         ratios = [f"{one['signal']} {ratio(one['ratio_low'], one['ratio_high'])}" for one in each["signals"]]
-        row = [each["file"], coloured(each["verdict"]), at, ", ".join(each["culprits"]) or ABSENT]
+        row = [*(coloured(each[key]) for key in keys), coloured(each["verdict"]), at]
+        row.append(", ".join(each["culprits"]) or ABSENT)
         rows.append([*row, number(each["log_e"]), ", ".join(ratios), clipped(each["reason"], 80)])
     return "\n".join(columns(rows)) + "\n"

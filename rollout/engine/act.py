@@ -8,6 +8,8 @@ from kube.errors import NotFoundError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, SERVICE, Kind, Manifest
 from rollout.actions import Action, EnsureRevision, Finalize, KeepRecord, Retire, RetireRoute, Scale, Shift
 from rollout.record import RECORD_LABEL, Record, config_map_of, record_of
+from rollout.record import config_map_name as record_name
+from rollout.recordings import config_map_name as recording_name
 from rollout.revision import MANAGER, RELEASE_LABEL, manifests_of, owner_of, revision_of
 from rollout.spec import FINALIZER, Spec
 
@@ -70,7 +72,10 @@ class Actor:
         kept = await self._cluster.list(CONFIG_MAP, self._namespace, labels=f"{RECORD_LABEL}={self._name}")
         oldest_first = sorted(kept.items, key=lambda item: item["metadata"]["creationTimestamp"])
         for item in oldest_first[: -spec.history]:
-            await self._cluster.delete(CONFIG_MAP, item["metadata"]["name"], self._namespace)
+            kept_as = item["metadata"]["name"]
+            identity = kept_as.removeprefix(record_name(self._name, ""))
+            await self._cluster.delete(CONFIG_MAP, recording_name(self._name, identity), self._namespace)
+            await self._cluster.delete(CONFIG_MAP, kept_as, self._namespace)
 
     # ------------------------------------------------------------------ the end of a GrayRelease
 

@@ -11,6 +11,7 @@ import structlog
 from rollout.judge import Judge
 from rollout.judge.state import StateError
 from rollout.policy import judge_policy_of
+from rollout.recordings import Recorder
 from rollout.status import Phase
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from rollout.judge import Assessment, JudgePolicy
     from rollout.looks import SignalLook
-    from rollout.spec import Analysis
+    from rollout.spec import Spec
     from rollout.status import Status
 
 log: Any = structlog.get_logger()
@@ -45,20 +46,29 @@ class Bench:
 
     def __init__(self) -> None:
         self._judge: Judge | None = None
-        self._of = ""
+        self.identity = ""
         self._names: set[str] = set()
         self._step_of: float | None = None
         self.assessment: Assessment | None = None
+        self.recorder: Recorder | None = None
 
-    def sit(self, status: Status, analysis: Analysis) -> None:
-        """Have the judge of the release in flight: a fresh one, or the one whose sums the status carries."""
+    def sit(self, status: Status, spec: Spec, recorded: str = "") -> None:
+        """Have the judge of the release in flight: a fresh one, or the one whose sums the status carries.
+
+        Args:
+            status: which release is in flight.
+            spec: what it is judged by, and whether it is recorded.
+            recorded: what a predecessor has recorded of it.
+        """
         identity = status.release.id if status.release else ""
-        if identity == self._of:
+        if identity == self.identity:
             return
-        self._of, self._judge, self.assessment = identity, None, None
-        if not identity or not analysis.signals:
+        self.identity, self._judge, self.assessment, self.recorder = identity, None, None, None
+        if not identity or not spec.analysis.signals:
             return
-        policy = judge_policy_of(analysis)
+        policy = judge_policy_of(spec.analysis)
+        if spec.record:
+            self.recorder = Recorder(spec, before=recorded)
         self._names = {signal.name for signal in policy.signals}
         self._judge, self._step_of = _resumed(policy, status.judge), status.verified_at
 
@@ -67,13 +77,18 @@ class Bench:
         mine = [look for look in looks if look.signal in self._names]
         if self._judge is None or not mine:
             return
-        if not is_judged(status):
-            self._judge.learn(mine)
-            return
-        if status.phase is Phase.STEPPING and status.verified_at not in {None, self._step_of}:
+        judged = is_judged(status)
+        if judged and status.phase is Phase.STEPPING and status.verified_at not in {None, self._step_of}:
             self._judge.begin_step()
             self._step_of = status.verified_at
-        self.assessment = self._judge.look(now, mine)
+            if self.recorder is not None:
+                self.recorder.step(now, status.step + 1)
+        if self.recorder is not None:
+            self.recorder.note("release" if judged else "history", mine)
+        if judged:
+            self.assessment = self._judge.look(now, mine)
+        else:
+            self._judge.learn(mine)
 
     def put_down(self, status: Status) -> Status:
         """The status with the judge's words in it, and with its sums while there is something left to judge."""

@@ -48,13 +48,28 @@ def arms_of(status: Status) -> tuple[str, str]:
 
 def command_of(manifest: Manifest) -> Command | None:
     """What a person asked for by annotation; None where nobody did, or where it cannot be read."""
+    found = _command(manifest)
+    return found if isinstance(found, Command) else None
+
+
+def command_mistake(manifest: Manifest) -> str:
+    """Why the annotation by which people ask for something cannot be read; empty where there is nothing wrong."""
+    found = _command(manifest)
+    return found if isinstance(found, str) else ""
+
+
+def _command(manifest: Manifest) -> Command | str | None:
     text = (manifest["metadata"].get("annotations") or {}).get(COMMAND_ANNOTATION)
     if not text:
         return None
     try:
         return Command.model_validate(json.loads(text))
-    except (ValueError, ValidationError):
-        return None
+    except (ValueError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        return (
+            f"annotation {COMMAND_ANNOTATION} is {text[:200]!r}, which cannot be read ({reason}): "
+            "remove it and use `grayling release pause|resume|promote|abort|retry`"
+        )
 
 
 def revisions_of(deployments: Mapping[str, Manifest], pods: Iterable[Manifest], now: float) -> dict[str, RevisionFacts]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 log: Any = structlog.get_logger()
-WARNINGS = frozenset({"rolled-back", "aborted", "held", "drift", "source"})
+WARNINGS = frozenset({"rolled-back", "aborted", "held", "drift", "source", "command"})
 
 
 def new_entries(before: Status, after: Status) -> list[JournalEntry]:

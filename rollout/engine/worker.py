@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from kube.errors import ConflictError, KubeError, NotFoundError
 from kube.kinds import CONFIG_MAP
+from rollout import recordings
 from rollout.actions import Finalize, KeepRecord, Shift
 from rollout.context import Context
 from rollout.decide import decide
@@ -25,17 +26,18 @@ from rollout.engine.act import Actor
 from rollout.engine.conditions import with_conditions
 from rollout.engine.judging import Bench, is_judged
 from rollout.engine.lease import LeaseLostError, ReleaseLease
-from rollout.engine.look import arms_of, count_share, counted, observation_of, revisions_of
+from rollout.engine.look import arms_of, command_mistake, count_share, counted, observation_of, revisions_of
 from rollout.engine.sampling import Sampler
 from rollout.engine.store import OvertakenError, StatusStore
 from rollout.record import config_map_name
+from rollout.revision import MANAGER, owner_of
 from rollout.sources.roster import Roster, roster_of
 from rollout.sources.share import ShareMeter
 from rollout.spec import Spec
 from rollout.status import JournalEntry, Phase, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from kube.cluster import Cluster
     from kube.kinds import Manifest
@@ -49,6 +51,7 @@ log: Any = structlog.get_logger()
 IN_FLIGHT_WAIT = 0.5
 IDLE_WAIT = 10.0
 SAVE_EVERY = 3.0
+RECORD_EVERY = 60.0
 RETRY_FIRST, RETRY_MOST = 0.05, 5.0
 
 
@@ -84,6 +87,10 @@ class Worker:
     _failures: int = 0
     _gone: bool = False
     _drift: str = ""
+    _mistake: str = ""
+    _before: str = ""
+    _recording_at: float = 0.0
+    _recording_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _bench: Bench = field(default_factory=Bench)
     _meter: ShareMeter = field(default_factory=ShareMeter)
     _lease: ReleaseLease = field(init=False)
@@ -164,6 +171,7 @@ class Worker:
         if not manifest["metadata"].get("deletionTimestamp"):
             await self._actor.add_finalizer(manifest)
         self._recorded = await self._last_record()
+        self._before = await self._recording() if self.status.release and self._spec and self._spec.record else ""
 
     async def _last_record(self) -> str:
         last = self.status.last
@@ -171,6 +179,17 @@ class Worker:
             return ""
         found = await self.parts.cluster.find(CONFIG_MAP, config_map_name(self.name, last.id), self.namespace)
         return last.id if found else ""
+
+    async def _recording(self) -> str:
+        """What a predecessor has recorded of the release in flight; nothing where it is damaged or not there."""
+        assert self.status.release is not None  # noqa: S101 - asked for only then
+        name = recordings.config_map_name(self.name, self.status.release.id)
+        found = await self.parts.cluster.find(CONFIG_MAP, name, self.namespace)
+        try:
+            return recordings.lines_in(found) if found else ""
+        except ValueError as error:
+            log.warning("the recording begins anew", release="/".join(self.key), error=str(error))
+            return ""
 
     async def _pause(self) -> None:
         if self._failures:
@@ -203,6 +222,7 @@ class Worker:
             decided, actions = decide(self._spec, before, observation, now)
             await self._keep(manifest, Context(self._spec, decided, observation, now))
             self._tell_drift(manifest, Context(self._spec, before, observation, now))
+            self._tell_mistake(manifest, now)
             await self._perform(actions)
             await self._sample()
         if decided.phase is not before.phase or decided.step != before.step:
@@ -211,7 +231,7 @@ class Worker:
     def _observe(self, manifest: Manifest, spec: Spec, now: float) -> Observation:
         world, driver = self.parts.world, self._driver
         assert driver is not None  # noqa: S101 - set by _take_over
-        self._bench.sit(self.status, spec.analysis)
+        self._bench.sit(self.status, spec, self._before)
         self._bench.hear(self.status, self._sampler.take(), now)
         since = self.status.written_at or self._written_at
         if not world.healthy:
@@ -238,9 +258,27 @@ class Worker:
             await self._store.save(after)
             self._saved_at = ctx.now
         self.status = after
+        self._keep_recording(manifest, ctx.now, turned=turned)
         if entries := report.new_entries(before, after):
             self._tell(manifest, entries)
         report.measure(self.namespace, self.name, before, after)
+
+    def _keep_recording(self, manifest: Manifest, now: float, *, turned: bool) -> None:
+        """Write the recording now and then and when a phase ends, beside the work: it must never delay a rollback."""
+        recorder = self._bench.recorder
+        if recorder is None or not (turned or now - self._recording_at >= RECORD_EVERY):
+            return
+        self._recording_at = now
+        self._beside(self._write_recording(recorder, self._bench.identity, manifest["metadata"]["uid"]))
+
+    async def _write_recording(self, recorder: recordings.Recorder, identity: str, uid: str) -> None:
+        async with self._recording_lock:  # one after the other, each with the newest content
+            owner = owner_of(self.name, uid)
+            kept = recordings.config_map_of(self.name, self.namespace, identity, recorder.finished(), owner)
+            try:
+                await self.parts.cluster.apply(kept, manager=MANAGER, force=True)
+            except KubeError as error:
+                log.warning("recording not kept", release="/".join(self.key), error=str(error))
 
     def _tell_drift(self, manifest: Manifest, ctx: Context) -> None:
         """Tell once of a route that somebody changed while no release is under way, whose journal would say it."""
@@ -249,10 +287,21 @@ class Worker:
             self._tell(manifest, [JournalEntry(at=ctx.now, what=DRIFT, text=told)])
         self._drift = told
 
+    def _tell_mistake(self, manifest: Manifest, now: float) -> None:
+        """Tell once of a command that cannot be read; it changes nothing."""
+        mistake = command_mistake(manifest)
+        if mistake and mistake != self._mistake:
+            self._tell(manifest, [JournalEntry(at=now, what="command", text=mistake)])
+        self._mistake = mistake
+
     def _tell(self, manifest: Manifest, entries: Sequence[Any]) -> None:
-        task = asyncio.create_task(report.tell(self.parts.cluster, manifest, entries))
-        _TELLING.add(task)
-        task.add_done_callback(_TELLING.discard)
+        self._beside(report.tell(self.parts.cluster, manifest, entries))
+
+    @staticmethod
+    def _beside(work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        _BESIDE.add(task)
+        task.add_done_callback(_BESIDE.discard)
 
     async def _perform(self, actions: Sequence[Action]) -> None:
         assert self._actor is not None  # noqa: S101 - set by _take_over
@@ -321,4 +370,4 @@ class Worker:
         return sampling.young if young else sampling.settled
 
 
-_TELLING: set[asyncio.Task[None]] = set()
+_BESIDE: set[asyncio.Task[None]] = set()

@@ -6,69 +6,75 @@ the slow share is less than stable's plus the target. Counted events: below the 
 """
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
 from rollout.judge import edges, promotion
-from rollout.judge.evidence import Fresh
-from rollout.judge.ledger import Ledger
+from rollout.judge.channels import Channels
+from rollout.judge.ledger import Sums, rate_of
 from rollout.judge.onset import Floats
-from rollout.judge.policy import JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.policy import JudgePolicy, SignalKind
 
-_LATENCY_BETTER = (0.0, 0.35)
-"""Alternatives for the added slow share, as shares of the target; the third is half of stable's own."""
-
-
-def certify(policy: JudgePolicy, fresh: Fresh, book: Ledger) -> None:
-    """Add one look to a ledger's promotion sums (after the fading window, before the totals)."""
-    signal = policy.signals[fresh.index]
-    if fresh.tally.canary.size <= 0:
-        return
-    if signal.kind is SignalKind.LATENCY:
-        gain = _latency(signal, fresh, book)
-    elif signal.kind is SignalKind.ERRORS:
-        gain = _errors(policy, signal, fresh)
-    else:
-        part, target = fresh.tally.canary, signal.effective_target
-        better = [target * share for share in promotion.BETTER]
-        gain = np.array([promotion.below_rate(part.failed, part.size, target, better)])
-    book.log_good = gain + (book.log_good if book.log_good.shape == gain.shape else 0.0)
+_SHARES = promotion.BETTER.size
+_ADDED = promotion.ADDED_BETTER.size + 1
+_ALTERNATIVES = _SHARES + promotion.MARGIN_BETTER.size
 
 
-def log_e_good(signal: SignalPolicy, book: Ledger, judged: list[float]) -> float:
-    """Natural logarithm of the e-process for "not worse"; 0 before any evidence."""
-    if not book.log_good.size:
-        return 0.0
-    rows = np.logaddexp.reduce(book.log_good, axis=1) - math.log(book.log_good.shape[1])
-    if signal.kind is SignalKind.LATENCY and signal.threshold_seconds is not None and judged:
-        return float(rows[edges.nearest(tuple(judged), signal.threshold_seconds)])
-    return float(rows.min())
+class ProofBank:
+    """Evidence that the canary is not worse, one row a channel.
 
+    Attributes:
+        log_good: log likelihood ratios, shape (channels, alternatives); minus infinity where there is no alternative.
+    """
 
-def _errors(policy: JudgePolicy, signal: SignalPolicy, fresh: Fresh) -> Floats:
-    canary, stable = fresh.tally.canary, fresh.tally.stable
-    target = signal.effective_target
-    gain = promotion.below_share(canary.failed, canary.size, target, [target * share for share in promotion.BETTER])
-    if stable.size > 0:
-        margin = policy.promotion_margin * signal.tolerance
-        rho = canary.size / stable.size
-        gain += promotion.below_ratio(canary.failed, canary.failed + stable.failed, rho, margin, (0.5, 0.3))
-    else:
-        gain += [0.0, 0.0]
-    return np.array([gain])
+    STATE: ClassVar[tuple[str, ...]] = ("log_good",)
 
+    def __init__(self, channels: Channels, policy: JudgePolicy) -> None:
+        self._channels = channels
+        self._errors = np.flatnonzero(channels.of_kinds(SignalKind.ERRORS))
+        self._latency = np.flatnonzero(channels.of_kinds(SignalKind.LATENCY))
+        self._target = channels.each([signal.effective_target for signal in policy.signals])
+        self._margin = policy.promotion_margin * channels.each([signal.tolerance for signal in policy.signals])
+        self._terms = promotion.below_target(self._target, channels.whole)
+        used = np.full(channels.count, _SHARES)
+        used[self._errors], used[self._latency] = _ALTERNATIVES, _ADDED
+        self._used = used
+        self._fresh = np.where(np.arange(_ALTERNATIVES) < used[:, None], 0.0, -math.inf)
+        self.log_good = self._fresh.copy()
 
-def _latency(signal: SignalPolicy, fresh: Fresh, book: Ledger) -> Floats:
-    """Gains per judged edge against stable's slow share of late (by its history while it has no traffic)."""
-    reference = book.stable_lately if book.stable_lately.size >= 1 else book.history
-    canary = fresh.slow_at(fresh.tally.canary.slow)
-    if reference.size <= 0:
-        return np.zeros((canary.size, len(_LATENCY_BETTER) + 1))
-    stable = fresh.slow_at(reference.slow) / reference.size
-    extra = signal.effective_target
-    at = np.minimum(stable + extra, 0.999)
-    rate = np.stack([stable + share * extra for share in _LATENCY_BETTER] + [stable / 2], axis=1)
-    rate = np.minimum(np.maximum(rate, 1e-3), 0.99)
-    slow, limit = canary[:, None], at[:, None]
-    gain: Floats = slow * np.log(rate / limit) + (fresh.tally.canary.size - slow) * np.log((1 - rate) / (1 - limit))
-    return gain
+    def begin_step(self) -> None:
+        """Ask errors and latency for a new proof: it must hold at the new share of the traffic."""
+        self.log_good = np.where(self._channels.whole[:, None], self._fresh, self.log_good)
+
+    def add(self, columns: Floats, sums: Sums) -> None:
+        """Take in a look, after the fading sums and before the totals; shape (channels, 4)."""
+        gain = np.zeros(self.log_good.shape)
+        per_failure, per_unit = self._terms
+        gain[:, :_SHARES] = columns[:, :1] * per_failure + columns[:, 1:2] * per_unit
+        if self._errors.size:
+            gain[self._errors, _SHARES:] = promotion.below_ratio(columns[self._errors], self._margin[self._errors])
+        if self._latency.size:
+            gain[self._latency, :_ADDED] = self._slower(columns[self._latency], sums)
+        self.log_good = self.log_good + gain
+
+    def log_e(self) -> list[float]:
+        """Natural logarithm of each signal's e-process for "not worse"; 0 before any evidence."""
+        rows = np.logaddexp.reduce(self.log_good, axis=1) - np.log(self._used)
+        return [self._signal(index, rows) for index in range(len(self._channels.signals))]
+
+    def _signal(self, index: int, rows: Floats) -> float:
+        mine = rows[self._channels.used(index)]
+        if not mine.size:
+            return 0.0
+        threshold = self._channels.signals[index].threshold_seconds
+        if threshold is not None:
+            return float(mine[edges.nearest(self._channels.edges[index], threshold)])
+        return float(mine.min())
+
+    def _slower(self, columns: Floats, sums: Sums) -> Floats:
+        """Gains per judged edge against stable's slow share of late (by its history while it has no traffic)."""
+        lately, history = sums.lately[self._latency, 2:], sums.history[self._latency]
+        reference = np.where(lately[:, 1, None] >= 1, lately, history)
+        gains = promotion.below_added(columns, rate_of(reference), self._target[self._latency])
+        return np.where(reference[:, 1, None] > 0, gains, 0.0)

@@ -4,17 +4,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rollout.judge import wording
 from rollout.judge.combination import combined
 from rollout.judge.evidence import Evidence
 from rollout.judge.ledger import Ledger
-from rollout.judge.policy import JudgePolicy, SignalKind, SignalPolicy
-from rollout.judge.tally import REQUEST_KINDS
+from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind, SignalPolicy
 from rollout.judge.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.looks import SourceStatus
 
 DOUBT = math.log(5.0)
 """Log evidence against a signal above which it is not called good, whatever was proven earlier."""
+
+LIKELY = -2
+"""Node of the pod effect that 95 % of healthy canaries stay below; it widens the ranges shown to people."""
 
 LEAST_INFORMED = (Verdict.SOURCE_DOWN, Verdict.NO_DATA, Verdict.NO_TRAFFIC, Verdict.UNDECIDED, Verdict.GOOD)
 """Order in which signals' verdicts decide the release's, after bad."""
@@ -49,6 +53,7 @@ class Docket:
         evidence: the e-processes.
         log_e: log evidence against the canary, one a signal.
         log_e_good: log evidence for non-inferiority, one a signal.
+        worst: position of a latency signal's edge with most evidence among its judged ones; None for other signals.
     """
 
     policy: JudgePolicy
@@ -56,14 +61,18 @@ class Docket:
     evidence: Evidence
     log_e: Sequence[float]
     log_e_good: Sequence[float]
+    worst: Sequence[int | None]
 
 
 def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Assessment:
     """The assessment after a look."""
-    ranges = docket.evidence.sequences.bounds(docket.policy.false_rollback_rate)
+    ranges = _ranges(docket)
     signals = tuple(_signal(docket, index, now, conviction, ranges[index]) for index in range(len(docket.books)))
+    slots = docket.evidence.channels.slots
     excess = [
-        book.excess for s, book in zip(docket.policy.signals, docket.books, strict=True) if s.kind is SignalKind.ERRORS
+        float(docket.evidence.sums.excess[slot.start])
+        for signal, slot in zip(docket.policy.signals, slots, strict=True)
+        if signal.kind is SignalKind.ERRORS
     ]
     if conviction is None:
         verdict = next(word for word in LEAST_INFORMED if any(signal.verdict is word for signal in signals))
@@ -81,12 +90,26 @@ def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Asses
     )
 
 
+def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
+    """Each signal's confidence sequence for the ratio; of latency that of its middle edge."""
+    channels, ratio = docket.evidence.channels, docket.evidence.ratio
+    used = {index: channels.used(index) for index in range(len(docket.books))}
+    known = [index for index, slot in used.items() if slot.stop > slot.start]
+    rows = np.array([(used[index].start + used[index].stop) // 2 for index in known], dtype=np.intp)
+    effect = np.exp(ratio.nodes[rows, LIKELY])
+    bounds = docket.evidence.sequences.bounds(rows, docket.policy.false_rollback_rate, effect)
+    ranges: list[tuple[float, float | None]] = [(0.0, None)] * len(docket.books)
+    for index, found in zip(known, bounds, strict=True):
+        ranges[index] = found
+    return ranges
+
+
 def _signal(
     docket: Docket, index: int, now: float, conviction: Conviction | None, ratio: tuple[float, float | None]
 ) -> SignalVerdict:
     signal, book = docket.policy.signals[index], docket.books[index]
     canary, stable, failed, edge = _rates(docket, index)
-    seen = wording.observed(signal, canary, stable, edge, book.canary_lately.rate)
+    seen = wording.observed(signal, canary, stable, edge, _lately(docket, index))
     verdict, reason = _absent(docket.policy, signal, book, now)
     if conviction and signal.name in conviction.culprits:
         verdict, reason = Verdict.BAD, conviction.guard if signal.name == conviction.culprits[0] else None
@@ -101,8 +124,8 @@ def _signal(
         canary_rate=canary,
         ratio_low=ratio[0],
         ratio_high=ratio[1],
-        canary_requests=book.canary.requests,
-        stable_requests=book.stable.requests,
+        canary_requests=book.canary_requests,
+        stable_requests=book.stable_requests,
         canary_failed=failed,
         reason=reason or wording.judged(seen, docket.log_e[index], verdict, wanted, docket.log_e_good[index]),
     )
@@ -110,17 +133,32 @@ def _signal(
 
 def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int, float | None]:
     """Rates of canary and stable, the canary's failures, and (for latency) the edge they are about."""
-    book = docket.books[index]
-    if docket.policy.signals[index].kind is not SignalKind.LATENCY:
-        stable = book.stable.rate if book.stable.size > 0 else book.history.rate
-        return book.canary.rate, stable, round(book.canary.failed), None
-    worst = docket.evidence.worst_edge(index)
-    if worst is None or not book.judged_slow.size:
-        return None, None, 0, None
-    slow = book.judged_slow[:, worst]
-    canary = float(slow[0] / book.canary.size) if book.canary.size > 0 else None
-    stable = float(slow[1] / book.stable.size) if book.stable.size > 0 else None
-    return canary, stable, round(float(slow[0])), docket.evidence.edges[index][worst]
+    evidence, edge = docket.evidence, None
+    if index in evidence.gauges:
+        canary, stable = evidence.gauges[index].shown if docket.books[index].started else (None, None)
+        return canary, stable, 0, None
+    row = evidence.channels.slots[index].start
+    if docket.policy.signals[index].kind is SignalKind.LATENCY:
+        worst = docket.worst[index]
+        if worst is None:
+            return None, None, 0, None
+        row, edge = row + worst, evidence.channels.edges[index][worst]
+    failed, size, stable_failed, stable_size = evidence.sums.total[row].tolist()
+    if stable_size == 0 and edge is None:
+        stable_failed, stable_size = evidence.sums.history[row].tolist()
+    return _rate(failed, size), _rate(stable_failed, stable_size), round(failed), edge
+
+
+def _lately(docket: Docket, index: int) -> float | None:
+    if index in docket.evidence.gauges:
+        return None
+    row = docket.evidence.channels.slots[index].start
+    failed, size = docket.evidence.sums.lately[row, :2].tolist()
+    return _rate(failed, size)
+
+
+def _rate(failed: float, size: float) -> float | None:
+    return failed / size if size > 0 else None
 
 
 def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float) -> tuple[Verdict | None, str | None]:
@@ -136,11 +174,11 @@ def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float)
     quiet = book.seen_at - book.busy_at
     if book.started and quiet <= policy.idle_seconds:
         return None, None
-    if signal.kind not in REQUEST_KINDS or (not book.started and book.canary_lately.requests > 0):
+    if signal.kind not in REQUEST_KINDS or (not book.started and book.uncounted > 0):
         return Verdict.NO_DATA, "its source shows none of the canary's numbers"
     if book.started:
         return Verdict.NO_TRAFFIC, f"the canary has had no requests for {quiet:.0f} s"
-    return Verdict.NO_TRAFFIC, f"the canary has had no requests, stable {book.history.requests}"
+    return Verdict.NO_TRAFFIC, f"the canary has had no requests, stable {book.stable_ever}"
 
 
 def _proven(docket: Docket, index: int) -> Verdict:

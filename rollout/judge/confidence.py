@@ -2,11 +2,12 @@
 
 For every ratio r on a grid, S = sum (x - m theta(r)) is a martingale when r is true, theta(r) = r rho / (1 + r rho).
 Its normal mixture sqrt(k / (V + k)) exp(S^2 / (2 (V + k))), V = sum m theta (1 - theta), is an asymptotic e-process
-(Robbins 1970; Waudby-Smith et al. 2024, eq. 9). A ratio is inside while its e-process is below 1/alpha. The judge never
-decides by it.
+(Robbins 1970; Waudby-Smith et al. 2024, eq. 9). A ratio is inside while its e-process is below 1/alpha. What healthy
+pods may differ by for good widens both ends. The judge never decides by it.
 """
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,37 +22,45 @@ _PRIOR_VARIANCE = 4.0
 
 
 class RatioSequences:
-    """Confidence sequences, one row a signal.
+    """Confidence sequences, one row a channel.
 
     Attributes:
-        score: S, shape (signals, grid).
-        variance: V, shape (signals, grid).
+        score: S, shape (channels, grid).
+        variance: V, shape (channels, grid).
     """
 
-    def __init__(self, signals: int) -> None:
-        self.score = np.zeros((signals, GRID.size))
-        self.variance = np.zeros((signals, GRID.size))
+    STATE: ClassVar[tuple[str, ...]] = ("score", "variance")
 
-    def add(self, rows: Indices, counts: Counts) -> None:
-        """Take in one look of some signals; a look in which an arm had nothing says nothing."""
+    def __init__(self, channels: int) -> None:
+        self.score = np.zeros((channels, GRID.size))
+        self.variance = np.zeros((channels, GRID.size))
+
+    def add(self, counts: Counts) -> None:
+        """Take in one look; where an arm had nothing it says nothing."""
         both = (counts.size > 0) & (counts.stable_size > 0)
         odds = GRID * (counts.size / np.maximum(counts.stable_size, 1e-300))[:, None]
         theta = np.where(both[:, None], odds / (1 + odds), 0.0)
         failures = np.where(both, counts.all_failed, 0.0)[:, None]
-        self.score[rows] += np.where(both, counts.failed, 0.0)[:, None] - failures * theta
-        self.variance[rows] += failures * theta * (1 - theta)
+        self.score += np.where(both, counts.failed, 0.0)[:, None] - failures * theta
+        self.variance += failures * theta * (1 - theta)
 
-    def bounds(self, alpha: float) -> list[tuple[float, float | None]]:
-        """Lowest and highest ratio not excluded at level alpha, one pair a signal; None where unbounded above."""
-        total = self.variance + _PRIOR_VARIANCE
-        log_e = 0.5 * (math.log(_PRIOR_VARIANCE) - np.log(total)) + self.score**2 / (2 * total)
+    def bounds(self, rows: Indices, alpha: float, effect: Floats) -> list[tuple[float, float | None]]:
+        """Lowest and highest ratio not excluded at level alpha, one pair a row; None where unbounded above.
+
+        Args:
+            rows: the channels, shape (k,).
+            alpha: the level.
+            effect: factor by which healthy pods may differ for good, shape (k,).
+        """
+        total = self.variance[rows] + _PRIOR_VARIANCE
+        log_e = 0.5 * (math.log(_PRIOR_VARIANCE) - np.log(total)) + self.score[rows] ** 2 / (2 * total)
         inside = log_e < -math.log(alpha)
-        return [_ends(np.flatnonzero(row)) for row in inside]
+        return [_ends(np.flatnonzero(row), float(factor)) for row, factor in zip(inside, effect, strict=True)]
 
 
-def _ends(inside: Indices) -> tuple[float, float | None]:
-    """The nearest excluded grid points around those inside."""
+def _ends(inside: Indices, effect: float) -> tuple[float, float | None]:
+    """The nearest excluded grid points around those inside, widened by the pods' effect."""
     if inside.size == 0:
         return 0.0, None
     low, high = int(inside[0]) - 1, int(inside[-1]) + 1
-    return (0.0 if low < 0 else float(GRID[low])), (None if high == GRID.size else float(GRID[high]))
+    return (0.0 if low < 0 else float(GRID[low]) / effect), (None if high == GRID.size else float(GRID[high]) * effect)

@@ -15,18 +15,16 @@ e = d^x ((1 + rho) / (1 + d rho))^m with rho = n / (N - n).
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from rollout.judge.onset import Floats, Indices
-
-Bools = NDArray[np.bool_]
+from rollout.judge.onset import Bools, Floats, Indices
 
 EXACT_SUPPORT = 24
 """Largest number of canary failures for which Z is summed exactly."""
 
 _LOG_FACTORIAL: Floats = gammaln(np.arange(8192) + 1.0)
-_STEPS: Floats = np.arange(EXACT_SUPPORT + 1, dtype=np.float64)
+_WHOLE_STEPS: Indices = np.arange(EXACT_SUPPORT + 1, dtype=np.intp)
+_STEPS: Floats = _WHOLE_STEPS.astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +65,44 @@ class Counts:
             self.whole[rows],
         )
 
+    def where(self, kept: Bools) -> "Counts":
+        """The same with nothing in the channels that are not kept."""
+        failed, size = np.where(kept, self.failed, 0.0), np.where(kept, self.size, 0.0)
+        stable_failed, stable_size = np.where(kept, self.stable_failed, 0.0), np.where(kept, self.stable_size, 0.0)
+        return Counts(failed, size, stable_failed, stable_size, self.whole)
 
-def log_normaliser(counts: Counts, tilt: Floats, tolerance: Floats) -> Floats:
+
+def powers_of(tilt: Floats) -> Floats:
+    """exp(j s) for j up to EXACT_SUPPORT, for callers whose tilts stay; shape (channels, EXACT_SUPPORT + 1, points)."""
+    powers: Floats = np.exp(_STEPS[:, None] * tilt[:, None, :])
+    return powers
+
+
+def log_normaliser(counts: Counts, tilt: Floats, tolerance: Floats, powers: Floats | None = None) -> Floats:
     """Logarithm of Z(log r0 + s) / Z(log r0): exact for small support, else an upper bound at r0 = 1.
 
     Args:
         counts: one entry a channel.
         tilt: s, shape (channels, points).
         tolerance: r0, the odds ratio (for exposures: rate ratio) that the null still allows, shape (channels,).
+        powers: `powers_of` the tilt, where it is known.
 
     Returns:
         Shape (channels, points).
     """
-    bound = _bound(counts, tilt, tolerance)
-    exact = _summable(counts)
-    if exact.any():
-        bound[exact] = _summed(counts.take(exact), tilt[exact], tolerance[exact])
-    return bound
-
-
-def _summable(counts: Counts) -> Bools:
+    found = np.zeros(tilt.shape)
     support = np.minimum(counts.all_failed, counts.size)
-    both = (counts.size > 0) & (counts.stable_size > 0) & (support > 0)
-    return counts.whole & both & (support <= EXACT_SUPPORT) & (counts.all_size < _LOG_FACTORIAL.size)
+    busy = (counts.size > 0) & (counts.stable_size > 0) & (support > 0)
+    exact = busy & counts.whole & (support <= EXACT_SUPPORT) & (counts.all_size < _LOG_FACTORIAL.size)
+    rows = np.flatnonzero(exact)
+    if rows.size:
+        top = int(support[rows].max()) + 1
+        raised = powers_of(tilt[rows])[:, :top] if powers is None else powers[rows, :top]
+        found[rows] = _summed(counts.take(rows), raised, tolerance[rows])
+    rows = np.flatnonzero((counts.size > 0) & (counts.all_failed > 0) & ~exact)
+    if rows.size:
+        found[rows] = _bound(counts.take(rows), tilt[rows], tolerance[rows])
+    return found
 
 
 def _bound(counts: Counts, tilt: Floats, tolerance: Floats) -> Floats:
@@ -97,36 +110,29 @@ def _bound(counts: Counts, tilt: Floats, tolerance: Floats) -> Floats:
     share = tolerance * counts.size / np.maximum(tolerance * counts.size + counts.stable_size, 1e-300)
     grown = np.expm1(tilt)
     by_failures = counts.all_failed[:, None] * np.log1p(share[:, None] * grown)
-    if not counts.whole.any():
-        return by_failures
-    odds = tolerance * counts.all_failed / np.maximum(counts.all_size - counts.all_failed, 1e-9)
-    failing = np.minimum(odds / (1 + odds), 1.0)
-    by_requests = counts.size[:, None] * np.log1p(failing[:, None] * grown)
     usable = counts.whole & (tolerance == 1.0)
+    if not usable.any():
+        return by_failures
+    failing = np.minimum(counts.all_failed / np.maximum(counts.all_size, 1e-9), 1.0)
+    by_requests = counts.size[:, None] * np.log1p(failing[:, None] * grown)
     return np.where(usable[:, None], np.minimum(by_failures, by_requests), by_failures)
 
 
-def _log_pmf(counts: Counts) -> Floats:
-    """Hypergeometric log probabilities of 0..EXACT_SUPPORT canary failures; shape (channels, support)."""
-    top = int(np.max(np.minimum(counts.all_failed, counts.size)))
-    j = _STEPS[: top + 1]
-    n, m, total = counts.size[:, None], counts.all_failed[:, None], counts.all_size[:, None]
-    parts = (m - j, n - j, total - m - n + j)
-    inside = (parts[0] >= 0) & (parts[1] >= 0) & (parts[2] >= 0)
+def _log_pmf(counts: Counts, top: int) -> Floats:
+    """Hypergeometric log probabilities of 0..top-1 canary failures; shape (channels, top)."""
+    j = _WHOLE_STEPS[:top]
+    n, m, total = (each.astype(np.intp)[:, None] for each in (counts.size, counts.all_failed, counts.all_size))
+    parts = np.stack([np.broadcast_to(j, (n.size, top)), m - j, n - j, total - m - n + j])
+    outer = np.stack([m, total - m, n, total - n])
     fact = _LOG_FACTORIAL
-    log_p = -fact[j.astype(np.intp)]
-    for part in parts:
-        log_p = log_p - fact[np.maximum(part, 0).astype(np.intp)]
-    log_p = log_p + sum(fact[a.astype(np.intp)] for a in (m, total - m, n, total - n)) - fact[total.astype(np.intp)]
-    return np.where(inside, log_p, -np.inf)
+    log_p = fact[outer].sum(axis=0) - fact[total] - fact[np.maximum(parts, 0)].sum(axis=0)
+    return np.where(parts.min(axis=0) >= 0, log_p, -np.inf)
 
 
-def _summed(counts: Counts, tilt: Floats, tolerance: Floats) -> Floats:
-    log_p = _log_pmf(counts)
-    j = _STEPS[: log_p.shape[1]]
-    log_p = log_p + j * np.log(tolerance)[:, None]
+def _summed(counts: Counts, powers: Floats, tolerance: Floats) -> Floats:
+    top = powers.shape[1]
+    log_p = _log_pmf(counts, top) + _STEPS[:top] * np.log(tolerance)[:, None]
     base = np.exp(log_p - log_p.max(axis=1, keepdims=True))
-    powers = np.exp(j[:, None] * tilt[:, None, :])
     summed: Floats = np.matmul(base[:, None, :], powers)[:, 0, :]
     ratio: Floats = np.log(summed) - np.log(base.sum(axis=1))[:, None]
     return ratio

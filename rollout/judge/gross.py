@@ -14,12 +14,13 @@ same onset prior as the canary's own, so telling the two apart costs no time: on
 """
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import xlogy
 
-from rollout.judge.counting import Bools, Counts
-from rollout.judge.onset import Floats, Indices, OnsetPrior, log_mean_exp, log_of
+from rollout.judge.counting import Counts
+from rollout.judge.onset import Bools, Floats, OnsetPrior, log_mean_exp, log_of
 
 SHARES: Floats = np.array([0.05, 0.2, 0.6])
 """Failure shares of a gross fault, on top of what is healthy."""
@@ -27,7 +28,7 @@ SHARES: Floats = np.array([0.05, 0.2, 0.6])
 RATES: Floats = np.array([1 / 600, 1 / 30, 1.0])
 """Events per pod-second of a gross fault, on top of what is healthy."""
 
-PRIOR: Floats = np.log([0.2, 0.3, 0.5])
+PRIOR: Floats = np.log([0.15, 0.45, 0.4])
 """Log weights of the three sizes."""
 
 SHARED_SHARES: Floats = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.6, 0.9])
@@ -53,6 +54,8 @@ class GrossBank:
         elapsed: seconds under judgement, shape (channels,).
     """
 
+    STATE: ClassVar[tuple[str, ...]] = ("log_fault", "log_shared", "temper", "elapsed")
+
     def __init__(self, whole: Bools, prior: OnsetPrior) -> None:
         self._whole = whole
         self._prior = prior
@@ -62,33 +65,30 @@ class GrossBank:
         self.temper = np.ones(channels)
         self.elapsed = np.zeros(channels)
 
-    def bet(
-        self, rows: Indices, counts: Counts, healthy: Floats, stable_rate: Floats, seconds: Floats, *, concurrent: Bools
-    ) -> None:
-        """Take in one look of some channels.
+    def bet(self, counts: Counts, healthy: Floats, stable_rate: Floats, seconds: Floats, *, concurrent: Bools) -> None:
+        """Take in one look; a channel without counts and seconds has none.
 
         Args:
-            rows: the channels, shape (k,).
-            counts: their increments, shape (k,).
-            healthy: p0, the most that is called healthy for the canary, shape (k,).
-            stable_rate: upper estimate of stable's own rate from earlier looks, shape (k,).
-            seconds: time since the look before, shape (k,).
-            concurrent: stable has had traffic lately, so that it would show a shared fault, shape (k,).
+            counts: increments, shape (channels,).
+            healthy: p0, the most that is called healthy for the canary, shape (channels,).
+            stable_rate: upper estimate of stable's own rate from earlier looks, shape (channels,).
+            seconds: time since the look before, shape (channels,).
+            concurrent: stable has had traffic lately, so that it would show a shared fault, shape (channels,).
         """
-        whole = self._whole[rows]
+        whole = self._whole
         faulty = _faulty(healthy, whole)
         busier = np.maximum(1.0, 1.3 * healthy / SHARED_RATES[0])[:, None]
         shared = np.where(whole[:, None], SHARED_SHARES, SHARED_RATES * busier)
         both = _gain(counts.failed, counts.size, shared, healthy, whole)
         both += _gain(counts.stable_failed, counts.stable_size, shared, stable_rate, whole)
         canary = _gain(counts.failed, counts.size, faulty, healthy, whole)
-        temper = self.temper[rows, None]
-        fresh = log_of(self._prior.spent(self.elapsed[rows], seconds))[:, None]
-        self.log_fault[rows] = np.logaddexp(self.log_fault[rows], fresh) + temper * canary
+        temper = self.temper[:, None]
+        fresh = log_of(self._prior.spent(self.elapsed, seconds))[:, None]
+        self.log_fault = np.logaddexp(self.log_fault, fresh) + temper * canary
         outage = concurrent[:, None] & (shared > np.maximum(healthy, stable_rate)[:, None])
         both = np.where(outage, temper * both, 0.0)
-        self.log_shared[rows] = np.logaddexp(self.log_shared[rows], fresh) + both
-        self.elapsed[rows] += seconds
+        self.log_shared = np.logaddexp(self.log_shared, fresh) + both
+        self.elapsed = self.elapsed + seconds
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""

@@ -6,7 +6,8 @@ canary meets it far less often than the false-rollback rate allows.
 
 import math
 
-from rollout.judge.ledger import Ledger
+from rollout.judge.ledger import Sums
+from rollout.judge.onset import Floats
 from rollout.judge.policy import SignalKind, SignalPolicy
 
 CRASH_LOOP = 2.0
@@ -15,40 +16,48 @@ CRASH_LOOP = 2.0
 GUARD_SIZE = 20.0
 """Requests lately (faded) of either arm before a share of failures may convict."""
 
+HEALTHY_SPREAD = 0.3
+"""Standard deviation of the log rate between healthy pods that a blast budget allows for."""
+
 BUDGET_SIGMAS = 3.0
 """Standard deviations by which an excess must be sure before it counts against the budget."""
 
 
-def guard_reason(signal: SignalPolicy, book: Ledger) -> str | None:
-    """Why a hard guard convicts; None when it does not."""
-    if signal.kind is SignalKind.CRASHES:
-        return _crash_loop(signal.hard_guard or CRASH_LOOP, book)
-    if signal.kind is SignalKind.ERRORS and signal.hard_guard is not None:
-        return _dead(signal.hard_guard, book)
-    return None
-
-
-def _crash_loop(limit: float, book: Ledger) -> str | None:
-    if book.step_canary < limit or book.step_stable > 0:
-        return None
-    return f"canary pods crashed or lost readiness {book.step_canary:.0f} times in this step, stable's not once"
-
-
-def _dead(limit: float, book: Ledger) -> str | None:
-    canary, stable = book.canary_lately, book.stable_lately
-    if canary.size < GUARD_SIZE or canary.failed < limit * canary.size:
-        return None
-    if stable.failed > 0.25 * limit * stable.size:
-        return None
-    return f"{canary.failed / canary.size:.0%} of the canary's last requests failed, the guard is {limit:.0%}"
-
-
-def sure_excess(book: Ledger, spread: float) -> float:
-    """Excess failures after subtracting what chance and healthy pods may explain.
+def guard_reason(signal: SignalPolicy, row: int, sums: Sums, budget: int | None) -> str | None:
+    """Why a guard convicts; None when none does.
 
     Args:
-        book: an errors signal's ledger.
-        spread: standard deviation of the log rate between healthy pods.
+        signal: whose guard is asked.
+        row: its first channel.
+        sums: of all channels.
+        budget: failed requests above stable's that convict; None for no limit.
     """
-    variance = book.expected + (spread * book.expected) ** 2
-    return book.excess - BUDGET_SIGMAS * math.sqrt(variance)
+    if signal.kind is SignalKind.CRASHES:
+        return _crash_loop(signal.hard_guard or CRASH_LOOP, sums.step[row])
+    if signal.kind is not SignalKind.ERRORS:
+        return None
+    reason = _dead(signal.hard_guard, sums.lately[row]) if signal.hard_guard is not None else None
+    return reason or (_spent(budget, row, sums) if budget is not None else None)
+
+
+def _crash_loop(limit: float, step: Floats) -> str | None:
+    canary, stable = step
+    if canary < limit or stable > 0:
+        return None
+    return f"canary pods crashed or lost readiness {canary:.0f} times in this step, stable's not once"
+
+
+def _dead(limit: float, lately: Floats) -> str | None:
+    failed, size, stable_failed, stable_size = lately
+    if size < GUARD_SIZE or failed < limit * size or stable_failed > 0.25 * limit * stable_size:
+        return None
+    return f"{failed / size:.0%} of the canary's last requests failed, the guard is {limit:.0%}"
+
+
+def _spent(budget: int, row: int, sums: Sums) -> str | None:
+    """Whether the excess, less what chance and healthy pods may explain, is above the budget."""
+    excess, expected = float(sums.excess[row]), float(sums.expected[row])
+    sure = excess - BUDGET_SIGMAS * math.sqrt(expected + (HEALTHY_SPREAD * expected) ** 2)
+    if sure <= budget:
+        return None
+    return f"{excess:.0f} failed requests more than stable would have had, the budget is {budget}"

@@ -12,21 +12,16 @@ wide and slow rather than wrong.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
+from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.counting import Counts, log_normaliser
-from rollout.judge.onset import Floats
-from rollout.judge.ratio import pod_effects
-from rollout.judge.tally import PodShares
+from rollout.judge.onset import Bools, Floats, Indices
 
 BLOCK_SECONDS = 15.0
 """Length of a block: as long as a burst that must not convict."""
-
-MOST_PODS = 12
-"""Pods remembered at most."""
 
 ENOUGH_BLOCKS = 600
 """Pod-blocks after which the learned exponent counts fully (15 minutes of ten pods)."""
@@ -49,149 +44,134 @@ EXPONENTS: Floats = np.array([1.0, 0.8, 0.6, 0.45, 0.33, 0.25, 0.18, 0.12])
 FAULTS: Floats = np.log([2.0, 10.0])
 """Log ratios of the faults that the likelihood ratios are taken for."""
 
+_TILTS: Floats = np.concatenate([[0.0], FAULTS])
 _HALF = 0.5
 
 
-@dataclass(slots=True)
-class Noise:
-    """What has been learned of one signal; every array's last axis is its rows (one, or one a judged edge).
+class NoiseBank:
+    """What has been learned of each channel. Young pods teach nothing here: `warmth` learns from them.
 
     Attributes:
-        pods: names of the pods, in the order of the arrays.
-        failed: failures of each pod, shape (pods, rows).
-        size: requests or pod-seconds of each pod, shape (pods,).
-        block_failed: failures in the present block, shape (pods, rows).
-        block_size: requests or pod-seconds in the present block, shape (pods,).
-        block_began: time at which it began; minus infinity before the first look.
-        blocks: pod-blocks taken in.
-        gains: sums of likelihood ratios, shape (exponents, faults, rows).
-        worst: highest sure rate of a single pod in a block in which the others were well, shape (rows,).
+        failed: failures of each pod, shape (channels, MOST_PODS).
+        size: requests or pod-seconds of each pod, shape (channels, MOST_PODS).
+        block_failed: failures in the present block, shape (channels, MOST_PODS).
+        block_size: requests or pod-seconds in the present block, shape (channels, MOST_PODS).
+        block_began: time at which it began, shape (channels,); minus infinity before the first look.
+        blocks: pod-blocks taken in, shape (channels,).
+        gains: sums of likelihood ratios, shape (channels, exponents, faults).
+        worst: highest sure rate of a single pod in a block in which the others were well, shape (channels,).
     """
 
-    rows: int = 1
-    pods: list[str] = field(default_factory=list)
-    failed: Floats = field(default_factory=lambda: np.zeros((0, 1)))
-    size: Floats = field(default_factory=lambda: np.zeros(0))
-    block_failed: Floats = field(default_factory=lambda: np.zeros((0, 1)))
-    block_size: Floats = field(default_factory=lambda: np.zeros(0))
-    block_began: float = -math.inf
-    blocks: int = 0
-    gains: Floats = field(default_factory=lambda: np.zeros((EXPONENTS.size, FAULTS.size, 1)))
-    worst: Floats = field(default_factory=lambda: np.zeros(1))
+    STATE: ClassVar[tuple[str, ...]] = (
+        "failed",
+        "size",
+        "block_failed",
+        "block_size",
+        "block_began",
+        "blocks",
+        "gains",
+        "worst",
+    )
 
-    @classmethod
-    def of(cls, rows: int) -> "Noise":
-        """Nothing learned yet of a signal with so many rows."""
-        return cls(
-            rows=rows,
-            failed=np.zeros((0, rows)),
-            block_failed=np.zeros((0, rows)),
-            gains=np.zeros((EXPONENTS.size, FAULTS.size, rows)),
-            worst=np.zeros(rows),
-        )
+    def __init__(self, whole: Bools) -> None:
+        self._whole = whole
+        channels = whole.size
+        self.failed, self.size, self.block_failed, self.block_size = np.zeros((4, channels, MOST_PODS))
+        self.block_began = np.full(channels, -math.inf)
+        self.blocks, self.worst = np.zeros((2, channels))
+        self.gains = np.zeros((channels, EXPONENTS.size, FAULTS.size))
 
-    def add(self, at: float, seconds: float, shares: PodShares, *, whole: bool) -> bool:
+    def add(self, batch: Batch) -> Indices:
         """Take in one look of stable's pods.
 
-        Args:
-            at: time of the look.
-            seconds: time it covers.
-            shares: what each pod did in it.
-            whole: sizes are requests, each failing at most once.
-
         Returns:
-            Whether a block was closed, so that there is something new to be learned.
+            The channels of which a block was closed, so that there is something new to be learned.
         """
-        if self.block_began == -math.inf:
-            self.block_began = at - seconds
-        self._meet(shares.names)
-        known = {name: position for position, name in enumerate(self.pods)}
-        rows = [(known[name], row) for row, name in enumerate(shares.names) if name in known]
-        if rows:
-            here, there = (list(side) for side in zip(*rows, strict=True))
-            self.block_failed[here] += shares.failed[there]
-            self.block_size[here] += shares.size[there]
-        if at - self.block_began < BLOCK_SECONDS * 0.99:
-            return False
-        self._close(whole=whole)
-        self.block_began = at
-        return True
+        first = batch.looked & np.isinf(self.block_began)
+        self.block_began = np.where(first, batch.at - batch.seconds, self.block_began)
+        self.block_failed += batch.pod_failed
+        self.block_size += batch.pod_size
+        closing = np.flatnonzero(batch.looked & (batch.at - self.block_began >= BLOCK_SECONDS * 0.99))
+        if closing.size:
+            self._close(closing)
+            self.block_began[closing] = batch.at[closing]
+        return closing
 
-    def _meet(self, names: Sequence[str]) -> None:
-        """Make room for pods not seen before."""
-        new = [name for name in names if name not in self.pods][: MOST_PODS - len(self.pods)]
-        if not new:
-            return
-        self.pods.extend(new)
-        more = np.zeros((len(new), self.rows))
-        self.failed, self.block_failed = np.vstack([self.failed, more]), np.vstack([self.block_failed, more])
-        self.size, self.block_size = np.append(self.size, more[:, 0]), np.append(self.block_size, more[:, 0])
-
-    def _close(self, *, whole: bool) -> None:
-        """Judge every pod of the block against the others, then add the block to the totals."""
-        there = self.block_size > 0
-        if there.sum() >= 2 and self.blocks < 4 * ENOUGH_BLOCKS:  # noqa: PLR2004 - a pod and another one
-            failed, size = self.block_failed[there], self.block_size[there]
-            others_failed, others_size = failed.sum(axis=0) - failed, size.sum() - size
-            self._compare(failed, size, others_failed, others_size, self._offsets()[there], whole=whole)
-            sure = np.maximum(failed - 2 * np.sqrt(failed), 0.0) / size[:, None]
-            alone = others_failed / others_size[:, None] < _HALF * sure
-            self.worst = np.maximum(self.worst, np.where(alone, sure, 0.0).max(axis=0))
-            self.blocks += int(there.sum())
-        self.failed, self.size = self.failed + self.block_failed, self.size + self.block_size
-        self.block_failed, self.block_size = np.zeros_like(self.failed), np.zeros_like(self.size)
-
-    def _compare(
-        self, failed: Floats, size: Floats, others_failed: Floats, others_size: Floats, offsets: Floats, *, whole: bool
-    ) -> None:
-        pods, rows = failed.shape
-        flat = Counts(
-            failed.ravel(),
-            np.repeat(size, rows),
-            others_failed.ravel(),
-            np.repeat(others_size, rows),
-            np.full(pods * rows, whole),
-        )
-        own = offsets.ravel()[:, None]
-        tilt = np.concatenate([own, own + FAULTS], axis=1)
-        normaliser = log_normaliser(flat, tilt, np.ones(pods * rows))
-        gain = flat.failed[:, None] * FAULTS - (normaliser[:, 1:] - normaliser[:, :1])
-        powers = np.exp(np.minimum(EXPONENTS[:, None, None] * gain, 50.0))
-        self.gains += powers.reshape(EXPONENTS.size, pods, rows, FAULTS.size).sum(axis=1).transpose(0, 2, 1)
-
-    def _offsets(self) -> Floats:
-        """Lasting log ratios of the pods to all of them, shrunk as counting demands; shape (pods, rows)."""
-        expected = self.size[:, None] * self.failed.sum(axis=0) / max(float(self.size.sum()), 1e-9)
-        offsets: Floats = np.log((self.failed + 1 / PRIOR_SPREAD**2) / (expected + 1 / PRIOR_SPREAD**2))
-        return offsets
-
-    def tempers(self) -> Floats:
-        """eta, shape (rows,)."""
-        means = self.gains / max(self.blocks, 1)
-        fits = np.all(means <= 1.0, axis=1)
-        fits[-1] = True
-        learned = 0.9 * EXPONENTS[np.argmax(fits, axis=0)]
-        trust = min(1.0, self.blocks / ENOUGH_BLOCKS) * np.minimum(1.0, self.failed.sum(axis=0) / ENOUGH_FAILURES)
+    def tempers(self, rows: Indices) -> Floats:
+        """Eta of some channels, shape (rows,)."""
+        fits = np.all(self.gains[rows] <= self.blocks[rows, None, None], axis=2)
+        fits[:, -1] = True
+        learned = 0.9 * EXPONENTS[np.argmax(fits, axis=1)]
+        failures = np.minimum(1.0, self.failed[rows].sum(axis=1) / ENOUGH_FAILURES)
+        trust = np.minimum(1.0, self.blocks[rows] / ENOUGH_BLOCKS) * failures
         tempers: Floats = PRIOR_TEMPER ** (1 - trust) * learned**trust
         return tempers
 
-    def nodes(self) -> Floats:
-        """Nodes of the healthy pod effect, shape (rows, nodes)."""
-        return np.stack([pod_effects(*self._spread(row)) for row in range(self.rows)])
+    def spreads(self, rows: Indices) -> tuple[Floats, Floats]:
+        """Tau of some channels, and the number of pods that it may be taken to rest on; each of shape (rows,)."""
+        failed, size = self.failed[rows], self.size[rows]
+        counted = failed >= 1
+        pods = np.maximum(counted.sum(axis=1), 1)
+        logs = np.where(counted, np.log(np.maximum(failed, 1) / np.maximum(size, 1e-300)), 0.0)
+        chance = np.where(counted, 1 / np.maximum(failed, 1), 0.0).sum(axis=1) / pods
+        around = np.where(counted, logs - (logs.sum(axis=1) / pods)[:, None], 0.0)
+        between = np.maximum((around**2).sum(axis=1) / np.maximum(pods - 1, 1) - chance, 0.0)
+        known = (pods - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + chance)
+        spread = np.sqrt((PRIOR_SPREAD**2 + known * between) / (1 + known))
+        return spread, np.maximum(PRIOR_PODS, np.round(known) + 1)
 
-    def _spread(self, row: int) -> tuple[float, int]:
-        """Tau of one row and the number of pods that it may be taken to rest on."""
-        counted = self.failed[:, row] >= 1
-        if counted.sum() < 2:  # noqa: PLR2004 - one pod has no spread
-            return PRIOR_SPREAD, PRIOR_PODS
-        failed, size = self.failed[counted, row], self.size[counted]
-        noise = float(np.mean(1 / failed))
-        between = max(float(np.var(np.log(failed / size), ddof=1)) - noise, 0.0)
-        known = (failed.size - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + noise)
-        spread = math.sqrt((PRIOR_SPREAD**2 + known * between) / (1 + known))
-        return spread, max(PRIOR_PODS, round(known) + 1)
+    def enough(self, rows: slice) -> bool:
+        """Whether history tells the noise of some channels: at least half of what full trust asks for."""
+        blocks, failures = self.blocks[rows], self.failed[rows].sum(axis=1)
+        return bool(np.all(blocks >= _HALF * ENOUGH_BLOCKS) and np.all(failures >= _HALF * ENOUGH_FAILURES))
 
-    @property
-    def enough(self) -> bool:
-        """Whether history tells the noise: at least half of what full trust asks for."""
-        return self.blocks >= _HALF * ENOUGH_BLOCKS and bool(np.all(self.failed.sum(axis=0) >= _HALF * ENOUGH_FAILURES))
+    def _close(self, rows: Indices) -> None:
+        """Judge every pod of the block against the others, then add the block to the totals."""
+        failed, size = self.block_failed[rows], self.block_size[rows]
+        there = size > 0
+        teach = (there.sum(axis=1) >= 2) & (self.blocks[rows] < 4 * ENOUGH_BLOCKS)  # noqa: PLR2004 - a pod and another
+        if teach.any():
+            chosen = rows[teach]
+            failed_, size_, there_ = failed[teach], size[teach], there[teach]
+            others = Counts(
+                failed_.ravel(),
+                size_.ravel(),
+                (failed_.sum(axis=1, keepdims=True) - failed_).ravel(),
+                (size_.sum(axis=1, keepdims=True) - size_).ravel(),
+                np.repeat(self._whole[chosen], MOST_PODS),
+            )
+            gains = _gains(others, self._offsets(chosen).ravel())
+            taught = np.where(there_.ravel()[:, None, None], gains, 0.0)
+            self.gains[chosen] += taught.reshape(*there_.shape, *gains.shape[1:]).sum(axis=1)
+            self.worst[chosen] = np.maximum(self.worst[chosen], _alone(others, there_))
+            self.blocks[chosen] += there_.sum(axis=1)
+        self.failed[rows] += failed
+        self.size[rows] += size
+        self.block_failed[rows] = 0.0
+        self.block_size[rows] = 0.0
+
+    def _offsets(self, rows: Indices) -> Floats:
+        """Lasting log ratios of the pods to all of them, shrunk as counting demands; shape (rows, MOST_PODS)."""
+        failed, size = self.failed[rows], self.size[rows]
+        total = np.maximum(size.sum(axis=1, keepdims=True), 1e-9)
+        expected = size * failed.sum(axis=1, keepdims=True) / total
+        offsets: Floats = np.log((failed + 1 / PRIOR_SPREAD**2) / (expected + 1 / PRIOR_SPREAD**2))
+        return offsets
+
+
+def _gains(pods: Counts, own: Floats) -> Floats:
+    """Likelihood ratios of each pod as a canary among the others, to each exponent; shape (pods, exponents, faults)."""
+    tilt = own[:, None] + _TILTS
+    normaliser = log_normaliser(pods, tilt, np.ones(own.size))
+    gain = pods.failed[:, None] * FAULTS - (normaliser[:, 1:] - normaliser[:, :1])
+    powers: Floats = np.exp(np.minimum(EXPONENTS[:, None] * gain[:, None, :], 50.0))
+    return powers
+
+
+def _alone(pods: Counts, there: Bools) -> Floats:
+    """The highest sure rate of a pod whose others were well, of each channel; shape (channels,)."""
+    sure = np.maximum(pods.failed - 2 * np.sqrt(pods.failed), 0.0) / np.maximum(pods.size, 1e-300)
+    others = pods.stable_failed / np.maximum(pods.stable_size, 1e-300)
+    found: Floats = np.where(others < _HALF * sure, sure, 0.0).reshape(there.shape)
+    highest: Floats = np.where(there, found, 0.0).max(axis=1)
+    return highest

@@ -11,20 +11,16 @@ from dataclasses import replace
 import numpy as np
 
 from rollout.judge import edges, memory
-from rollout.judge.certificate import certify, log_e_good
+from rollout.judge.batch import Batch
 from rollout.judge.combination import RunUp, combined, e_bh
 from rollout.judge.conclusion import Conviction, Docket, conclude
-from rollout.judge.evidence import Evidence, Fresh
-from rollout.judge.guards import guard_reason, sure_excess
-from rollout.judge.heterogeneity import Noise
+from rollout.judge.evidence import Evidence
+from rollout.judge.guards import guard_reason
 from rollout.judge.ledger import Ledger
 from rollout.judge.policy import JudgePolicy, SignalKind
-from rollout.judge.tally import REQUEST_KINDS, Tally, shares_of, tally_of
+from rollout.judge.tally import fill, read, slower_than_edges
 from rollout.judge.verdicts import Assessment
 from rollout.looks import Arm, SignalLook, SourceStatus
-
-HEALTHY_SPREAD = 0.3
-"""Standard deviation of the log rate between healthy pods that a blast budget allows for."""
 
 
 class Judge:
@@ -61,10 +57,8 @@ class Judge:
 
         Evidence against the canary goes on through all steps.
         """
-        for signal, book in zip(self._policy.signals, self._books, strict=True):
-            book.step_canary = book.step_stable = 0.0
-            if signal.kind in REQUEST_KINDS:
-                book.log_good = book.log_good * 0.0
+        self._evidence.sums.step[:] = 0.0
+        self._evidence.proof.begin_step()
 
     def look(self, now: float, looks: Sequence[SignalLook]) -> Assessment:
         """Take in new looks and say what is proven.
@@ -78,7 +72,8 @@ class Judge:
         """
         for batch in _rounds(self._news(looks)):
             self._take_in(batch)
-        docket = Docket(self._policy, self._books, self._evidence, self._log_e, self._goods())
+        evidence = self._evidence
+        docket = Docket(self._policy, self._books, evidence, self._log_e, evidence.log_e_good(), evidence.worst_edges())
         return conclude(docket, now, self._conviction)
 
     def save(self) -> bytes:
@@ -105,66 +100,71 @@ class Judge:
             if look.at > self._books[index].seen_at:
                 yield index, look
 
-    def _take_in(self, batch: Sequence[tuple[int, SignalLook]]) -> None:
-        fresh = [found for index, look in batch if (found := self._open(index, look)) is not None]
-        judged = [look for look in fresh if self._books[look.index].started]
-        if judged:
-            self._evidence.bet(judged, self._books)
+    def _take_in(self, looks: Sequence[tuple[int, SignalLook]]) -> None:
+        channels = self._evidence.channels
+        batch = Batch.empty(channels.count)
+        judged = np.zeros(channels.count, dtype=np.bool_)
+        at = -math.inf
+        for index, look in looks:
+            if index in self._evidence.gauges:
+                news = self._watch(index, look)
+            elif news := self._open(batch, index, look):
+                judged[channels.used(index)] = True
+            at = max(at, look.at) if news else at
+        if batch.looked.any():
+            self._evidence.take_in(batch, judged)
+        if at > -math.inf:
             self._log_e = self._evidence.log_e()
-        for look in fresh:
-            self._learn_noise(look)
-            book = self._books[look.index]
-            certify(self._policy, look, book)
-            if look.judged is not None and book.started:
-                book.see_slow(look.slow_at(look.tally.canary.slow), look.slow_at(look.tally.stable.slow))
-            book.settle(look.tally, look.at)
-        if judged:
-            self._decide(max(look.at for look in judged))
+            self._decide(at)
 
-    def _learn_noise(self, look: Fresh) -> None:
-        """Let stable's pods teach, after the look was judged by what they taught before."""
-        signal, noise = self._policy.signals[look.index], self._books[look.index].noise
-        shares = shares_of(signal.kind, look.source, look.judged)
-        if shares.failed.shape[1] == noise.rows and noise.add(
-            look.at, look.seconds, shares, whole=signal.kind in REQUEST_KINDS
-        ):
-            self._evidence.calibrate(look.index, noise)
-
-    def _open(self, index: int, look: SignalLook) -> Fresh | None:
-        """Prepare a look for the evidence; None when its source had nothing to say."""
-        book, signal = self._books[index], self._policy.signals[index]
+    def _watch(self, index: int, look: SignalLook) -> bool:
+        """Take in a gauge's look; whether it was judged."""
+        book, name = self._books[index], self._policy.signals[index].name
         book.seen_at, book.status = look.at, look.status
         if look.status is not SourceStatus.OK:
-            return None
-        tally = tally_of(signal.kind, look)
-        seconds = book.seconds_since(look.at, tally)
-        book.lately(tally, look.at)
-        if signal.kind is not SignalKind.LATENCY:
-            return Fresh(index, tally, look.at, seconds, look)
-        self._choose_edges(index, look, tally)
-        judged = edges.positions(tuple(self._evidence.edges[index]), look.edges_seconds)
-        return Fresh(index, tally, look.at, seconds, look, judged)
+            return False
+        told = {pod: (each.arm, each.gauges[name]) for pod, each in look.pods.items() if name in each.gauges}
+        canary = [value for arm, value in told.values() if arm is Arm.CANARY]
+        if canary:
+            book.started, book.busy_at = True, look.at
+        stable = {pod: value for pod, (arm, value) in told.items() if arm is Arm.STABLE}
+        return self._evidence.gauges[index].see(look.at, canary, stable)
 
-    def _choose_edges(self, index: int, look: SignalLook, tally: Tally) -> None:
+    def _open(self, batch: Batch, index: int, look: SignalLook) -> bool:
+        """Put a look into the batch; whether it is to be judged."""
+        book, signal, channels = self._books[index], self._policy.signals[index], self._evidence.channels
+        book.seen_at, book.status = look.at, look.status
+        if look.status is not SourceStatus.OK:
+            return False
+        if signal.kind is SignalKind.LATENCY and not channels.edges[index]:
+            self._choose_edges(index, look)
+        reading = read(signal.kind, look, channels.edges[index])
+        used = channels.used(index)
+        batch.at[used], batch.seconds[used] = look.at, book.seconds_since(look.at, reading.seconds)
+        fill(batch, used, reading, book.pods)
+        book.note(reading, look.at)
+        return book.started
+
+    def _choose_edges(self, index: int, look: SignalLook) -> None:
         """Fix a latency signal's edges, from stable's history and this look's requests, all arms pooled."""
-        book = self._books[index]
-        parts = [
-            part for part in (book.history, tally.stable, tally.canary) if part.slow.size == len(look.edges_seconds)
-        ]
-        requests = sum(part.size for part in parts)
-        enough = edges.ENOUGH if book.started else edges.ENOUGH_HISTORY
-        if self._evidence.edges[index] or not look.edges_seconds or requests < enough:
+        book, evidence = self._books[index], self._evidence
+        if not look.edges_seconds:
+            return
+        now, stable = slower_than_edges(look), slower_than_edges(_stable_only(look))
+        before = book.before_edges if book.before_edges.size == now.size else np.zeros(now.size)
+        enough = edges.ENOUGH if book.started or now[-1] > stable[-1] else edges.ENOUGH_HISTORY
+        pooled = before + now
+        if pooled[-1] < enough:
+            book.before_edges = before + stable
             return
         threshold = self._policy.signals[index].threshold_seconds
-        slow = np.sum([part.slow for part in parts], axis=0)
-        chosen = edges.choose_edges(look.edges_seconds, slow, requests, threshold)
-        self._evidence.edges[index], book.noise = chosen, Noise.of(len(chosen))
-
-    def _goods(self) -> list[float]:
-        return [
-            log_e_good(signal, book, judged)
-            for signal, book, judged in zip(self._policy.signals, self._books, self._evidence.edges, strict=True)
-        ]
+        chosen = edges.choose_edges(look.edges_seconds, pooled[:-1], float(pooled[-1]), threshold)
+        evidence.channels.edges[index] = tuple(chosen)
+        where = edges.positions(tuple(chosen), look.edges_seconds)
+        evidence.sums.history[evidence.channels.used(index)] = np.stack(
+            [before[where], np.full(len(chosen), before[-1])], axis=1
+        )
+        book.before_edges = np.zeros(0)
 
     def _decide(self, at: float) -> None:
         """Convict, once and for all, when the combined evidence, a guard or the blast budget says so."""
@@ -195,15 +195,9 @@ class Judge:
 
     def _guard(self) -> tuple[str, str] | None:
         """The first guard that convicts: its signal and its reason."""
-        budget = self._policy.blast_budget
-        for signal, book in zip(self._policy.signals, self._books, strict=True):
-            reason = guard_reason(signal, book)
-            if reason is None and budget is not None and signal.kind is SignalKind.ERRORS:
-                excess = sure_excess(book, HEALTHY_SPREAD)
-                if excess > budget:
-                    reason = (
-                        f"{book.excess:.0f} failed requests more than stable would have had, the budget is {budget}"
-                    )
+        slots, sums = self._evidence.channels.slots, self._evidence.sums
+        for signal, slot in zip(self._policy.signals, slots, strict=True):
+            reason = guard_reason(signal, slot.start, sums, self._policy.blast_budget)
             if reason is not None:
                 return signal.name, reason
         return None

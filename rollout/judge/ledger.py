@@ -1,4 +1,4 @@
-"""What has been counted of one signal so far: sums under judgement, stable's history, and what happened lately.
+"""What has been counted so far: sums under judgement, stable's history, and what happened lately.
 
 History is everything stable ever did, before the release and during it; a look is judged against the history of the
 looks before it. "Lately" is an exponentially fading window: it shows a fault that stable shares.
@@ -6,78 +6,85 @@ looks before it. "Lately" is an exponentially fading window: it shows a fault th
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
-from rollout.judge.heterogeneity import Noise
-from rollout.judge.onset import Floats
-from rollout.judge.tally import Part, Tally
+from rollout.judge.batch import Batch
+from rollout.judge.onset import Bools, Floats
+from rollout.judge.tally import Pods, Reading
 from rollout.looks import SourceStatus
 
 FADING_SECONDS = 5.0
 """Time constant of "lately"."""
 
 
-@dataclass(slots=True)
 class Sums:
-    """Running sums of one arm.
+    """Running sums of every channel. Columns: canary failures, canary size, stable failures, stable size.
 
     Attributes:
-        size: requests or pod-seconds.
-        failed: failures or events.
-        requests: requests.
-        slow: slow requests per edge of the source, shape (edges,).
+        total: since the canary's start, shape (channels, 4).
+        lately: fading, shape (channels, 4).
+        history: stable's failures and size since ever, shape (channels, 2).
+        step: failures of canary and stable in this step, shape (channels, 2).
+        excess: canary failures minus those that stable's rate explains, shape (channels,).
+        expected: failures that stable's rate explains, shape (channels,).
+        stable_at: time of the last look with stable traffic, shape (channels,); minus infinity before the first.
     """
 
-    size: float = 0.0
-    failed: float = 0.0
-    requests: int = 0
-    slow: Floats = field(default_factory=lambda: np.zeros(0))
+    STATE: ClassVar[tuple[str, ...]] = ("total", "lately", "history", "step", "excess", "expected", "stable_at")
 
-    def add(self, part: Part) -> None:
-        """Add a look's increments."""
-        self.size += part.size
-        self.failed += part.failed
-        self.requests += part.requests
-        if part.slow.size:
-            self.slow = part.slow + self.slow if self.slow.size == part.slow.size else part.slow
+    def __init__(self, channels: int) -> None:
+        self.total, self.lately = np.zeros((2, channels, 4))
+        self.history, self.step = np.zeros((2, channels, 2))
+        self.excess, self.expected = np.zeros((2, channels))
+        self.stable_at = np.full(channels, -math.inf)
 
-    def fade(self, factor: float) -> None:
-        """Multiply everything but the requests by a factor."""
-        self.size *= factor
-        self.failed *= factor
-        if self.slow.size:
-            self.slow = self.slow * factor
+    def fade(self, batch: Batch) -> None:
+        """Bring the fading sums up to a look; must come before it is judged."""
+        self.lately *= np.exp(-np.maximum(batch.seconds, 0.0) / FADING_SECONDS)[:, None]
+        self.lately += batch.columns
+        self.stable_at = np.where(batch.columns[:, 3] > 0, batch.at, self.stable_at)
 
-    @property
-    def rate(self) -> float | None:
-        """Failures per request or pod-second; None when nothing was observed."""
-        return self.failed / self.size if self.size > 0 else None
+    def settle(self, batch: Batch, judged: Bools) -> None:
+        """Add a look to the sums; must come after it is judged.
+
+        Args:
+            batch: the look.
+            judged: channels whose canary has begun, shape (channels,).
+        """
+        columns = np.where(judged[:, None], batch.columns, 0.0)
+        explained = columns[:, 1] * np.maximum(rate_of(self.history), rate_of(self.lately[:, 2:]))
+        self.expected += explained
+        self.excess += columns[:, 0] - explained
+        self.step += columns[:, ::2]
+        self.total += columns
+        self.history += batch.columns[:, 2:]
+
+
+def rate_of(pairs: Floats) -> Floats:
+    """Failures per request or pod-second of columns (failures, size), 0 where nothing was observed; shape (rows,)."""
+    rates: Floats = np.where(pairs[:, 1] > 0, pairs[:, 0] / np.maximum(pairs[:, 1], 1e-300), 0.0)
+    return rates
 
 
 @dataclass(slots=True)
 class Ledger:
-    """Everything counted of one signal.
+    """What is known of one signal besides its sums.
 
     Attributes:
         status: what its source said last.
         seen_at: time of the last look, whatever its status; minus infinity before the first.
         counted_at: time of the last look that had data.
         started: the canary has had something to count.
-        busy_at: time of the last look with canary traffic.
-        stable_at: time of the last look with stable traffic.
-        canary: the canary's sums since the start.
-        stable: stable's sums since the canary's start.
-        history: stable's sums since ever.
-        canary_lately: the canary's fading sums.
-        stable_lately: stable's fading sums.
-        step_canary: failures of the canary in this step.
-        step_stable: failures of stable in this step.
-        excess: canary failures minus those that stable's rate explains.
-        expected: failures that stable's rate explains.
-        judged_slow: slow requests at the judged edges, canary and stable, shape (2, judged); latency only.
-        noise: what stable's pods teach about healthy differences and clumps.
-        log_good: log likelihood ratios for promotion, shape (edges or 1, alternatives).
+        busy_at: time of the last look in which it had.
+        canary_requests: requests of the canary since it started.
+        stable_requests: requests of stable in the same time.
+        stable_ever: requests of stable since ever.
+        uncounted: requests of the canary that its source told without what they came to.
+        pods: places of stable's pods in the arrays.
+        before_edges: latency only: requests of all pods slower than each of the source's edges, and all of them, until
+            the judged edges are chosen, shape (edges + 1,).
     """
 
     status: SourceStatus = SourceStatus.NO_DATA
@@ -85,52 +92,26 @@ class Ledger:
     counted_at: float = -math.inf
     started: bool = False
     busy_at: float = -math.inf
-    stable_at: float = -math.inf
-    canary: Sums = field(default_factory=Sums)
-    stable: Sums = field(default_factory=Sums)
-    history: Sums = field(default_factory=Sums)
-    canary_lately: Sums = field(default_factory=Sums)
-    stable_lately: Sums = field(default_factory=Sums)
-    step_canary: float = 0.0
-    step_stable: float = 0.0
-    excess: float = 0.0
-    expected: float = 0.0
-    judged_slow: Floats = field(default_factory=lambda: np.zeros((2, 0)))
-    noise: Noise = field(default_factory=Noise)
-    log_good: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    canary_requests: int = 0
+    stable_requests: int = 0
+    stable_ever: int = 0
+    uncounted: int = 0
+    pods: Pods = field(default_factory=Pods)
+    before_edges: Floats = field(default_factory=lambda: np.zeros(0))
 
-    def seconds_since(self, at: float, tally: Tally) -> float:
+    def seconds_since(self, at: float, exposure: float) -> float:
         """Time that a look covers: since the last one with data, else the longest exposure in it."""
-        return at - self.counted_at if self.counted_at > -math.inf else tally.seconds
+        return at - self.counted_at if self.counted_at > -math.inf else exposure
 
-    def lately(self, tally: Tally, at: float) -> None:
-        """Bring the fading sums up to a look; must come before it is judged."""
-        factor = math.exp(-max(self.seconds_since(at, tally), 0.0) / FADING_SECONDS)
-        for sums, part in ((self.canary_lately, tally.canary), (self.stable_lately, tally.stable)):
-            sums.fade(factor)
-            sums.add(part)
-        if tally.stable.size > 0:
-            self.stable_at = at
-        if tally.canary.size > 0:
+    def note(self, reading: Reading, at: float) -> None:
+        """Take in what a look says of the arms as wholes."""
+        canary, stable = reading.requests
+        if reading.whole[0] > 0:
             self.started, self.busy_at = True, at
-
-    def settle(self, tally: Tally, at: float) -> None:
-        """Add a look to the sums; must come after it is judged."""
+        else:
+            self.uncounted += reading.told
         if self.started:
-            self._count(tally)
-        self.history.add(tally.stable)
+            self.canary_requests += canary
+            self.stable_requests += stable
+        self.stable_ever += stable
         self.counted_at = at
-
-    def see_slow(self, canary: Floats, stable: Floats) -> None:
-        """Add a look's slow requests at the judged edges, each of shape (judged,)."""
-        slow = np.stack([canary, stable])
-        self.judged_slow = slow + (self.judged_slow if self.judged_slow.shape == slow.shape else 0.0)
-
-    def _count(self, tally: Tally) -> None:
-        explained = tally.canary.size * max(self.history.rate or 0.0, self.stable_lately.rate or 0.0)
-        self.expected += explained
-        self.excess += tally.canary.failed - explained
-        self.step_canary += tally.canary.failed
-        self.step_stable += tally.stable.failed
-        self.canary.add(tally.canary)
-        self.stable.add(tally.stable)

@@ -7,13 +7,11 @@ from typing import Any
 from rollout.judge.combination import RunUp
 from rollout.judge.conclusion import Conviction
 from rollout.judge.evidence import Evidence
-from rollout.judge.heterogeneity import Noise
-from rollout.judge.ledger import Ledger, Sums
+from rollout.judge.ledger import Ledger
 from rollout.judge.policy import JudgePolicy
 from rollout.judge.state import StateError, decode, encode
+from rollout.judge.tally import Pods
 from rollout.looks import SourceStatus
-
-_SUMS = ("canary", "stable", "history", "canary_lately", "stable_lately")
 
 
 def save(
@@ -57,8 +55,7 @@ def _book(signals: dict[str, Any], name: str, kind: str) -> Ledger:
         return Ledger()
     fields = dict(saved["book"])
     fields["status"] = SourceStatus(fields["status"])
-    fields["noise"] = Noise(**fields["noise"])
-    fields |= {key: Sums(**fields[key]) for key in _SUMS}
+    fields["pods"] = Pods(**fields["pods"])
     return Ledger(**fields)
 
 

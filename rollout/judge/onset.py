@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+Bools = NDArray[np.bool_]
 
 TAIL = 0.1
 """Share of the late mass that is kept for onsets beyond the horizon."""
 
-EARLY = 30.0
+EARLY = 100.0
 """The horizon over the time within which onsets are equally likely."""
 
 

@@ -19,6 +19,9 @@ class SignalKind(StrEnum):
     """A momentary value that should not grow: memory, CPU, lag."""
 
 
+REQUEST_KINDS = frozenset({SignalKind.ERRORS, SignalKind.LATENCY})
+"""Kinds whose sizes are requests, each failing at most once; the others count events over pod-seconds."""
+
 DEFAULT_WEIGHTS = {
     SignalKind.ERRORS: 0.5,
     SignalKind.LATENCY: 0.25,

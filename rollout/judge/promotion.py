@@ -6,42 +6,70 @@ when it is proven below the absolute target or below the margin times stable, wh
 two is an e-process for canaries that break both).
 """
 
-import math
-from collections.abc import Sequence
+import numpy as np
 
-BETTER = (0.03, 0.1, 0.25, 0.5)
-"""Alternatives, as shares of the rate at the margin."""
+from rollout.judge.onset import Bools, Floats
 
+BETTER: Floats = np.array([0.03, 0.1, 0.25, 0.5])
+"""Alternatives for a rate, as shares of the target."""
 
-def log_mean(logs: Sequence[float]) -> float:
-    """Logarithm of the mean of exponentials."""
-    top = max(logs)
-    return top + math.log(sum(math.exp(value - top) for value in logs) / len(logs))
+MARGIN_BETTER: Floats = np.array([0.5, 0.3])
+"""Alternatives for the ratio to stable, as shares of the margin."""
 
-
-def below_share(failed: float, size: float, target: float, better: Sequence[float]) -> list[float]:
-    """Log likelihood ratios of Bernoulli shares `better` over `target`, one a share.
-
-    Decreasing in `failed` for better < target, hence valid for every share at or above the target.
-    """
-    clean = size - failed
-    return [failed * math.log(p / target) + clean * math.log((1 - p) / (1 - target)) for p in better]
+ADDED_BETTER: Floats = np.array([0.0, 0.35])
+"""Alternatives for the added slow share, as shares of the target; a third is half of stable's own."""
 
 
-def below_rate(failed: float, exposure: float, target: float, better: Sequence[float]) -> list[float]:
-    """The same for Poisson rates per unit of exposure."""
-    return [failed * math.log(p / target) - exposure * (p - target) for p in better]
+def below_target(target: Floats, whole: Bools) -> tuple[Floats, Floats]:
+    """Log likelihood ratios of rates below a target over the target: linear in failures and size.
 
-
-def below_ratio(failed: float, all_failed: float, rho: float, margin: float, better: Sequence[float]) -> list[float]:
-    """Log likelihood ratios of ratios margin * d over the margin, given the failures of both arms.
+    Decreasing in the failures, hence valid for every rate at or above the target.
 
     Args:
-        failed: canary failures (x).
-        all_failed: failures of both arms (m).
-        rho: canary size over stable size in this look.
-        margin: ratio to be excluded.
-        better: factors d < 1 on the margin.
+        target: share of requests (below 1) or events per pod-second, shape (k,).
+        whole: Bernoulli requests; else Poisson events, shape (k,).
+
+    Returns:
+        What each failure and each unit of size adds, both of shape (k, alternatives).
     """
-    at = math.log1p(margin * rho)
-    return [failed * math.log(d) - all_failed * (math.log1p(d * margin * rho) - at) for d in better]
+    at = target[:, None]
+    better = at * BETTER
+    clean = np.where(whole[:, None], np.log1p(-np.minimum(better, 0.999)) - np.log1p(-np.minimum(at, 0.999)), 0.0)
+    return np.log(better / at) - clean, np.where(whole[:, None], clean, at - better)
+
+
+def below_ratio(columns: Floats, margin: Floats) -> Floats:
+    """Log likelihood ratios of ratios below a margin over the margin, given the failures of both arms.
+
+    Args:
+        columns: canary failures, canary size, stable failures, stable size, shape (k, 4).
+        margin: ratio to be excluded, shape (k,).
+
+    Returns:
+        Shape (k, alternatives); 0 where stable had nothing.
+    """
+    failed, size, stable_failed, stable_size = columns.T[:, :, None]
+    grown = margin[:, None] * size / np.maximum(stable_size, 1e-300)
+    both = failed + stable_failed
+    gains = failed * np.log(MARGIN_BETTER) - both * (np.log1p(MARGIN_BETTER * grown) - np.log1p(grown))
+    found: Floats = np.where(stable_size > 0, gains, 0.0)
+    return found
+
+
+def below_added(columns: Floats, stable: Floats, extra: Floats) -> Floats:
+    """Log likelihood ratios of slow shares below stable's plus an extra over that sum.
+
+    Args:
+        columns: as of `below_ratio`, failures being slow requests, shape (k, 4).
+        stable: stable's slow share, from before the look or beside it, shape (k,).
+        extra: slow share that may be added, shape (k,).
+
+    Returns:
+        Shape (k, alternatives).
+    """
+    limit = np.minimum(stable + extra, 0.999)[:, None]
+    rate = np.concatenate([stable[:, None] + extra[:, None] * ADDED_BETTER, stable[:, None] / 2], axis=1)
+    rate = np.minimum(np.maximum(rate, 1e-3), 0.99)
+    slow, size = columns[:, 0, None], columns[:, 1, None]
+    gains: Floats = slow * np.log(rate / limit) + (size - slow) * np.log((1 - rate) / (1 - limit))
+    return gains

@@ -12,12 +12,13 @@ operations.
 """
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from scipy.stats import t as student
 
-from rollout.judge.counting import Counts, log_normaliser
-from rollout.judge.onset import Floats, Indices, OnsetPrior, log_mean_exp, log_of
+from rollout.judge.counting import EXACT_SUPPORT, Counts, log_normaliser, powers_of
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_mean_exp, log_of
 
 NODE_WEIGHTS: Floats = np.array([0.02, 0.06, 0.12, 0.18, 0.24, 0.18, 0.12, 0.06, 0.02])
 """Prior mass of the pod-effect nodes; each sits at the middle quantile of its mass."""
@@ -28,15 +29,19 @@ STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 8)
 """Log ratios that a fault may add to the pod effect: 1.4 to 20, below which a rollback is not worth it."""
 
 
-def pod_effects(spread: float, pods: int) -> Floats:
+def pod_effects(spread: Floats, pods: Floats) -> Floats:
     """Nodes of the healthy pod effect: spread * sqrt(1 + 1/pods) * Student quantiles with pods - 1 degrees of freedom.
 
     Args:
-        spread: standard deviation (tau) of the log rate between healthy pods.
-        pods: number of stable pods it was learned from, at least 2.
+        spread: standard deviation (tau) of the log rate between healthy pods, shape (k,).
+        pods: number of stable pods it was learned from, at least 2, shape (k,).
+
+    Returns:
+        Shape (k, nodes).
     """
-    quantiles: Floats = student.ppf(NODE_QUANTILES, max(pods - 1, 1))
-    return spread * math.sqrt(1 + 1 / max(pods, 2)) * quantiles
+    few = np.maximum(pods, 2.0)
+    quantiles: Floats = student.ppf(NODE_QUANTILES, (few - 1)[:, None])
+    return (spread * np.sqrt(1 + 1 / few))[:, None] * quantiles
 
 
 class RatioBank:
@@ -50,6 +55,8 @@ class RatioBank:
         elapsed: seconds under judgement, shape (channels,).
     """
 
+    STATE: ClassVar[tuple[str, ...]] = ("nodes", "temper", "log_null", "log_fault", "elapsed")
+
     def __init__(
         self, channels: int, prior: OnsetPrior, *, steps: Floats = STEPS, weights: Floats = NODE_WEIGHTS
     ) -> None:
@@ -62,27 +69,43 @@ class RatioBank:
         self.log_null = np.zeros(shape)
         self.log_fault = np.full((*shape, steps.size), math.log(prior.at_start))
         self.elapsed = np.zeros(channels)
+        self._tilt = np.zeros((channels, weights.size * (1 + steps.size)))
+        self._powers = np.ones((channels, EXACT_SUPPORT + 1, self._tilt.shape[1]))
+        self.settle()
 
-    def bet(self, rows: Indices, counts: Counts, tolerance: Floats, seconds: Floats) -> None:
-        """Take in one look of some channels.
-
-        Args:
-            rows: the channels, shape (k,), each at most once.
-            counts: their increments, shape (k,).
-            tolerance: the ratio r0 the null allows in this look, shape (k,).
-            seconds: time since their look before, shape (k,).
-        """
+    def settle(self, rows: Indices | slice = slice(None)) -> None:
+        """Make the bank follow its nodes, after they were changed in some rows; not once these have been bet with."""
         nodes = self.nodes[rows]
         shifted = nodes[:, :, None] + self._steps
-        tilt = np.concatenate([nodes, shifted.reshape(len(rows), -1)], axis=1)
-        gain = counts.failed[:, None] * tilt - log_normaliser(counts, tilt, tolerance)
-        gain *= self.temper[rows, None]
-        fresh = log_of(self._prior.spent(self.elapsed[rows], seconds))
-        null = self.log_null[rows]
-        begun = np.logaddexp(self.log_fault[rows], (fresh[:, None] + null)[:, :, None])
-        self.log_fault[rows] = begun + gain[:, nodes.shape[1] :].reshape(shifted.shape)
-        self.log_null[rows] = null + gain[:, : nodes.shape[1]]
-        self.elapsed[rows] += seconds
+        self._tilt[rows] = np.concatenate([nodes, shifted.reshape(nodes.shape[0], -1)], axis=1)
+        self._powers[rows] = powers_of(self._tilt[rows])
+
+    def bet(self, counts: Counts, tolerance: Floats, seconds: Floats, young: Bools) -> None:
+        """Take in one look; a channel without counts and seconds has none.
+
+        What a cold start shows says nothing of the pods' lasting effect: while the canary is young L stays as it is,
+        and the fault is held against the larger of u and 0.
+
+        Args:
+            counts: increments, shape (channels,).
+            tolerance: the ratio r0 the null allows in this look, shape (channels,).
+            seconds: time since the look before, shape (channels,).
+            young: r0 is (also) that of a cold start, shape (channels,).
+        """
+        split = self.nodes.shape[1]
+        gain = counts.failed[:, None] * self._tilt - log_normaliser(counts, self._tilt, tolerance, self._powers)
+        gain *= self.temper[:, None]
+        null, fault = gain[:, :split], gain[:, split:].reshape(self.log_fault.shape)
+        if young.any():
+            middle = np.maximum(np.arange(split), split // 2)
+            apart = fault[:, middle] - null[:, middle, None]
+            fault = np.where(young[:, None, None], apart, fault)
+            null = np.where(young[:, None], 0.0, null)
+        fresh = log_of(self._prior.spent(self.elapsed, seconds))
+        begun = np.logaddexp(self.log_fault, (fresh[:, None] + self.log_null)[:, :, None])
+        self.log_fault = begun + fault
+        self.log_null = self.log_null + null
+        self.elapsed = self.elapsed + seconds
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""

@@ -6,13 +6,15 @@ The first line is a header, every further one a look:
     {"t": 15.0, "phase": "history", "pods": {"p1": {"arm": "stable", "age_seconds": 900, "requests": 300,
      "errors": {"5xx": 1}, "latency_counts": [290, 9, 1], "gauges": {"memory_bytes": 1.0e8}}}}
 
-Counts are increments since the look before. "history" looks teach, "release" looks are judged. Optional in a pod:
-"crashes" and "exposure_seconds" (else the time since the look before).
+Counts are increments since the look before. "history" looks teach, "release" looks are judged. Optional in the header:
+"analysis", as in the GrayRelease. Optional in a pod: "crashes" and "exposure_seconds" (else the time since the look
+before). Optional in a look: "signal", when it is one signal's and not all signals', with "edges_seconds" where its
+buckets are not the header's; and "step", the number of the step that begins with it.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rollout.looks import Arm, PodLook
@@ -35,11 +37,17 @@ class RecordedLook:
         at: seconds, from any origin.
         phase: whether it teaches or is judged.
         pods: increments by pod name.
+        signal: the signal it is of; empty when it is of all.
+        edges_seconds: upper edges of its latency buckets; empty when they are the header's.
+        step: number of the step that begins with it; 0 when none does.
     """
 
     at: float
     phase: Phase
     pods: Mapping[str, PodLook]
+    signal: str = ""
+    edges_seconds: tuple[float, ...] = ()
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +59,14 @@ class Recording:
         edges_seconds: upper edges of the latency buckets; empty without a histogram.
         canary_share: the canary's weight when the recording began.
         looks: in the order of time.
+        analysis: the `analysis` of the GrayRelease that was judged; empty where it is not known.
     """
 
     interval_seconds: float
     edges_seconds: tuple[float, ...]
     canary_share: float
     looks: tuple[RecordedLook, ...]
+    analysis: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse(lines: Iterable[str]) -> Recording:
@@ -75,12 +85,18 @@ def parse(lines: Iterable[str]) -> Recording:
         interval = float(header.get("interval_seconds", 15.0))
         edges = tuple(float(edge) for edge in header.get("latency_edges_seconds", ()))
         share = float(header.get("canary_share", 0.0))
+        analysis = dict(header.get("analysis", {}))
     except (TypeError, ValueError) as error:
         raise RecordingError(f"line 1: {error}") from error
-    return Recording(interval, edges, share, tuple(_looks(numbered[1:], interval)))
+    return Recording(interval, edges, share, tuple(_looks(numbered[1:], interval)), analysis)
 
 
-def header_line(interval_seconds: float, edges_seconds: Iterable[float], canary_share: float) -> str:
+def header_line(
+    interval_seconds: float,
+    edges_seconds: Iterable[float],
+    canary_share: float,
+    analysis: Mapping[str, Any] | None = None,
+) -> str:
     """The first line of a recording, without a line end."""
     header = {
         "format": FORMAT,
@@ -88,13 +104,16 @@ def header_line(interval_seconds: float, edges_seconds: Iterable[float], canary_
         "latency_edges_seconds": list(edges_seconds),
         "canary_share": canary_share,
     }
-    return json.dumps(header)
+    return json.dumps(header | ({"analysis": analysis} if analysis else {}))
 
 
 def look_line(look: RecordedLook) -> str:
     """A look as a line, without a line end; what is empty is left out."""
-    pods = {name: _plain(pod) for name, pod in look.pods.items()}
-    return json.dumps({"t": look.at, "phase": look.phase, "pods": pods}, separators=(",", ":"))
+    told: dict[str, Any] = {"t": look.at, "phase": look.phase}
+    rest = {"signal": look.signal, "edges_seconds": list(look.edges_seconds), "step": look.step}
+    told |= {key: value for key, value in rest.items() if value}
+    told["pods"] = {name: _plain(pod) for name, pod in look.pods.items()}
+    return json.dumps(told, separators=(",", ":"))
 
 
 def _plain(pod: PodLook) -> dict[str, Any]:
@@ -111,18 +130,19 @@ def _plain(pod: PodLook) -> dict[str, Any]:
 
 
 def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[RecordedLook]:
-    before: float | None = None
+    before: dict[str, float] = {}
     for number, text in numbered:
         told = _object(number, text)
         try:
-            at = float(told["t"])
-            seconds = interval if before is None else max(at - before, 0.0)
+            at, signal = float(told["t"]), str(told.get("signal", ""))
+            seconds = max(at - before[signal], 0.0) if signal in before else interval
             pods = {name: _pod(pod, seconds) for name, pod in told["pods"].items()}
-            phase = _phase(told.get("phase", "release"))
+            edges = tuple(float(edge) for edge in told.get("edges_seconds", ()))
+            phase, step = _phase(told.get("phase", "release")), int(told.get("step", 0))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RecordingError(f"line {number}: {error!r} in a look; it needs t, phase and pods") from error
-        before = at
-        yield RecordedLook(at, phase, pods)
+        before[signal] = at
+        yield RecordedLook(at, phase, pods, signal, edges, step)
 
 
 def _phase(value: object) -> Phase:

@@ -1,13 +1,14 @@
 """Judging a recording again: the same judge, the same looks, perhaps another policy."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollout.judge.judge import Judge
 from rollout.judge.policy import JudgePolicy, SignalKind, SignalPolicy
 from rollout.judge.recording import RecordedLook, Recording
 from rollout.judge.verdicts import Assessment, SignalVerdict, Verdict
-from rollout.looks import SignalLook, SourceStatus
+from rollout.looks import PodLook, SignalLook, SourceStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,32 @@ class Replay:
 
 
 def policy_for(recording: Recording, *, alpha: float = 0.01) -> JudgePolicy:
-    """Default policy for the signals a recording holds: errors, latency where there is a histogram, crashes if any."""
-    pods = [pod for look in recording.looks for pod in look.pods.values()]
-    signals = [SignalPolicy("errors", SignalKind.ERRORS)]
+    """Default policy for what a recording holds: its named signals, else errors, latency, crashes and gauges."""
+    by_signal: dict[str, list[PodLook]] = {}
+    for look in recording.looks:
+        by_signal.setdefault(look.signal, []).extend(look.pods.values())
+    pods = by_signal.pop("", [])
+    signals = [SignalPolicy(name, _kind_of(each)) for name, each in by_signal.items() if each]
+    if pods or not signals:
+        signals.append(SignalPolicy("errors", SignalKind.ERRORS))
     if recording.edges_seconds and any(pod.latency_counts for pod in pods):
         signals.append(SignalPolicy("latency", SignalKind.LATENCY))
     if any(pod.crashes for pod in pods):
         signals.append(SignalPolicy("crashes", SignalKind.CRASHES))
+    gauges = sorted({name for pod in pods for name in pod.gauges})
+    signals += [SignalPolicy(name, SignalKind.GAUGE) for name in gauges]
     return JudgePolicy(signals=tuple(signals), false_rollback_rate=alpha)
+
+
+def _kind_of(pods: Sequence[PodLook]) -> SignalKind:
+    """How the looks of a named signal are to be read, by what they hold."""
+    if any(pod.latency_counts for pod in pods):
+        return SignalKind.LATENCY
+    if any(pod.gauges for pod in pods):
+        return SignalKind.GAUGE
+    if any(pod.requests for pod in pods):
+        return SignalKind.ERRORS
+    return SignalKind.EVENTS if any(pod.errors for pod in pods) else SignalKind.CRASHES
 
 
 def replay(recording: Recording, policy: JudgePolicy | None = None, *, alpha: float | None = None) -> Replay:
@@ -60,19 +79,26 @@ def replay(recording: Recording, policy: JudgePolicy | None = None, *, alpha: fl
     if alpha is not None:
         policy = dataclasses.replace(policy, false_rollback_rate=alpha)
     judge = Judge(policy)
-    history = [look for look in recording.looks if look.phase == "history"]
-    judge.learn([seen for look in history for seen in _signals(recording, look, policy)])
-    present = [look for look in recording.looks if look.phase == "release"]
     assessment, since = judge.look(0.0, []), None
     judged = 0
-    for look in present:
-        later = judge.look(look.at, _signals(recording, look, policy))
+    for look in recording.looks:
+        seen = _signals(recording, look, policy)
+        if look.phase == "history":
+            judge.learn(seen)
+            continue
+        if look.step:
+            judge.begin_step()
+        if not look.pods and look.step:
+            continue
+        later = judge.look(look.at, seen)
         judged += 1
         if since is None or later.verdict is not assessment.verdict:
             since = look.at
         assessment = later
         if assessment.verdict is Verdict.BAD:
             break
+    if not judged and recording.looks:
+        assessment = judge.look(recording.looks[-1].at, [])
     return _told(assessment, since, judged)
 
 
@@ -91,14 +117,15 @@ def _told(assessment: Assessment, since: float | None, judged: int) -> Replay:
 
 
 def _signals(recording: Recording, look: RecordedLook, policy: JudgePolicy) -> list[SignalLook]:
-    """One recorded look as every signal of the policy reads it."""
+    """One recorded look as every signal of the policy reads it that it is of."""
     return [
         SignalLook(
             signal=signal.name,
             at=look.at,
             status=SourceStatus.OK,
             pods=look.pods,
-            edges_seconds=recording.edges_seconds if signal.kind is SignalKind.LATENCY else (),
+            edges_seconds=(look.edges_seconds or recording.edges_seconds) if signal.kind is SignalKind.LATENCY else (),
         )
         for signal in policy.signals
+        if look.signal in {"", signal.name}
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-MAGIC = b"GRJ1"
+MAGIC = b"GRJ2"
 """First bytes; the digit is the version of the format."""
 
 _ARRAY = "__array__"

@@ -1,119 +1,184 @@
-"""From looks to numbers: what each arm did since the look before, whichever kind of signal it is."""
+"""From looks to numbers: what each arm and each of stable's pods did since the look before, channel by channel."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
-from rollout.judge.onset import Floats, Indices
-from rollout.judge.policy import SignalKind
+from rollout.judge.batch import MOST_PODS, Batch
+from rollout.judge.onset import Floats
+from rollout.judge.policy import REQUEST_KINDS, SignalKind
+from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
 from rollout.looks import Arm, PodLook, SignalLook
 
-REQUEST_KINDS = frozenset({SignalKind.ERRORS, SignalKind.LATENCY})
-"""Kinds whose sizes are requests, each failing at most once; the others count events over pod-seconds."""
-
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One arm's increments.
-
-    Attributes:
-        pods: pods seen.
-        size: requests, or pod-seconds for kinds that count events.
-        failed: failures or events; 0 for latency, whose failures depend on the edge.
-        requests: requests, whatever the kind.
-        slow: requests slower than each edge, shape (edges,); empty unless latency.
-    """
-
-    pods: int
-    size: float
-    failed: float
-    requests: int
-    slow: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Both arms' increments of one signal.
-
-    Attributes:
-        canary: the canary's part.
-        stable: stable's part.
-        seconds: longest exposure of any pod.
-    """
-
-    canary: Part
-    stable: Part
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class PodShares:
-    """What each of stable's pods did in a look.
+class Reading:
+    """What each pod of a signal's look did, the canary's pods first.
 
     Attributes:
         names: of the pods.
+        canaries: how many of them are the canary's.
         failed: failures, or slow requests at each judged edge, shape (pods, rows).
-        size: requests or pod-seconds, shape (pods,).
+        size: requests or pod-seconds, 0 at an edge the source has lost, shape (pods, rows).
+        ages: seconds since each pod became ready, at the middle of the look, shape (pods,).
+        whole: requests or pod-seconds, whatever the edges, of canary and stable.
+        requests: requests of canary and stable, whatever the kind.
+        told: requests of the canary that its pods told, counted or not.
+        seconds: longest exposure of any pod.
     """
 
     names: tuple[str, ...]
+    canaries: int
     failed: Floats
     size: Floats
+    ages: Floats
+    whole: tuple[float, float]
+    requests: tuple[int, int]
+    told: int
+    seconds: float
 
 
-def shares_of(kind: SignalKind, look: SignalLook, judged: Indices | None) -> PodShares:
-    """Stable's pods apart; `judged` are the positions of the judged edges, None unless latency."""
-    pods = [(name, pod) for name, pod in look.pods.items() if pod.arm is Arm.STABLE]
-    if judged is not None:
-        width = len(look.edges_seconds) + 1
-        pods = [(name, pod) for name, pod in pods if len(pod.latency_counts) == width]
-        counts = np.array([pod.latency_counts for _, pod in pods], dtype=np.float64).reshape(len(pods), width)
-        slow = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]
-        failed = np.where(judged < 0, 0.0, slow[:, judged])
-        return PodShares(tuple(name for name, _ in pods), failed, counts.sum(axis=1))
-    failures = [float(_failures(kind, pod)) for _, pod in pods]
-    if kind is SignalKind.ERRORS:
-        sizes = [max(float(pod.requests), failed) for (_, pod), failed in zip(pods, failures, strict=True)]
-    else:
-        sizes = [max(pod.exposure_seconds, 0.0) for _, pod in pods]
-    return PodShares(tuple(name for name, _ in pods), np.array(failures).reshape(len(pods), 1), np.array(sizes))
+@dataclass(slots=True)
+class Pods:
+    """Stable's pods by name, and the place each of them has in the arrays.
+
+    Attributes:
+        places: by name; those that came when all places were taken have none.
+    """
+
+    places: dict[str, int] = field(default_factory=dict)
+
+    def place(self, names: Sequence[str], chosen: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Those of the chosen positions whose names have a place, and the places; new names are given theirs."""
+        places = self.places
+        for at in chosen:
+            if len(places) < MOST_PODS:
+                places.setdefault(names[at], len(places))
+        here = [at for at in chosen if names[at] in places]
+        return here, [places[names[at]] for at in here]
 
 
-def tally_of(kind: SignalKind, look: SignalLook) -> Tally:
-    """Sum a look's pods by arm; negative increments (a counter that went back) count as nothing."""
-    pods = tuple(look.pods.values())
-    return Tally(
-        canary=_part(kind, [pod for pod in pods if pod.arm is Arm.CANARY], len(look.edges_seconds)),
-        stable=_part(kind, [pod for pod in pods if pod.arm is Arm.STABLE], len(look.edges_seconds)),
-        seconds=max((pod.exposure_seconds for pod in pods), default=0.0),
+def read(kind: SignalKind, look: SignalLook, judged: tuple[float, ...]) -> Reading:
+    """Read a look; negative increments (a counter that went back) count as nothing.
+
+    Args:
+        kind: how it is to be read.
+        look: the look.
+        judged: judged edges in seconds; latency only.
+    """
+    pods = [(name, pod) for arm in (Arm.CANARY, Arm.STABLE) for name, pod in look.pods.items() if pod.arm is arm]
+    found = [pod for _, pod in pods]
+    first = sum(pod.arm is Arm.CANARY for pod in found)
+    failed, size, whole = _READERS[kind](found, judged, look.edges_seconds)
+    requests = whole if kind in REQUEST_KINDS else [pod.requests for pod in found]
+    return Reading(
+        names=tuple(name for name, _ in pods),
+        canaries=first,
+        failed=failed,
+        size=size,
+        ages=np.array([pod.age_seconds - pod.exposure_seconds / 2 for pod in found]),
+        whole=(float(sum(whole[:first])), float(sum(whole[first:]))),
+        requests=(int(sum(requests[:first])), int(sum(requests[first:]))),
+        told=sum(max(pod.requests, 0) for pod in found[:first]),
+        seconds=max((pod.exposure_seconds for pod in found), default=0.0),
     )
 
 
-def _part(kind: SignalKind, pods: list[PodLook], edges: int) -> Part:
-    requests = sum(max(pod.requests, 0) for pod in pods)
-    if kind is SignalKind.LATENCY:
-        slow, size = _slower(pods, edges)
-        return Part(len(pods), size, 0.0, max(requests, int(size)), slow)
-    failed = float(sum(_failures(kind, pod) for pod in pods))
-    if kind is SignalKind.ERRORS:
-        return Part(len(pods), max(float(requests), failed), failed, requests, _NONE)
-    exposure = sum(max(pod.exposure_seconds, 0.0) for pod in pods)
-    return Part(len(pods), exposure, failed, requests, _NONE)
+def slower_than_edges(look: SignalLook) -> Floats:
+    """Requests of all pods slower than each of the source's edges, then all requests; shape (edges + 1,)."""
+    counts = _buckets(list(look.pods.values()), len(look.edges_seconds) + 1).sum(axis=0)
+    above: Floats = np.append(np.cumsum(counts[::-1])[::-1][1:], counts.sum())
+    return above
 
 
-_NONE: Floats = np.zeros(0)
+def fill(batch: Batch, used: slice, reading: Reading, pods: Pods) -> None:
+    """Put what was read into a signal's channels; `at` and `seconds` are left to the caller."""
+    failed, size, first = reading.failed, reading.size, reading.canaries
+    batch.looked[used] = True
+    columns = batch.columns[used]
+    columns[:, 0], columns[:, 1] = failed[:first].sum(axis=0), size[:first].sum(axis=0)
+    columns[:, 2], columns[:, 3] = failed[first:].sum(axis=0), size[first:].sum(axis=0)
+    if reading.ages.size and reading.ages.min() < YOUNG_SECONDS:
+        _fill_young(batch, used, reading)
+    grown = [at for at in range(first, len(reading.names)) if reading.ages[at] >= YOUNG_SECONDS]
+    here, places = pods.place(reading.names, grown)
+    batch.pod_failed[used, places] = failed[here].T
+    batch.pod_size[used, places] = size[here].T
 
 
-def _failures(kind: SignalKind, pod: PodLook) -> int:
-    if kind is SignalKind.CRASHES:
-        return max(pod.crashes, 0)
-    return sum(max(count, 0) for count in pod.errors.values())
+def _fill_young(batch: Batch, used: slice, reading: Reading) -> None:
+    if batch.young is None:
+        batch.young = np.zeros((3, batch.at.size, AGES))
+    total = np.maximum(batch.columns[used, 1], 1e-300)
+    for position, age in enumerate(age_bins(reading.ages)):
+        if age == AGES:
+            continue
+        failed, size = reading.failed[position], reading.size[position]
+        if position < reading.canaries:
+            batch.young[0, used, age] += size / total
+        else:
+            batch.young[1, used, age] += failed
+            batch.young[2, used, age] += size
 
 
-def _slower(pods: list[PodLook], edges: int) -> tuple[Floats, float]:
-    """Requests above each edge, and all requests; pods with another number of buckets are left out."""
-    rows = [pod.latency_counts for pod in pods if len(pod.latency_counts) == edges + 1]
-    if not rows or not edges:
-        return np.zeros(edges), 0.0
-    counts = np.maximum(np.array(rows, dtype=np.float64).sum(axis=0), 0.0)
-    return np.cumsum(counts[::-1])[::-1][1:], float(counts.sum())
+_Read = tuple[Floats, Floats, Sequence[float]]
+
+
+def _errors(pods: Sequence[PodLook], _judged: tuple[float, ...], _edges: tuple[float, ...]) -> _Read:
+    failed = _events_of(pods)
+    size = [float(max(pod.requests, events)) for pod, events in zip(pods, failed, strict=True)]
+    return _column(failed), _column(size), size
+
+
+def _crashes(pods: Sequence[PodLook], _judged: tuple[float, ...], _edges: tuple[float, ...]) -> _Read:
+    return _exposed([max(pod.crashes, 0) for pod in pods], pods)
+
+
+def _events(pods: Sequence[PodLook], _judged: tuple[float, ...], _edges: tuple[float, ...]) -> _Read:
+    return _exposed(_events_of(pods), pods)
+
+
+def _exposed(events: Sequence[int], pods: Sequence[PodLook]) -> _Read:
+    size = [max(pod.exposure_seconds, 0.0) for pod in pods]
+    return _column(events), _column(size), size
+
+
+def _events_of(pods: Sequence[PodLook]) -> list[int]:
+    return [sum(max(count, 0) for count in pod.errors.values()) if pod.errors else 0 for pod in pods]
+
+
+def _column(values: Sequence[float]) -> Floats:
+    return np.array(values, dtype=np.float64).reshape(-1, 1)
+
+
+def _latency(pods: Sequence[PodLook], judged: tuple[float, ...], edges: tuple[float, ...]) -> _Read:
+    above, there = _above(judged, edges)
+    counts = _buckets(pods, len(edges) + 1)
+    size = counts.sum(axis=1)
+    return counts @ above, size[:, None] * there, size.tolist()
+
+
+def _buckets(pods: Sequence[PodLook], width: int) -> Floats:
+    """Requests per bucket, none for pods with another number of buckets; shape (pods, width)."""
+    none = (0,) * width
+    rows = [pod.latency_counts if len(pod.latency_counts) == width else none for pod in pods]
+    return np.maximum(np.array(rows, dtype=np.float64).reshape(len(rows), width), 0.0)
+
+
+@lru_cache(maxsize=256)
+def _above(judged: tuple[float, ...], edges: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """Which buckets lie above each judged edge, shape (buckets, judged), and which edges are there, shape (judged,)."""
+    where = {edge: index for index, edge in enumerate(edges)}
+    found: list[int] = [where.get(edge, len(edges)) for edge in judged]
+    above = np.arange(len(edges) + 1)[:, None] > np.array(found, dtype=np.intp)
+    return above.astype(np.float64), np.array([float(edge in where) for edge in judged])
+
+
+_READERS = {
+    SignalKind.ERRORS: _errors,
+    SignalKind.LATENCY: _latency,
+    SignalKind.CRASHES: _crashes,
+    SignalKind.EVENTS: _events,
+}

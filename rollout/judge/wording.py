@@ -36,8 +36,14 @@ def observed(
         return f"{share(canary)} of the canary's requests are {over}, {share(stable)} of stable's"
     if signal.kind is SignalKind.ERRORS:
         return f"canary fails {share(canary)} ({share(lately)} lately), stable {share(stable)}"
+    if signal.kind is SignalKind.GAUGE:
+        return f"the canary's is at {_value(canary)}, stable's at {_value(stable)}"
     noun = "crashes" if signal.kind is SignalKind.CRASHES else "events"
     return f"canary has {_hourly(canary)} {noun} per pod-hour, stable {_hourly(stable)}"
+
+
+def _value(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:,.4g}"
 
 
 def _hourly(rate: float | None) -> str:

@@ -5,7 +5,10 @@ import json
 import pytest
 import yaml
 
+from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from rollout.record import config_map_of, record_of
+from rollout.recordings import Recorder
+from rollout.recordings import config_map_of as recording_of
 from rollout.status import Outcome
 from tests.rollout import samples
 
@@ -42,6 +45,59 @@ def test_one_that_is_in_flight_is_told_but_not_taken_for_the_last(shop):
     assert "in flight" in shop.grayling("history", "checkout").out
     assert json.loads(shop.grayling("record", "checkout", "-o", "json").out)["id"] == "a1-2"
     assert json.loads(shop.grayling("record", "checkout", "now", "-o", "json").out)["outcome"] is None
+
+
+def recorded(world, identity, fails, **changes):
+    recorder = Recorder(samples.spec(**changes))
+    for second in range(120):
+        pods = {
+            "s": PodLook(Arm.STABLE, 900.0, 1.0, 80),
+            "c": PodLook(Arm.CANARY, 60.0, 1.0, 20, {"500": fails} if fails else {}),
+        }
+        recorder.note("release", [SignalLook("errors", 1000.0 + second, SourceStatus.OK, pods)])
+    world.put(recording_of("checkout", "shop", identity, recorder.finished(), {"uid": "u"}))
+
+
+def test_recordings_are_judged_again(shop, tmp_path):
+    recorded(shop, "a1-1", 0)
+    recorded(shop, "a1-2", 3)
+    lines = shop.grayling("history", "checkout", "--replay").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["ID", "a1-2", "a1-1"]
+    assert lines[1].split()[1:4] == ["aborted", "shop/checkout:v2", "bad"]
+    listed = json.loads(shop.grayling("history", "checkout", "--replay", "-o", "json").out)
+    assert [each["id"] for each in listed] == ["a1-2", "a1-1"]
+    assert [each["verdict"] == "bad" for each in listed] == [True, False]
+    policy = tmp_path / "deaf.yaml"
+    signal = {"name": "errors", "kind": "errors", "source": "pods", "floor": 0.5, "tolerance": 1000}
+    policy.write_text(yaml.safe_dump({"signals": [signal]}))
+    deaf = shop.grayling("history", "checkout", "--replay", "--policy", str(policy), "-o", "json")
+    assert [each["verdict"] == "bad" for each in json.loads(deaf.out)] == [False, False]
+
+
+def test_a_recording_is_printed(shop):
+    recorded(shop, "a1-1", 0)
+    printed = shop.grayling("record", "checkout", "a1-1", "--recording").out.splitlines()
+    assert json.loads(printed[0])["format"] == "grayling.recording/1"
+    assert len(printed) == 121
+    missing = shop.grayling("record", "checkout", "a1-2", "--recording")
+    assert (missing.code, "a1-2 of checkout is not on record; there are a1-1" in missing.err) == (2, True)
+
+
+def test_without_recordings_it_is_said(shop):
+    replayed = shop.grayling("history", "checkout", "--replay")
+    assert (replayed.code, replayed.out.strip()) == (0, "")
+    assert "releases are recorded with spec.record: true" in replayed.err
+    assert "spec.record" in shop.grayling("record", "checkout", "--recording").err
+    assert "add --replay" in shop.grayling("history", "checkout", "--alpha", "0.1").err
+
+
+def test_a_damaged_recording_is_passed_over(shop):
+    recorded(shop, "a1-1", 0)
+    damaged = recording_of("checkout", "shop", "a1-2", b"nonsense", {"uid": "u"})
+    shop.put(damaged)
+    result = shop.grayling("history", "checkout", "--replay")
+    assert "ConfigMap checkout-recording-a1-2: the recording is damaged" in result.err
+    assert "a1-1" in result.out
 
 
 def test_record(shop):

@@ -41,7 +41,7 @@ def test_a_folder_is_judged_file_by_file(world, folder):
     assert (bad["file"], bad["verdict"], bad["culprits"]) == (str(folder / "bad.jsonl"), "bad", ["errors"])
     assert 0 < bad["at"] <= 600
     assert bad["log_e"] > 4.6
-    assert bad["signals"][0]["ratio_low"] > 1
+    assert bad["signals"][0]["ratio_low"] > 0.9
     assert good["verdict"] != "bad"
     assert good["looks"] == 40
 

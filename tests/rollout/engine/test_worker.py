@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rollout.engine import metrics
+from rollout.judge.recording import parse
+from rollout.judge.replay import replay
 from rollout.looks import SourceStatus
-from rollout.spec import COMMAND_ANNOTATION
+from rollout.policy import judge_policy_of
+from rollout.recordings import config_map_name, lines_in
+from rollout.spec import COMMAND_ANNOTATION, Analysis
 from rollout.status import Outcome, Phase
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
@@ -72,6 +76,53 @@ async def test_bad_version_is_taken_back(it: Plant) -> None:
         it.callers.faults.clear()
         it.say("retry")
         await it.served("shop:v3")
+
+
+async def test_what_the_judge_was_shown_is_kept_and_judged_again_the_same(it: Plant) -> None:
+    it.callers.faults["v3"] = 0.5
+    async with it.engine("one"):
+        await first(it)
+        it.declare("shop:v2", record=True)
+        await it.served("shop:v2")
+        good = it.status.last
+        it.declare("shop:v3", record=True)
+        await it.phase(Phase.ROLLED_BACK)
+        bad = it.status.last
+        assert good is not None
+        assert bad is not None
+        await it.until(lambda: it.server.find("ConfigMap", config_map_name("checkout", bad.id)) is not None, "recorded")
+        await asyncio.sleep(0.2)
+    recording = parse(kept(it, config_map_name("checkout", bad.id)).splitlines())
+    found = replay(recording, judge_policy_of(Analysis.model_validate(recording.analysis)))
+    assert (found.verdict, found.culprits) == ("bad", ("errors",))
+    assert found.at == bad.reaction.decided_at or abs(found.at - (bad.reaction.decided_at or 0)) < 0.2
+    assert {look.phase for look in recording.looks} == {"history", "release"}
+    healthy = parse(kept(it, config_map_name("checkout", good.id)).splitlines())
+    assert [look.step for look in healthy.looks if look.step] == [1, 2]
+
+
+def kept(it: Plant, name: str) -> str:
+    found = it.server.find("ConfigMap", name)
+    assert found is not None
+    return lines_in(found)
+
+
+async def test_a_recording_is_carried_on_by_the_next_engine(it: Plant) -> None:
+    slow = {**gray_release()["spec"]["strategy"], "steps": [{"weight": 20, "hold": "3s"}]}
+    async with it.engine("one"):
+        await first(it)
+        it.declare("shop:v2", record=True, strategy=slow)
+        await it.phase(Phase.STEPPING)
+        assert it.status.release is not None
+        name = config_map_name("checkout", it.status.release.id)
+        await it.until(lambda: it.server.find("ConfigMap", name) is not None, "recorded")
+    before = kept(it, name)
+    async with it.engine("two"):
+        await it.served("shop:v2")
+        await it.until(lambda: len(kept(it, name)) > len(before), "carried on")
+    after = kept(it, name)
+    assert after.startswith(before.rstrip())
+    assert after.count('"format"') == 1
 
 
 @pytest.mark.parametrize("turns", range(6))
@@ -344,6 +395,10 @@ async def test_a_command_that_cannot_be_read_changes_nothing(it: Plant) -> None:
         it.server.put(found)
         it.declare("shop:v2")
         await it.served("shop:v2")
+        events = [event["message"] for event in it.server.all("Event") if event["reason"] == "Command"]
+    assert len(events) == 1
+    assert 'grayling.dev/command is \'{"verb": "dance"\'' in events[0]
+    assert "remove it and use `grayling release pause|" in events[0]
 
 
 async def test_a_judge_that_cannot_be_restored_begins_anew(it: Plant) -> None:

@@ -4,65 +4,82 @@ import numpy as np
 import pytest
 
 from rollout.judge import Judge, Verdict
-from rollout.judge.heterogeneity import MOST_PODS, PRIOR_TEMPER, Noise
+from rollout.judge.batch import MOST_PODS, Batch
+from rollout.judge.heterogeneity import PRIOR_TEMPER, NoiseBank
 from rollout.judge.ratio import pod_effects
-from rollout.judge.tally import PodShares
+from rollout.judge.tally import Pods
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EPOCH, ERRORS_ONLY
 
 REQUESTS = 300
+FIRST = np.array([0])
+
+
+def look_of(at, failed, seconds=15.0, requests=REQUESTS):
+    """A batch of one channel in which stable's pods failed so often."""
+    batch = Batch.empty(1)
+    batch.looked[:], batch.at[:], batch.seconds[:] = True, at, seconds
+    batch.pod_failed[0, : len(failed)] = failed
+    batch.pod_size[0, : len(failed)] = requests
+    return batch
 
 
 def taught(rng, *, pods=9, blocks=120, rate=0.01, spread=0.0, burst=0.0):
     """Noise after so many blocks of pods that differ by `spread` and fail ten times as often in a `burst`."""
-    noise = Noise()
+    noise = NoiseBank(np.array([True]))
     rates = rate * np.exp(rng.normal(0, spread, pods))
     for block in range(blocks):
         hit = np.where(rng.random(pods) < burst, 10.0, 1.0)
         failed = rng.binomial(REQUESTS, np.minimum(rates * hit, 1.0)).astype(float)
-        shares = PodShares(tuple(f"p{i}" for i in range(pods)), failed[:, None], np.full(pods, float(REQUESTS)))
-        assert noise.add(15.0 * (block + 1), 15.0, shares, whole=True)
+        assert noise.add(look_of(15.0 * (block + 1), failed)).size == 1
     return noise
+
+
+def temper(noise):
+    return float(noise.tempers(FIRST)[0])
+
+
+def widest(noise):
+    return float(pod_effects(*noise.spreads(FIRST))[0, -1])
 
 
 def test_quiet_pods_allow_nearly_the_full_likelihood():
     noise = taught(np.random.default_rng(1))
-    assert noise.enough
-    assert float(noise.tempers()[0]) > 0.6
-    assert noise.nodes()[0][-1] < 0.5 * pod_effects(0.3, 5)[-1]
+    assert noise.enough(slice(0, 1))
+    assert temper(noise) > 0.6
+    assert widest(noise) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]))[0, -1]
 
 
 def test_bursts_temper_the_likelihood_and_widen_what_is_healthy():
     noise = taught(np.random.default_rng(2), burst=0.05)
-    assert float(noise.tempers()[0]) < 0.4
+    assert temper(noise) < 0.4
     assert float(noise.worst[0]) > 0.03
 
 
 def test_lasting_differences_widen_the_pod_effect():
     alike, apart = (taught(np.random.default_rng(3), spread=spread) for spread in (0.0, 0.6))
-    assert apart.nodes()[0][-1] > 2 * alike.nodes()[0][-1]
+    assert widest(apart) > 2 * widest(alike)
 
 
 @pytest.mark.parametrize(("pods", "blocks"), [(1, 200), (3, 2)])
 def test_little_history_stays_near_the_prior(pods, blocks):
     noise = taught(np.random.default_rng(4), pods=pods, blocks=blocks)
-    assert not noise.enough
-    assert float(noise.tempers()[0]) == pytest.approx(PRIOR_TEMPER, abs=0.03)
+    assert not noise.enough(slice(0, 1))
+    assert temper(noise) == pytest.approx(PRIOR_TEMPER, abs=0.03)
 
 
 def test_pods_come_and_go_and_only_so_many_are_remembered():
-    noise = Noise()
+    pods = Pods()
     for block in range(3):
-        names = tuple(f"p{block * 6 + i}" for i in range(6))
-        noise.add(15.0 * (block + 1), 15.0, PodShares(names, np.ones((6, 1)), np.full(6, 100.0)), whole=True)
-    assert len(noise.pods) == MOST_PODS
-    assert noise.failed.sum() == MOST_PODS
+        here, places = pods.place([f"p{block * 6 + i}" for i in range(6)], range(6))
+    assert len(pods.places) == MOST_PODS
+    assert (here, places) == ([], [])
+    assert pods.place(["p3", "p15", "p0"], [0, 1, 2]) == ([0, 2], [3, 0])
 
 
 def test_short_looks_fill_one_block():
-    noise = Noise()
-    shares = PodShares(("a", "b"), np.ones((2, 1)), np.full(2, 10.0))
-    closed = [noise.add(0.25 * (k + 1), 0.25, shares, whole=True) for k in range(120)]
+    noise = NoiseBank(np.array([True]))
+    closed = [noise.add(look_of(0.25 * (k + 1), [1.0, 1.0], 0.25, 10.0)).size for k in range(120)]
     assert sum(closed) == 2
     assert noise.failed.sum() == 240
 

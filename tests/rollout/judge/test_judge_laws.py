@@ -14,7 +14,7 @@ from rollout.judge.confidence import RatioSequences
 from rollout.judge.counting import EXACT_SUPPORT, Counts, log_normaliser
 from rollout.judge.gross import OUTAGE_WEIGHT, SHARED_RATES, SHARED_SHARES, GrossBank
 from rollout.judge.onset import OnsetPrior
-from rollout.judge.promotion import below_rate, below_ratio, below_share, log_mean
+from rollout.judge.promotion import below_added, below_ratio, below_target
 from rollout.judge.ratio import NODE_WEIGHTS, STEPS, RatioBank, pod_effects
 
 FROM_START = OnsetPrior(1800.0, at_start=1.0)
@@ -31,10 +31,10 @@ def plain_bank(prior=FROM_START, steps=STEPS):
     return RatioBank(1, prior, steps=steps, weights=np.ones(1))
 
 
-def evidence(*looks, prior=FROM_START, whole=True, tolerance=1.0, steps=STEPS, seconds=1.0):
+def evidence(*looks, prior=FROM_START, whole=True, tolerance=1.0, steps=STEPS, seconds=1.0, young=False):
     bank = plain_bank(prior, steps)
     for look in looks:
-        bank.bet(np.array([0]), counts(*look, whole=whole), ONE * tolerance, ONE * seconds)
+        bank.bet(counts(*look, whole=whole), ONE * tolerance, ONE * seconds, np.array([young]))
     return float(bank.log_e()[0])
 
 
@@ -73,6 +73,20 @@ def test_expectation_is_at_most_one_for_poisson_counts_within_tolerance(m, rho, 
         for x in range(m + 1)
     )
     assert mean <= 1 + 1e-9
+
+
+@given(n=st.integers(1, 12), n_stable=st.integers(1, 30), m=st.integers(0, 14), ratio=st.floats(0.2, 3.0))
+@settings(deadline=None)
+def test_a_young_canary_within_its_tolerance_gains_nothing_and_teaches_nothing(n, n_stable, m, ratio):
+    m = min(m, n + n_stable)
+    support = np.arange(max(0, m - n_stable), min(m, n) + 1)
+    weight = hypergeom.pmf(support, n + n_stable, m, n) * ratio**support
+    looks = [((int(x), n, m - int(x), n_stable), w / weight.sum()) for x, w in zip(support, weight, strict=True)]
+    mean = sum(w * math.exp(evidence(look, tolerance=max(ratio, 1.0), young=True)) for look, w in looks)
+    assert mean <= 1 + 1e-9
+    bank = RatioBank(1, FROM_START)
+    bank.bet(counts(3, 20, 1, 80), ONE, ONE, np.array([True]))
+    assert not bank.log_null.any()
 
 
 @given(
@@ -148,7 +162,7 @@ def test_onset_mass_is_spent_once(elapsed, seconds):
 
 
 def test_pod_effects_are_centred_and_widen_with_fewer_pods():
-    few, many = pod_effects(0.3, 3), pod_effects(0.3, 30)
+    few, many = pod_effects(np.array([0.3, 0.3]), np.array([3.0, 30.0]))
     assert few[len(few) // 2] == pytest.approx(0.0, abs=1e-12)
     assert few[-1] > many[-1] > 0
     assert NODE_WEIGHTS.sum() == pytest.approx(1.0)
@@ -158,7 +172,6 @@ def gross(*looks, whole=True, healthy=0.01, stable_rate=0.005, concurrent=True, 
     bank = GrossBank(np.array([whole]), OnsetPrior(1800.0, at_start))
     for look in looks:
         bank.bet(
-            np.array([0]),
             counts(*look, whole=whole),
             ONE * healthy,
             ONE * stable_rate,
@@ -201,16 +214,32 @@ def test_gross_fault_per_exposure():
     assert len(SHARED_RATES) == len(SHARED_SHARES)
 
 
-@given(failed=st.integers(0, 8))
-def test_promotion_evidence_falls_with_failures_and_has_expectation_one_at_the_margin(failed):
-    share = [below_share(x, 8, 0.3, (0.1,))[0] for x in (failed, failed + 1)]
-    ratio = [below_ratio(x, 10, 0.25, 2.0, (0.5,))[0] for x in (failed, failed + 1)]
-    assert share[0] > share[1]
-    assert ratio[0] > ratio[1]
-    mean = sum(p * math.exp(below_share(x, 8, 0.3, (0.1,))[0]) for x, p in enumerate(binomial(8, 0.3)))
-    assert mean == pytest.approx(1.0)
-    assert below_rate(0, 100, 0.05, (0.01,))[0] == pytest.approx(4.0)
-    assert log_mean([0.0, 0.0]) == pytest.approx(0.0)
+def below(failed, size, target, *, whole=True):
+    per_failure, per_unit = below_target(np.array([target]), np.array([whole]))
+    return (failed * per_failure + size * per_unit)[0]
+
+
+@given(failed=st.integers(0, 7))
+def test_promotion_evidence_falls_with_failures(failed):
+    one, more = (np.array([[x, 8.0, 9.0 - x, 32.0]]) for x in (failed, failed + 1))
+    margin, stable = np.array([2.0]), np.array([0.2])
+    assert (below(failed, 8, 0.3) > below(failed + 1, 8, 0.3)).all()
+    assert (below(failed, 8, 0.3, whole=False) > below(failed + 1, 8, 0.3, whole=False)).all()
+    assert (below_ratio(one, margin) > below_ratio(more, margin)).all()
+    assert (below_added(one, stable, margin / 20) > below_added(more, stable, margin / 20)).all()
+
+
+def test_promotion_evidence_has_expectation_one_at_the_margin():
+    shares = sum(p * np.exp(below(x, 8, 0.3)) for x, p in enumerate(binomial(8, 0.3)))
+    assert shares == pytest.approx(np.ones(4))
+    theta = 2 * 8 / (2 * 8 + 32)
+    ratios = sum(
+        p * np.exp(below_ratio(np.array([[x, 8.0, 9.0 - x, 32.0]]), np.array([2.0])))
+        for x, p in enumerate(binomial(9, theta))
+    )
+    assert ratios == pytest.approx(np.ones((1, 2)))
+    assert below(0, 100, 0.05, whole=False) == pytest.approx(100 * (0.05 - 0.05 * np.array([0.03, 0.1, 0.25, 0.5])))
+    assert below_ratio(np.array([[0.0, 8.0, 0.0, 0.0]]), np.array([2.0])) == pytest.approx(np.zeros((1, 2)))
 
 
 def test_combination_is_an_average_and_names_culprits():
@@ -229,11 +258,11 @@ def test_run_up_begins_where_the_evidence_begins_to_rise():
 
 def test_confidence_sequence_covers_the_truth_and_narrows():
     sequences = RatioSequences(1)
-    wide = sequences.bounds(0.01)[0]
+    wide = sequences.bounds(np.array([0]), 0.01, ONE)[0]
     for _ in range(50):
-        sequences.add(np.array([0]), counts(10, 100, 45, 900))
-    low, high = sequences.bounds(0.01)[0]
+        sequences.add(counts(10, 100, 45, 900))
+    low, high = sequences.bounds(np.array([0]), 0.01, ONE)[0]
     assert wide == (0.0, None)
     assert 1.0 < low < 2.0 < high < 3.5
     sequences.score[:] = 1e9
-    assert sequences.bounds(0.01)[0][1] is None
+    assert sequences.bounds(np.array([0]), 0.01, ONE)[0][1] is None

@@ -75,12 +75,12 @@ def test_a_healthy_recording_is_good_and_a_faulty_one_bad():
 
 def test_policies_follow_the_recording_or_the_caller():
     crashing = parse(recording(crashes=1))
-    assert [signal.name for signal in policy_for(crashing).signals] == ["errors", "latency", "crashes"]
+    assert [signal.name for signal in policy_for(crashing).signals] == ["errors", "latency", "crashes", "cpu"]
     assert replay(crashing).culprits == ("crashes",)
     strict = replay(crashing, JudgePolicy(signals=(ERRORS,)), alpha=0.001)
     assert strict.verdict is Verdict.GOOD
     bare = parse([header_line(15.0, (), 0.1), *recording()[1:]])
-    assert [signal.name for signal in policy_for(bare).signals] == ["errors"]
+    assert [signal.name for signal in policy_for(bare).signals] == ["errors", "cpu"]
 
 
 def test_replay_says_what_the_live_judge_said():

@@ -1,0 +1,119 @@
+"""Grayling's judge on many replicates at once: each replicate's signals are channels of the same arrays.
+
+The numbers are those of `rollout.judge` (a test holds one against the other); only the words are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from world import EDGES
+
+from rollout.judge.batch import MOST_PODS, Batch
+from rollout.judge.edges import MOST, choose_edges
+from rollout.judge.evidence import Evidence
+from rollout.judge.guards import CRASH_LOOP
+from rollout.judge.policy import DEFAULT_WEIGHTS, JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from world import Floats, Look
+
+KINDS = (SignalKind.ERRORS, SignalKind.LATENCY, SignalKind.CRASHES)
+
+
+class Ours:
+    """The judge with its default policy: errors, latency, crashes."""
+
+    name = "grayling"
+
+    def __init__(self, replicates: int, alpha: float = 0.01) -> None:
+        self._alpha = alpha
+        weights = np.array([DEFAULT_WEIGHTS[kind] for kind in KINDS])
+        self._log_weights = np.log(weights / weights.sum())
+        self._signals = [_Signal(kind, replicates) for kind in KINDS]
+        self.log_e = np.zeros(replicates)
+
+    def look(self, look: Look) -> NDArray[np.bool_]:
+        """Take in a look; which replicates are convicted by now."""
+        for signal in self._signals:
+            signal.take_in(look)
+        if look.history:
+            return np.zeros(self.log_e.size, dtype=bool)
+        each = np.stack([signal.log_e() for signal in self._signals])
+        self.log_e = np.logaddexp.reduce(each + self._log_weights[:, None], axis=0)
+        step = self._signals[2].evidence.sums.step
+        looping = (step[:, 0] >= CRASH_LOOP) & (step[:, 1] == 0)
+        return np.asarray((self.log_e >= math.log(1 / self._alpha)) | looping)
+
+    def good(self, missed_rate: float = 0.05) -> NDArray[np.bool_]:
+        """Which replicates are proven not to be worse."""
+        proofs = np.array([signal.evidence.proof.log_e() for signal in self._signals])
+        return np.asarray((proofs >= math.log(1 / missed_rate)).all(axis=0))
+
+
+class _Signal:
+    def __init__(self, kind: SignalKind, replicates: int) -> None:
+        self.kind, self.replicates = kind, replicates
+        policy = JudgePolicy(signals=tuple(SignalPolicy(f"{kind}-{at}", kind) for at in range(replicates)))
+        self.evidence = Evidence(policy)
+        self.rows = MOST if kind is SignalKind.LATENCY else 1
+        self._above = np.zeros((replicates, EDGES.size + 1, self.rows))
+        self._used = np.ones((replicates, self.rows), dtype=bool)
+        if kind is SignalKind.LATENCY:
+            self._used[:] = False
+
+    def take_in(self, look: Look) -> None:
+        if self.kind is SignalKind.LATENCY and not self._used.any():
+            self._choose(look)
+        failed, size = self._counts(look)
+        batch = Batch.empty(self.replicates * self.rows)
+        arrived = np.repeat(look.arrived, self.rows) & self._used.ravel()
+        batch.looked[:] = arrived
+        batch.at[:] = look.at
+        batch.seconds[:] = np.repeat(look.seconds, self.rows) * arrived
+        batch.columns[:, 0], batch.columns[:, 1] = failed[:, -1], size[:, -1]
+        batch.columns[:, 2], batch.columns[:, 3] = failed[:, :-1].sum(axis=1), size[:, :-1].sum(axis=1)
+        grown = np.flatnonzero(look.ages[:-1] >= YOUNG_SECONDS)[:MOST_PODS]
+        batch.pod_failed[:, grown], batch.pod_size[:, grown] = failed[:, grown], size[:, grown]
+        self._young(batch, look, failed, size)
+        self.evidence.take_in(batch, arrived if not look.history else np.zeros(arrived.size, dtype=bool))
+
+    def log_e(self) -> Floats:
+        return np.array(self.evidence.log_e())
+
+    def _counts(self, look: Look) -> tuple[Floats, Floats]:
+        """Failures and sizes, shape (replicates x rows, pods)."""
+        if self.kind is SignalKind.ERRORS:
+            return look.failed, look.requests
+        if self.kind is SignalKind.CRASHES:
+            return look.crashes, look.seconds[:, None] * (look.ages >= 0)
+        slow = np.einsum("rpb,rbe->rep", look.buckets, self._above)
+        size = look.buckets.sum(axis=2)[:, None, :] * self._used[:, :, None]
+        return slow.reshape(-1, slow.shape[2]), size.reshape(-1, slow.shape[2])
+
+    def _choose(self, look: Look) -> None:
+        counts = look.buckets.sum(axis=1)
+        above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
+        for at in range(self.replicates):
+            chosen = choose_edges(tuple(EDGES), above[at, 1:], float(above[at, 0]), None)
+            self.evidence.channels.edges[at] = tuple(chosen)
+            where = np.searchsorted(EDGES, chosen)
+            self._above[at, :, : len(chosen)] = np.arange(EDGES.size + 1)[:, None] > where
+            self._used[at, : len(chosen)] = True
+
+    def _young(self, batch: Batch, look: Look, failed: Floats, size: Floats) -> None:
+        bins = age_bins(look.ages)
+        young = np.flatnonzero((bins < AGES) & (look.ages >= 0))
+        if not young.size:
+            return
+        batch.young = np.zeros((3, batch.at.size, AGES))
+        for pod in young:
+            if pod == look.ages.size - 1:
+                batch.young[0, :, bins[pod]] = size[:, pod] / np.maximum(batch.columns[:, 1], 1e-300)
+            else:
+                batch.young[1, :, bins[pod]] += failed[:, pod]
+                batch.young[2, :, bins[pod]] += size[:, pod]

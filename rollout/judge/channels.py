@@ -1,0 +1,58 @@
+"""Where each signal's numbers live: a channel for a signal that counts, one a judged bucket edge for latency.
+
+Gauges are not counted and have none.
+
+All sums and tests of the judge are arrays with one entry a channel, so that a look of all signals is one pass of array
+operations, however many signals there are.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+
+from rollout.judge import edges
+from rollout.judge.onset import Bools, Floats
+from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind
+
+_WIDTHS = {SignalKind.LATENCY: edges.MOST, SignalKind.GAUGE: 0}
+
+
+class Channels:
+    """The channels of a policy's signals, in the policy's order.
+
+    Attributes:
+        signals: the policy's.
+        slots: channels reserved for each signal.
+        edges: judged edges in seconds by signal; latency only, empty until chosen.
+        whole: where sizes are requests, each failing at most once, shape (channels,).
+        counted: where failures are counted by themselves, not by edge, shape (channels,).
+    """
+
+    def __init__(self, policy: JudgePolicy) -> None:
+        self.signals = policy.signals
+        widths = [_WIDTHS.get(signal.kind, 1) for signal in self.signals]
+        self.slots = [slice(end - width, end) for end, width in zip(accumulate(widths), widths, strict=True)]
+        self.edges: list[tuple[float, ...]] = [() for _ in self.signals]
+        self.whole: Bools = self.of_kinds(*REQUEST_KINDS)
+        self.counted: Bools = ~self.of_kinds(SignalKind.LATENCY)
+
+    @property
+    def count(self) -> int:
+        """Channels in all."""
+        return self.slots[-1].stop
+
+    def used(self, index: int) -> slice:
+        """Channels of a signal that carry something: all of them, or as many as edges were chosen."""
+        slots = self.slots[index]
+        if self.signals[index].kind is SignalKind.LATENCY:
+            return slice(slots.start, slots.start + len(self.edges[index]))
+        return slots
+
+    def each(self, values: Sequence[float]) -> Floats:
+        """One value a signal, repeated for its channels; shape (channels,)."""
+        return np.repeat(np.array(values, dtype=np.float64), [slot.stop - slot.start for slot in self.slots])
+
+    def of_kinds(self, *kinds: SignalKind) -> Bools:
+        """Whether a channel's signal is of one of these kinds; shape (channels,)."""
+        return self.each([float(signal.kind in kinds) for signal in self.signals]) > 0
