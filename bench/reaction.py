@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "examples")]
 
 from machine import about_this_machine  # noqa: E402 - after the path is made
-from reaction_figures import Run, Scenario, epoch, figures, markdown  # noqa: E402
+from reaction_figures import Run, Scenario, epoch, figures, markdown, scenario_of  # noqa: E402
 from trial.commands import Grayling, end_on_sigterm  # noqa: E402
 from trial.moments import failed, moments_of, slower_than  # noqa: E402
 from trial.place import Place, PlaceError  # noqa: E402
@@ -50,6 +50,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "crash": {"crash": True},
 }
 SOURCES = ("direct", "prometheus")
+DIRECT = {"errors": "gateway", "latency": "pods"}
 READY_SECONDS, FOUND_SECONDS, OVER_SECONDS = 180.0, 300.0, 120.0
 QUIET_SECONDS = (4.0, 8.0)  # random, so that faults meet every phase of the sampling
 AFTER_SECONDS = 2.0
@@ -158,13 +159,16 @@ def _run_of(fault: str, at: float, traffic: Traffic, record: Manifest, zero: flo
 def strategy(sources: str, release: Manifest) -> Manifest:
     """What is merged into the release: one long step, and where its signals are read. Judge and rates stay as they are.
 
-    With ``prometheus``, which scrapes each second, errors and latency come through it.
+    With ``prometheus``, which scrapes each second, errors and latency come through it; else from gateway and pods.
     """
     one_step = {"steps": [{"weight": WEIGHT, "hold": "30m"}], "bake": "1s", "drain": "1s"}
     signals = [dict(signal) for signal in release["spec"]["analysis"]["signals"]]
-    for signal in signals if sources == "prometheus" else ():
-        if signal["kind"] != "crashes":
-            signal["source"] = "prometheus"
+    for signal in signals:
+        signal["source"] = (
+            "prometheus"
+            if sources == "prometheus" and signal["kind"] in DIRECT
+            else DIRECT.get(signal["kind"], signal["source"])
+        )
     sampling = {"young": "250ms", "settled": "1s", "youngFor": "30m"}
     return {"strategy": one_step, "analysis": {"signals": signals, "sampling": sampling}}
 
@@ -192,7 +196,7 @@ async def measure(bench: Bench, fault: str, sources: str, runs: int, original: M
 
 
 async def whole(options: argparse.Namespace) -> list[Scenario]:
-    """All scenarios asked for; the release gets its own strategy back at the end."""
+    """All scenarios asked for, each kept when it is over; the release gets its own strategy back at the end."""
     end_on_sigterm()
     place = await Place.find(options.name, options.release)
     out = HERE.parent / "out" / "bench" / f"reaction-{options.name}.jsonl"
@@ -200,12 +204,13 @@ async def whole(options: argparse.Namespace) -> list[Scenario]:
         print(f"load on {place.url} ({place.host}): {shares(traffic.answers)}")
         bench = Bench(place, Grayling(options.name), traffic, options.image)
         original = await place.release()
+        measured = []
         try:
-            return [
-                await measure(bench, fault, sources, options.runs, original)
-                for sources in options.sources
-                for fault in options.faults
-            ]
+            for sources in options.sources:
+                for fault in options.faults:
+                    measured.append(await measure(bench, fault, sources, options.runs, original))
+                    keep(measured[-1], options)
+            return measured
         finally:
             kept = original["spec"]
             await place.change({"strategy": kept["strategy"], "analysis": kept["analysis"]})
@@ -217,6 +222,17 @@ def about(options: argparse.Namespace) -> dict[str, str]:
         "load": f"100 requests a second, {WEIGHT} % to the canary, all on this machine",
         "runs": f"{options.runs} of each; the default judge",
     }
+
+
+def keep(scenario: Scenario, options: argparse.Namespace) -> None:
+    """Write a scenario beside those that were measured before."""
+    file, facts = options.out / "reaction.json", about(options)
+    options.out.mkdir(parents=True, exist_ok=True)
+    before = json.loads(file.read_text())["scenarios"] if file.exists() else []
+    known = {(each.fault, each.sources): each for each in (*map(scenario_of, before), scenario)}
+    every = [known[key] for key in sorted(known, key=lambda key: (SOURCES.index(key[1]), [*FAULTS].index(key[0])))]
+    (options.out / "reaction.md").write_text(markdown(every, facts))
+    file.write_text(json.dumps({**facts, "scenarios": [figures(each) for each in every]}, indent=1) + "\n")
 
 
 def main() -> int:
@@ -231,13 +247,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for reaction.md and reaction.json")
     options = parser.parse_args()
     scenarios = asyncio.run(whole(options))
-    facts = about(options)
-    report = markdown(scenarios, facts)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "reaction.md").write_text(report)
-    found = {**facts, "scenarios": [figures(each) for each in scenarios]}
-    (options.out / "reaction.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(report)
+    print((options.out / "reaction.md").read_text())
     return 0 if all(not each.trouble for each in scenarios) else 1
 
 

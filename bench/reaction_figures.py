@@ -108,6 +108,12 @@ def figures(scenario: Scenario) -> dict[str, Any]:
     }
 
 
+def scenario_of(told: Mapping[str, Any]) -> Scenario:
+    """The scenario of its `figures`."""
+    runs = [Run(**{**each, "culprits": tuple(each["culprits"])}) for each in told["each"]]
+    return Scenario(told["fault"], told["sources"], runs, list(told["trouble"]))
+
+
 def bar(scenario: Scenario) -> dict[str, Any] | None:
     """Whether the scenario holds what the design promises; None where it promises nothing."""
     limits = BARS.get((scenario.fault, scenario.sources))

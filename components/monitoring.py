@@ -78,17 +78,22 @@ def expression(signal: Signal, selector: str) -> str:
         case SignalKind.LATENCY:
             metric = signal.metric or "http_request_duration_seconds"
             return f"histogram_quantile(0.99, sum by (le) (rate({metric}_bucket{{{selector}}}[5m])))"
-        case _:
+        case SignalKind.EVENTS:
+            return f"sum(rate({signal.metric}{{{selector}}}[5m]))"
+        case SignalKind.GAUGE:
+            return f"max({signal.metric}{{{selector}}})"
+        case SignalKind.CRASHES:
             return f"sum(changes(process_start_time_seconds{{{selector}}}[10m]))"
 
 
 def alert_for(signal: Signal, owner: str, selector: str) -> AlertRule | None:
     """The alert that follows from a signal; None where the signal has no absolute bound (a ratio to stable only)."""
-    bound = {
+    bounds = {
         SignalKind.ERRORS: max(signal.floor * 5, 0.01),
         SignalKind.LATENCY: signal.threshold,
         SignalKind.CRASHES: 2.0,
-    }[signal.kind]
+    }
+    bound = bounds.get(signal.kind)
     if bound is None:
         return None
     camel = "".join(part.capitalize() for part in [*owner.split("-"), *signal.name.split("-")])

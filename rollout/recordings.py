@@ -59,10 +59,10 @@ class Recorder:
         free = max(1 - self._size / max(self._room - _BUFFERED, 1), 0.5**_COARSEST)
         return 1 << math.floor(-math.log2(min(free, 1.0)))
 
-    def step(self, at: float, number: int) -> None:
-        """A step begins."""
+    def step(self, at: float, number: int, share: float) -> None:
+        """A step begins, in which the canary gets a share of the requests (0 to 1)."""
         self._flush()
-        self._write(look_line(RecordedLook(at, "release", {}, step=number)))
+        self._write(look_line(RecordedLook(at, "release", {}, step=number, share=share)))
 
     def note(self, phase: Phase, looks: Iterable[SignalLook]) -> None:
         """Take in what the judge is shown; looks without data are left out."""

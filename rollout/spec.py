@@ -140,6 +140,8 @@ class SignalKind(StrEnum):
     ERRORS = "errors"
     LATENCY = "latency"
     CRASHES = "crashes"
+    EVENTS = "events"
+    GAUGE = "gauge"
 
 
 class SourceName(StrEnum):
@@ -155,6 +157,8 @@ _READABLE = {
     SignalKind.ERRORS: {SourceName.GATEWAY, SourceName.PODS, SourceName.PROMETHEUS},
     SignalKind.LATENCY: {SourceName.PODS, SourceName.PROMETHEUS},
     SignalKind.CRASHES: {SourceName.KUBERNETES},
+    SignalKind.EVENTS: {SourceName.PODS, SourceName.PROMETHEUS},
+    SignalKind.GAUGE: {SourceName.PODS, SourceName.PROMETHEUS},
 }
 
 
@@ -171,7 +175,8 @@ class Signal(Model):
     path: str = "/metrics"
     metric: str | None = Field(
         default=None,
-        description="counter with a `code` label, or histogram; http_requests_total / http_request_duration_seconds",
+        description="counter with a `code` label, or histogram; http_requests_total / http_request_duration_seconds; "
+        "for events any counter, for a gauge any gauge: no default",
     )
     threshold: Seconds | None = Field(
         default=None, description="latency: answers slower than this count as bad in `good`"
@@ -183,6 +188,10 @@ class Signal(Model):
         if self.source not in _READABLE[self.kind]:
             raise ValueError(
                 f"signal {self.name}: source {self.source.value} has no {self.kind.value}; use {' or '.join(allowed)}"
+            )
+        if self.metric is None and self.kind in {SignalKind.EVENTS, SignalKind.GAUGE}:
+            raise ValueError(
+                f"signal {self.name}: kind {self.kind.value} has no usual metric; name one, for example metric: x_total"
             )
         return self
 

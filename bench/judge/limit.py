@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import xlogy
-from world import EDGES, lognormal
 
+from bench.judge.world import EDGES, lognormal
 from rollout.judge.limits import kl_two_sample
 
 if TYPE_CHECKING:
-    from world import Floats, Scenario
+    from bench.judge.world import Floats, Scenario
 
 
 def limit_seconds(scenario: Scenario, alpha: float = 0.01) -> float:

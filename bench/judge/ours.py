@@ -9,8 +9,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from world import EDGES
 
+from bench.judge.world import EDGES
 from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.edges import MOST, choose_edges
 from rollout.judge.evidence import Evidence
@@ -20,7 +20,8 @@ from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from world import Floats, Look
+
+    from bench.judge.world import Floats, Look
 
 KINDS = (SignalKind.ERRORS, SignalKind.LATENCY, SignalKind.CRASHES)
 
@@ -63,6 +64,7 @@ class _Signal:
         self.rows = MOST if kind is SignalKind.LATENCY else 1
         self._above = np.zeros((replicates, EDGES.size + 1, self.rows))
         self._used = np.ones((replicates, self.rows), dtype=bool)
+        self._started = np.zeros(replicates * self.rows, dtype=bool)
         if kind is SignalKind.LATENCY:
             self._used[:] = False
 
@@ -78,9 +80,10 @@ class _Signal:
         batch.columns[:, 0], batch.columns[:, 1] = failed[:, -1], size[:, -1]
         batch.columns[:, 2], batch.columns[:, 3] = failed[:, :-1].sum(axis=1), size[:, :-1].sum(axis=1)
         grown = np.flatnonzero(look.ages[:-1] >= YOUNG_SECONDS)[:MOST_PODS]
-        batch.pod_failed[:, grown], batch.pod_size[:, grown] = failed[:, grown], size[:, grown]
+        batch.pods[0][:, grown], batch.pods[1][:, grown] = failed[:, grown], size[:, grown]
         self._young(batch, look, failed, size)
-        self.evidence.take_in(batch, arrived if not look.history else np.zeros(arrived.size, dtype=bool))
+        self._started |= arrived & (batch.columns[:, 1] > 0)
+        self.evidence.take_in(batch, arrived & self._started)
 
     def log_e(self) -> Floats:
         return np.array(self.evidence.log_e())

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
-from world import EDGES
 
+from bench.judge.world import EDGES
 from rollout.judge.counting import Counts
 from rollout.judge.onset import OnsetPrior
 from rollout.judge.ratio import RatioBank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from world import Floats, Look
+
+    from bench.judge.world import Floats, Look
 
     Bools = NDArray[np.bool_]
 

@@ -21,15 +21,16 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent)]
+sys.path.insert(0, str(HERE.parent.parent))
 
 import numpy as np  # noqa: E402 - after the threads are limited and the path is made
-from limit import limit_seconds  # noqa: E402
-from machine import about_this_machine  # noqa: E402
-from ours import Ours  # noqa: E402
-from rivals import rivals  # noqa: E402
-from tables import Result, markdown, summary  # noqa: E402
-from world import EDGES, Look, Scenario, World, scenarios  # noqa: E402
+
+from bench.judge.limit import limit_seconds  # noqa: E402
+from bench.judge.ours import Ours  # noqa: E402
+from bench.judge.rivals import rivals  # noqa: E402
+from bench.judge.tables import Result, markdown, summary  # noqa: E402
+from bench.judge.world import EDGES, Look, Scenario, World, scenarios  # noqa: E402
+from bench.machine import about_this_machine  # noqa: E402
 
 CHUNK = 250
 SLOW_BUCKET = int(np.searchsorted(EDGES, 0.5)) + 1

@@ -12,7 +12,7 @@ from scipy.stats import beta
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from world import Scenario
+    from bench.judge.world import Scenario
 
 OURS = "grayling"
 

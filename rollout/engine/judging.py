@@ -79,10 +79,11 @@ class Bench:
             return
         judged = is_judged(status)
         if judged and status.phase is Phase.STEPPING and status.verified_at not in {None, self._step_of}:
-            self._judge.begin_step()
+            share = status.weight.desired / 100
+            self._judge.begin_step(share)
             self._step_of = status.verified_at
             if self.recorder is not None:
-                self.recorder.step(now, status.step + 1)
+                self.recorder.step(now, status.step + 1, share)
         if self.recorder is not None:
             self.recorder.note("release" if judged else "history", mine)
         if judged:

@@ -12,7 +12,7 @@ from rollout.engine import metrics
 from rollout.looks import SignalLook, SourceStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from rollout.sources import Source
     from rollout.sources.roster import Roster
@@ -42,10 +42,11 @@ class Sampler:
         """Whether sources are being read."""
         return bool(self._tasks)
 
-    def start(self, sources: Sequence[Source]) -> None:
-        """Begin to read; does nothing when it reads already."""
-        if not self._tasks:
-            self._tasks = [asyncio.create_task(self._follow(source)) for source in sources]
+    def start(self, sources: Sequence[Source], history: Awaitable[Sequence[SignalLook]] | None = None) -> None:
+        """Begin to read, after what history there is was taken in; must not read already."""
+        known = asyncio.Event()
+        self._tasks = [asyncio.create_task(self._follow(source, known)) for source in sources]
+        self._tasks.append(asyncio.create_task(self._remember(history, known)))
 
     async def stop(self) -> None:
         """Stop reading and forget what nobody took."""
@@ -59,7 +60,17 @@ class Sampler:
         looks, self._looks = self._looks, []
         return looks
 
-    async def _follow(self, source: Source) -> None:
+    async def _remember(self, history: Awaitable[Sequence[SignalLook]] | None, known: asyncio.Event) -> None:
+        try:
+            self._looks.extend(await history if history is not None else ())
+        except Exception:  # a baseline that breaks must not keep the release from being watched
+            log.exception("no history", release="/".join(self._key))
+        finally:
+            known.set()
+            self._wake()
+
+    async def _follow(self, source: Source, known: asyncio.Event) -> None:
+        await known.wait()
         told = ""
         while True:
             began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from rollout.engine.worker import Parts
 from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
 from rollout.sources.fetch import DirectFetch, Fetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource
+from rollout.sources.history import history_of
 from rollout.sources.hub import PrometheusHub
 from rollout.sources.kubernetes import KubernetesSource
 from rollout.sources.pods import PodsSource
@@ -21,12 +23,13 @@ from rollout.sources.prometheus import PrometheusSource
 from rollout.spec import Signal, SourceName, Spec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from kube.cluster import Cluster
     from kube.kinds import Manifest
     from rollout.drivers import Driver
     from rollout.engine.world import World
+    from rollout.looks import SignalLook
     from rollout.sources import Source
 
 
@@ -60,7 +63,13 @@ class Toolbox:
         def sources(_namespace: str, spec: Spec) -> Sequence[Source]:
             return self.sources(spec, world)
 
-        return Parts(self.cluster, world, self.identity, driver, sources)
+        return Parts(self.cluster, world, self.identity, driver, sources, self.history)
+
+    def history(self, namespace: str, spec: Spec, stable: str) -> Awaitable[Sequence[SignalLook]] | None:
+        """What stable's pods did in the last hour; None where the release knows no Prometheus."""
+        if not spec.sources.prometheus:
+            return None
+        return history_of(self._ask(spec.sources.prometheus), namespace, stable, spec.analysis.signals, time.time())
 
     def sources(self, spec: Spec, world: World) -> list[Source]:
         """One source for each place that the signals of ``spec`` are read from."""
@@ -81,7 +90,9 @@ class Toolbox:
 
     def _hub(self, url: str) -> PrometheusHub:
         if url not in self.hubs:
-            inside = self.cluster.connection.in_cluster
-            ask: Ask = DirectAsk(self.session, url) if inside else ProxyAsk(self.cluster, url)
-            self.hubs[url] = PrometheusHub(ask)
+            self.hubs[url] = PrometheusHub(self._ask(url))
         return self.hubs[url]
+
+    def _ask(self, url: str) -> Ask:
+        inside = self.cluster.connection.in_cluster
+        return DirectAsk(self.session, url) if inside else ProxyAsk(self.cluster, url)

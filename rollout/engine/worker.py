@@ -37,13 +37,14 @@ from rollout.spec import Spec
 from rollout.status import JournalEntry, Phase, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from kube.cluster import Cluster
     from kube.kinds import Manifest
     from rollout.actions import Action
     from rollout.drivers import Driver
     from rollout.engine.world import World
+    from rollout.looks import SignalLook
     from rollout.sources import Source
     from rollout.world import Observation
 
@@ -64,6 +65,7 @@ class Parts:
     identity: str
     driver: Callable[[Manifest, Callable[[], Spec]], Driver]
     sources: Callable[[str, Spec], Sequence[Source]]
+    history: Callable[[str, Spec, str], Awaitable[Sequence[SignalLook]] | None] | None = None
     clock: Callable[[], float] = time.time
 
 
@@ -335,9 +337,15 @@ class Worker:
         if self.status.in_flight and not self._sampler.running:
             spec = self._current_spec()
             self._meter.begin(counted(spec))
-            self._sampler.start(self.parts.sources(self.namespace, spec))
+            self._sampler.start(self.parts.sources(self.namespace, spec), self._history(spec))
         elif not self.status.in_flight and self._sampler.running:
             await self._sampler.stop()
+
+    def _history(self, spec: Spec) -> Awaitable[Sequence[SignalLook]] | None:
+        """What stable did before; None where the judge knows it already, or nobody can tell."""
+        if self.status.judge or self.parts.history is None:
+            return None
+        return self.parts.history(self.namespace, spec, arms_of(self.status)[0])
 
     # ------------------------------------------------------------------ reading
 

@@ -19,8 +19,7 @@ class Batch:
         at: time of the look, seconds since the epoch, shape (channels,).
         seconds: time since the look before, shape (channels,).
         columns: canary failures, canary size, stable failures, stable size, shape (channels, 4).
-        pod_failed: failures of stable's grown-up pods, shape (channels, MOST_PODS).
-        pod_size: their requests or pod-seconds, shape (channels, MOST_PODS).
+        pods: failures of stable's grown-up pods, and their requests or pod-seconds, shape (2, channels, MOST_PODS).
         young: the young pods' share of the canary's size, and failures and size of stable's, by bin of age, shape
             (3, channels, `warmth.AGES`); None where no pod is young.
     """
@@ -29,13 +28,12 @@ class Batch:
     at: Floats
     seconds: Floats
     columns: Floats
-    pod_failed: Floats
-    pod_size: Floats
+    pods: Floats
     young: Floats | None = None
 
     @classmethod
     def empty(cls, channels: int) -> "Batch":
         """A look of nothing."""
         at, seconds = np.zeros((2, channels))
-        pod_failed, pod_size = np.zeros((2, channels, MOST_PODS))
-        return cls(np.zeros(channels, dtype=np.bool_), at, seconds, np.zeros((channels, 4)), pod_failed, pod_size)
+        pods = np.zeros((2, channels, MOST_PODS))
+        return cls(np.zeros(channels, dtype=np.bool_), at, seconds, np.zeros((channels, 4)), pods)

@@ -54,6 +54,7 @@ class Docket:
         log_e: log evidence against the canary, one a signal.
         log_e_good: log evidence for non-inferiority, one a signal.
         worst: position of a latency signal's edge with most evidence among its judged ones; None for other signals.
+        doubt: why the requests cannot have been shared as asked for; empty while they may.
     """
 
     policy: JudgePolicy
@@ -62,6 +63,7 @@ class Docket:
     log_e: Sequence[float]
     log_e_good: Sequence[float]
     worst: Sequence[int | None]
+    doubt: str = ""
 
 
 def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Assessment:
@@ -78,6 +80,9 @@ def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Asses
         verdict = next(word for word in LEAST_INFORMED if any(signal.verdict is word for signal in signals))
     else:
         verdict = Verdict.BAD
+    doubted = verdict is Verdict.GOOD and docket.doubt
+    if doubted:
+        verdict = Verdict.UNDECIDED
     culprits = conviction.culprits if conviction else ()
     return Assessment(
         verdict=verdict,
@@ -86,7 +91,7 @@ def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Asses
         excess_failed_requests=max([0.0, *excess]),
         evidence_at=conviction.evidence_at if conviction else None,
         signals=signals,
-        reason=wording.overall(verdict, signals, culprits),
+        reason=doubted or wording.overall(verdict, signals, culprits),
     )
 
 

@@ -5,14 +5,15 @@ Values are averaged over blocks of 15 s and put on a scale without units,
     z = log((v + s) / (m + s)),   m the mean of stable's pods now, s half of their mean so far,
 
 so that what all pods share (load, time of day) is gone and zeros do no harm. Around its level a healthy pod's z is an
-AR(1) process with Student innovations (5 degrees of freedom) whose coefficient and scale stable's pods teach. The level
-of the canary's pods is unknown: a Student prior from the levels of stable's pods, the ratio that policy tolerates, and
-lower levels. With L the likelihood of the blocks,
+AR(1) process with Student innovations (5 degrees of freedom) whose coefficient and scale stable's pods teach, each held
+against the mean of the others. The level of the canary's pods is unknown: near those of stable's pods (Student), up to
+the ratio that policy tolerates, or lower. With L the likelihood of the blocks,
 
-    E = sum over levels and faults of w L(level, fault) / sum over levels and healthy starts of w L(level, start)
+    E = sum over levels and faults of w L(level, fault) / sum over levels of w L(level)
 
-Faults are slopes and shifts from an unknown onset; a healthy start may fill a cache for some minutes. The level is
-integrated out because a level estimated from the first minutes gives ten times too many false alarms.
+Faults are slopes from any level and shifts from those near stable's, both from an unknown onset. The level is
+integrated out because a level estimated from the first minutes gives ten times too many false alarms. Pods are left out
+of it for their first two minutes, in which healthy ones fill their caches.
 """
 
 import math
@@ -25,10 +26,13 @@ from scipy.special import gammaln
 from scipy.stats import t as student
 
 from rollout.judge.batch import MOST_PODS
-from rollout.judge.onset import Floats, log_of
+from rollout.judge.onset import Floats, Indices, log_of
 
 BLOCK_SECONDS = 15.0
 """Length of a block: values within it are hardly independent."""
+
+SETTLED_SECONDS = 120.0
+"""Age from which on a pod's values count."""
 
 ENOUGH_BLOCKS = 60
 """Pairs of neighbouring blocks of stable's pods before anything is judged."""
@@ -49,10 +53,8 @@ PRIOR_SPREAD = 0.1
 """Standard deviation of z between healthy pods, worth two pods."""
 
 _DEGREES = 5.0
-_QUANTILES: Floats = (np.arange(15) + 0.5) / 15
-_LOWER: Floats = np.array([-0.2, -0.4, -0.8])
-_FILLING = (0.1, 3.0)  # a healthy start's growth of z, and the minutes in which most of it happens
-_FILLS = 0.2
+_LOWEST, _MOST_LEVELS = 1.0, 120
+_NEAR = 0.7
 _AT_START = 0.5
 
 
@@ -72,9 +74,9 @@ class Gauge:
         began: time of the canary's first judged block; minus infinity before it.
         last: time and z of the canary's last judged block.
         fixed: AR coefficient, innovation scale and s, from the first judged block on.
-        levels: nodes of the canary's level, shape (levels,).
-        weights: their prior weights, shape (levels,).
-        log_healthy: log likelihoods, shape (levels, 2): flat, and with a filling cache.
+        levels: grid of the canary's level, shape (levels,).
+        weights: prior weights of the levels, and of those near stable's alone, shape (2, levels).
+        log_healthy: log likelihoods without a fault, shape (levels,).
         log_fault: log likelihoods, shape (levels, faults, onsets).
     """
 
@@ -89,8 +91,8 @@ class Gauge:
     last: tuple[float, float] = (-math.inf, 0.0)
     fixed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     levels: Floats = field(default_factory=lambda: np.zeros(0))
-    weights: Floats = field(default_factory=lambda: np.zeros(0))
-    log_healthy: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+    weights: Floats = field(default_factory=lambda: np.zeros((2, 0)))
+    log_healthy: Floats = field(default_factory=lambda: np.zeros(0))
     log_fault: Floats = field(default_factory=lambda: np.zeros((0, SLOPES.size + SHIFTS.size, ONSETS.size)))
 
     @classmethod
@@ -136,20 +138,27 @@ class Gauge:
         """Natural logarithm of the e-process against the canary."""
         if not self.levels.size:
             return 0.0
-        prior = log_of(self.weights)[:, None, None] + _FAULT_PRIOR
-        return float(np.logaddexp.reduce((self.log_fault + prior).ravel()) - self._healthy())
+        faults = self.log_fault + self._fault_prior()[:, :, None] + _ONSET_PRIOR
+        return float(np.logaddexp.reduce(faults.ravel()) - self._healthy())
 
     def log_e_good(self) -> float:
         """Natural logarithm of the evidence against gross growth and shifts."""
         if not self.levels.size:
             return 0.0
         gross = np.concatenate([SLOPES >= GROSS_SLOPE, np.ones(SHIFTS.size, dtype=np.bool_)])
-        worst = self.log_fault[:, gross, 0] + log_of(self.weights)[:, None]
-        return float(self._healthy() - np.logaddexp.reduce(worst, axis=0).max())
+        worst = self.log_fault[:, :, 0] + self._fault_prior()
+        return float(self._healthy() - np.logaddexp.reduce(worst, axis=0)[gross].max()) - math.log(
+            SLOPES.size + SHIFTS.size
+        )
+
+    def _fault_prior(self) -> Floats:
+        """Log weights of levels and faults, shape (levels, faults)."""
+        anywhere, near = log_of(self.weights)
+        kinds = [anywhere] * SLOPES.size + [near] * SHIFTS.size
+        return np.stack(kinds, axis=1) - math.log(len(kinds))
 
     def _healthy(self) -> float:
-        prior = log_of(self.weights)[:, None] + np.log([1 - _FILLS, _FILLS])
-        return float(np.logaddexp.reduce((self.log_healthy + prior).ravel()))
+        return float(np.logaddexp.reduce(self.log_healthy + log_of(self.weights[0])))
 
     def _close(self, at: float) -> bool:
         seen = self.sums[:-1, 1] > 0
@@ -159,15 +168,17 @@ class Gauge:
         mean = float(values[seen].mean())
         if self.began == -math.inf:
             self.mean = (self.mean[0] + mean, self.mean[1] + 1)
-        scale = self.fixed[2] if self.levels.size else 0.5 * self.mean[0] / self.mean[1]
-        ratio = np.log((np.maximum(values, 0.0) + scale + 1e-12) / (mean + scale + 1e-12))
-        judged = self.sums[-1, 1] > 0 and self._bet(at, mean, scale)
-        self._learn(np.flatnonzero(seen), ratio)
+        usual = self.mean[0] / self.mean[1]
+        scale = self.fixed[2] if self.levels.size else 0.5 * usual
+        judged = bool(self.sums[-1, 1] > 0) and self._bet(at, mean, scale)
+        pods = int(seen.sum())
+        others = (mean * pods - values) / (pods - 1) if pods > 1 else np.full(values.size, usual)
+        self._learn(np.flatnonzero(seen), _relative(values, others, scale))
         return judged
 
-    def _learn(self, places: Sequence[int] | np.ndarray, ratio: Floats) -> None:
+    def _learn(self, places: Indices, relative: Floats) -> None:
         told = self.taught[places]
-        now, again = ratio[places], told[:, 0] > 0
+        now, again = relative[places], told[:, 0] > 0
         before = np.where(again, told[:, 6], 0.0)
         told[:, 3] += now * before
         told[:, 4] += np.where(again, now, 0.0)
@@ -182,7 +193,7 @@ class Gauge:
         """Take in the canary's block; whether it was judged."""
         value = float(self.sums[-1, 0] / self.sums[-1, 1])
         self.shown = (value, mean)
-        now = math.log((max(value, 0.0) + scale + 1e-12) / (mean + scale + 1e-12))
+        now = float(_relative(np.array(value), np.array(mean), scale))
         if not self.levels.size and not self._begin(at, scale):
             return False
         coefficient, spread, _ = self.fixed
@@ -191,12 +202,11 @@ class Gauge:
         width = spread * math.sqrt((1 - carried**2) / (1 - coefficient**2))
         minutes = (at - self.began) / 60
         earlier = minutes - gap * BLOCK_SECONDS / 60
-        own = self.levels[:, None]
-        healthy = now - own - _filling(minutes) - carried * (self.last[1] - own - _filling(earlier))
-        self.log_healthy = self.log_healthy + _log_density(healthy, width)
-        own = self.levels[:, None, None]
-        fault = now - own - _fault(minutes) - carried * (self.last[1] - own - _fault(earlier))
-        self.log_fault = self.log_fault + _log_density(fault, width)
+        drift = now - carried * self.last[1]
+        kept = (1 - carried) * self.levels
+        self.log_healthy = self.log_healthy + _log_density(drift - kept, width)
+        added = _fault(minutes) - carried * _fault(earlier)
+        self.log_fault = self.log_fault + _log_density(drift - kept[:, None, None] - added, width)
         self.last = (at, now)
         return True
 
@@ -211,28 +221,34 @@ class Gauge:
         lagged = products - level * (later + former) + (number - 1) * level**2
         coefficient = min(max(float(lagged.sum() / around.sum()) + 1 / float(number.mean()), 0.0), 0.995)
         variance = float(around.sum() / (number - 1).sum()) * (1 - coefficient**2)
-        spread = math.sqrt(max(variance * (_DEGREES - 2) / _DEGREES, 1e-8))
         pods = number.size
+        if pods == 1:  # it was held against itself, the canary is held against it: twice the chance
+            variance *= 2
+        spread = math.sqrt(max(variance * (_DEGREES - 2) / _DEGREES, 1e-8))
         between = float(np.var(level, ddof=1)) if pods > 1 else 0.0
-        tau = math.sqrt(((pods - 1) * between + 2 * PRIOR_SPREAD**2) / (pods + 1))
-        near = float(level.mean()) + tau * math.sqrt(1 + 1 / pods) * student.ppf(_QUANTILES, pods + 1)
+        tau = math.sqrt(((pods - 1) * between + 2 * PRIOR_SPREAD**2) / (pods + 1)) * math.sqrt(1 + 1 / pods)
         more = math.log((self.tolerance + 0.5) / 1.5)
-        self.levels = np.concatenate([near, near[7] + more * np.array([0.5, 1.0]), near[7] + _LOWER])
-        self.weights = np.concatenate([np.full(15, 0.85 / 15), np.full(5, 0.03)])
-        self.log_healthy = np.zeros((self.levels.size, 2))
+        known = math.sqrt(variance) * min(1 / math.sqrt(1 - coefficient**2), 0.1 / (1 - coefficient))
+        step = max(known, (_LOWEST + more + 6 * tau) / _MOST_LEVELS)
+        self.levels = np.arange(-_LOWEST, more + 6 * tau, step)
+        near = student.pdf(self.levels / tau, pods + 1)
+        tolerated = ((self.levels >= 0) & (self.levels <= more + step)).astype(float)
+        lower = (self.levels < 0).astype(float)
+        near, tolerated, lower = (each / max(each.sum(), 1e-300) for each in (near, tolerated, lower))
+        self.weights = np.stack([_NEAR * near + (1 - _NEAR) / 2 * (tolerated + lower), near])
+        self.log_healthy = np.zeros(self.levels.size)
         self.log_fault = np.zeros((self.levels.size, SLOPES.size + SHIFTS.size, ONSETS.size))
         self.fixed, self.began = (coefficient, spread, scale), at
         return True
 
 
 _ONSET_WEIGHTS: Floats = np.array([_AT_START, *[(1 - _AT_START) / (ONSETS.size - 1)] * (ONSETS.size - 1)])
-_FAULT_PRIOR: Floats = np.log(_ONSET_WEIGHTS)[None, :] - math.log(SLOPES.size + SHIFTS.size)
+_ONSET_PRIOR: Floats = np.log(_ONSET_WEIGHTS)
 
 
-def _filling(minutes: float) -> Floats:
-    """What healthy starts have added to z by now: nothing, or a cache's share; shape (2,)."""
-    rise, pace = _FILLING
-    return np.array([0.0, rise * (1 - math.exp(-max(minutes, 0.0) / pace))])
+def _relative(values: Floats, reference: Floats, scale: float) -> Floats:
+    """The z of values against a reference."""
+    return np.log((np.maximum(values, 0.0) + scale + 1e-12) / (np.maximum(reference, 0.0) + scale + 1e-12))
 
 
 def _fault(minutes: float) -> Floats:

@@ -89,8 +89,8 @@ class NoiseBank:
         """
         first = batch.looked & np.isinf(self.block_began)
         self.block_began = np.where(first, batch.at - batch.seconds, self.block_began)
-        self.block_failed += batch.pod_failed
-        self.block_size += batch.pod_size
+        self.block_failed += batch.pods[0]
+        self.block_size += batch.pods[1]
         closing = np.flatnonzero(batch.looked & (batch.at - self.block_began >= BLOCK_SECONDS * 0.99))
         if closing.size:
             self._close(closing)

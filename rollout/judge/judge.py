@@ -15,9 +15,11 @@ from rollout.judge.batch import Batch
 from rollout.judge.combination import RunUp, combined, e_bh
 from rollout.judge.conclusion import Conviction, Docket, conclude
 from rollout.judge.evidence import Evidence
+from rollout.judge.gauges import SETTLED_SECONDS
 from rollout.judge.guards import guard_reason
 from rollout.judge.ledger import Ledger
-from rollout.judge.policy import JudgePolicy, SignalKind
+from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind
+from rollout.judge.shares import Shares
 from rollout.judge.tally import fill, read, slower_than_edges
 from rollout.judge.verdicts import Assessment
 from rollout.looks import Arm, SignalLook, SourceStatus
@@ -35,8 +37,11 @@ class Judge:
         self._books = [Ledger() for _ in policy.signals]
         self._evidence = Evidence(policy)
         self._run_up = RunUp()
+        self._shares = Shares()
         self._conviction: Conviction | None = None
         self._log_e = [0.0] * len(policy.signals)
+        asked = [index for index, signal in enumerate(policy.signals) if signal.kind in REQUEST_KINDS]
+        self._sharing = asked[0] if asked else -1
 
     @property
     def convicted_at(self) -> float | None:
@@ -52,11 +57,15 @@ class Judge:
         for batch in _rounds(self._news(map(_stable_only, looks))):
             self._take_in(batch)
 
-    def begin_step(self) -> None:
-        """Say that a new step begins: its traffic share must be certified anew, and its crashes are counted from 0.
+    def begin_step(self, share: float = 0.0) -> None:
+        """Say that a new step begins: it must be certified anew, and its crashes are counted from 0.
 
         Evidence against the canary goes on through all steps.
+
+        Args:
+            share: the canary's share of the requests from now on, 0 to 1; 0 when that is not to be checked.
         """
+        self._shares = Shares(share)
         self._evidence.sums.step[:] = 0.0
         self._evidence.proof.begin_step()
 
@@ -73,12 +82,20 @@ class Judge:
         for batch in _rounds(self._news(looks)):
             self._take_in(batch)
         evidence = self._evidence
-        docket = Docket(self._policy, self._books, evidence, self._log_e, evidence.log_e_good(), evidence.worst_edges())
+        docket = Docket(
+            policy=self._policy,
+            books=self._books,
+            evidence=evidence,
+            log_e=self._log_e,
+            log_e_good=evidence.log_e_good(),
+            worst=evidence.worst_edges(),
+            doubt=self._shares.doubt(),
+        )
         return conclude(docket, now, self._conviction)
 
     def save(self) -> bytes:
         """The judge's sums, compact and versioned."""
-        return memory.save(self._policy, self._books, self._evidence, self._run_up, self._conviction)
+        return memory.save(self._policy, self._books, self._evidence, self._run_up, self._shares, self._conviction)
 
     @classmethod
     def restore(cls, policy: JudgePolicy, blob: bytes) -> "Judge":
@@ -88,8 +105,8 @@ class Judge:
             StateError: the bytes are damaged or of another version.
         """
         judge = cls(policy)
-        books, judge._run_up, judge._conviction = memory.restore(policy, judge._evidence, blob)
-        judge._books = books
+        kept = memory.restore(policy, judge._evidence, blob)
+        judge._books, judge._run_up, judge._shares, judge._conviction = kept
         judge._log_e = judge._evidence.log_e()
         return judge
 
@@ -123,11 +140,12 @@ class Judge:
         book.seen_at, book.status = look.at, look.status
         if look.status is not SourceStatus.OK:
             return False
-        told = {pod: (each.arm, each.gauges[name]) for pod, each in look.pods.items() if name in each.gauges}
-        canary = [value for arm, value in told.values() if arm is Arm.CANARY]
-        if canary:
+        told = {pod: each for pod, each in look.pods.items() if name in each.gauges}
+        if any(each.arm is Arm.CANARY for each in told.values()):
             book.started, book.busy_at = True, look.at
-        stable = {pod: value for pod, (arm, value) in told.items() if arm is Arm.STABLE}
+        settled = {pod: each for pod, each in told.items() if each.age_seconds >= SETTLED_SECONDS}
+        canary = [each.gauges[name] for each in settled.values() if each.arm is Arm.CANARY]
+        stable = {pod: each.gauges[name] for pod, each in settled.items() if each.arm is Arm.STABLE}
         return self._evidence.gauges[index].see(look.at, canary, stable)
 
     def _open(self, batch: Batch, index: int, look: SignalLook) -> bool:
@@ -143,6 +161,9 @@ class Judge:
         batch.at[used], batch.seconds[used] = look.at, book.seconds_since(look.at, reading.seconds)
         fill(batch, used, reading, book.pods)
         book.note(reading, look.at)
+        if index == self._sharing:
+            self._shares.canary += reading.requests[0]
+            self._shares.stable += reading.requests[1]
         return book.started
 
     def _choose_edges(self, index: int, look: SignalLook) -> None:

@@ -9,6 +9,7 @@ from rollout.judge.conclusion import Conviction
 from rollout.judge.evidence import Evidence
 from rollout.judge.ledger import Ledger
 from rollout.judge.policy import JudgePolicy
+from rollout.judge.shares import Shares
 from rollout.judge.state import StateError, decode, encode
 from rollout.judge.tally import Pods
 from rollout.looks import SourceStatus
@@ -19,6 +20,7 @@ def save(
     books: Sequence[Ledger],
     evidence: Evidence,
     run_up: RunUp,
+    shares: Shares,
     conviction: Conviction | None,
 ) -> bytes:
     """Bytes of everything the judge has summed."""
@@ -27,12 +29,19 @@ def save(
         for index, (signal, book) in enumerate(zip(policy.signals, books, strict=True))
     }
     return encode(
-        {"signals": signals, "run_up": asdict(run_up), "conviction": asdict(conviction) if conviction else None}
+        {
+            "signals": signals,
+            "run_up": asdict(run_up),
+            "shares": asdict(shares),
+            "conviction": asdict(conviction) if conviction else None,
+        }
     )
 
 
-def restore(policy: JudgePolicy, evidence: Evidence, blob: bytes) -> tuple[list[Ledger], RunUp, Conviction | None]:
-    """Fill the evidence in place; give back ledgers, run-up and conviction.
+def restore(
+    policy: JudgePolicy, evidence: Evidence, blob: bytes
+) -> tuple[list[Ledger], RunUp, Shares, Conviction | None]:
+    """Fill the evidence in place; give back ledgers, run-up, shares and conviction.
 
     Raises:
         StateError: the bytes are damaged, of another version, or lack something.
@@ -44,7 +53,7 @@ def restore(policy: JudgePolicy, evidence: Evidence, blob: bytes) -> tuple[list[
             saved = state["signals"].get(signal.name)
             if saved is not None and saved["kind"] == str(signal.kind):
                 evidence.load(index, saved["evidence"])
-        return books, RunUp(**state["run_up"]), _conviction(state["conviction"])
+        return books, RunUp(**state["run_up"]), Shares(**state["shares"]), _conviction(state["conviction"])
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(f"the judge's state lacks what this version needs ({error!r}): start a fresh judge") from error
 

@@ -77,7 +77,9 @@ class RatioBank:
         """Make the bank follow its nodes, after they were changed in some rows; not once these have been bet with."""
         nodes = self.nodes[rows]
         shifted = nodes[:, :, None] + self._steps
-        self._tilt[rows] = np.concatenate([nodes, shifted.reshape(nodes.shape[0], -1)], axis=1)
+        self._tilt[rows] = np.concatenate(
+            [nodes, shifted.reshape(len(nodes), nodes.shape[1] * self._steps.size)], axis=1
+        )
         self._powers[rows] = powers_of(self._tilt[rows])
 
     def bet(self, counts: Counts, tolerance: Floats, seconds: Floats, young: Bools) -> None:

@@ -9,7 +9,7 @@ The first line is a header, every further one a look:
 Counts are increments since the look before. "history" looks teach, "release" looks are judged. Optional in the header:
 "analysis", as in the GrayRelease. Optional in a pod: "crashes" and "exposure_seconds" (else the time since the look
 before). Optional in a look: "signal", when it is one signal's and not all signals', with "edges_seconds" where its
-buckets are not the header's; and "step", the number of the step that begins with it.
+buckets are not the header's; and "step", the number of the step that begins with it, with its "share" of the requests.
 """
 
 import json
@@ -40,6 +40,7 @@ class RecordedLook:
         signal: the signal it is of; empty when it is of all.
         edges_seconds: upper edges of its latency buckets; empty when they are the header's.
         step: number of the step that begins with it; 0 when none does.
+        share: the canary's share from then on; 0 when it is not told.
     """
 
     at: float
@@ -48,6 +49,7 @@ class RecordedLook:
     signal: str = ""
     edges_seconds: tuple[float, ...] = ()
     step: int = 0
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ def header_line(
 def look_line(look: RecordedLook) -> str:
     """A look as a line, without a line end; what is empty is left out."""
     told: dict[str, Any] = {"t": look.at, "phase": look.phase}
-    rest = {"signal": look.signal, "edges_seconds": list(look.edges_seconds), "step": look.step}
+    rest: dict[str, Any] = {"signal": look.signal, "edges_seconds": list(look.edges_seconds)}
+    rest |= {"step": look.step, "share": look.share}
     told |= {key: value for key, value in rest.items() if value}
     told["pods"] = {name: _plain(pod) for name, pod in look.pods.items()}
     return json.dumps(told, separators=(",", ":"))
@@ -139,10 +142,11 @@ def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[Rec
             pods = {name: _pod(pod, seconds) for name, pod in told["pods"].items()}
             edges = tuple(float(edge) for edge in told.get("edges_seconds", ()))
             phase, step = _phase(told.get("phase", "release")), int(told.get("step", 0))
+            share = float(told.get("share", 0.0))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RecordingError(f"line {number}: {error!r} in a look; it needs t, phase and pods") from error
         before[signal] = at
-        yield RecordedLook(at, phase, pods, signal, edges, step)
+        yield RecordedLook(at, phase, pods, signal, edges, step, share)
 
 
 def _phase(value: object) -> Phase:

@@ -87,7 +87,7 @@ def replay(recording: Recording, policy: JudgePolicy | None = None, *, alpha: fl
             judge.learn(seen)
             continue
         if look.step:
-            judge.begin_step()
+            judge.begin_step(look.share)
         if not look.pods and look.step:
             continue
         later = judge.look(look.at, seen)

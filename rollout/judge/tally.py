@@ -13,27 +13,26 @@ from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
 from rollout.looks import Arm, PodLook, SignalLook
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
     """What each pod of a signal's look did, the canary's pods first.
 
     Attributes:
         names: of the pods.
         canaries: how many of them are the canary's.
-        failed: failures, or slow requests at each judged edge, shape (pods, rows).
-        size: requests or pod-seconds, 0 at an edge the source has lost, shape (pods, rows).
-        ages: seconds since each pod became ready, at the middle of the look, shape (pods,).
+        counts: failures (or slow requests at each judged edge) and sizes (requests or pod-seconds, 0 at an edge the
+            source has lost), shape (2, rows, pods).
+        ages: seconds since each pod became ready, at the middle of the look.
         whole: requests or pod-seconds, whatever the edges, of canary and stable.
         requests: requests of canary and stable, whatever the kind.
         told: requests of the canary that its pods told, counted or not.
         seconds: longest exposure of any pod.
     """
 
-    names: tuple[str, ...]
+    names: list[str]
     canaries: int
-    failed: Floats
-    size: Floats
-    ages: Floats
+    counts: Floats
+    ages: list[float]
     whole: tuple[float, float]
     requests: tuple[int, int]
     told: int
@@ -68,21 +67,22 @@ def read(kind: SignalKind, look: SignalLook, judged: tuple[float, ...]) -> Readi
         look: the look.
         judged: judged edges in seconds; latency only.
     """
-    pods = [(name, pod) for arm in (Arm.CANARY, Arm.STABLE) for name, pod in look.pods.items() if pod.arm is arm]
-    found = [pod for _, pod in pods]
-    first = sum(pod.arm is Arm.CANARY for pod in found)
-    failed, size, whole = _READERS[kind](found, judged, look.edges_seconds)
-    requests = whole if kind in REQUEST_KINDS else [pod.requests for pod in found]
+    canary = [name for name, pod in look.pods.items() if pod.arm is Arm.CANARY]
+    names = canary + [name for name, pod in look.pods.items() if pod.arm is not Arm.CANARY]
+    pods = [look.pods[name] for name in names]
+    first = len(canary)
+    counts, whole = _READERS[kind](pods, judged, look.edges_seconds)
+    told = [max(pod.requests, 0) for pod in pods]
+    requests = whole if kind in REQUEST_KINDS else told
     return Reading(
-        names=tuple(name for name, _ in pods),
+        names=names,
         canaries=first,
-        failed=failed,
-        size=size,
-        ages=np.array([pod.age_seconds - pod.exposure_seconds / 2 for pod in found]),
+        counts=counts,
+        ages=[pod.age_seconds - pod.exposure_seconds / 2 for pod in pods],
         whole=(float(sum(whole[:first])), float(sum(whole[first:]))),
         requests=(int(sum(requests[:first])), int(sum(requests[first:]))),
-        told=sum(max(pod.requests, 0) for pod in found[:first]),
-        seconds=max((pod.exposure_seconds for pod in found), default=0.0),
+        told=sum(told[:first]),
+        seconds=max([pod.exposure_seconds for pod in pods], default=0.0),
     )
 
 
@@ -95,69 +95,59 @@ def slower_than_edges(look: SignalLook) -> Floats:
 
 def fill(batch: Batch, used: slice, reading: Reading, pods: Pods) -> None:
     """Put what was read into a signal's channels; `at` and `seconds` are left to the caller."""
-    failed, size, first = reading.failed, reading.size, reading.canaries
+    counts, first = reading.counts, reading.canaries
     batch.looked[used] = True
-    columns = batch.columns[used]
-    columns[:, 0], columns[:, 1] = failed[:first].sum(axis=0), size[:first].sum(axis=0)
-    columns[:, 2], columns[:, 3] = failed[first:].sum(axis=0), size[first:].sum(axis=0)
-    if reading.ages.size and reading.ages.min() < YOUNG_SECONDS:
+    batch.columns[used, :2] = counts[:, :, :first].sum(axis=2).T
+    batch.columns[used, 2:] = counts[:, :, first:].sum(axis=2).T
+    if min(reading.ages, default=YOUNG_SECONDS) < YOUNG_SECONDS:
         _fill_young(batch, used, reading)
     grown = [at for at in range(first, len(reading.names)) if reading.ages[at] >= YOUNG_SECONDS]
     here, places = pods.place(reading.names, grown)
-    batch.pod_failed[used, places] = failed[here].T
-    batch.pod_size[used, places] = size[here].T
+    batch.pods[:, used, places] = counts[:, :, here]
 
 
 def _fill_young(batch: Batch, used: slice, reading: Reading) -> None:
     if batch.young is None:
         batch.young = np.zeros((3, batch.at.size, AGES))
     total = np.maximum(batch.columns[used, 1], 1e-300)
-    for position, age in enumerate(age_bins(reading.ages)):
+    for position, age in enumerate(age_bins(np.array(reading.ages))):
         if age == AGES:
             continue
-        failed, size = reading.failed[position], reading.size[position]
         if position < reading.canaries:
-            batch.young[0, used, age] += size / total
+            batch.young[0, used, age] += reading.counts[1, :, position] / total
         else:
-            batch.young[1, used, age] += failed
-            batch.young[2, used, age] += size
+            batch.young[1:, used, age] += reading.counts[:, :, position]
 
 
-_Read = tuple[Floats, Floats, Sequence[float]]
+_Read = tuple[Floats, Sequence[float]]
 
 
 def _errors(pods: Sequence[PodLook], _judged: tuple[float, ...], _edges: tuple[float, ...]) -> _Read:
     failed = _events_of(pods)
-    size = [float(max(pod.requests, events)) for pod, events in zip(pods, failed, strict=True)]
-    return _column(failed), _column(size), size
+    return _counted(failed, [max(pod.requests, events) for pod, events in zip(pods, failed, strict=True)])
 
 
 def _crashes(pods: Sequence[PodLook], _judged: tuple[float, ...], _edges: tuple[float, ...]) -> _Read:
-    return _exposed([max(pod.crashes, 0) for pod in pods], pods)
+    return _counted([max(pod.crashes, 0) for pod in pods], [max(pod.exposure_seconds, 0.0) for pod in pods])
 
 
 def _events(pods: Sequence[PodLook], _judged: tuple[float, ...], _edges: tuple[float, ...]) -> _Read:
-    return _exposed(_events_of(pods), pods)
+    return _counted(_events_of(pods), [max(pod.exposure_seconds, 0.0) for pod in pods])
 
 
-def _exposed(events: Sequence[int], pods: Sequence[PodLook]) -> _Read:
-    size = [max(pod.exposure_seconds, 0.0) for pod in pods]
-    return _column(events), _column(size), size
+def _counted(failed: Sequence[float], size: Sequence[float]) -> _Read:
+    return np.array([failed, size], dtype=np.float64)[:, None, :], size
 
 
 def _events_of(pods: Sequence[PodLook]) -> list[int]:
-    return [sum(max(count, 0) for count in pod.errors.values()) if pod.errors else 0 for pod in pods]
-
-
-def _column(values: Sequence[float]) -> Floats:
-    return np.array(values, dtype=np.float64).reshape(-1, 1)
+    return [sum([max(count, 0) for count in pod.errors.values()]) if pod.errors else 0 for pod in pods]
 
 
 def _latency(pods: Sequence[PodLook], judged: tuple[float, ...], edges: tuple[float, ...]) -> _Read:
     above, there = _above(judged, edges)
     counts = _buckets(pods, len(edges) + 1)
     size = counts.sum(axis=1)
-    return counts @ above, size[:, None] * there, size.tolist()
+    return np.stack([(counts @ above).T, there[:, None] * size]), size.tolist()
 
 
 def _buckets(pods: Sequence[PodLook], width: int) -> Floats:

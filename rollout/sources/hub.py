@@ -16,13 +16,13 @@ from weakref import WeakKeyDictionary
 
 from rollout.sources.exposition import Sample
 from rollout.sources.fetch import FetchError
+from rollout.sources.tally import BIRTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rollout.sources.ask import Ask
 
-BIRTH = "process_start_time_seconds"
 _FRESH_SCRAPES = 3
 _REST = 5.0
 _FIRST_WINDOW, _LEAST_WINDOW, _MOST_WINDOW = 60.0, 2.0, 300.0

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from rollout.looks import Arm, SourceStatus
 from rollout.sources.exposition import declares, samples
 from rollout.sources.gather import Gather, Target
-from rollout.sources.increments import Reading
 from rollout.sources.outage import Outage
-from rollout.sources.tally import Tally, counts_of, family_of, series_of
+from rollout.sources.tally import BIRTH, Seen, Tally, birth_of, family_of, series_of, shows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +17,7 @@ if TYPE_CHECKING:
     from rollout.sources.fetch import Fetch
     from rollout.sources.gather import Harvest, Page
     from rollout.sources.roster import PodInfo, Roster
-    from rollout.sources.tally import Key
     from rollout.spec import Signal
-
-_BIRTH = "process_start_time_seconds"
 
 
 class PodsSource:
@@ -51,7 +47,7 @@ class _PodsSignal:
     def __init__(self, signal: Signal) -> None:
         self._signal = signal
         self._tally = Tally(signal)
-        self._names = (series_of(signal), _BIRTH)
+        self._names = (series_of(signal), BIRTH)
         self._declared: dict[str, bool] = {}
 
     def targets(self, roster: Roster) -> dict[str, Target]:
@@ -67,18 +63,16 @@ class _PodsSignal:
         """The look, and why there is nothing to see (empty where there is)."""
         targets = self.targets(roster)
         pages = {pod: harvest.pages[target] for pod, target in targets.items() if target in harvest.pages}
-        readings = {pod: self._read(pod, page) for pod, page in pages.items()}
+        seen = {pod: self._read(pod, page) for pod, page in pages.items()}
         self._declared = {pod.name: self._declared[pod.name] for pod in roster.pods if pod.name in self._declared}
         failed = {pod: harvest.failed[target] for pod, target in targets.items() if target in harvest.failed}
         status, reason = self._status(roster, targets, failed)
-        return self._tally.look(roster, readings, status, now), reason
+        return self._tally.look(roster, seen, status, now), reason
 
-    def _read(self, pod: str, page: Page) -> Reading[Key]:
+    def _read(self, pod: str, page: Page) -> Seen:
         found = samples(page.text, self._names)
-        counts = counts_of(self._signal, found)
-        self._declared[pod] = bool(counts) or declares(page.text, family_of(self._signal))
-        born = max((sample.value for sample in found if sample.name == _BIRTH), default=0.0)
-        return Reading(page.at, counts, born)
+        self._declared[pod] = shows(self._signal, found) or declares(page.text, family_of(self._signal))
+        return Seen(page.at, found, birth_of(found))
 
     def _status(
         self, roster: Roster, targets: Mapping[str, Target], failed: Mapping[str, str]

@@ -6,19 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rollout.looks import Arm, SourceStatus
-from rollout.sources.hub import BIRTH
-from rollout.sources.increments import Reading
 from rollout.sources.outage import Outage
 from rollout.sources.pace import Pace
-from rollout.sources.tally import Tally, counts_of, series_of
+from rollout.sources.tally import Seen, Tally, birth_of, series_of, shows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rollout.looks import SignalLook
     from rollout.sources.hub import Answer, PrometheusHub, Scrape
     from rollout.sources.roster import Roster
-    from rollout.sources.tally import Key
     from rollout.spec import Signal
 
 LONGEST_SECONDS = 1.0
@@ -69,22 +66,17 @@ class PrometheusSource:
 
     @staticmethod
     def _look(tally: Tally, roster: Roster, answer: Answer, scrapes: Mapping[str, Scrape], now: float) -> SignalLook:
-        readings = {pod: _reading(tally.signal, scrape) for pod, scrape in scrapes.items()}
-        return tally.look(roster, readings, _status(roster, answer, readings), now)
+        seen = {pod: Seen(scrape.at, scrape.samples, birth_of(scrape.samples)) for pod, scrape in scrapes.items()}
+        showing = {pod for pod, scrape in scrapes.items() if shows(tally.signal, scrape.samples)}
+        return tally.look(roster, seen, _status(roster, answer, showing), now)
 
 
-def _reading(signal: Signal, scrape: Scrape) -> Reading[Key]:
-    born = max((sample.value for sample in scrape.samples if sample.name == BIRTH), default=0.0)
-    return Reading(scrape.at, counts_of(signal, scrape.samples), born)
-
-
-def _status(roster: Roster, answer: Answer, readings: Mapping[str, Reading[Key]]) -> SourceStatus:
+def _status(roster: Roster, answer: Answer, showing: Collection[str]) -> SourceStatus:
     """Data means that each arm with ready pods has at least one whose newest scrapes show the series."""
     if answer.problem:
         return SourceStatus.SOURCE_DOWN
     ready = [pod for pod in roster.pods if pod.ready]
-    shown = {pod for pod, reading in readings.items() if reading.counts}
     arms = [[pod.name for pod in ready if pod.arm is arm] for arm in Arm]
-    if ready and all(shown & set(pods) for pods in arms if pods):
+    if ready and all(any(pod in showing for pod in pods) for pods in arms if pods):
         return SourceStatus.OK
     return SourceStatus.NO_DATA

@@ -1,28 +1,32 @@
 """From the counters of pods to the look of one signal, wherever the counters were read.
 
-The pods' own pages and Prometheus show the same two shapes: a counter by status code, and a histogram. What is made of
-them is made here, once.
+The pods' own pages and Prometheus show the same shapes: a counter (by status code, where requests are counted), a
+histogram, a gauge. What is made of them is made here, once.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rollout.looks import PodLook, SignalLook, SourceStatus
-from rollout.sources.increments import Increments
+from rollout.sources.increments import Increments, Reading
 from rollout.spec import SignalKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rollout.sources.exposition import Sample
-    from rollout.sources.increments import Increment, Reading
+    from rollout.sources.increments import Increment
     from rollout.sources.roster import PodInfo, Roster
     from rollout.spec import Signal
 
 Key: TypeAlias = str | float
 """A status code, or the upper edge of a bucket in seconds."""
+BIRTH = "process_start_time_seconds"
+"""The series that says since when a pod's process counts."""
+
 _DEFAULTS = {SignalKind.ERRORS: "http_requests_total", SignalKind.LATENCY: "http_request_duration_seconds"}
 
 
@@ -34,6 +38,36 @@ def family_of(signal: Signal) -> str:
 def series_of(signal: Signal) -> str:
     """The name its samples carry: a histogram's are those of its buckets."""
     return family_of(signal) + ("_bucket" if signal.kind is SignalKind.LATENCY else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one pod showed at one moment.
+
+    Attributes:
+        at: when; seconds since the epoch.
+        samples: everything it showed of what was asked for.
+        born: start time of its process; 0 where it is not known.
+    """
+
+    at: float
+    samples: Sequence[Sample]
+    born: float = 0.0
+
+
+def shows(signal: Signal, samples: Iterable[Sample]) -> bool:
+    """Whether a signal's series are among the samples."""
+    return bool(counts_of(signal, samples)) if signal.kind is not SignalKind.GAUGE else bool(_values(signal, samples))
+
+
+def birth_of(samples: Iterable[Sample]) -> float:
+    """When the pod's process began; 0 where it does not say."""
+    return max((sample.value for sample in samples if sample.name == BIRTH), default=0.0)
+
+
+def _values(signal: Signal, samples: Iterable[Sample]) -> list[float]:
+    name = series_of(signal)
+    return [sample.value for sample in samples if sample.name == name and math.isfinite(sample.value)]
 
 
 def counts_of(signal: Signal, samples: Iterable[Sample]) -> dict[Key, int]:
@@ -83,25 +117,33 @@ class Tally:
         self._increments: Increments[Key] = Increments()
         self._buckets: dict[str, frozenset[Key]] = {}
 
-    def look(
-        self, roster: Roster, readings: Mapping[str, Reading[Key]], status: SourceStatus, now: float
-    ) -> SignalLook:
-        """The look at ``now`` from what was read of each pod (by name).
+    def look(self, roster: Roster, seen: Mapping[str, Seen], status: SourceStatus, now: float) -> SignalLook:
+        """The look at ``now`` from what each pod (by name) showed.
 
         While ``status`` is not OK nothing is taken from the counters, so that the next good look covers the time of
         both arms alike.
         """
+        if self.signal.kind is SignalKind.GAUGE:
+            return self._gauge(roster, seen, status, now)
+        readings = {pod: Reading(it.at, counts_of(self.signal, it.samples), it.born) for pod, it in seen.items()}
         edges = self._edges(roster, readings)
         if self.signal.kind is SignalKind.LATENCY and self._buckets and not edges:
             status = SourceStatus.NO_DATA if status is SourceStatus.OK else status
         looks: dict[str, PodLook] = {}
         for pod in roster.pods:
             if reading := readings.get(pod.name):
-                seen = self._take(pod, reading, status)
-                if seen is not None:
-                    looks[pod.name] = self._pod_look(pod, seen, edges, now)
+                found = self._take(pod, reading, status)
+                if found is not None:
+                    looks[pod.name] = self._pod_look(pod, found, edges, now)
         self._increments.forget(now)
         return SignalLook(self.signal.name, now, status, looks, edges)
+
+    def _gauge(self, roster: Roster, seen: Mapping[str, Seen], status: SourceStatus, now: float) -> SignalLook:
+        looks: dict[str, PodLook] = {}
+        for pod in roster.pods if status is SourceStatus.OK else ():
+            if pod.name in seen and (values := _values(self.signal, seen[pod.name].samples)):
+                looks[pod.name] = PodLook(pod.arm, pod.age(now), 0.0, gauges={self.signal.name: sum(values)})
+        return SignalLook(self.signal.name, now, status, looks)
 
     def _take(self, pod: PodInfo, reading: Reading[Key], status: SourceStatus) -> Increment[Key] | None:
         subject = f"{pod.name} {pod.uid}"
@@ -121,5 +163,7 @@ class Tally:
         if self.signal.kind is SignalKind.LATENCY:
             counts = bucket_counts(seen.counts, edges)
             return PodLook(pod.arm, pod.age(now), seen.seconds, latency_counts=counts)
+        if self.signal.kind is SignalKind.EVENTS:
+            return PodLook(pod.arm, pod.age(now), seen.seconds, errors={"events": sum(seen.counts.values())})
         errors = {str(code): count for code, count in seen.counts.items() if str(code).startswith("5")}
         return PodLook(pod.arm, pod.age(now), seen.seconds, requests=sum(seen.counts.values()), errors=errors)

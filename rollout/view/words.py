@@ -24,9 +24,11 @@ def percent(value: float | None) -> str:
 
 
 def rate(value: float | None) -> str:
-    """A share of requests, 0 to 1, in percent with digits where they matter."""
+    """A share of requests, 0 to 1, in percent with digits where they matter; above 1 it is the value of a gauge."""
     if value is None:
         return ABSENT
+    if value > 1:
+        return number(value)
     return f"{value:.2%}" if value < 0.1 else f"{value:.0%}"  # noqa: PLR2004 - two digits are enough above
 
 

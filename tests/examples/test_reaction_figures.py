@@ -1,10 +1,12 @@
 """The arithmetic of the reaction benchmark, and the moments it is fed with."""
 
+import json
+
 import pytest
 from load.answers import Answer
 from trial.moments import moments_of, slower_than
 
-from bench.reaction_figures import STAGES, WHOLE, Run, Scenario, bar, epoch, figures, markdown, spread
+from bench.reaction_figures import STAGES, WHOLE, Run, Scenario, bar, epoch, figures, markdown, scenario_of, spread
 
 
 def answer(done: float, status: int = 200, version: str = "v2", took: float = 0.01) -> Answer:
@@ -100,3 +102,8 @@ def test_figures_are_json():
 )
 def test_times_of_the_record(text, seconds):
     assert epoch(text) == seconds
+
+
+def test_figures_can_be_read_back():
+    measured = Scenario("errors", "direct", [run(), run(200.0, last_canary=None)], ["run 3: never"])
+    assert scenario_of(json.loads(json.dumps(figures(measured)))) == measured

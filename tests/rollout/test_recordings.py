@@ -38,7 +38,7 @@ def told(recorder: Recorder, owner: Any = None) -> str:
 def test_everything_that_was_shown_comes_back():
     recorder = Recorder(samples.spec())
     recorder.note("history", [look(1.0), look(1.5, signal="latency")])
-    recorder.step(2.0, 2)
+    recorder.step(2.0, 2, 0.2)
     recorder.note("release", [look(2.5), look(2.6, status=SourceStatus.SOURCE_DOWN), look(2.7, signal="crashes")])
     found = parse(told(recorder).splitlines())
     assert [(each.at, each.phase, each.signal, each.step) for each in found.looks] == [

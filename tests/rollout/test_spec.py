@@ -59,6 +59,13 @@ def test_a_source_must_be_able_to_read_the_kind():
     assert Signal.model_validate(signal(kind="crashes", source="kubernetes")).kind == "crashes"
 
 
+@pytest.mark.parametrize("kind", ["events", "gauge"])
+def test_any_counter_or_gauge_is_named(kind: str):
+    told = refused(analysis={"signals": [signal(kind=kind, source="pods")]})
+    assert f"signal errors: kind {kind} has no usual metric; name one, for example metric: x_total" in told
+    assert Signal.model_validate(signal(kind=kind, source="pods", metric="lag")).metric == "lag"
+
+
 def test_sources_need_their_addresses():
     assert "source gateway needs sources.gateway" in refused(analysis={"signals": [signal(source="gateway")]})
     assert "source prometheus needs sources.prometheus" in refused(analysis={"signals": [signal(source="prometheus")]})

@@ -24,7 +24,7 @@ from rollout.status import Phase, Status
 from tests.fakes.apiserver import ApiServer, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from kube.cluster import Cluster
     from rollout.engine.world import World
@@ -111,6 +111,7 @@ class Plant:
     callers: Callers
     broken: dict[str, Object] = field(default_factory=dict)
     accept: bool = True
+    history: Callable[[str, Spec, str], Awaitable[Sequence[SignalLook]] | None] | None = None
     identity: str = "one"
 
     # ------------------------------------------------------------------ what the engine is given
@@ -123,7 +124,8 @@ class Plant:
                     cluster, routes, name=meta["name"], namespace="shop", uid=meta["uid"], spec_of=spec_of
                 )
 
-            return Parts(cluster, world, identity or self.identity, driver, lambda _namespace, _spec: [self.callers])
+            sources = lambda _namespace, _spec: [self.callers]  # noqa: E731 - as short as it can be said
+            return Parts(cluster, world, identity or self.identity, driver, sources, self.history)
 
         return Controller(cluster, ["shop"], parts=parts)
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from copy import deepcopy
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,10 +11,10 @@ import pytest
 from rollout.engine import metrics
 from rollout.judge.recording import parse
 from rollout.judge.replay import replay
-from rollout.looks import SourceStatus
+from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from rollout.policy import judge_policy_of
 from rollout.recordings import config_map_name, lines_in
-from rollout.spec import COMMAND_ANNOTATION, Analysis
+from rollout.spec import COMMAND_ANNOTATION, Analysis, Spec
 from rollout.status import Outcome, Phase
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
@@ -99,6 +101,32 @@ async def test_what_the_judge_was_shown_is_kept_and_judged_again_the_same(it: Pl
     assert {look.phase for look in recording.looks} == {"history", "release"}
     healthy = parse(kept(it, config_map_name("checkout", good.id)).splitlines())
     assert [look.step for look in healthy.looks if look.step] == [1, 2]
+
+
+async def test_what_stable_did_before_is_learned_before_the_canary_is_looked_at(it: Plant) -> None:
+    async def hour(_namespace: str, _spec: Spec, stable: str) -> list[SignalLook]:
+        now, pods = time.time(), {f"{stable}-{each}": PodLook(Arm.STABLE, 900.0, 15.0, 300) for each in "ab"}
+        return [SignalLook("errors", now - 3600 + 15 * at, SourceStatus.OK, pods) for at in range(239)]
+
+    async with it.engine():
+        await first(it)
+        it.history = hour
+    async with it.engine("two"):
+        it.declare("shop:v2", record=True)
+        await it.served("shop:v2")
+        assert it.status.last is not None
+        name = config_map_name("checkout", it.status.last.id)
+    looks = parse(kept(it, name).splitlines()).looks
+    assert [look.phase for look in looks[:239]] == ["history"] * 239
+    assert all(earlier.at < later.at for earlier, later in pairwise(look for look in looks if look.pods))
+
+
+async def test_a_history_that_breaks_keeps_nobody_from_looking(it: Plant) -> None:
+    it.history = _broken
+    async with it.engine():
+        await first(it)
+        it.declare("shop:v2")
+        await it.served("shop:v2")
 
 
 def kept(it: Plant, name: str) -> str:

@@ -19,8 +19,8 @@ def look_of(at, failed, seconds=15.0, requests=REQUESTS):
     """A batch of one channel in which stable's pods failed so often."""
     batch = Batch.empty(1)
     batch.looked[:], batch.at[:], batch.seconds[:] = True, at, seconds
-    batch.pod_failed[0, : len(failed)] = failed
-    batch.pod_size[0, : len(failed)] = requests
+    batch.pods[0, 0, : len(failed)] = failed
+    batch.pods[1, 0, : len(failed)] = requests
     return batch
 
 

@@ -162,3 +162,23 @@ async def test_a_restarted_process_counts_from_zero(fetch):
     fetch.pages["c", 9000] = page(12, 1, started=20.0)
     [look] = await source.sample(pair(), T + 1)
     assert look.pods["c"].requests == 13
+
+
+async def test_any_counter_and_any_gauge(fetch):
+    def made(letters: int, lag: float) -> str:
+        return f'dead_letters_total{{queue="a"}} {letters}\ndead_letters_total{{queue="b"}} 1\nlag {lag}\nlag_other 7'
+
+    fetch.pages = {("s", 9000): made(2, 4.5), ("c", 9000): made(0, 3.0)}
+    both = [signal("events", metric="dead_letters_total"), signal("gauge", name="lag", metric="lag")]
+    source = PodsSource(fetch, both)
+    first = await source.sample(pair(), T)
+    assert [look.status for look in first] == [SourceStatus.OK, SourceStatus.OK]
+    fetch.pages[("c", 9000)] = made(6, 900.0)
+    events, lag = await source.sample(pair(), T + 2)
+    assert (events.pods["c"].errors, events.pods["c"].exposure_seconds) == ({"events": 6}, 2.0)
+    assert events.pods["s"].errors == {"events": 0}
+    assert {name: dict(pod.gauges) for name, pod in lag.pods.items()} == {"s": {"lag": 4.5}, "c": {"lag": 900.0}}
+    fetch.pages = {("s", 9000): "up 1", ("c", 9000): "up 1"}
+    gone = await source.sample(pair(), T + 3)
+    assert [look.status for look in gone] == [SourceStatus.NO_DATA, SourceStatus.NO_DATA]
+    assert gone[1].pods == {}

@@ -1,0 +1,55 @@
+"""Do the requests arrive in the shares that were asked for? A canary that gets others' traffic cannot be called good.
+
+Requests of a step are counted against its share theta with a beta-binomial e-process,
+
+    E = B(k theta + x, k (1 - theta) + n - x) / (B(k theta, k (1 - theta)) theta^x (1 - theta)^(n - x)),   k = 100
+
+(Lindon & Malek 2022 for two arms). It may be looked at at any moment. Crossing 1/0.001 says that the shares are not
+random around theta: sticky sessions, a second route, a gateway that lags behind.
+"""
+
+import math
+from dataclasses import dataclass
+
+from scipy.special import betaln
+
+LEVEL = 0.001
+"""Probability that right shares are ever doubted in a step."""
+
+NEAR = 1.25
+"""Odds this near to those asked for are let pass, however sure it is that they differ."""
+
+_WEIGHT = 100.0
+
+
+@dataclass(slots=True)
+class Shares:
+    """The requests of the present step.
+
+    Attributes:
+        asked: the canary's share, 0 to 1; 0 while it is not known.
+        canary: requests of the canary.
+        stable: requests of stable.
+    """
+
+    asked: float = 0.0
+    canary: int = 0
+    stable: int = 0
+
+    def log_e(self) -> float:
+        """Natural logarithm of the e-process against the share that was asked for."""
+        if not 0 < self.asked < 1:
+            return 0.0
+        ours, theirs = _WEIGHT * self.asked, _WEIGHT * (1 - self.asked)
+        mixture = float(betaln(ours + self.canary, theirs + self.stable) - betaln(ours, theirs))
+        return mixture - self.canary * math.log(self.asked) - self.stable * math.log1p(-self.asked)
+
+    def doubt(self) -> str:
+        """Why the shares cannot be right; empty while they may be."""
+        if self.log_e() < math.log(1 / LEVEL):
+            return ""
+        total = self.canary + self.stable
+        odds = (self.canary + 0.5) / (self.stable + 0.5) / (self.asked / (1 - self.asked))
+        if 1 / NEAR <= odds <= NEAR:
+            return ""
+        return f"{self.canary / total:.1%} of {total} requests reached the canary, {self.asked:.1%} was asked for"

@@ -1,0 +1,122 @@
+"""The judges' benchmark in small: its vectorised judge is the judge, and its figures are what they are called."""
+
+import math
+
+import numpy as np
+import pytest
+
+from bench.judge.limit import limit_seconds
+from bench.judge.ours import KINDS, Ours
+from bench.judge.rivals import Arms, rivals
+from bench.judge.run import play
+from bench.judge.tables import OURS, Result, markdown, summary
+from bench.judge.world import EDGES, World, scenarios
+from rollout.judge import Judge, JudgePolicy, SignalPolicy
+from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+
+ALL = scenarios()
+
+
+def as_looks(look, replicate):
+    """The same look as the judge of a real release is given it."""
+    pods = {}
+    for index, age in enumerate(look.ages):
+        canary = index == look.ages.size - 1
+        if age < 0 or (canary and look.history):
+            continue
+        pods[f"p{index}"] = PodLook(
+            arm=Arm.CANARY if canary else Arm.STABLE,
+            age_seconds=age + look.seconds[replicate] / 2,
+            exposure_seconds=look.seconds[replicate],
+            requests=int(look.requests[replicate, index]),
+            errors={"5xx": int(look.failed[replicate, index])},
+            latency_counts=tuple(int(each) for each in look.buckets[replicate, index]),
+            crashes=int(look.crashes[replicate, index]),
+        )
+    return [SignalLook(str(kind), look.at, SourceStatus.OK, pods, tuple(EDGES)) for kind in KINDS]
+
+
+@pytest.mark.parametrize("key", ["H4", "H5", "B8", "H7"])
+def test_the_vectorised_judge_says_what_the_judge_says(key):
+    policy = JudgePolicy(signals=tuple(SignalPolicy(str(kind), kind) for kind in KINDS))
+    ours, judges = Ours(2), [Judge(policy) for _ in range(2)]
+    for look in World(ALL[key], 2, 1).looks():
+        fired = ours.look(look)
+        for replicate, judge in enumerate(judges):
+            if not look.arrived[replicate]:
+                continue
+            if look.history:
+                judge.learn(as_looks(look, replicate))
+                continue
+            said = judge.look(look.at, as_looks(look, replicate))
+            if judge.convicted_at is None:
+                assert said.log_e == pytest.approx(ours.log_e[replicate], abs=1e-6)
+            assert bool(fired[replicate]) <= (judge.convicted_at is not None)
+        if look.at >= 600:
+            break
+
+
+def test_healthy_canaries_stay_and_bad_ones_go():
+    for key in ("H1", "H4", "H5"):
+        assert not np.isfinite(play(ALL[key], 12, 7, alone=True)[OURS].times).any(), key
+    for key, within in (("B2", 30.0), ("B4", 45.0), ("B7", 1050.0)):
+        assert max(play(ALL[key], 12, 7, alone=True)[OURS].times) <= within, key
+
+
+def test_the_same_seed_makes_the_same_world():
+    first, again, other = (list(World(ALL["H9"], 3, seed).looks()) for seed in (1, 1, 2))
+    assert all(
+        (a.failed == b.failed).all() and (a.buckets == b.buckets).all() for a, b in zip(first, again, strict=True)
+    )
+    assert any((a.failed != b.failed).any() for a, b in zip(first, other, strict=True))
+    assert sum(look.history for look in first) == 240
+
+
+def test_lost_looks_lose_no_count():
+    looks = list(World(ALL["H7"], 4, 1).looks())
+    lost = np.mean([~look.arrived for look in looks if not look.history])
+    assert 0.1 < lost < 0.3
+    delivered = sum(look.seconds for look in looks)
+    assert np.allclose(delivered, 15.0 * len(looks), atol=15.0 * 8)
+
+
+def test_rivals_judge_as_they_are_documented():
+    everybody = rivals(6)
+    assert len({judge.name for judge in everybody}) == len(everybody)
+    found = play(ALL["B2"], 6, 3)
+    assert all(math.isfinite(at) for at in found["Flagger 99 % and p99 500 ms, threshold 1"].times)
+    assert min(found["Flagger 99 % and p99 500 ms, threshold 5"].times) == 300.0
+    assert max(found["z-test at each look"].times) <= 60.0
+    assert max(found["plain e-process"].times) <= 60.0
+    assert max(found["Mann-Whitney each 5 min"].times) <= 600.0
+    assert not np.isfinite(found["Argo Rollouts 95 %, each 5 min, limit 3"].times).all()
+
+
+def test_quantiles_are_interpolated_as_prometheus_does():
+    arm = Arms.empty(2)
+    arm.buckets[0, 3], arm.buckets[0, 4] = 50, 50
+    assert arm.quantile(0.5)[0] == pytest.approx(0.05)
+    assert arm.quantile(0.75)[0] == pytest.approx(0.075)
+    assert np.isnan(arm.quantile(0.5)[1])
+
+
+def test_limits_are_those_of_the_prototype():
+    assert limit_seconds(ALL["B1"]) == pytest.approx(72, rel=0.05)
+    assert limit_seconds(ALL["B8"]) == pytest.approx(55, rel=0.05)
+    assert limit_seconds(ALL["B5"]) == pytest.approx(273, rel=0.05)
+    assert math.isinf(limit_seconds(ALL["H1"]))
+
+
+def test_tables_say_how_often_how_soon_and_at_what_cost():
+    bad = {OURS: Result([30.0, None, 60.0, 15.0], [4.0, 90.0, 8.0, 2.0])}
+    healthy = {OURS: Result([None, None, None, 45.0], [0.0] * 4, [True, True, False, False])}
+    late = summary(ALL["B1"], [bad], 72.0)
+    assert late["judges"][OURS]["missed"] == 0.25
+    assert late["judges"][OURS]["delay_seconds"] == pytest.approx((30 + 1800 + 60 + 15) / 4, abs=0.1)
+    assert late["judges"][OURS]["harmed"] == 26.0
+    well = summary(ALL["H1"], [healthy], math.inf)
+    assert (well["judges"][OURS]["false"], well["judges"][OURS]["good"]) == (0.25, 0.5)
+    assert 0.25 < well["judges"][OURS]["false_at_most"] < 0.8
+    page = markdown([late, well], {"date": "today"})
+    assert "| B1 errors 0.2 to 0.7 % | 72 | 4 | 476 / 25.0 % / 26 |" in page
+    assert "25.00 % (≤ " in page
