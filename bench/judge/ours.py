@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.judge.world import EDGES
 from rollout.judge.batch import MOST_PODS, Batch
-from rollout.judge.edges import MOST, choose_edges
+from rollout.judge.edges import ENOUGH, ENOUGH_HISTORY, MOST, choose_edges
 from rollout.judge.evidence import Evidence
 from rollout.judge.guards import CRASH_LOOP
 from rollout.judge.policy import DEFAULT_WEIGHTS, JudgePolicy, SignalKind, SignalPolicy
@@ -64,12 +64,13 @@ class _Signal:
         self.rows = MOST if kind is SignalKind.LATENCY else 1
         self._above = np.zeros((replicates, EDGES.size + 1, self.rows))
         self._used = np.ones((replicates, self.rows), dtype=bool)
+        self._before = np.zeros((replicates, EDGES.size + 1))
         self._started = np.zeros(replicates * self.rows, dtype=bool)
         if kind is SignalKind.LATENCY:
             self._used[:] = False
 
     def take_in(self, look: Look) -> None:
-        if self.kind is SignalKind.LATENCY and not self._used.any():
+        if self.kind is SignalKind.LATENCY:
             self._choose(look)
         failed, size = self._counts(look)
         batch = Batch.empty(self.replicates * self.rows)
@@ -99,14 +100,22 @@ class _Signal:
         return slow.reshape(-1, slow.shape[2]), size.reshape(-1, slow.shape[2])
 
     def _choose(self, look: Look) -> None:
+        """Fix the edges of replicates that have seen enough, as the judge does."""
         counts = look.buckets.sum(axis=1)
-        above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
-        for at in range(self.replicates):
-            chosen = choose_edges(tuple(EDGES), above[at, 1:], float(above[at, 0]), None)
+        enough = ENOUGH_HISTORY if look.history else ENOUGH
+        for at in np.flatnonzero(~self._used.any(axis=1)):
+            pooled = self._before[at] + counts[at]
+            if pooled.sum() < enough:
+                self._before[at] = pooled
+                continue
+            above = np.cumsum(pooled[::-1])[::-1]
+            chosen = choose_edges(tuple(EDGES), above[1:], float(above[0]), None)
             self.evidence.channels.edges[at] = tuple(chosen)
-            where = np.searchsorted(EDGES, chosen)
-            self._above[at, :, : len(chosen)] = np.arange(EDGES.size + 1)[:, None] > where
+            beyond = np.arange(EDGES.size + 1)[:, None] > np.searchsorted(EDGES, chosen)
+            self._above[at, :, : len(chosen)] = beyond
             self._used[at, : len(chosen)] = True
+            seen = np.stack([self._before[at] @ beyond, np.full(len(chosen), self._before[at].sum())], axis=1)
+            self.evidence.sums.history[at * self.rows : at * self.rows + len(chosen)] = seen
 
     def _young(self, batch: Batch, look: Look, failed: Floats, size: Floats) -> None:
         bins = age_bins(look.ages)
