@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rollout.sources.roster import Roster
 
 log: Any = structlog.get_logger()
+HURRIED = 0.4
+"""Part of the interval after which is looked again while the evidence against the canary is rising."""
 
 
 class Sampler:
@@ -30,9 +32,11 @@ class Sampler:
         roster: Callable[[], Roster],
         interval: Callable[[], float],
         wake: Callable[[], None],
+        hurry: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._key, self._roster, self._interval, self._wake, self._clock = key, roster, interval, wake, clock
+        self._hurry = hurry
         self._looks: list[SignalLook] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.listeners: list[Callable[[SignalLook], None]] = []
@@ -73,7 +77,7 @@ class Sampler:
         await known.wait()
         told = ""
         while True:
-            began = time.monotonic()
+            began = asyncio.get_running_loop().time()
             try:
                 self._note(source.name, await source.sample(self._roster(), self._clock()))
                 told = ""
@@ -81,7 +85,14 @@ class Sampler:
                 if told != repr(error):
                     log.exception("source failed", source=source.name, release="/".join(self._key))
                 told = repr(error)
-            await asyncio.sleep(max(0.01, self._interval() - (time.monotonic() - began)))
+            await self._rest(began)
+
+    async def _rest(self, began: float) -> None:
+        """Wait for the time of the next pass: a part of the interval while there is suspicion, else all of it."""
+        for part in (HURRIED, 1.0):
+            await asyncio.sleep(max(0.01, part * self._interval() - (asyncio.get_running_loop().time() - began)))
+            if self._hurry():
+                return
 
     def _note(self, source: str, looks: Sequence[SignalLook]) -> None:
         up = all(look.status is not SourceStatus.SOURCE_DOWN for look in looks)

@@ -104,7 +104,12 @@ class Worker:
         self._lease = ReleaseLease(parts.cluster, self.namespace, self.name, parts.identity, parts.clock)
         self._store = StatusStore(parts.cluster, self.namespace, self.name)
         self._sampler = Sampler(
-            key=self.key, roster=self._roster, interval=self._interval, wake=self._wake.set, clock=parts.clock
+            key=self.key,
+            roster=self._roster,
+            interval=self._interval,
+            wake=self._wake.set,
+            hurry=self._is_suspicious,
+            clock=parts.clock,
         )
         self._sampler.listeners.append(self._meter.take)
 
@@ -376,6 +381,11 @@ class Worker:
         since = self.status.verified_at or self.status.written_at or self.status.phase_since
         young = since is None or self.parts.clock() - since < sampling.young_for
         return sampling.young if young else sampling.settled
+
+    def _is_suspicious(self) -> bool:
+        """Whether the evidence against the canary has begun to rise: then it is looked at more often."""
+        assessment = self._bench.assessment
+        return assessment is not None and assessment.log_e > 0 and is_judged(self.status)
 
 
 _BESIDE: set[asyncio.Task[None]] = set()

@@ -26,7 +26,7 @@ GROSS_SHARE = 0.7
 GROSS_SHARE_LATENCY = 0.35
 """The same at a latency edge."""
 
-GROSS_AT_START = 0.125
+GROSS_AT_START = 0.02
 """Onset mass on the first look for gross faults; those are plain at the start anyway."""
 
 GROSS_SLOW = 0.1

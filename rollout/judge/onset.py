@@ -19,7 +19,7 @@ Bools = NDArray[np.bool_]
 TAIL = 0.1
 """Share of the late mass that is kept for onsets beyond the horizon."""
 
-EARLY = 100.0
+EARLY = 200.0
 """The horizon over the time within which onsets are equally likely."""
 
 

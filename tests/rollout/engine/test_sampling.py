@@ -1,0 +1,68 @@
+"""The pace at which sources are read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rollout.engine.sampling import Sampler
+from rollout.looks import SignalLook, SourceStatus
+from rollout.sources.roster import Roster
+
+
+class Watched:
+    name = "pods"
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    async def sample(self, _roster: Roster, _now: float) -> list[SignalLook]:
+        self.times.append(asyncio.get_running_loop().time())
+        return []
+
+
+async def times(
+    seconds: float, *, hurry: Any = lambda: False, history: Any = None
+) -> tuple[list[float], list[SignalLook]]:
+    source, loop = Watched(), asyncio.get_running_loop()
+    sampler = Sampler(
+        key=("shop", "checkout"),
+        roster=lambda: Roster("shop", "a", "b"),
+        interval=lambda: 1.0,
+        wake=lambda: None,
+        hurry=hurry,
+    )
+    began = loop.time()
+    sampler.start([source], history)
+    assert sampler.running
+    await asyncio.sleep(seconds)
+    taken = sampler.take()
+    await sampler.stop()
+    return [round(at - began, 1) for at in source.times], taken
+
+
+@pytest.mark.looptime
+async def test_usually_once_an_interval():
+    assert (await times(3.5))[0] == [0.0, 1.0, 2.0, 3.0]
+
+
+@pytest.mark.looptime
+async def test_more_often_while_there_is_suspicion():
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    found, _ = await times(3.3, hurry=lambda: 1.0 <= loop.time() - began <= 2.0)
+    assert found == [0.0, 1.0, 1.4, 1.8, 2.8]
+
+
+@pytest.mark.looptime
+async def test_history_comes_first_and_is_waited_for():
+    look = SignalLook("errors", 1.0, SourceStatus.OK, {})
+
+    async def before() -> list[SignalLook]:
+        await asyncio.sleep(2)
+        return [look]
+
+    found, taken = await times(3.5, history=before())
+    assert (found, taken) == ([2.0, 3.0], [look])
