@@ -84,6 +84,7 @@ class Evidence:
         floors = channels.each([max(signal.effective_floor, 1e-6) for signal in signals])
         self._floor = np.where(self._counted, floors, GROSS_SLOW)
         self._gross_share = np.where(self._counted, GROSS_SHARE, GROSS_SHARE_LATENCY)
+        self._newest = np.zeros(count)
 
     def take_in(self, batch: Batch, judged: Bools) -> None:
         """Take in one look.
@@ -101,7 +102,9 @@ class Evidence:
 
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process, in the policy's order; 0 while it has no channels."""
-        found = self._channel_log_e()
+        share = self._gross_share
+        found = np.logaddexp(np.log1p(-share) + self.ratio.log_e(), np.log(share) + self.gross.log_e())
+        self._newest = found
         return [
             self.gauges[index].log_e() if index in self.gauges else _log_mean(found[self.channels.used(index)])
             for index in range(len(self.channels.signals))
@@ -113,10 +116,12 @@ class Evidence:
         return [self.gauges[at].log_e_good() if at in self.gauges else counted[at] for at in range(len(counted))]
 
     def worst_edges(self) -> list[int | None]:
-        """Position, among a latency signal's judged edges, of the one with most evidence; None for other signals."""
-        found = self._channel_log_e()
+        """Position, among a latency signal's judged edges, of the one with most evidence when `log_e` was last asked.
+
+        None for other signals.
+        """
         return [
-            int(np.argmax(found[self.channels.used(index)])) if edges else None
+            int(np.argmax(self._newest[self.channels.used(index)])) if edges else None
             for index, edges in enumerate(self.channels.edges)
         ]
 
@@ -158,11 +163,6 @@ class Evidence:
             "sequences": self.sequences,
             "proof": self.proof,
         }
-
-    def _channel_log_e(self) -> Floats:
-        share = self._gross_share
-        found: Floats = np.logaddexp(np.log1p(-share) + self.ratio.log_e(), np.log(share) + self.gross.log_e())
-        return found
 
     def _bet(self, batch: Batch, judged: Bools) -> None:
         columns = np.where(judged[:, None], batch.columns, 0.0)
