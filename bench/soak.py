@@ -23,7 +23,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "examples")]
 
 from load.answers import Summary, summarise  # noqa: E402 - after the path is made
 from machine import about_this_machine  # noqa: E402
-from trial.commands import end_on_sigterm  # noqa: E402
+from trial.commands import Grayling, end_on_sigterm  # noqa: E402
 from trial.place import Place, PlaceError  # noqa: E402
 from trial.traffic import Traffic, shares  # noqa: E402
 
@@ -58,11 +58,13 @@ class Soak:
         return requests is not None and requests.failed == 0 and promoted == self.outcomes.total() and not self.trouble
 
 
-async def bring_in(place: Place, version: str) -> tuple[str, float]:
-    """Bring one version in; its outcome, and how many seconds it took."""
+async def bring_in(place: Place, version: str, grayling: Grayling) -> tuple[str, float]:
+    """Bring one version in, also one that was taken back before; its outcome, and how many seconds it took."""
     began = time.monotonic()
     former = (await place.release()).get("status", {}).get("last") or {}
     await place.start(f"{IMAGE}:{version}")
+    if (await place.release())["status"].get("refused"):
+        await grayling.run("release", "retry", place.name, "-n", place.namespace)
 
     def over(status: Manifest) -> bool:
         last = status.get("last") or {}
@@ -89,16 +91,16 @@ async def soak(options: argparse.Namespace) -> Soak:
             for version in cycle(sorted(VERSIONS, key=lambda each: each == serving)):
                 if time.monotonic() >= end:
                     break
-                await _one(place, version, traffic, found)
+                await _one(place, version, traffic, found, Grayling(options.name))
         finally:
             await place.change({"strategy": original})
     found.answers = summarise(traffic.answers)
     return found
 
 
-async def _one(place: Place, version: str, traffic: Traffic, found: Soak) -> None:
+async def _one(place: Place, version: str, traffic: Traffic, found: Soak, grayling: Grayling) -> None:
     try:
-        outcome, took = await bring_in(place, version)
+        outcome, took = await bring_in(place, version, grayling)
     except (PlaceError, KubeError) as error:
         outcome, took = "unfinished", 0.0
         found.trouble.append(f"{version}: {error}")

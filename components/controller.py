@@ -14,6 +14,7 @@ from components.network import policy
 from components.pods import Container, Pod, Probe, Resources, Sizes, size, sleep
 from components.profiles import Size
 from manifests.render import definitions
+from rollout.spec import SourceName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +38,7 @@ class ControllerSettings(ComponentSettings):
     image: str = Field(description="of the engine: its entry point is `python -m rollout`")
     replicas: Annotated[int, Field(ge=1, le=5)] | None = Field(default=None, description="one leads, the others wait")
     namespaces: list[str] = Field(default_factory=list, description="where it serves besides the stack's own")
+    read_logs: bool = Field(default=False, description="may read pods' logs; on by itself where a service counts lines")
     install_definitions: bool = Field(default=True, description="off where another stack of the cluster installs them")
 
     @field_validator("image")
@@ -79,7 +81,8 @@ class Controller(Component):
     def _rights(self, namespace: str) -> Iterable[Manifest]:
         meta = {"name": self.name, "namespace": namespace}
         role = "rbac.authorization.k8s.io"
-        yield {"apiVersion": f"{role}/v1", "kind": "Role", "metadata": dict(meta), "rules": rules()}
+        made = rules(logs=self.settings.read_logs or self._counts_lines())
+        yield {"apiVersion": f"{role}/v1", "kind": "Role", "metadata": dict(meta), "rules": made}
         subject = {"kind": "ServiceAccount", "name": self.name, "namespace": self.environment.namespace}
         yield {
             "apiVersion": f"{role}/v1",
@@ -88,6 +91,10 @@ class Controller(Component):
             "roleRef": {"apiGroup": role, "kind": "Role", "name": self.name},
             "subjects": [subject],
         }
+
+    def _counts_lines(self) -> bool:
+        services = self.scope.of_kind("service")
+        return any(signal.source is SourceName.LOGS for service in services for signal in service.health())
 
     def _pod(self) -> Pod:
         alive = Probe(METRICS_PORT, "/healthz", every_s=10)
@@ -124,9 +131,10 @@ class Controller(Component):
             yield Peer("in", prometheus.selector(), (METRICS_PORT,), "scrapes the engine")
 
 
-def rules() -> list[dict[str, Any]]:
+def rules(*, logs: bool = False) -> list[dict[str, Any]]:
     """What the engine may do in a namespace it serves: read what it judges, write what it owns, no Secrets."""
     return [
+        *([_rule("", ["pods/log"], ["get"])] if logs else []),
         _rule("grayling.dev", ["grayreleases"], [*READ, "patch"]),
         _rule("grayling.dev", ["grayreleases/status", "grayreleases/finalizers"], ["get", "patch", "update"]),
         _rule("grayling.dev", ["approvals"], READ),

@@ -302,8 +302,16 @@ class Cluster:
             KubeError: no such pod, or it has not started.
         """
         query = f"?tailLines={tail}" + (f"&container={container}" if container else "")
+        return await self.log_text(namespace, pod, query, seconds=30.0)
+
+    async def log_text(self, namespace: str, pod: str, query: str, *, seconds: float) -> str:
+        """What a container wrote, as a query of the pod's ``log`` (``?sinceTime=…``) asks for it.
+
+        Raises:
+            KubeError: no such pod, it has not started, or it has several containers and none is named.
+        """
         return await self._text(
-            f"/api/v1/namespaces/{namespace}/pods/{pod}/log{query}", f"logs of {namespace}/{pod}", 30.0
+            f"/api/v1/namespaces/{namespace}/pods/{pod}/log{query}", f"logs of {namespace}/{pod}", seconds
         )
 
     async def _text(self, url: str, what: str, seconds: float) -> str:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from rollout.spec import GROUP, KIND, VERSION, Signal, SignalKind, SourceName, Spec
+from rollout.spec import GROUP, KIND, READABLE, VERSION, SignalKind, Spec
 from rollout.status import Status
 from rollout.units import PATTERN, duration_of
 
@@ -250,20 +248,19 @@ def _spec_rules() -> Iterator[Schema]:
 
 def _source_rules() -> Iterator[Schema]:
     for kind in SignalKind:
-        readable = sorted(source.value for source in SourceName if _readable(kind, source))
+        readable = sorted(source.value for source in READABLE[kind])
         yield _rule(
             f"self.kind != '{kind.value}' || self.source in {json.dumps(readable)}",
             f"source: {kind.value} can be read from {' or '.join(readable)}",
         )
-
-
-def _readable(kind: SignalKind, source: SourceName) -> bool:
-    """Asked of the model itself, so that the rule cannot differ from it."""
-    try:
-        Signal(name="probe", kind=kind, source=source)
-    except ValidationError:
-        return False
-    return True
+    yield _rule(
+        "!(self.kind in ['events', 'gauge']) || self.source == 'logs' || has(self.metric)",
+        "metric: events and gauges have no usual metric; name one, for example metric: x_total",
+    )
+    yield _rule(
+        "self.source != 'logs' || (has(self.pattern) && size(self.pattern) > 0)",
+        "pattern: source logs needs one, for example pattern: ERROR|panic",
+    )
 
 
 def _rule(rule: str, message: str) -> Schema:

@@ -6,6 +6,7 @@ messages. They are the part of the engine that the declaring half may import.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -151,15 +152,17 @@ class SourceName(StrEnum):
     PODS = "pods"
     KUBERNETES = "kubernetes"
     PROMETHEUS = "prometheus"
+    LOGS = "logs"
 
 
-_READABLE = {
+READABLE = {
     SignalKind.ERRORS: {SourceName.GATEWAY, SourceName.PODS, SourceName.PROMETHEUS},
     SignalKind.LATENCY: {SourceName.PODS, SourceName.PROMETHEUS},
     SignalKind.CRASHES: {SourceName.KUBERNETES},
-    SignalKind.EVENTS: {SourceName.PODS, SourceName.PROMETHEUS},
+    SignalKind.EVENTS: {SourceName.PODS, SourceName.PROMETHEUS, SourceName.LOGS},
     SignalKind.GAUGE: {SourceName.PODS, SourceName.PROMETHEUS},
 }
+"""Where each kind can be read."""
 
 
 class Signal(Model):
@@ -178,22 +181,38 @@ class Signal(Model):
         description="counter with a `code` label, or histogram; http_requests_total / http_request_duration_seconds; "
         "for events any counter, for a gauge any gauge: no default",
     )
+    pattern: str | None = Field(
+        default=None, description="logs: lines in which this regular expression (Python's) is found are counted"
+    )
+    container: str | None = Field(default=None, description="logs: whose; needed where a pod has several containers")
     threshold: Seconds | None = Field(
         default=None, description="latency: answers slower than this count as bad in `good`"
     )
 
     @model_validator(mode="after")
     def _source_can_read_it(self) -> Self:
-        allowed = sorted(source.value for source in _READABLE[self.kind])
-        if self.source not in _READABLE[self.kind]:
+        allowed = sorted(source.value for source in READABLE[self.kind])
+        if self.source not in READABLE[self.kind]:
             raise ValueError(
                 f"signal {self.name}: source {self.source.value} has no {self.kind.value}; use {' or '.join(allowed)}"
             )
-        if self.metric is None and self.kind in {SignalKind.EVENTS, SignalKind.GAUGE}:
+        if self.source is SourceName.LOGS:
+            self._pattern_is_one()
+        elif self.metric is None and self.kind in {SignalKind.EVENTS, SignalKind.GAUGE}:
             raise ValueError(
                 f"signal {self.name}: kind {self.kind.value} has no usual metric; name one, for example metric: x_total"
             )
         return self
+
+    def _pattern_is_one(self) -> None:
+        if not self.pattern:
+            raise ValueError(f"signal {self.name}: source logs needs a pattern, for example pattern: ERROR|panic")
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(
+                f"signal {self.name}: pattern {self.pattern!r} is no regular expression: {error}"
+            ) from None
 
 
 class OnDoubt(StrEnum):

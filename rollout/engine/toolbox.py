@@ -13,11 +13,12 @@ from rollout.drivers.gateway import GatewayDriver
 from rollout.engine.look import counted
 from rollout.engine.worker import Parts
 from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
-from rollout.sources.fetch import DirectFetch, Fetch, ProxyFetch
+from rollout.sources.fetch import DirectFetch, Fetch, LogFetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource
 from rollout.sources.history import history_of
 from rollout.sources.hub import PrometheusHub
 from rollout.sources.kubernetes import KubernetesSource
+from rollout.sources.logs import LogsSource
 from rollout.sources.pods import PodsSource
 from rollout.sources.prometheus import PrometheusSource
 from rollout.spec import Signal, SourceName, Spec
@@ -86,6 +87,8 @@ class Toolbox:
             return PodsSource(self.fetch, signals)
         if name is SourceName.PROMETHEUS:
             return PrometheusSource(self._hub(spec.sources.prometheus or ""), signals)
+        if name is SourceName.LOGS:
+            return LogsSource(LogFetch(self.cluster), signals)
         return KubernetesSource(signals)
 
     def _hub(self, url: str) -> PrometheusHub:

@@ -76,6 +76,21 @@ class ProxyFetch:
             raise FetchError(f"{namespace}/{pod}:{port}: {said}") from error
 
 
+class LogFetch:
+    """Reads what a pod's container wrote; the path is a query of its ``log``, address and port are of no use."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def __call__(self, namespace: str, pod: str, ip: str, port: int, path: str, seconds: float) -> str:  # noqa: ARG002 - as in the Protocol
+        """GET through ``pods/…/log``."""
+        try:
+            return await self._cluster.log_text(namespace, pod, path, seconds=seconds)
+        except (KubeError, aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
+            said = str(error) or type(error).__name__
+            raise FetchError(f"log of {namespace}/{pod}: {said}") from error
+
+
 class MemoryFetch:
     """Pages from memory.
 

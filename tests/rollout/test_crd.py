@@ -66,7 +66,7 @@ def test_the_rule_names_just_the_sources_the_model_takes(kind):
     rule = next(rule for rule in signal["x-kubernetes-validations"] if f"'{kind.value}'" in rule["rule"])
     for source in SourceName:
         try:
-            Signal(name="x", kind=kind, source=source)
+            Signal(name="x", kind=kind, source=source, metric="m", pattern="p")
             taken = True
         except ValueError:
             taken = False

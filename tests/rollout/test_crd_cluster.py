@@ -71,6 +71,14 @@ REFUSED = [
         lambda s: s["analysis"]["signals"].append({"name": "p", "kind": "crashes", "source": "pods"}),
         "crashes can be read from kubernetes",
     ),
+    (
+        lambda s: s["analysis"]["signals"].append({"name": "p", "kind": "gauge", "source": "pods"}),
+        "events and gauges have no usual metric",
+    ),
+    (
+        lambda s: s["analysis"]["signals"].append({"name": "p", "kind": "events", "source": "logs"}),
+        "source logs needs one",
+    ),
     (lambda s: s["workload"].update(template={"spec": {}}), "containers"),
 ]
 
@@ -93,6 +101,16 @@ async def test_two_signals_of_one_name_and_unknown_keys(cluster):
 async def test_names_that_services_cannot_have(cluster, name):
     with pytest.raises(InvalidError, match="at most 42 lower-case letters"):
         await cluster.apply(declared(name=name), manager="test", dry_run=True)
+
+
+async def test_any_counter_gauge_or_line_can_be_a_signal(cluster):
+    signals = [
+        {"name": "letters", "kind": "events", "source": "pods", "metric": "dead_letters_total"},
+        {"name": "memory", "kind": "gauge", "source": "pods", "metric": "process_resident_memory_bytes"},
+        {"name": "lines", "kind": "events", "source": "logs", "pattern": "ERROR|panic", "container": "app"},
+    ]
+    found = declared(lambda s: s["analysis"].update(signals=signals), "any")
+    await cluster.apply(found, manager="test", dry_run=True)
 
 
 async def test_a_minimal_object_is_enough(cluster):

@@ -66,6 +66,16 @@ def test_any_counter_or_gauge_is_named(kind: str):
     assert Signal.model_validate(signal(kind=kind, source="pods", metric="lag")).metric == "lag"
 
 
+def test_logs_need_a_pattern_that_is_one():
+    logs = signal(kind="events", source="logs")
+    assert "signal errors: source logs needs a pattern, for example pattern: ERROR|panic" in refused(
+        analysis={"signals": [logs]}
+    )
+    assert "pattern '(' is no regular expression" in refused(analysis={"signals": [logs | {"pattern": "("}]})
+    assert "source logs has no errors" in refused(analysis={"signals": [signal(source="logs", pattern="x")]})
+    assert Signal.model_validate(logs | {"pattern": "ERROR"}).metric is None
+
+
 def test_sources_need_their_addresses():
     assert "source gateway needs sources.gateway" in refused(analysis={"signals": [signal(source="gateway")]})
     assert "source prometheus needs sources.prometheus" in refused(analysis={"signals": [signal(source="prometheus")]})
