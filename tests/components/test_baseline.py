@@ -9,11 +9,14 @@ import pytest
 
 from components.catalogue import KINDS
 from components.credentials import GENERATE_ANNOTATION, draw, recipe_of
+from components.monitoring import alert_for, expression, panel_for
 from components.rules import RULES, RUNS_PODS, broken_rules, pod_template_of
 from components.service import Service
+from rollout.spec import Signal
 from tests.components.conftest import read
 
 PART = "app.kubernetes.io/component"
+LINES = {"name": "lines", "kind": "events", "source": "logs", "pattern": "ERROR"}
 
 
 def workloads(rendered):
@@ -208,3 +211,28 @@ def test_no_empty_map_on_a_custom_resource(rendered):
     for item in rendered:
         if item["kind"] in {"GrayRelease", "Gateway", "GatewayClass"}:
             empties(item)
+
+
+@pytest.mark.parametrize(("signals", "may"), [([], False), ([LINES], True)])
+def test_the_engine_reads_logs_only_where_lines_are_counted(signals, may):
+    service = {"image": "shop/checkout:1", "analysis": {"signals": signals}}
+    items = read(components={"controller": {"image": "a/grayling:1"}}, services={"checkout": service}).manifests()
+    found = [item for item in items if item["kind"] == "Role" and item["metadata"]["name"] == "controller"]
+    assert found
+    assert any("pods/log" in rule["resources"] for role in found for rule in role["rules"]) is may
+
+
+@pytest.mark.parametrize(
+    ("signal", "asked"),
+    [
+        ({"kind": "events", "source": "pods", "metric": "letters_total"}, 'sum(rate(letters_total{job="x"}[5m]))'),
+        ({"kind": "gauge", "source": "pods", "metric": "lag"}, 'max(lag{job="x"})'),
+        (LINES, 'max(grayling_release_log_evidence{signal="lines"})'),
+        ({"kind": "crashes", "source": "kubernetes"}, 'sum(changes(process_start_time_seconds{job="x"}[10m]))'),
+    ],
+)
+def test_every_kind_of_signal_has_a_graph(signal, asked):
+    made = Signal.model_validate({"name": "lines", **signal})
+    assert expression(made, 'job="x"') == asked
+    assert panel_for(made, "checkout", 'job="x"').expr == asked
+    assert (alert_for(made, "checkout", 'job="x"') is None) is (made.kind in {"events", "gauge"})
