@@ -15,7 +15,7 @@ from rollout.revision import image_of, replicas_for, revision_of
 from rollout.spec import Gate, OnDoubt, SignalKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rollout.spec import Spec, Step
     from rollout.status import Status
@@ -79,6 +79,8 @@ class Plan:
 
 
 FAILING_SHARE = 0.5
+HALF = 50
+"""Percent at which a step tells most: both arms have the same number of requests."""
 
 
 def plan_of(name: str, spec: Spec, status: Status | None = None, traffic: Traffic | None = None) -> Plan:
@@ -175,7 +177,7 @@ def _warnings(
         yield "without --rps nothing can be said about what the steps can see"
         return
     yield from _blind(steps, traffic)
-    yield from _short_sighted(steps, spec.analysis.promotion_margin)
+    yield from _short_sighted(spec, steps, traffic)
 
 
 def _policy_warnings(spec: Spec) -> Iterator[str]:
@@ -198,10 +200,24 @@ def _blind(steps: tuple[PlannedStep, ...], traffic: Traffic) -> Iterator[str]:
             )
 
 
-def _short_sighted(steps: tuple[PlannedStep, ...], margin: float) -> Iterator[str]:
+def _short_sighted(spec: Spec, steps: tuple[PlannedStep, ...], traffic: Traffic) -> Iterator[str]:
     """One line for all steps: the judge adds up what they see, so that the best of them counts."""
+    margin = spec.analysis.promotion_margin
     judged = [step for step in steps if step.full_failure_seconds is not None]
     seen = [step.smallest_ratio or math.inf for step in judged]
     if judged and min(seen) > margin:
         best = f"a failure rate {min(seen):.3g} times stable's" if math.isfinite(min(seen)) else "no fault at all"
-        yield f"the best step sees {best}; the policy wants {margin:g} times excluded: hold longer, or raise weights"
+        could = _hold_that_could(spec, judged, traffic)
+        yield f"the best step sees {best}; the policy wants {margin:g} times excluded: {could}"
+
+
+def _hold_that_could(spec: Spec, steps: Sequence[PlannedStep], traffic: Traffic) -> str:
+    """The shortest hold of the step with most information that sees what the policy wants excluded."""
+    best = min(steps, key=lambda step: abs(step.weight - HALF))
+    tolerance = next(each.tolerance for each in spec.analysis.signals if each.kind is SignalKind.ERRORS)
+    seconds = detection_limit_seconds(
+        traffic.rps, best.weight / 100, traffic.error_rate, spec.analysis.promotion_margin, _alpha(spec), tolerance
+    )
+    if not math.isfinite(seconds):
+        return "no hold could, while the signal tolerates as much"
+    return f"step {best.number} ({best.weight} %) could with a hold of {math.ceil(seconds / 60)}m"

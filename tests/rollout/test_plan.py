@@ -1,5 +1,7 @@
 """What is told before a release starts, and what it is told from."""
 
+import re
+
 import pytest
 
 from rollout.plan import Traffic, plan_of
@@ -50,6 +52,20 @@ def test_little_traffic_is_warned_of():
     assert any("step 1 cannot even see that every second answer fails" in each for each in warnings)
     assert any("the best step sees no fault at all; the policy wants 2 times excluded" in each for each in warnings)
     assert any("the best step sees a failure rate 3.8" in each for each in made().warnings)
+
+
+def test_the_hold_that_it_names_is_enough():
+    [warned] = [each for each in made().warnings if "could with a hold of" in each]
+    number, minutes = re.search(r"step (\d) \(50 %\) could with a hold of (\d+)m", warned).groups()
+    steps = [{"weight": 5, "hold": "1m"}, {"weight": 20, "hold": "2m"}, {"weight": 50, "hold": f"{minutes}m"}]
+    longer = made(samples.spec(strategy={"steps": steps}))
+    assert number == "3"
+    assert not [each for each in longer.warnings if "best step" in each]
+    steps[2]["hold"] = f"{int(minutes) - 1}m"
+    assert [each for each in made(samples.spec(strategy={"steps": steps})).warnings if "best step" in each]
+    wire = [{"name": "errors", "kind": "errors", "source": "gateway", "tolerance": 2.5}]
+    deaf = made(samples.spec(analysis={"signals": wire}))
+    assert any("no hold could, while the signal tolerates as much" in each for each in deaf.warnings)
 
 
 def test_much_traffic_is_not():
