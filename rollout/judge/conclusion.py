@@ -17,7 +17,7 @@ from rollout.looks import SourceStatus
 DOUBT = math.log(5.0)
 """Log evidence against a signal above which it is not called good, whatever was proven earlier."""
 
-LIKELY = -2
+LIKELY = -3
 """Node of the pod effect that 95 % of healthy canaries stay below; it widens the ranges shown to people."""
 
 LEAST_INFORMED = (Verdict.SOURCE_DOWN, Verdict.NO_DATA, Verdict.NO_TRAFFIC, Verdict.UNDECIDED, Verdict.GOOD)

@@ -30,7 +30,11 @@ GROSS_AT_START = 0.02
 """Onset mass on the first look for gross faults; those are plain at the start anyway."""
 
 GROSS_SLOW = 0.1
-"""Share of requests above any edge that is no gross fault, whatever stable does."""
+"""Share of requests above any edge that is no gross fault; edges that are passed more often when all is well have none:
+a burst there is nothing gross."""
+
+UNKNOWN_BURST = 0.15
+"""Share of failures that a healthy burst may reach while history does not tell how bad bursts are."""
 
 GAUGE_TOLERANCE = 1.25
 """Ratio of a gauge's level to stable's that is accepted at least: versions differ in what they need."""
@@ -186,14 +190,17 @@ class Evidence:
         bound = upper_rate(history[:, 0], history[:, 1], self.channels.whole)
         tolerated = np.maximum.reduce([self._tolerance * warm * bound, self._floor, self.noise.worst])
         healthy = np.minimum(tolerated, np.where(self.channels.whole, 0.9, np.inf))
+        rare = self._counted | (healthy <= GROSS_SLOW)
         if batch.young is not None:
-            counts = counts.where(self._counted | ~self.warmth.strange(batch.young[0]))
+            rare &= self._counted | ~self.warmth.strange(batch.young[0])
+        counts = counts.where(rare)
         self.gross.bet(
             counts,
             healthy,
             np.minimum(np.maximum(bound, self._floor / 2), healthy),
             seconds,
             concurrent=batch.at - self.sums.stable_at <= SHOWS_SECONDS,
+            least=UNKNOWN_BURST * (1 - self.noise.knowledge()),
         )
 
     def _learn(self, batch: Batch) -> None:

@@ -65,7 +65,16 @@ class GrossBank:
         self.temper = np.ones(channels)
         self.elapsed = np.zeros(channels)
 
-    def bet(self, counts: Counts, healthy: Floats, stable_rate: Floats, seconds: Floats, *, concurrent: Bools) -> None:
+    def bet(
+        self,
+        counts: Counts,
+        healthy: Floats,
+        stable_rate: Floats,
+        seconds: Floats,
+        *,
+        concurrent: Bools,
+        least: Floats | float = 0.0,
+    ) -> None:
         """Take in one look; a channel without counts and seconds has none.
 
         Args:
@@ -74,9 +83,10 @@ class GrossBank:
             stable_rate: upper estimate of stable's own rate from earlier looks, shape (channels,).
             seconds: time since the look before, shape (channels,).
             concurrent: stable has had traffic lately, so that it would show a shared fault, shape (channels,).
+            least: smallest share that is a gross fault, where history is too short to know bursts, shape (channels,).
         """
         whole = self._whole
-        faulty = _faulty(healthy, whole)
+        faulty = _faulty(healthy, whole, least)
         busier = np.maximum(1.0, 1.3 * healthy / SHARED_RATES[0])[:, None]
         shared = np.where(whole[:, None], SHARED_SHARES, SHARED_RATES * busier)
         both = _gain(counts.failed, counts.size, shared, healthy, whole)
@@ -99,10 +109,11 @@ class GrossBank:
         return evidence
 
 
-def _faulty(healthy: Floats, whole: Bools) -> Floats:
+def _faulty(healthy: Floats, whole: Bools, least: Floats | float) -> Floats:
     """Rates of the alternative, above the healthy one; shape (k, grid)."""
     base = healthy[:, None]
-    shares = np.maximum(1 - (1 - base) * (1 - SHARES), np.minimum(LEAST_FACTOR * base, 0.95))
+    lowest = np.minimum(np.maximum(LEAST_FACTOR * base, np.reshape(least, (-1, 1))), 0.95)
+    shares = np.maximum(1 - (1 - base) * (1 - SHARES), lowest)
     return np.where(whole[:, None], shares, np.maximum(base + RATES, LEAST_FACTOR * base))
 
 

@@ -103,7 +103,7 @@ class NoiseBank:
         fits[:, -1] = True
         learned = 0.9 * EXPONENTS[np.argmax(fits, axis=1)]
         failures = np.minimum(1.0, self.failed[rows].sum(axis=1) / ENOUGH_FAILURES)
-        trust = np.minimum(1.0, self.blocks[rows] / ENOUGH_BLOCKS) * failures
+        trust = self.knowledge()[rows] * failures
         tempers: Floats = PRIOR_TEMPER ** (1 - trust) * learned**trust
         return tempers
 
@@ -119,6 +119,11 @@ class NoiseBank:
         known = (pods - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + chance)
         spread = np.sqrt((PRIOR_SPREAD**2 + known * between) / (1 + known))
         return spread, np.maximum(PRIOR_PODS, np.round(known) + 1)
+
+    def knowledge(self) -> Floats:
+        """How much of the blocks that full trust asks for there is, 0 to 1; shape (channels,)."""
+        found: Floats = np.minimum(1.0, self.blocks / ENOUGH_BLOCKS)
+        return found
 
     def enough(self, rows: slice) -> bool:
         """Whether history tells the noise of some channels: at least half of what full trust asks for."""

@@ -20,12 +20,16 @@ from scipy.stats import t as student
 from rollout.judge.counting import EXACT_SUPPORT, Counts, log_normaliser, powers_of
 from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_mean_exp, log_of
 
-NODE_WEIGHTS: Floats = np.array([0.02, 0.06, 0.12, 0.18, 0.24, 0.18, 0.12, 0.06, 0.02])
-"""Prior mass of the pod-effect nodes; each sits at the middle quantile of its mass."""
+_HALF: Floats = np.array([0.01, 0.02, 0.035, 0.05, 0.065, 0.08, 0.09, 0.1])
+NODE_WEIGHTS: Floats = np.concatenate([_HALF, [0.1], _HALF[::-1]])
+"""Prior mass of the pod-effect nodes; each sits at the middle quantile of its mass.
+
+Near enough to each other: a healthy effect between two nodes must not look like a fault after an hour of busy latency.
+"""
 
 NODE_QUANTILES: Floats = np.cumsum(NODE_WEIGHTS) - NODE_WEIGHTS / 2
 
-STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 8)
+STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
 """Log ratios that a fault may add to the pod effect: 1.4 to 20, below which a rollback is not worth it."""
 
 
