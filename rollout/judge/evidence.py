@@ -20,7 +20,7 @@ from rollout.judge.policy import JudgePolicy, SignalKind
 from rollout.judge.ratio import RatioBank, pod_effects
 from rollout.judge.warmth import PLAIN, Warmth
 
-GROSS_SHARE = 0.7
+GROSS_SHARE = 0.5
 """Weight of the gross-fault test in its channel; the ratio test has the rest."""
 
 GROSS_SHARE_LATENCY = 0.35

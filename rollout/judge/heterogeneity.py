@@ -44,6 +44,7 @@ EXPONENTS: Floats = np.array([1.0, 0.8, 0.6, 0.45, 0.33, 0.25, 0.18, 0.12])
 FAULTS: Floats = np.log([2.0, 10.0])
 """Log ratios of the faults that the likelihood ratios are taken for."""
 
+_DOUBT = 3.0
 _TILTS: Floats = np.concatenate([[0.0], FAULTS])
 _HALF = 0.5
 
@@ -117,7 +118,8 @@ class NoiseBank:
         around = np.where(counted, logs - (logs.sum(axis=1) / pods)[:, None], 0.0)
         between = np.maximum((around**2).sum(axis=1) / np.maximum(pods - 1, 1) - chance, 0.0)
         known = (pods - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + chance)
-        spread = np.sqrt((PRIOR_SPREAD**2 + known * between) / (1 + known))
+        doubt = _DOUBT / (2 + known)  # how many pods the prior is worth: the fewer, the more the pods themselves tell
+        spread = np.sqrt((doubt * PRIOR_SPREAD**2 + known * between) / (doubt + known))
         return spread, np.maximum(PRIOR_PODS, np.round(known) + 1)
 
     def knowledge(self) -> Floats:
