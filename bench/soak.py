@@ -140,7 +140,9 @@ def main() -> int:
 
 
 def _data(found: Soak, facts: dict[str, str]) -> dict[str, Any]:
-    return {**facts, "held": found.held, **asdict(found)}
+    told = asdict(found)
+    told["answers"] = str(found.answers).splitlines()  # its own counts go by version and status, which JSON cannot say
+    return {**facts, "held": found.held, **told}
 
 
 if __name__ == "__main__":
