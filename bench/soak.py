@@ -140,9 +140,7 @@ def main() -> int:
 
 
 def _data(found: Soak, facts: dict[str, str]) -> dict[str, Any]:
-    told = asdict(found)
-    told["answers"] = str(found.answers).splitlines()  # its own counts go by version and status, which JSON cannot say
-    return {**facts, "held": found.held, **told}
+    return {**facts, "held": found.held, **asdict(found), "outcomes": dict(found.outcomes)}  # asdict breaks a Counter
 
 
 if __name__ == "__main__":
