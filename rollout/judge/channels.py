@@ -26,7 +26,6 @@ class Channels:
         slots: channels reserved for each signal.
         edges: judged edges in seconds by signal; latency only, empty until chosen.
         whole: where sizes are requests, each failing at most once, shape (channels,).
-        counted: where failures are counted by themselves, not by edge, shape (channels,).
     """
 
     def __init__(self, policy: JudgePolicy) -> None:
@@ -35,7 +34,6 @@ class Channels:
         self.slots = [slice(end - width, end) for end, width in zip(accumulate(widths), widths, strict=True)]
         self.edges: list[tuple[float, ...]] = [() for _ in self.signals]
         self.whole: Bools = self.of_kinds(*REQUEST_KINDS)
-        self.counted: Bools = ~self.of_kinds(SignalKind.LATENCY)
 
     @property
     def count(self) -> int:

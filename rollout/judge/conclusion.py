@@ -120,6 +120,7 @@ def _signal(
         verdict, reason = Verdict.BAD, conviction.guard if signal.name == conviction.culprits[0] else None
     verdict = verdict or _proven(docket, index)
     wanted = 1 / docket.policy.missed_rate
+    seen += _baseline(docket, index) if verdict is Verdict.UNDECIDED else ""
     return SignalVerdict(
         signal=signal.name,
         verdict=verdict,
@@ -134,6 +135,12 @@ def _signal(
         canary_failed=failed,
         reason=reason or wording.judged(seen, docket.log_e[index], verdict, wanted, docket.log_e_good[index]),
     )
+
+
+def _baseline(docket: Docket, index: int) -> str:
+    """That stable's history is too short to tell its noise, so that the judge is slow rather than wrong."""
+    evidence = docket.evidence
+    return "" if evidence.noise.enough(evidence.channels.used(index)) else " (not enough baseline)"
 
 
 def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int, float | None]:

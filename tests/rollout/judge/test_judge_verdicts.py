@@ -240,6 +240,18 @@ def test_history_can_be_learned_before_the_canary_comes():
     assert show(knowing, *looks).log_e > show(fresh, *looks).log_e
 
 
+def test_too_little_history_is_said():
+    judge = Judge(ERRORS_ONLY)
+    young = show(judge, *(errors_look(k, (80, 0), (20, 0)) for k in range(1, 4)))
+    assert "(not enough baseline)" in young.reason
+    knowing = Judge(ERRORS_ONLY)
+    pods = {f"p{i}": PodLook(Arm.STABLE, 900, 15.0, 300, {"5xx": 1}) for i in range(9)}
+    knowing.learn([SignalLook("errors", EPOCH - 15 * k, SourceStatus.OK, pods) for k in range(1, 61)])
+    known = show(knowing, *(errors_look(k, (80, 0), (20, 0)) for k in range(1, 4)))
+    assert known.verdict is Verdict.UNDECIDED
+    assert "baseline" not in known.reason
+
+
 def test_unknown_signals_are_refused():
     with pytest.raises(KeyError, match="crashes"):
         Judge(ERRORS_ONLY).look(EPOCH, [crashes_look(1)])
