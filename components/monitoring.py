@@ -78,9 +78,8 @@ def expression(signal: Signal, selector: str) -> str:
         case SignalKind.LATENCY:
             metric = signal.metric or "http_request_duration_seconds"
             return f"histogram_quantile(0.99, sum by (le) (rate({metric}_bucket{{{selector}}}[5m])))"
-        case SignalKind.EVENTS if (
-            signal.metric is None
-        ):  # lines of a log: Prometheus has the engine's evidence at least
+        case SignalKind.EVENTS if signal.metric is None:
+            # lines of a log: Prometheus has the engine's evidence at least
             return f'max(grayling_release_log_evidence{{signal="{signal.name}"}})'
         case SignalKind.EVENTS:
             return f"sum(rate({signal.metric}{{{selector}}}[5m]))"

@@ -71,9 +71,10 @@ class Recorder:
                 self._take(RecordedLook(look.at, phase, look.pods, look.signal, look.edges_seconds))
 
     def finished(self) -> bytes:
-        """The recording as it is now: gzip of JSON Lines."""
-        self._flush()
-        return b"".join(self._written) + self._compressor.copy().flush(zlib.Z_FINISH)
+        """The recording as it is now: gzip of JSON Lines. What waits to be made one with later looks waits on."""
+        rest = "".join(f"{look_line(look)}\n" for look, _ in self._pending.values())
+        end = self._compressor.copy()
+        return b"".join(self._written) + end.compress(rest.encode()) + end.flush(zlib.Z_FINISH)
 
     def _take(self, look: RecordedLook) -> None:
         kept = self._pending.pop(look.signal, None)

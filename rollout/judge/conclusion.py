@@ -140,6 +140,8 @@ def _signal(
 def _baseline(docket: Docket, index: int) -> str:
     """That stable's history is too short to tell its noise, so that the judge is slow rather than wrong."""
     evidence = docket.evidence
+    if docket.policy.signals[index].kind not in REQUEST_KINDS:  # a healthy service hardly ever shows crashes
+        return ""
     return "" if evidence.noise.enough(evidence.channels.used(index)) else " (not enough baseline)"
 
 

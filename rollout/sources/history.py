@@ -18,7 +18,7 @@ from rollout.sources.exposition import Sample
 from rollout.sources.fetch import FetchError
 from rollout.sources.roster import PodInfo, Roster
 from rollout.sources.tally import BIRTH, Seen, Tally, birth_of, series_of, shows
-from rollout.spec import SignalKind
+from rollout.spec import SignalKind, SourceName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ async def history_of(
         signals: those that have counters at the pods are looked at.
         now: seconds since the epoch.
     """
-    counted = [signal for signal in signals if signal.kind is not SignalKind.CRASHES]
+    counted = [each for each in signals if each.kind is not SignalKind.CRASHES and each.source is not SourceName.LOGS]
     if not counted or not revision:
         return []
     try:

@@ -103,5 +103,6 @@ async def test_nobody_waits_for_it_for_long():
 async def test_where_nothing_is_counted_nothing_is_asked():
     ask = MemoryAsk()
     assert await history_of(ask, "shop", STABLE, [signal("crashes", "kubernetes")], T) == []
+    assert await history_of(ask, "shop", STABLE, [signal("events", "logs", pattern="ERROR")], T) == []
     assert await history_of(ask, "shop", "", [signal(source="pods")], T) == []
     assert ask.asked == []
