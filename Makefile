@@ -37,10 +37,10 @@ format: $(STAMP) ## rewrite in the house style
 
 test: $(STAMP) ## everything: checks, unit, property and cluster tests (the latter in a sandbox of their own)
 	$(MAKE) --no-print-directory check
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 unit: $(STAMP) ## tests that need no cluster
-	$(BIN)/python -m pytest -m "not cluster and not pulumi" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto -m "not cluster and not pulumi" $(PYTEST_ARGS)
 
 cluster: $(STAMP) ## tests that need a cluster
 	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -m "cluster" $(PYTEST_ARGS)

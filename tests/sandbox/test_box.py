@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.cluster
 
-WARM_UP_S = 40.0
 PREFIX = os.environ.get("GRAYLING_TEST_BOX", "test")
 
 
@@ -60,9 +59,7 @@ def test_up_and_down_leave_the_machine_as_it_was(first: Sandbox) -> None:
     interface, pid = load(first.state).link.interface, first.pid
     first.down(purge=True)
     after_once = Traces.of(first.name, interface)
-    begun = time.monotonic()
     first.up(Silent())
-    took = time.monotonic() - begun
     assert first.status().state == "running"
     first.down(purge=True)
     assert Traces.of(first.name, interface) == after_once
@@ -70,14 +67,12 @@ def test_up_and_down_leave_the_machine_as_it_was(first: Sandbox) -> None:
     assert not [line for line in after_once.mounts if first.name in line]
     assert not first.state.root.exists()
     assert pid > 0
-    assert took < WARM_UP_S
 
 
-def test_up_again_is_a_matter_of_a_moment_and_down_keeps_the_data(first: Sandbox) -> None:
+def test_up_again_changes_nothing_and_down_keeps_the_data(first: Sandbox) -> None:
     first.up(Silent())
-    begun, pid = time.monotonic(), first.pid
+    pid = first.pid
     first.up(Silent())
-    assert time.monotonic() - begun < 3
     assert first.pid == pid
     path = "/api/v1/namespaces/default/configmaps/kept"
     metadata = {"name": "kept", "namespace": "default"}
