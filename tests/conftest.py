@@ -24,18 +24,20 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, print_b
 settings.load_profile("repeatable")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests without a cluster come first; those for a CLI that is not here say why they do not run.
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Where several processes share the tests, one of them gets all that need a cluster.
 
-    Where several processes share the tests, one of them gets all that need a cluster: there is one cluster, and the
-    tests of the traces that a box leaves must not see another sandbox come up.
+    There is one cluster, and the tests of the traces that a box leaves must not see another sandbox come up.
     """
+    if item.get_closest_marker("cluster"):
+        item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests without a cluster come first; those for a CLI that is not here say why they do not run."""
     items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
     missing = [name for name in PULUMI if not shutil.which(name)]
     for item in items:
-        if item.get_closest_marker("cluster"):
-            item.add_marker(pytest.mark.xdist_group("cluster"))
         if missing and item.get_closest_marker("pulumi"):
             item.add_marker(pytest.mark.skip(reason=f"not on PATH: {', '.join(missing)}"))
 
