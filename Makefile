@@ -37,7 +37,7 @@ format: $(STAMP) ## rewrite in the house style
 
 test: $(STAMP) ## everything: checks, unit, property and cluster tests (the latter in a sandbox of their own)
 	$(MAKE) --no-print-directory check
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 unit: $(STAMP) ## tests that need no cluster
 	$(BIN)/python -m pytest -n auto -m "not cluster and not pulumi" $(PYTEST_ARGS)

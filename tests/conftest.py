@@ -1,7 +1,8 @@
 """The cluster that cluster tests share: a sandbox of the test run's own, or one that you name.
 
-``GRAYLING_TEST_CONTEXT`` (with ``KUBECONFIG``) uses a cluster of yours and starts nothing; ``GRAYLING_TEST_BOX`` names
-the sandbox; ``GRAYLING_TEST_KEEP=1`` leaves it running for the next run.
+Tests in files named ``*_on_cluster.py`` need one. ``GRAYLING_TEST_CONTEXT`` (with ``KUBECONFIG``) uses a cluster of
+yours and starts nothing; ``GRAYLING_TEST_BOX`` names the sandbox; ``GRAYLING_TEST_KEEP=1`` leaves it running for the
+next run.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,13 +26,30 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, print_b
 settings.load_profile("repeatable")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Where several processes share the tests, one of them gets all that need a cluster.
+class OneForTheCluster(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
+    """Where several processes share the tests, one of them gets all that need a cluster, and they come first.
 
     There is one cluster, and the tests of the traces that a box leaves must not see another sandbox come up.
     """
-    if item.get_closest_marker("cluster"):
-        item.add_marker(pytest.mark.xdist_group("cluster"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "cluster" if _needs_cluster(nodeid.partition("::")[0]) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneForTheCluster:
+    """Hand the tests out."""
+    return OneForTheCluster(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests of files that end in ``_on_cluster.py``."""
+    if _needs_cluster(item.path.name):
+        item.add_marker(pytest.mark.cluster)
+
+
+def _needs_cluster(file: str) -> bool:
+    return file.endswith("_on_cluster.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

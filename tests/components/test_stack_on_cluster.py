@@ -18,7 +18,6 @@ from kube.cluster import Cluster
 from kube.kinds import CONFIG_MAP, GATEWAY, NAMESPACE, SECRET
 from tests.components.conftest import ROOT
 
-pytestmark = pytest.mark.cluster
 NAMESPACE_NAME = "stack-test"
 INVENTORY = Inventory("stack-test", NAMESPACE_NAME)
 PATIENCE = Patience(240)

@@ -13,7 +13,6 @@ from rollout.crd import definition
 from rollout.status import Status
 from tests.rollout import samples
 
-pytestmark = pytest.mark.cluster
 NAMESPACE = "crd-test"
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from rollout.spec import Spec
 
-pytestmark = pytest.mark.cluster
 CRD = Path(__file__).parents[3] / "manifests" / "crds" / "grayreleases.yaml"
 
 

@@ -22,7 +22,6 @@ from tests.sandbox.machine import Traces, processes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.cluster
 
 PREFIX = os.environ.get("GRAYLING_TEST_BOX", "test")
 

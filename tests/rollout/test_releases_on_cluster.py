@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sandbox.box import Sandbox
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "sandbox.grayling.dev/shop:"
 RATE = 60.0

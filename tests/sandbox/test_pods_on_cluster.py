@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from sandbox.box import Sandbox
 
-pytestmark = pytest.mark.cluster
 
 NAMESPACE = "sandbox-pods"
 SCRATCH = "/tmp"  # noqa: S108 - a pod's own

@@ -10,7 +10,7 @@ import pytest
 
 from tests.components.conftest import ROOT
 
-pytestmark = [pytest.mark.pulumi, pytest.mark.cluster]
+pytestmark = pytest.mark.pulumi
 STACK = "pulumi-test"
 
 
