@@ -140,8 +140,11 @@ async def _release(cluster: Cluster, name: str) -> Manifest:
         found = await cluster.list(GRAY_RELEASE, None, fields=f"metadata.name={name}")
     except NotFoundError:
         found = None
-    if found is None or len(found.items) != 1:
+    if found is None or not found.items:
         raise PlaceError(f"the box has no release {name!r}; apply the stack first: `grayling stack apply local`")
+    if len(found.items) > 1:
+        where = ", ".join(sorted(item["metadata"]["namespace"] for item in found.items))
+        raise PlaceError(f"the box has a release {name!r} in each of {where}; delete those that are not to be tried")
     return found.items[0]
 
 

@@ -9,6 +9,7 @@ import pytest
 from kube.cluster import Cluster
 from kube.errors import ConflictError, InvalidError, KubeError
 from kube.kinds import GRAY_RELEASE
+from kube.kinds import NAMESPACE as NAMESPACES
 from rollout.crd import definition
 from rollout.status import Status
 from tests.rollout import samples
@@ -19,7 +20,8 @@ NAMESPACE = "crd-test"
 @pytest.fixture(scope="module")
 def prepared(cluster_kubeconfig):
     asyncio.run(prepare(cluster_kubeconfig))
-    return cluster_kubeconfig
+    yield cluster_kubeconfig
+    asyncio.run(clear(cluster_kubeconfig))
 
 
 async def prepare(kubeconfig):
@@ -28,6 +30,11 @@ async def prepare(kubeconfig):
         with contextlib.suppress(ConflictError):
             await it.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         await established(it)
+
+
+async def clear(kubeconfig):
+    async with await Cluster.open(kubeconfig=kubeconfig) as it:
+        await it.delete(NAMESPACES, NAMESPACE)
 
 
 @pytest.fixture
