@@ -63,6 +63,7 @@ class SignalLook:
         status: what the source could say; pods count only when it is OK.
         pods: increments by pod name.
         edges_seconds: upper edges of the latency buckets, ascending, one fewer than `latency_counts` has entries.
+        starts: it is of an earlier start of the service's pods, and teaches only what young pods are like.
     """
 
     signal: str
@@ -70,3 +71,4 @@ class SignalLook:
     status: SourceStatus
     pods: Mapping[str, PodLook]
     edges_seconds: tuple[float, ...] = ()
+    starts: bool = False

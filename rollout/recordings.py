@@ -65,10 +65,11 @@ class Recorder:
         self._write(look_line(RecordedLook(at, "release", {}, step=number, share=share)))
 
     def note(self, phase: Phase, looks: Iterable[SignalLook]) -> None:
-        """Take in what the judge is shown; looks without data are left out."""
-        for look in looks:
+        """Take in what the judge is shown, earlier starts last; looks without data are left out."""
+        for look in sorted(looks, key=lambda look: look.starts):
             if look.status is SourceStatus.OK:
-                self._take(RecordedLook(look.at, phase, look.pods, look.signal, look.edges_seconds))
+                told: Phase = "starts" if look.starts else phase
+                self._take(RecordedLook(look.at, told, look.pods, look.signal, look.edges_seconds))
 
     def finished(self) -> bytes:
         """The recording as it is now: gzip of JSON Lines. What waits to be made one with later looks waits on."""

@@ -130,6 +130,9 @@ class World:
         self._error_effect[:, -1] *= np.exp(self._spread(said["user_spread"], (replicates,)))
         self._latency_effect = np.exp(self._spread(said["pod_latency_spread"], shape))
         self._owed: list[Floats] = []
+        minutes = said["canary_crash_minutes"]
+        between = self._rng.normal(60.0 * (minutes or 0), 6.0 * (minutes or 0), (replicates, 60 if minutes else 0))
+        self._falls = between.cumsum(axis=1)  # seconds at which the canary crashes, shape (replicates, crashes)
 
     def looks(self) -> Iterator[Look]:
         """History, then the release."""
@@ -184,10 +187,9 @@ class World:
         failed = np.minimum(clump * rng.binomial(requests, rate / clump), requests)
         typical = median * self._latency_effect * np.where(hit, burst["latency"], 1.0)
         buckets = rng.multinomial(requests, self._shares(typical, history=history))
-        own = said["canary_crashes_per_hour"]
-        per_hour = np.full(self.pods + 1, float(said["crashes_per_hour"]))
-        per_hour[-1] = per_hour[-1] if own is None else float(own)
-        crashes = rng.poisson(per_hour * every / 3600 * (mean > 0), (self.replicates, self.pods + 1))
+        by_chance = float(said["crashes_per_hour"]) * every / 3600
+        crashes = rng.poisson(by_chance * (mean > 0), (self.replicates, self.pods + 1))
+        crashes[:, -1] += ((self._falls > since) & (self._falls <= at)).sum(axis=1)
         arrived = np.asarray(history | (rng.random(self.replicates) >= float(said["lost"])))
         seconds = np.full(self.replicates, every)
         counts = self._carried(

@@ -15,16 +15,19 @@ from rollout.judge.gauges import Gauge
 from rollout.judge.gross import GrossBank
 from rollout.judge.heterogeneity import PRIOR_PODS, PRIOR_SPREAD, PRIOR_TEMPER, NoiseBank
 from rollout.judge.ledger import Sums
-from rollout.judge.onset import Bools, Floats, OnsetPrior
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior
 from rollout.judge.policy import JudgePolicy, SignalKind
 from rollout.judge.ratio import RatioBank, pod_effects
 from rollout.judge.warmth import PLAIN, Warmth
 
-GROSS_SHARE = 0.5
+GROSS_SHARE = 0.4
 """Weight of the gross-fault test in its channel; the ratio test has the rest."""
 
 GROSS_SHARE_LATENCY = 0.35
 """The same at a latency edge."""
+
+AT_START = 0.65
+"""Onset mass on the first look: most faults come with the version."""
 
 GROSS_AT_START = 0.02
 """Onset mass on the first look for gross faults; those are plain at the start anyway."""
@@ -72,10 +75,9 @@ class Evidence:
         whole, count, signals = channels.whole, channels.count, policy.signals
         self.sums = Sums(count)
         self.noise, self.warmth = NoiseBank(whole), Warmth(whole)
-        self.ratio = RatioBank(count, OnsetPrior(policy.horizon_seconds))
+        self.ratio = RatioBank(count, OnsetPrior(policy.horizon_seconds, AT_START))
         self.ratio.temper[:] = PRIOR_TEMPER
-        self.ratio.nodes[:] = pod_effects(np.full(count, PRIOR_SPREAD), np.full(count, float(PRIOR_PODS)))
-        self.ratio.settle()
+        self._expect(np.arange(count), np.full(count, PRIOR_SPREAD), np.full(count, float(PRIOR_PODS)))
         self.gross = GrossBank(whole, OnsetPrior(policy.horizon_seconds, GROSS_AT_START))
         self.sequences, self.proof = RatioSequences(count), ProofBank(channels, policy)
         self.gauges = {
@@ -103,6 +105,12 @@ class Evidence:
         self._learn(batch)
         self.proof.add(batch.columns, self.sums)
         self.sums.settle(batch, judged)
+
+    def learn_start(self, batch: Batch) -> None:
+        """Learn what young pods are like from one look at an earlier start of the service's pods."""
+        if batch.young is not None and batch.young[2].any():
+            failed, size = batch.young[1:]
+            self.warmth.learn(failed, size, batch.columns[:, 2], batch.columns[:, 3])
 
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process, in the policy's order; 0 while it has no channels."""
@@ -182,8 +190,10 @@ class Evidence:
         """Fix the healthy pod effects of channels that are bet on for the first time."""
         first = np.flatnonzero(judged & (self.ratio.elapsed == 0) & (self.noise.blocks > 0))
         if first.size:
-            self.ratio.nodes[first] = pod_effects(*self.noise.spreads(first))
-            self.ratio.settle(first)
+            self._expect(first, *self.noise.spreads(first))
+
+    def _expect(self, rows: Indices, spread: Floats, pods: Floats) -> None:
+        self.ratio.expect(rows, pod_effects(spread, pods), *self.noise.bursts(rows))
 
     def _bet_gross(self, batch: Batch, counts: Counts, warm: Floats, seconds: Floats) -> None:
         history = self.sums.history
@@ -205,10 +215,7 @@ class Evidence:
 
     def _learn(self, batch: Batch) -> None:
         """Let stable's pods teach, after the look was judged by what they taught before."""
-        if batch.young is not None:
-            failed, size = batch.young[1:]
-            if size.any():
-                self.warmth.learn(failed, size, batch.columns[:, 2], batch.columns[:, 3])
+        self.learn_start(batch)
         closed = self.noise.add(batch)
         if closed.size:
             self.ratio.temper[closed] = self.noise.tempers(closed)

@@ -5,13 +5,14 @@ canary meets it far less often than the false-rollback rate allows.
 """
 
 import math
+from typing import Any
 
 from rollout.judge.ledger import Sums
 from rollout.judge.onset import Floats
 from rollout.judge.policy import SignalKind, SignalPolicy
 
 CRASH_LOOP = 2.0
-"""Crashes of the canary within a step, stable having none, that convict."""
+"""Crashes of the canary within a step that convict; each crash of stable in it asks for as many more."""
 
 GUARD_SIZE = 20.0
 """Requests lately (faded) of either arm before a share of failures may convict."""
@@ -42,9 +43,15 @@ def guard_reason(signal: SignalPolicy, row: int, sums: Sums, budget: int | None)
 
 def _crash_loop(limit: float, step: Floats) -> str | None:
     canary, stable = step
-    if canary < limit or stable > 0:
+    if not looping(canary, stable, limit):
         return None
-    return f"canary pods crashed or lost readiness {canary:.0f} times in this step, stable's not once"
+    others = f"{stable:.0f} times" if stable else "not once"
+    return f"canary pods crashed or lost readiness {canary:.0f} times in this step, all of stable's {others}"
+
+
+def looping(canary: Any, stable: Any, limit: float = CRASH_LOOP) -> Any:
+    """Whether the canary's crashes within a step convict, as truth or shape (k,) as its counts are."""
+    return canary >= limit * (1 + stable)
 
 
 def _dead(limit: float, lately: Floats) -> str | None:

@@ -1,11 +1,13 @@
 """What stable's own pods teach about noise: every pod plays the canary against the others (A/A), block by block.
 
-Healthy pods differ for good (tau), and their failures come in clumps: retries, noisy neighbours, garbage collection. A
-likelihood that ignores this convicts nearly every canary of a noisy service. So, on blocks of stable's history,
+Healthy pods differ for good (tau), now and then one is hit for a while (noisy neighbours, garbage collection), and
+failures come in clumps (retries). A likelihood that ignores this convicts nearly every canary of a noisy service. So,
+on blocks of stable's history,
 
     tau^2 = variance of the pods' log rates, less the part that counting explains, shrunk towards a prior;
-    eta   = 0.9 x the largest exponent at which the pods' likelihood ratios, their lasting offsets removed, still have a
-            mean of at most 1 for small and large faults.
+    burst = how often a pod is hit for a block, and how hard: of a few, the one under which the blocks are likeliest;
+    eta   = 0.9 x the largest exponent at which the pods' likelihood ratios, their lasting offsets and the bursts taken
+            out, still have a mean of at most 1 for small and large faults.
 
 Both are predictable (a look is judged with what was learned before it). With little history they stay near the prior:
 wide and slow rather than wrong.
@@ -18,10 +20,8 @@ import numpy as np
 
 from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.counting import Counts, log_normaliser
-from rollout.judge.onset import Bools, Floats, Indices
-
-BLOCK_SECONDS = 15.0
-"""Length of a block: as long as a burst that must not convict."""
+from rollout.judge.onset import Bools, Floats, Indices, log_of
+from rollout.judge.ratio import BLOCK_SECONDS
 
 ENOUGH_BLOCKS = 600
 """Pod-blocks after which the learned exponent counts fully (15 minutes of ten pods)."""
@@ -36,15 +36,30 @@ PRIOR_PODS = 5
 """Pods that the prior spread is taken to rest on: its tails are Student's with 4 degrees of freedom."""
 
 PRIOR_TEMPER = 0.25
-"""Exponent of the likelihood while history does not tell how clumped failures are."""
+"""Exponent of the likelihood while history does not tell how clumped rare failures are."""
+
+BURST_VARIANCE = 0.04
+"""Variance of a pod's log rate between blocks, while history does not tell it: what is frequent is known no finer."""
+
+BURST_CHANCES: Floats = np.array([0.0, 0.03, 0.03, 0.03])
+"""Chance that a pod is hit in a block, of each kind of burst that is thought of; the first is none."""
+
+BURST_SIZES: Floats = np.log([1.0, 2.0, 4.0, 10.0])
+"""Log ratio by which it then fails more, of each kind."""
+
+PRIOR_BURST: Floats = np.log([0.3, 0.1, 0.1, 0.5])
+"""Log weights of the kinds before history tells."""
 
 EXPONENTS: Floats = np.array([1.0, 0.8, 0.6, 0.45, 0.33, 0.25, 0.18, 0.12])
 """Candidates for eta, descending."""
 
-FAULTS: Floats = np.log([2.0, 10.0])
+FAULTS: Floats = np.log([1.4, 3.0, 10.0])
 """Log ratios of the faults that the likelihood ratios are taken for."""
 
-_DOUBT = 3.0
+CAUTION = (0.6, 0.3)
+"""What is left of the largest exponent: nine tenths where it is 1, less where noise was found that may be worse yet."""
+
+_DOUBT = 1.0
 _TILTS: Floats = np.concatenate([[0.0], FAULTS])
 _HALF = 0.5
 
@@ -58,8 +73,11 @@ class NoiseBank:
         block_failed: failures in the present block, shape (channels, MOST_PODS).
         block_size: requests or pod-seconds in the present block, shape (channels, MOST_PODS).
         block_began: time at which it began, shape (channels,); minus infinity before the first look.
-        blocks: pod-blocks taken in, shape (channels,).
-        gains: sums of likelihood ratios, shape (channels, exponents, faults).
+        counted: pod-blocks in `failed` and `size`, shape (channels,).
+        blocks: pod-blocks that taught how failures clump, shape (channels,).
+        likely: log likelihood of the blocks under each kind of burst, shape (channels, bursts).
+        burst: the kind that was chosen, shape (channels,).
+        gains: sums of likelihood ratios, shape (channels, bursts, exponents, faults).
         worst: highest sure rate of a single pod in a block in which the others were well, shape (channels,).
     """
 
@@ -69,7 +87,10 @@ class NoiseBank:
         "block_failed",
         "block_size",
         "block_began",
+        "counted",
         "blocks",
+        "likely",
+        "burst",
         "gains",
         "worst",
     )
@@ -79,8 +100,10 @@ class NoiseBank:
         channels = whole.size
         self.failed, self.size, self.block_failed, self.block_size = np.zeros((4, channels, MOST_PODS))
         self.block_began = np.full(channels, -math.inf)
-        self.blocks, self.worst = np.zeros((2, channels))
-        self.gains = np.zeros((channels, EXPONENTS.size, FAULTS.size))
+        self.counted, self.blocks, self.worst = np.zeros((3, channels))
+        self.likely = np.tile(PRIOR_BURST, (channels, 1))
+        self.burst = np.full(channels, np.argmax(PRIOR_BURST))
+        self.gains = np.zeros((channels, BURST_SIZES.size, EXPONENTS.size, FAULTS.size))
 
     def add(self, batch: Batch) -> Indices:
         """Take in one look of stable's pods.
@@ -98,15 +121,34 @@ class NoiseBank:
             self.block_began[closing] = batch.at[closing]
         return closing
 
+    def bursts(self, rows: Indices) -> tuple[Floats, Floats]:
+        """Choose the likeliest kind of burst of some channels: chance and size, each of shape (rows,)."""
+        self.burst[rows] = chosen = np.argmax(self.likely[rows], axis=1)
+        return BURST_CHANCES[chosen], BURST_SIZES[chosen]
+
     def tempers(self, rows: Indices) -> Floats:
-        """Eta of some channels, shape (rows,)."""
-        fits = np.all(self.gains[rows] <= self.blocks[rows, None, None], axis=2)
-        fits[:, -1] = True
-        learned = 0.9 * EXPONENTS[np.argmax(fits, axis=1)]
-        failures = np.minimum(1.0, self.failed[rows].sum(axis=1) / ENOUGH_FAILURES)
-        trust = self.knowledge()[rows] * failures
-        tempers: Floats = PRIOR_TEMPER ** (1 - trust) * learned**trust
+        """Eta of some channels with the bursts that were chosen, shape (rows,)."""
+        failed = self.failed[rows].sum(axis=1)
+        prior = PRIOR_TEMPER / (1 + BURST_VARIANCE * failed / np.maximum(self.counted[rows], 1))
+        trust = self.knowledge()[rows] * np.minimum(1.0, failed / ENOUGH_FAILURES)
+        learned = self._largest_exponents(rows)
+        learned *= CAUTION[0] + CAUTION[1] * learned
+        tempers: Floats = prior ** (1 - trust) * learned**trust
         return tempers
+
+    def _largest_exponents(self, rows: Indices) -> Floats:
+        """Largest exponents at which no fault's mean likelihood ratio is above 1, shape (rows,).
+
+        Its logarithm is convex in the exponent, so a straight line between two candidates crosses 0 too early at worst.
+        """
+        means = log_of(self.gains[rows, self.burst[rows]]) - np.log(np.maximum(self.blocks[rows], 1))[:, None, None]
+        upper, lower = means[:, :-1], means[:, 1:]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            inside = np.clip(np.nan_to_num(lower / (lower - upper), nan=1.0), 0.0, 1.0)
+        between = EXPONENTS[1:, None] + inside * (EXPONENTS[:-1] - EXPONENTS[1:])[:, None]
+        crossing = np.where(upper <= 0, EXPONENTS[:-1, None], np.where(lower <= 0, between, EXPONENTS[-1]))
+        found: Floats = crossing.max(axis=1).min(axis=1)
+        return found
 
     def spreads(self, rows: Indices) -> tuple[Floats, Floats]:
         """Tau of some channels, and the number of pods that it may be taken to rest on; each of shape (rows,)."""
@@ -147,13 +189,16 @@ class NoiseBank:
                 (size_.sum(axis=1, keepdims=True) - size_).ravel(),
                 np.repeat(self._whole[chosen], MOST_PODS),
             )
-            gains = _gains(others, self._offsets(chosen).ravel())
-            taught = np.where(there_.ravel()[:, None, None], gains, 0.0)
+            likely, gains = _gains(others, self._offsets(chosen).ravel())
+            taught = np.where(there_.ravel()[:, None, None, None], gains, 0.0)
             self.gains[chosen] += taught.reshape(*there_.shape, *gains.shape[1:]).sum(axis=1)
+            told = np.where(there_.ravel()[:, None], likely, 0.0)
+            self.likely[chosen] += told.reshape(*there_.shape, BURST_SIZES.size).sum(axis=1)
             self.worst[chosen] = np.maximum(self.worst[chosen], _alone(others, there_))
             self.blocks[chosen] += there_.sum(axis=1)
         self.failed[rows] += failed
         self.size[rows] += size
+        self.counted[rows] += there.sum(axis=1)
         self.block_failed[rows] = 0.0
         self.block_size[rows] = 0.0
 
@@ -166,13 +211,22 @@ class NoiseBank:
         return offsets
 
 
-def _gains(pods: Counts, own: Floats) -> Floats:
-    """Likelihood ratios of each pod as a canary among the others, to each exponent; shape (pods, exponents, faults)."""
-    tilt = own[:, None] + _TILTS
-    normaliser = log_normaliser(pods, tilt, np.ones(own.size))
-    gain = pods.failed[:, None] * FAULTS - (normaliser[:, 1:] - normaliser[:, :1])
-    powers: Floats = np.exp(np.minimum(EXPONENTS[:, None] * gain[:, None, :], 50.0))
-    return powers
+def _gains(pods: Counts, own: Floats) -> tuple[Floats, Floats]:
+    """Each pod as a canary among the others, under each kind of burst.
+
+    Returns:
+        Log likelihoods, shape (pods, bursts), and likelihood ratios of the faults to each exponent, shape (pods,
+        bursts, exponents, faults).
+    """
+    sizes, kind = np.unique(BURST_SIZES, return_inverse=True)
+    tilt = (own[:, None, None] + sizes[:, None] + _TILTS).reshape(own.size, -1)
+    told = pods.failed[:, None] * tilt - log_normaliser(pods, tilt, np.ones(own.size))
+    told = told.reshape(own.size, sizes.size, _TILTS.size)
+    calm, hit = told[:, :1], told[:, kind]
+    mixed = np.logaddexp(np.log1p(-BURST_CHANCES)[:, None] + calm, log_of(BURST_CHANCES)[:, None] + hit)
+    gain = mixed[:, :, 1:] - mixed[:, :, :1]
+    powers: Floats = np.exp(np.minimum(EXPONENTS[:, None] * gain[:, :, None, :], 50.0))
+    return mixed[:, :, 0] - calm[:, :, 0], powers
 
 
 def _alone(pods: Counts, there: Bools) -> Floats:

@@ -20,7 +20,7 @@ from rollout.judge.guards import guard_reason
 from rollout.judge.ledger import Ledger
 from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind
 from rollout.judge.shares import Shares
-from rollout.judge.tally import fill, read, slower_than_edges
+from rollout.judge.tally import Pods, fill, read, slower_than_edges
 from rollout.judge.verdicts import Assessment
 from rollout.looks import Arm, SignalLook, SourceStatus
 
@@ -51,11 +51,15 @@ class Judge:
     def learn(self, looks: Sequence[SignalLook]) -> None:
         """Take looks in as history of stable: nothing is judged, canary pods in them are ignored.
 
+        Looks at earlier starts come last, whatever their time: at which edges latency is judged is told by the others.
+
         Raises:
             KeyError: a look is of a signal that the policy does not have.
         """
-        for batch in _rounds(self._news(map(_stable_only, looks))):
+        for batch in _rounds(self._news(_stable_only(look) for look in looks if not look.starts)):
             self._take_in(batch)
+        for look in sorted((look for look in looks if look.starts), key=lambda look: look.at):
+            self._take_start(self._index[look.signal], look)
 
     def begin_step(self, share: float = 0.0) -> None:
         """Say that a new step begins: it must be certified anew, and its crashes are counted from 0.
@@ -133,6 +137,17 @@ class Judge:
         if at > -math.inf:
             self._log_e = self._evidence.log_e()
             self._decide(at)
+
+    def _take_start(self, index: int, look: SignalLook) -> None:
+        """Learn from a look at an earlier start, in which all pods count as stable's."""
+        book, signal, channels = self._books[index], self._policy.signals[index], self._evidence.channels
+        used = channels.used(index)
+        if look.at <= book.started_at or signal.kind is SignalKind.GAUGE or used.start == used.stop:
+            return
+        book.started_at = look.at
+        batch = Batch.empty(channels.count)
+        fill(batch, used, read(signal.kind, look, channels.edges[index]), Pods())
+        self._evidence.learn_start(batch)
 
     def _watch(self, index: int, look: SignalLook) -> bool:
         """Take in a gauge's look; whether it was judged."""

@@ -76,6 +76,7 @@ class Ledger:
         status: what its source said last.
         seen_at: time of the last look, whatever its status; minus infinity before the first.
         counted_at: time of the last look that had data.
+        started_at: time of the last look at an earlier start.
         started: the canary has had something to count.
         busy_at: time of the last look in which it had.
         canary_requests: requests of the canary since it started.
@@ -90,6 +91,7 @@ class Ledger:
     status: SourceStatus = SourceStatus.NO_DATA
     seen_at: float = -math.inf
     counted_at: float = -math.inf
+    started_at: float = -math.inf
     started: bool = False
     busy_at: float = -math.inf
     canary_requests: int = 0

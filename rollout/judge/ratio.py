@@ -6,7 +6,9 @@ u + delta after it. With L(s) the conditional likelihood of `counting`, tempered
     A[u, d] <- (A[u, d] + onset mass * L(u)) * l(u + d),     L(u) <- L(u) * l(u)
     E = (mean of A + unspent onset mass * mean of L(u)) / mean of L(u)
 
-is a test martingale averaged over the draw of the canary's pods. A single node u = 0 gives the plain ratio e-process.
+Now and then a healthy pod is hit for a block of time: with the chance of a burst l(s) is l(s + b) for that block, both
+under the null and under the alternative, so every sum is kept for a calm and for a hit block. E is a test martingale
+averaged over the draw of the canary's pods. A single node u = 0 gives the plain ratio e-process.
 Many channels (a signal, or one bucket edge of it) are kept side by side so that one look is a handful of array
 operations.
 """
@@ -28,6 +30,9 @@ Near enough to each other: a healthy effect between two nodes must not look like
 """
 
 NODE_QUANTILES: Floats = np.cumsum(NODE_WEIGHTS) - NODE_WEIGHTS / 2
+
+BLOCK_SECONDS = 15.0
+"""How long a burst lasts."""
 
 STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
 """Log ratios that a fault may add to the pod effect: 1.4 to 20, below which a rollback is not worth it."""
@@ -54,12 +59,24 @@ class RatioBank:
     Attributes:
         nodes: pod effects u, shape (channels, nodes).
         temper: eta, shape (channels,).
-        log_null: log L(u), shape (channels, nodes).
-        log_fault: log A, shape (channels, nodes, steps).
+        chance: that a block is hit, shape (channels,).
+        size: log ratio by which the canary then fails more, shape (channels,).
+        log_null: log L(u) with the present block calm, and hit, shape (channels, 2, nodes).
+        log_fault: log A, shape (channels, 2, nodes, steps).
         elapsed: seconds under judgement, shape (channels,).
+        block: seconds of the present block, shape (channels,).
     """
 
-    STATE: ClassVar[tuple[str, ...]] = ("nodes", "temper", "log_null", "log_fault", "elapsed")
+    STATE: ClassVar[tuple[str, ...]] = (
+        "nodes",
+        "temper",
+        "chance",
+        "size",
+        "log_null",
+        "log_fault",
+        "elapsed",
+        "block",
+    )
 
     def __init__(
         self, channels: int, prior: OnsetPrior, *, steps: Floats = STEPS, weights: Floats = NODE_WEIGHTS
@@ -67,24 +84,39 @@ class RatioBank:
         self._prior = prior
         self._steps = steps
         self._log_weights = np.log(weights / weights.sum())
-        shape = (channels, weights.size)
-        self.nodes = np.zeros(shape)
+        shape = (channels, 2, weights.size)
+        self.nodes = np.zeros((channels, weights.size))
         self.temper = np.ones(channels)
+        self.chance, self.size, self.elapsed, self.block = np.zeros((4, channels))
         self.log_null = np.zeros(shape)
         self.log_fault = np.full((*shape, steps.size), math.log(prior.at_start))
-        self.elapsed = np.zeros(channels)
-        self._tilt = np.zeros((channels, weights.size * (1 + steps.size)))
+        self.log_null[:, 1], self.log_fault[:, 1] = -np.inf, -np.inf
+        self._tilt = np.zeros((channels, 2 * weights.size * (1 + steps.size)))
         self._powers = np.ones((channels, EXACT_SUPPORT + 1, self._tilt.shape[1]))
         self.settle()
 
     def settle(self, rows: Indices | slice = slice(None)) -> None:
-        """Make the bank follow its nodes, after they were changed in some rows; not once these have been bet with."""
+        """Make the bank follow nodes and bursts that were changed in some rows; not once these have been bet with."""
         nodes = self.nodes[rows]
-        shifted = nodes[:, :, None] + self._steps
-        self._tilt[rows] = np.concatenate(
-            [nodes, shifted.reshape(len(nodes), nodes.shape[1] * self._steps.size)], axis=1
-        )
+        shifted = (nodes[:, :, None] + self._steps).reshape(len(nodes), nodes.shape[1] * self._steps.size)
+        calm = np.concatenate([nodes, shifted], axis=1)
+        self._tilt[rows] = np.concatenate([calm, calm + self.size[rows][:, None]], axis=1)
         self._powers[rows] = powers_of(self._tilt[rows])
+
+    def expect(self, rows: Indices, nodes: Floats, chance: Floats, size: Floats) -> None:
+        """Say what healthy canaries do, before the first bet of these rows.
+
+        Args:
+            rows: channels, shape (k,).
+            nodes: pod effects, shape (k, nodes).
+            chance: that a block is hit by a burst, shape (k,).
+            size: log ratio by which it then fails more, shape (k,).
+        """
+        self.nodes[rows], self.chance[rows], self.size[rows] = nodes, chance, size
+        self.settle(rows)
+        fresh = np.zeros(self.elapsed.size, dtype=np.bool_)
+        fresh[rows] = True
+        self._draw(fresh)
 
     def bet(self, counts: Counts, tolerance: Floats, seconds: Floats, young: Bools) -> None:
         """Take in one look; a channel without counts and seconds has none.
@@ -98,26 +130,46 @@ class RatioBank:
             seconds: time since the look before, shape (channels,).
             young: r0 is (also) that of a cold start, shape (channels,).
         """
-        split = self.nodes.shape[1]
+        split, (channels, _, _, steps) = self.nodes.shape[1], self.log_fault.shape
         gain = counts.failed[:, None] * self._tilt - log_normaliser(counts, self._tilt, tolerance, self._powers)
         gain *= self.temper[:, None]
-        null, fault = gain[:, :split], gain[:, split:].reshape(self.log_fault.shape)
+        gain = gain.reshape(channels, 2, split * (1 + steps))
+        null, fault = gain[:, :, :split], gain[:, :, split:].reshape(channels, 2, split, steps)
         if young.any():
             middle = np.maximum(np.arange(split), split // 2)
-            apart = fault[:, middle] - null[:, middle, None]
-            fault = np.where(young[:, None, None], apart, fault)
-            null = np.where(young[:, None], 0.0, null)
+            expected = _both(self.log_null + null) - _both(self.log_null)
+            fault = np.where(young[:, None, None, None], fault[:, :, middle] - expected[:, :, middle, None], fault)
+            null = np.where(young[:, None, None], null - expected, null)
         fresh = log_of(self._prior.spent(self.elapsed, seconds))
-        begun = np.logaddexp(self.log_fault, (fresh[:, None] + self.log_null)[:, :, None])
+        begun = np.logaddexp(self.log_fault, (fresh[:, None, None] + self.log_null)[:, :, :, None])
         self.log_fault = begun + fault
         self.log_null = self.log_null + null
         self.elapsed = self.elapsed + seconds
+        self.block = self.block + seconds
+        over = self.block >= BLOCK_SECONDS * 0.99
+        if over.any():
+            self._draw(over)
+
+    def _draw(self, rows: Bools) -> None:
+        """Begin a new block in some rows: whether it is hit is open again."""
+        chances = np.stack([np.log1p(-self.chance), log_of(self.chance)], axis=1)[:, :, None]
+        null = _both(self.log_null) + chances
+        fault = _both(self.log_fault) + chances[:, :, :, None]
+        self.log_null = np.where(rows[:, None, None], null, self.log_null)
+        self.log_fault = np.where(rows[:, None, None, None], fault, self.log_fault)
+        self.block = np.where(rows, 0.0, self.block)
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""
         weights = self._log_weights
-        null = log_mean_exp(self.log_null, weights, (1,))
-        fault = log_mean_exp(self.log_fault, weights[:, None] - math.log(self._steps.size), (1, 2))
+        null = log_mean_exp(self.log_null, weights, (1, 2))
+        fault = log_mean_exp(self.log_fault, weights[:, None] - math.log(self._steps.size), (1, 2, 3))
         waiting = log_of(self._prior.unspent(self.elapsed))
         evidence: Floats = np.logaddexp(fault - null, waiting)
         return evidence
+
+
+def _both(logs: Floats) -> Floats:
+    """Logarithm of the sum over calm and hit; shape kept but for 1 on that axis."""
+    total: Floats = np.logaddexp(logs[:, :1], logs[:, 1:])
+    return total

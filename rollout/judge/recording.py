@@ -6,7 +6,8 @@ The first line is a header, every further one a look:
     {"t": 15.0, "phase": "history", "pods": {"p1": {"arm": "stable", "age_seconds": 900, "requests": 300,
      "errors": {"5xx": 1}, "latency_counts": [290, 9, 1], "gauges": {"memory_bytes": 1.0e8}}}}
 
-Counts are increments since the look before. "history" looks teach, "release" looks are judged. Optional in the header:
+Counts are increments since the look before. "history" looks teach, "release" looks are judged; "starts" looks are of
+earlier starts of the service's pods and teach only what young pods are like. Optional in the header:
 "analysis", as in the GrayRelease. Optional in a pod: "crashes" and "exposure_seconds" (else the time since the look
 before). Optional in a look: "signal", when it is one signal's and not all signals', with "edges_seconds" where its
 buckets are not the header's; and "step", the number of the step that begins with it, with its "share" of the requests.
@@ -15,14 +16,14 @@ buckets are not the header's; and "step", the number of the step that begins wit
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from rollout.looks import Arm, PodLook
 
 FORMAT = "grayling.recording/1"
 """Name and version of the format."""
 
-Phase = Literal["history", "release"]
+Phase = Literal["starts", "history", "release"]
 
 
 class RecordingError(ValueError):
@@ -35,7 +36,7 @@ class RecordedLook:
 
     Attributes:
         at: seconds, from any origin.
-        phase: whether it teaches or is judged.
+        phase: whether it teaches, and what, or is judged.
         pods: increments by pod name.
         signal: the signal it is of; empty when it is of all.
         edges_seconds: upper edges of its latency buckets; empty when they are the header's.
@@ -133,28 +134,28 @@ def _plain(pod: PodLook) -> dict[str, Any]:
 
 
 def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[RecordedLook]:
-    before: dict[str, float] = {}
+    before: dict[tuple[str, bool], float] = {}
     for number, text in numbered:
         told = _object(number, text)
         try:
-            at, signal = float(told["t"]), str(told.get("signal", ""))
-            seconds = max(at - before[signal], 0.0) if signal in before else interval
+            at, signal, phase = float(told["t"]), str(told.get("signal", "")), _phase(told.get("phase", "release"))
+            line = signal, phase == "starts"
+            seconds = max(at - before[line], 0.0) if line in before else interval
             pods = {name: _pod(pod, seconds) for name, pod in told["pods"].items()}
             edges = tuple(float(edge) for edge in told.get("edges_seconds", ()))
-            phase, step = _phase(told.get("phase", "release")), int(told.get("step", 0))
+            step = int(told.get("step", 0))
             share = float(told.get("share", 0.0))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RecordingError(f"line {number}: {error!r} in a look; it needs t, phase and pods") from error
-        before[signal] = at
+        before[line] = at
         yield RecordedLook(at, phase, pods, signal, edges, step, share)
 
 
 def _phase(value: object) -> Phase:
-    if value == "history":
-        return "history"
-    if value == "release":
-        return "release"
-    raise ValueError(f"phase is {value!r}, expected history or release")
+    for phase in get_args(Phase):
+        if value == phase:
+            return cast("Phase", phase)
+    raise ValueError(f"phase is {value!r}, expected starts, history or release")
 
 
 def _pod(told: Mapping[str, Any], seconds: float) -> PodLook:

@@ -83,7 +83,7 @@ def replay(recording: Recording, policy: JudgePolicy | None = None, *, alpha: fl
     judged = 0
     for look in recording.looks:
         seen = _signals(recording, look, policy)
-        if look.phase == "history":
+        if look.phase != "release":
             judge.learn(seen)
             continue
         if look.step:
@@ -125,6 +125,7 @@ def _signals(recording: Recording, look: RecordedLook, policy: JudgePolicy) -> l
             status=SourceStatus.OK,
             pods=look.pods,
             edges_seconds=(look.edges_seconds or recording.edges_seconds) if signal.kind is SignalKind.LATENCY else (),
+            starts=look.phase == "starts",
         )
         for signal in policy.signals
         if look.signal in {"", signal.name}

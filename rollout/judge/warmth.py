@@ -6,9 +6,9 @@ what the grown-up pods' rate at the same time would have made of it. A canary is
     r0(age) = 1.15 (r + s),   s = sqrt(r / (e + 2)),   r = (x + 2 u) / (e + 2) * (n - e + 1) / (n - x + 1)
 
 with x failures of young pods in n requests, e those that grown-up pods would have had, and u = 1 + exp(-age / 15 s),
-which is tolerated before any start was seen; the last factor makes odds of rates. Where r - s is below 1 starts are not
-cold, and u is the most that is tolerated. A fault far above r0 is still a fault: the tests go on, only against another
-null.
+which is tolerated before any start was seen; the last factor makes odds of rates. Where r - 2 s is below 1 starts are
+not surely cold, and u is the most that is tolerated. A fault far above r0 is still a fault: the tests go on, only
+against another null.
 """
 
 from typing import ClassVar
@@ -87,7 +87,7 @@ class Warmth:
         odds = (self.size - self.expected + 1) / np.maximum(self.size - self.failed + 1, 1.0)
         ratio *= np.where(self._whole, np.maximum(odds, 1.0), 1.0)
         chance = np.sqrt(ratio / known)
-        cold = (self.size > 0) & (ratio - chance > 1)
+        cold = (self.size > 0) & (ratio - 2 * chance > 1)
         tolerated = np.where(cold, np.maximum(_MARGIN * (ratio + chance), 1.0), np.minimum(ratio + chance, UNSEEN))
         found: Floats = 1 + (ages * (tolerated - 1)).sum(axis=1)
         return found

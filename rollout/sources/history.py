@@ -3,12 +3,16 @@
 Pods are told apart, also those that have gone, so that the judge learns how healthy pods differ, how their failures
 clump, and how a cold start looks. A signal that is read at the gateway is learned from the pods' own counters: what is
 wanted of it is how pods behave.
+
+Stable's pods have started once, most of them before that hour. What they were like in their first minutes, beside the
+grown-up pods of whatever version then served, is asked for apart.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -29,13 +33,20 @@ if TYPE_CHECKING:
 
 log: Any = structlog.get_logger()
 SPAN_SECONDS, STEP_SECONDS = 3600, 15
+START_SECONDS = 300
+"""How long a pod is young; starts that are nearer to each other are looked at together."""
+
+MOST_STARTS = 3
 PATIENCE_SECONDS = 5.0
+_HASH = "-[0-9a-f]{8}-"  # between a service's name and its pods' own, see `revision.revision_of`
 
 
 async def history_of(
     ask: Ask, namespace: str, revision: str, signals: Sequence[Signal], now: float
 ) -> Sequence[SignalLook]:
     """Looks of stable's pods at every 15 s of the last hour, oldest first; none where Prometheus does not tell.
+
+    After them come those of the starts of its pods that the hour does not show.
 
     Args:
         ask: sends one query.
@@ -47,20 +58,53 @@ async def history_of(
     counted = [each for each in signals if each.kind is not SignalKind.CRASHES and each.source is not SourceName.LOGS]
     if not counted or not revision:
         return []
+    roster = Roster(namespace, revision, "")
+    found: list[SignalLook] = []
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            body = await ask(_query(namespace, revision, counted), PATIENCE_SECONDS)
-        pods = _by_pod(body)
+            pods = await _asked(
+                ask, counted, namespace, f"{re.escape(revision)}-.*", f"[{SPAN_SECONDS}s:{STEP_SECONDS}s]"
+            )
+            found += await _looks(counted, roster, pods, now)
+            for began, until in _unseen([_birth(times) for times in pods.values()], now):
+                anyone = f"{re.escape(revision.rpartition('-')[0])}{_HASH}.*"
+                span = f"[{round(until - began)}s:{STEP_SECONDS}s] @ {until:.0f}"
+                then = await _looks(counted, roster, await _asked(ask, counted, namespace, anyone, span), until)
+                found += [replace(look, starts=True) for look in then]
     except (TimeoutError, FetchError) as error:
-        log.warning("no history of stable: the judge begins with its priors", revision=revision, reason=str(error))
-        return []
-    return await _looks(counted, Roster(namespace, revision, ""), pods, now)
+        if found:
+            log.warning("no history of stable's starts", revision=revision, reason=str(error))
+        else:
+            log.warning("no history of stable: the judge begins with its priors", revision=revision, reason=str(error))
+    return found
 
 
-def _query(namespace: str, revision: str, signals: Sequence[Signal]) -> str:
+def _unseen(births: Sequence[float], now: float) -> list[tuple[float, float]]:
+    """When to look for starts that the last hour does not tell of, newest first: from and until.
+
+    It tells of a start where another pod of stable was grown up then.
+    """
+    first = min((birth for birth in births if birth > 0), default=0.0)
+    found: list[tuple[float, float]] = []
+    for birth in sorted({birth for birth in births if birth > 0}, reverse=True):
+        told = birth > now - SPAN_SECONDS and first < birth - START_SECONDS
+        if not told and (not found or birth < found[-1][0]):
+            began = birth - START_SECONDS
+            found.append((began, min(birth + START_SECONDS, now)))
+    return found[:MOST_STARTS]
+
+
+async def _asked(
+    ask: Ask, signals: Sequence[Signal], namespace: str, pods: str, span: str
+) -> dict[str, dict[float, list[Sample]]]:
+    """Samples by pod and time, of the pods whose names match a pattern.
+
+    Raises:
+        FetchError: there is no answer, or it is an error.
+    """
     names = "|".join(sorted({BIRTH, *(series_of(signal) for signal in signals)}))
-    selector = f'{{__name__=~"{names}",namespace="{namespace}",pod=~"{re.escape(revision)}-.*"}}'.replace("\\", "\\\\")
-    return f"{selector}[{SPAN_SECONDS}s:{STEP_SECONDS}s]"
+    selector = f'{{__name__=~"{names}",namespace="{namespace}",pod=~"{pods}"}}'.replace("\\", "\\\\")
+    return _by_pod(await ask(selector + span, PATIENCE_SECONDS))
 
 
 def _by_pod(body: Any) -> dict[str, dict[float, list[Sample]]]:

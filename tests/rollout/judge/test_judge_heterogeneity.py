@@ -1,11 +1,13 @@
 """What stable's pods teach, and what the judge does while they have not."""
 
+import math
+
 import numpy as np
 import pytest
 
 from rollout.judge import Judge, Verdict
 from rollout.judge.batch import MOST_PODS, Batch
-from rollout.judge.heterogeneity import PRIOR_TEMPER, NoiseBank
+from rollout.judge.heterogeneity import BURST_VARIANCE, CAUTION, EXPONENTS, PRIOR_TEMPER, NoiseBank
 from rollout.judge.ratio import pod_effects
 from rollout.judge.tally import Pods
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
@@ -24,13 +26,16 @@ def look_of(at, failed, seconds=15.0, requests=REQUESTS):
     return batch
 
 
-def taught(rng, *, pods=9, blocks=120, rate=0.01, spread=0.0, burst=0.0):
-    """Noise after so many blocks of pods that differ by `spread` and fail ten times as often in a `burst`."""
+def taught(rng, *, pods=9, blocks=120, rate=0.01, spread=0.0, burst=0.0, clump=1):
+    """Noise after so many blocks of pods that differ by `spread` and fail ten times as often in a `burst`.
+
+    Failures come in groups of `clump`.
+    """
     noise = NoiseBank(np.array([True]))
     rates = rate * np.exp(rng.normal(0, spread, pods))
     for block in range(blocks):
         hit = np.where(rng.random(pods) < burst, 10.0, 1.0)
-        failed = rng.binomial(REQUESTS, np.minimum(rates * hit, 1.0)).astype(float)
+        failed = clump * rng.binomial(REQUESTS, np.minimum(rates * hit, 1.0) / clump).astype(float)
         assert noise.add(look_of(15.0 * (block + 1), failed)).size == 1
     return noise
 
@@ -50,10 +55,40 @@ def test_quiet_pods_allow_nearly_the_full_likelihood():
     assert widest(noise) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]))[0, -1]
 
 
-def test_bursts_temper_the_likelihood_and_widen_what_is_healthy():
-    noise = taught(np.random.default_rng(2), burst=0.05)
-    assert temper(noise) < 0.4
-    assert float(noise.worst[0]) > 0.03
+def test_bursts_are_told_from_clumps_and_widen_what_is_healthy():
+    hit = taught(np.random.default_rng(2), rate=0.002, burst=0.03)
+    chance, size = hit.bursts(FIRST)
+    assert (float(chance[0]), float(size[0])) == (0.03, pytest.approx(math.log(10)))
+    assert temper(hit) > 0.5
+    assert float(hit.worst[0]) > 0.01
+    quiet = taught(np.random.default_rng(1))
+    assert float(quiet.bursts(FIRST)[0][0]) == 0.0
+    quiet.burst[:] = 3
+    assert temper(quiet) == pytest.approx(0.9, abs=0.1)
+    hit.burst[:] = 0
+    assert temper(hit) < 0.4, "without the burst in the model only the exponent can hold it down"
+
+
+def test_failures_in_clumps_temper_the_likelihood():
+    noise = taught(np.random.default_rng(5), clump=5)
+    noise.bursts(FIRST)
+    assert temper(noise) < 0.5
+
+
+def test_the_exponent_lies_between_the_candidates_where_the_mean_is_one():
+    noise = NoiseBank(np.array([True]))
+    noise.blocks[:], noise.counted[:] = 1000, 1000
+    noise.failed[:] = 100
+    means = np.exp(3.0 * (EXPONENTS**2 - 0.5 * EXPONENTS))  # convex in the exponent, 1 at one half
+    noise.gains[:] = 1000 * means[:, None]
+    found = float(noise.tempers(FIRST)[0])
+    assert found <= 0.5 * (CAUTION[0] + CAUTION[1] * 0.5)
+    assert found == pytest.approx(0.5 * (CAUTION[0] + CAUTION[1] * 0.5), rel=0.05)
+
+
+def test_what_is_frequent_is_known_no_finer_while_history_is_short():
+    rare, busy = (taught(np.random.default_rng(6), pods=2, blocks=20, rate=rate) for rate in (0.003, 0.3))
+    assert temper(busy) < 0.5 * temper(rare)
 
 
 def test_lasting_differences_widen_the_pod_effect():
@@ -65,7 +100,7 @@ def test_lasting_differences_widen_the_pod_effect():
 def test_little_history_stays_near_the_prior(pods, blocks):
     noise = taught(np.random.default_rng(4), pods=pods, blocks=blocks)
     assert not noise.enough(slice(0, 1))
-    assert temper(noise) == pytest.approx(PRIOR_TEMPER, abs=0.03)
+    assert temper(noise) == pytest.approx(PRIOR_TEMPER / (1 + BURST_VARIANCE * 3), abs=0.03)
 
 
 def test_pods_come_and_go_and_only_so_many_are_remembered():

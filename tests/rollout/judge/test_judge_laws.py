@@ -1,7 +1,7 @@
 """The laws every e-process of the judge obeys, by enumeration and as properties."""
 
 import math
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from rollout.judge.counting import EXACT_SUPPORT, Counts, log_normaliser
 from rollout.judge.gross import OUTAGE_WEIGHT, SHARED_RATES, SHARED_SHARES, GrossBank
 from rollout.judge.onset import OnsetPrior
 from rollout.judge.promotion import below_added, below_ratio, below_target
-from rollout.judge.ratio import NODE_WEIGHTS, STEPS, RatioBank, pod_effects
+from rollout.judge.ratio import BLOCK_SECONDS, NODE_WEIGHTS, STEPS, RatioBank, pod_effects
 
 FROM_START = OnsetPrior(1800.0, at_start=1.0)
 ONE = np.ones(1)
@@ -85,8 +85,59 @@ def test_a_young_canary_within_its_tolerance_gains_nothing_and_teaches_nothing(n
     mean = sum(w * math.exp(evidence(look, tolerance=max(ratio, 1.0), young=True)) for look, w in looks)
     assert mean <= 1 + 1e-9
     bank = RatioBank(1, FROM_START)
+    bank.expect(np.array([0]), pod_effects(np.array([0.2]), np.array([5.0])), ONE * 0.1, ONE * 2.0)
     bank.bet(counts(3, 20, 1, 80), ONE, ONE, np.array([True]))
-    assert not bank.log_null.any()
+    assert np.logaddexp.reduce(bank.log_null, axis=1) == pytest.approx(0.0, abs=1e-12)
+    assert np.all(bank.log_null[:, 1] > math.log(0.1))
+
+
+@given(
+    n=st.integers(1, 8),
+    n_stable=st.integers(1, 30),
+    m=st.integers(0, 8),
+    chance=st.floats(0.0, 0.5),
+    size=st.floats(0.0, 3.0),
+    looks=st.integers(1, 2),
+    young=st.booleans(),
+)
+@settings(deadline=None, max_examples=60)
+def test_expectation_is_one_when_whole_blocks_are_hit_by_chance(n, n_stable, m, chance, size, looks, young):
+    """Two looks of one block share its fate; the third look is of another block."""
+    m = min(m, n + n_stable)
+    support = np.arange(max(0, m - n_stable), min(m, n) + 1)
+    calm = hypergeom.pmf(support, n + n_stable, m, n)
+    hit = calm * np.exp(size * support)
+    fates = ((1 - chance, calm), (chance, hit / hit.sum()))
+    seconds = BLOCK_SECONDS / looks
+
+    def told(seen):
+        bank = plain_bank()
+        bank.expect(np.array([0]), np.zeros((1, 1)), ONE * chance, ONE * size)
+        for x in seen:
+            bank.bet(counts(x, n, m - x, n_stable), ONE, ONE * seconds, np.array([young]))
+        return math.exp(bank.log_e()[0])
+
+    blocks = [
+        (sum(c * math.prod(law[support == x][0] for x in seen) for c, law in fates), seen)
+        for seen in product(support, repeat=looks)
+    ]
+    once = sum(weight * told(seen) for weight, seen in blocks)
+    assert once == pytest.approx(1.0, abs=1e-9)
+    twice = sum(weight * w * told((*seen, *more[:1])) for weight, seen in blocks for w, more in blocks)
+    assert twice == pytest.approx(1.0, abs=1e-9)
+
+
+def test_a_burst_that_is_expected_convicts_nobody_and_a_fault_still_goes():
+    def log_e(*failed):
+        bank = plain_bank()
+        bank.expect(np.array([0]), np.zeros((1, 1)), ONE * 0.03, ONE * math.log(10))
+        for x in failed:
+            bank.bet(counts(x, 300, 5, 2700), ONE, ONE * 15, np.array([False]))
+        return float(bank.log_e()[0])
+
+    assert log_e(6) + 2 < evidence((6, 300, 5, 2700))
+    assert log_e(0, 0, 0, 6, 0, 0) < -2
+    assert log_e(6, 5, 7) > math.log(100)
 
 
 @given(

@@ -46,6 +46,15 @@ def test_the_shortest_recording_gets_defaults():
     assert replay(read).at is None
 
 
+def test_looks_at_starts_are_of_a_time_of_their_own():
+    pods = {"p": {"arm": "stable", "requests": 3}}
+    looks = [json.dumps({"t": t, "phase": phase, "pods": pods}) for t, phase in ((99, "history"), (7, "starts"))]
+    last = json.dumps({"t": 109, "phase": "release", "pods": pods})
+    read = parse([json.dumps({"format": FORMAT}), *looks, last])
+    assert [look.pods["p"].exposure_seconds for look in read.looks] == [15.0, 15.0, 10.0]
+    assert replay(read).looks == 1
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

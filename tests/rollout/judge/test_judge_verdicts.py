@@ -78,6 +78,16 @@ def test_crash_loop_is_bad_by_the_guard():
     assert "2 times" in twice.reason
 
 
+def test_a_crash_of_stable_asks_for_more_of_the_canary():
+    judge = Judge(JudgePolicy(signals=(dataclasses.replace(CRASHES, floor=0.1),)))
+    show(judge, *(crashes_look(k, stable=k == 10) for k in range(1, 30)))
+    for at in (30, 45, 60):
+        assert show(judge, crashes_look(at, canary=1)).verdict is Verdict.UNDECIDED
+    fourth = show(judge, crashes_look(75, canary=1))
+    assert fourth.verdict is Verdict.BAD
+    assert "4 times in this step, all of stable's 1 times" in fourth.reason
+
+
 def test_crashes_of_both_arms_are_not_blamed():
     judge = Judge(JudgePolicy(signals=(CRASHES,)))
     assessment = show(judge, *(crashes_look(k, stable=k % 20 == 0, canary=k % 40 == 0) for k in range(1, 200)))

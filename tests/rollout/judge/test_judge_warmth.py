@@ -1,5 +1,7 @@
 """Young pods are judged as young pods of this service usually are, and no more leniently than that."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,42 @@ def test_a_fault_is_found_beyond_the_cold_start():
 def test_a_service_that_starts_warm_is_judged_from_the_start():
     warm = {"errors": 0.05, "median": 0.08}
     assert release(1, starts=False, canary=lambda _age: warm) <= 30
+
+
+def start(seed, began, *, canary=cold):
+    """Looks at nine grown-up pods and one that began at a time."""
+    rng = np.random.default_rng(seed)
+    for k in range(1, 25):
+        pods = {f"old{i}": pod(rng, Arm.STABLE, 9000.0, **cold(9000)) for i in range(9)}
+        pods["young"] = pod(rng, Arm.STABLE, EVERY * k, **canary(EVERY * k))
+        yield from (replace(look, starts=True) for look in looks_at(began + EVERY * k, pods))
+
+
+def after(*starts):
+    """What is said after five minutes of a canary that starts as cold as the service does."""
+    rng, judge = np.random.default_rng(1), Judge(POLICY)
+    grown = {f"p{i}": pod(rng, Arm.STABLE, 9000.0, **cold(9000)) for i in range(9)}
+    hour = [look for k in range(1, 241) for look in looks_at(EVERY * k, grown)]
+    judge.learn([*starts, *hour])
+    for k in range(1, 21):
+        stable = {f"p{i}": pod(rng, Arm.STABLE, 9000.0, **cold(9000)) for i in range(9)}
+        age = EVERY * k
+        canary = {"c": pod(rng, Arm.CANARY, age, **cold(age))}
+        assessment = judge.look(EPOCH + 3600 + age, looks_at(3600 + age, stable | canary))
+    return assessment, judge
+
+
+def test_starts_of_long_ago_tell_what_a_cold_start_is():
+    days_ago = [look for nth in range(3) for look in start(nth, -86400.0 * (nth + 1))]
+    assert after()[0].verdict is Verdict.BAD
+    told, judge = after(*days_ago)
+    assert told.verdict is not Verdict.BAD
+    before = judge.save()
+    judge.learn(days_ago)
+    assert judge.save() == before, "shown twice they teach once"
+    again = Judge.restore(POLICY, before)
+    again.learn(days_ago)
+    assert again.save() == before
 
 
 def bank(*, whole=True):

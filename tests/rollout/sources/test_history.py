@@ -56,11 +56,11 @@ async def test_the_hour_comes_as_looks_of_every_pod():
     latency = [look for look in looks if look.signal == "latency"]
     assert (latency[3].edges_seconds, latency[3].pods[f"{STABLE}-a"].latency_counts) == ((0.1,), (270, 30))
     assert not [look for look in looks if look.signal == "crashes"]
-    [query] = ask.asked
-    assert query == (
-        '{__name__=~"http_request_duration_seconds_bucket|http_requests_total|process_start_time_seconds",'
-        'namespace="shop",pod=~"checkout\\\\-11111111-.*"}[3600s:15s]'
-    )
+    hour, starts = ask.asked
+    names = '{__name__=~"http_request_duration_seconds_bucket|http_requests_total|process_start_time_seconds",'
+    assert hour == names + 'namespace="shop",pod=~"checkout\\\\-11111111-.*"}[3600s:15s]'
+    born = int(T - 90_000)
+    assert starts == names + f'namespace="shop",pod=~"checkout-[0-9a-f]{{8}}-.*"}}[600s:15s] @ {born + 300}'
 
 
 async def test_pods_that_began_or_went_within_it_are_told_with_their_age():
@@ -106,3 +106,64 @@ async def test_where_nothing_is_counted_nothing_is_asked():
     assert await history_of(ask, "shop", STABLE, [signal("events", "logs", pattern="ERROR")], T) == []
     assert await history_of(ask, "shop", "", [signal(source="pods")], T) == []
     assert ask.asked == []
+
+
+class Stored:
+    """A Prometheus that has one answer for the hour and one for each time that is asked for."""
+
+    def __init__(self, hour: Any, **then: Any) -> None:
+        self.hour, self.then = hour, then
+        self.asked: list[str] = []
+
+    async def __call__(self, query: str, seconds: float) -> Any:  # noqa: ARG002 - as in the Protocol
+        self.asked.append(query)
+        _, found, at = query.partition(" @ ")
+        said = self.then.get(f"at{at}", answer()) if found else self.hour
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+
+def then(name: str, *, born: float, around: float) -> list[dict[str, Any]]:
+    """A pod in the ten minutes around a moment."""
+    times = [at for at in range(int(around) - 300, int(around) + 301, 15) if at >= born]
+    return [
+        series(name, "process_start_time_seconds", dict.fromkeys(times, born)),
+        series(name, "http_requests_total", {at: 20 * (at - times[0]) for at in times}, code="200"),
+    ]
+
+
+async def test_starts_of_long_ago_are_told_beside_the_version_before():
+    born = T - 90_000
+    old = "checkout-22222222-x"
+    started = answer(then(f"{STABLE}-a", born=born, around=born), then(old, born=born - 5000, around=born))
+    ask = Stored(answer(pod(f"{STABLE}-a", born=born)), **{f"at{born + 300:.0f}": started})
+    looks = await history_of(ask, "shop", STABLE, [signal(source="pods")], T)
+    starts = [look for look in looks if look.starts]
+    assert looks[-len(starts) :] == starts
+    young = [look.pods[f"{STABLE}-a"].age_seconds for look in starts if f"{STABLE}-a" in look.pods]
+    assert (young[0], young[-1]) == (15.0, 300.0)
+    assert all(look.pods[old].age_seconds >= 4700 for look in starts)
+    assert {pod.arm for look in starts for pod in look.pods.values()} == {Arm.STABLE}
+
+
+async def test_only_starts_that_the_hour_does_not_tell_are_asked_for():
+    scaled = [pod(f"{STABLE}-a", born=T - 3000, since=T - 3000), pod(f"{STABLE}-b", born=T - 900, since=T - 900)]
+    together = [pod(f"{STABLE}-c", born=T - 2900, since=T - 2900), pod(f"{STABLE}-d", born=0.0)]
+    ask = Stored(answer(*scaled, *together))
+    await history_of(ask, "shop", STABLE, [signal(source="pods")], T)
+    assert [query.rpartition("}")[2] for query in ask.asked] == ["[3600s:15s]", f"[600s:15s] @ {T - 2600:.0f}"]
+    many = [pod(f"{STABLE}-{n}", born=T - 10_000 * n) for n in range(1, 9)]
+    ask = Stored(answer(*many))
+    await history_of(ask, "shop", STABLE, [signal(source="pods")], T)
+    assert len(ask.asked) == 1 + 3
+
+
+async def test_lost_starts_cost_no_history():
+    born = T - 90_000
+    ask = Stored(answer(pod(f"{STABLE}-a", born=born)), **{f"at{born + 300:.0f}": FetchError("too old")})
+    with capture_logs() as logs:
+        looks = await history_of(ask, "shop", STABLE, [signal(source="pods")], T)
+    assert looks
+    assert not [look for look in looks if look.starts]
+    assert [(line["event"], line["reason"]) for line in logs] == [("no history of stable's starts", "too old")]
