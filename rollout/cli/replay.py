@@ -77,8 +77,9 @@ def _judged(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | No
         yield from map(one, files)
         return
     from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
 
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=get_context("forkserver")) as pool:
         yield from pool.map(one, files, chunksize=4)
 
 
