@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -25,6 +26,7 @@ sys.path.insert(0, str(HERE.parent.parent))
 
 import numpy as np  # noqa: E402 - after the threads are limited and the path is made
 
+from bench.judge.gauge_runs import GaugeScenario, gauge_scenarios, play_gauge  # noqa: E402
 from bench.judge.limit import limit_seconds  # noqa: E402
 from bench.judge.ours import Ours  # noqa: E402
 from bench.judge.rivals import rivals  # noqa: E402
@@ -83,8 +85,17 @@ def kept(folder: Path) -> dict[tuple[str, int], dict[str, Result]]:
     return found
 
 
+def everything() -> dict[str, Scenario | GaugeScenario]:
+    """All scenarios, of requests and of gauges."""
+    return {**scenarios(), **gauge_scenarios()}
+
+
 def _chunk(key: str, seed: int, folder: Path, *, alone: bool) -> tuple[str, int]:
-    result = play(scenarios()[key], CHUNK, seed, alone=alone)
+    scenario = everything()[key]
+    if isinstance(scenario, GaugeScenario):
+        result = play_gauge(scenario, CHUNK, seed)
+    else:
+        result = play(scenario, CHUNK, seed, alone=alone)
     text = json.dumps({name: each.plain() for name, each in result.items()})
     part = folder / f"{key}-{seed}.part"
     part.write_text(text)
@@ -92,23 +103,31 @@ def _chunk(key: str, seed: int, folder: Path, *, alone: bool) -> tuple[str, int]
     return key, seed
 
 
+def _limit(scenario: Scenario | GaugeScenario) -> float:
+    return math.inf if isinstance(scenario, GaugeScenario) else limit_seconds(scenario)
+
+
 def main() -> int:
     """Simulate what is missing, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--replicates", type=int, default=2000, help=f"of each scenario, in chunks of {CHUNK}")
+    parser.add_argument("--faulty", type=int, default=1000, help="of each faulty scenario, when that is less")
     parser.add_argument("--only", nargs="+", metavar="KEY", help="scenarios, such as H1 B4")
     parser.add_argument("--alone", action="store_true", help="our judge only, into a folder of its own")
     parser.add_argument("--fresh", action="store_true", help="forget what was finished before")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results", help="folder for judge.md and judge.json")
     options = parser.parse_args()
-    chosen = {key: found for key, found in scenarios().items() if not options.only or key in options.only}
+    chosen = {key: found for key, found in everything().items() if not options.only or key in options.only}
     folder = HERE.parent.parent / "out" / "bench" / ("judge-alone" if options.alone else "judge")
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.json") if options.fresh else ():
         path.unlink()
     done = set(kept(folder))
-    chunks = -(-options.replicates // CHUNK)
-    wanted = [(key, seed) for seed in range(chunks) for key in chosen if (key, seed) not in done]
+    fewer = min(options.replicates, options.faulty)
+    numbers = {key: fewer if each.bad else options.replicates for key, each in chosen.items()}
+    chunks = {key: -(-number // CHUNK) for key, number in numbers.items()}
+    most = max(chunks.values(), default=0)
+    wanted = [(key, seed) for seed in range(most) for key in chosen if seed < chunks[key] and (key, seed) not in done]
     began = time.monotonic()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         running = [pool.submit(_chunk, key, seed, folder, alone=options.alone) for key, seed in wanted]
@@ -118,9 +137,9 @@ def main() -> int:
             print(f"{key} chunk {seed}: done, {len(wanted) - number} left, about {left / 60:.0f} min", flush=True)
     results: dict[str, list[dict[str, Result]]] = {key: [] for key in chosen}
     for (key, seed), result in kept(folder).items():
-        if key in chosen and seed < chunks:
+        if key in chosen and seed < chunks[key]:
             results[key].append(result)
-    figures = [summary(chosen[key], found, limit_seconds(chosen[key])) for key, found in results.items() if found]
+    figures = [summary(chosen[key], found, _limit(chosen[key])) for key, found in results.items() if found]
     report = markdown(figures, about_this_machine())
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "judge.md").write_text(report)

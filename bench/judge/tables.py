@@ -12,6 +12,7 @@ from scipy.stats import beta
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bench.judge.gauge_runs import GaugeScenario
     from bench.judge.world import Scenario
 
 OURS = "grayling"
@@ -39,7 +40,7 @@ class Result:
         return told
 
 
-def summary(scenario: Scenario, chunks: Sequence[Mapping[str, Result]], limit: float) -> dict[str, Any]:
+def summary(scenario: Scenario | GaugeScenario, chunks: Sequence[Mapping[str, Result]], limit: float) -> dict[str, Any]:
     """Figures of a scenario: for each judge how often it convicted, how soon, and at what cost."""
     judges = {}
     for name in chunks[0]:
@@ -59,7 +60,7 @@ def summary(scenario: Scenario, chunks: Sequence[Mapping[str, Result]], limit: f
     }
 
 
-def _figures(scenario: Scenario, times: np.ndarray, harmed: np.ndarray) -> dict[str, Any]:
+def _figures(scenario: Scenario | GaugeScenario, times: np.ndarray, harmed: np.ndarray) -> dict[str, Any]:
     fired = np.isfinite(times)
     early = fired & (times <= scenario.onset_seconds)
     horizon = 60 * float(scenario.said["minutes"]) - scenario.onset_seconds
@@ -81,13 +82,16 @@ def _figures(scenario: Scenario, times: np.ndarray, harmed: np.ndarray) -> dict[
 
 def markdown(figures: Sequence[dict[str, Any]], facts: Mapping[str, str]) -> str:
     """The tables."""
-    healthy = [each for each in figures if each["scenario"].startswith("H")]
-    bad = [each for each in figures if each["scenario"].startswith("B")]
+    gauges = [each for each in figures if each["scenario"].startswith(("HG", "BG"))]
+    healthy = [each for each in figures if each["scenario"].startswith("H") and each not in gauges]
+    bad = [each for each in figures if each["scenario"].startswith("B") and each not in gauges]
     lines = ["# The judges, side by side", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     lines += ["- looks each 15 s for 30 min, alpha 1 %; scenarios and seeds in bench/judge", ""]
     lines += ["## Healthy canaries that were taken back", "", *_table(healthy, _false)]
     lines += ["", "## Bad canaries: mean delay in seconds / missed / harmed requests", "", *_table(bad, _found)]
+    if gauges:
+        lines += ["", "## Gauges: taken back, or mean delay in seconds / missed", "", *_table(gauges, _gauge)]
     return "\n".join(lines) + "\n"
 
 
@@ -121,3 +125,7 @@ def _found(told: dict[str, Any] | None) -> str:
         return ""
     early = f", {100 * told['false']:.1f} % early" if told["false"] else ""
     return f"{told['delay_seconds']:.0f} / {100 * told['missed']:.1f} % / {told['harmed']:.0f}{early}"
+
+
+def _gauge(told: dict[str, Any] | None) -> str:
+    return _found(told).rpartition(" / ")[0] if told and "missed" in told else _false(told)

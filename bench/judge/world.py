@@ -111,6 +111,35 @@ def scenarios() -> dict[str, Scenario]:
     return found
 
 
+class Series:
+    """How a real service went: a window of it for each replicate, drawn at random.
+
+    Args:
+        name: of a file in series/, whose columns are named as in its README.
+        seconds: length of the windows.
+        before: seconds of them that are history.
+        rng: draws them.
+        replicates: how many.
+    """
+
+    def __init__(self, name: str, seconds: float, before: float, rng: np.random.Generator, replicates: int) -> None:
+        path = Path(__file__).with_name("series") / f"{name}.csv"
+        told = np.genfromtxt(path, delimiter=",", names=True)
+        self._columns = {column: told[column] for column in told.dtype.names or ()}
+        self._start = rng.uniform(0.0, told["seconds"][-1] - seconds, replicates) + before
+
+    def at(self, column: str, seconds: float) -> Floats:
+        """A column's value at a time of the release, 0 where the file has no such column; shape (replicates, 1)."""
+        if column not in self._columns:
+            return np.zeros((self._start.size, 1))
+        return np.interp(self._start + seconds, self._columns["seconds"], self._columns[column])[:, None]
+
+    def relative(self, column: str, seconds: float) -> Floats:
+        """The same over the mean of all, 1 where the file has no such column."""
+        mean = float(self._columns[column].mean()) if column in self._columns else 0.0
+        return self.at(column, seconds) / mean if mean else np.ones((self._start.size, 1))
+
+
 class World:
     """Replicates of a scenario, made one look at a time.
 
@@ -129,6 +158,9 @@ class World:
         self._error_effect = np.exp(self._spread(said["pod_spread"], shape))
         self._error_effect[:, -1] *= np.exp(self._spread(said["user_spread"], (replicates,)))
         self._latency_effect = np.exp(self._spread(said["pod_latency_spread"], shape))
+        length = [60 * float(said[key]) for key in ("history_minutes", "minutes")]
+        name = said["series"]
+        self._series = Series(name, sum(length), length[0], self._rng, replicates) if name else None
         self._owed: list[Floats] = []
         minutes = said["canary_crash_minutes"]
         between = self._rng.normal(60.0 * (minutes or 0), 6.0 * (minutes or 0), (replicates, 60 if minutes else 0))
@@ -173,6 +205,9 @@ class World:
         share = 0.0 if history else scenario.at("share", since)
         load = float(said["rps"]) * every * (1 + float(said["load_swing"]) * np.sin(2 * np.pi * middle / 1800))
         mean = np.append(np.where(there, load * (1 - share) / max(int(there.sum()), 1), 0.0), load * share)
+        present = mean > 0
+        if self._series is not None:
+            mean = mean * self._series.relative("load", middle)
         requests = rng.poisson(mean, (self.replicates, self.pods + 1))
         errors = np.full(self.pods + 1, scenario.at("stable_errors", 0.0 if history else since))
         median = np.full(self.pods + 1, float(said["median_seconds"]))
@@ -180,6 +215,11 @@ class World:
             errors[-1] = scenario.canary_errors(since)
             median[-1] *= scenario.at("latency_factor", since)
         errors, median = self._cold(errors, median, ages)
+        by_chance = float(said["crashes_per_hour"]) * np.ones((self.replicates, 1))
+        if self._series is not None:
+            errors = errors + self._series.at("errors", middle)
+            median = median * self._series.relative("median_seconds", middle)
+            by_chance += self._series.at("crashes_per_hour", middle) / (self.pods + 1)
         hit = self._hit()
         burst = said["burst"]
         rate = np.clip(errors * self._error_effect * np.where(hit, burst["errors"], 1.0), 0.0, 1.0)
@@ -187,8 +227,7 @@ class World:
         failed = np.minimum(clump * rng.binomial(requests, rate / clump), requests)
         typical = median * self._latency_effect * np.where(hit, burst["latency"], 1.0)
         buckets = rng.multinomial(requests, self._shares(typical, history=history))
-        by_chance = float(said["crashes_per_hour"]) * every / 3600
-        crashes = rng.poisson(by_chance * (mean > 0), (self.replicates, self.pods + 1))
+        crashes = rng.poisson(by_chance * every / 3600 * present, (self.replicates, self.pods + 1))
         crashes[:, -1] += ((self._falls > since) & (self._falls <= at)).sum(axis=1)
         arrived = np.asarray(history | (rng.random(self.replicates) >= float(said["lost"])))
         seconds = np.full(self.replicates, every)

@@ -74,7 +74,8 @@ class Evidence:
         self.channels = channels = Channels(policy)
         whole, count, signals = channels.whole, channels.count, policy.signals
         self.sums = Sums(count)
-        self.noise, self.warmth = NoiseBank(whole), Warmth(whole)
+        latency = channels.of_kinds(SignalKind.LATENCY)
+        self.noise, self.warmth = NoiseBank(whole, latency), Warmth(whole)
         self.ratio = RatioBank(count, OnsetPrior(policy.horizon_seconds, AT_START))
         self.ratio.temper[:] = PRIOR_TEMPER
         self._expect(np.arange(count), np.full(count, PRIOR_SPREAD), np.full(count, float(PRIOR_PODS)))
@@ -86,7 +87,7 @@ class Evidence:
             if signal.kind is SignalKind.GAUGE
         }
         self._tolerance = channels.each([signal.tolerance for signal in signals])
-        self._counted = ~channels.of_kinds(SignalKind.LATENCY)
+        self._counted = ~latency
         floors = channels.each([max(signal.effective_floor, 1e-6) for signal in signals])
         self._floor = np.where(self._counted, floors, GROSS_SLOW)
         self._gross_share = np.where(self._counted, GROSS_SHARE, GROSS_SHARE_LATENCY)

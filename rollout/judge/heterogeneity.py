@@ -47,8 +47,11 @@ BURST_CHANCES: Floats = np.array([0.0, 0.03, 0.03, 0.03])
 BURST_SIZES: Floats = np.log([1.0, 2.0, 4.0, 10.0])
 """Log ratio by which it then fails more, of each kind."""
 
-PRIOR_BURST: Floats = np.log([0.3, 0.1, 0.1, 0.5])
-"""Log weights of the kinds before history tells."""
+PRIOR_BURST: Floats = np.log([[0.3, 0.1, 0.1, 0.5], [0.6, 0.2, 0.1, 0.1]])
+"""Log weights of the kinds before history tells: for failures, and for slow requests.
+
+A burst that makes ten times as many requests slow would excuse a canary that answers none in time.
+"""
 
 EXPONENTS: Floats = np.array([1.0, 0.8, 0.6, 0.45, 0.33, 0.25, 0.18, 0.12])
 """Candidates for eta, descending."""
@@ -66,6 +69,10 @@ _HALF = 0.5
 
 class NoiseBank:
     """What has been learned of each channel. Young pods teach nothing here: `warmth` learns from them.
+
+    Args:
+        whole: sizes are requests, shape (channels,).
+        latency: channels that count slow requests, shape (channels,); none by default.
 
     Attributes:
         failed: failures of each pod, shape (channels, MOST_PODS).
@@ -95,14 +102,15 @@ class NoiseBank:
         "worst",
     )
 
-    def __init__(self, whole: Bools) -> None:
+    def __init__(self, whole: Bools, latency: Bools | None = None) -> None:
         self._whole = whole
         channels = whole.size
         self.failed, self.size, self.block_failed, self.block_size = np.zeros((4, channels, MOST_PODS))
         self.block_began = np.full(channels, -math.inf)
         self.counted, self.blocks, self.worst = np.zeros((3, channels))
-        self.likely = np.tile(PRIOR_BURST, (channels, 1))
-        self.burst = np.full(channels, np.argmax(PRIOR_BURST))
+        slow = np.zeros(channels, dtype=np.intp) if latency is None else latency.astype(np.intp)
+        self.likely = PRIOR_BURST[slow]
+        self.burst = np.argmax(self.likely, axis=1)
         self.gains = np.zeros((channels, BURST_SIZES.size, EXPONENTS.size, FAULTS.size))
 
     def add(self, batch: Batch) -> Indices:

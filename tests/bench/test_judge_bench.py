@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 
+from bench.judge.gauge_runs import gauge_scenarios, play_gauge
 from bench.judge.limit import limit_seconds
 from bench.judge.ours import KINDS, Ours
 from bench.judge.rivals import Arms, rivals
 from bench.judge.run import play
 from bench.judge.tables import OURS, Result, markdown, summary
-from bench.judge.world import EDGES, World, scenarios
+from bench.judge.world import EDGES, Series, World, scenarios
 from rollout.judge import Judge, JudgePolicy, SignalPolicy
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 
@@ -120,3 +121,27 @@ def test_tables_say_how_often_how_soon_and_at_what_cost():
     page = markdown([late, well], {"date": "today"})
     assert "| B1 errors 0.2 to 0.7 % | 72 | 4 | 476 / 25.0 % / 26 |" in page
     assert "25.00 % (≤ " in page
+
+
+def test_real_series_set_the_course_of_load_latency_errors_and_crashes():
+    rng = np.random.default_rng(1)
+    series = Series("petsite", 5400.0, 3600.0, rng, 50)
+    load, errors = series.relative("load", 0.0), series.at("errors", 0.0)
+    assert load.shape == (50, 1)
+    assert 0.9 < float(load.mean()) < 1.1
+    assert float(errors.max()) < 0.05
+    assert not series.at("crashes_per_hour", 60.0).any()
+    looks = [look for look in World(ALL["H21"], 20, 1).looks() if not look.history]
+    assert sum(look.crashes.sum() for look in looks) > 20
+
+
+def test_gauges_have_scenarios_too():
+    found = gauge_scenarios()
+    leak = play_gauge(found["BG2"], 3, 1)
+    assert all(at is not None and at < 900 for at in leak[OURS].times)
+    lag = play_gauge(found["BG3"], 3, 1)
+    assert all(at is not None and at < 1200 for at in lag[OURS].times)
+    steady = play_gauge(found["HG2"], 3, 1)
+    assert steady[OURS].times == [None] * 3
+    told = [summary(found[key], [result], math.inf) for key, result in (("BG2", leak), ("HG2", steady))]
+    assert "## Gauges" in markdown(told, {"machine": "this"})
