@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from rollout.looks import Arm, SourceStatus
-from rollout.sources.exposition import Sample
 from rollout.sources.fetch import FetchError
+from rollout.sources.native import told
 from rollout.sources.roster import PodInfo, Roster
 from rollout.sources.tally import BIRTH, Seen, Tally, birth_of, series_of, shows
 from rollout.spec import SignalKind, SourceName
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from rollout.looks import SignalLook
     from rollout.sources.ask import Ask
+    from rollout.sources.exposition import Sample
     from rollout.spec import Signal
 
 log: Any = structlog.get_logger()
@@ -102,7 +103,7 @@ async def _asked(
     Raises:
         FetchError: there is no answer, or it is an error.
     """
-    names = "|".join(sorted({BIRTH, *(series_of(signal) for signal in signals)}))
+    names = "|".join(sorted({BIRTH, *(name for signal in signals for name in series_of(signal))}))
     selector = f'{{__name__=~"{names}",namespace="{namespace}",pod=~"{pods}"}}'.replace("\\", "\\\\")
     return _by_pod(await ask(selector + span, PATIENCE_SECONDS))
 
@@ -118,10 +119,9 @@ def _by_pod(body: Any) -> dict[str, dict[float, list[Sample]]]:
         if body["status"] != "success":
             raise FetchError(f"Prometheus refuses the query: {body.get('error', body['status'])}")
         for series in body["data"]["result"]:
-            labels = series["metric"]
-            times = found.setdefault(labels["pod"], {})
-            for at, value in series["values"]:
-                times.setdefault(float(at), []).append(Sample(labels["__name__"], labels, float(value)))
+            times = found.setdefault(series["metric"]["pod"], {})
+            for at, samples in told(series):
+                times.setdefault(at, []).extend(samples)
     except (KeyError, TypeError, ValueError) as error:
         raise FetchError(f"this is no answer of Prometheus to a range query: {error!r}") from error
     return found

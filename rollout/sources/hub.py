@@ -14,14 +14,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from rollout.sources.exposition import Sample
 from rollout.sources.fetch import FetchError
+from rollout.sources.native import told
 from rollout.sources.tally import BIRTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rollout.sources.ask import Ask
+    from rollout.sources.exposition import Sample
 
 _FRESH_SCRAPES = 3
 _REST = 5.0
@@ -137,29 +138,30 @@ def _read(body: Any) -> tuple[dict[tuple[str, str], Scrape], float]:
     try:
         if body["status"] != "success":
             raise FetchError(f"Prometheus refuses the query: {body.get('error', body['status'])}")
-        series = body["data"]["result"]
+        series = [(each["metric"], list(told(each))) for each in body["data"]["result"]]
         pods = _by_pod(series)
-        gap = max((_gap(each["values"]) for each in series), default=0.0)
+        gap = max((_gap(times) for _, times in series), default=0.0)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise FetchError(f"this is no answer of Prometheus to a range query: {error!r}") from error
     return pods, gap
 
 
-def _gap(values: Sequence[tuple[float, str]]) -> float:
+def _gap(times: Sequence[tuple[float, Sequence[Sample]]]) -> float:
     """The shortest time between two scrapes of a series, so that one that failed does not stretch it."""
-    return min((later[0] - earlier[0] for earlier, later in pairwise(values)), default=0.0)
+    return min((later - earlier for (earlier, _), (later, _) in pairwise(times)), default=0.0)
 
 
-def _by_pod(series: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Scrape]:
+def _by_pod(
+    series: Iterable[tuple[Mapping[str, str], Sequence[tuple[float, Sequence[Sample]]]]],
+) -> dict[tuple[str, str], Scrape]:
     """Of each pod the samples that carry its newest time: what an older scrape had besides is gone."""
     found: dict[tuple[str, str], Scrape] = {}
-    for each in series:
-        labels, (at, number) = each["metric"], each["values"][-1]
+    for labels, times in series:
+        at, samples = times[-1]
         pod = (labels.get("namespace", ""), labels.get("pod", ""))
-        sample = Sample(labels["__name__"], labels, float(number))
         known = found.get(pod)
         if known is None or at > known.at:
-            found[pod] = Scrape(at, (sample,), _gap(each["values"]))
+            found[pod] = Scrape(at, tuple(samples), _gap(times))
         elif at == known.at:
-            found[pod] = Scrape(at, (*known.samples, sample), known.gap or _gap(each["values"]))
+            found[pod] = Scrape(at, (*known.samples, *samples), known.gap or _gap(times))
     return found

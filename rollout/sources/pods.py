@@ -47,7 +47,7 @@ class _PodsSignal:
     def __init__(self, signal: Signal) -> None:
         self._signal = signal
         self._tally = Tally(signal)
-        self._names = (series_of(signal), BIRTH)
+        self._names = (*series_of(signal), BIRTH)
         self._declared: dict[str, bool] = {}
 
     def targets(self, roster: Roster) -> dict[str, Target]:

@@ -36,7 +36,8 @@ class PrometheusSource:
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal as soon as the next scrape of the canary can be seen, or none where it does not come."""
-        self._hub.subscribe(self, roster.namespace, [series_of(tally.signal) for tally in self._tallies])
+        series = [name for tally in self._tallies for name in series_of(tally.signal)]
+        self._hub.subscribe(self, roster.namespace, series)
         clock = asyncio.get_running_loop().time
         ahead = now - clock()
         for wait in self._pace.waits(now):

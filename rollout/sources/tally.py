@@ -35,9 +35,10 @@ def family_of(signal: Signal) -> str:
     return signal.metric or _DEFAULTS.get(signal.kind, "")
 
 
-def series_of(signal: Signal) -> str:
-    """The name its samples carry: a histogram's are those of its buckets."""
-    return family_of(signal) + ("_bucket" if signal.kind is SignalKind.LATENCY else "")
+def series_of(signal: Signal) -> list[str]:
+    """The names its samples may carry: a histogram's are those of its buckets, a native one's its own."""
+    family = family_of(signal)
+    return [f"{family}_bucket", family] if signal.kind is SignalKind.LATENCY else [family]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +67,27 @@ def birth_of(samples: Iterable[Sample]) -> float:
 
 
 def _values(signal: Signal, samples: Iterable[Sample]) -> list[float]:
-    name = series_of(signal)
+    name = family_of(signal)
     return [sample.value for sample in samples if sample.name == name and math.isfinite(sample.value)]
 
 
 def counts_of(signal: Signal, samples: Iterable[Sample]) -> dict[Key, int]:
-    """Counter values by status code, or cumulative counts by bucket edge; summed over all other labels."""
-    name, edged = series_of(signal), signal.kind is SignalKind.LATENCY
-    counts: dict[Key, int] = {}
-    for sample in samples:
-        if sample.name == name and math.isfinite(sample.value):
-            key = _edge(sample.labels.get("le", "")) if edged else sample.labels.get("code", "")
-            if key is not None:
-                counts[key] = counts.get(key, 0) + int(sample.value)
-    return counts
+    """Counter values by status code, or cumulative counts by bucket edge; summed over all other labels.
+
+    Of a histogram that is told with buckets and as a native one the buckets count.
+    """
+    edged = signal.kind is SignalKind.LATENCY
+    known = list(samples)
+    for name in series_of(signal):
+        counts: dict[Key, int] = {}
+        for sample in known:
+            if sample.name == name and math.isfinite(sample.value):
+                key = _edge(sample.labels.get("le", "")) if edged else sample.labels.get("code", "")
+                if key is not None:
+                    counts[key] = counts.get(key, 0) + int(sample.value)
+        if counts:
+            return counts
+    return {}
 
 
 def _edge(text: str) -> float | None:

@@ -57,7 +57,8 @@ async def test_the_hour_comes_as_looks_of_every_pod():
     assert (latency[3].edges_seconds, latency[3].pods[f"{STABLE}-a"].latency_counts) == ((0.1,), (270, 30))
     assert not [look for look in looks if look.signal == "crashes"]
     hour, starts = ask.asked
-    names = '{__name__=~"http_request_duration_seconds_bucket|http_requests_total|process_start_time_seconds",'
+    latencies = "http_request_duration_seconds|http_request_duration_seconds_bucket"
+    names = f'{{__name__=~"{latencies}|http_requests_total|process_start_time_seconds",'
     assert hour == names + 'namespace="shop",pod=~"checkout\\\\-11111111-.*"}[3600s:15s]'
     born = int(T - 90_000)
     assert starts == names + f'namespace="shop",pod=~"checkout-[0-9a-f]{{8}}-.*"}}[600s:15s] @ {born + 300}'
