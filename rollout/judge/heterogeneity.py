@@ -59,7 +59,7 @@ EXPONENTS: Floats = np.array([1.0, 0.8, 0.6, 0.45, 0.33, 0.25, 0.18, 0.12])
 FAULTS: Floats = np.log([1.4, 3.0, 10.0])
 """Log ratios of the faults that the likelihood ratios are taken for."""
 
-CAUTION = (0.6, 0.3)
+CAUTION = (0.5, 0.4)
 """What is left of the largest exponent: nine tenths where it is 1, less where noise was found that may be worse yet."""
 
 _DOUBT = 1.0

@@ -6,6 +6,7 @@ One environment for the whole module: the local stack with short steps. Every te
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,7 @@ SHORT = {
         "verifyDeadline": "20s",
     },
     "analysis": {"signals": SIGNALS, "sampling": {"young": "250ms", "settled": "250ms"}},
+    "record": False,
 }
 
 
@@ -164,6 +166,7 @@ async def test_a_good_version_is_promoted_and_no_request_fails(place: Place, tmp
 
 
 async def test_errors_take_it_back(place: Place, shop: Sandbox, tmp_path: Path) -> None:
+    await place.change({"record": True})
     async with traffic(place, tmp_path) as flow:
         await begin(place, IMAGE + "v3")
         status = await taken_back(place)
@@ -176,6 +179,12 @@ async def test_errors_take_it_back(place: Place, shop: Sandbox, tmp_path: Path) 
     assert max(answer.done for answer in served) < time.time() - 1
     assert "rolled-back" in grayling(shop, "release", "record", "checkout", "-n", "shop", "-o", "markdown")
     grayling(shop, "release", "watch", "checkout", "-n", "shop", expect=7)
+    again = json.loads(grayling(shop, "release", "history", "checkout", "-n", "shop", "--replay", "-o", "json"))[0]
+    record = json.loads(grayling(shop, "release", "record", "checkout", "-n", "shop", "-o", "json"))
+    assert (again["verdict"], again["culprits"][0]) == ("bad", record["culprits"][0])
+    live, one_look = (await state(place)).last.reaction, 0.25
+    assert abs(again["onset_at"] - live.evidence_at) <= one_look
+    assert again["at"] - one_look <= live.decided_at
 
 
 async def test_a_slow_version_is_taken_back(place: Place, tmp_path: Path) -> None:
