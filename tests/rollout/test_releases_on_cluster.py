@@ -194,6 +194,33 @@ async def test_a_slow_version_is_taken_back(place: Place, tmp_path: Path) -> Non
     assert "slower" in status["last"]["outcomeReason"]
 
 
+async def test_lines_in_its_log_take_it_back(place: Place, tmp_path: Path) -> None:
+    await allowed_to_read_logs(place)
+    lines = [{"name": "complaints", "kind": "events", "source": "logs", "pattern": " failed: "}]
+    await place.change({"analysis": {"signals": lines}})
+    async with traffic(place, tmp_path):
+        await begin(place, IMAGE + "v3")
+        status = await taken_back(place)
+    assert "complaints" in status["last"]["outcomeReason"]
+
+
+async def allowed_to_read_logs(place: Place) -> None:
+    """What a stack grants the engine where a service counts lines."""
+    [controller] = (await place.cluster.list(POD, "shop", labels="app.kubernetes.io/name=controller")).items
+    account = controller["spec"]["serviceAccountName"]
+    group, meta = "rbac.authorization.k8s.io", {"name": "reads-logs", "namespace": "shop"}
+    rule = {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}
+    role = {"kind": "Role", "metadata": meta, "rules": [rule]}
+    binding = {
+        "kind": "RoleBinding",
+        "metadata": meta,
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": meta["name"]},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": "shop"}],
+    }
+    for made in (role, binding):
+        await place.cluster.apply({"apiVersion": f"{group}/v1", **made}, manager="test", force=True)
+
+
 @pytest.mark.parametrize("fault", [{"crash": True}, {"unready": True}], ids=["crash", "unready"])
 async def test_a_canary_that_crashes_or_turns_unready(place: Place, tmp_path: Path, fault: dict[str, Any]) -> None:
     await place.change({"strategy": {"steps": [{"weight": 20, "hold": "60s"}]}})
