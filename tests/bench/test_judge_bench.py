@@ -1,6 +1,8 @@
 """The judges' benchmark in small: its vectorised judge is the judge, and its figures are what they are called."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +147,11 @@ def test_gauges_have_scenarios_too():
     assert steady[OURS].times == [None] * 3
     told = [summary(found[key], [result], math.inf) for key, result in (("BG2", leak), ("HG2", steady))]
     assert "## Gauges" in markdown(told, {"machine": "this"})
+
+
+def test_committed_figures_are_of_the_scenarios_there_are():
+    told = json.loads((Path(__file__).parents[2] / "bench" / "results" / "judge.json").read_text())
+    assert {each["scenario"] for each in told} == set(ALL) | set(gauge_scenarios())
+    ours = {each["scenario"]: each["judges"][OURS] for each in told}
+    assert [key for key, each in ours.items() if key.startswith("H") and each["false"] > 0.01] == ["H14"]
+    assert [key for key, each in ours.items() if key.startswith("B") and each["missed"] > 0.01] == []

@@ -266,8 +266,9 @@ async def test_superseded_then_cancelled(place: Place, tmp_path: Path) -> None:
 async def test_engine_killed_while_a_good_version_comes_in(place: Place, tmp_path: Path, when: str) -> None:
     wanted = await other(place)
     async with traffic(place, tmp_path) as flow:
-        await begin(place, wanted)
-        await place.until(when, phase(when), 120)
+        async with asyncio.TaskGroup() as together:  # a phase may be over sooner than `begin` is
+            together.create_task(begin(place, wanted))
+            together.create_task(place.until(when, phase(when), 120))
         signal_in(place.box, "KILL", ENGINE)
         status = await promoted(place, wanted, 180)
         flow.poll()
