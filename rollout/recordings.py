@@ -65,8 +65,8 @@ class Recorder:
         self._write(look_line(RecordedLook(at, "release", {}, step=number, share=share)))
 
     def note(self, phase: Phase, looks: Iterable[SignalLook]) -> None:
-        """Take in what the judge is shown, earlier starts last; looks without data are left out."""
-        for look in sorted(looks, key=lambda look: look.starts):
+        """Take in what the judge is shown, in the order in which it learns; looks without data are left out."""
+        for look in sorted(looks, key=lambda look: (look.starts, look.at)):
             if look.status is SourceStatus.OK:
                 told: Phase = "starts" if look.starts else phase
                 self._take(RecordedLook(look.at, told, look.pods, look.signal, look.edges_seconds))

@@ -26,7 +26,7 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, print_b
 settings.load_profile("repeatable")
 
 
-class OneForTheCluster(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
+class OneForTheCluster(LoadScopeScheduling):
     """Where several processes share the tests, one of them gets all that need a cluster, and they come first.
 
     There is one cluster, and the tests of the traces that a box leaves must not see another sandbox come up.

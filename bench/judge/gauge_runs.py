@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import yaml
 
 from bench.judge.tables import OURS, Result
+from bench.judge.world import Scenario
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 
@@ -19,39 +19,19 @@ if TYPE_CHECKING:
 THRESHOLD = "1.5 x stable for 5 min"
 """The rival: the canary's value has been so much above the mean of stable's for so long."""
 
+_COMMON = ("stable_pods", "history_minutes", "minutes", "every_seconds", "onset")
 _RATIO, _FOR_LOOKS = 1.5, 20
 _RATE = 100.0  # messages a second for each pod
 
 
-@dataclass(frozen=True, slots=True)
-class GaugeScenario:
-    """One row of `gauges` in scenarios.yaml.
-
-    Attributes:
-        key: its short name; HG for healthy, BG for bad.
-        name: what is the matter.
-        said: its keys, defaults filled in.
-    """
-
-    key: str
-    name: str
-    said: dict[str, Any]
-
-    @property
-    def bad(self) -> bool:
-        """Whether the canary is to be taken back."""
-        return self.key.startswith("B")
-
-    @property
-    def onset_seconds(self) -> float:
-        """A bad canary is bad from the start."""
-        return 0.0
+class GaugeScenario(Scenario):
+    """One row of `gauges` in scenarios.yaml: HG for healthy, BG for bad."""
 
 
 def gauge_scenarios() -> dict[str, GaugeScenario]:
     """All of them by key."""
     told = yaml.safe_load(Path(__file__).with_name("scenarios.yaml").read_text())
-    common = {key: told["defaults"][key] for key in ("stable_pods", "history_minutes", "minutes", "every_seconds")}
+    common = {key: told["defaults"][key] for key in _COMMON}
     found = {}
     for key, own in told["gauges"].items():
         unknown = set(own) - {"name", "model", "leak", "serves", *common}

@@ -14,7 +14,7 @@ from bench.judge.world import EDGES
 from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.edges import ENOUGH, ENOUGH_HISTORY, MOST, choose_edges
 from rollout.judge.evidence import Evidence
-from rollout.judge.guards import looping
+from rollout.judge.guards import crash_limit
 from rollout.judge.policy import DEFAULT_WEIGHTS, JudgePolicy, SignalKind, SignalPolicy
 from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
 
@@ -47,7 +47,7 @@ class Ours:
         each = np.stack([signal.log_e() for signal in self._signals])
         self.log_e = np.logaddexp.reduce(each + self._log_weights[:, None], axis=0)
         step = self._signals[2].evidence.sums.step
-        return np.asarray((self.log_e >= math.log(1 / self._alpha)) | looping(step[:, 0], step[:, 1]))
+        return np.asarray((self.log_e >= math.log(1 / self._alpha)) | (step[:, 0] >= crash_limit(step[:, 1])))
 
     def good(self, missed_rate: float = 0.05) -> NDArray[np.bool_]:
         """Which replicates are proven not to be worse."""

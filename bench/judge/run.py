@@ -85,7 +85,7 @@ def kept(folder: Path) -> dict[tuple[str, int], dict[str, Result]]:
     return found
 
 
-def everything() -> dict[str, Scenario | GaugeScenario]:
+def everything() -> dict[str, Scenario]:
     """All scenarios, of requests and of gauges."""
     return {**scenarios(), **gauge_scenarios()}
 
@@ -103,7 +103,7 @@ def _chunk(key: str, seed: int, folder: Path, *, alone: bool) -> tuple[str, int]
     return key, seed
 
 
-def _limit(scenario: Scenario | GaugeScenario) -> float:
+def _limit(scenario: Scenario) -> float:
     return math.inf if isinstance(scenario, GaugeScenario) else limit_seconds(scenario)
 
 

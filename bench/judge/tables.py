@@ -12,7 +12,6 @@ from scipy.stats import beta
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bench.judge.gauge_runs import GaugeScenario
     from bench.judge.world import Scenario
 
 OURS = "grayling"
@@ -40,7 +39,7 @@ class Result:
         return told
 
 
-def summary(scenario: Scenario | GaugeScenario, chunks: Sequence[Mapping[str, Result]], limit: float) -> dict[str, Any]:
+def summary(scenario: Scenario, chunks: Sequence[Mapping[str, Result]], limit: float) -> dict[str, Any]:
     """Figures of a scenario: for each judge how often it convicted, how soon, and at what cost."""
     judges = {}
     for name in chunks[0]:
@@ -60,7 +59,7 @@ def summary(scenario: Scenario | GaugeScenario, chunks: Sequence[Mapping[str, Re
     }
 
 
-def _figures(scenario: Scenario | GaugeScenario, times: np.ndarray, harmed: np.ndarray) -> dict[str, Any]:
+def _figures(scenario: Scenario, times: np.ndarray, harmed: np.ndarray) -> dict[str, Any]:
     fired = np.isfinite(times)
     early = fired & (times <= scenario.onset_seconds)
     horizon = 60 * float(scenario.said["minutes"]) - scenario.onset_seconds

@@ -5,11 +5,13 @@ canary meets it far less often than the false-rollback rate allows.
 """
 
 import math
-from typing import Any
+from typing import TypeVar
 
 from rollout.judge.ledger import Sums
 from rollout.judge.onset import Floats
 from rollout.judge.policy import SignalKind, SignalPolicy
+
+Count = TypeVar("Count", float, Floats)
 
 CRASH_LOOP = 2.0
 """Crashes of the canary within a step that convict; each crash of stable in it asks for as many more."""
@@ -43,15 +45,15 @@ def guard_reason(signal: SignalPolicy, row: int, sums: Sums, budget: int | None)
 
 def _crash_loop(limit: float, step: Floats) -> str | None:
     canary, stable = step
-    if not looping(canary, stable, limit):
+    if canary < crash_limit(stable, limit):
         return None
     others = f"{stable:.0f} times" if stable else "not once"
     return f"canary pods crashed or lost readiness {canary:.0f} times in this step, all of stable's {others}"
 
 
-def looping(canary: Any, stable: Any, limit: float = CRASH_LOOP) -> Any:
-    """Whether the canary's crashes within a step convict, as truth or shape (k,) as its counts are."""
-    return canary >= limit * (1 + stable)
+def crash_limit(stable: Count, limit: float = CRASH_LOOP) -> Count:
+    """Crashes of the canary within a step that convict, beside so many of stable; shape kept."""
+    return limit * (1 + stable)
 
 
 def _dead(limit: float, lately: Floats) -> str | None:

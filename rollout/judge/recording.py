@@ -61,7 +61,7 @@ class Recording:
         interval_seconds: usual time between looks.
         edges_seconds: upper edges of the latency buckets; empty without a histogram.
         canary_share: the canary's weight when the recording began.
-        looks: in the order of time.
+        looks: in the order of time, those at earlier starts behind the history they came with.
         analysis: the `analysis` of the GrayRelease that was judged; empty where it is not known.
     """
 

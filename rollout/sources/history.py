@@ -47,7 +47,7 @@ async def history_of(
 ) -> Sequence[SignalLook]:
     """Looks of stable's pods at every 15 s of the last hour, oldest first; none where Prometheus does not tell.
 
-    After them come those of the starts of its pods that the hour does not show.
+    After them come those of the starts of its pods that the hour does not show, oldest first as well.
 
     Args:
         ask: sends one query.
@@ -81,18 +81,18 @@ async def history_of(
 
 
 def _unseen(births: Sequence[float], now: float) -> list[tuple[float, float]]:
-    """When to look for starts that the last hour does not tell of, newest first: from and until.
+    """When to look for starts that the last hour does not tell of, the newest few, oldest first: from and until.
 
     It tells of a start where another pod of stable was grown up then.
     """
     first = min((birth for birth in births if birth > 0), default=0.0)
     found: list[tuple[float, float]] = []
     for birth in sorted({birth for birth in births if birth > 0}, reverse=True):
-        told = birth > now - SPAN_SECONDS and first < birth - START_SECONDS
-        if not told and (not found or birth < found[-1][0]):
+        known = birth > now - SPAN_SECONDS and first < birth - START_SECONDS
+        if not known and (not found or birth < found[-1][0]):
             began = birth - START_SECONDS
             found.append((began, min(birth + START_SECONDS, now)))
-    return found[:MOST_STARTS]
+    return found[:MOST_STARTS][::-1]
 
 
 async def _asked(
@@ -138,7 +138,7 @@ async def _looks(
         infos = [PodInfo(pod, empty.stable, Arm.STABLE, "", births[pod], births[pod] or None) for pod in sorted(here)]
         roster = Roster(empty.namespace, empty.stable, "", tuple(infos))
         for tally in tallies:
-            seen = {pod: Seen(at, told, births[pod]) for pod, told in here.items() if shows(tally.signal, told)}
+            seen = {pod: Seen(at, each, births[pod]) for pod, each in here.items() if shows(tally.signal, each)}
             found.append(tally.look(roster, seen, SourceStatus.OK, at))
         await asyncio.sleep(0)
     return [look for look in found if look.pods]

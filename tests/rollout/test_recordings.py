@@ -38,13 +38,15 @@ def told(recorder: Recorder, owner: Any = None) -> str:
 
 def test_everything_that_was_shown_comes_back():
     recorder = Recorder(samples.spec())
-    recorder.note("history", [replace(look(0.5), starts=True), look(1.0), look(1.5, signal="latency")])
+    starts = [replace(look(at), starts=True) for at in (0.5, 0.2)]
+    recorder.note("history", [*starts, look(1.0), look(1.5, signal="latency")])
     recorder.step(2.0, 2, 0.2)
     recorder.note("release", [look(2.5), look(2.6, status=SourceStatus.SOURCE_DOWN), look(2.7, signal="crashes")])
     found = parse(told(recorder).splitlines())
     assert [(each.at, each.phase, each.signal, each.step) for each in found.looks] == [
         (1.0, "history", "errors", 0),
         (1.5, "history", "latency", 0),
+        (0.2, "starts", "errors", 0),
         (0.5, "starts", "errors", 0),
         (2.0, "release", "", 2),
         (2.5, "release", "errors", 0),
