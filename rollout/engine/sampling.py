@@ -39,6 +39,7 @@ class Sampler:
         self._hurry = hurry
         self._looks: list[SignalLook] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._told: dict[str, str] = {}  # what was said of each source that fails, so that it is said once
         self.listeners: list[Callable[[SignalLook], None]] = []
 
     @property
@@ -75,16 +76,15 @@ class Sampler:
 
     async def _follow(self, source: Source, known: asyncio.Event) -> None:
         await known.wait()
-        told = ""
         while True:
             began = asyncio.get_running_loop().time()
             try:
                 self._note(source.name, await source.sample(self._roster(), self._clock()))
-                told = ""
+                self._told.pop(source.name, None)
             except Exception as error:  # a source that breaks must not end the others, nor itself
-                if told != repr(error):
+                if self._told.get(source.name) != repr(error):
                     log.exception("source failed", source=source.name, release="/".join(self._key))
-                told = repr(error)
+                self._told[source.name] = repr(error)
             await self._rest(began)
 
     async def _rest(self, began: float) -> None:

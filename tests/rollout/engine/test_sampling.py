@@ -23,6 +23,12 @@ class Watched:
         return []
 
 
+class Broken(Watched):
+    async def sample(self, roster: Roster, now: float) -> list[SignalLook]:
+        await super().sample(roster, now)
+        raise ZeroDivisionError("no such page")
+
+
 async def times(
     seconds: float, *, hurry: Any = lambda: False, history: Any = None
 ) -> tuple[list[float], list[SignalLook]]:
@@ -66,3 +72,25 @@ async def test_history_comes_first_and_is_waited_for():
 
     found, taken = await times(3.5, history=before())
     assert (found, taken) == ([2.0, 3.0], [look])
+
+
+@pytest.mark.looptime
+async def test_a_source_that_breaks_is_told_once_for_all_releases_of_a_service(
+    capsys: pytest.CaptureFixture[str],
+):
+    sampler = Sampler(
+        key=("shop", "checkout"), roster=lambda: Roster("shop", "a", "b"), interval=lambda: 1.0, wake=lambda: None
+    )
+    for source in (Broken(), Broken()):
+        sampler.start([source])
+        await asyncio.sleep(2.5)
+        await sampler.stop()
+        assert len(source.times) == 3
+    assert capsys.readouterr().out.count("source failed") == 1
+    sampler.start([Watched()])
+    await asyncio.sleep(0.5)
+    await sampler.stop()
+    sampler.start([Broken()])
+    await asyncio.sleep(0.5)
+    await sampler.stop()
+    assert capsys.readouterr().out.count("source failed") == 1, "it had worked in between"
