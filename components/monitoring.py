@@ -70,6 +70,9 @@ def _panel(index: int, panel: Panel) -> dict[str, Any]:
 
 def expression(signal: Signal, selector: str) -> str:
     """PromQL of what a signal counts, for the pods that ``selector`` (``instance="x"``) names."""
+    if signal.query is not None or signal.pattern is not None:
+        # of lines of a log, and of what an expression has counted, Prometheus has the engine's evidence at least
+        return f'max(grayling_release_log_evidence{{signal="{signal.name}"}})'
     match signal.kind:
         case SignalKind.ERRORS:
             metric = signal.metric or "http_requests_total"
@@ -78,9 +81,6 @@ def expression(signal: Signal, selector: str) -> str:
         case SignalKind.LATENCY:
             metric = signal.metric or "http_request_duration_seconds"
             return f"histogram_quantile(0.99, sum by (le) (rate({metric}_bucket{{{selector}}}[5m])))"
-        case SignalKind.EVENTS if signal.metric is None:
-            # lines of a log: Prometheus has the engine's evidence at least
-            return f'max(grayling_release_log_evidence{{signal="{signal.name}"}})'
         case SignalKind.EVENTS:
             return f"sum(rate({signal.metric}{{{selector}}}[5m]))"
         case SignalKind.GAUGE:
@@ -97,7 +97,7 @@ def alert_for(signal: Signal, owner: str, selector: str) -> AlertRule | None:
         SignalKind.CRASHES: 2.0,
     }
     bound = bounds.get(signal.kind)
-    if bound is None:
+    if bound is None or signal.query is not None:  # evidence against a release is none against the service
         return None
     camel = "".join(part.capitalize() for part in [*owner.split("-"), *signal.name.split("-")])
     return AlertRule(

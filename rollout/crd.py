@@ -254,8 +254,12 @@ def _source_rules() -> Iterator[Schema]:
             f"source: {kind.value} can be read from {' or '.join(readable)}",
         )
     yield _rule(
-        "!(self.kind in ['events', 'gauge']) || self.source == 'logs' || has(self.metric)",
+        "!(self.kind in ['events', 'gauge']) || self.source == 'logs' || has(self.metric) || has(self.query)",
         "metric: events and gauges have no usual metric; name one, for example metric: x_total",
+    )
+    yield _rule(
+        "!has(self.query) || (self.source == 'prometheus' && !has(self.metric))",
+        "query: for source prometheus, instead of a metric",
     )
     yield _rule(
         "self.source != 'logs' || (has(self.pattern) && size(self.pattern) > 0)",

@@ -181,6 +181,11 @@ class Signal(Model):
         description="counter with a `code` label, or histogram; http_requests_total / http_request_duration_seconds; "
         "for events any counter, for a gauge any gauge: no default",
     )
+    query: str | None = Field(
+        default=None,
+        description="prometheus: PromQL instead of a metric; what each pod (label `pod`) has counted so far, by `code` "
+        "for errors and `le` for latency, or a gauge; $namespace and $pods are filled in",
+    )
     pattern: str | None = Field(
         default=None, description="logs: lines in which this regular expression (Python's) is found are counted"
     )
@@ -198,11 +203,22 @@ class Signal(Model):
             )
         if self.source is SourceName.LOGS:
             self._pattern_is_one()
-        elif self.metric is None and self.kind in {SignalKind.EVENTS, SignalKind.GAUGE}:
+        elif self.metric is None and self.query is None and self.kind in {SignalKind.EVENTS, SignalKind.GAUGE}:
             raise ValueError(
                 f"signal {self.name}: kind {self.kind.value} has no usual metric; name one, for example metric: x_total"
             )
+        self._query_is_alone()
         return self
+
+    def _query_is_alone(self) -> None:
+        if self.query is None:
+            return
+        if self.source is not SourceName.PROMETHEUS:
+            raise ValueError(f"signal {self.name}: only source prometheus takes a query, not {self.source.value}")
+        if self.metric is not None:
+            raise ValueError(f"signal {self.name}: give a metric or a query, not both")
+        if not self.query.strip():
+            raise ValueError(f"signal {self.name}: the query is empty; for example sum by (pod) (x_total)")
 
     def _pattern_is_one(self) -> None:
         if not self.pattern:

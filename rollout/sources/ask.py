@@ -20,8 +20,8 @@ _SERVICE = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)(\.svc(\.
 class Ask(Protocol):
     """One instant query."""
 
-    async def __call__(self, query: str, seconds: float) -> Any:
-        """Prometheus' JSON answer, within ``seconds``.
+    async def __call__(self, query: str, seconds: float, at: float | None = None) -> Any:
+        """Prometheus' JSON answer, within ``seconds``; as of ``at`` (seconds since the epoch), else as of now.
 
         Raises:
             FetchError: there was none, or it was an error.
@@ -35,11 +35,11 @@ class DirectAsk:
     def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
         self._session, self._url = session, URL(base_url.rstrip("/") + "/api/v1/query")
 
-    async def __call__(self, query: str, seconds: float) -> Any:
+    async def __call__(self, query: str, seconds: float, at: float | None = None) -> Any:
         """POST the query."""
         limit = aiohttp.ClientTimeout(total=seconds)
         try:
-            async with self._session.post(self._url, data={"query": query}, timeout=limit) as answer:
+            async with self._session.post(self._url, data=_form(query, at), timeout=limit) as answer:
                 body = await answer.json(content_type=None)
         except TimeoutError as error:
             raise FetchError(f"{self._url}: no answer within {seconds:g} s") from error
@@ -65,31 +65,41 @@ class ProxyAsk:
         self._path = f"{service}{url.path.rstrip('/')}/api/v1/query"
         self._cluster, self._what = cluster, f"query {base_url}"
 
-    async def __call__(self, query: str, seconds: float) -> Any:
+    async def __call__(self, query: str, seconds: float, at: float | None = None) -> Any:
         """GET the query; through the proxy a POST would need the right to create."""
         try:
             return await self._cluster.request(
-                "GET", self._path, query={"query": query}, what=self._what, seconds=seconds
+                "GET", self._path, query=_form(query, at), what=self._what, seconds=seconds
             )
         except KubeError as error:
             raise FetchError(str(error)) from error
+
+
+def _form(query: str, at: float | None) -> dict[str, str]:
+    return {"query": query} if at is None else {"query": query, "time": f"{at:.3f}"}
 
 
 class MemoryAsk:
     """Answers from memory, for tests.
 
     Attributes:
-        answer: what every query gets: JSON, or the error to raise.
+        answer: what a query gets: JSON, or the error to raise.
+        answers: what some queries get instead.
         asked: every query, in order.
+        asked_at: the times they were to be answered as of.
     """
 
     def __init__(self) -> None:
         self.answer: Any = {"status": "success", "data": {"resultType": "matrix", "result": []}}
+        self.answers: dict[str, Any] = {}
         self.asked: list[str] = []
+        self.asked_at: list[float | None] = []
 
-    async def __call__(self, query: str, seconds: float) -> Any:  # noqa: ARG002 - as in the Protocol
+    async def __call__(self, query: str, seconds: float, at: float | None = None) -> Any:  # noqa: ARG002 - as in the Protocol
         """The answer."""
         self.asked.append(query)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        self.asked_at.append(at)
+        answer = self.answers.get(query, self.answer)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from rollout.looks import Arm, SourceStatus
+from rollout.sources.answers import series_in
+from rollout.sources.expressions import PodTimes, by_pod, pods_of, written
 from rollout.sources.fetch import FetchError
-from rollout.sources.native import told
 from rollout.sources.roster import PodInfo, Roster
 from rollout.sources.tally import BIRTH, Seen, Tally, birth_of, series_of, shows
 from rollout.spec import SignalKind, SourceName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rollout.looks import SignalLook
     from rollout.sources.ask import Ask
@@ -39,7 +40,6 @@ START_SECONDS = 300
 
 MOST_STARTS = 3
 PATIENCE_SECONDS = 5.0
-_HASH = "-[0-9a-f]{8}-"  # between a service's name and its pods' own, see `revision.revision_of`
 
 
 async def history_of(
@@ -63,14 +63,13 @@ async def history_of(
     found: list[SignalLook] = []
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            pods = await _asked(
-                ask, counted, namespace, f"{re.escape(revision)}-.*", f"[{SPAN_SECONDS}s:{STEP_SECONDS}s]"
-            )
+            hour = f"[{SPAN_SECONDS}s:{STEP_SECONDS}s]"
+            pods = await _asked(ask, counted, roster, f"{re.escape(revision)}-.*", hour)
             found += await _looks(counted, roster, pods, now)
             for began, until in _unseen([_birth(times) for times in pods.values()], now):
-                anyone = f"{re.escape(revision.rpartition('-')[0])}{_HASH}.*"
                 span = f"[{round(until - began)}s:{STEP_SECONDS}s] @ {until:.0f}"
-                then = await _looks(counted, roster, await _asked(ask, counted, namespace, anyone, span), until)
+                told = await _asked(ask, counted, roster, pods_of(revision), span)
+                then = await _looks(counted, roster, told, until)
                 found += [replace(look, starts=True) for look in then]
     except (TimeoutError, FetchError) as error:
         if found:
@@ -95,36 +94,36 @@ def _unseen(births: Sequence[float], now: float) -> list[tuple[float, float]]:
     return found[:MOST_STARTS][::-1]
 
 
-async def _asked(
-    ask: Ask, signals: Sequence[Signal], namespace: str, pods: str, span: str
-) -> dict[str, dict[float, list[Sample]]]:
+async def _asked(ask: Ask, signals: Sequence[Signal], empty: Roster, pods: str, span: str) -> PodTimes:
     """Samples by pod and time, of the pods whose names match a pattern.
+
+    An expression that gives nothing is told and left out: the others have their history nevertheless.
 
     Raises:
         FetchError: there is no answer, or it is an error.
     """
-    names = "|".join(sorted({BIRTH, *(name for signal in signals for name in series_of(signal))}))
-    selector = f'{{__name__=~"{names}",namespace="{namespace}",pod=~"{pods}"}}'.replace("\\", "\\\\")
-    return _by_pod(await ask(selector + span, PATIENCE_SECONDS))
-
-
-def _by_pod(body: Any) -> dict[str, dict[float, list[Sample]]]:
-    """Samples by pod and time.
-
-    Raises:
-        FetchError: the answer is an error, or none of Prometheus.
-    """
-    found: dict[str, dict[float, list[Sample]]] = {}
-    try:
-        if body["status"] != "success":
-            raise FetchError(f"Prometheus refuses the query: {body.get('error', body['status'])}")
-        for series in body["data"]["result"]:
-            times = found.setdefault(series["metric"]["pod"], {})
-            for at, samples in told(series):
-                times.setdefault(at, []).extend(samples)
-    except (KeyError, TypeError, ValueError) as error:
-        raise FetchError(f"this is no answer of Prometheus to a range query: {error!r}") from error
+    names = {BIRTH, *(name for signal in signals if not signal.query for name in series_of(signal))}
+    selector = f'{{__name__=~"{"|".join(sorted(names))}",namespace="{empty.namespace}",pod=~"{pods}"}}'
+    found: PodTimes = {}
+    for labels, times in series_in(await ask(selector.replace("\\", "\\\\") + span, PATIENCE_SECONDS)):
+        _merge(found, labels.get("pod", ""), times)
+    for signal in signals:
+        if signal.query:
+            try:
+                body = await ask(f"({written(signal, empty.namespace, empty.stable)}\n){span}", PATIENCE_SECONDS)
+                own = by_pod(body, signal, empty.namespace)
+            except FetchError as error:
+                log.warning("no history of a signal", signal=signal.name, reason=str(error))
+                continue
+            for pod in filter(re.compile(pods).fullmatch, own):
+                _merge(found, pod, own[pod].items())
     return found
+
+
+def _merge(found: PodTimes, pod: str, times: Iterable[tuple[float, list[Sample]]]) -> None:
+    known = found.setdefault(pod, {})
+    for at, samples in times:
+        known.setdefault(at, []).extend(samples)
 
 
 async def _looks(

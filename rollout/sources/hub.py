@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from rollout.sources.answers import series_in
 from rollout.sources.fetch import FetchError
-from rollout.sources.native import told
 from rollout.sources.tally import BIRTH
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from rollout.sources.ask import Ask
     from rollout.sources.exposition import Sample
+
+UP = "up"
+"""The series that every target has: when a pod was scraped that shows nothing else of what is wanted."""
 
 _FRESH_SCRAPES = 3
 _REST = 5.0
@@ -117,6 +120,18 @@ class PrometheusHub:
             self._window = _FIRST_WINDOW
         return Answer(scrapes)
 
+    async def evaluate(self, query: str, at: float) -> Any:
+        """The JSON answer to a question of one release's own, as of ``at`` (seconds since the epoch).
+
+        Raises:
+            FetchError: there was none in time.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._ask(query, self._seconds, at)
+        except TimeoutError as error:
+            raise FetchError(f"Prometheus does not answer within {self._seconds:g} s") from error
+
     def query(self) -> str:
         """The query for everything that is wanted: three scrapes of raw samples, once their distance is known."""
         namespaces = {namespace for namespace, _ in self._wanted.values()}
@@ -135,14 +150,9 @@ def _read(body: Any) -> tuple[dict[tuple[str, str], Scrape], float]:
     Raises:
         FetchError: the answer is an error, or no answer of Prometheus.
     """
-    try:
-        if body["status"] != "success":
-            raise FetchError(f"Prometheus refuses the query: {body.get('error', body['status'])}")
-        series = [(each["metric"], list(told(each))) for each in body["data"]["result"]]
-        pods = _by_pod(series)
-        gap = max((_gap(times) for _, times in series), default=0.0)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise FetchError(f"this is no answer of Prometheus to a range query: {error!r}") from error
+    series = series_in(body)
+    pods = _by_pod(series)
+    gap = max((_gap(times) for _, times in series), default=0.0)
     return pods, gap
 
 
@@ -154,12 +164,17 @@ def _gap(times: Sequence[tuple[float, Sequence[Sample]]]) -> float:
 def _by_pod(
     series: Iterable[tuple[Mapping[str, str], Sequence[tuple[float, Sequence[Sample]]]]],
 ) -> dict[tuple[str, str], Scrape]:
-    """Of each pod the samples that carry its newest time: what an older scrape had besides is gone."""
+    """Of each pod the samples that carry its newest time: what an older scrape had besides is gone.
+
+    `UP` is looked at last, and only where a pod shows nothing else.
+    """
     found: dict[tuple[str, str], Scrape] = {}
-    for labels, times in series:
+    for labels, times in sorted(series, key=lambda each: each[0].get("__name__") == UP):
         at, samples = times[-1]
         pod = (labels.get("namespace", ""), labels.get("pod", ""))
         known = found.get(pod)
+        if known is not None and labels.get("__name__") == UP:
+            continue
         if known is None or at > known.at:
             found[pod] = Scrape(at, tuple(samples), _gap(times))
         elif at == known.at:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rollout.sources.exposition import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 EDGES_SECONDS = tuple(2.0 ** (k / 2) for k in range(-20, 14))
 """1 ms to 90 s."""
@@ -21,23 +21,15 @@ EDGES_SECONDS = tuple(2.0 ** (k / 2) for k in range(-20, 14))
 _SLACK = 1 + 1e-9  # edges are told in decimals
 
 
-def told(series: Mapping[str, Any]) -> Iterator[tuple[float, list[Sample]]]:
-    """What a series of an answer to a range query says, by time: one sample, or of a native histogram one an edge.
+def edged(name: str, labels: Mapping[str, str], histogram: Mapping[str, Any]) -> list[Sample]:
+    """A histogram of an answer as one sample an edge, with the requests up to it.
 
     Raises:
-        KeyError: it is no such series.
-        TypeError: it is no such series.
+        KeyError: it is no histogram.
+        TypeError: it is no histogram.
         ValueError: a number is none.
     """
-    labels = series["metric"]
-    for at, value in series.get("values") or ():
-        yield float(at), [Sample(labels["__name__"], labels, float(value))]
-    for at, histogram in series.get("histograms") or ():
-        yield float(at), _edged(labels, histogram)
-
-
-def _edged(labels: Mapping[str, str], histogram: Mapping[str, Any]) -> list[Sample]:
     buckets = [(float(right), float(count)) for _rule, _left, right, count in histogram.get("buckets") or ()]
     below = [sum(count for right, count in buckets if right <= edge * _SLACK) for edge in EDGES_SECONDS]
     reached = [*zip(map(repr, EDGES_SECONDS), below, strict=True), ("+Inf", float(histogram["count"]))]
-    return [Sample(labels["__name__"], {**labels, "le": edge}, count) for edge, count in reached]
+    return [Sample(name, {**labels, "le": edge}, count) for edge, count in reached]

@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rollout.looks import Arm, SourceStatus
+from rollout.sources.expressions import Expressions, Values
+from rollout.sources.hub import UP
 from rollout.sources.outage import Outage
 from rollout.sources.pace import Pace
 from rollout.sources.tally import Seen, Tally, birth_of, series_of, shows
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rollout.looks import SignalLook
-    from rollout.sources.hub import Answer, PrometheusHub, Scrape
+    from rollout.sources.hub import PrometheusHub, Scrape
     from rollout.sources.roster import Roster
     from rollout.spec import Signal
 
@@ -30,14 +32,17 @@ class PrometheusSource:
     def __init__(self, hub: PrometheusHub, signals: Iterable[Signal]) -> None:
         self._hub = hub
         self._tallies = [Tally(signal) for signal in signals]
+        self._expressions = Expressions(hub, [tally.signal for tally in self._tallies])
+        named = [tally.signal for tally in self._tallies if not tally.signal.query]
+        self._series = [name for signal in named for name in series_of(signal)]
+        self._series += [UP] if self._expressions.signals else []
         self._outage = Outage(self.name)
         self._pace = Pace(LONGEST_SECONDS)
         self._looked_at = float("-inf")
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal as soon as the next scrape of the canary can be seen, or none where it does not come."""
-        series = [name for tally in self._tallies for name in series_of(tally.signal)]
-        self._hub.subscribe(self, roster.namespace, series)
+        self._hub.subscribe(self, roster.namespace, self._series)
         clock = asyncio.get_running_loop().time
         ahead = now - clock()
         for wait in self._pace.waits(now):
@@ -54,7 +59,6 @@ class PrometheusSource:
         along; it is not put off for more than `LONGEST_SECONDS`.
         """
         answer = await self._hub.read(now)
-        self._outage.note(answer.problem)
         scrapes = {
             pod.name: found for pod in roster.pods if (found := answer.scrapes.get((roster.namespace, pod.name)))
         }
@@ -63,18 +67,25 @@ class PrometheusSource:
         if not (news or answer.problem or now - self._looked_at >= LONGEST_SECONDS):
             return []
         self._looked_at = now
-        return [self._look(tally, roster, answer, scrapes, now) for tally in self._tallies]
+        own = await self._expressions.values(roster, max((each.at for each in scrapes.values()), default=None))
+        problems = [answer.problem, *(each.problem for each in own.values())]
+        self._outage.note(next(filter(None, problems), ""))
+        return [
+            self._look(tally, roster, own.get(tally.signal.name, Values(problem=answer.problem)), scrapes, now)
+            for tally in self._tallies
+        ]
 
     @staticmethod
-    def _look(tally: Tally, roster: Roster, answer: Answer, scrapes: Mapping[str, Scrape], now: float) -> SignalLook:
-        seen = {pod: Seen(scrape.at, scrape.samples, birth_of(scrape.samples)) for pod, scrape in scrapes.items()}
-        showing = {pod for pod, scrape in scrapes.items() if shows(tally.signal, scrape.samples)}
-        return tally.look(roster, seen, _status(roster, answer, showing), now)
+    def _look(tally: Tally, roster: Roster, own: Values, scrapes: Mapping[str, Scrape], now: float) -> SignalLook:
+        samples = {pod: (*scrape.samples, *own.samples.get(pod, ())) for pod, scrape in scrapes.items()}
+        seen = {pod: Seen(scrapes[pod].at, each, birth_of(each)) for pod, each in samples.items()}
+        showing = {pod for pod, each in samples.items() if shows(tally.signal, each)}
+        return tally.look(roster, seen, _status(roster, own.problem, showing), now)
 
 
-def _status(roster: Roster, answer: Answer, showing: Collection[str]) -> SourceStatus:
+def _status(roster: Roster, problem: str, showing: Collection[str]) -> SourceStatus:
     """Data means that each arm with ready pods has at least one whose newest scrapes show the series."""
-    if answer.problem:
+    if problem:
         return SourceStatus.SOURCE_DOWN
     ready = [pod for pod in roster.pods if pod.ready]
     arms = [[pod.name for pod in ready if pod.arm is arm] for arm in Arm]

@@ -31,14 +31,14 @@ _DEFAULTS = {SignalKind.ERRORS: "http_requests_total", SignalKind.LATENCY: "http
 
 
 def family_of(signal: Signal) -> str:
-    """The metric a signal is read from."""
-    return signal.metric or _DEFAULTS.get(signal.kind, "")
+    """The metric (or expression) a signal is read from."""
+    return signal.query or signal.metric or _DEFAULTS.get(signal.kind, "")
 
 
 def series_of(signal: Signal) -> list[str]:
     """The names its samples may carry: a histogram's are those of its buckets, a native one's its own."""
     family = family_of(signal)
-    return [f"{family}_bucket", family] if signal.kind is SignalKind.LATENCY else [family]
+    return [f"{family}_bucket", family] if signal.kind is SignalKind.LATENCY and not signal.query else [family]
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,10 @@ def test_the_engine_reads_logs_only_where_lines_are_counted(signals, may):
         ({"kind": "events", "source": "pods", "metric": "letters_total"}, 'sum(rate(letters_total{job="x"}[5m]))'),
         ({"kind": "gauge", "source": "pods", "metric": "lag"}, 'max(lag{job="x"})'),
         (LINES, 'max(grayling_release_log_evidence{signal="lines"})'),
+        (
+            {"kind": "errors", "source": "prometheus", "query": "x"},
+            'max(grayling_release_log_evidence{signal="lines"})',
+        ),
         ({"kind": "crashes", "source": "kubernetes"}, 'sum(changes(process_start_time_seconds{job="x"}[10m]))'),
     ],
 )
@@ -235,4 +239,5 @@ def test_every_kind_of_signal_has_a_graph(signal, asked):
     made = Signal.model_validate({"name": "lines", **signal})
     assert expression(made, 'job="x"') == asked
     assert panel_for(made, "checkout", 'job="x"').expr == asked
-    assert (alert_for(made, "checkout", 'job="x"') is None) is (made.kind in {"events", "gauge"})
+    relative = made.kind in {"events", "gauge"} or made.query is not None
+    assert (alert_for(made, "checkout", 'job="x"') is None) is relative

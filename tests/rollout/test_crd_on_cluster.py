@@ -82,6 +82,10 @@ REFUSED = [
         "events and gauges have no usual metric",
     ),
     (
+        lambda s: s["analysis"]["signals"].append({"name": "p", "kind": "gauge", "source": "pods", "query": "x"}),
+        "query: for source prometheus, instead of a metric",
+    ),
+    (
         lambda s: s["analysis"]["signals"].append({"name": "p", "kind": "events", "source": "logs"}),
         "source logs needs one",
     ),
@@ -114,8 +118,10 @@ async def test_any_counter_gauge_or_line_can_be_a_signal(cluster):
         {"name": "letters", "kind": "events", "source": "pods", "metric": "dead_letters_total"},
         {"name": "memory", "kind": "gauge", "source": "pods", "metric": "process_resident_memory_bytes"},
         {"name": "lines", "kind": "events", "source": "logs", "pattern": "ERROR|panic", "container": "app"},
+        {"name": "lost", "kind": "events", "source": "prometheus", "query": "sum by (pod) (lost_total)"},
     ]
-    found = declared(lambda s: s["analysis"].update(signals=signals), "any")
+    prometheus = {"prometheus": "http://prometheus.monitoring:9090"}
+    found = declared(lambda s: [s["analysis"].update(signals=signals), s["sources"].update(prometheus)], "any")
     await cluster.apply(found, manager="test", dry_run=True)
 
 

@@ -66,6 +66,17 @@ def test_any_counter_or_gauge_is_named(kind: str):
     assert Signal.model_validate(signal(kind=kind, source="pods", metric="lag")).metric == "lag"
 
 
+def test_a_query_is_for_prometheus_and_stands_alone():
+    lost = signal(kind="events", source="prometheus", query="sum by (pod) (lost_total)")
+    assert Signal.model_validate(lost).query == "sum by (pod) (lost_total)"
+    for change, told in (
+        ({"source": "pods"}, "only source prometheus takes a query, not pods"),
+        ({"metric": "x_total"}, "give a metric or a query, not both"),
+        ({"query": " "}, "the query is empty; for example sum by (pod)"),
+    ):
+        assert f"signal errors: {told}" in refused(analysis={"signals": [lost | change]})
+
+
 def test_logs_need_a_pattern_that_is_one():
     logs = signal(kind="events", source="logs")
     assert "signal errors: source logs needs a pattern, for example pattern: ERROR|panic" in refused(

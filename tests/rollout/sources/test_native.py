@@ -10,10 +10,11 @@ import pytest
 
 from rollout.judge.edges import choose_edges
 from rollout.looks import SourceStatus
+from rollout.sources.answers import series_in
 from rollout.sources.ask import MemoryAsk
 from rollout.sources.history import history_of
 from rollout.sources.hub import PrometheusHub
-from rollout.sources.native import EDGES_SECONDS, told
+from rollout.sources.native import EDGES_SECONDS
 from rollout.sources.prometheus import PrometheusSource
 from rollout.sources.tally import counts_of
 from tests.rollout.sources.builders import STABLE, T, pair, signal
@@ -45,7 +46,7 @@ def answer(*found: dict[str, Any]) -> dict[str, Any]:
 
 
 def counts(seconds: np.ndarray, schema: int) -> dict[Any, int]:
-    [(_, samples)] = told(series("p", (T, histogram(seconds, schema))))
+    [(_, [(_, samples)])] = series_in(answer(series("p", (T, histogram(seconds, schema)))))
     return counts_of(LATENCY, samples)
 
 
@@ -75,7 +76,8 @@ def test_where_there_are_buckets_too_they_count():
         for le, n in (("0.1", "3"), ("+Inf", "4"))
     ]
     native = series("p", (T, histogram(np.array([0.05, 0.05, 0.05, 2.0]), 3)))
-    samples = [sample for each in (native, *classic) for _, found in told(each) for sample in found]
+    told = series_in(answer(native, *classic))
+    samples = [sample for _, times in told for _, found in times for sample in found]
     assert counts_of(LATENCY, samples) == {0.1: 3, math.inf: 4}
 
 
