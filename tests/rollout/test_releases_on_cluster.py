@@ -204,6 +204,28 @@ async def test_lines_in_its_log_take_it_back(place: Place, tmp_path: Path) -> No
     assert "complaints" in status["last"]["outcomeReason"]
 
 
+async def test_what_promql_counts_takes_it_back_and_history_was_known(place: Place, tmp_path: Path) -> None:
+    """Stable has served other tests for a while: Prometheus knows how its pods did, and how they started."""
+    pods = 'namespace="$namespace",pod=~"$pods"'
+    counted = f"sum by (pod) (http_requests_total{{{pods},code=~'5..'}}) or sum by (pod) (0 * up{{{pods}}})"
+    lost = [{"name": "lost", "kind": "events", "source": "prometheus", "query": counted}]
+    await place.change({"analysis": {"signals": lost}, "record": True})
+    async with traffic(place, tmp_path):
+        await begin(place, IMAGE + "v3")
+        status = await taken_back(place)
+    assert "lost" in status["last"]["outcomeReason"]
+    told = grayling(place.box, "release", "record", "checkout", "-n", "shop", "--recording").splitlines()[1:]
+    looks = [json.loads(line) for line in told]
+    known = {phase: [look for look in looks if look["phase"] == phase] for phase in ("history", "starts", "release")}
+    stable = (await state(place)).stable
+    assert stable is not None
+    pods = {pod for look in known["history"] for pod in look["pods"]}
+    assert any(pod.startswith(f"{stable.revision}-") for pod in pods)
+    ages = [pod.get("age_seconds", 0) for look in known["starts"] for pod in look["pods"].values()]
+    assert min(ages) < 60
+    assert known["release"]
+
+
 async def allowed_to_read_logs(place: Place) -> None:
     """What a stack grants the engine where a service counts lines."""
     [controller] = (await place.cluster.list(POD, "shop", labels="app.kubernetes.io/name=controller")).items
