@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rollout.judge.limits import detection_limit_seconds, smallest_detectable_ratio, worst_case_failed_requests
+from rollout.policy import judge_policy_of
 from rollout.revision import image_of, replicas_for, revision_of
 from rollout.spec import Gate, OnDoubt, SignalKind
 
@@ -143,9 +144,9 @@ def _sight(spec: Spec, step: Step, traffic: Traffic) -> dict[str, float | None]:
 
 def _alpha(spec: Spec) -> float:
     """The part of the stated false-rollback rate that the errors signals have between them."""
-    signals = spec.analysis.signals
-    errors = sum(signal.weight for signal in signals if signal.kind is SignalKind.ERRORS)
-    return spec.analysis.false_rollback_rate * errors / sum(signal.weight for signal in signals)
+    policy = judge_policy_of(spec.analysis)
+    weights = zip(spec.analysis.signals, policy.weights(), strict=True)
+    return policy.false_rollback_rate * sum(weight for signal, weight in weights if signal.kind is SignalKind.ERRORS)
 
 
 def _finite(value: float) -> float | None:

@@ -91,15 +91,16 @@ def everything() -> dict[str, Scenario]:
 
 
 def _chunk(key: str, seed: int, folder: Path, *, alone: bool) -> tuple[str, int]:
-    scenario = everything()[key]
+    """Play a chunk and keep it; alone, what is kept of other judges on the same looks stays."""
+    scenario, path = everything()[key], folder / f"{key}-{seed}.json"
     if isinstance(scenario, GaugeScenario):
         result = play_gauge(scenario, CHUNK, seed)
     else:
         result = play(scenario, CHUNK, seed, alone=alone)
-    text = json.dumps({name: each.plain() for name, each in result.items()})
-    part = folder / f"{key}-{seed}.part"
-    part.write_text(text)
-    part.rename(folder / f"{key}-{seed}.json")
+    told = json.loads(path.read_text()) if path.exists() else {}
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(told | {name: each.plain() for name, each in result.items()}))
+    part.rename(path)
     return key, seed
 
 
@@ -114,6 +115,7 @@ def main() -> int:
     parser.add_argument("--faulty", type=int, default=1000, help="of each faulty scenario, when that is less")
     parser.add_argument("--only", nargs="+", metavar="KEY", help="scenarios, such as H1 B4")
     parser.add_argument("--alone", action="store_true", help="our judge only, into a folder of its own")
+    parser.add_argument("--ours", action="store_true", help="our judge once more; what others made of the looks stays")
     parser.add_argument("--fresh", action="store_true", help="forget what was finished before")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results", help="folder for judge.md and judge.json")
     options = parser.parse_args()
@@ -122,7 +124,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.json") if options.fresh else ():
         path.unlink()
-    done = set(kept(folder))
+    done = set() if options.ours else set(kept(folder))
     fewer = min(options.replicates, options.faulty)
     numbers = {key: fewer if each.bad else options.replicates for key, each in chosen.items()}
     chunks = {key: -(-number // CHUNK) for key, number in numbers.items()}
@@ -130,7 +132,7 @@ def main() -> int:
     wanted = [(key, seed) for seed in range(most) for key in chosen if seed < chunks[key] and (key, seed) not in done]
     began = time.monotonic()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        running = [pool.submit(_chunk, key, seed, folder, alone=options.alone) for key, seed in wanted]
+        running = [pool.submit(_chunk, key, seed, folder, alone=options.alone or options.ours) for key, seed in wanted]
         for number, each in enumerate(as_completed(running), start=1):
             key, seed = each.result()
             left = (time.monotonic() - began) / number * (len(wanted) - number)

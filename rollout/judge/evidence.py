@@ -45,6 +45,9 @@ GAUGE_TOLERANCE = 1.25
 BOUND_LEVEL = 0.975
 """Level of the upper bound of stable's rate."""
 
+UNLUCKY = -6
+"""Node of the pod effect that four of five healthy canaries stay below: the draw of pods alone is no gross fault."""
+
 SHOWS_SECONDS = 5.0
 """Stable traffic within this time would have shown a shared fault."""
 
@@ -199,7 +202,8 @@ class Evidence:
     def _bet_gross(self, batch: Batch, counts: Counts, warm: Floats, seconds: Floats) -> None:
         history = self.sums.history
         bound = upper_rate(history[:, 0], history[:, 1], self.channels.whole)
-        tolerated = np.maximum.reduce([self._tolerance * warm * bound, self._floor, self.noise.worst])
+        pods = np.exp(self.ratio.nodes[:, UNLUCKY])
+        tolerated = np.maximum.reduce([self._floor, self._tolerance * warm * bound, pods * self.noise.worst])
         healthy = np.minimum(tolerated, np.where(self.channels.whole, 0.9, np.inf))
         rare = self._counted | (healthy <= GROSS_SLOW)
         if batch.young is not None:

@@ -6,7 +6,7 @@ on blocks of stable's history,
 
     tau^2 = variance of the pods' log rates, less the part that counting explains, shrunk towards a prior;
     burst = how often a pod is hit for a block, and how hard: of a few, the one under which the blocks are likeliest;
-    eta   = 0.9 x the largest exponent at which the pods' likelihood ratios, their lasting offsets and the bursts taken
+    eta   = 0.95 x the largest exponent at which the pods' likelihood ratios, their lasting offsets and the bursts taken
             out, still have a mean of at most 1 for small and large faults.
 
 Both are predictable (a look is judged with what was learned before it). With little history they stay near the prior:
@@ -35,6 +35,10 @@ PRIOR_SPREAD = 0.3
 PRIOR_PODS = 5
 """Pods that the prior spread is taken to rest on: its tails are Student's with 4 degrees of freedom."""
 
+TRUSTED_PODS = (8.0, 5.0)
+"""Pods that tau is taken to rest on at most, of failures and of slow requests: tails are never lighter than Student's
+with 7 and 4 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
+
 PRIOR_TEMPER = 0.25
 """Exponent of the likelihood while history does not tell how clumped rare failures are."""
 
@@ -59,8 +63,8 @@ EXPONENTS: Floats = np.array([1.0, 0.8, 0.6, 0.45, 0.33, 0.25, 0.18, 0.12])
 FAULTS: Floats = np.log([1.4, 3.0, 10.0])
 """Log ratios of the faults that the likelihood ratios are taken for."""
 
-CAUTION = (0.5, 0.4)
-"""What is left of the largest exponent: nine tenths where it is 1, less where noise was found that may be worse yet."""
+CAUTION = (0.5, 0.45)
+"""What is left of the largest exponent: 19/20 where it is 1, less where noise was found that may be worse yet."""
 
 _DOUBT = 1.0
 _TILTS: Floats = np.concatenate([[0.0], FAULTS])
@@ -109,6 +113,7 @@ class NoiseBank:
         self.block_began = np.full(channels, -math.inf)
         self.counted, self.blocks, self.worst = np.zeros((3, channels))
         slow = np.zeros(channels, dtype=np.intp) if latency is None else latency.astype(np.intp)
+        self._trusted = np.array(TRUSTED_PODS)[slow]
         self.likely = PRIOR_BURST[slow]
         self.burst = np.argmax(self.likely, axis=1)
         self.gains = np.zeros((channels, BURST_SIZES.size, EXPONENTS.size, FAULTS.size))
@@ -170,7 +175,7 @@ class NoiseBank:
         known = (pods - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + chance)
         doubt = _DOUBT / (2 + known)  # how many pods the prior is worth: the fewer, the more the pods themselves tell
         spread = np.sqrt((doubt * PRIOR_SPREAD**2 + known * between) / (doubt + known))
-        return spread, np.maximum(PRIOR_PODS, np.round(known) + 1)
+        return spread, np.clip(np.round(known) + 1, PRIOR_PODS, self._trusted[rows])
 
     def knowledge(self) -> Floats:
         """How much of the blocks that full trust asks for there is, 0 to 1; shape (channels,)."""

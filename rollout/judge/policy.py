@@ -24,8 +24,8 @@ REQUEST_KINDS = frozenset({SignalKind.ERRORS, SignalKind.LATENCY})
 
 DEFAULT_WEIGHTS = {
     SignalKind.ERRORS: 0.5,
-    SignalKind.LATENCY: 0.25,
-    SignalKind.CRASHES: 0.25,
+    SignalKind.LATENCY: 0.3,
+    SignalKind.CRASHES: 0.2,
     SignalKind.EVENTS: 0.125,
     SignalKind.GAUGE: 0.125,
 }
