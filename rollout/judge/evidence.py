@@ -161,7 +161,7 @@ class Evidence:
         """
         slots = self.channels.slots[index]
         if index in self.gauges:
-            self.gauges[index] = Gauge.restored(state["gauge"])
+            self.gauges[index] = Gauge.restored(state["gauge"]).under(self.gauges[index].tolerance)
             return
         for name, bank in self._banks().items():
             for key in bank.STATE:

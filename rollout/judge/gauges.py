@@ -107,6 +107,12 @@ class Gauge:
         }
         return cls(**fields)
 
+    def under(self, tolerance: float) -> "Gauge":
+        """The same under another tolerance: what stable taught stays, the evidence begins anew where that was changed."""
+        if tolerance == self.tolerance:
+            return self
+        return Gauge(tolerance, self.pods, self.taught, self.mean, self.open_since, self.sums, self.shown)
+
     def see(self, at: float, canary: Sequence[float], stable: Mapping[str, float]) -> bool:
         """Take in a look's values.
 
