@@ -80,7 +80,7 @@ class Plan:
 
 
 FAILING_SHARE = 0.5
-HALF = 50
+HALF, ALL = 50, 100
 """Percent at which a step tells most: both arms have the same number of requests."""
 
 
@@ -188,6 +188,11 @@ def _policy_warnings(spec: Spec) -> Iterator[str]:
         if step.gate is Gate.MANUAL:
             yield f"the step to {step.weight} % waits for a person: the end is open"
             break
+    if spec.strategy.steps[-1].weight == ALL:
+        yield (
+            "the step to 100 % leaves stable nothing to compare with: only gross faults are seen there, by stable's "
+            "history; end with a lower weight, promotion gives the rest"
+        )
     if spec.analysis.undecided.action is OnDoubt.GO_ON:
         yield "an undecided judge lets the release go on: it may end as promoted-not-proven"
 

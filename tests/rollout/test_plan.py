@@ -78,6 +78,9 @@ def test_much_traffic_is_not():
 def test_all_traffic_leaves_nothing_to_compare_with():
     spec = samples.spec(strategy={"steps": [{"weight": 100, "hold": "1m"}]})
     assert made(spec).steps[0].smallest_ratio is None
+    told = "the step to 100 % leaves stable nothing to compare with: only gross faults are seen there"
+    assert any(told in each for each in made(spec).warnings)
+    assert not any(told in each for each in made().warnings)
 
 
 def test_without_traffic_numbers():
