@@ -80,8 +80,11 @@ class Plan:
 
 
 FAILING_SHARE = 0.5
-HALF, ALL = 50, 100
+HALF = 50
 """Percent at which a step tells most: both arms have the same number of requests."""
+
+ALL = 100
+"""Percent at which stable has none."""
 
 
 def plan_of(name: str, spec: Spec, status: Status | None = None, traffic: Traffic | None = None) -> Plan:

@@ -108,7 +108,7 @@ class Gauge:
         return cls(**fields)
 
     def under(self, tolerance: float) -> "Gauge":
-        """The same under another tolerance: what stable taught stays, the evidence begins anew where that was changed."""
+        """The same under another tolerance: what stable taught stays, evidence under the old one goes."""
         if tolerance == self.tolerance:
             return self
         return Gauge(tolerance, self.pods, self.taught, self.mean, self.open_since, self.sums, self.shown)
