@@ -243,4 +243,6 @@ def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:
 
 
 def _log_mean(logs: Floats) -> float:
+    if logs.size == 1:
+        return float(logs[0])
     return float(np.logaddexp.reduce(logs)) - float(np.log(logs.size)) if logs.size else 0.0

@@ -12,6 +12,8 @@ from rollout.judge.policy import REQUEST_KINDS, SignalKind
 from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
 from rollout.looks import Arm, PodLook, SignalLook
 
+_CANARY = Arm.CANARY
+
 
 @dataclass(slots=True)
 class Reading:
@@ -52,9 +54,9 @@ class Pods:
     def place(self, names: Sequence[str], chosen: Sequence[int]) -> tuple[list[int], list[int]]:
         """Those of the chosen positions whose names have a place, and the places; new names are given theirs."""
         places = self.places
-        for at in chosen:
-            if len(places) < MOST_PODS:
-                places.setdefault(names[at], len(places))
+        if len(places) < MOST_PODS:
+            for name in [names[at] for at in chosen if names[at] not in places][: MOST_PODS - len(places)]:
+                places[name] = len(places)
         here = [at for at in chosen if names[at] in places]
         return here, [places[names[at]] for at in here]
 
@@ -67,12 +69,14 @@ def read(kind: SignalKind, look: SignalLook, judged: tuple[float, ...]) -> Readi
         look: the look.
         judged: judged edges in seconds; latency only.
     """
-    canary = [name for name, pod in look.pods.items() if pod.arm is Arm.CANARY]
-    names = canary + [name for name, pod in look.pods.items() if pod.arm is not Arm.CANARY]
+    canary: list[str] = []
+    stable: list[str] = []
+    for name, pod in look.pods.items():
+        (canary if pod.arm is _CANARY else stable).append(name)
+    first, names = len(canary), canary + stable
     pods = [look.pods[name] for name in names]
-    first = len(canary)
     counts, whole = _READERS[kind](pods, judged, look.edges_seconds)
-    told = [max(pod.requests, 0) for pod in pods]
+    told = [max(0, pod.requests) for pod in pods]
     requests = whole if kind in REQUEST_KINDS else told
     return Reading(
         names=names,
@@ -97,13 +101,19 @@ def fill(batch: Batch, used: slice, reading: Reading, pods: Pods) -> None:
     """Put what was read into a signal's channels; `at` and `seconds` are left to the caller."""
     counts, first = reading.counts, reading.canaries
     batch.looked[used] = True
-    batch.columns[used, :2] = counts[:, :, :first].sum(axis=2).T
-    batch.columns[used, 2:] = counts[:, :, first:].sum(axis=2).T
+    batch.columns[used] = (counts @ _arms(first, len(reading.names))).transpose(1, 2, 0).reshape(-1, 4)
     if min(reading.ages, default=YOUNG_SECONDS) < YOUNG_SECONDS:
         _fill_young(batch, used, reading)
     grown = [at for at in range(first, len(reading.names)) if reading.ages[at] >= YOUNG_SECONDS]
     here, places = pods.place(reading.names, grown)
     batch.pods[:, used, places] = counts[:, :, here]
+
+
+@lru_cache(maxsize=256)
+def _arms(canaries: int, pods: int) -> Floats:
+    """Which pods are the canary's and which are stable's, shape (pods, 2)."""
+    canary = np.arange(pods) < canaries
+    return np.stack([canary, ~canary], axis=1).astype(np.float64)
 
 
 def _fill_young(batch: Batch, used: slice, reading: Reading) -> None:
