@@ -64,6 +64,7 @@ class SignalLook:
         pods: increments by pod name.
         edges_seconds: upper edges of the latency buckets, ascending, one fewer than `latency_counts` has entries.
         starts: it is of an earlier start of the service's pods, and teaches only what young pods are like.
+        reason: why there is nothing, in the source's words; empty where there is, or where it does not know.
     """
 
     signal: str
@@ -72,3 +73,4 @@ class SignalLook:
     pods: Mapping[str, PodLook]
     edges_seconds: tuple[float, ...] = ()
     starts: bool = False
+    reason: str = ""

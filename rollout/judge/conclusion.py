@@ -1,6 +1,7 @@
 """From sums and evidence to words: one verdict a signal, one for the release, never mixing the six."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from rollout.looks import SourceStatus
 
 DOUBT = math.log(5.0)
 """Log evidence against a signal above which it is not called good, whatever was proven earlier."""
+
+MOST_WORDS = 200
+"""Characters that are told of what a source says: an answer may be a page of HTML."""
 
 LIKELY = -3
 """Node of the pod effect that 95 % of healthy canaries stay below; it widens the ranges shown to people."""
@@ -180,11 +184,11 @@ def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float)
     if book.seen_at == -math.inf:
         return Verdict.NO_DATA, "its source has not been read yet"
     if book.status is SourceStatus.SOURCE_DOWN:
-        return Verdict.SOURCE_DOWN, "its source does not answer"
+        return Verdict.SOURCE_DOWN, _because("its source does not answer", book)
     if now - book.seen_at > policy.stale_seconds:
         return Verdict.SOURCE_DOWN, f"no look for {now - book.seen_at:.0f} s"
     if book.status is SourceStatus.NO_DATA:
-        return Verdict.NO_DATA, "its source has no series for the canary"
+        return Verdict.NO_DATA, _because("its source has no series for the canary", book)
     quiet = book.seen_at - book.busy_at
     if book.started and quiet <= policy.idle_seconds:
         return None, None
@@ -193,6 +197,10 @@ def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float)
     if book.started:
         return Verdict.NO_TRAFFIC, f"the canary has had no requests for {quiet:.0f} s"
     return Verdict.NO_TRAFFIC, f"the canary has had no requests, stable {book.stable_ever}"
+
+
+def _because(what: str, book: Ledger) -> str:
+    return f"{what}: {textwrap.shorten(book.reason, MOST_WORDS)}" if book.reason else what
 
 
 def _proven(docket: Docket, index: int) -> Verdict:

@@ -152,7 +152,7 @@ class Judge:
     def _watch(self, index: int, look: SignalLook) -> bool:
         """Take in a gauge's look; whether it was judged."""
         book, name = self._books[index], self._policy.signals[index].name
-        book.seen_at, book.status = look.at, look.status
+        book.seen_at, book.status, book.reason = look.at, look.status, look.reason
         if look.status is not SourceStatus.OK:
             return False
         told = {pod: each for pod, each in look.pods.items() if name in each.gauges}
@@ -166,7 +166,7 @@ class Judge:
     def _open(self, batch: Batch, index: int, look: SignalLook) -> bool:
         """Put a look into the batch; whether it is to be judged."""
         book, signal, channels = self._books[index], self._policy.signals[index], self._evidence.channels
-        book.seen_at, book.status = look.at, look.status
+        book.seen_at, book.status, book.reason = look.at, look.status, look.reason
         if look.status is not SourceStatus.OK:
             return False
         if signal.kind is SignalKind.LATENCY and not channels.edges[index]:

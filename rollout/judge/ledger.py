@@ -74,6 +74,7 @@ class Ledger:
 
     Attributes:
         status: what its source said last.
+        reason: why there was nothing then, as the source says; empty where there was.
         seen_at: time of the last look, whatever its status; minus infinity before the first.
         counted_at: time of the last look that had data.
         started_at: time of the last look at an earlier start.
@@ -100,6 +101,7 @@ class Ledger:
     uncounted: int = 0
     pods: Pods = field(default_factory=Pods)
     before_edges: Floats = field(default_factory=lambda: np.zeros(0))
+    reason: str = ""
 
     def seconds_since(self, at: float, exposure: float) -> float:
         """Time that a look covers: since the last one with data, else the longest exposure in it."""

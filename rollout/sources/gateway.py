@@ -83,7 +83,7 @@ class GatewaySource:
         self._outage.note(reason)
         pods = self._pods(roster, proxies, self._take(proxies, read, status), now)
         self._increments.forget(now)
-        return [SignalLook(signal, now, status, pods) for signal in self._signals]
+        return [SignalLook(signal, now, status, pods, reason=reason) for signal in self._signals]
 
     def _select(self, path: str) -> Iterable[_Proxy]:
         stats = self._stats

@@ -85,8 +85,9 @@ class _Reader:
         harvest = await self._gather.pages(targets.values(), now)
         lines = {name: self._new(name, harvest.pages[it]) for name, it in targets.items() if it in harvest.pages}
         status, problem = _status(roster, targets, harvest)
+        known = lines if status is SourceStatus.OK else {}
         looks = [
-            SignalLook(name, now, status, self._looks(pods, lines, pattern, now) if status is SourceStatus.OK else {})
+            SignalLook(name, now, status, self._looks(pods, known, pattern, now), reason=problem)
             for name, pattern in self._patterns.items()
         ]
         return looks, problem

@@ -67,7 +67,7 @@ class _PodsSignal:
         self._declared = {pod.name: self._declared[pod.name] for pod in roster.pods if pod.name in self._declared}
         failed = {pod: harvest.failed[target] for pod, target in targets.items() if target in harvest.failed}
         status, reason = self._status(roster, targets, failed)
-        return self._tally.look(roster, seen, status, now), reason
+        return self._tally.look(roster, seen, status, now, reason), reason
 
     def _read(self, pod: str, page: Page) -> Seen:
         found = samples(page.text, self._names)

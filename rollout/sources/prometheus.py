@@ -80,7 +80,7 @@ class PrometheusSource:
         samples = {pod: (*scrape.samples, *own.samples.get(pod, ())) for pod, scrape in scrapes.items()}
         seen = {pod: Seen(scrapes[pod].at, each, birth_of(each)) for pod, each in samples.items()}
         showing = {pod for pod, each in samples.items() if shows(tally.signal, each)}
-        return tally.look(roster, seen, _status(roster, own.problem, showing), now)
+        return tally.look(roster, seen, _status(roster, own.problem, showing), now, own.problem)
 
 
 def _status(roster: Roster, problem: str, showing: Collection[str]) -> SourceStatus:

@@ -27,6 +27,9 @@ Key: TypeAlias = str | float
 BIRTH = "process_start_time_seconds"
 """The series that says since when a pod's process counts."""
 
+NO_EDGES = "the histograms of its pods share no bucket edge"
+"""Why versions with different buckets may tell nothing."""
+
 _DEFAULTS = {SignalKind.ERRORS: "http_requests_total", SignalKind.LATENCY: "http_request_duration_seconds"}
 
 
@@ -125,18 +128,20 @@ class Tally:
         self._increments: Increments[Key] = Increments()
         self._buckets: dict[str, frozenset[Key]] = {}
 
-    def look(self, roster: Roster, seen: Mapping[str, Seen], status: SourceStatus, now: float) -> SignalLook:
+    def look(
+        self, roster: Roster, seen: Mapping[str, Seen], status: SourceStatus, now: float, reason: str = ""
+    ) -> SignalLook:
         """The look at ``now`` from what each pod (by name) showed.
 
         While ``status`` is not OK nothing is taken from the counters, so that the next good look covers the time of
-        both arms alike.
+        both arms alike. ``reason`` says why it is not, where that is known.
         """
         if self.signal.kind is SignalKind.GAUGE:
-            return self._gauge(roster, seen, status, now)
+            return self._gauge(roster, seen, status, now, reason)
         readings = {pod: Reading(it.at, counts_of(self.signal, it.samples), it.born) for pod, it in seen.items()}
         edges = self._edges(roster, readings)
         if self.signal.kind is SignalKind.LATENCY and self._buckets and not edges:
-            status = SourceStatus.NO_DATA if status is SourceStatus.OK else status
+            status, reason = (SourceStatus.NO_DATA, NO_EDGES) if status is SourceStatus.OK else (status, reason)
         looks: dict[str, PodLook] = {}
         for pod in roster.pods:
             if reading := readings.get(pod.name):
@@ -144,14 +149,16 @@ class Tally:
                 if found is not None:
                     looks[pod.name] = self._pod_look(pod, found, edges, now)
         self._increments.forget(now)
-        return SignalLook(self.signal.name, now, status, looks, edges)
+        return SignalLook(self.signal.name, now, status, looks, edges, reason=reason)
 
-    def _gauge(self, roster: Roster, seen: Mapping[str, Seen], status: SourceStatus, now: float) -> SignalLook:
+    def _gauge(
+        self, roster: Roster, seen: Mapping[str, Seen], status: SourceStatus, now: float, reason: str
+    ) -> SignalLook:
         looks: dict[str, PodLook] = {}
         for pod in roster.pods if status is SourceStatus.OK else ():
             if pod.name in seen and (values := _values(self.signal, seen[pod.name].samples)):
                 looks[pod.name] = PodLook(pod.arm, pod.age(now), 0.0, gauges={self.signal.name: sum(values)})
-        return SignalLook(self.signal.name, now, status, looks)
+        return SignalLook(self.signal.name, now, status, looks, reason=reason)
 
     def _take(self, pod: PodInfo, reading: Reading[Key], status: SourceStatus) -> Increment[Key] | None:
         subject = f"{pod.name} {pod.uid}"

@@ -172,6 +172,12 @@ def test_sources_that_say_nothing_pass_through():
     judge = Judge(ERRORS_ONLY)
     assert show(judge, without_data(1, SourceStatus.SOURCE_DOWN)).verdict is Verdict.SOURCE_DOWN
     assert show(judge, without_data(2, SourceStatus.NO_DATA)).verdict is Verdict.NO_DATA
+    why = SignalLook(
+        "errors", EPOCH + 2.5, SourceStatus.SOURCE_DOWN, {}, reason="query: parse error at char 4 " + "x" * 300
+    )
+    told = show(judge, why).signals[0].reason
+    assert told.startswith("its source does not answer: query: parse error at char 4")
+    assert len(told) < 250
     assert show(judge, errors_look(3, (80, 0), (20, 0))).verdict is Verdict.UNDECIDED
     stale = judge.look(EPOCH + 100, [])
     assert stale.verdict is Verdict.SOURCE_DOWN

@@ -142,6 +142,7 @@ async def test_an_expression_that_tells_nothing_stops_its_own_signal_alone(said:
     assert (lost.status, lag.status) == (SourceStatus.SOURCE_DOWN, SourceStatus.OK)
     assert logs[0]["reason"].startswith("signal lost: query: ")
     assert reason in logs[0]["reason"]
+    assert (lost.reason, lag.reason) == (logs[0]["reason"], "")
 
 
 async def test_an_expression_is_given_up_in_time():
