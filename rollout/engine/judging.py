@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rollout.judge import Assessment, JudgePolicy
+    from rollout.judge.recording import Phase as RecordedPhase
     from rollout.looks import SignalLook
     from rollout.spec import Spec
     from rollout.status import Status
@@ -73,23 +74,34 @@ class Bench:
         self._judge, self._step_of = _resumed(policy, status.judge), status.verified_at
 
     def hear(self, status: Status, looks: Sequence[SignalLook], now: float) -> None:
-        """Judge what was seen since the last time; before the canary has traffic, it is history of stable."""
+        """Judge what was seen since the last time.
+
+        What was before the canary has traffic is history of stable, whenever it comes: a canary may be ready sooner
+        than Prometheus has told what stable did.
+        """
         mine = [look for look in looks if look.signal in self._names]
-        if self._judge is None or not mine:
+        if self._judge is None or status.release is None or not mine:
             return
-        judged = is_judged(status)
-        if judged and status.phase is Phase.STEPPING and status.verified_at not in {None, self._step_of}:
+        judged, began = is_judged(status), status.release.started_at
+        past = [look for look in mine if not judged or look.starts or look.at < began]
+        if past:
+            self._note("history", past)
+            self._judge.learn(past)
+        present = [look for look in mine if judged and not look.starts and look.at >= began]
+        if not present:
+            return
+        if status.phase is Phase.STEPPING and status.verified_at not in {None, self._step_of}:
             share = status.weight.desired / 100
             self._judge.begin_step(share)
             self._step_of = status.verified_at
             if self.recorder is not None:
                 self.recorder.step(now, status.step + 1, share)
+        self._note("release", present)
+        self.assessment = self._judge.look(now, present)
+
+    def _note(self, phase: RecordedPhase, looks: Sequence[SignalLook]) -> None:
         if self.recorder is not None:
-            self.recorder.note("release" if judged else "history", mine)
-        if judged:
-            self.assessment = self._judge.look(now, mine)
-        else:
-            self._judge.learn(mine)
+            self.recorder.note(phase, looks)
 
     def put_down(self, status: Status) -> Status:
         """The status with the judge's words in it, and with its sums while there is something left to judge."""

@@ -67,7 +67,8 @@ class Sampler:
 
     async def _remember(self, history: Awaitable[Sequence[SignalLook]] | None, known: asyncio.Event) -> None:
         try:
-            self._looks.extend(await history if history is not None else ())
+            found = await history if history is not None else ()
+            self._looks.extend(found)  # not in one line: somebody may take the looks, and the list with them, meanwhile
         except Exception:  # a baseline that breaks must not keep the release from being watched
             log.exception("no history", release="/".join(self._key))
         finally:

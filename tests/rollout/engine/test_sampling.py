@@ -75,6 +75,25 @@ async def test_history_comes_first_and_is_waited_for():
 
 
 @pytest.mark.looptime
+async def test_history_is_kept_when_looks_are_taken_while_it_is_asked_for():
+    look = SignalLook("errors", 1.0, SourceStatus.OK, {})
+
+    async def before() -> list[SignalLook]:
+        await asyncio.sleep(2)
+        return [look]
+
+    sampler = Sampler(
+        key=("shop", "checkout"), roster=lambda: Roster("shop", "a", "b"), interval=lambda: 1.0, wake=lambda: None
+    )
+    sampler.start([Watched()], before())
+    await asyncio.sleep(1)
+    assert sampler.take() == []
+    await asyncio.sleep(2)
+    assert sampler.take() == [look]
+    await sampler.stop()
+
+
+@pytest.mark.looptime
 async def test_a_source_that_breaks_is_told_once_for_all_releases_of_a_service(
     capsys: pytest.CaptureFixture[str],
 ):
