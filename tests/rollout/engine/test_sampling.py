@@ -29,6 +29,15 @@ class Broken(Watched):
         raise ZeroDivisionError("no such page")
 
 
+LOOK = SignalLook("errors", 1.0, SourceStatus.OK, {})
+
+
+async def history() -> list[SignalLook]:
+    """What was before, two seconds late."""
+    await asyncio.sleep(2)
+    return [LOOK]
+
+
 async def times(
     seconds: float, *, hurry: Any = lambda: False, history: Any = None
 ) -> tuple[list[float], list[SignalLook]]:
@@ -64,32 +73,20 @@ async def test_more_often_while_there_is_suspicion():
 
 @pytest.mark.looptime
 async def test_history_comes_first_and_is_waited_for():
-    look = SignalLook("errors", 1.0, SourceStatus.OK, {})
-
-    async def before() -> list[SignalLook]:
-        await asyncio.sleep(2)
-        return [look]
-
-    found, taken = await times(3.5, history=before())
-    assert (found, taken) == ([2.0, 3.0], [look])
+    found, taken = await times(3.5, history=history())
+    assert (found, taken) == ([2.0, 3.0], [LOOK])
 
 
 @pytest.mark.looptime
 async def test_history_is_kept_when_looks_are_taken_while_it_is_asked_for():
-    look = SignalLook("errors", 1.0, SourceStatus.OK, {})
-
-    async def before() -> list[SignalLook]:
-        await asyncio.sleep(2)
-        return [look]
-
     sampler = Sampler(
         key=("shop", "checkout"), roster=lambda: Roster("shop", "a", "b"), interval=lambda: 1.0, wake=lambda: None
     )
-    sampler.start([Watched()], before())
+    sampler.start([Watched()], history())
     await asyncio.sleep(1)
     assert sampler.take() == []
     await asyncio.sleep(2)
-    assert sampler.take() == [look]
+    assert sampler.take() == [LOOK]
     await sampler.stop()
 
 
