@@ -150,11 +150,14 @@ class Worker:
             while not self._gone:
                 await self._lease.renew(in_flight=self.status.in_flight)
                 await self._look()
-                await self._pause()
+                if not self._gone:
+                    await self._pause()
         finally:
             metrics.HELD.dec()
-            report.forget(*self.key)
-            await self._sampler.stop()
+            try:
+                await self._sampler.stop()
+            finally:
+                report.forget(*self.key)  # last: a source that still answers would bring its metric back
 
     async def stop(self) -> None:
         """Let go of the lease, so that a successor starts at once."""
