@@ -45,8 +45,9 @@ GAUGE_TOLERANCE = 1.25
 BOUND_LEVEL = 0.975
 """Level of the upper bound of stable's rate."""
 
-UNLUCKY = -6
-"""Node of the pod effect that four of five healthy canaries stay below: the draw of pods alone is no gross fault."""
+EDGE_WEIGHTS: Floats = np.array([0.27, 0.27, 0.16, 0.15, 0.15])
+"""Shares of a latency signal's judged edges, ascending, before they are normalised over those there are: most where
+many requests pass and a slight slowness shows first."""
 
 SHOWS_SECONDS = 5.0
 """Stable traffic within this time would have shown a shared fault."""
@@ -122,7 +123,7 @@ class Evidence:
         found = np.logaddexp(np.log1p(-share) + self.ratio.log_e(), np.log(share) + self.gross.log_e())
         self._newest = found
         return [
-            self.gauges[index].log_e() if index in self.gauges else _log_mean(found[self.channels.used(index)])
+            self.gauges[index].log_e() if index in self.gauges else _mean_of_edges(found[self.channels.used(index)])
             for index in range(len(self.channels.signals))
         ]
 
@@ -202,8 +203,7 @@ class Evidence:
     def _bet_gross(self, batch: Batch, counts: Counts, warm: Floats, seconds: Floats) -> None:
         history = self.sums.history
         bound = upper_rate(history[:, 0], history[:, 1], self.channels.whole)
-        pods = np.exp(self.ratio.nodes[:, UNLUCKY])
-        tolerated = np.maximum.reduce([self._floor, self._tolerance * warm * bound, pods * self.noise.worst])
+        tolerated = np.maximum.reduce([self._floor, self._tolerance * warm * bound, self.noise.worst])
         healthy = np.minimum(tolerated, np.where(self.channels.whole, 0.9, np.inf))
         rare = self._counted | (healthy <= GROSS_SLOW)
         if batch.young is not None:
@@ -242,7 +242,9 @@ def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:
     return rates
 
 
-def _log_mean(logs: Floats) -> float:
-    if logs.size == 1:
-        return float(logs[0])
-    return float(np.logaddexp.reduce(logs)) - float(np.log(logs.size)) if logs.size else 0.0
+def _mean_of_edges(logs: Floats) -> float:
+    """Logarithm of the weighted mean of e-values; a single one, as of other kinds than latency, is its own."""
+    if logs.size <= 1:
+        return float(logs[0]) if logs.size else 0.0
+    weights = EDGE_WEIGHTS[: logs.size]
+    return float(np.logaddexp.reduce(logs + np.log(weights / weights.sum())))

@@ -6,7 +6,7 @@ on blocks of stable's history,
 
     tau^2 = variance of the pods' log rates, less the part that counting explains, shrunk towards a prior;
     burst = how often a pod is hit for a block, and how hard: of a few, the one under which the blocks are likeliest;
-    eta   = 0.95 x the largest exponent at which the pods' likelihood ratios, their lasting offsets and the bursts taken
+    eta   = 0.97 x the largest exponent at which the pods' likelihood ratios, their lasting offsets and the bursts taken
             out, still have a mean of at most 1 for small and large faults.
 
 Both are predictable (a look is judged with what was learned before it). With little history they stay near the prior:
@@ -35,9 +35,9 @@ PRIOR_SPREAD = 0.3
 PRIOR_PODS = 5
 """Pods that the prior spread is taken to rest on: its tails are Student's with 4 degrees of freedom."""
 
-TRUSTED_PODS = (8.0, 5.0)
+TRUSTED_PODS = (9.0, 4.0)
 """Pods that tau is taken to rest on at most, of failures and of slow requests: tails are never lighter than Student's
-with 7 and 4 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
+with 8 and 3 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
 
 PRIOR_TEMPER = 0.25
 """Exponent of the likelihood while history does not tell how clumped rare failures are."""
@@ -63,10 +63,16 @@ EXPONENTS: Floats = np.array([1.0, 0.8, 0.6, 0.45, 0.33, 0.25, 0.18, 0.12])
 FAULTS: Floats = np.log([1.4, 3.0, 10.0])
 """Log ratios of the faults that the likelihood ratios are taken for."""
 
-CAUTION = (0.5, 0.45)
-"""What is left of the largest exponent: 19/20 where it is 1, less where noise was found that may be worse yet."""
+CAUTION = (0.55, 0.42)
+"""What is left of the largest exponent: 97 % where it is 1, less where noise was found that may be worse yet."""
 
-_DOUBT = 1.0
+DOUBT = (1.0, 0.35)
+"""How many pods the prior spread is worth, times the pods that told theirs, of failures and of slow requests: all but
+nothing where pods tell. Requests are slow often enough for a spread of 2 % to be seen."""
+
+SURE = 1.5
+"""Standard deviations (of counting) that a pod's worst block is taken to have been unlucky by."""
+
 _TILTS: Floats = np.concatenate([[0.0], FAULTS])
 _HALF = 0.5
 
@@ -113,7 +119,7 @@ class NoiseBank:
         self.block_began = np.full(channels, -math.inf)
         self.counted, self.blocks, self.worst = np.zeros((3, channels))
         slow = np.zeros(channels, dtype=np.intp) if latency is None else latency.astype(np.intp)
-        self._trusted = np.array(TRUSTED_PODS)[slow]
+        self._trusted, self._doubt = np.array(TRUSTED_PODS)[slow], np.array(DOUBT)[slow]
         self.likely = PRIOR_BURST[slow]
         self.burst = np.argmax(self.likely, axis=1)
         self.gains = np.zeros((channels, BURST_SIZES.size, EXPONENTS.size, FAULTS.size))
@@ -173,9 +179,9 @@ class NoiseBank:
         around = np.where(counted, logs - (logs.sum(axis=1) / pods)[:, None], 0.0)
         between = np.maximum((around**2).sum(axis=1) / np.maximum(pods - 1, 1) - chance, 0.0)
         known = (pods - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + chance)
-        doubt = _DOUBT / (2 + known)  # how many pods the prior is worth: the fewer, the more the pods themselves tell
+        doubt = self._doubt[rows] / (2 + known)  # in pods
         spread = np.sqrt((doubt * PRIOR_SPREAD**2 + known * between) / (doubt + known))
-        return spread, np.clip(np.round(known) + 1, PRIOR_PODS, self._trusted[rows])
+        return spread, np.minimum(np.maximum(np.round(known) + 1, PRIOR_PODS), self._trusted[rows])
 
     def knowledge(self) -> Floats:
         """How much of the blocks that full trust asks for there is, 0 to 1; shape (channels,)."""
@@ -244,7 +250,7 @@ def _gains(pods: Counts, own: Floats) -> tuple[Floats, Floats]:
 
 def _alone(pods: Counts, there: Bools) -> Floats:
     """The highest sure rate of a pod whose others were well, of each channel; shape (channels,)."""
-    sure = np.maximum(pods.failed - 2 * np.sqrt(pods.failed), 0.0) / np.maximum(pods.size, 1e-300)
+    sure = np.maximum(pods.failed - SURE * np.sqrt(pods.failed), 0.0) / np.maximum(pods.size, 1e-300)
     others = pods.stable_failed / np.maximum(pods.stable_size, 1e-300)
     found: Floats = np.where(others < _HALF * sure, sure, 0.0).reshape(there.shape)
     highest: Floats = np.where(there, found, 0.0).max(axis=1)

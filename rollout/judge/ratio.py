@@ -37,6 +37,9 @@ BLOCK_SECONDS = 15.0
 STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
 """Log ratios that a fault may add to the pod effect: 1.4 to 20, below which a rollback is not worth it."""
 
+STEP_WEIGHTS: Floats = np.array([0.2, 0.25, 0.2, 0.15, 0.1, 0.1])
+"""Prior mass of each: the small ones need it, the large ones are plain in a look or two anyway."""
+
 
 def pod_effects(spread: Floats, pods: Floats) -> Floats:
     """Nodes of the healthy pod effect: spread * sqrt(1 + 1/pods) * Student quantiles with pods - 1 degrees of freedom.
@@ -79,11 +82,18 @@ class RatioBank:
     )
 
     def __init__(
-        self, channels: int, prior: OnsetPrior, *, steps: Floats = STEPS, weights: Floats = NODE_WEIGHTS
+        self,
+        channels: int,
+        prior: OnsetPrior,
+        *,
+        steps: Floats = STEPS,
+        step_weights: Floats = STEP_WEIGHTS,
+        weights: Floats = NODE_WEIGHTS,
     ) -> None:
         self._prior = prior
         self._steps = steps
         self._log_weights = np.log(weights / weights.sum())
+        self._log_both = self._log_weights[:, None] + np.log(step_weights / step_weights.sum())
         shape = (channels, 2, weights.size)
         self.nodes = np.zeros((channels, weights.size))
         self.temper = np.ones(channels)
@@ -161,9 +171,8 @@ class RatioBank:
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""
-        weights = self._log_weights
-        null = log_mean_exp(self.log_null, weights, (1, 2))
-        fault = log_mean_exp(self.log_fault, weights[:, None] - math.log(self._steps.size), (1, 2, 3))
+        null = log_mean_exp(self.log_null, self._log_weights, (1, 2))
+        fault = log_mean_exp(self.log_fault, self._log_both, (1, 2, 3))
         waiting = log_of(self._prior.unspent(self.elapsed))
         evidence: Floats = np.logaddexp(fault - null, waiting)
         return evidence

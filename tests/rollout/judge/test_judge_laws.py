@@ -28,7 +28,7 @@ def counts(x, n, y, n_stable, *, whole=True):
 
 def plain_bank(prior=FROM_START, steps=STEPS):
     """No pod effect, no tempering: the ratio e-process itself."""
-    return RatioBank(1, prior, steps=steps, weights=np.ones(1))
+    return RatioBank(1, prior, steps=steps, step_weights=np.ones(steps.size), weights=np.ones(1))
 
 
 def evidence(*looks, prior=FROM_START, whole=True, tolerance=1.0, steps=STEPS, seconds=1.0, young=False):
