@@ -123,7 +123,7 @@ class Evidence:
         found = np.logaddexp(np.log1p(-share) + self.ratio.log_e(), np.log(share) + self.gross.log_e())
         self._newest = found
         return [
-            self.gauges[index].log_e() if index in self.gauges else _mean_of_edges(found[self.channels.used(index)])
+            self.gauges[index].log_e() if index in self.gauges else mean_of_edges(found[self.channels.used(index)])
             for index in range(len(self.channels.signals))
         ]
 
@@ -242,7 +242,7 @@ def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:
     return rates
 
 
-def _mean_of_edges(logs: Floats) -> float:
+def mean_of_edges(logs: Floats) -> float:
     """Logarithm of the weighted mean of e-values; a single one, as of other kinds than latency, is its own."""
     if logs.size <= 1:
         return float(logs[0]) if logs.size else 0.0

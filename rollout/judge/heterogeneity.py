@@ -20,7 +20,7 @@ import numpy as np
 
 from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.counting import Counts, log_normaliser
-from rollout.judge.onset import Bools, Floats, Indices, log_of
+from rollout.judge.onset import Bools, Floats, Indices, log_add, log_of
 from rollout.judge.ratio import BLOCK_SECONDS
 
 ENOUGH_BLOCKS = 600
@@ -242,7 +242,7 @@ def _gains(pods: Counts, own: Floats) -> tuple[Floats, Floats]:
     told = pods.failed[:, None] * tilt - log_normaliser(pods, tilt, np.ones(own.size))
     told = told.reshape(own.size, sizes.size, _TILTS.size)
     calm, hit = told[:, :1], told[:, kind]
-    mixed = np.logaddexp(np.log1p(-BURST_CHANCES)[:, None] + calm, log_of(BURST_CHANCES)[:, None] + hit)
+    mixed = log_add(np.log1p(-BURST_CHANCES)[:, None] + calm, log_of(BURST_CHANCES)[:, None] + hit)
     gain = mixed[:, :, 1:] - mixed[:, :, :1]
     powers: Floats = np.exp(np.minimum(EXPONENTS[:, None] * gain[:, :, None, :], 50.0))
     return mixed[:, :, 0] - calm[:, :, 0], powers

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from rollout.judge.counting import EXACT_SUPPORT, Counts, log_normaliser, powers_of
-from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_mean_exp, log_of
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_add, log_mean_exp, log_of
 
 _HALF: Floats = np.array([0.01, 0.02, 0.035, 0.05, 0.065, 0.08, 0.09, 0.1])
 NODE_WEIGHTS: Floats = np.concatenate([_HALF, [0.1], _HALF[::-1]])
@@ -151,7 +151,7 @@ class RatioBank:
             fault = np.where(young[:, None, None, None], fault[:, :, middle] - expected[:, :, middle, None], fault)
             null = np.where(young[:, None, None], null - expected, null)
         fresh = log_of(self._prior.spent(self.elapsed, seconds))
-        begun = np.logaddexp(self.log_fault, (fresh[:, None, None] + self.log_null)[:, :, :, None])
+        begun = log_add(self.log_fault, (fresh[:, None, None] + self.log_null)[:, :, :, None])
         self.log_fault = begun + fault
         self.log_null = self.log_null + null
         self.elapsed = self.elapsed + seconds
@@ -180,5 +180,4 @@ class RatioBank:
 
 def _both(logs: Floats) -> Floats:
     """Logarithm of the sum over calm and hit; shape kept but for 1 on that axis."""
-    total: Floats = np.logaddexp(logs[:, :1], logs[:, 1:])
-    return total
+    return log_add(logs[:, :1], logs[:, 1:])

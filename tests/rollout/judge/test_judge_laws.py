@@ -12,8 +12,9 @@ from scipy.stats import hypergeom
 from rollout.judge.combination import RunUp, combined, e_bh
 from rollout.judge.confidence import RatioSequences
 from rollout.judge.counting import EXACT_SUPPORT, Counts, log_normaliser
+from rollout.judge.evidence import EDGE_WEIGHTS, mean_of_edges
 from rollout.judge.gross import OUTAGE_WEIGHT, SHARED_RATES, SHARED_SHARES, GrossBank
-from rollout.judge.onset import OnsetPrior
+from rollout.judge.onset import OnsetPrior, log_add
 from rollout.judge.promotion import below_added, below_ratio, below_target
 from rollout.judge.ratio import BLOCK_SECONDS, NODE_WEIGHTS, STEPS, RatioBank, pod_effects
 
@@ -201,6 +202,20 @@ def test_looking_more_often_costs_nothing():
     seldom = evidence(*quiet * 10, (6, 5, 0, 45), prior=prior, seconds=10.0)
     often = [(0, 5, 0, 45), *[(0, 0, 0, 0)] * 9] * 10
     assert evidence(*often, (6, 5, 0, 45), prior=prior, seconds=1.0) == pytest.approx(seldom, abs=0.02)
+
+
+LOGS = st.one_of(st.floats(-2000, 700), st.just(-math.inf))
+
+
+@given(pairs=st.lists(st.tuples(LOGS, LOGS), min_size=1, max_size=5))
+def test_logarithms_are_added_as_numpy_adds_them(pairs):
+    one, other = np.array(pairs).T
+    np.testing.assert_allclose(log_add(one, other), np.logaddexp(one, other), rtol=1e-14, atol=1e-14)
+
+
+@given(log_e=st.floats(-50, 300), count=st.integers(1, EDGE_WEIGHTS.size))
+def test_edges_that_agree_say_together_what_each_says(log_e, count):
+    assert mean_of_edges(np.full(count, log_e)) == pytest.approx(log_e, abs=1e-9)
 
 
 @given(st.floats(0.0, 1e6), st.floats(0.0, 1e6))
