@@ -72,6 +72,8 @@ class ProxyAsk:
                 "GET", self._path, query=_form(query, at), what=self._what, seconds=seconds
             )
         except KubeError as error:
+            if error.details.get("status") == "error":  # Prometheus' own; Kubernetes says Failure
+                return error.details
             raise FetchError(str(error)) from error
 
 

@@ -109,7 +109,9 @@ async def looks_at(source: PrometheusSource, pods: Roster, wanted: int) -> list[
     return found
 
 
-async def test_a_real_prometheus_tells_native_histograms_by_name_and_by_query(cluster: Cluster, namespace: str) -> None:
+async def test_native_histograms_of_a_real_prometheus_and_why_it_refuses_a_query(
+    cluster: Cluster, namespace: str
+) -> None:
     arms = (info("s", Arm.STABLE, started=T), info("c", Arm.CANARY, started=T))
     pods, hub = Roster(namespace, STABLE, CANARY, arms), PrometheusHub(ProxyAsk(cluster, prometheus(namespace)))
     for query in (None, "sum by (pod) (http_request_duration_seconds)"):
@@ -119,6 +121,9 @@ async def test_a_real_prometheus_tells_native_histograms_by_name_and_by_query(cl
             for pod, (_, fast, slow) in PODS.items():
                 counts, scrapes = look.pods[pod].latency_counts, round(look.pods[pod].exposure_seconds)
                 assert (sum(counts[: at + 1]), sum(counts[at + 1 :])) == (fast * scrapes, slow * scrapes)
+    refused = PrometheusSource(hub, [signal("latency", "prometheus", query="sum by (pod) (no bracket")])
+    (look,) = await refused.sample(pods, time.time())
+    assert "parse error" in look.reason
 
 
 def prometheus(namespace: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from kube.errors import ClusterUnreachableError, UsageError
+from kube.errors import ClusterUnreachableError, UsageError, error_for
 from rollout.looks import SourceStatus
 from rollout.sources.ask import DirectAsk, MemoryAsk, ProxyAsk
 from rollout.sources.fetch import FetchError
@@ -321,5 +321,8 @@ async def test_asked_through_the_api_server():
     broken: Any = Cluster(ClusterUnreachableError("away"))
     with pytest.raises(FetchError, match="away"):
         await ProxyAsk(broken, "http://prometheus.monitoring:9090")("up", 1)
+    refusal = {"status": "error", "errorType": "bad_data", "error": "parse error: unclosed left parenthesis"}
+    refusing: Any = Cluster(error_for(400, refusal, "query"))
+    assert await ProxyAsk(refusing, "http://prometheus.monitoring:9090")("up(", 1) == refusal
     with pytest.raises(UsageError, match=r"write http://NAME.NAMESPACE:PORT"):
         ProxyAsk(cluster, "http://prometheus:9090")
