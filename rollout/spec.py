@@ -173,8 +173,8 @@ class Signal(Model):
     source: SourceName
     weight: Annotated[float, Field(gt=0, le=1)] | None = Field(
         default=None,
-        description="share of the false-rollback rate, in proportion to the other signals'; errors 0.55, latency 0.35, "
-        "crashes 0.1, others 0.125",
+        description="share of the false-rollback rate, in proportion to the other signals'; errors 0.57, latency 0.34, "
+        "crashes 0.09, others 0.125",
     )
     tolerance: Annotated[float, Field(ge=1)] = Field(default=1.0, description="ratio to stable that is still accepted")
     floor: Annotated[float, Field(ge=0, le=1)] = Field(default=0.005, description="rate never worth a rollback")

@@ -45,9 +45,9 @@ GAUGE_TOLERANCE = 1.25
 BOUND_LEVEL = 0.975
 """Level of the upper bound of stable's rate."""
 
-EDGE_WEIGHTS: Floats = np.array([0.27, 0.27, 0.16, 0.15, 0.15])
-"""Shares of a latency signal's judged edges, ascending, before they are normalised over those there are: most where
-many requests pass and a slight slowness shows first."""
+EDGE_WEIGHTS: Floats = np.array([0.23, 0.23, 0.16, 0.19, 0.19])
+"""Shares of a latency signal's judged edges, ascending, before they are normalised over those there are: more where
+many requests pass and a slight slowness shows first, and where none ever did."""
 
 SHOWS_SECONDS = 5.0
 """Stable traffic within this time would have shown a shared fault."""

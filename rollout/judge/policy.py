@@ -23,9 +23,9 @@ REQUEST_KINDS = frozenset({SignalKind.ERRORS, SignalKind.LATENCY})
 """Kinds whose sizes are requests, each failing at most once; the others count events over pod-seconds."""
 
 DEFAULT_WEIGHTS = {
-    SignalKind.ERRORS: 0.55,
-    SignalKind.LATENCY: 0.35,
-    SignalKind.CRASHES: 0.1,
+    SignalKind.ERRORS: 0.57,
+    SignalKind.LATENCY: 0.34,
+    SignalKind.CRASHES: 0.09,
     SignalKind.EVENTS: 0.125,
     SignalKind.GAUGE: 0.125,
 }

@@ -37,8 +37,8 @@ BLOCK_SECONDS = 15.0
 STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
 """Log ratios that a fault may add to the pod effect: 1.4 to 20, below which a rollback is not worth it."""
 
-STEP_WEIGHTS: Floats = np.array([0.2, 0.25, 0.2, 0.15, 0.1, 0.1])
-"""Prior mass of each: the small ones need it, the large ones are plain in a look or two anyway."""
+STEP_WEIGHTS: Floats = np.array([0.18, 0.22, 0.18, 0.14, 0.14, 0.14])
+"""Prior mass of each: more of it where a fault is so small that it takes long."""
 
 
 def pod_effects(spread: Floats, pods: Floats) -> Floats:

@@ -3,7 +3,7 @@
 Learned from earlier starts of stable's pods: in each bin of age, what they failed (or were slow) at is held against
 what the grown-up pods' rate at the same time would have made of it. A canary is then judged against stable's odds times
 
-    r0(age) = 1.15 (r + s),   s = sqrt(r / (e + 2)),   r = (x + 2 u) / (e + 2) * (n - e + 1) / (n - x + 1)
+    r0(age) = 1.1 (r + s),   s = sqrt(r / (e + 2)),   r = (x + 2 u) / (e + 2) * (n - e + 1) / (n - x + 1)
 
 with x failures of young pods in n requests, e those that grown-up pods would have had, and u = 1 + exp(-age / 15 s),
 which is tolerated before any start was seen; the last factor makes odds of rates. Where r - 2 s is below 1 starts are
@@ -36,7 +36,7 @@ PLAIN = 1.05
 _WEIGHT = 2.0
 """Failures that the tolerance of an unseen start is worth."""
 
-_MARGIN = 1.15
+_MARGIN = 1.1
 """The next start may be somewhat worse than those before."""
 
 
