@@ -153,5 +153,5 @@ def test_committed_figures_are_of_the_scenarios_there_are():
     told = json.loads((Path(__file__).parents[2] / "bench" / "results" / "judge.json").read_text())
     assert {each["scenario"] for each in told} == set(ALL) | set(gauge_scenarios())
     ours = {each["scenario"]: each["judges"][OURS] for each in told}
-    assert [key for key, each in ours.items() if key.startswith("H") and each["false"] > 0.01] == ["H14"]
+    assert [key for key, each in ours.items() if key.startswith("H") and each["false"] > 0.01] == []
     assert [key for key, each in ours.items() if key.startswith("B") and each["missed"] > 0.01] == []
