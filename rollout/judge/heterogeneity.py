@@ -67,8 +67,8 @@ CAUTION = (0.55, 0.42)
 """What is left of the largest exponent: 97 % where it is 1, less where noise was found that may be worse yet."""
 
 DOUBT = (1.0, 0.35)
-"""How many pods the prior spread is worth, times the pods that told theirs, of failures and of slow requests: all but
-nothing where pods tell. Requests are slow often enough for a spread of 2 % to be seen."""
+"""The prior spread is worth this over (2 + pods that told theirs) pods, of failures and of slow requests: the more pods
+tell, the less it is worth. Requests are slow often enough for nine pods to show a spread of 2 %."""
 
 SURE = 1.5
 """Standard deviations (of counting) that a pod's worst block is taken to have been unlucky by."""

@@ -10,6 +10,7 @@ import pytest
 from bench.judge.gauge_runs import gauge_scenarios, play_gauge
 from bench.judge.limit import limit_seconds
 from bench.judge.ours import KINDS, Ours
+from bench.judge.quick import rows
 from bench.judge.rivals import Arms, rivals
 from bench.judge.run import play
 from bench.judge.tables import OURS, Result, markdown, summary
@@ -147,6 +148,13 @@ def test_gauges_have_scenarios_too():
     assert steady[OURS].times == [None] * 3
     told = [summary(found[key], [result], math.inf) for key, result in (("BG2", leak), ("HG2", steady))]
     assert "## Gauges" in markdown(told, {"machine": "this"})
+
+
+def test_the_judge_alone_is_quick_and_blames_no_shared_outage():
+    *faults, outages = rows(2)
+    assert [each.split("|")[2].strip() for each in faults] == ["2", "2", "2"]
+    assert all(float(each.split("|")[5].removesuffix(" s ")) <= 2.0 for each in faults)
+    assert "| 6 | called bad 0 times |" in outages
 
 
 def test_committed_figures_are_of_the_scenarios_there_are():
