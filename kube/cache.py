@@ -91,10 +91,12 @@ class Reflector:
         key = key_of(item)
         item.setdefault("apiVersion", self._kind.api_version)
         item.setdefault("kind", self._kind.kind)
+        if _is_older(item, self.objects.get(key)):
+            return
         if event_type == "DELETED":
             self.objects.pop(key, None)
             self._on_change(key, None)
-        elif not _is_older(item, self.objects.get(key)):
+        else:
             self.objects[key] = item
             self._on_change(key, item)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kube.cluster import Cluster
 from kube.errors import ClusterUnreachableError, NotFoundError
 from kube.kinds import GRAY_RELEASE, POD, SERVICE, Manifest
+from rollout.revision import RELEASE_LABEL, REVISION_LABEL
 from sandbox.box import Sandbox
 
 if TYPE_CHECKING:
@@ -113,20 +114,32 @@ class Place:
         Raises:
             PlaceError: not within ``seconds``.
         """
+        await self._without(f"{REVISION_LABEL}={revision}", f"of {revision}", seconds)
+
+    async def alone(self, revision: str, seconds: float) -> None:
+        """Wait until the release has no pods but those of a revision, not even ending ones.
+
+        Raises:
+            PlaceError: not within ``seconds``.
+        """
+        wanted = f"{RELEASE_LABEL}={self.name},{REVISION_LABEL}!={revision}"
+        await self._without(wanted, f"of {self.name} other than those of {revision}", seconds)
+
+    async def _without(self, labels: str, whose: str, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                while (await self._pods(revision)).items:  # noqa: ASYNC110 - the API server sets no events of ours
+                while (await self._pods(labels)).items:  # noqa: ASYNC110 - the API server sets no events of ours
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
-            raise PlaceError(f"pods of {revision} are still there after {seconds:g} s") from None
+            raise PlaceError(f"pods {whose} are still there after {seconds:g} s") from None
 
     async def pods(self, revision: str) -> list[str]:
         """Names of the pods of a revision that are not ending."""
-        found = (await self._pods(revision)).items
+        found = (await self._pods(f"{REVISION_LABEL}={revision}")).items
         return sorted(pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp"))
 
-    async def _pods(self, revision: str) -> ObjectList:
-        return await self.cluster.list(POD, self.namespace, labels=f"grayling.dev/revision={revision}")
+    async def _pods(self, labels: str) -> ObjectList:
+        return await self.cluster.list(POD, self.namespace, labels=labels)
 
     async def fault(self, pod: str, wish: dict[str, Any]) -> float:
         """Switch a fault on in one pod; the moment it took effect, as the pod says, in seconds since the epoch."""

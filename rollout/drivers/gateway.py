@@ -172,9 +172,8 @@ class GatewayDriver:
         at = _own_reference(route, self._uid) if route else None
         if at is not None:
             path = f"/metadata/ownerReferences/{at}"
-            await self._patch(
-                [{"op": "test", "path": f"{path}/uid", "value": self._uid}, {"op": "remove", "path": path}]
-            )
+            ops = [{"op": "test", "path": f"{path}/uid", "value": self._uid}, {"op": "remove", "path": path}]
+            self._routes.put(await self._patch(ops))
 
     # ------------------------------------------------------------------ plumbing
 

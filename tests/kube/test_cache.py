@@ -34,5 +34,8 @@ async def test_an_event_older_than_a_write_is_no_news():
         assert told == []
         mirror._take("MODIFIED", pod("11"))
         assert told == [KEY]
+        mirror._take("DELETED", pod("8"))
+        assert told == [KEY], "that was an earlier one of this name"
+        assert KEY in mirror.objects
         mirror._take("DELETED", pod("12"))
         assert mirror.objects == {}

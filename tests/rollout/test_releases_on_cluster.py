@@ -73,12 +73,13 @@ async def place(shop: Sandbox) -> AsyncIterator[Place]:
 
 
 async def settle(place: Place) -> None:
-    """Whatever the test before left behind ends in a stable v1 or v2 with short steps."""
+    """Whatever the test before left behind ends in a stable v1 or v2 with short steps, and no pods of another."""
     await place.change(SHORT)
     status = await state(place)
     if status.phase is not Phase.IDLE and status.stable:
         await place.start(status.stable.image)
-    await place.until("idle", lambda found: found.get("phase") == "Idle" and "stable" in found, 180)
+    status = await place.until("idle", lambda found: found.get("phase") == "Idle" and "stable" in found, 180)
+    await place.alone(status["stable"]["revision"], 60)
 
 
 @asynccontextmanager

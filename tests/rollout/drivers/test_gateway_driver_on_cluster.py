@@ -166,12 +166,13 @@ async def test_an_epoch_that_was_removed_is_put_back_and_a_deleted_route_too(sta
     assert weights_on(await stage.stored()) == {A: 100, C: 0}
 
 
-async def test_it_goes_with_its_release_or_stays(stage):
+async def test_it_goes_with_its_release_or_stays_however_late_the_watch(cluster, release):
+    stage = Stage(cluster, release)
+    stage.routes.healthy = True
     await stage.driver.shift({A: 100}, epoch=1)
     await stage.driver.disown()
     assert not (await stage.stored())["metadata"].get("ownerReferences")
-    await stage.until(lambda seen: seen.exists)
     await stage.driver.shift({A: 100}, epoch=2)
     assert (await stage.stored())["metadata"]["ownerReferences"][0]["name"] == "checkout"
     await stage.driver.retire()
-    assert await stage.cluster.find(HTTP_ROUTE, "checkout", stage.namespace) is None
+    assert await cluster.find(HTTP_ROUTE, "checkout", stage.namespace) is None
