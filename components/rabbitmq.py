@@ -41,10 +41,11 @@ HOME = "/var/lib/rabbitmq"
 DEFINITIONS = f"{HOME}/definitions"
 # Erlang wants its cookie as a file that nobody else may read, which a Secret volume cannot give to an arbitrary user;
 # and RabbitMQ takes every entry of the definitions folder for a file, a volume's hidden folders among them.
+# It may run twice on one home (the kubelet makes a pod's sandbox anew), and what it copied can only be read: hence -f.
 PREPARE = (
-    f"umask 077 && cp /run/cookie/cookie {HOME}/.erlang.cookie.new "
+    f"umask 077 && cp -f /run/cookie/cookie {HOME}/.erlang.cookie.new "
     f"&& mv -f {HOME}/.erlang.cookie.new {HOME}/.erlang.cookie "
-    f"&& mkdir -p {DEFINITIONS} && cp /run/definitions/*.json {DEFINITIONS}/"
+    f"&& mkdir -p {DEFINITIONS} && cp -f /run/definitions/*.json {DEFINITIONS}/"
 )
 # With peers: wait until the queues keep their quorum without this member. Always: send clients elsewhere, then stop.
 _FIRST_USER = {
