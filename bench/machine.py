@@ -6,6 +6,17 @@ import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def page(title: str, columns: Sequence[str], rows: Sequence[str]) -> str:
+    """A committed table: where and when it was measured, the names of its columns, and its rows."""
+    head = [f"# {title}", "", *(f"- {name}: {value}" for name, value in about_this_machine().items()), ""]
+    line = f"| {' | '.join(columns)} |", f"| --- |{' ---: |' * (len(columns) - 1)}"
+    return "\n".join([*head, *line, *rows]) + "\n"
 
 
 def about_this_machine() -> dict[str, str]:

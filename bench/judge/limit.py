@@ -1,46 +1,82 @@
-"""The information limit of a scenario: the mean delay that no judge of the same promise can stay below."""
+"""The information limit of a scenario: the mean delay that no judge of the same promise can stay below.
+
+A fault that begins with the release needs log(1/alpha) nats. Where it may begin at any of H looks, a judge that is as
+quick at each of them, and wrong at none with probability alpha in all, needs log H more (Lai 1998; Tartakovsky &
+Veeravalli 2005). Failures that come in groups of c tell as much as a c-th of them. What a healthy canary may do as well
+tells nothing against one: the information is that beyond the healthy canary that is most like it. Where no start of the
+service was ever seen, as in H18, it may be cold for some seconds.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import xlogy
 
-from bench.judge.world import EDGES, lognormal
+from bench.judge.world import EDGES, lognormal, scenarios
 from rollout.judge.limits import kl_two_sample
 
 if TYPE_CHECKING:
     from bench.judge.world import Floats, Scenario
 
+STEP_SECONDS = 5.0
+
 
 def limit_seconds(scenario: Scenario, alpha: float = 0.01) -> float:
-    """Seconds from the onset until log(1/alpha) nats have come in, errors and latency together; infinity if never.
+    """Seconds from the onset until enough nats have come in, errors and latency together; infinity if never.
 
-    Pods are taken to be alike and failures to come one by one, so it is low where they are not. Crashes are left out.
+    Pods are taken to be alike, without bursts, and their history to be as long as need be, so it is low where they are
+    not. Crashes are left out.
     """
-    every, need, got = float(scenario.said["every_seconds"]), math.log(1 / alpha), 0.0
-    at = scenario.onset_seconds
-    while at < 60 * float(scenario.said["minutes"]):
-        nats = _nats(scenario, at, every)
+    need, got = math.log(1 / alpha), 0.0
+    at, end = scenario.onset_seconds, 60 * float(scenario.said["minutes"])
+    if at > 0:
+        need += math.log(end / float(scenario.said["every_seconds"]))
+    while at < end:
+        nats = _nats(scenario, at, STEP_SECONDS)
         if got + nats >= need:
-            return at - scenario.onset_seconds + every * (need - got) / nats
-        got, at = got + nats, at + every
+            return at - scenario.onset_seconds + STEP_SECONDS * (need - got) / nats
+        got, at = got + nats, at + STEP_SECONDS
     return math.inf
 
 
-def _nats(scenario: Scenario, at: float, every: float) -> float:
+def _nats(scenario: Scenario, at: float, seconds: float) -> float:
     said = scenario.said
-    load = float(said["rps"]) * every
+    load = float(said["rps"]) * seconds
     canary = load * scenario.at("share", at)
     stable = load - canary
     errors, healthy = scenario.canary_errors(at), scenario.at("stable_errors", at)
-    nats = kl_two_sample(canary, stable, errors, healthy) if errors > healthy else 0.0
+    failures = kl_two_sample(canary, stable, errors, healthy) / float(said["clump"]) if errors > healthy else 0.0
     own, other = _buckets(scenario, at)
     pooled = (canary * own + stable * other) / (canary + stable)
-    gain = canary * xlogy(own, own / pooled) + stable * xlogy(other, other / pooled)
-    return nats + max(float(np.nansum(gain)), 0.0)
+    slowness = _divergence(canary, own, pooled) + _divergence(stable, other, pooled)
+    cold = _cold()
+    if not said["starts"] and at < float(cold["seconds"]):
+        null = _two(min(errors, float(cold["errors"])))
+        failures = min(failures, _divergence(canary, _two(errors), null) / float(said["clump"]))
+        factor = min(scenario.at("latency_factor", at), float(cold["latency_factor"]))
+        slow = lognormal(np.array(float(said["median_seconds"]) * factor), float(said["sigma"]), EDGES)
+        slowness = min(slowness, _divergence(canary, own, slow))
+    return failures + slowness
+
+
+@cache
+def _cold() -> dict[str, float]:
+    """What a healthy start may be like where none was seen."""
+    found: dict[str, float] = scenarios()["H18"].said["cold"]
+    return found
+
+
+def _two(share: float) -> Floats:
+    return np.array([share, 1 - share])
+
+
+def _divergence(requests: float, seen: Floats, null: Floats) -> float:
+    """Nats that so many requests of one distribution tell against another."""
+    return requests * max(float(np.nansum(xlogy(seen, seen / null))), 0.0)
 
 
 def _buckets(scenario: Scenario, at: float) -> tuple[Floats, Floats]:

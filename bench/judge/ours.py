@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.judge.world import EDGES
 from rollout.judge.batch import MOST_PODS, Batch
+from rollout.judge.body import choose_body
 from rollout.judge.edges import ENOUGH, ENOUGH_HISTORY, MOST, choose_edges
 from rollout.judge.evidence import Evidence
 from rollout.judge.guards import crash_limit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.judge.world import Floats, Look
+    from rollout.judge.onset import Bools, Indices
 
 KINDS = (SignalKind.ERRORS, SignalKind.LATENCY, SignalKind.CRASHES)
 
@@ -81,9 +83,22 @@ class _Signal:
         batch.columns[:, 2], batch.columns[:, 3] = failed[:, :-1].sum(axis=1), size[:, :-1].sum(axis=1)
         grown = np.flatnonzero(look.ages[:-1] >= YOUNG_SECONDS)[:MOST_PODS]
         batch.pods[0][:, grown], batch.pods[1][:, grown] = failed[:, grown], size[:, grown]
+        if self.kind is SignalKind.LATENCY:
+            self._score(batch, look, grown, arrived)
         self._young(batch, look, failed, size)
         self._started |= arrived & (batch.columns[:, 1] > 0)
         self.evidence.take_in(batch, arrived & self._started)
+
+    def _score(self, batch: Batch, look: Look, grown: Indices, arrived: Bools) -> None:
+        """Requests by bucket of the replicates whose requests have scores, as the judge has them."""
+        at = np.arange(self.replicates) * self.rows
+        at = at[arrived[at] & self.evidence.channels.scores[at].any(axis=1)]
+        scores, buckets = self.evidence.channels.scores[at], look.buckets[at // self.rows]
+        inside = EDGES.size + 1
+        batch.bodies[0, at, :inside] = buckets[:, -1]
+        batch.bodies[1, at, :inside] = buckets[:, :-1].sum(axis=1)
+        batch.bodies[2, at, :inside] = buckets[:, grown].sum(axis=1)
+        batch.pods[0][at[:, None], grown] = np.einsum("rpb,rb->rp", buckets[:, grown], scores[:, :inside])
 
     def log_e(self) -> Floats:
         return np.array(self.evidence.log_e())
@@ -109,7 +124,7 @@ class _Signal:
                 continue
             above = np.cumsum(pooled[::-1])[::-1]
             chosen = choose_edges(tuple(EDGES), above[1:], float(above[0]), None)
-            self.evidence.channels.edges[at] = tuple(chosen)
+            self.evidence.judge_at(at, chosen, choose_body(tuple(EDGES), above[1:], float(above[0])))
             beyond = np.arange(EDGES.size + 1)[:, None] > np.searchsorted(EDGES, chosen)
             self._above[at, :, : len(chosen)] = beyond
             self._used[at, : len(chosen)] = True

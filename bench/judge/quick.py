@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from bench.machine import about_this_machine  # noqa: E402 - after the path is made
+from bench.machine import page  # noqa: E402 - after the path is made
 from rollout.judge import JudgePolicy  # noqa: E402
 from tests.rollout.judge.traffic import CRASHES, ERRORS, ERRORS_ONLY, POLICY, Traffic, delay  # noqa: E402
 
@@ -69,14 +69,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=150, help="of each row")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "judge-quick.md", help="the table")
     options = parser.parse_args()
-    head = ["# The judge alone, looking four times a second", ""]
-    head += [f"- {name}: {value}" for name, value in about_this_machine().items()]
-    head += [
-        "",
-        "| half of the canary's answers fail | runs | median | p95 | worst |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    text = "\n".join([*head, *rows(options.runs)]) + "\n"
+    columns = ("half of the canary's answers fail", "runs", "median", "p95", "worst")
+    text = page("The judge alone, looking four times a second", columns, rows(options.runs))
     options.out.write_text(text)
     print(text)
     return 0

@@ -156,9 +156,7 @@ class PlainE:
         """Begin with nothing."""
         steps = np.linspace(np.log(1.4), np.log(10), 12)
         rows = self.replicates * (1 + len(_PLAIN_EDGES))
-        self._bank = RatioBank(
-            rows, OnsetPrior(1800.0), steps=steps, step_weights=np.ones(steps.size), weights=np.ones(1)
-        )
+        self._bank = RatioBank(rows, OnsetPrior(1800.0), steps=steps, step_weights=np.ones(steps.size), nodes=1)
 
     def look(self, look: Look) -> Bools:
         """Take in a look; which replicates are convicted by now."""

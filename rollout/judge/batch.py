@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rollout.judge.body import BINS
 from rollout.judge.onset import Bools, Floats
 
 MOST_PODS = 12
@@ -22,6 +23,9 @@ class Batch:
         pods: failures of stable's grown-up pods, and their requests or pod-seconds, shape (2, channels, MOST_PODS).
         young: the young pods' share of the canary's size, and failures and size of stable's, by bin of age, shape
             (3, channels, `warmth.AGES`); None where no pod is young.
+        bodies: requests in each bucket of those channels whose requests have scores, of the canary, of stable, and of
+            those pods of stable that `pods` is about, shape (3, channels, `body.BINS`). Their `pods` have sums of
+            scores for failures.
     """
 
     looked: Bools
@@ -29,6 +33,7 @@ class Batch:
     seconds: Floats
     columns: Floats
     pods: Floats
+    bodies: Floats
     young: Floats | None = None
 
     @classmethod
@@ -36,4 +41,5 @@ class Batch:
         """A look of nothing."""
         at, seconds = np.zeros((2, channels))
         pods = np.zeros((2, channels, MOST_PODS))
-        return cls(np.zeros(channels, dtype=np.bool_), at, seconds, np.zeros((channels, 4)), pods)
+        bodies = np.zeros((3, channels, BINS))
+        return cls(np.zeros(channels, dtype=np.bool_), at, seconds, np.zeros((channels, 4)), pods, bodies)

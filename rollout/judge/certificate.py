@@ -39,7 +39,7 @@ class ProofBank:
         self._terms = promotion.below_target(self._target, channels.whole)
         used = np.full(channels.count, _SHARES)
         used[self._errors], used[self._latency] = _ALTERNATIVES, _ADDED
-        self._used = used
+        self._log_used = np.log(used)
         self._fresh = np.where(np.arange(_ALTERNATIVES) < used[:, None], 0.0, -math.inf)
         self.log_good = self._fresh.copy()
 
@@ -60,17 +60,15 @@ class ProofBank:
 
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process for "not worse"; 0 before any evidence."""
-        rows = np.logaddexp.reduce(self.log_good, axis=1) - np.log(self._used)
+        rows = (np.logaddexp.reduce(self.log_good, axis=1) - self._log_used).tolist()
         return [self._signal(index, rows) for index in range(len(self._channels.signals))]
 
-    def _signal(self, index: int, rows: Floats) -> float:
-        mine = rows[self._channels.used(index)]
-        if not mine.size:
-            return 0.0
+    def _signal(self, index: int, rows: list[float]) -> float:
+        mine = rows[self._channels.used[index]]
         threshold = self._channels.signals[index].threshold_seconds
-        if threshold is not None:
-            return float(mine[edges.nearest(self._channels.edges[index], threshold)])
-        return float(mine.min())
+        if mine and threshold is not None:
+            return mine[edges.nearest(self._channels.edges[index], threshold)]
+        return min(mine, default=0.0)
 
     def _slower(self, columns: Floats, sums: Sums) -> Floats:
         """Gains per judged edge against stable's slow share of late (by its history while it has no traffic)."""

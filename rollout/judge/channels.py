@@ -12,6 +12,7 @@ from itertools import accumulate
 import numpy as np
 
 from rollout.judge import edges
+from rollout.judge.body import BINS, Body
 from rollout.judge.onset import Bools, Floats
 from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind
 
@@ -24,7 +25,11 @@ class Channels:
     Attributes:
         signals: the policy's.
         slots: channels reserved for each signal.
+        used: those of them that carry something: all, or as many as edges were chosen.
         edges: judged edges in seconds by signal; latency only, empty until chosen.
+        bodies: upper edges in seconds of the buckets that have scores by signal; empty where none have. They are those
+            of the signal's first channel, of which all else is about its first judged edge.
+        scores: scores of the buckets, shape (channels, body.BINS).
         whole: where sizes are requests, each failing at most once, shape (channels,).
     """
 
@@ -33,19 +38,25 @@ class Channels:
         widths = [_WIDTHS.get(signal.kind, 1) for signal in self.signals]
         self.slots = [slice(end - width, end) for end, width in zip(accumulate(widths), widths, strict=True)]
         self.edges: list[tuple[float, ...]] = [() for _ in self.signals]
+        self.bodies: list[tuple[float, ...]] = [() for _ in self.signals]
+        self.used = [
+            slice(slot.start, slot.start) if signal.kind is SignalKind.LATENCY else slot
+            for signal, slot in zip(self.signals, self.slots, strict=True)
+        ]
         self.whole: Bools = self.of_kinds(*REQUEST_KINDS)
+        self.scores: Floats = np.zeros((self.count, BINS))
 
     @property
     def count(self) -> int:
         """Channels in all."""
         return self.slots[-1].stop
 
-    def used(self, index: int) -> slice:
-        """Channels of a signal that carry something: all of them, or as many as edges were chosen."""
-        slots = self.slots[index]
-        if self.signals[index].kind is SignalKind.LATENCY:
-            return slice(slots.start, slots.start + len(self.edges[index]))
-        return slots
+    def judge_at(self, index: int, chosen: Sequence[float], body: Body | None) -> None:
+        """Say at which edges a latency signal is judged, in seconds, and by which scores as a whole."""
+        start = self.slots[index].start
+        self.edges[index], self.used[index] = tuple(chosen), slice(start, start + len(chosen))
+        if body is not None:
+            self.bodies[index], self.scores[start] = body.edges, body.scores
 
     def each(self, values: Sequence[float]) -> Floats:
         """One value a signal, repeated for its channels; shape (channels,)."""

@@ -21,9 +21,6 @@ DOUBT = math.log(5.0)
 MOST_WORDS = 200
 """Characters that are told of what a source says: an answer may be a page of HTML."""
 
-LIKELY = -3
-"""Node of the pod effect that 95 % of healthy canaries stay below; it widens the ranges shown to people."""
-
 LEAST_INFORMED = (Verdict.SOURCE_DOWN, Verdict.NO_DATA, Verdict.NO_TRAFFIC, Verdict.UNDECIDED, Verdict.GOOD)
 """Order in which signals' verdicts decide the release's, after bad."""
 
@@ -70,10 +67,25 @@ class Docket:
     doubt: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What the words are about, by channel: columns of `Sums` as lists, and whether history tells the noise."""
+
+    total: list[list[float]]
+    lately: list[list[float]]
+    history: list[list[float]]
+    enough: list[bool]
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> "_Numbers":
+        sums = evidence.sums
+        return cls(sums.total.tolist(), sums.lately.tolist(), sums.history.tolist(), evidence.noise.enough().tolist())
+
+
 def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Assessment:
     """The assessment after a look."""
-    ranges = _ranges(docket)
-    signals = tuple(_signal(docket, index, now, conviction, ranges[index]) for index in range(len(docket.books)))
+    ranges, numbers = _ranges(docket), _Numbers.of(docket.evidence)
+    signals = tuple([_signal(docket, numbers, at, now, conviction, ranges[at]) for at in range(len(docket.books))])
     slots = docket.evidence.channels.slots
     excess = [
         float(docket.evidence.sums.excess[slot.start])
@@ -102,10 +114,10 @@ def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Asses
 def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
     """Each signal's confidence sequence for the ratio; of latency that of its middle edge."""
     channels, ratio = docket.evidence.channels, docket.evidence.ratio
-    used = {index: channels.used(index) for index in range(len(docket.books))}
-    known = [index for index, slot in used.items() if slot.stop > slot.start]
+    used = channels.used
+    known = [index for index, slot in enumerate(used) if slot.stop > slot.start]
     rows = np.array([(used[index].start + used[index].stop) // 2 for index in known], dtype=np.intp)
-    effect = np.exp(ratio.nodes[rows, LIKELY])
+    effect = np.exp(ratio.usual[rows])
     bounds = docket.evidence.sequences.bounds(rows, docket.policy.false_rollback_rate, effect)
     ranges: list[tuple[float, float | None]] = [(0.0, None)] * len(docket.books)
     for index, found in zip(known, bounds, strict=True):
@@ -114,17 +126,22 @@ def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
 
 
 def _signal(
-    docket: Docket, index: int, now: float, conviction: Conviction | None, ratio: tuple[float, float | None]
+    docket: Docket,
+    numbers: _Numbers,
+    index: int,
+    now: float,
+    conviction: Conviction | None,
+    ratio: tuple[float, float | None],
 ) -> SignalVerdict:
     signal, book = docket.policy.signals[index], docket.books[index]
-    canary, stable, failed, edge = _rates(docket, index)
-    seen = wording.observed(signal, canary, stable, edge, _lately(docket, index))
+    canary, stable, failed, edge = _rates(docket, numbers, index)
+    seen = wording.observed(signal, canary, stable, edge, _lately(docket, numbers, index))
     verdict, reason = _absent(docket.policy, signal, book, now)
     if conviction and signal.name in conviction.culprits:
         verdict, reason = Verdict.BAD, conviction.guard if signal.name == conviction.culprits[0] else None
     verdict = verdict or _proven(docket, index)
     wanted = 1 / docket.policy.missed_rate
-    seen += _baseline(docket, index) if verdict is Verdict.UNDECIDED else ""
+    seen += _baseline(docket, numbers, index) if verdict is Verdict.UNDECIDED else ""
     return SignalVerdict(
         signal=signal.name,
         verdict=verdict,
@@ -141,15 +158,14 @@ def _signal(
     )
 
 
-def _baseline(docket: Docket, index: int) -> str:
+def _baseline(docket: Docket, numbers: _Numbers, index: int) -> str:
     """That stable's history is too short to tell its noise, so that the judge is slow rather than wrong."""
-    evidence = docket.evidence
     if docket.policy.signals[index].kind not in REQUEST_KINDS:  # a healthy service hardly ever shows crashes
         return ""
-    return "" if evidence.noise.enough(evidence.channels.used(index)) else " (not enough baseline)"
+    return "" if all(numbers.enough[docket.evidence.channels.used[index]]) else " (not enough baseline)"
 
 
-def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int, float | None]:
+def _rates(docket: Docket, numbers: _Numbers, index: int) -> tuple[float | None, float | None, int, float | None]:
     """Rates of canary and stable, the canary's failures, and (for latency) the edge they are about."""
     evidence, edge = docket.evidence, None
     if index in evidence.gauges:
@@ -161,17 +177,16 @@ def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int,
         if worst is None:
             return None, None, 0, None
         row, edge = row + worst, evidence.channels.edges[index][worst]
-    failed, size, stable_failed, stable_size = evidence.sums.total[row].tolist()
+    failed, size, stable_failed, stable_size = numbers.total[row]
     if stable_size == 0 and edge is None:
-        stable_failed, stable_size = evidence.sums.history[row].tolist()
+        stable_failed, stable_size = numbers.history[row]
     return _rate(failed, size), _rate(stable_failed, stable_size), round(failed), edge
 
 
-def _lately(docket: Docket, index: int) -> float | None:
+def _lately(docket: Docket, numbers: _Numbers, index: int) -> float | None:
     if index in docket.evidence.gauges:
         return None
-    row = docket.evidence.channels.slots[index].start
-    failed, size = docket.evidence.sums.lately[row, :2].tolist()
+    failed, size, *_ = numbers.lately[docket.evidence.channels.slots[index].start]
     return _rate(failed, size)
 
 

@@ -12,10 +12,12 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.counting import Counts
-from rollout.judge.onset import Floats, Indices
+from rollout.judge.onset import Floats, Indices, ShortFloats
 
 GRID: Floats = np.exp(np.linspace(math.log(0.05), math.log(50.0), 33))
 """Ratios of the canary's rate over stable's."""
+
+_RATIOS: list[float] = GRID.tolist()
 
 _PRIOR_VARIANCE = 4.0
 """k: the variance around which the sequence is tightest, in failures."""
@@ -32,8 +34,8 @@ class RatioSequences:
     STATE: ClassVar[tuple[str, ...]] = ("score", "variance")
 
     def __init__(self, channels: int) -> None:
-        self.score = np.zeros((channels, GRID.size))
-        self.variance = np.zeros((channels, GRID.size))
+        self.score: ShortFloats = np.zeros((channels, GRID.size), dtype=np.float32)
+        self.variance: ShortFloats = np.zeros((channels, GRID.size), dtype=np.float32)
 
     def add(self, counts: Counts) -> None:
         """Take in one look; where an arm had nothing it says nothing."""
@@ -41,8 +43,8 @@ class RatioSequences:
         odds = GRID * (counts.size / np.maximum(counts.stable_size, 1e-300))[:, None]
         theta = np.where(both[:, None], odds / (1 + odds), 0.0)
         failures = np.where(both, counts.all_failed, 0.0)[:, None]
-        self.score += np.where(both, counts.failed, 0.0)[:, None] - failures * theta
-        self.variance += failures * theta * (1 - theta)
+        self.score += (np.where(both, counts.failed, 0.0)[:, None] - failures * theta).astype(np.float32)
+        self.variance += (failures * theta * (1 - theta)).astype(np.float32)
 
     def bounds(self, rows: Indices, alpha: float, effect: Floats) -> list[tuple[float, float | None]]:
         """Lowest and highest ratio not excluded at level alpha, one pair a row; None where unbounded above.
@@ -52,15 +54,15 @@ class RatioSequences:
             alpha: the level.
             effect: factor by which healthy pods may differ for good, shape (k,).
         """
-        total = self.variance[rows] + _PRIOR_VARIANCE
+        total = self.variance[rows].astype(np.float64) + _PRIOR_VARIANCE
         log_e = 0.5 * (math.log(_PRIOR_VARIANCE) - np.log(total)) + self.score[rows] ** 2 / (2 * total)
         inside = log_e < -math.log(alpha)
-        return [_ends(np.flatnonzero(row), float(factor)) for row, factor in zip(inside, effect, strict=True)]
+        first = np.argmax(inside, axis=1)
+        last = np.where(inside.any(axis=1), GRID.size - 1 - np.argmax(inside[:, ::-1], axis=1), GRID.size - 1)
+        return list(map(_ends, first.tolist(), last.tolist(), effect.tolist()))
 
 
-def _ends(inside: Indices, effect: float) -> tuple[float, float | None]:
-    """The nearest excluded grid points around those inside, widened by the pods' effect."""
-    if inside.size == 0:
-        return 0.0, None
-    low, high = int(inside[0]) - 1, int(inside[-1]) + 1
-    return (0.0 if low < 0 else float(GRID[low]) / effect), (None if high == GRID.size else float(GRID[high]) * effect)
+def _ends(first: int, last: int, effect: float) -> tuple[float, float | None]:
+    """The nearest excluded grid points around those inside (all, where none is), widened by the pods' effect."""
+    low = 0.0 if first == 0 else _RATIOS[first - 1] / effect
+    return low, None if last == len(_RATIOS) - 1 else _RATIOS[last + 1] * effect

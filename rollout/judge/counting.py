@@ -6,25 +6,32 @@ differ by psi = exp(s), Fisher's noncentral hypergeometric law with likelihood e
     Z(s) = sum_j P(j; N, m, n) exp(s j),     P the (central) hypergeometric law.
 
 Under exchangeability (s = 0) exp(s x) / Z(s) is an exact e-value for every s. Where the support is small Z is summed;
-elsewhere it is replaced by the smaller of two upper bounds, the moment generating functions of Bin(m, n/N) and
-Bin(n, m/N), which dominate the hypergeometric law in convex order (Hoeffding 1963). Larger Z means a smaller e-value:
-the bounds are conservative, and the first of them is the ratio test for Poisson counts,
+elsewhere it is replaced by the moment generating function of a binomial law that dominates it in convex order
+(Hoeffding 1956): of m trials with chance n/N, or n with chance m/N, whichever are fewer. Larger Z means a smaller
+e-value: the bound is conservative, and the first of the two is the ratio test for Poisson counts,
 e = d^x ((1 + rho) / (1 + d rho))^m with rho = n / (N - n).
+
+Requests may have scores c instead of having failed or not. Then odds s make one exp(s c) times as likely to be the
+canary's, x is the sum of its requests' scores, and with shares p_c of all requests and K(s) = n log sum_c p_c exp(s c),
+the law of n draws *with* replacement,
+
+    log Z(r + s) - log Z(r) <= K(r + s) - K(r)    for r, s >= 0.
+
+For the slope of log Z at a tilt t is the mean of x then; drawn without replacement, a request's chance over exp(t c)
+does not rise with c (Chen, Dempster & Liu 1994), so that mean is at most the slope of K. Seen from the other side,
+stable's requests are the draw, and their scores are -c: either is a bound.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
 
 from rollout.judge.onset import Bools, Floats, Indices
 
 EXACT_SUPPORT = 24
 """Largest number of canary failures for which Z is summed exactly."""
 
-_LOG_FACTORIAL: Floats = gammaln(np.arange(8192) + 1.0)
-_WHOLE_STEPS: Indices = np.arange(EXACT_SUPPORT + 1, dtype=np.intp)
-_STEPS: Floats = _WHOLE_STEPS.astype(np.float64)
+_STEPS: Floats = np.arange(EXACT_SUPPORT + 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +57,6 @@ class Counts:
         """m: failures of both arms."""
         return self.failed + self.stable_failed
 
-    @property
-    def all_size(self) -> Floats:
-        """N: requests or pod-seconds of both arms."""
-        return self.size + self.stable_size
-
     def take(self, rows: Bools | Indices) -> "Counts":
         """The same of some channels, by index or mask."""
         return Counts(
@@ -71,68 +73,163 @@ class Counts:
         stable_failed, stable_size = np.where(kept, self.stable_failed, 0.0), np.where(kept, self.stable_size, 0.0)
         return Counts(failed, size, stable_failed, stable_size, self.whole)
 
+    def but(self, rows: Indices) -> "Counts":
+        """The same with nothing in some channels, by index."""
+        kept = np.ones(self.size.size, dtype=np.bool_)
+        kept[rows] = False
+        return self.where(kept) if rows.size else self
 
-def powers_of(tilt: Floats) -> Floats:
-    """exp(j s) for j up to EXACT_SUPPORT, for callers whose tilts stay; shape (channels, EXACT_SUPPORT + 1, points)."""
-    powers: Floats = np.exp(_STEPS[:, None] * tilt[:, None, :])
-    return powers
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What happened between two looks to requests that have scores, one entry for each of k channels.
+
+    Attributes:
+        score: sum over the canary's requests, shape (k,).
+        size: requests of the canary, shape (k,).
+        pooled: requests of both arms with each score, shape (k, scores).
+    """
+
+    score: Floats
+    size: Floats
+    pooled: Floats
 
 
-def log_normaliser(counts: Counts, tilt: Floats, tolerance: Floats, powers: Floats | None = None) -> Floats:
-    """Logarithm of Z(log r0 + s) / Z(log r0): exact for small support, else an upper bound at r0 = 1.
+class Tilts:
+    """Log odds that are asked for again and again: every a of a channel plus every b of it.
+
+    exp(c s) is kept for every step c, of a and of b apart: a sum over the steps is then one product of matrices.
 
     Args:
-        counts: one entry a channel.
-        tilt: s, shape (channels, points).
-        tolerance: r0, the odds ratio (for exposures: rate ratio) that the null still allows, shape (channels,).
-        powers: `powers_of` the tilt, where it is known.
-
-    Returns:
-        Shape (channels, points).
+        a: shape (channels, p).
+        b: shape (channels, q), or (1, q) where all channels have the same.
+        steps: what log odds are multiplied by, shape (channels, j), or (1, j); 0 to EXACT_SUPPORT by default.
     """
-    found = np.zeros(tilt.shape)
-    support = np.minimum(counts.all_failed, counts.size)
-    busy = (counts.size > 0) & (counts.stable_size > 0) & (support > 0)
-    exact = busy & counts.whole & (support <= EXACT_SUPPORT) & (counts.all_size < _LOG_FACTORIAL.size)
-    rows = np.flatnonzero(exact)
-    if rows.size:
-        top = int(support[rows].max()) + 1
-        raised = powers_of(tilt[rows])[:, :top] if powers is None else powers[rows, :top]
-        found[rows] = _summed(counts.take(rows), raised, tolerance[rows])
-    rows = np.flatnonzero((counts.size > 0) & (counts.all_failed > 0) & ~exact)
-    if rows.size:
-        found[rows] = _bound(counts.take(rows), tilt[rows], tolerance[rows])
-    return found
+
+    def __init__(self, a: Floats, b: Floats, steps: Floats = _STEPS[None]) -> None:
+        self.a, self.b, self.steps = a, b, steps
+        self._powers_a: Floats = np.exp(steps[:, :, None] * a[:, None, :])
+        self._powers_b: Floats = np.exp(b[:, :, None] * steps[:, None, :])
+
+    def put(self, rows: Indices | slice, a: Floats, b: Floats) -> None:
+        """Replace those of some channels."""
+        new = Tilts(a, b, self.steps[_same(self.steps, rows)])
+        self.a[rows], self.b[rows] = a, b
+        self._powers_a[rows], self._powers_b[rows] = new._powers_a, new._powers_b
+
+    def told(self, counts: Counts, tolerance: Floats) -> Floats:
+        """Log likelihood ratios of log odds s = a + b over s = 0, where the null still allows r0.
+
+        Args:
+            counts: one entry a channel.
+            tolerance: r0, the odds ratio (for exposures: rate ratio), shape (channels,).
+
+        Returns:
+            x s - log (Z(log r0 + s) / Z(log r0)), the latter exact for small support, else an upper bound for s > 0;
+            shape (channels, q, p).
+        """
+        found: Floats = counts.failed[:, None, None] * (self.b[:, :, None] + self.a[:, None, :])
+        support = np.minimum(counts.all_failed, counts.size)
+        there = counts.size > 0
+        exact = there & (counts.stable_size > 0) & (support > 0) & (support <= EXACT_SUPPORT) & counts.whole
+        rows = np.flatnonzero(exact)
+        if rows.size:
+            shares = _shares(counts.take(rows), int(support[rows].max()) + 1, tolerance[rows])
+            found[rows] -= np.log(self._summed(rows, shares))
+        rows = np.flatnonzero(there & (counts.all_failed > 0) & ~exact)
+        if rows.size:
+            found[rows] -= self._bound(rows, counts.take(rows), tolerance[rows])
+        return found
+
+    def told_of(self, rows: Indices, spread: Spread, tolerance: Floats) -> Floats:
+        """The same of requests with scores, which are the steps; an upper bound of Z for s >= 0.
+
+        Of the two arms the one with fewer requests is the one that is drawn.
+
+        Args:
+            rows: channels that are asked for, shape (k,).
+            spread: what was seen of them; each has a canary's request at least.
+            tolerance: r0 of each, shape (k,); less than 1 is taken as 1.
+
+        Returns:
+            Shape (k, q, p).
+        """
+        scores = self.steps[_same(self.steps, rows)]
+        others = spread.pooled.sum(axis=1) - spread.size
+        turned = others < spread.size
+        drawn = np.where(turned, others, spread.size)
+        score = spread.score - np.where(turned, (spread.pooled * scores).sum(axis=1), 0.0)
+        tilts = np.where(turned, -1.0, 1.0) * np.log(np.maximum(tolerance, 1.0))
+        shares = spread.pooled * np.exp(tilts[:, None] * scores)
+        shares /= shares.sum(axis=1, keepdims=True)
+        sums = self.b[_same(self.b, rows)][:, :, None] + self.a[rows][:, None, :]
+        found: Floats = score[:, None, None] * sums
+        found -= drawn[:, None, None] * np.log(self._summed(rows, shares, turned))
+        return found
+
+    def _summed(self, rows: Indices, shares: Floats, turned: Bools | None = None) -> Floats:
+        """Sums of shares * exp(c s) over the first steps c (exp(-c s) where turned).
+
+        Args:
+            rows: channels, shape (k,).
+            shares: shape (k, steps).
+            turned: shape (k,).
+
+        Returns:
+            Shape (k, q, p).
+        """
+        top = shares.shape[1]
+        of_a, of_b = self._powers_a[rows, :top], self._powers_b[_same(self._powers_b, rows), :, :top]
+        if turned is not None and turned.any():
+            turn = turned[:, None, None]
+            of_a, of_b = np.where(turn, 1 / of_a, of_a), np.where(turn, 1 / of_b, of_b)
+        found: Floats = np.matmul(shares[:, None, :] * of_b, of_a)
+        return found
+
+    def _bound(self, rows: Indices, counts: Counts, tolerance: Floats) -> Floats:
+        grown = self._powers_b[_same(self.b, rows), :, 1][:, :, None] * self._powers_a[rows, 1][:, None, :]
+        grown -= 1
+        trials, chance = _binomial(counts, tolerance)
+        bound: Floats = np.log1p(np.multiply(grown, chance[:, None, None], out=grown), out=grown)
+        bound *= trials[:, None, None]
+        return bound
 
 
-def _bound(counts: Counts, tilt: Floats, tolerance: Floats) -> Floats:
-    """The smaller of the two binomial normalisers; they have the same mean at s = 0."""
-    share = tolerance * counts.size / np.maximum(tolerance * counts.size + counts.stable_size, 1e-300)
-    grown = np.expm1(tilt)
-    by_failures = counts.all_failed[:, None] * np.log1p(share[:, None] * grown)
-    usable = counts.whole & (tolerance == 1.0)
-    if not usable.any():
-        return by_failures
-    failing = np.minimum(counts.all_failed / np.maximum(counts.all_size, 1e-9), 1.0)
-    by_requests = counts.size[:, None] * np.log1p(failing[:, None] * grown)
-    return np.where(usable[:, None], np.minimum(by_failures, by_requests), by_failures)
+def _same(each: Floats, rows: Indices | slice) -> Indices | slice:
+    """Where the entries of some channels are: all share one where there is only one."""
+    return rows if len(each) > 1 else slice(None)
 
 
-def _log_pmf(counts: Counts, top: int) -> Floats:
-    """Hypergeometric log probabilities of 0..top-1 canary failures; shape (channels, top)."""
-    j = _WHOLE_STEPS[:top]
-    n, m, total = (each.astype(np.intp)[:, None] for each in (counts.size, counts.all_failed, counts.all_size))
-    parts = np.stack([np.broadcast_to(j, (n.size, top)), m - j, n - j, total - m - n + j])
-    outer = np.stack([m, total - m, n, total - n])
-    fact = _LOG_FACTORIAL
-    log_p = fact[outer].sum(axis=0) - fact[total] - fact[np.maximum(parts, 0)].sum(axis=0)
-    return np.where(parts.min(axis=0) >= 0, log_p, -np.inf)
+def _shares(counts: Counts, top: int, tolerance: Floats) -> Floats:
+    """Chances of 0..top-1 canary failures at odds ratio `tolerance`, from neighbour to neighbour; (channels, top)."""
+    j = _STEPS[: top - 1]
+    n, m, other = counts.size[:, None], counts.all_failed[:, None], counts.stable_size[:, None]
+    more = (m - j) * (n - j) * tolerance[:, None]
+    fewer = (j + 1) * (other - m + j + 1)
+    possible = fewer > 0
+    chances = np.ones((n.size, top))
+    np.cumprod(np.where(possible, more / np.where(possible, fewer, 1.0), 1.0), axis=1, out=chances[:, 1:])
+    chances[:, :-1] *= possible
+    chances /= chances.sum(axis=1, keepdims=True)
+    return chances
 
 
-def _summed(counts: Counts, powers: Floats, tolerance: Floats) -> Floats:
-    top = powers.shape[1]
-    log_p = _log_pmf(counts, top) + _STEPS[:top] * np.log(tolerance)[:, None]
-    base = np.exp(log_p - log_p.max(axis=1, keepdims=True))
-    summed: Floats = np.matmul(base[:, None, :], powers)[:, 0, :]
-    ratio: Floats = np.log(summed) - np.log(base.sum(axis=1))[:, None]
-    return ratio
+def _binomial(counts: Counts, tolerance: Floats) -> tuple[Floats, Floats]:
+    """The binomial law that bounds the canary's failures at odds ratio r0: trials and chance, both (channels,).
+
+    For exposures it is the law itself. For requests, x is a sum of k = min(m, n) independent trials of unequal chances
+    (Vatutin & Mikhailov 1982), so the binomial law of k trials with its mean mu is larger in convex order. From
+    E[x (N - n - m + x)] = r0 E[(n - x) (m - x)], with v an upper bound of the variance,
+
+        mu (N - n - m + mu) - r0 (n - mu) (m - mu) <= max(r0 - 1, 0) v.
+    """
+    n, m, other = counts.size, counts.all_failed, counts.stable_size
+    share = tolerance * n / np.maximum(tolerance * n + other, 1e-300)
+    trials = np.where(counts.whole, np.minimum(n, m), m)
+    variance = np.minimum(trials / 4, m * share)
+    bend = tolerance - 1
+    slope = other - m + tolerance * (n + m)
+    rest = tolerance * n * m + np.maximum(bend, 0.0) * variance
+    mean = 2 * rest / (slope + np.sqrt(np.maximum(slope**2 - 4 * bend * rest, 0.0)))
+    chance = np.where(counts.whole, np.minimum(mean / np.maximum(trials, 1e-300), 1.0), share)
+    return trials, chance

@@ -1,21 +1,24 @@
 """All that the judge sums up, channel by channel: one look of all signals is one pass of array operations."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from scipy.special import gammaincinv
 
 from rollout.judge.batch import Batch
+from rollout.judge.body import BINS, Body
 from rollout.judge.certificate import ProofBank
 from rollout.judge.channels import Channels
 from rollout.judge.confidence import RatioSequences
-from rollout.judge.counting import Counts
+from rollout.judge.counting import Counts, Spread
 from rollout.judge.gauges import Gauge
 from rollout.judge.gross import GrossBank
 from rollout.judge.heterogeneity import PRIOR_PODS, PRIOR_SPREAD, PRIOR_TEMPER, NoiseBank
 from rollout.judge.ledger import Sums
-from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of
 from rollout.judge.policy import JudgePolicy, SignalKind
 from rollout.judge.ratio import RatioBank, pod_effects
 from rollout.judge.warmth import PLAIN, Warmth
@@ -26,8 +29,20 @@ GROSS_SHARE = 0.4
 GROSS_SHARE_LATENCY = 0.35
 """The same at a latency edge."""
 
+GROSS_SHARE_BODY = 0.0
+"""The same where all requests have scores: a burst there is nothing gross."""
+
+LUKEWARM = 1.25
+"""Tolerance below which that of the median is that of all requests with scores, too."""
+
 AT_START = 0.65
 """Onset mass on the first look: most faults come with the version."""
+
+YOUNG_ERRORS = 0.5
+"""Share of healthy pods that a young canary is taken not to fail more than for good: it fails too rarely to show."""
+
+YOUNG_LATENCY = 0.7
+"""The same of slow requests, of which the first minutes bring many."""
 
 GROSS_AT_START = 0.02
 """Onset mass on the first look for gross faults; those are plain at the start anyway."""
@@ -45,9 +60,9 @@ GAUGE_TOLERANCE = 1.25
 BOUND_LEVEL = 0.975
 """Level of the upper bound of stable's rate."""
 
-EDGE_WEIGHTS: Floats = np.array([0.23, 0.23, 0.16, 0.19, 0.19])
-"""Shares of a latency signal's judged edges, ascending, before they are normalised over those there are: more where
-many requests pass and a slight slowness shows first, and where none ever did."""
+EDGE_WEIGHTS: Floats = np.array([0.4, 0.17, 0.15, 0.14, 0.14])
+"""Shares of a latency signal's judged edges, ascending, before they are normalised over those there are: most for the
+first, which sees a slight slowness in all buckets."""
 
 SHOWS_SECONDS = 5.0
 """Stable traffic within this time would have shown a shared fault."""
@@ -79,8 +94,9 @@ class Evidence:
         whole, count, signals = channels.whole, channels.count, policy.signals
         self.sums = Sums(count)
         latency = channels.of_kinds(SignalKind.LATENCY)
-        self.noise, self.warmth = NoiseBank(whole, latency), Warmth(whole)
-        self.ratio = RatioBank(count, OnsetPrior(policy.horizon_seconds, AT_START))
+        self.noise, self.warmth = NoiseBank(whole, latency, channels.scores), Warmth(whole)
+        prior = OnsetPrior(policy.horizon_seconds, AT_START)
+        self.ratio = RatioBank(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS), bins=BINS)
         self.ratio.temper[:] = PRIOR_TEMPER
         self._expect(np.arange(count), np.full(count, PRIOR_SPREAD), np.full(count, float(PRIOR_PODS)))
         self.gross = GrossBank(whole, OnsetPrior(policy.horizon_seconds, GROSS_AT_START))
@@ -93,9 +109,13 @@ class Evidence:
         self._tolerance = channels.each([signal.tolerance for signal in signals])
         self._counted = ~latency
         floors = channels.each([max(signal.effective_floor, 1e-6) for signal in signals])
+        self._most = np.where(whole, 0.9, np.inf)
         self._floor = np.where(self._counted, floors, GROSS_SLOW)
-        self._gross_share = np.where(self._counted, GROSS_SHARE, GROSS_SHARE_LATENCY)
+        gross = np.where(self._counted, GROSS_SHARE, GROSS_SHARE_LATENCY)
+        self._gross = gross
+        self._log_shares = np.log1p(-gross), np.log(gross)
         self._newest = np.zeros(count)
+        self._scored: Indices = np.zeros(0, dtype=np.intp)
 
     def take_in(self, batch: Batch, judged: Bools) -> None:
         """Take in one look.
@@ -119,11 +139,11 @@ class Evidence:
 
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process, in the policy's order; 0 while it has no channels."""
-        share = self._gross_share
-        found = np.logaddexp(np.log1p(-share) + self.ratio.log_e(), np.log(share) + self.gross.log_e())
+        ratio, gross = self._log_shares
+        found = np.logaddexp(ratio + self.ratio.log_e(), gross + self.gross.log_e())
         self._newest = found
         return [
-            self.gauges[index].log_e() if index in self.gauges else mean_of_edges(found[self.channels.used(index)])
+            self.gauges[index].log_e() if index in self.gauges else mean_of_edges(found[self.channels.used[index]])
             for index in range(len(self.channels.signals))
         ]
 
@@ -138,7 +158,7 @@ class Evidence:
         None for other signals.
         """
         return [
-            int(np.argmax(self._newest[self.channels.used(index)])) if edges else None
+            int(np.argmax(self._newest[self.channels.used[index]])) if edges else None
             for index, edges in enumerate(self.channels.edges)
         ]
 
@@ -148,6 +168,7 @@ class Evidence:
         state: dict[str, Any] = {"edges": list(self.channels.edges[index])}
         if index in self.gauges:
             return state | {"gauge": asdict(self.gauges[index])}
+        state |= {"body": list(self.channels.bodies[index]), "scores": self.channels.scores[slots.start]}
         for name, bank in self._banks().items():
             state[name] = {key: getattr(bank, key)[slots] for key in bank.STATE}
         return state
@@ -168,7 +189,20 @@ class Evidence:
             for key in bank.STATE:
                 getattr(bank, key)[slots] = state[name][key]
         self.ratio.settle(slots)
-        self.channels.edges[index] = tuple(state["edges"])
+        self.gross.settle(slots)
+        if state["edges"]:
+            body = Body(tuple(state["body"]), state["scores"]) if state["body"] else None
+            self.judge_at(index, state["edges"], body)
+
+    def judge_at(self, index: int, chosen: Sequence[float], body: Body | None) -> None:
+        """Say at which edges a latency signal is judged, in seconds, and by which scores as a whole."""
+        self.channels.judge_at(index, chosen, body)
+        if body is not None:
+            first = self.channels.slots[index].start
+            self.ratio.score(slice(first, first + 1), body.scores)
+            self._gross[first] = GROSS_SHARE_BODY
+            self._log_shares = np.log1p(-self._gross), log_of(self._gross)
+            self._scored = np.flatnonzero(self.channels.scores.any(axis=1))
 
     def _banks(self) -> dict[str, Bank]:
         return {
@@ -187,24 +221,33 @@ class Evidence:
         seconds = np.where(judged, batch.seconds, 0.0)
         self._draw_pods(judged)
         warm = np.ones(judged.size) if batch.young is None else self.warmth.tolerance(batch.young[0])
-        self.ratio.bet(counts, self._tolerance * warm, seconds, warm > PLAIN)
+        young = warm > PLAIN
+        rows = self._scored[(warm[self._scored] < LUKEWARM) & (counts.size[self._scored] > 0)]
+        scored = self._told_by_scores(batch, rows) if rows.size else None
+        self.ratio.bet(counts.but(rows), self._tolerance * warm, seconds, young, scored)
         self.sequences.add(counts)
         self._bet_gross(batch, counts, warm, seconds)
+
+    def _told_by_scores(self, batch: Batch, rows: Indices) -> tuple[Indices, Spread]:
+        canary, stable, _ = batch.bodies[:, rows]
+        scores = self.channels.scores[rows]
+        return rows, Spread((canary * scores).sum(axis=1), canary.sum(axis=1), canary + stable)
 
     def _draw_pods(self, judged: Bools) -> None:
         """Fix the healthy pod effects of channels that are bet on for the first time."""
         first = np.flatnonzero(judged & (self.ratio.elapsed == 0) & (self.noise.blocks > 0))
         if first.size:
             self._expect(first, *self.noise.spreads(first))
+            self.ratio.temper[first] = self.noise.tempers(first)
 
     def _expect(self, rows: Indices, spread: Floats, pods: Floats) -> None:
-        self.ratio.expect(rows, pod_effects(spread, pods), *self.noise.bursts(rows))
+        self.ratio.expect(rows, *pod_effects(spread, pods), *self.noise.bursts(rows))
 
     def _bet_gross(self, batch: Batch, counts: Counts, warm: Floats, seconds: Floats) -> None:
         history = self.sums.history
         bound = upper_rate(history[:, 0], history[:, 1], self.channels.whole)
-        tolerated = np.maximum.reduce([self._floor, self._tolerance * warm * bound, self.noise.worst])
-        healthy = np.minimum(tolerated, np.where(self.channels.whole, 0.9, np.inf))
+        tolerated = np.maximum(np.maximum(self._floor, self._tolerance * warm * bound), self.noise.worst)
+        healthy = np.minimum(tolerated, self._most)
         rare = self._counted | (healthy <= GROSS_SLOW)
         if batch.young is not None:
             rare &= self._counted | ~self.warmth.strange(batch.young[0])
@@ -224,6 +267,7 @@ class Evidence:
         closed = self.noise.add(batch)
         if closed.size:
             self.ratio.temper[closed] = self.noise.tempers(closed)
+            self.gross.temper[closed] = self.noise.clumped(closed)
 
 
 def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:
@@ -246,5 +290,10 @@ def mean_of_edges(logs: Floats) -> float:
     """Logarithm of the weighted mean of e-values; a single one, as of other kinds than latency, is its own."""
     if logs.size <= 1:
         return float(logs[0]) if logs.size else 0.0
-    weights = EDGE_WEIGHTS[: logs.size]
-    return float(np.logaddexp.reduce(logs + np.log(weights / weights.sum())))
+    return float(np.logaddexp.reduce(logs + _log_weights(logs.size)))
+
+
+@cache
+def _log_weights(edges: int) -> Floats:
+    logs: Floats = np.log(EDGE_WEIGHTS[:edges] / EDGE_WEIGHTS[:edges].sum())
+    return logs

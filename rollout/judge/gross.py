@@ -17,7 +17,6 @@ import math
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import xlogy
 
 from rollout.judge.counting import Counts
 from rollout.judge.onset import Bools, Floats, OnsetPrior, log_mean_exp, log_of
@@ -64,6 +63,14 @@ class GrossBank:
         self.log_shared = np.full((channels, SHARED_SHARES.size), math.log(prior.at_start))
         self.temper = np.ones(channels)
         self.elapsed = np.zeros(channels)
+        self._added = np.where(whole[:, None], SHARES, RATES)
+        self._shared = np.where(whole[:, None], SHARED_SHARES, SHARED_RATES)
+        self._unspent = np.zeros(channels)
+        self.settle()
+
+    def settle(self, rows: slice = slice(None)) -> None:
+        """Make the bank follow the time of some rows, which was changed."""
+        self._unspent[rows] = self._prior.unspent(self.elapsed[rows])
 
     def bet(
         self,
@@ -85,44 +92,42 @@ class GrossBank:
             concurrent: stable has had traffic lately, so that it would show a shared fault, shape (channels,).
             least: smallest share that is a gross fault, where history is too short to know bursts, shape (channels,).
         """
-        whole = self._whole
-        faulty = _faulty(healthy, whole, least)
-        busier = np.maximum(1.0, 1.3 * healthy / SHARED_RATES[0])[:, None]
-        shared = np.where(whole[:, None], SHARED_SHARES, SHARED_RATES * busier)
-        both = _gain(counts.failed, counts.size, shared, healthy, whole)
-        both += _gain(counts.stable_failed, counts.stable_size, shared, stable_rate, whole)
-        canary = _gain(counts.failed, counts.size, faulty, healthy, whole)
+        whole, grid = self._whole, SHARES.size
+        busier = np.where(whole, 1.0, np.maximum(1.0, 1.3 * healthy / SHARED_RATES[0]))[:, None]
+        shared = self._shared * busier
+        both = np.concatenate([self._faulty(healthy, least), shared], axis=1)
+        canary = _gain(counts.failed, counts.size, both, healthy, whole)
+        outage = canary[:, grid:] + _gain(counts.stable_failed, counts.stable_size, shared, stable_rate, whole)
         temper = self.temper[:, None]
-        fresh = log_of(self._prior.spent(self.elapsed, seconds))[:, None]
-        self.log_fault = np.logaddexp(self.log_fault, fresh) + temper * canary
-        outage = concurrent[:, None] & (shared > np.maximum(healthy, stable_rate)[:, None])
-        both = np.where(outage, temper * both, 0.0)
-        self.log_shared = np.logaddexp(self.log_shared, fresh) + both
         self.elapsed = self.elapsed + seconds
+        left = self._prior.unspent(self.elapsed)
+        fresh = log_of(self._unspent - left)[:, None]
+        self._unspent = left
+        self.log_fault = np.logaddexp(self.log_fault, fresh) + temper * canary[:, :grid]
+        possible = concurrent[:, None] & (shared > np.maximum(healthy, stable_rate)[:, None])
+        self.log_shared = np.logaddexp(self.log_shared, fresh) + np.where(possible, temper * outage, 0.0)
+
+    def _faulty(self, healthy: Floats, least: Floats | float) -> Floats:
+        """Rates of the alternative, above the healthy one; shape (channels, grid)."""
+        base, whole = healthy[:, None], self._whole[:, None]
+        lowest = np.maximum(LEAST_FACTOR * base, np.where(whole, np.reshape(least, (-1, 1)), 0.0))
+        added = base + self._added * np.where(whole, 1 - base, 1.0)
+        rates: Floats = np.maximum(added, np.where(whole, np.minimum(lowest, 0.95), lowest))
+        return rates
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""
-        waiting = log_of(self._prior.unspent(self.elapsed))
+        waiting = log_of(self._unspent)
         fault = np.logaddexp(log_mean_exp(self.log_fault, PRIOR, (1,)), waiting)
         shared = np.logaddexp(self.log_shared.max(axis=1), waiting) + math.log(OUTAGE_WEIGHT)
         evidence: Floats = fault - np.maximum(shared, 0.0)
         return evidence
 
 
-def _faulty(healthy: Floats, whole: Bools, least: Floats | float) -> Floats:
-    """Rates of the alternative, above the healthy one; shape (k, grid)."""
-    base = healthy[:, None]
-    lowest = np.minimum(np.maximum(LEAST_FACTOR * base, np.reshape(least, (-1, 1))), 0.95)
-    shares = np.maximum(1 - (1 - base) * (1 - SHARES), lowest)
-    return np.where(whole[:, None], shares, np.maximum(base + RATES, LEAST_FACTOR * base))
-
-
 def _gain(failed: Floats, size: Floats, rate: Floats, reference: Floats, whole: Bools) -> Floats:
     """Log likelihood at `rate` (k, grid) over that at `reference` (k,): Bernoulli where whole, else Poisson."""
-    x, n, base, bernoulli = failed[:, None], size[:, None], reference[:, None], whole[:, None]
-    ceiling = np.where(bernoulli, np.minimum(rate, 1 - 1e-12), 0.5)
-    floor = np.where(bernoulli, np.minimum(base, 1 - 1e-12), 0.5)
-    clean = xlogy(n - x, (1 - ceiling) / (1 - floor))
-    quiet = n * (base - rate)
-    gain: Floats = xlogy(x, rate / base) + np.where(bernoulli, clean, quiet)
+    base, most = reference[:, None], 1 - 1e-12
+    clean = np.log((1 - np.minimum(rate, most)) / (1 - np.minimum(base, most)))
+    each = np.where(whole[:, None], clean, base - rate)
+    gain: Floats = failed[:, None] * np.log(rate / base) + (size - np.where(whole, failed, 0.0))[:, None] * each
     return gain

@@ -7,9 +7,10 @@ on blocks of stable's history,
     tau^2 = variance of the pods' log rates, less the part that counting explains, shrunk towards a prior;
     burst = how often a pod is hit for a block, and how hard: of a few, the one under which the blocks are likeliest;
     eta   = 0.97 x the largest exponent at which the pods' likelihood ratios, their lasting offsets and the bursts taken
-            out, still have a mean of at most 1 for small and large faults.
+            out, still have a mean of at most 1 for small and large faults;
+    clumps = how many failures come together (variance over mean), which a short history tells as well.
 
-Both are predictable (a look is judged with what was learned before it). With little history they stay near the prior:
+All are predictable (a look is judged with what was learned before it). With little history they stay near the prior:
 wide and slow rather than wrong.
 """
 
@@ -19,8 +20,9 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.batch import MOST_PODS, Batch
-from rollout.judge.counting import Counts, log_normaliser
-from rollout.judge.onset import Bools, Floats, Indices, log_add, log_of
+from rollout.judge.body import BINS
+from rollout.judge.counting import Counts, Spread, Tilts
+from rollout.judge.onset import Bools, Floats, Indices, ShortFloats, log_add, log_of
 from rollout.judge.ratio import BLOCK_SECONDS
 
 ENOUGH_BLOCKS = 600
@@ -35,12 +37,13 @@ PRIOR_SPREAD = 0.3
 PRIOR_PODS = 5
 """Pods that the prior spread is taken to rest on: its tails are Student's with 4 degrees of freedom."""
 
-TRUSTED_PODS = (9.0, 4.0)
+TRUSTED_PODS = (9.0, 6.0)
 """Pods that tau is taken to rest on at most, of failures and of slow requests: tails are never lighter than Student's
-with 8 and 3 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
+with 8 and 5 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
 
-PRIOR_TEMPER = 0.25
-"""Exponent of the likelihood while history does not tell how clumped rare failures are."""
+PRIOR_TEMPER = 0.5
+"""Exponent of the likelihood while history does not tell how clumped rare failures are: one over how many come
+together, by Jensen's inequality."""
 
 BURST_VARIANCE = 0.04
 """Variance of a pod's log rate between blocks, while history does not tell it: what is frequent is known no finer."""
@@ -66,9 +69,15 @@ FAULTS: Floats = np.log([1.4, 3.0, 10.0])
 CAUTION = (0.55, 0.42)
 """What is left of the largest exponent: 97 % where it is 1, less where noise was found that may be worse yet."""
 
-DOUBT = (1.0, 0.35)
-"""The prior spread is worth this over (2 + pods that told theirs) pods, of failures and of slow requests: the more pods
-tell, the less it is worth. Requests are slow often enough for nine pods to show a spread of 2 %."""
+DOUBT = (1.0, 2.5)
+"""The prior spread is worth 1 / (2 + pods that told theirs) pods to this power, of failures and of slow requests: the
+more pods tell, the less it is worth. Requests are slow often enough for nine pods to show a spread of 1 %."""
+
+TELLING = 20.0
+"""Failures that history must show before it outweighs the belief of how many come together (variance over mean)."""
+
+FASTEST = 0.05
+"""Least mean score of a pod, over that of all of them."""
 
 SURE = 1.5
 """Standard deviations (of counting) that a pod's worst block is taken to have been unlucky by."""
@@ -83,12 +92,14 @@ class NoiseBank:
     Args:
         whole: sizes are requests, shape (channels,).
         latency: channels that count slow requests, shape (channels,); none by default.
+        scores: of the buckets, where requests have scores, shape (channels, BINS); the others have zeros.
 
     Attributes:
-        failed: failures of each pod, shape (channels, MOST_PODS).
+        failed: failures of each pod, or the sum of its scores, shape (channels, MOST_PODS).
         size: requests or pod-seconds of each pod, shape (channels, MOST_PODS).
         block_failed: failures in the present block, shape (channels, MOST_PODS).
         block_size: requests or pod-seconds in the present block, shape (channels, MOST_PODS).
+        block_pooled: requests of all pods with each score in the present block, shape (channels, BINS).
         block_began: time at which it began, shape (channels,); minus infinity before the first look.
         counted: pod-blocks in `failed` and `size`, shape (channels,).
         blocks: pod-blocks that taught how failures clump, shape (channels,).
@@ -96,6 +107,8 @@ class NoiseBank:
         burst: the kind that was chosen, shape (channels,).
         gains: sums of likelihood ratios, shape (channels, bursts, exponents, faults).
         worst: highest sure rate of a single pod in a block in which the others were well, shape (channels,).
+        apart: squared distances of the pods' failures in a block from what their shares of all would have been, and
+            what they would be if failures came one by one, each summed; shape (channels, 2).
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
@@ -103,6 +116,7 @@ class NoiseBank:
         "size",
         "block_failed",
         "block_size",
+        "block_pooled",
         "block_began",
         "counted",
         "blocks",
@@ -110,19 +124,24 @@ class NoiseBank:
         "burst",
         "gains",
         "worst",
+        "apart",
     )
 
-    def __init__(self, whole: Bools, latency: Bools | None = None) -> None:
+    def __init__(self, whole: Bools, latency: Bools | None = None, scores: Floats | None = None) -> None:
         self._whole = whole
         channels = whole.size
+        self._scores: Floats = np.zeros((channels, BINS)) if scores is None else scores
+        self.block_pooled = np.zeros((channels, BINS))
         self.failed, self.size, self.block_failed, self.block_size = np.zeros((4, channels, MOST_PODS))
         self.block_began = np.full(channels, -math.inf)
         self.counted, self.blocks, self.worst = np.zeros((3, channels))
+        self.apart = np.zeros((channels, 2))
         slow = np.zeros(channels, dtype=np.intp) if latency is None else latency.astype(np.intp)
         self._trusted, self._doubt = np.array(TRUSTED_PODS)[slow], np.array(DOUBT)[slow]
         self.likely = PRIOR_BURST[slow]
         self.burst = np.argmax(self.likely, axis=1)
-        self.gains = np.zeros((channels, BURST_SIZES.size, EXPONENTS.size, FAULTS.size))
+        shape = (channels, BURST_SIZES.size, EXPONENTS.size, FAULTS.size)
+        self.gains: ShortFloats = np.zeros(shape, dtype=np.float32)
 
     def add(self, batch: Batch) -> Indices:
         """Take in one look of stable's pods.
@@ -134,6 +153,7 @@ class NoiseBank:
         self.block_began = np.where(first, batch.at - batch.seconds, self.block_began)
         self.block_failed += batch.pods[0]
         self.block_size += batch.pods[1]
+        self.block_pooled += batch.bodies[2]
         closing = np.flatnonzero(batch.looked & (batch.at - self.block_began >= BLOCK_SECONDS * 0.99))
         if closing.size:
             self._close(closing)
@@ -148,7 +168,8 @@ class NoiseBank:
     def tempers(self, rows: Indices) -> Floats:
         """Eta of some channels with the bursts that were chosen, shape (rows,)."""
         failed = self.failed[rows].sum(axis=1)
-        prior = PRIOR_TEMPER / (1 + BURST_VARIANCE * failed / np.maximum(self.counted[rows], 1))
+        prior = self._one_by_one(rows, 1 / PRIOR_TEMPER)
+        prior /= 1 + BURST_VARIANCE * failed / np.maximum(self.counted[rows], 1)
         trust = self.knowledge()[rows] * np.minimum(1.0, failed / ENOUGH_FAILURES)
         learned = self._largest_exponents(rows)
         learned *= CAUTION[0] + CAUTION[1] * learned
@@ -160,7 +181,8 @@ class NoiseBank:
 
         Its logarithm is convex in the exponent, so a straight line between two candidates crosses 0 too early at worst.
         """
-        means = log_of(self.gains[rows, self.burst[rows]]) - np.log(np.maximum(self.blocks[rows], 1))[:, None, None]
+        gains = self.gains[rows, self.burst[rows]].astype(np.float64)
+        means = log_of(gains) - np.log(np.maximum(self.blocks[rows], 1))[:, None, None]
         upper, lower = means[:, :-1], means[:, 1:]
         with np.errstate(invalid="ignore", divide="ignore"):
             inside = np.clip(np.nan_to_num(lower / (lower - upper), nan=1.0), 0.0, 1.0)
@@ -171,7 +193,7 @@ class NoiseBank:
 
     def spreads(self, rows: Indices) -> tuple[Floats, Floats]:
         """Tau of some channels, and the number of pods that it may be taken to rest on; each of shape (rows,)."""
-        failed, size = self.failed[rows], self.size[rows]
+        failed, size = self._sums(rows)
         counted = failed >= 1
         pods = np.maximum(counted.sum(axis=1), 1)
         logs = np.where(counted, np.log(np.maximum(failed, 1) / np.maximum(size, 1e-300)), 0.0)
@@ -179,23 +201,38 @@ class NoiseBank:
         around = np.where(counted, logs - (logs.sum(axis=1) / pods)[:, None], 0.0)
         between = np.maximum((around**2).sum(axis=1) / np.maximum(pods - 1, 1) - chance, 0.0)
         known = (pods - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + chance)
-        doubt = self._doubt[rows] / (2 + known)  # in pods
+        doubt = (2 + known) ** -self._doubt[rows]  # in pods
         spread = np.sqrt((doubt * PRIOR_SPREAD**2 + known * between) / (doubt + known))
         return spread, np.minimum(np.maximum(np.round(known) + 1, PRIOR_PODS), self._trusted[rows])
+
+    def clumped(self, rows: Indices) -> Floats:
+        """Exponent of a likelihood that takes failures to come one by one where they come in clumps, shape (rows,).
+
+        It is 1 once history is so long that its worst block tells.
+        """
+        exponents: Floats = self._one_by_one(rows, 1.0) ** (1 - self.knowledge()[rows])
+        return exponents
+
+    def _one_by_one(self, rows: Indices, believed: float) -> Floats:
+        """One over how many failures come together, at most 1, from a belief before history tells; shape (rows,)."""
+        squares, alone = self.apart[rows].T
+        found: Floats = np.minimum((alone + TELLING) / (squares + TELLING * believed), 1.0)
+        return found
 
     def knowledge(self) -> Floats:
         """How much of the blocks that full trust asks for there is, 0 to 1; shape (channels,)."""
         found: Floats = np.minimum(1.0, self.blocks / ENOUGH_BLOCKS)
         return found
 
-    def enough(self, rows: slice) -> bool:
-        """Whether history tells the noise of some channels: at least half of what full trust asks for."""
-        blocks, failures = self.blocks[rows], self.failed[rows].sum(axis=1)
-        return bool(np.all(blocks >= _HALF * ENOUGH_BLOCKS) and np.all(failures >= _HALF * ENOUGH_FAILURES))
+    def enough(self) -> Bools:
+        """Whether history tells the noise: at least half of what full trust asks for; shape (channels,)."""
+        blocks, failures = self.blocks, self.failed.sum(axis=1)
+        found: Bools = (blocks >= _HALF * ENOUGH_BLOCKS) & (failures >= _HALF * ENOUGH_FAILURES)
+        return found
 
     def _close(self, rows: Indices) -> None:
         """Judge every pod of the block against the others, then add the block to the totals."""
-        failed, size = self.block_failed[rows], self.block_size[rows]
+        failed, size = self._centred(rows), self.block_size[rows]
         there = size > 0
         teach = (there.sum(axis=1) >= 2) & (self.blocks[rows] < 4 * ENOUGH_BLOCKS)  # noqa: PLR2004 - a pod and another
         if teach.any():
@@ -208,49 +245,108 @@ class NoiseBank:
                 (size_.sum(axis=1, keepdims=True) - size_).ravel(),
                 np.repeat(self._whole[chosen], MOST_PODS),
             )
-            likely, gains = _gains(others, self._offsets(chosen).ravel())
+            own = self._offsets(chosen)
+            likely, gains = _gains(others, own.ravel(), self._scored(chosen))
             taught = np.where(there_.ravel()[:, None, None, None], gains, 0.0)
-            self.gains[chosen] += taught.reshape(*there_.shape, *gains.shape[1:]).sum(axis=1)
+            self.gains[chosen] += taught.reshape(*there_.shape, *gains.shape[1:]).sum(axis=1).astype(np.float32)
             told = np.where(there_.ravel()[:, None], likely, 0.0)
             self.likely[chosen] += told.reshape(*there_.shape, BURST_SIZES.size).sum(axis=1)
             self.worst[chosen] = np.maximum(self.worst[chosen], _alone(others, there_))
+            self.apart[chosen] += _apart(failed_, size_ * np.exp(own))
             self.blocks[chosen] += there_.sum(axis=1)
         self.failed[rows] += failed
         self.size[rows] += size
         self.counted[rows] += there.sum(axis=1)
         self.block_failed[rows] = 0.0
         self.block_size[rows] = 0.0
+        self.block_pooled[rows] = 0.0
+
+    def _centred(self, rows: Indices) -> Floats:
+        """Failures of the pods in the present block, shape (rows, MOST_PODS).
+
+        Of scores the sum, moved so that the mean of all pods' is their variance: as a rate of failures does, it then
+        grows by a factor 1 + s for a small tilt s, and its counting error is one over its square root.
+        """
+        failed, scores, pooled = self.block_failed[rows], self._scores[rows], self.block_pooled[rows]
+        total = np.maximum(pooled.sum(axis=1), 1e-300)
+        mean = (pooled * scores).sum(axis=1) / total
+        variance = (pooled * scores**2).sum(axis=1) / total - mean**2
+        centred: Floats = failed + (variance - mean)[:, None] * self.block_size[rows]
+        return np.where(self._has_scores(rows), centred, failed)
+
+    def _scored(self, rows: Indices) -> tuple[Indices, Spread, Floats]:
+        """Which of the rows' pods (MOST_PODS each) are told by scores, what they did in the block, and their scores."""
+        scores, failed, size = self._scores[rows], self.block_failed[rows], self.block_size[rows]
+        at = np.flatnonzero((self._has_scores(rows) & (size > 0)).ravel())
+        row = at // MOST_PODS
+        return at, Spread(failed.ravel()[at], size.ravel()[at], self.block_pooled[rows[row]]), scores[row]
+
+    def _sums(self, rows: Indices) -> tuple[Floats, Floats]:
+        """Failures and sizes of the pods. A sum of scores may be negative: so quick a pod counts as FASTEST."""
+        failed, size = self.failed[rows], self.size[rows]
+        rates = failed.sum(axis=1) / np.maximum(size.sum(axis=1), 1e-300)
+        least = np.where(self._has_scores(rows), FASTEST * rates[:, None], 0.0)
+        return np.maximum(failed, least * size), size
+
+    def _has_scores(self, rows: Indices) -> Bools:
+        """Shape (rows, 1)."""
+        found: Bools = (self._scores[rows] != 0).any(axis=1, keepdims=True)
+        return found
 
     def _offsets(self, rows: Indices) -> Floats:
         """Lasting log ratios of the pods to all of them, shrunk as counting demands; shape (rows, MOST_PODS)."""
-        failed, size = self.failed[rows], self.size[rows]
+        failed, size = self._sums(rows)
         total = np.maximum(size.sum(axis=1, keepdims=True), 1e-9)
         expected = size * failed.sum(axis=1, keepdims=True) / total
         offsets: Floats = np.log((failed + 1 / PRIOR_SPREAD**2) / (expected + 1 / PRIOR_SPREAD**2))
         return offsets
 
 
-def _gains(pods: Counts, own: Floats) -> tuple[Floats, Floats]:
+def _gains(pods: Counts, own: Floats, scored: tuple[Indices, Spread, Floats]) -> tuple[Floats, Floats]:
     """Each pod as a canary among the others, under each kind of burst.
+
+    Args:
+        pods: what each did, and the others.
+        own: their lasting log ratios, shape (pods,).
+        scored: pods that are told by scores, what they did, and their scores.
 
     Returns:
         Log likelihoods, shape (pods, bursts), and likelihood ratios of the faults to each exponent, shape (pods,
         bursts, exponents, faults).
     """
-    sizes, kind = np.unique(BURST_SIZES, return_inverse=True)
-    tilt = (own[:, None, None] + sizes[:, None] + _TILTS).reshape(own.size, -1)
-    told = pods.failed[:, None] * tilt - log_normaliser(pods, tilt, np.ones(own.size))
-    told = told.reshape(own.size, sizes.size, _TILTS.size)
-    calm, hit = told[:, :1], told[:, kind]
+    added = (BURST_SIZES[:, None] + _TILTS).reshape(1, -1)
+    rows, spread, scores = scored
+    told = Tilts(own[:, None], added).told(pods.but(rows), np.ones(own.size))
+    if rows.size:
+        told[rows] = Tilts(own[rows, None], added, scores).told_of(np.arange(rows.size), spread, np.ones(rows.size))
+    hit = told.reshape(own.size, BURST_SIZES.size, _TILTS.size)
+    calm = hit[:, :1]
     mixed = log_add(np.log1p(-BURST_CHANCES)[:, None] + calm, log_of(BURST_CHANCES)[:, None] + hit)
     gain = mixed[:, :, 1:] - mixed[:, :, :1]
     powers: Floats = np.exp(np.minimum(EXPONENTS[:, None] * gain[:, :, None, :], 50.0))
     return mixed[:, :, 0] - calm[:, :, 0], powers
 
 
+def _apart(failed: Floats, size: Floats) -> Floats:
+    """The two sums of `NoiseBank.apart` for one block.
+
+    Args:
+        failed: shape (k, MOST_PODS).
+        size: sizes, the pods' lasting offsets counted in, shape (k, MOST_PODS).
+
+    Returns:
+        Shape (k, 2).
+    """
+    total = failed.sum(axis=1, keepdims=True)
+    shares = size / np.maximum(size.sum(axis=1, keepdims=True), 1e-300)
+    alone = total * shares * (1 - shares)
+    return np.stack([((failed - total * shares) ** 2).sum(axis=1), alone.sum(axis=1)], axis=1)
+
+
 def _alone(pods: Counts, there: Bools) -> Floats:
     """The highest sure rate of a pod whose others were well, of each channel; shape (channels,)."""
-    sure = np.maximum(pods.failed - SURE * np.sqrt(pods.failed), 0.0) / np.maximum(pods.size, 1e-300)
+    failed = np.maximum(pods.failed, 0.0)
+    sure = np.maximum(failed - SURE * np.sqrt(failed), 0.0) / np.maximum(pods.size, 1e-300)
     others = pods.stable_failed / np.maximum(pods.stable_size, 1e-300)
     found: Floats = np.where(others < _HALF * sure, sure, 0.0).reshape(there.shape)
     highest: Floats = np.where(there, found, 0.0).max(axis=1)

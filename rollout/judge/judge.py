@@ -12,6 +12,7 @@ import numpy as np
 
 from rollout.judge import edges, memory
 from rollout.judge.batch import Batch
+from rollout.judge.body import choose_body
 from rollout.judge.combination import RunUp, combined, e_bh
 from rollout.judge.conclusion import Conviction, Docket, conclude
 from rollout.judge.evidence import Evidence
@@ -130,7 +131,7 @@ class Judge:
             if index in self._evidence.gauges:
                 news = self._watch(index, look)
             elif news := self._open(batch, index, look):
-                judged[channels.used(index)] = True
+                judged[channels.used[index]] = True
             at = max(at, look.at) if news else at
         if batch.looked.any():
             self._evidence.take_in(batch, judged)
@@ -141,12 +142,12 @@ class Judge:
     def _take_start(self, index: int, look: SignalLook) -> None:
         """Learn from a look at an earlier start, in which all pods count as stable's."""
         book, signal, channels = self._books[index], self._policy.signals[index], self._evidence.channels
-        used = channels.used(index)
+        used = channels.used[index]
         if look.at <= book.started_at or signal.kind is SignalKind.GAUGE or used.start == used.stop:
             return
         book.started_at = look.at
         batch = Batch.empty(channels.count)
-        fill(batch, used, read(signal.kind, look, channels.edges[index]), Pods())
+        fill(batch, used, read(signal.kind, look, channels.edges[index]), Pods(), channels.scores[used.start])
         self._evidence.learn_start(batch)
 
     def _watch(self, index: int, look: SignalLook) -> bool:
@@ -171,10 +172,10 @@ class Judge:
             return False
         if signal.kind is SignalKind.LATENCY and not channels.edges[index]:
             self._choose_edges(index, look)
-        reading = read(signal.kind, look, channels.edges[index])
-        used = channels.used(index)
+        reading = read(signal.kind, look, channels.edges[index], channels.bodies[index])
+        used = channels.used[index]
         batch.at[used], batch.seconds[used] = look.at, book.seconds_since(look.at, reading.seconds)
-        fill(batch, used, reading, book.pods)
+        fill(batch, used, reading, book.pods, channels.scores[used.start])
         book.note(reading, look.at)
         if index == self._sharing:
             self._shares.canary += reading.requests[0]
@@ -195,9 +196,9 @@ class Judge:
             return
         threshold = self._policy.signals[index].threshold_seconds
         chosen = edges.choose_edges(look.edges_seconds, pooled[:-1], float(pooled[-1]), threshold)
-        evidence.channels.edges[index] = tuple(chosen)
+        evidence.judge_at(index, chosen, choose_body(look.edges_seconds, pooled[:-1], float(pooled[-1])))
         where = edges.positions(tuple(chosen), look.edges_seconds)
-        evidence.sums.history[evidence.channels.used(index)] = np.stack(
+        evidence.sums.history[evidence.channels.used[index]] = np.stack(
             [before[where], np.full(len(chosen), before[-1])], axis=1
         )
         book.before_edges = np.zeros(0)

@@ -16,8 +16,13 @@ BETTER: Floats = np.array([0.03, 0.1, 0.25, 0.5])
 MARGIN_BETTER: Floats = np.array([0.5, 0.3])
 """Alternatives for the ratio to stable, as shares of the margin."""
 
+_LOG_MARGIN_BETTER: Floats = np.log(MARGIN_BETTER)
+
 ADDED_BETTER: Floats = np.array([0.0, 0.35])
 """Alternatives for the added slow share, as shares of the target; a third is half of stable's own."""
+
+_SHARE_OF_EXTRA: Floats = np.append(ADDED_BETTER, 0.0)
+_SHARE_OF_STABLE: Floats = np.append(np.ones(ADDED_BETTER.size), 0.5)
 
 
 def below_target(target: Floats, whole: Bools) -> tuple[Floats, Floats]:
@@ -51,7 +56,7 @@ def below_ratio(columns: Floats, margin: Floats) -> Floats:
     failed, size, stable_failed, stable_size = columns.T[:, :, None]
     grown = margin[:, None] * size / np.maximum(stable_size, 1e-300)
     both = failed + stable_failed
-    gains = failed * np.log(MARGIN_BETTER) - both * (np.log1p(MARGIN_BETTER * grown) - np.log1p(grown))
+    gains = failed * _LOG_MARGIN_BETTER - both * np.log((1 + MARGIN_BETTER * grown) / (1 + grown))
     found: Floats = np.where(stable_size > 0, gains, 0.0)
     return found
 
@@ -68,7 +73,7 @@ def below_added(columns: Floats, stable: Floats, extra: Floats) -> Floats:
         Shape (k, alternatives).
     """
     limit = np.minimum(stable + extra, 0.999)[:, None]
-    rate = np.concatenate([stable[:, None] + extra[:, None] * ADDED_BETTER, stable[:, None] / 2], axis=1)
+    rate = np.multiply.outer(stable, _SHARE_OF_STABLE) + np.multiply.outer(extra, _SHARE_OF_EXTRA)
     rate = np.minimum(np.maximum(rate, 1e-3), 0.99)
     slow, size = columns[:, 0, None], columns[:, 1, None]
     gains: Floats = slow * np.log(rate / limit) + (size - slow) * np.log((1 - rate) / (1 - limit))

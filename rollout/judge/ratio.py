@@ -19,17 +19,19 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import t as student
 
-from rollout.judge.counting import EXACT_SUPPORT, Counts, log_normaliser, powers_of
-from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_add, log_mean_exp, log_of
+from rollout.judge.counting import Counts, Spread, Tilts
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of
 
-_HALF: Floats = np.array([0.01, 0.02, 0.035, 0.05, 0.065, 0.08, 0.09, 0.1])
-NODE_WEIGHTS: Floats = np.concatenate([_HALF, [0.1], _HALF[::-1]])
-"""Prior mass of the pod-effect nodes; each sits at the middle quantile of its mass.
+NODES = 17
+"""Nodes of the pod effect, equally far apart: a healthy effect between two of them, or beyond the last, must not look
+like a fault after an hour of busy latency."""
 
-Near enough to each other: a healthy effect between two nodes must not look like a fault after an hour of busy latency.
-"""
+REACH = (0.02, 0.998)
+"""Shares of healthy pods that stay below the first and the last node. Pods far better than the others need none: no
+fault explains them better."""
 
-NODE_QUANTILES: Floats = np.cumsum(NODE_WEIGHTS) - NODE_WEIGHTS / 2
+USUAL = 0.95
+"""The ranges shown to people are widened by the pod effect that this share of healthy canaries stays below."""
 
 BLOCK_SECONDS = 15.0
 """How long a burst lasts."""
@@ -40,43 +42,73 @@ STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
 STEP_WEIGHTS: Floats = np.array([0.18, 0.22, 0.18, 0.14, 0.14, 0.14])
 """Prior mass of each: more of it where a fault is so small that it takes long."""
 
+_MOST = 20.0
+"""A pod effect beyond this is the same: exp of it, to the power of the largest exact support, is still a number."""
 
-def pod_effects(spread: Floats, pods: Floats) -> Floats:
-    """Nodes of the healthy pod effect: spread * sqrt(1 + 1/pods) * Student quantiles with pods - 1 degrees of freedom.
+_FORGOTTEN = 1e-250
+"""A pod effect (or a fault with it) so much less likely than the likeliest no longer counts."""
+
+_LEAST = -600.0
+"""exp of less would be forgotten at once, and is slow."""
+
+
+def pod_effects(spread: Floats, pods: Floats) -> tuple[Floats, Floats]:
+    """The healthy pod effect: spread * sqrt(1 + 1/pods) * Student's t with pods - 1 degrees of freedom, on nodes.
 
     Args:
         spread: standard deviation (tau) of the log rate between healthy pods, shape (k,).
         pods: number of stable pods it was learned from, at least 2, shape (k,).
 
     Returns:
-        Shape (k, nodes).
+        Nodes and their prior mass, each of shape (k, nodes).
     """
-    few = np.maximum(pods, 2.0)
-    quantiles: Floats = student.ppf(NODE_QUANTILES, (few - 1)[:, None])
-    return (spread * np.sqrt(1 + 1 / few))[:, None] * quantiles
+    few = np.maximum(pods, 2.0)[:, None]
+    first, last = (student.ppf(share, few - 1) for share in REACH)
+    points = first + (last - first) * np.linspace(0.0, 1.0, NODES)
+    below = student.cdf((points[:, 1:] + points[:, :-1]) / 2, few - 1)
+    mass = np.diff(below, axis=1, prepend=0.0, append=1.0)
+    nodes = np.clip(spread[:, None] * np.sqrt(1 + 1 / few) * points, -_MOST, _MOST)
+    return nodes, mass
 
 
 class RatioBank:
     """Evidence that the canary's rate is above stable's, one row a channel.
 
+    Args:
+        channels: how many.
+        prior: when a fault begins.
+        steps: log ratios that a fault may add to the pod effect.
+        step_weights: prior mass of each.
+        nodes: how many of the pod effect; 1 for none.
+        held: share of healthy pods that a young canary's lasting effect is taken to stay below, shape (channels,).
+        bins: scores that requests may have.
+
+    L and A are each kept relative to the largest of a channel; what is `_FORGOTTEN` times that is 0 from then on.
+
     Attributes:
         nodes: pod effects u, shape (channels, nodes).
+        usual: pod effect that `USUAL` of healthy canaries stay below, shape (channels,).
+        least: node that a young canary is held against at least, shape (channels,).
         temper: eta, shape (channels,).
         chance: that a block is hit, shape (channels,).
         size: log ratio by which the canary then fails more, shape (channels,).
-        log_null: log L(u) with the present block calm, and hit, shape (channels, 2, nodes).
-        log_fault: log A, shape (channels, 2, nodes, steps).
+        null: L(u) times the mass of u, with the present block calm, and hit, shape (channels, 2, nodes).
+        fault: A times the mass of u and of the step, shape (channels, steps, 2, nodes).
+        logs: logarithms of what L and A are relative to, shape (channels, 2).
         elapsed: seconds under judgement, shape (channels,).
         block: seconds of the present block, shape (channels,).
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
         "nodes",
+        "usual",
+        "least",
         "temper",
         "chance",
         "size",
-        "log_null",
-        "log_fault",
+        "null",
+        "fault",
+        "logs",
         "elapsed",
         "block",
     )
@@ -88,96 +120,157 @@ class RatioBank:
         *,
         steps: Floats = STEPS,
         step_weights: Floats = STEP_WEIGHTS,
-        weights: Floats = NODE_WEIGHTS,
+        nodes: int = NODES,
+        held: Floats | float = 0.5,
+        bins: int = 1,
     ) -> None:
         self._prior = prior
-        self._steps = steps
-        self._log_weights = np.log(weights / weights.sum())
-        self._log_both = self._log_weights[:, None] + np.log(step_weights / step_weights.sum())
-        shape = (channels, 2, weights.size)
-        self.nodes = np.zeros((channels, weights.size))
+        self._added = np.repeat(np.concatenate([[0.0], steps]), 2)
+        self._step_weights: Floats = step_weights / step_weights.sum()
+        self._held = np.broadcast_to(held, channels)
+        self.nodes = np.zeros((channels, nodes))
         self.temper = np.ones(channels)
-        self.chance, self.size, self.elapsed, self.block = np.zeros((4, channels))
-        self.log_null = np.zeros(shape)
-        self.log_fault = np.full((*shape, steps.size), math.log(prior.at_start))
-        self.log_null[:, 1], self.log_fault[:, 1] = -np.inf, -np.inf
-        self._tilt = np.zeros((channels, 2 * weights.size * (1 + steps.size)))
-        self._powers = np.ones((channels, EXACT_SUPPORT + 1, self._tilt.shape[1]))
-        self.settle()
+        self.usual, self.least, self.chance, self.size, self.elapsed, self.block = np.zeros((6, channels))
+        self.null = np.zeros((channels, 2, nodes))
+        self.fault = np.zeros((channels, steps.size, 2, nodes))
+        self.logs = np.zeros((channels, 2))
+        added = np.zeros((channels, self._added.size))
+        self._tilts = Tilts(self.nodes.copy(), added)
+        self._scored = Tilts(self.nodes.copy(), added.copy(), np.zeros((channels, bins)))
+        self._unspent = np.zeros(channels)
+        self.expect(slice(None), self.nodes, np.full(self.nodes.shape, 1 / nodes), self.chance, self.size)
 
     def settle(self, rows: Indices | slice = slice(None)) -> None:
-        """Make the bank follow nodes and bursts that were changed in some rows; not once these have been bet with."""
-        nodes = self.nodes[rows]
-        shifted = (nodes[:, :, None] + self._steps).reshape(len(nodes), nodes.shape[1] * self._steps.size)
-        calm = np.concatenate([nodes, shifted], axis=1)
-        self._tilt[rows] = np.concatenate([calm, calm + self.size[rows][:, None]], axis=1)
-        self._powers[rows] = powers_of(self._tilt[rows])
+        """Make the bank follow what was changed in some rows: their nodes, bursts or time."""
+        hit = self.size[rows][:, None] * (np.arange(self._added.size) % 2)
+        self._tilts.put(rows, self.nodes[rows], self._added + hit)
+        self._scored.put(rows, self.nodes[rows], self._added + hit)
+        self._unspent[rows] = self._prior.unspent(self.elapsed[rows])
 
-    def expect(self, rows: Indices, nodes: Floats, chance: Floats, size: Floats) -> None:
+    def expect(self, rows: Indices | slice, nodes: Floats, mass: Floats, chance: Floats, size: Floats) -> None:
         """Say what healthy canaries do, before the first bet of these rows.
 
         Args:
             rows: channels, shape (k,).
             nodes: pod effects, shape (k, nodes).
+            mass: how likely each is, shape (k, nodes).
             chance: that a block is hit by a burst, shape (k,).
             size: log ratio by which it then fails more, shape (k,).
         """
         self.nodes[rows], self.chance[rows], self.size[rows] = nodes, chance, size
+        self.least[rows] = _node_above(mass, self._held[rows])
+        self.usual[rows] = np.take_along_axis(nodes, _node_above(mass, USUAL)[:, None], axis=1)[:, 0]
         self.settle(rows)
-        fresh = np.zeros(self.elapsed.size, dtype=np.bool_)
-        fresh[rows] = True
-        self._draw(fresh)
+        self.null[rows] = mass[:, None] * self._chances(rows)
+        self.fault[rows] = self.null[rows][:, None] * self._step_weights[:, None, None]
+        self.logs[rows] = [0.0, math.log(self._prior.at_start)]
 
-    def bet(self, counts: Counts, tolerance: Floats, seconds: Floats, young: Bools) -> None:
+    def score(self, rows: Indices | slice, scores: Floats) -> None:
+        """Say which scores the requests of some channels have, shape (k, bins)."""
+        self._scored.steps[rows] = scores
+        self.settle(rows)
+
+    def bet(
+        self,
+        counts: Counts,
+        tolerance: Floats,
+        seconds: Floats,
+        young: Bools,
+        scored: tuple[Indices, Spread] | None = None,
+    ) -> None:
         """Take in one look; a channel without counts and seconds has none.
 
         What a cold start shows says nothing of the pods' lasting effect: while the canary is young L stays as it is,
-        and the fault is held against the larger of u and 0.
+        and the fault is held against the larger of u and of what a share `held` of healthy pods stays below.
 
         Args:
             counts: increments, shape (channels,).
             tolerance: the ratio r0 the null allows in this look, shape (channels,).
             seconds: time since the look before, shape (channels,).
             young: r0 is (also) that of a cold start, shape (channels,).
+            scored: channels that are told by scores instead, which have no counts, and what those were.
         """
-        split, (channels, _, _, steps) = self.nodes.shape[1], self.log_fault.shape
-        gain = counts.failed[:, None] * self._tilt - log_normaliser(counts, self._tilt, tolerance, self._powers)
-        gain *= self.temper[:, None]
-        gain = gain.reshape(channels, 2, split * (1 + steps))
-        null, fault = gain[:, :, :split], gain[:, :, split:].reshape(channels, 2, split, steps)
+        gain = self._tilts.told(counts, tolerance)
+        if scored is not None:
+            rows, spread = scored
+            gain[rows] = self._scored.told_of(rows, spread, tolerance[rows])
+        gain *= self.temper[:, None, None]
+        gain = gain.reshape(len(gain), 1 + self.fault.shape[1], *self.null.shape[1:])
         if young.any():
-            middle = np.maximum(np.arange(split), split // 2)
-            expected = _both(self.log_null + null) - _both(self.log_null)
-            fault = np.where(young[:, None, None, None], fault[:, :, middle] - expected[:, :, middle, None], fault)
-            null = np.where(young[:, None, None], null - expected, null)
-        fresh = log_of(self._prior.spent(self.elapsed, seconds))
-        begun = log_add(self.log_fault, (fresh[:, None, None] + self.log_null)[:, :, :, None])
-        self.log_fault = begun + fault
-        self.log_null = self.log_null + null
+            gain[young] = self._rested(gain[young], young)
         self.elapsed = self.elapsed + seconds
+        left = self._prior.unspent(self.elapsed)
+        self._begin(self._unspent - left)
+        self._unspent = left
+        self.logs[:, 0] += _multiply(self.null, gain[:, :1])
+        self.logs[:, 1] += _multiply(self.fault, gain[:, 1:])
         self.block = self.block + seconds
-        over = self.block >= BLOCK_SECONDS * 0.99
-        if over.any():
+        over = np.flatnonzero(self.block >= BLOCK_SECONDS * 0.99)
+        if over.size:
             self._draw(over)
 
-    def _draw(self, rows: Bools) -> None:
+    def _rested(self, gain: Floats, young: Bools) -> Floats:
+        """The gains of canaries that are young."""
+        null, alike = gain[:, 0], self.null[young]
+        total = alike.sum(axis=1, keepdims=True)
+        shares = np.where(total > 0, alike / np.where(total > 0, total, 1.0), self._chances(young))
+        top = null.max(axis=1, keepdims=True)
+        expected = np.log((shares * np.exp(null - top)).sum(axis=1, keepdims=True)) + top
+        held = np.maximum(np.arange(null.shape[2]), self.least[young, None].astype(np.intp))[:, None, None]
+        fault = np.take_along_axis(gain[:, 1:], held, axis=3) - np.take_along_axis(expected[:, None], held, axis=3)
+        return np.concatenate([(null - expected)[:, None], fault], axis=1)
+
+    def _begin(self, mass: Floats) -> None:
+        """Let faults begin: A + onset mass * L(u)."""
+        null, fault = self.logs.T
+        top = np.maximum(null, fault)
+        self.fault *= np.exp(fault - top)[:, None, None, None]
+        begun = self.null * (mass * np.exp(null - top))[:, None, None]
+        self.fault += begun[:, None] * self._step_weights[:, None, None]
+        self.logs[:, 1] = top
+
+    def _chances(self, rows: Indices | Bools | slice) -> Floats:
+        """Chances that a block is calm, and hit; shape (k, 2, 1)."""
+        return np.stack([1 - self.chance[rows], self.chance[rows]], axis=1)[:, :, None]
+
+    def _draw(self, rows: Indices) -> None:
         """Begin a new block in some rows: whether it is hit is open again."""
-        chances = np.stack([np.log1p(-self.chance), log_of(self.chance)], axis=1)[:, :, None]
-        null = _both(self.log_null) + chances
-        fault = _both(self.log_fault) + chances[:, :, :, None]
-        self.log_null = np.where(rows[:, None, None], null, self.log_null)
-        self.log_fault = np.where(rows[:, None, None, None], fault, self.log_fault)
-        self.block = np.where(rows, 0.0, self.block)
+        chances = self._chances(rows)
+        self.null[rows] = self.null[rows].sum(axis=1, keepdims=True) * chances
+        self.fault[rows] = self.fault[rows].sum(axis=2, keepdims=True) * chances[:, None]
+        self.block[rows] = 0.0
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""
-        null = log_mean_exp(self.log_null, self._log_weights, (1, 2))
-        fault = log_mean_exp(self.log_fault, self._log_both, (1, 2, 3))
-        waiting = log_of(self._prior.unspent(self.elapsed))
-        evidence: Floats = np.logaddexp(fault - null, waiting)
+        null, fault = np.log(_flat(self.null).sum(axis=1)), np.log(_flat(self.fault).sum(axis=1))
+        evidence: Floats = np.logaddexp(fault - null + self.logs[:, 1] - self.logs[:, 0], log_of(self._unspent))
         return evidence
 
 
-def _both(logs: Floats) -> Floats:
-    """Logarithm of the sum over calm and hit; shape kept but for 1 on that axis."""
-    return log_add(logs[:, :1], logs[:, 1:])
+def _node_above(mass: Floats, share: Floats | float) -> Indices:
+    """Node that a share of healthy pods stays below, shape (k,)."""
+    below = (np.cumsum(mass, axis=1) < np.reshape(share, (-1, 1))).sum(axis=1)
+    nodes: Indices = np.minimum(below, mass.shape[1] - 1)
+    return nodes
+
+
+def _multiply(sums: Floats, gain: Floats) -> Floats:
+    """Multiply sums by exp(gain), in place and but for a factor a channel, so that the largest is 1.
+
+    Returns:
+        Logarithm of that factor, shape (channels,).
+    """
+    sums, gain = _flat(sums), _flat(gain)
+    top = np.where(sums > 0, gain, -np.inf).max(axis=1, keepdims=True)
+    gain = np.minimum(gain - top, 0.0)
+    sums *= np.exp(np.maximum(gain, _LEAST, out=gain), out=gain)
+    largest = sums.max(axis=1, keepdims=True)
+    sums /= largest
+    sums *= sums > _FORGOTTEN
+    factor: Floats = (top + np.log(largest))[:, 0]
+    return factor
+
+
+def _flat(each: Floats) -> Floats:
+    """One row a channel; a view where that can be."""
+    return each.reshape(len(each), math.prod(each.shape[1:]))

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from rollout.judge.batch import MOST_PODS, Batch
+from rollout.judge.body import bins_of
 from rollout.judge.onset import Floats
 from rollout.judge.policy import REQUEST_KINDS, SignalKind
 from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
@@ -17,31 +18,56 @@ _CANARY = Arm.CANARY
 
 @dataclass(slots=True)
 class Reading:
-    """What each pod of a signal's look did, the canary's pods first.
+    """What each pod of a signal's look did.
 
     Attributes:
         names: of the pods.
-        canaries: how many of them are the canary's.
+        arms: whose each pod is.
         counts: failures (or slow requests at each judged edge) and sizes (requests or pod-seconds, 0 at an edge the
             source has lost), shape (2, rows, pods).
-        ages: seconds since each pod became ready, at the middle of the look.
+        ages: seconds since each pod became ready, at the middle of the look; empty where no pod is young.
         whole: requests or pod-seconds, whatever the edges, of canary and stable.
         requests: requests of canary and stable, whatever the kind.
-        told: requests of the canary that its pods told, counted or not.
+        told: requests of the canary that its pods told, where none of them was counted.
         seconds: longest exposure of any pod.
+        body: requests of each pod in each bucket that has a score, shape (BINS, pods); None where none has.
     """
 
     names: list[str]
-    canaries: int
+    arms: "_Arms"
     counts: Floats
     ages: list[float]
     whole: tuple[float, float]
     requests: tuple[int, int]
     told: int
     seconds: float
+    body: Floats | None = None
 
 
 _Places = list[int] | slice
+
+
+@dataclass(frozen=True, slots=True)
+class _Arms:
+    """Whose pods they are.
+
+    Attributes:
+        canary: positions of the canary's.
+        stable: positions of stable's.
+        both: the same as numbers, canary and stable, shape (pods, 2).
+    """
+
+    canary: list[int]
+    stable: list[int]
+    both: Floats
+
+
+@lru_cache(maxsize=256)
+def _arms(canary: tuple[bool, ...]) -> _Arms:
+    flags = np.array(canary, dtype=np.bool_)
+    both = np.stack([flags, ~flags], axis=1)
+    stable = np.flatnonzero(~flags).tolist()
+    return _Arms(np.flatnonzero(flags).tolist(), stable, both.astype(np.float64))
 
 
 @dataclass(slots=True)
@@ -57,48 +83,60 @@ class Pods:
     def place(self, names: Sequence[str], chosen: Sequence[int]) -> tuple[_Places, _Places]:
         """Those of the chosen positions whose names have a place, and the places; new names are given theirs."""
         places = self.places
-        if len(places) < MOST_PODS:
-            for name in [names[at] for at in chosen if names[at] not in places][: MOST_PODS - len(places)]:
-                places[name] = len(places)
-        here = [at for at in chosen if names[at] in places]
-        return _run(here), _run([places[names[at]] for at in here])
+        found = [places.get(names[at], -1) for at in chosen]
+        if -1 in found:
+            for at in chosen:
+                if len(places) < MOST_PODS:
+                    places.setdefault(names[at], len(places))
+            chosen = [at for at in chosen if names[at] in places]
+            found = [places[names[at]] for at in chosen]
+        return _run(chosen), _run(found)
 
 
-def _run(places: list[int]) -> _Places:
+def _run(places: Sequence[int]) -> _Places:
     """The same as a slice where they follow each other, as they do as a rule: numpy is quicker with that."""
-    if not places:
-        return places
-    first = places[0]
-    return slice(first, first + len(places)) if places == list(range(first, first + len(places))) else places
+    places = list(places)
+    first = places[0] if places else 0
+    follow = slice(first, first + len(places))
+    return follow if places and places == list(range(follow.start, follow.stop)) else places
 
 
-def read(kind: SignalKind, look: SignalLook, judged: tuple[float, ...]) -> Reading:
+def read(kind: SignalKind, look: SignalLook, judged: tuple[float, ...] = (), body: tuple[float, ...] = ()) -> Reading:
     """Read a look; negative increments (a counter that went back) count as nothing.
 
     Args:
         kind: how it is to be read.
         look: the look.
         judged: judged edges in seconds; latency only.
+        body: upper edges of the buckets that have scores; latency only.
     """
-    canary: list[str] = []
-    stable: list[str] = []
-    for name, pod in look.pods.items():
-        (canary if pod.arm is _CANARY else stable).append(name)
-    first, names = len(canary), canary + stable
-    pods = [look.pods[name] for name in names]
-    counts, whole = _READERS[kind](pods, judged, look.edges_seconds)
-    told = [max(0, pod.requests) for pod in pods]
-    requests = whole if kind in REQUEST_KINDS else told
+    pods = list(look.pods.values())
+    arms = _arms(tuple([pod.arm is _CANARY for pod in pods]))
+    if kind is SignalKind.LATENCY:
+        counts, size, inside = _latency(pods, judged, body, look.edges_seconds)
+    else:
+        (counts, size), inside = _READERS[kind](pods), None
+    whole = _by_arm(size, arms)
+    requests = whole if kind in REQUEST_KINDS else _by_arm([max(0, pod.requests) for pod in pods], arms)
+    told = 0 if whole[0] > 0 else sum([max(0, pods[at].requests) for at in arms.canary])
+    seconds = max([pod.exposure_seconds for pod in pods], default=0.0)
+    youngest = min([pod.age_seconds for pod in pods], default=YOUNG_SECONDS) - seconds / 2
     return Reading(
-        names=names,
-        canaries=first,
+        names=list(look.pods),
+        arms=arms,
         counts=counts,
-        ages=[pod.age_seconds - pod.exposure_seconds / 2 for pod in pods],
-        whole=(float(sum(whole[:first])), float(sum(whole[first:]))),
-        requests=(int(sum(requests[:first])), int(sum(requests[first:]))),
-        told=sum(told[:first]),
-        seconds=max([pod.exposure_seconds for pod in pods], default=0.0),
+        ages=[pod.age_seconds - pod.exposure_seconds / 2 for pod in pods] if youngest < YOUNG_SECONDS else [],
+        whole=(float(whole[0]), float(whole[1])),
+        requests=(int(requests[0]), int(requests[1])),
+        told=told,
+        seconds=seconds,
+        body=inside,
     )
+
+
+def _by_arm(each: Sequence[float], arms: _Arms) -> tuple[float, float]:
+    """Sums of canary and stable."""
+    return sum([each[at] for at in arms.canary]), sum([each[at] for at in arms.stable])
 
 
 def slower_than_edges(look: SignalLook) -> Floats:
@@ -108,23 +146,28 @@ def slower_than_edges(look: SignalLook) -> Floats:
     return above
 
 
-def fill(batch: Batch, used: slice, reading: Reading, pods: Pods) -> None:
-    """Put what was read into a signal's channels; `at` and `seconds` are left to the caller."""
-    counts, first = reading.counts, reading.canaries
+def fill(batch: Batch, used: slice, reading: Reading, pods: Pods, scores: Floats) -> None:
+    """Put what was read into a signal's channels; `at` and `seconds` are left to the caller.
+
+    Args:
+        batch: where to.
+        used: the signal's channels.
+        reading: what was read.
+        pods: places of stable's pods.
+        scores: of the buckets of the first channel, shape (BINS,).
+    """
+    counts, grown = reading.counts, reading.arms.stable
     batch.looked[used] = True
-    batch.columns[used] = (counts @ _arms(first, len(reading.names))).transpose(1, 2, 0).reshape(-1, 4)
-    if min(reading.ages, default=YOUNG_SECONDS) < YOUNG_SECONDS:
+    batch.columns[used] = (counts @ reading.arms.both).transpose(1, 2, 0).reshape(-1, 4)
+    if reading.ages:
         _fill_young(batch, used, reading)
-    grown = [at for at in range(first, len(reading.names)) if reading.ages[at] >= YOUNG_SECONDS]
+        grown = [at for at in grown if reading.ages[at] >= YOUNG_SECONDS]
     here, places = pods.place(reading.names, grown)
     batch.pods[:, used, places] = counts[:, :, here]
-
-
-@lru_cache(maxsize=256)
-def _arms(canaries: int, pods: int) -> Floats:
-    """Which pods are the canary's and which are stable's, shape (pods, 2)."""
-    canary = np.arange(pods) < canaries
-    return np.stack([canary, ~canary], axis=1).astype(np.float64)
+    if reading.body is not None:
+        batch.bodies[:2, used.start] = (reading.body @ reading.arms.both).T
+        batch.bodies[2, used.start] = reading.body[:, here].sum(axis=1)
+        batch.pods[0, used.start, places] = scores @ reading.body[:, here]
 
 
 def _fill_young(batch: Batch, used: slice, reading: Reading) -> None:
@@ -134,7 +177,7 @@ def _fill_young(batch: Batch, used: slice, reading: Reading) -> None:
     for position, age in enumerate(age_bins(np.array(reading.ages))):
         if age == AGES:
             continue
-        if position < reading.canaries:
+        if position in reading.arms.canary:
             batch.young[0, used, age] += reading.counts[1, :, position] / total
         else:
             batch.young[1:, used, age] += reading.counts[:, :, position]
@@ -143,16 +186,16 @@ def _fill_young(batch: Batch, used: slice, reading: Reading) -> None:
 _Read = tuple[Floats, Sequence[float]]
 
 
-def _errors(pods: Sequence[PodLook], _judged: tuple[float, ...], _edges: tuple[float, ...]) -> _Read:
+def _errors(pods: Sequence[PodLook]) -> _Read:
     failed = _events_of(pods)
     return _counted(failed, [max(pod.requests, events) for pod, events in zip(pods, failed, strict=True)])
 
 
-def _crashes(pods: Sequence[PodLook], _judged: tuple[float, ...], _edges: tuple[float, ...]) -> _Read:
+def _crashes(pods: Sequence[PodLook]) -> _Read:
     return _counted([max(pod.crashes, 0) for pod in pods], [max(pod.exposure_seconds, 0.0) for pod in pods])
 
 
-def _events(pods: Sequence[PodLook], _judged: tuple[float, ...], _edges: tuple[float, ...]) -> _Read:
+def _events(pods: Sequence[PodLook]) -> _Read:
     return _counted(_events_of(pods), [max(pod.exposure_seconds, 0.0) for pod in pods])
 
 
@@ -161,14 +204,16 @@ def _counted(failed: Sequence[float], size: Sequence[float]) -> _Read:
 
 
 def _events_of(pods: Sequence[PodLook]) -> list[int]:
-    return [sum([max(count, 0) for count in pod.errors.values()]) if pod.errors else 0 for pod in pods]
+    return [sum([count for count in pod.errors.values() if count > 0]) if pod.errors else 0 for pod in pods]
 
 
-def _latency(pods: Sequence[PodLook], judged: tuple[float, ...], edges: tuple[float, ...]) -> _Read:
-    above, there = _above(judged, edges)
-    counts = _buckets(pods, len(edges) + 1)
-    size = counts.sum(axis=1)
-    return np.stack([(counts @ above).T, there[:, None] * size]), size.tolist()
+def _latency(
+    pods: Sequence[PodLook], judged: tuple[float, ...], body: tuple[float, ...], edges: tuple[float, ...]
+) -> tuple[Floats, Sequence[float], Floats | None]:
+    buckets = _buckets(pods, len(edges) + 1).T
+    counts = _above(judged, edges) @ buckets
+    inside = bins_of(body, edges) @ buckets if body else None
+    return counts[1:].reshape(2, len(judged), len(pods)), counts[0].tolist(), inside
 
 
 def _buckets(pods: Sequence[PodLook], width: int) -> Floats:
@@ -179,17 +224,21 @@ def _buckets(pods: Sequence[PodLook], width: int) -> Floats:
 
 
 @lru_cache(maxsize=256)
-def _above(judged: tuple[float, ...], edges: tuple[float, ...]) -> tuple[Floats, Floats]:
-    """Which buckets lie above each judged edge, shape (buckets, judged), and which edges are there, shape (judged,)."""
+def _above(judged: tuple[float, ...], edges: tuple[float, ...]) -> Floats:
+    """Buckets that count: all; those above each judged edge; all, for each judged edge that is there.
+
+    Returns:
+        Shape (1 + 2 * judged, buckets).
+    """
     where = {edge: index for index, edge in enumerate(edges)}
-    found: list[int] = [where.get(edge, len(edges)) for edge in judged]
-    above = np.arange(len(edges) + 1)[:, None] > np.array(found, dtype=np.intp)
-    return above.astype(np.float64), np.array([float(edge in where) for edge in judged])
+    found = np.array([where.get(edge, len(edges)) for edge in judged], dtype=np.intp)[:, None]
+    there = np.array([float(edge in where) for edge in judged])[:, None]
+    every = np.ones((1, len(edges) + 1))
+    return np.concatenate([every, np.arange(len(edges) + 1) > found, there * every])
 
 
 _READERS = {
     SignalKind.ERRORS: _errors,
-    SignalKind.LATENCY: _latency,
     SignalKind.CRASHES: _crashes,
     SignalKind.EVENTS: _events,
 }

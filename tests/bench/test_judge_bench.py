@@ -2,11 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench.judge import speed
 from bench.judge.gauge_runs import gauge_scenarios, play_gauge
 from bench.judge.limit import limit_seconds
 from bench.judge.ours import KINDS, Ours
@@ -111,6 +113,25 @@ def test_limits_are_those_of_the_prototype():
     assert math.isinf(limit_seconds(ALL["H1"]))
 
 
+def test_a_fault_that_may_begin_at_any_look_or_comes_in_groups_takes_longer():
+    known_onset = replace(ALL["B7"], said=ALL["B7"].said | {"canary_errors": 0.02, "onset": 0})
+    at_start = limit_seconds(known_onset)
+    known = math.log(100)
+    assert limit_seconds(ALL["B7"]) == pytest.approx(at_start * (known + math.log(120)) / known)
+    assert limit_seconds(ALL["B12"]) == pytest.approx(5 * at_start, rel=0.05)
+
+
+def test_what_a_cold_start_may_do_as_well_tells_nothing_where_none_was_seen():
+    cold = ALL["H18"].said["cold"]
+    known = replace(ALL["B21"], said=ALL["B21"].said | {"starts": True})
+    assert limit_seconds(ALL["B21"]) == pytest.approx(cold["seconds"] + limit_seconds(known), rel=0.01)
+    slower = replace(ALL["B21"], said=ALL["B21"].said | {"latency_factor": 3.0})
+    assert limit_seconds(slower) < 5, "no cold start that is thought of is so slow"
+    started = replace(ALL["B15"], said=ALL["B15"].said | {"starts": True})
+    assert limit_seconds(started) == pytest.approx(limit_seconds(ALL["B9"]))
+    assert limit_seconds(started) < limit_seconds(ALL["B15"]) < cold["seconds"]
+
+
 def test_tables_say_how_often_how_soon_and_at_what_cost():
     bad = {OURS: Result([30.0, None, 60.0, 15.0], [4.0, 90.0, 8.0, 2.0])}
     healthy = {OURS: Result([None, None, None, 45.0], [0.0] * 4, [True, True, False, False])}
@@ -155,6 +176,13 @@ def test_the_judge_alone_is_quick_and_blames_no_shared_outage():
     assert [each.split("|")[2].strip() for each in faults] == ["2", "2", "2"]
     assert all(float(each.split("|")[5].removesuffix(" s ")) <= 2.0 for each in faults)
     assert "| 6 | called bad 0 times |" in outages
+
+
+def test_what_a_look_costs_is_told_for_twelve_signals():
+    look, _learning, saving, _restoring, again = speed.rows(2, 1)
+    assert look.startswith("| a look of 12 signals | 2 |")
+    assert 1 <= int(saving.partition("(")[2].partition(" kB")[0]) <= 64
+    assert "replay of 240 looks" in again
 
 
 def test_committed_figures_are_of_the_scenarios_there_are():

@@ -7,7 +7,8 @@ import pytest
 
 from rollout.judge import Judge, Verdict
 from rollout.judge.batch import MOST_PODS, Batch
-from rollout.judge.heterogeneity import BURST_VARIANCE, CAUTION, EXPONENTS, PRIOR_TEMPER, NoiseBank
+from rollout.judge.evidence import Evidence
+from rollout.judge.heterogeneity import BURST_VARIANCE, CAUTION, EXPONENTS, PRIOR_TEMPER, TELLING, NoiseBank
 from rollout.judge.ratio import pod_effects
 from rollout.judge.tally import Pods
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
@@ -45,14 +46,14 @@ def temper(noise):
 
 
 def widest(noise):
-    return float(pod_effects(*noise.spreads(FIRST))[0, -1])
+    return float(pod_effects(*noise.spreads(FIRST))[0][0, -1])
 
 
 def test_quiet_pods_allow_nearly_the_full_likelihood():
     noise = taught(np.random.default_rng(1))
-    assert noise.enough(slice(0, 1))
+    assert noise.enough().all()
     assert temper(noise) > 0.6
-    assert widest(noise) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]))[0, -1]
+    assert widest(noise) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]))[0][0, -1]
 
 
 def test_bursts_are_told_from_clumps_and_widen_what_is_healthy():
@@ -96,11 +97,27 @@ def test_lasting_differences_widen_the_pod_effect():
     assert widest(apart) > 2 * widest(alike)
 
 
-@pytest.mark.parametrize(("pods", "blocks"), [(1, 200), (3, 2)])
-def test_little_history_stays_near_the_prior(pods, blocks):
-    noise = taught(np.random.default_rng(4), pods=pods, blocks=blocks)
-    assert not noise.enough(slice(0, 1))
+def test_a_single_pod_teaches_nothing_of_noise():
+    noise = taught(np.random.default_rng(4), pods=1, blocks=200)
+    assert not noise.enough().all()
     assert temper(noise) == pytest.approx(PRIOR_TEMPER / (1 + BURST_VARIANCE * 3), abs=0.03)
+
+
+def test_little_history_stays_near_what_is_believed_and_tells_of_clumps_alone():
+    noise = taught(np.random.default_rng(4), pods=3, blocks=2)
+    assert not noise.enough().all()
+    squares, alone = noise.apart[0]
+    believed = (alone + TELLING) / (squares + TELLING / PRIOR_TEMPER)
+    assert temper(noise) == pytest.approx(believed / (1 + BURST_VARIANCE * 3), abs=0.03)
+
+
+def test_clumps_are_seen_before_bursts_are():
+    """Fives in five minutes of two pods: too little for tau and eta, enough to see what comes together."""
+    one_by_one, fives = (taught(np.random.default_rng(8), pods=2, blocks=40, clump=clump) for clump in (1, 5))
+    assert not fives.enough().all()
+    assert temper(fives) < 0.6 * temper(one_by_one)
+    assert fives.clumped(FIRST)[0] < 0.6 * one_by_one.clumped(FIRST)[0]
+    assert one_by_one.clumped(FIRST)[0] > 0.8
 
 
 def test_pods_come_and_go_and_only_so_many_are_remembered():
@@ -144,3 +161,17 @@ def test_noisy_healthy_pods_stay_and_a_real_fault_among_them_goes():
     faulty = [recorded(np.random.default_rng(s), Judge(ERRORS_ONLY), 2700, 0.05) for s in range(4)]
     assert healthy == [None] * 8
     assert all(delay is not None and delay <= 300 for delay in faulty)
+
+
+def test_from_the_first_bet_on_the_exponent_is_that_of_the_burst_that_is_expected():
+    rng, evidence = np.random.default_rng(2), Evidence(ERRORS_ONLY)
+    believed = int(evidence.noise.burst[0])
+    for block in range(120):
+        failed = rng.binomial(REQUESTS, 0.01, 9).astype(float)
+        evidence.take_in(look_of(15.0 * (block + 1), failed), np.array([False]))
+    before = float(evidence.ratio.temper[0])
+    first = look_of(15.0 * 120 + 1, np.zeros(9), seconds=1.0, requests=0)
+    first.columns[:] = [1, 20, 2, 180]
+    evidence.take_in(first, np.array([True]))
+    assert int(evidence.noise.burst[0]) != believed
+    assert float(evidence.ratio.temper[0]) == temper(evidence.noise) != before

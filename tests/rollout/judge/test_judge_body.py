@@ -1,0 +1,207 @@
+"""A latency distribution judged by all its buckets at once: scores, their law, and what they are good for."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rollout.judge import Judge, JudgePolicy, Verdict
+from rollout.judge.batch import Batch
+from rollout.judge.body import BINS, bins_of, choose_body
+from rollout.judge.counting import Spread, Tilts
+from rollout.judge.heterogeneity import NoiseBank
+from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from tests.rollout.judge.traffic import EDGES, EPOCH, LATENCY, histogram
+
+FIRST = np.array([0])
+
+
+def scored(shares):
+    """Scores of a histogram with these shares, its edges 1, 2, 3, … seconds."""
+    slow = np.append(np.cumsum(shares[::-1])[::-1], 0.0)[1:-1]
+    return choose_body(tuple(float(at) for at in range(1, len(shares))), slow * 1000, 1000)
+
+
+# ---------------------------------------------------------------------- scores
+
+
+@given(st.lists(st.floats(0.3, 1.0), min_size=3, max_size=20))
+def test_scores_are_mean_ranks_around_nothing(parts):
+    shares = np.array(parts) / sum(parts)
+    scores = scored(shares).scores[: shares.size]
+    assert shares @ scores == pytest.approx(0.0, abs=1e-9)
+    assert (np.diff(scores) > 0).all()
+    assert -1 < scores[0] < scores[-1] < 1
+    beyond = 1 - np.cumsum(shares)
+    assert scores == pytest.approx(1 - 2 * beyond - shares, abs=1e-9)
+
+
+def test_a_distribution_in_one_bucket_has_no_body():
+    assert scored(np.array([0.001, 0.998, 0.001])) is None
+    assert scored(np.array([0.1, 0.8, 0.1])) is not None
+
+
+def test_many_buckets_are_put_together_where_requests_are_few():
+    edges = tuple(0.001 * 1.08**at for at in range(160))
+    body = choose_body(edges, np.linspace(1.0, 0.0, 160) ** 2 * 1e4, 1e4)
+    assert body is not None
+    assert 20 < len(body.edges) < BINS
+    inside = bins_of(body.edges, edges)
+    assert inside.shape == (BINS, 161)
+    assert (inside.sum(axis=0) == 1).all(), "each bucket belongs to one"
+    share = inside @ np.diff(np.append(1 - np.linspace(1.0, 0.0, 160) ** 2, 1.0), prepend=0.0)
+    assert share.max() < 0.1
+
+
+def test_an_edge_that_the_source_lost_puts_two_buckets_together():
+    inside = bins_of((1.0, 2.0, 4.0), (1.0, 4.0))
+    assert inside[:4].tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+# ---------------------------------------------------------------------- the law of their sum
+
+
+def laws(pool, n, tilt, scores):
+    """All ways in which n of the pool's requests can be the canary's, and how likely each is; their score sums."""
+    ways = [k for k in product(*(range(m + 1) for m in pool)) if sum(k) == n]
+    weight = [math.prod(map(math.comb, pool, k)) * math.exp(tilt * float(np.dot(scores, k))) for k in ways]
+    return np.array(weight) / sum(weight), np.array([float(np.dot(scores, k)) for k in ways])
+
+
+@given(
+    pool=st.lists(st.integers(0, 4), min_size=2, max_size=5).filter(lambda pool: sum(pool) > 1),
+    share=st.floats(0.05, 0.95),
+    s=st.floats(0.0, 3.0),
+    tolerance=st.sampled_from([0.6, 1.0, 1.05, 1.5, 3.0]),
+    data=st.data(),
+)
+@settings(deadline=None)
+def test_a_bet_on_scores_is_worth_one_at_most(pool, share, s, tolerance, data):
+    n = max(1, min(sum(pool) - 1, round(share * sum(pool))))
+    scores = np.array(data.draw(st.lists(st.floats(-1, 1), min_size=len(pool), max_size=len(pool))))
+    law, sums = laws(pool, n, math.log(tolerance), scores)
+    tilts = Tilts(np.zeros((1, 1)), np.array([[s]]), scores[None])
+    pooled = np.array([pool], dtype=float)
+    gains = [
+        float(tilts.told_of(FIRST, Spread(np.array([x]), np.array([float(n)]), pooled), np.array([tolerance]))[0, 0, 0])
+        for x in sums
+    ]
+    assert float(law @ np.exp(gains)) <= 1 + 1e-9
+
+
+def test_alone_the_canary_proves_nothing_and_beside_few_it_still_proves_much():
+    scores, canary = np.linspace(-1, 1, 5), np.array([10.0, 40, 100, 80, 70])
+    tilts = Tilts(np.zeros((1, 1)), np.array([[0.5]]), scores[None])
+
+    def gain(stable):
+        pooled = canary + stable
+        spread = Spread(np.array([canary @ scores]), np.array([canary.sum()]), pooled[None])
+        return float(tilts.told_of(FIRST, spread, np.ones(1))[0, 0, 0])
+
+    quick = np.array([60.0, 90, 100, 40, 10])
+    assert gain(np.zeros(5)) == pytest.approx(0.0, abs=1e-9)
+    assert gain(quick) > gain(quick / 10) > 4, "drawn as 300 of 330 it would be worth a tenth of that"
+    assert gain(canary) < 0
+
+
+@given(moved=st.floats(-2, 2))
+def test_where_scores_begin_changes_nothing(moved):
+    pooled, scores = np.array([[30.0, 50, 20]]), np.array([-0.7, 0.1, 0.8])
+
+    def gain(added):
+        tilts = Tilts(np.full((1, 1), 0.1), np.array([[0.5]]), (scores + added)[None])
+        canary = np.array([2.0, 5, 4])
+        spread = Spread(np.array([canary @ (scores + added)]), np.array([11.0]), pooled)
+        return float(tilts.told_of(FIRST, spread, np.array([1.2]))[0, 0, 0])
+
+    assert gain(moved) == pytest.approx(gain(0.0), abs=1e-9)
+
+
+# ---------------------------------------------------------------------- pods
+
+
+def noise_of(rng, shifts, blocks=120, drift=0.0):
+    """What is learned of pods whose median is shifted so (log), while that of all drifts."""
+    first = np.array(histogram(rng, 20000))
+    body = choose_body(EDGES, np.cumsum(first[::-1])[::-1][1:].astype(float), float(first.sum()))
+    scores = np.zeros((1, BINS))
+    scores[0] = body.scores
+    noise = NoiseBank(np.array([True]), np.array([True]), scores)
+    for block in range(blocks):
+        batch = Batch.empty(1)
+        batch.looked[:], batch.at[:], batch.seconds[:] = True, 15.0 * (block + 1), 15.0
+        for pod, shift in enumerate(shifts):
+            counts = np.array(histogram(rng, 300, median=0.02 * math.exp(shift + drift * block / blocks)), dtype=float)
+            batch.bodies[2, 0, : counts.size] += counts
+            batch.pods[:, 0, pod] = counts @ scores[0, : counts.size], counts.sum()
+        noise.add(batch)
+    return noise
+
+
+def test_scores_tell_how_much_pods_differ():
+    rng = np.random.default_rng(3)
+    alike, apart = noise_of(rng, np.zeros(9)), noise_of(rng, np.linspace(-0.15, 0.15, 9))
+    assert float(alike.spreads(FIRST)[0][0]) < 0.03
+    assert float(apart.spreads(FIRST)[0][0]) == pytest.approx(np.linspace(-0.15, 0.15, 9).std() / 0.6 * 1.5, rel=0.4)
+    assert float(alike.tempers(FIRST)[0]) > 0.7
+
+
+@pytest.mark.parametrize("drift", [-1.5, 1.5])
+def test_a_service_that_changes_as_a_whole_teaches_no_difference(drift):
+    drifted = noise_of(np.random.default_rng(4), np.zeros(9), drift=drift)
+    assert float(drifted.spreads(FIRST)[0][0]) < 0.03
+    assert float(drifted.tempers(FIRST)[0]) > 0.7
+
+
+def test_a_pod_faster_than_any_score_says_is_no_accident():
+    found = noise_of(np.random.default_rng(5), np.array([*np.zeros(8), -2.5]))
+    assert np.isfinite(found.spreads(FIRST)[0]).all()
+    assert np.isfinite(found.tempers(FIRST)).all()
+    assert float(found.spreads(FIRST)[0][0]) > 0.3
+
+
+# ---------------------------------------------------------------------- the judge
+
+
+def look(rng, at, factor, *, age=9000.0, pods=9, requests=300):
+    seen = {f"s{pod}": PodLook(Arm.STABLE, 9000.0, 15.0, requests, {}, histogram(rng, requests)) for pod in range(pods)}
+    if factor:
+        seen["c"] = PodLook(Arm.CANARY, age, 15.0, requests, {}, histogram(rng, requests, median=0.02 * factor))
+    return SignalLook("latency", EPOCH + at, SourceStatus.OK, seen, EDGES)
+
+
+def first_bad(seed, factor, looks):
+    """Number of the look that convicted; None if none did."""
+    rng, judge = np.random.default_rng(seed), Judge(JudgePolicy(signals=(LATENCY,)))
+    judge.learn([look(rng, 15.0 * number, 0.0) for number in range(1, 121)])
+    judge.begin_step()
+    for number in range(1, looks + 1):
+        at = 15.0 * (120 + number)
+        if judge.look(EPOCH + at, [look(rng, at, factor)]).verdict is Verdict.BAD:
+            return number
+    return None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_canary_slightly_slower_all_along_goes_sooner_than_any_edge_shows_it(seed):
+    assert first_bad(seed, 1.15, 3) is not None
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.8])
+def test_one_that_is_not_slower_stays(factor):
+    assert first_bad(7, factor, 60) is None
+
+
+def test_a_judge_saved_in_between_goes_on_with_the_same_scores():
+    rng, policy = np.random.default_rng(11), JudgePolicy(signals=(LATENCY,))
+    judge = Judge(policy)
+    judge.learn([look(rng, 15.0 * number, 0.0) for number in range(1, 61)])
+    judge.begin_step()
+    resumed = Judge.restore(policy, judge.save())
+    for number in range(61, 75):
+        news = [look(rng, 15.0 * number, 1.1)]
+        assert judge.look(EPOCH + 15.0 * number, news) == resumed.look(EPOCH + 15.0 * number, news)
+        resumed = Judge.restore(policy, resumed.save())
