@@ -63,6 +63,11 @@ class Gateway(Component):
         """Whether control plane and proxies talk TLS."""
         return self.environment.profile.encrypt_control_plane
 
+    @property
+    def contour_replicas(self) -> int:
+        """How many control planes there are."""
+        return self.settings.contour_replicas or min(2, self.environment.profile.replicas)
+
     def manifests(self) -> Iterable[Manifest]:
         """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""
         yield from self._gateway()
@@ -75,8 +80,7 @@ class Gateway(Component):
         yield policy(self, self._contour_peers(), part="contour")
         yield policy(self, self._envoy_peers(), part="envoy")
         replicas = self.environment.profile.replicas
-        contour = self.settings.contour_replicas or min(2, replicas)
-        yield from deployment(self, self._contour(), replicas=contour, part="contour")
+        yield from deployment(self, self._contour(), replicas=self.contour_replicas, part="contour")
         yield from deployment(self, self._envoy(), replicas=self.settings.envoy_replicas or replicas, part="envoy")
 
     def _gateway(self) -> Iterable[Manifest]:
@@ -128,6 +132,9 @@ class Gateway(Component):
             if self.encrypted
             else ("--insecure",)
         )
+        # Who loses the lease ends itself: one that is alone has nothing to gain by that when the API server is away.
+        lease = f"--leader-election-resource-name={self.name}-contour"
+        leader = lease if self.contour_replicas > 1 else "--disable-leader-election"
         container = Container(
             name="contour",
             image=self.environment.image(self.settings.contour_image),
@@ -147,7 +154,7 @@ class Gateway(Component):
                 f"--watch-namespaces={self.environment.namespace}",
                 f"--envoy-service-name={self.name}-envoy",
                 f"--envoy-service-namespace={self.environment.namespace}",
-                f"--leader-election-resource-name={self.name}-contour",
+                leader,
                 *(f"--disable-feature={feature}" for feature in UNUSED),
                 *safety,
             ),

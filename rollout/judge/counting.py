@@ -10,16 +10,6 @@ elsewhere it is replaced by the moment generating function of a binomial law tha
 (Hoeffding 1956): of m trials with chance n/N, or n with chance m/N, whichever are fewer. Larger Z means a smaller
 e-value: the bound is conservative, and the first of the two is the ratio test for Poisson counts,
 e = d^x ((1 + rho) / (1 + d rho))^m with rho = n / (N - n).
-
-Requests may have scores c instead of having failed or not. Then odds s make one exp(s c) times as likely to be the
-canary's, x is the sum of its requests' scores, and with shares p_c of all requests and K(s) = n log sum_c p_c exp(s c),
-the law of n draws *with* replacement,
-
-    log Z(r + s) - log Z(r) <= K(r + s) - K(r)    for r, s >= 0.
-
-For the slope of log Z at a tilt t is the mean of x then; drawn without replacement, a request's chance over exp(t c)
-does not rise with c (Chen, Dempster & Liu 1994), so that mean is at most the slope of K. Seen from the other side,
-stable's requests are the draw, and their scores are -c: either is a bound.
 """
 
 from dataclasses import dataclass
@@ -80,40 +70,24 @@ class Counts:
         return self.where(kept) if rows.size else self
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What happened between two looks to requests that have scores, one entry for each of k channels.
-
-    Attributes:
-        score: sum over the canary's requests, shape (k,).
-        size: requests of the canary, shape (k,).
-        pooled: requests of both arms with each score, shape (k, scores).
-    """
-
-    score: Floats
-    size: Floats
-    pooled: Floats
-
-
 class Tilts:
     """Log odds that are asked for again and again: every a of a channel plus every b of it.
 
-    exp(c s) is kept for every step c, of a and of b apart: a sum over the steps is then one product of matrices.
+    exp(j s) is kept for every count j, of a and of b apart: a sum over counts is then one product of matrices.
 
     Args:
         a: shape (channels, p).
         b: shape (channels, q), or (1, q) where all channels have the same.
-        steps: what log odds are multiplied by, shape (channels, j), or (1, j); 0 to EXACT_SUPPORT by default.
     """
 
-    def __init__(self, a: Floats, b: Floats, steps: Floats = _STEPS[None]) -> None:
-        self.a, self.b, self.steps = a, b, steps
-        self._powers_a: Floats = np.exp(steps[:, :, None] * a[:, None, :])
-        self._powers_b: Floats = np.exp(b[:, :, None] * steps[:, None, :])
+    def __init__(self, a: Floats, b: Floats) -> None:
+        self.a, self.b = a, b
+        self._powers_a: Floats = np.exp(_STEPS[:, None] * a[:, None, :])
+        self._powers_b: Floats = np.exp(b[:, :, None] * _STEPS)
 
     def put(self, rows: Indices | slice, a: Floats, b: Floats) -> None:
         """Replace those of some channels."""
-        new = Tilts(a, b, self.steps[_same(self.steps, rows)])
+        new = Tilts(a, b)
         self.a[rows], self.b[rows] = a, b
         self._powers_a[rows], self._powers_b[rows] = new._powers_a, new._powers_b
 
@@ -135,55 +109,12 @@ class Tilts:
         rows = np.flatnonzero(exact)
         if rows.size:
             shares = _shares(counts.take(rows), int(support[rows].max()) + 1, tolerance[rows])
-            found[rows] -= np.log(self._summed(rows, shares))
+            top = shares.shape[1]
+            of_b = self._powers_b[_same(self.b, rows), :, :top]
+            found[rows] -= np.log(np.matmul(shares[:, None, :] * of_b, self._powers_a[rows, :top]))
         rows = np.flatnonzero(there & (counts.all_failed > 0) & ~exact)
         if rows.size:
             found[rows] -= self._bound(rows, counts.take(rows), tolerance[rows])
-        return found
-
-    def told_of(self, rows: Indices, spread: Spread, tolerance: Floats) -> Floats:
-        """The same of requests with scores, which are the steps; an upper bound of Z for s >= 0.
-
-        Of the two arms the one with fewer requests is the one that is drawn.
-
-        Args:
-            rows: channels that are asked for, shape (k,).
-            spread: what was seen of them; each has a canary's request at least.
-            tolerance: r0 of each, shape (k,); less than 1 is taken as 1.
-
-        Returns:
-            Shape (k, q, p).
-        """
-        scores = self.steps[_same(self.steps, rows)]
-        others = spread.pooled.sum(axis=1) - spread.size
-        turned = others < spread.size
-        drawn = np.where(turned, others, spread.size)
-        score = spread.score - np.where(turned, (spread.pooled * scores).sum(axis=1), 0.0)
-        tilts = np.where(turned, -1.0, 1.0) * np.log(np.maximum(tolerance, 1.0))
-        shares = spread.pooled * np.exp(tilts[:, None] * scores)
-        shares /= shares.sum(axis=1, keepdims=True)
-        sums = self.b[_same(self.b, rows)][:, :, None] + self.a[rows][:, None, :]
-        found: Floats = score[:, None, None] * sums
-        found -= drawn[:, None, None] * np.log(self._summed(rows, shares, turned))
-        return found
-
-    def _summed(self, rows: Indices, shares: Floats, turned: Bools | None = None) -> Floats:
-        """Sums of shares * exp(c s) over the first steps c (exp(-c s) where turned).
-
-        Args:
-            rows: channels, shape (k,).
-            shares: shape (k, steps).
-            turned: shape (k,).
-
-        Returns:
-            Shape (k, q, p).
-        """
-        top = shares.shape[1]
-        of_a, of_b = self._powers_a[rows, :top], self._powers_b[_same(self._powers_b, rows), :, :top]
-        if turned is not None and turned.any():
-            turn = turned[:, None, None]
-            of_a, of_b = np.where(turn, 1 / of_a, of_a), np.where(turn, 1 / of_b, of_b)
-        found: Floats = np.matmul(shares[:, None, :] * of_b, of_a)
         return found
 
     def _bound(self, rows: Indices, counts: Counts, tolerance: Floats) -> Floats:
@@ -195,7 +126,7 @@ class Tilts:
         return bound
 
 
-def _same(each: Floats, rows: Indices | slice) -> Indices | slice:
+def _same(each: Floats, rows: Indices) -> Indices | slice:
     """Where the entries of some channels are: all share one where there is only one."""
     return rows if len(each) > 1 else slice(None)
 

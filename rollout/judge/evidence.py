@@ -9,18 +9,19 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from rollout.judge.batch import Batch
-from rollout.judge.body import BINS, Body
+from rollout.judge.body import Body
 from rollout.judge.certificate import ProofBank
 from rollout.judge.channels import Channels
 from rollout.judge.confidence import RatioSequences
-from rollout.judge.counting import Counts, Spread
+from rollout.judge.counting import Counts
+from rollout.judge.draws import Spread
 from rollout.judge.gauges import Gauge
 from rollout.judge.gross import GrossBank
 from rollout.judge.heterogeneity import PRIOR_PODS, PRIOR_SPREAD, PRIOR_TEMPER, NoiseBank
 from rollout.judge.ledger import Sums
 from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of
 from rollout.judge.policy import JudgePolicy, SignalKind
-from rollout.judge.ratio import RatioBank, pod_effects
+from rollout.judge.ratio import BODY_STEPS, BODY_WEIGHTS, RatioBank, pod_effects
 from rollout.judge.warmth import PLAIN, Warmth
 
 GROSS_SHARE = 0.4
@@ -60,7 +61,7 @@ GAUGE_TOLERANCE = 1.25
 BOUND_LEVEL = 0.975
 """Level of the upper bound of stable's rate."""
 
-EDGE_WEIGHTS: Floats = np.array([0.4, 0.17, 0.15, 0.14, 0.14])
+EDGE_WEIGHTS: Floats = np.array([0.46, 0.15, 0.15, 0.12, 0.12])
 """Shares of a latency signal's judged edges, ascending, before they are normalised over those there are: most for the
 first, which sees a slight slowness in all buckets."""
 
@@ -96,9 +97,8 @@ class Evidence:
         latency = channels.of_kinds(SignalKind.LATENCY)
         self.noise, self.warmth = NoiseBank(whole, latency, channels.scores), Warmth(whole)
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
-        self.ratio = RatioBank(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS), bins=BINS)
+        self.ratio = RatioBank(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS))
         self.ratio.temper[:] = PRIOR_TEMPER
-        self._expect(np.arange(count), np.full(count, PRIOR_SPREAD), np.full(count, float(PRIOR_PODS)))
         self.gross = GrossBank(whole, OnsetPrior(policy.horizon_seconds, GROSS_AT_START))
         self.sequences, self.proof = RatioSequences(count), ProofBank(channels, policy)
         self.gauges = {
@@ -108,6 +108,7 @@ class Evidence:
         }
         self._tolerance = channels.each([signal.tolerance for signal in signals])
         self._counted = ~latency
+        self._expect(np.arange(count), np.full(count, PRIOR_SPREAD), np.full(count, float(PRIOR_PODS)))
         floors = channels.each([max(signal.effective_floor, 1e-6) for signal in signals])
         self._most = np.where(whole, 0.9, np.inf)
         self._floor = np.where(self._counted, floors, GROSS_SLOW)
@@ -199,7 +200,7 @@ class Evidence:
         self.channels.judge_at(index, chosen, body)
         if body is not None:
             first = self.channels.slots[index].start
-            self.ratio.score(slice(first, first + 1), body.scores)
+            self.ratio.look_for(first, BODY_STEPS, BODY_WEIGHTS)
             self._gross[first] = GROSS_SHARE_BODY
             self._log_shares = np.log1p(-self._gross), log_of(self._gross)
             self._scored = np.flatnonzero(self.channels.scores.any(axis=1))
@@ -231,7 +232,7 @@ class Evidence:
     def _told_by_scores(self, batch: Batch, rows: Indices) -> tuple[Indices, Spread]:
         canary, stable, _ = batch.bodies[:, rows]
         scores = self.channels.scores[rows]
-        return rows, Spread((canary * scores).sum(axis=1), canary.sum(axis=1), canary + stable)
+        return rows, Spread(scores, (canary * scores).sum(axis=1), canary.sum(axis=1), canary + stable)
 
     def _draw_pods(self, judged: Bools) -> None:
         """Fix the healthy pod effects of channels that are bet on for the first time."""
@@ -241,7 +242,8 @@ class Evidence:
             self.ratio.temper[first] = self.noise.tempers(first)
 
     def _expect(self, rows: Indices, spread: Floats, pods: Floats) -> None:
-        self.ratio.expect(rows, *pod_effects(spread, pods), *self.noise.bursts(rows))
+        effects = pod_effects(spread, pods, ~self._counted[rows])
+        self.ratio.expect(rows, *effects, *self.noise.bursts(rows))
 
     def _bet_gross(self, batch: Batch, counts: Counts, warm: Floats, seconds: Floats) -> None:
         history = self.sums.history

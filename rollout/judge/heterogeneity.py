@@ -21,7 +21,8 @@ import numpy as np
 
 from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.body import BINS
-from rollout.judge.counting import Counts, Spread, Tilts
+from rollout.judge.counting import Counts, Tilts
+from rollout.judge.draws import Spread, told_of
 from rollout.judge.onset import Bools, Floats, Indices, ShortFloats, log_add, log_of
 from rollout.judge.ratio import BLOCK_SECONDS
 
@@ -37,9 +38,9 @@ PRIOR_SPREAD = 0.3
 PRIOR_PODS = 5
 """Pods that the prior spread is taken to rest on: its tails are Student's with 4 degrees of freedom."""
 
-TRUSTED_PODS = (9.0, 6.0)
+TRUSTED_PODS = (9.0, 6.5)
 """Pods that tau is taken to rest on at most, of failures and of slow requests: tails are never lighter than Student's
-with 8 and 5 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
+with 8 and 5.5 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
 
 PRIOR_TEMPER = 0.5
 """Exponent of the likelihood while history does not tell how clumped rare failures are: one over how many come
@@ -274,12 +275,12 @@ class NoiseBank:
         centred: Floats = failed + (variance - mean)[:, None] * self.block_size[rows]
         return np.where(self._has_scores(rows), centred, failed)
 
-    def _scored(self, rows: Indices) -> tuple[Indices, Spread, Floats]:
-        """Which of the rows' pods (MOST_PODS each) are told by scores, what they did in the block, and their scores."""
+    def _scored(self, rows: Indices) -> tuple[Indices, Spread]:
+        """Which of the rows' pods (MOST_PODS each) are told by scores, and what they did in the block."""
         scores, failed, size = self._scores[rows], self.block_failed[rows], self.block_size[rows]
         at = np.flatnonzero((self._has_scores(rows) & (size > 0)).ravel())
         row = at // MOST_PODS
-        return at, Spread(failed.ravel()[at], size.ravel()[at], self.block_pooled[rows[row]]), scores[row]
+        return at, Spread(scores[row], failed.ravel()[at], size.ravel()[at], self.block_pooled[rows[row]])
 
     def _sums(self, rows: Indices) -> tuple[Floats, Floats]:
         """Failures and sizes of the pods. A sum of scores may be negative: so quick a pod counts as FASTEST."""
@@ -302,23 +303,24 @@ class NoiseBank:
         return offsets
 
 
-def _gains(pods: Counts, own: Floats, scored: tuple[Indices, Spread, Floats]) -> tuple[Floats, Floats]:
+def _gains(pods: Counts, own: Floats, scored: tuple[Indices, Spread]) -> tuple[Floats, Floats]:
     """Each pod as a canary among the others, under each kind of burst.
 
     Args:
         pods: what each did, and the others.
         own: their lasting log ratios, shape (pods,).
-        scored: pods that are told by scores, what they did, and their scores.
+        scored: pods that are told by scores, and what they did.
 
     Returns:
         Log likelihoods, shape (pods, bursts), and likelihood ratios of the faults to each exponent, shape (pods,
         bursts, exponents, faults).
     """
     added = (BURST_SIZES[:, None] + _TILTS).reshape(1, -1)
-    rows, spread, scores = scored
+    rows, spread = scored
     told = Tilts(own[:, None], added).told(pods.but(rows), np.ones(own.size))
     if rows.size:
-        told[rows] = Tilts(own[rows, None], added, scores).told_of(np.arange(rows.size), spread, np.ones(rows.size))
+        faults = np.tile(_TILTS > 0, BURST_SIZES.size)
+        told[rows, :, 0] = told_of(spread, own[rows, None] + added, faults, np.ones(rows.size))
     hit = told.reshape(own.size, BURST_SIZES.size, _TILTS.size)
     calm = hit[:, :1]
     mixed = log_add(np.log1p(-BURST_CHANCES)[:, None] + calm, log_of(BURST_CHANCES)[:, None] + hit)

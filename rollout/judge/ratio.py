@@ -19,16 +19,21 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import t as student
 
-from rollout.judge.counting import Counts, Spread, Tilts
+from rollout.judge.counting import Counts, Tilts
+from rollout.judge.draws import Spread, told_of
 from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of
 
 NODES = 17
 """Nodes of the pod effect, equally far apart: a healthy effect between two of them, or beyond the last, must not look
 like a fault after an hour of busy latency."""
 
-REACH = (0.02, 0.998)
-"""Shares of healthy pods that stay below the first and the last node. Pods far better than the others need none: no
-fault explains them better."""
+LINEAR = 3.0
+"""Standard deviations beyond which nodes are so far apart as they are far out."""
+
+REACH = (0.1, 0.998, 0.9998)
+"""Shares of healthy pods that stay below the first and the last node, the latter of failures and of slow requests, which
+tell so much that an outlier needs a node of its own. Pods far better than the others need none: no fault explains them
+better."""
 
 USUAL = 0.95
 """The ranges shown to people are widened by the pod effect that this share of healthy canaries stays below."""
@@ -38,6 +43,12 @@ BLOCK_SECONDS = 15.0
 
 STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
 """Log ratios that a fault may add to the pod effect: 1.4 to 20, below which a rollback is not worth it."""
+
+BODY_STEPS: Floats = np.log([1.25, 1.6, 2.2, 3.5, 7, 20])
+"""The same where requests have scores: a median slower by a tenth moves their odds by little more than the first."""
+
+BODY_WEIGHTS: Floats = np.array([0.18, 0.12, 0.18, 0.26, 0.13, 0.13])
+"""Prior mass of each of those."""
 
 STEP_WEIGHTS: Floats = np.array([0.18, 0.22, 0.18, 0.14, 0.14, 0.14])
 """Prior mass of each: more of it where a fault is so small that it takes long."""
@@ -52,19 +63,21 @@ _LEAST = -600.0
 """exp of less would be forgotten at once, and is slow."""
 
 
-def pod_effects(spread: Floats, pods: Floats) -> tuple[Floats, Floats]:
+def pod_effects(spread: Floats, pods: Floats, latency: Bools) -> tuple[Floats, Floats]:
     """The healthy pod effect: spread * sqrt(1 + 1/pods) * Student's t with pods - 1 degrees of freedom, on nodes.
 
     Args:
         spread: standard deviation (tau) of the log rate between healthy pods, shape (k,).
         pods: number of stable pods it was learned from, at least 2, shape (k,).
+        latency: slow requests are counted, not failures, shape (k,).
 
     Returns:
         Nodes and their prior mass, each of shape (k, nodes).
     """
     few = np.maximum(pods, 2.0)[:, None]
-    first, last = (student.ppf(share, few - 1) for share in REACH)
-    points = first + (last - first) * np.linspace(0.0, 1.0, NODES)
+    first, last = (student.ppf(share, few - 1) for share in (REACH[0], np.where(latency, *REACH[:0:-1])[:, None]))
+    ends = np.arcsinh(np.stack([first, last]) / LINEAR)
+    points = LINEAR * np.sinh(ends[0] + (ends[1] - ends[0]) * np.linspace(0.0, 1.0, NODES))
     below = student.cdf((points[:, 1:] + points[:, :-1]) / 2, few - 1)
     mass = np.diff(below, axis=1, prepend=0.0, append=1.0)
     nodes = np.clip(spread[:, None] * np.sqrt(1 + 1 / few) * points, -_MOST, _MOST)
@@ -81,7 +94,6 @@ class RatioBank:
         step_weights: prior mass of each.
         nodes: how many of the pod effect; 1 for none.
         held: share of healthy pods that a young canary's lasting effect is taken to stay below, shape (channels,).
-        bins: scores that requests may have.
 
     L and A are each kept relative to the largest of a channel; what is `_FORGOTTEN` times that is 0 from then on.
 
@@ -122,11 +134,10 @@ class RatioBank:
         step_weights: Floats = STEP_WEIGHTS,
         nodes: int = NODES,
         held: Floats | float = 0.5,
-        bins: int = 1,
     ) -> None:
         self._prior = prior
-        self._added = np.repeat(np.concatenate([[0.0], steps]), 2)
-        self._step_weights: Floats = step_weights / step_weights.sum()
+        self._added = np.tile(np.repeat(np.concatenate([[0.0], steps]), 2), (channels, 1))
+        self._step_weights = np.tile(step_weights / step_weights.sum(), (channels, 1))[:, :, None, None]
         self._held = np.broadcast_to(held, channels)
         self.nodes = np.zeros((channels, nodes))
         self.temper = np.ones(channels)
@@ -134,17 +145,15 @@ class RatioBank:
         self.null = np.zeros((channels, 2, nodes))
         self.fault = np.zeros((channels, steps.size, 2, nodes))
         self.logs = np.zeros((channels, 2))
-        added = np.zeros((channels, self._added.size))
-        self._tilts = Tilts(self.nodes.copy(), added)
-        self._scored = Tilts(self.nodes.copy(), added.copy(), np.zeros((channels, bins)))
+        self._tilts = Tilts(self.nodes.copy(), self._added.copy())
+        self._faults = np.repeat(np.arange(2 + 2 * steps.size) > 1, nodes)
         self._unspent = np.zeros(channels)
         self.expect(slice(None), self.nodes, np.full(self.nodes.shape, 1 / nodes), self.chance, self.size)
 
     def settle(self, rows: Indices | slice = slice(None)) -> None:
         """Make the bank follow what was changed in some rows: their nodes, bursts or time."""
-        hit = self.size[rows][:, None] * (np.arange(self._added.size) % 2)
-        self._tilts.put(rows, self.nodes[rows], self._added + hit)
-        self._scored.put(rows, self.nodes[rows], self._added + hit)
+        hit = self.size[rows][:, None] * (np.arange(self._added.shape[1]) % 2)
+        self._tilts.put(rows, self.nodes[rows], self._added[rows] + hit)
         self._unspent[rows] = self._prior.unspent(self.elapsed[rows])
 
     def expect(self, rows: Indices | slice, nodes: Floats, mass: Floats, chance: Floats, size: Floats) -> None:
@@ -162,13 +171,16 @@ class RatioBank:
         self.usual[rows] = np.take_along_axis(nodes, _node_above(mass, USUAL)[:, None], axis=1)[:, 0]
         self.settle(rows)
         self.null[rows] = mass[:, None] * self._chances(rows)
-        self.fault[rows] = self.null[rows][:, None] * self._step_weights[:, None, None]
+        self.fault[rows] = self.null[rows][:, None] * self._step_weights[rows]
         self.logs[rows] = [0.0, math.log(self._prior.at_start)]
 
-    def score(self, rows: Indices | slice, scores: Floats) -> None:
-        """Say which scores the requests of some channels have, shape (k, bins)."""
-        self._scored.steps[rows] = scores
-        self.settle(rows)
+    def look_for(self, row: int, steps: Floats, weights: Floats) -> None:
+        """Say which log ratios a fault may add in a channel, and their prior mass; each of shape (steps,)."""
+        self._added[row, 2:] = np.repeat(steps, 2)
+        self._step_weights[row, :, 0, 0] = weights / weights.sum()
+        if self.elapsed[row] == 0:
+            self.fault[row] = self.null[row] * self._step_weights[row]
+        self.settle(slice(row, row + 1))
 
     def bet(
         self,
@@ -193,7 +205,9 @@ class RatioBank:
         gain = self._tilts.told(counts, tolerance)
         if scored is not None:
             rows, spread = scored
-            gain[rows] = self._scored.told_of(rows, spread, tolerance[rows])
+            sums = self._tilts.b[rows][:, :, None] + self.nodes[rows][:, None, :]
+            told = told_of(spread, sums.reshape(rows.size, -1), self._faults, tolerance[rows])
+            gain[rows] = told.reshape(sums.shape)
         gain *= self.temper[:, None, None]
         gain = gain.reshape(len(gain), 1 + self.fault.shape[1], *self.null.shape[1:])
         if young.any():
@@ -226,7 +240,7 @@ class RatioBank:
         top = np.maximum(null, fault)
         self.fault *= np.exp(fault - top)[:, None, None, None]
         begun = self.null * (mass * np.exp(null - top))[:, None, None]
-        self.fault += begun[:, None] * self._step_weights[:, None, None]
+        self.fault += begun[:, None] * self._step_weights
         self.logs[:, 1] = top
 
     def _chances(self, rows: Indices | Bools | slice) -> Floats:

@@ -88,7 +88,7 @@ class Warmth:
         ratio *= np.where(self._whole, np.maximum(odds, 1.0), 1.0)
         chance = np.sqrt(ratio / known)
         cold = (self.size > 0) & (ratio - 2 * chance > 1)
-        tolerated = np.where(cold, np.maximum(_MARGIN * (ratio + chance), 1.0), np.minimum(ratio + chance, UNSEEN))
+        tolerated = np.where(cold, np.maximum(_MARGIN * (ratio + chance), 1.0), np.minimum(ratio, UNSEEN))
         found: Floats = 1 + (ages * (tolerated - 1)).sum(axis=1)
         return found
 

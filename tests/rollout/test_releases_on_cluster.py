@@ -309,7 +309,7 @@ async def test_engine_killed_while_it_rolls_back(place: Place, tmp_path: Path) -
 
 
 async def test_api_server_gone_for_half_a_minute(place: Place, tmp_path: Path) -> None:
-    """Contour ends itself when it cannot renew its lease, and is slow to come back: it gets the usual minute."""
+    """The gateway cannot accept a weight either in that time, and gets the usual minute for it."""
     await place.change({"strategy": {"verifyDeadline": "60s"}})
     wanted = await other(place)
     async with traffic(place, tmp_path) as flow:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rollout.judge import Judge, JudgePolicy, Verdict
 from rollout.judge.batch import Batch
 from rollout.judge.body import BINS, bins_of, choose_body
-from rollout.judge.counting import Spread, Tilts
+from rollout.judge.draws import GRID, Spread, told_of
 from rollout.judge.heterogeneity import NoiseBank
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EDGES, EPOCH, LATENCY, histogram
@@ -71,6 +71,12 @@ def laws(pool, n, tilt, scores):
     return np.array(weight) / sum(weight), np.array([float(np.dot(scores, k)) for k in ways])
 
 
+def told(scores, score, n, pooled, tilts, *, tolerance=1.0, faults=True):
+    """Log likelihood ratios of one channel, one for each tilt."""
+    spread = Spread(scores[None], np.array([float(score)]), np.array([float(n)]), pooled)
+    return told_of(spread, tilts[None], np.full(tilts.size, faults), np.array([tolerance]))[0]
+
+
 @given(
     pool=st.lists(st.integers(0, 4), min_size=2, max_size=5).filter(lambda pool: sum(pool) > 1),
     share=st.floats(0.05, 0.95),
@@ -83,41 +89,63 @@ def test_a_bet_on_scores_is_worth_one_at_most(pool, share, s, tolerance, data):
     n = max(1, min(sum(pool) - 1, round(share * sum(pool))))
     scores = np.array(data.draw(st.lists(st.floats(-1, 1), min_size=len(pool), max_size=len(pool))))
     law, sums = laws(pool, n, math.log(tolerance), scores)
-    tilts = Tilts(np.zeros((1, 1)), np.array([[s]]), scores[None])
-    pooled = np.array([pool], dtype=float)
-    gains = [
-        float(tilts.told_of(FIRST, Spread(np.array([x]), np.array([float(n)]), pooled), np.array([tolerance]))[0, 0, 0])
-        for x in sums
-    ]
-    assert float(law @ np.exp(gains)) <= 1 + 1e-9
+    pooled, among = np.array([pool], dtype=float), np.linspace(0.0, s, 2 * GRID)
+    for tilts in (np.array([s]), among):
+        gains = [told(scores, x, n, pooled, tilts, tolerance=tolerance)[-1] for x in sums]
+        assert float(law @ np.exp(gains)) <= 1 + 1e-6
+
+
+@given(
+    pool=st.lists(st.integers(0, 4), min_size=2, max_size=5).filter(lambda pool: sum(pool) > 1),
+    share=st.floats(0.05, 0.95),
+    s=st.floats(-2.0, 2.0),
+    data=st.data(),
+)
+@settings(deadline=None)
+def test_the_null_is_told_no_worse_than_it_is(pool, share, s, data):
+    n = max(1, min(sum(pool) - 1, round(share * sum(pool))))
+    scores = np.array(data.draw(st.lists(st.floats(-1, 1), min_size=len(pool), max_size=len(pool))))
+    law, sums = laws(pool, n, 0.0, scores)
+    seen = told(scores, 0.0, n, np.array([pool], dtype=float), np.array([s]), faults=False)
+    assert seen[0] >= -math.log(law @ np.exp(s * sums)) - 1e-4
+
+
+def test_much_traffic_is_told_almost_exactly():
+    pool, scores, n = np.array([40, 50, 60, 30, 20]), np.linspace(-0.9, 0.9, 5), 60
+    for s in (0.25, 1.0, 3.0):
+        ways = {(0, 0): 0.0}  # (drawn, twice the score in tenths) to log of their number
+        for many, score in zip(pool, np.rint(scores * 20).astype(int), strict=True):
+            after: dict[tuple[int, int], list[float]] = {}
+            for (drawn, total), log in ways.items():
+                for more in range(min(int(many), n - drawn) + 1):
+                    key = drawn + more, total + more * int(score)
+                    after.setdefault(key, []).append(log + math.log(math.comb(int(many), more)))
+            ways = {key: float(np.logaddexp.reduce(logs)) for key, logs in after.items()}
+        ends = [(total, log) for (drawn, total), log in ways.items() if drawn == n]
+        exact = np.logaddexp.reduce([log + s * total / 20 for total, log in ends]) - math.log(math.comb(200, n))
+        assert -told(scores, 0.0, n, pool[None].astype(float), np.array([s]))[0] == pytest.approx(exact, abs=0.02)
 
 
 def test_alone_the_canary_proves_nothing_and_beside_few_it_still_proves_much():
     scores, canary = np.linspace(-1, 1, 5), np.array([10.0, 40, 100, 80, 70])
-    tilts = Tilts(np.zeros((1, 1)), np.array([[0.5]]), scores[None])
 
     def gain(stable):
-        pooled = canary + stable
-        spread = Spread(np.array([canary @ scores]), np.array([canary.sum()]), pooled[None])
-        return float(tilts.told_of(FIRST, spread, np.ones(1))[0, 0, 0])
+        return told(scores, canary @ scores, canary.sum(), (canary + stable)[None], np.array([0.5]))[0]
 
     quick = np.array([60.0, 90, 100, 40, 10])
-    assert gain(np.zeros(5)) == pytest.approx(0.0, abs=1e-9)
+    assert gain(np.zeros(5)) == 0
     assert gain(quick) > gain(quick / 10) > 4, "drawn as 300 of 330 it would be worth a tenth of that"
     assert gain(canary) < 0
 
 
 @given(moved=st.floats(-2, 2))
 def test_where_scores_begin_changes_nothing(moved):
-    pooled, scores = np.array([[30.0, 50, 20]]), np.array([-0.7, 0.1, 0.8])
+    pooled, scores, canary = np.array([[30.0, 50, 20]]), np.array([-0.7, 0.1, 0.8]), np.array([2.0, 5, 4])
 
     def gain(added):
-        tilts = Tilts(np.full((1, 1), 0.1), np.array([[0.5]]), (scores + added)[None])
-        canary = np.array([2.0, 5, 4])
-        spread = Spread(np.array([canary @ (scores + added)]), np.array([11.0]), pooled)
-        return float(tilts.told_of(FIRST, spread, np.array([1.2]))[0, 0, 0])
+        return told(scores + added, canary @ (scores + added), 11.0, pooled, np.array([0.6]), tolerance=1.2)[0]
 
-    assert gain(moved) == pytest.approx(gain(0.0), abs=1e-9)
+    assert gain(moved) == pytest.approx(gain(0.0), abs=1e-6)
 
 
 # ---------------------------------------------------------------------- pods

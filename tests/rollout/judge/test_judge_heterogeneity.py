@@ -46,14 +46,14 @@ def temper(noise):
 
 
 def widest(noise):
-    return float(pod_effects(*noise.spreads(FIRST))[0][0, -1])
+    return float(pod_effects(*noise.spreads(FIRST), np.array([False]))[0][0, -1])
 
 
 def test_quiet_pods_allow_nearly_the_full_likelihood():
     noise = taught(np.random.default_rng(1))
     assert noise.enough().all()
     assert temper(noise) > 0.6
-    assert widest(noise) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]))[0][0, -1]
+    assert widest(noise) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]), np.array([False]))[0][0, -1]
 
 
 def test_bursts_are_told_from_clumps_and_widen_what_is_healthy():

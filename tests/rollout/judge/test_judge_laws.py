@@ -87,7 +87,7 @@ def test_a_young_canary_within_its_tolerance_gains_nothing_and_teaches_nothing(n
     mean = sum(w * math.exp(evidence(look, tolerance=max(ratio, 1.0), young=True)) for look, w in looks)
     assert mean <= 1 + 1e-9
     bank = RatioBank(1, FROM_START)
-    nodes, mass = pod_effects(np.array([0.2]), np.array([5.0]))
+    nodes, mass = pod_effects(np.array([0.2]), np.array([5.0]), np.array([False]))
     bank.expect(np.array([0]), nodes, mass, ONE * 0.1, ONE * 2.0)
     bank.bet(counts(3, 20, 1, 80), ONE, ONE, np.array([True]))
     alike = bank.null * np.exp(bank.logs[0, 0])
@@ -239,16 +239,24 @@ def test_onset_mass_is_spent_once(elapsed, seconds):
 
 
 def test_pod_effects_are_a_law_that_widens_with_fewer_pods():
-    (few, many), mass = pod_effects(np.array([0.3, 0.3]), np.array([3.0, 30.0]))
+    (few, many), mass = pod_effects(np.array([0.3, 0.3]), np.array([3.0, 30.0]), np.array([True, True]))
     assert few[-1] > many[-1] > 0 > many[0] > few[0]
     assert mass.sum(axis=1) == pytest.approx([1.0, 1.0])
-    assert mass[1] @ many == pytest.approx(0.0, abs=0.02)
-    assert math.sqrt(mass[1] @ many**2) == pytest.approx(0.3 * math.sqrt(31 / 30 * 29 / 27), rel=0.05)
+    worse = np.maximum(many, 0.0)  # of those that are better only the share counts
+    assert math.sqrt(2 * mass[1] @ worse**2) == pytest.approx(0.3 * math.sqrt(31 / 30 * 29 / 27), rel=0.05)
+    assert mass[1] @ worse == pytest.approx(0.3 / math.sqrt(2 * math.pi), rel=0.05)
+
+
+def test_slow_requests_have_nodes_for_outliers():
+    (near, far), mass = pod_effects(np.array([0.3, 0.3]), np.array([6.5, 6.5]), np.array([False, True]))
+    assert far[-1] > 1.5 * near[-1]
+    assert (np.diff(far)[far[1:] > 1.0] / far[1:][far[1:] > 1.0] < 0.2).all(), "apart by a fifth of their distance"
+    assert mass.sum(axis=1) == pytest.approx([1.0, 1.0])
 
 
 def test_pods_that_have_nothing_in_common_leave_a_judge_that_counts():
     bank = RatioBank(1, FROM_START)
-    bank.expect(np.array([0]), *pod_effects(ONE * 50.0, ONE * 2), ONE * 0.03, ONE * math.log(10))
+    bank.expect(np.array([0]), *pod_effects(ONE * 50.0, ONE * 2, ONE < 1), ONE * 0.03, ONE * math.log(10))
     for x in (0, 20, 300):
         bank.bet(counts(x, 300, 1, 2700), ONE, ONE * 15, ONE < 1)
         assert np.isfinite(bank.log_e()).all()
@@ -259,7 +267,7 @@ def test_what_is_forgotten_is_what_no_longer_counts():
 
     def told(parts):
         bank = RatioBank(1, FROM_START)
-        bank.expect(np.array([0]), *pod_effects(ONE * 0.02, ONE * 9), ONE * 0.0, ONE * 0.0)
+        bank.expect(np.array([0]), *pod_effects(ONE * 0.02, ONE * 9, ONE < 1), ONE * 0.0, ONE * 0.0)
         for _ in range(parts):
             bank.bet(counts(6_000 / parts, 60_000 / parts, 27_000 / parts, 540_000 / parts), ONE, ONE * 15, ONE < 1)
         return float(bank.log_e()[0])
