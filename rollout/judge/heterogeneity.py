@@ -84,6 +84,7 @@ SURE = 1.5
 """Standard deviations (of counting) that a pod's worst block is taken to have been unlucky by."""
 
 _TILTS: Floats = np.concatenate([[0.0], FAULTS])
+_SHORT: ShortFloats = EXPONENTS[:, None].astype(np.float32)
 _HALF = 0.5
 
 
@@ -247,11 +248,10 @@ class NoiseBank:
                 np.repeat(self._whole[chosen], MOST_PODS),
             )
             own = self._offsets(chosen)
-            likely, gains = _gains(others, own.ravel(), self._scored(chosen))
-            taught = np.where(there_.ravel()[:, None, None, None], gains, 0.0)
-            self.gains[chosen] += taught.reshape(*there_.shape, *gains.shape[1:]).sum(axis=1).astype(np.float32)
-            told = np.where(there_.ravel()[:, None], likely, 0.0)
-            self.likely[chosen] += told.reshape(*there_.shape, BURST_SIZES.size).sum(axis=1)
+            pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
+            likely, gains = _gains(others.take(pods), own.ravel()[pods], self._scored(chosen, pods))
+            self.gains[chosen] += np.add.reduceat(gains, first, axis=0)
+            self.likely[chosen] += np.add.reduceat(likely, first, axis=0)
             self.worst[chosen] = np.maximum(self.worst[chosen], _alone(others, there_))
             self.apart[chosen] += _apart(failed_, size_ * np.exp(own))
             self.blocks[chosen] += there_.sum(axis=1)
@@ -275,12 +275,14 @@ class NoiseBank:
         centred: Floats = failed + (variance - mean)[:, None] * self.block_size[rows]
         return np.where(self._has_scores(rows), centred, failed)
 
-    def _scored(self, rows: Indices) -> tuple[Indices, Spread]:
-        """Which of the rows' pods (MOST_PODS each) are told by scores, and what they did in the block."""
-        scores, failed, size = self._scores[rows], self.block_failed[rows], self.block_size[rows]
-        at = np.flatnonzero((self._has_scores(rows) & (size > 0)).ravel())
-        row = at // MOST_PODS
-        return at, Spread(scores[row], failed.ravel()[at], size.ravel()[at], self.block_pooled[rows[row]])
+    def _scored(self, rows: Indices, pods: Indices) -> tuple[Indices, Spread]:
+        """Which of some of the rows' pods (MOST_PODS each) are told by scores, and what they did in the block."""
+        at = np.flatnonzero(self._has_scores(rows)[pods // MOST_PODS])
+        row, pod = rows[pods[at] // MOST_PODS], pods[at] % MOST_PODS
+        spread = Spread(
+            self._scores[row], self.block_failed[row, pod], self.block_size[row, pod], self.block_pooled[row]
+        )
+        return at, spread
 
     def _sums(self, rows: Indices) -> tuple[Floats, Floats]:
         """Failures and sizes of the pods. A sum of scores may be negative: so quick a pod counts as FASTEST."""
@@ -303,7 +305,7 @@ class NoiseBank:
         return offsets
 
 
-def _gains(pods: Counts, own: Floats, scored: tuple[Indices, Spread]) -> tuple[Floats, Floats]:
+def _gains(pods: Counts, own: Floats, scored: tuple[Indices, Spread]) -> tuple[Floats, ShortFloats]:
     """Each pod as a canary among the others, under each kind of burst.
 
     Args:
@@ -325,7 +327,7 @@ def _gains(pods: Counts, own: Floats, scored: tuple[Indices, Spread]) -> tuple[F
     calm = hit[:, :1]
     mixed = log_add(np.log1p(-BURST_CHANCES)[:, None] + calm, log_of(BURST_CHANCES)[:, None] + hit)
     gain = mixed[:, :, 1:] - mixed[:, :, :1]
-    powers: Floats = np.exp(np.minimum(EXPONENTS[:, None] * gain[:, :, None, :], 50.0))
+    powers: ShortFloats = np.exp(np.minimum(_SHORT * gain.astype(np.float32)[:, :, None, :], np.float32(50.0)))
     return mixed[:, :, 0] - calm[:, :, 0], powers
 
 
