@@ -1,19 +1,21 @@
 """The law of the sum of the canary's scores, drawn without replacement from the requests of both arms.
 
 Given that n of N requests went to the canary and N_c of them all have score c, its sum x has, where odds are exp(s c),
-likelihood exp(s x) / Z(s) with Z(s) = E exp(s x) over draws of n of the N requests (a multivariate noncentral
-hypergeometric law: Fisher's). Let every request be drawn on its own, with odds exp(lambda + s c), and lambda be such
-that n are expected. Then, S being how many are drawn,
+likelihood exp(s x) / Z(s) with Z(s) = E exp(s x) over draws of n of the N requests (Fisher's multivariate noncentral
+hypergeometric law). Let each request be drawn on its own, with odds exp(lambda + s c) such that n are expected in all,
+and let S be how many are. Given S = n the draws have Fisher's law (Chen, Dempster & Liu 1994), so that
 
-    log Z(s) = Phi(s) - Phi(0) + log (P_s(S = n) / P_0(S = n)),     Phi(s) = sum_c N_c log(1 + exp(lambda + s c)) - n lambda,
+    log Z(s) = Phi(s) - Phi(0) + log (P_s(S = n) / P_0(S = n)),
+    Phi(s)   = sum_c N_c log(1 + exp(lambda + s c)) - n lambda,
 
-for given S = n the draws have Fisher's law (Chen, Dempster & Liu 1994), and P_0(S = n) is binomial. Two bounds make that
-a likelihood ratio that is worth one at most, and loses next to nothing:
+where P_0(S = n) is binomial. Two bounds make that a likelihood ratio that is worth one at most and loses next to
+nothing:
 
-    P_s(S = n) <= exp(-v) I_0(v), v the variance of S    (|1 - p + p exp(i t)|^2 <= exp(-2 p (1 - p) (1 - cos t)), inverted),
-    P_s(S = n) >= P_0(S = n)                             (Hoeffding 1956, theorem 5: n is the mean of both).
+    P_s(S = n) <= exp(-v) I_0(v), v the variance of S   (for each p, |1 - p + p exp(it)|^2 <= exp(-2p(1-p)(1-cos t))),
+    P_s(S = n) >= P_0(S = n)                            (Hoeffding 1956, theorem 5: n is the mean of both).
 
-The first is taken for a fault, the second for the null, also for a null that tolerates odds of its own.
+The first is taken for a fault, unless draws with replacement (Hoeffding 1963) bound Z(s) closer, as they do where n is
+small; the second for the null, also for one that tolerates odds of its own.
 """
 
 from dataclasses import dataclass

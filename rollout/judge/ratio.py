@@ -24,16 +24,16 @@ from rollout.judge.draws import Spread, told_of
 from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of
 
 NODES = 17
-"""Nodes of the pod effect, equally far apart: a healthy effect between two of them, or beyond the last, must not look
+"""Nodes of the pod effect, close together: a healthy effect between two of them, or beyond the last, must not look
 like a fault after an hour of busy latency."""
 
 LINEAR = 3.0
 """Standard deviations beyond which nodes are so far apart as they are far out."""
 
 REACH = (0.1, 0.998, 0.9998)
-"""Shares of healthy pods that stay below the first and the last node, the latter of failures and of slow requests, which
-tell so much that an outlier needs a node of its own. Pods far better than the others need none: no fault explains them
-better."""
+"""Shares of healthy pods that stay below the first and the last node, the latter of failures and of slow requests:
+those tell so much that an outlier needs a node of its own. Pods far better than the others need none: no fault explains
+them better."""
 
 USUAL = 0.95
 """The ranges shown to people are widened by the pod effect that this share of healthy canaries stays below."""

@@ -7,8 +7,8 @@ what the grown-up pods' rate at the same time would have made of it. A canary is
 
 with x failures of young pods in n requests, e those that grown-up pods would have had, and u = 1 + exp(-age / 15 s),
 which is tolerated before any start was seen; the last factor makes odds of rates. Where r - 2 s is below 1 starts are
-not surely cold, and u is the most that is tolerated. A fault far above r0 is still a fault: the tests go on, only
-against another null.
+not surely cold: r is tolerated, and u at most. A fault far above r0 is still a fault: the tests go on, only against
+another null.
 """
 
 from typing import ClassVar
