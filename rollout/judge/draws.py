@@ -98,19 +98,24 @@ def _worked_out(spread: Spread, tilts: Floats) -> tuple[Floats, Floats, Floats]:
     odds = np.log(size / (total - size))
     log_odds = tilts[:, :, None] * scores
     top = log_odds.max(axis=2)
-    replaced = top + np.log(np.matmul(np.exp(log_odds - top[:, :, None]), pooled)[:, :, 0] / total)
-    drawn = odds - replaced
+    powers = np.exp(log_odds - top[:, :, None])
+    replaced = np.log(np.matmul(powers, pooled)[:, :, 0] / total)
+    drawn = odds - replaced  # lambda + top
     # One step of Newton's on the scale of log odds, where the mean of S is almost a straight line in lambda.
-    chance = 1 / (1 + np.exp(-(log_odds + drawn[:, :, None])))
+    chance = _chances(powers * np.exp(drawn)[:, :, None])
     mean = np.matmul(chance, pooled)[:, :, 0]
     variance = mean - np.matmul(np.square(chance, out=chance), pooled)[:, :, 0]
     drawn += (odds - np.log(mean / (total - mean))) * mean * (total - mean) / (total * variance)
-    log_odds += drawn[:, :, None]
-    less = np.exp(-np.abs(log_odds))
-    phi = np.matmul(np.maximum(log_odds, 0.0) + np.log1p(less), pooled)[:, :, 0] - size * drawn
-    chance = np.where(log_odds > 0, 1.0, less) / (1 + less)
+    powers *= np.exp(drawn)[:, :, None]
+    phi = np.matmul(np.log1p(powers), pooled)[:, :, 0] - size * (drawn - top)
+    chance = _chances(powers)
     slope = np.matmul(chance, pooled * scores.transpose(0, 2, 1))[:, :, 0]
     variance = np.matmul(chance * (1 - chance), pooled)[:, :, 0]
     start = xlogy(size, size / total) + xlogy(total - size, 1 - size / total)
     binomial = gammaln(total + 1) - gammaln(size + 1) - gammaln(total - size + 1) + start
-    return phi, slope, np.minimum(np.log(i0e(variance)) - binomial, size * replaced - phi - start)
+    return phi, slope, np.minimum(np.log(i0e(variance)) - binomial, size * (replaced + top) - phi - start)
+
+
+def _chances(odds: Floats) -> Floats:
+    found: Floats = odds / (1 + odds)
+    return found
