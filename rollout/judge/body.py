@@ -4,7 +4,7 @@ A slight slowness moves requests across every bucket edge, and any one edge sees
 a score, its mean rank among the requests seen before, from -1 to 1 (Wilcoxon's ranks, as ridits: Bross 1958), and the
 canary's requests are tested by the sum of their scores. On that scale a tilt exp(s score) of the distribution is near
 proportional odds of exp(s), so that steps, pod effects and tolerances mean the same here as at an edge. The law of the
-sum is bounded in `counting`.
+sum is bounded in `draws`.
 """
 
 from dataclasses import dataclass
