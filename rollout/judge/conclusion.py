@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from rollout.judge import wording
-from rollout.judge.combination import combined
 from rollout.judge.evidence import Evidence
 from rollout.judge.ledger import Ledger
 from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind, SignalPolicy
@@ -53,6 +52,7 @@ class Docket:
         books: sums, one a signal.
         evidence: the e-processes.
         log_e: log evidence against the canary, one a signal.
+        log_e_all: that of all signals combined.
         log_e_good: log evidence for non-inferiority, one a signal.
         worst: position of a latency signal's edge with most evidence among its judged ones; None for other signals.
         doubt: why the requests cannot have been shared as asked for; empty while they may.
@@ -62,6 +62,7 @@ class Docket:
     books: Sequence[Ledger]
     evidence: Evidence
     log_e: Sequence[float]
+    log_e_all: float
     log_e_good: Sequence[float]
     worst: Sequence[int | None]
     doubt: str = ""
@@ -102,7 +103,7 @@ def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Asses
     culprits = conviction.culprits if conviction else ()
     return Assessment(
         verdict=verdict,
-        log_e=conviction.log_e if conviction else combined(docket.log_e, docket.policy.weights()),
+        log_e=conviction.log_e if conviction else docket.log_e_all,
         culprits=culprits,
         excess_failed_requests=max([0.0, *excess]),
         evidence_at=conviction.evidence_at if conviction else None,

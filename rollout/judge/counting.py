@@ -91,18 +91,20 @@ class Tilts:
         self.a[rows], self.b[rows] = a, b
         self._powers_a[rows], self._powers_b[rows] = new._powers_a, new._powers_b
 
-    def told(self, counts: Counts, tolerance: Floats) -> Floats:
+    def told(self, channels: Indices, counts: Counts, tolerance: Floats) -> Floats:
         """Log likelihood ratios of log odds s = a + b over s = 0, where the null still allows r0.
 
         Args:
-            counts: one entry a channel.
-            tolerance: r0, the odds ratio (for exposures: rate ratio), shape (channels,).
+            channels: whose tilts are asked for, shape (k,).
+            counts: one entry for each of them.
+            tolerance: r0, the odds ratio (for exposures: rate ratio), shape (k,).
 
         Returns:
             x s - log (Z(log r0 + s) / Z(log r0)), the latter exact for small support, else an upper bound for s > 0;
-            shape (channels, q, p).
+            shape (k, q, p).
         """
-        found: Floats = counts.failed[:, None, None] * (self.b[:, :, None] + self.a[:, None, :])
+        found: Floats = self.b[self._of_b(channels), :, None] + self.a[channels, None, :]
+        found *= counts.failed[:, None, None]
         support = np.minimum(counts.all_failed, counts.size)
         there = counts.size > 0
         exact = there & (counts.stable_size > 0) & (support > 0) & (support <= EXACT_SUPPORT) & counts.whole
@@ -110,25 +112,24 @@ class Tilts:
         if rows.size:
             shares = _shares(counts.take(rows), int(support[rows].max()) + 1, tolerance[rows])
             top = shares.shape[1]
-            of_b = self._powers_b[_same(self.b, rows), :, :top]
-            found[rows] -= np.log(np.matmul(shares[:, None, :] * of_b, self._powers_a[rows, :top]))
+            of_a, of_b = self._powers_a[channels[rows], :top], self._powers_b[self._of_b(channels[rows]), :, :top]
+            found[rows] -= np.log(np.matmul(shares[:, None, :] * of_b, of_a))
         rows = np.flatnonzero(there & (counts.all_failed > 0) & ~exact)
         if rows.size:
-            found[rows] -= self._bound(rows, counts.take(rows), tolerance[rows])
+            found[rows] -= self._bound(channels[rows], counts.take(rows), tolerance[rows])
         return found
 
-    def _bound(self, rows: Indices, counts: Counts, tolerance: Floats) -> Floats:
-        grown = self._powers_b[_same(self.b, rows), :, 1][:, :, None] * self._powers_a[rows, 1][:, None, :]
+    def _bound(self, channels: Indices, counts: Counts, tolerance: Floats) -> Floats:
+        grown = self._powers_b[self._of_b(channels), :, 1][:, :, None] * self._powers_a[channels, 1][:, None, :]
         grown -= 1
         trials, chance = _binomial(counts, tolerance)
         bound: Floats = np.log1p(np.multiply(grown, chance[:, None, None], out=grown), out=grown)
         bound *= trials[:, None, None]
         return bound
 
-
-def _same(each: Floats, rows: Indices) -> Indices | slice:
-    """Where the entries of some channels are: all share one where there is only one."""
-    return rows if len(each) > 1 else slice(None)
+    def _of_b(self, channels: Indices) -> Indices | slice:
+        """Where their b are: all share one where there is only one."""
+        return channels if len(self.b) > 1 else slice(None)
 
 
 def _shares(counts: Counts, top: int, tolerance: Floats) -> Floats:

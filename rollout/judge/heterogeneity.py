@@ -319,7 +319,7 @@ def _gains(pods: Counts, own: Floats, scored: tuple[Indices, Spread]) -> tuple[F
     """
     added = (BURST_SIZES[:, None] + _TILTS).reshape(1, -1)
     rows, spread = scored
-    told = Tilts(own[:, None], added).told(pods.but(rows), np.ones(own.size))
+    told = Tilts(own[:, None], added).told(np.arange(own.size), pods.but(rows), np.ones(own.size))
     if rows.size:
         faults = np.tile(_TILTS > 0, BURST_SIZES.size)
         told[rows, :, 0] = told_of(spread, own[rows, None] + added, faults, np.ones(rows.size))

@@ -33,7 +33,7 @@ class Judge:
     """
 
     def __init__(self, policy: JudgePolicy) -> None:
-        self._policy = policy
+        self._policy, self._weights = policy, policy.weights()
         self._index = {signal.name: index for index, signal in enumerate(policy.signals)}
         self._books = [Ledger() for _ in policy.signals]
         self._evidence = Evidence(policy)
@@ -92,6 +92,7 @@ class Judge:
             books=self._books,
             evidence=evidence,
             log_e=self._log_e,
+            log_e_all=combined(self._log_e, self._weights),
             log_e_good=evidence.log_e_good(),
             worst=evidence.worst_edges(),
             doubt=self._shares.doubt(),
@@ -205,7 +206,7 @@ class Judge:
 
     def _decide(self, at: float) -> None:
         """Convict, once and for all, when the combined evidence, a guard or the blast budget says so."""
-        log_e = combined(self._log_e, self._policy.weights())
+        log_e = combined(self._log_e, self._weights)
         self._run_up.see(at, log_e)
         if self._conviction is not None:
             return
@@ -227,7 +228,7 @@ class Judge:
         )
 
     def _heaviest(self) -> int:
-        weighted = [math.log(w) + e for w, e in zip(self._policy.weights(), self._log_e, strict=True)]
+        weighted = [math.log(w) + e for w, e in zip(self._weights, self._log_e, strict=True)]
         return weighted.index(max(weighted))
 
     def _guard(self) -> tuple[str, str] | None:

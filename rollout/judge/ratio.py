@@ -20,7 +20,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from rollout.judge.counting import Counts, Tilts
-from rollout.judge.draws import Spread, told_of
+from rollout.judge.draws import ScoreTilts, Spread
 from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of
 
 NODES = 17
@@ -136,7 +136,7 @@ class RatioBank:
         held: Floats | float = 0.5,
     ) -> None:
         self._prior = prior
-        self._added = np.tile(np.repeat(np.concatenate([[0.0], steps]), 2), (channels, 1))
+        self._added = np.tile(np.concatenate([[0.0], steps]), (channels, 1))
         self._step_weights = np.tile(step_weights / step_weights.sum(), (channels, 1))[:, :, None, None]
         self._held = np.broadcast_to(held, channels)
         self.nodes = np.zeros((channels, nodes))
@@ -145,15 +145,19 @@ class RatioBank:
         self.null = np.zeros((channels, 2, nodes))
         self.fault = np.zeros((channels, steps.size, 2, nodes))
         self.logs = np.zeros((channels, 2))
-        self._tilts = Tilts(self.nodes.copy(), self._added.copy())
-        self._faults = np.repeat(np.arange(2 + 2 * steps.size) > 1, nodes)
+        both = np.tile(self.nodes, (2, 1)), np.tile(self._added, (2, 1))  # of calm blocks, then of hit ones
+        self._tilts = Tilts(*both)
+        self._score_tilts = ScoreTilts(*both, np.arange(1 + steps.size) > 0)
         self._unspent = np.zeros(channels)
         self.expect(slice(None), self.nodes, np.full(self.nodes.shape, 1 / nodes), self.chance, self.size)
 
     def settle(self, rows: Indices | slice = slice(None)) -> None:
         """Make the bank follow what was changed in some rows: their nodes, bursts or time."""
-        hit = self.size[rows][:, None] * (np.arange(self._added.shape[1]) % 2)
-        self._tilts.put(rows, self.nodes[rows], self._added[rows] + hit)
+        nodes, added, size = self.nodes[rows], self._added[rows], self.size[rows][:, None]
+        calm = np.arange(self.size.size)[rows]
+        for tilts in (self._tilts, self._score_tilts):
+            tilts.put(calm, nodes, added)
+            tilts.put(calm + self.size.size, nodes, added + size)
         self._unspent[rows] = self._prior.unspent(self.elapsed[rows])
 
     def expect(self, rows: Indices | slice, nodes: Floats, mass: Floats, chance: Floats, size: Floats) -> None:
@@ -176,7 +180,7 @@ class RatioBank:
 
     def look_for(self, row: int, steps: Floats, weights: Floats) -> None:
         """Say which log ratios a fault may add in a channel, and their prior mass; each of shape (steps,)."""
-        self._added[row, 2:] = np.repeat(steps, 2)
+        self._added[row, 1:] = steps
         self._step_weights[row, :, 0, 0] = weights / weights.sum()
         if self.elapsed[row] == 0:
             self.fault[row] = self.null[row] * self._step_weights[row]
@@ -202,32 +206,53 @@ class RatioBank:
             young: r0 is (also) that of a cold start, shape (channels,).
             scored: channels that are told by scores instead, which have no counts, and what those were.
         """
-        gain = self._tilts.told(counts, tolerance)
-        if scored is not None:
-            rows, spread = scored
-            sums = self._tilts.b[rows][:, :, None] + self.nodes[rows][:, None, :]
-            told = told_of(spread, sums.reshape(rows.size, -1), self._faults, tolerance[rows])
-            gain[rows] = told.reshape(sums.shape)
-        gain *= self.temper[:, None, None]
-        gain = gain.reshape(len(gain), 1 + self.fault.shape[1], *self.null.shape[1:])
+        gain = self._gain(counts, tolerance, scored)
+        gain *= self.temper[:, None, None, None]
         if young.any():
             gain[young] = self._rested(gain[young], young)
         self.elapsed = self.elapsed + seconds
         left = self._prior.unspent(self.elapsed)
         self._begin(self._unspent - left)
         self._unspent = left
-        self.logs[:, 0] += _multiply(self.null, gain[:, :1])
-        self.logs[:, 1] += _multiply(self.fault, gain[:, 1:])
+        kinds = gain.shape[2]
+        self.logs[:, 0] += _multiply(self.null[:, :kinds], gain[:, 0])
+        self.logs[:, 1] += _multiply(self.fault[:, :, :kinds], gain[:, 1:])
         self.block = self.block + seconds
         over = np.flatnonzero(self.block >= BLOCK_SECONDS * 0.99)
         if over.size:
             self._draw(over)
 
+    def _gain(self, counts: Counts, tolerance: Floats, scored: tuple[Indices, Spread] | None) -> Floats:
+        """Log likelihood ratios of u and of each fault with it, in a calm and (where a burst is known) a hit block.
+
+        Returns:
+            Shape (channels, 1 + steps, 2, nodes), or (channels, 1 + steps, 1, nodes) where no channel knows bursts.
+        """
+        channels, hits = self.size.size, 2 if self.chance.any() else 1
+        gain = np.zeros((hits * channels, *self._added.shape[1:], self.nodes.shape[1]))
+        whose, rows = self._blocks(np.arange(channels))
+        gain[rows] = self._tilts.told(rows, counts.take(whose), tolerance[whose])
+        if scored is not None:
+            whose, rows = self._blocks(scored[0])
+            gain[rows] = self._score_tilts.told(rows, scored[1].take(whose), tolerance[scored[0][whose]])
+        return np.moveaxis(gain.reshape(hits, channels, *gain.shape[1:]), 0, 2)
+
+    def _blocks(self, channels: Indices) -> tuple[Indices, Indices]:
+        """Rows of the tilts for calm blocks of some channels, then for hit ones of those that know bursts.
+
+        Returns:
+            Position among the channels of each row's, and the rows.
+        """
+        hit = np.flatnonzero(self.chance[channels] > 0)
+        whose = np.concatenate([np.arange(channels.size), hit])
+        return whose, np.concatenate([channels, channels[hit] + self.size.size])
+
     def _rested(self, gain: Floats, young: Bools) -> Floats:
         """The gains of canaries that are young."""
-        null, alike = gain[:, 0], self.null[young]
+        kinds = gain.shape[2]
+        null, alike = gain[:, 0], self.null[young][:, :kinds]
         total = alike.sum(axis=1, keepdims=True)
-        shares = np.where(total > 0, alike / np.where(total > 0, total, 1.0), self._chances(young))
+        shares = np.where(total > 0, alike / np.where(total > 0, total, 1.0), self._chances(young)[:, :kinds])
         top = null.max(axis=1, keepdims=True)
         expected = np.log((shares * np.exp(null - top)).sum(axis=1, keepdims=True)) + top
         held = np.maximum(np.arange(null.shape[2]), self.least[young, None].astype(np.intp))[:, None, None]
@@ -274,14 +299,14 @@ def _multiply(sums: Floats, gain: Floats) -> Floats:
     Returns:
         Logarithm of that factor, shape (channels,).
     """
-    sums, gain = _flat(sums), _flat(gain)
-    top = np.where(sums > 0, gain, -np.inf).max(axis=1, keepdims=True)
+    axes = tuple(range(1, sums.ndim))
+    top = np.where(sums > 0, gain, -np.inf).max(axis=axes, keepdims=True)
     gain = np.minimum(gain - top, 0.0)
     sums *= np.exp(np.maximum(gain, _LEAST, out=gain), out=gain)
-    largest = sums.max(axis=1, keepdims=True)
+    largest = sums.max(axis=axes, keepdims=True)
     sums /= largest
     sums *= sums > _FORGOTTEN
-    factor: Floats = (top + np.log(largest))[:, 0]
+    factor: Floats = (top + np.log(largest)).reshape(-1)
     return factor
 
 

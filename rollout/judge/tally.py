@@ -25,6 +25,7 @@ class Reading:
         arms: whose each pod is.
         counts: failures (or slow requests at each judged edge) and sizes (requests or pod-seconds, 0 at an edge the
             source has lost), shape (2, rows, pods).
+        columns: the same of the canary, then of stable, shape (rows, 4).
         ages: seconds since each pod became ready, at the middle of the look; empty where no pod is young.
         whole: requests or pod-seconds, whatever the edges, of canary and stable.
         requests: requests of canary and stable, whatever the kind.
@@ -36,6 +37,7 @@ class Reading:
     names: list[str]
     arms: "_Arms"
     counts: Floats
+    columns: Floats
     ages: list[float]
     whole: tuple[float, float]
     requests: tuple[int, int]
@@ -70,7 +72,7 @@ def _arms(canary: tuple[bool, ...]) -> _Arms:
     return _Arms(np.flatnonzero(flags).tolist(), stable, both.astype(np.float64))
 
 
-@dataclass(slots=True)
+@dataclass
 class Pods:
     """Stable's pods by name, and the place each of them has in the arrays.
 
@@ -80,8 +82,20 @@ class Pods:
 
     places: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._asked: tuple[Sequence[str], Sequence[int]] = (), ()
+        self._found: tuple[_Places, _Places] = [], []
+
     def place(self, names: Sequence[str], chosen: Sequence[int]) -> tuple[_Places, _Places]:
-        """Those of the chosen positions whose names have a place, and the places; new names are given theirs."""
+        """Those of the chosen positions whose names have a place, and the places; new names are given theirs.
+
+        As a rule the same is asked as the last time.
+        """
+        if self._asked != (names, chosen):
+            self._asked, self._found = (names, chosen), self._find(names, chosen)
+        return self._found
+
+    def _find(self, names: Sequence[str], chosen: Sequence[int]) -> tuple[_Places, _Places]:
         places = self.places
         found = [places.get(names[at], -1) for at in chosen]
         if -1 in found:
@@ -113,10 +127,13 @@ def read(kind: SignalKind, look: SignalLook, judged: tuple[float, ...] = (), bod
     pods = list(look.pods.values())
     arms = _arms(tuple([pod.arm is _CANARY for pod in pods]))
     if kind is SignalKind.LATENCY:
-        counts, size, inside = _latency(pods, judged, body, look.edges_seconds)
+        counts, every, inside = _latency(pods, judged, body, look.edges_seconds)
+        whole = (every @ arms.both).tolist()
+        columns = (counts @ arms.both).transpose(1, 2, 0).reshape(-1, 4)
     else:
-        (counts, size), inside = _READERS[kind](pods), None
-    whole = _by_arm(size, arms)
+        each, inside = _READERS[kind](pods), None
+        by_arm = (each @ arms.both).T
+        counts, columns, whole = each[:, None, :], by_arm.reshape(1, 4), by_arm[:, 1].tolist()
     requests = whole if kind in REQUEST_KINDS else _by_arm([max(0, pod.requests) for pod in pods], arms)
     told = 0 if whole[0] > 0 else sum([max(0, pods[at].requests) for at in arms.canary])
     seconds = max([pod.exposure_seconds for pod in pods], default=0.0)
@@ -125,8 +142,9 @@ def read(kind: SignalKind, look: SignalLook, judged: tuple[float, ...] = (), bod
         names=list(look.pods),
         arms=arms,
         counts=counts,
+        columns=columns,
         ages=[pod.age_seconds - pod.exposure_seconds / 2 for pod in pods] if youngest < YOUNG_SECONDS else [],
-        whole=(float(whole[0]), float(whole[1])),
+        whole=(whole[0], whole[1]),
         requests=(int(requests[0]), int(requests[1])),
         told=told,
         seconds=seconds,
@@ -158,7 +176,7 @@ def fill(batch: Batch, used: slice, reading: Reading, pods: Pods, scores: Floats
     """
     counts, grown = reading.counts, reading.arms.stable
     batch.looked[used] = True
-    batch.columns[used] = (counts @ reading.arms.both).transpose(1, 2, 0).reshape(-1, 4)
+    batch.columns[used] = reading.columns
     if reading.ages:
         _fill_young(batch, used, reading)
         grown = [at for at in grown if reading.ages[at] >= YOUNG_SECONDS]
@@ -183,24 +201,23 @@ def _fill_young(batch: Batch, used: slice, reading: Reading) -> None:
             batch.young[1:, used, age] += reading.counts[:, :, position]
 
 
-_Read = tuple[Floats, Sequence[float]]
-
-
-def _errors(pods: Sequence[PodLook]) -> _Read:
+def _errors(pods: Sequence[PodLook]) -> Floats:
     failed = _events_of(pods)
     return _counted(failed, [max(pod.requests, events) for pod, events in zip(pods, failed, strict=True)])
 
 
-def _crashes(pods: Sequence[PodLook]) -> _Read:
-    return _counted([max(pod.crashes, 0) for pod in pods], [max(pod.exposure_seconds, 0.0) for pod in pods])
+def _crashes(pods: Sequence[PodLook]) -> Floats:
+    return _counted([pod.crashes for pod in pods], [pod.exposure_seconds for pod in pods])
 
 
-def _events(pods: Sequence[PodLook]) -> _Read:
-    return _counted(_events_of(pods), [max(pod.exposure_seconds, 0.0) for pod in pods])
+def _events(pods: Sequence[PodLook]) -> Floats:
+    return _counted(_events_of(pods), [pod.exposure_seconds for pod in pods])
 
 
-def _counted(failed: Sequence[float], size: Sequence[float]) -> _Read:
-    return np.array([failed, size], dtype=np.float64)[:, None, :], size
+def _counted(failed: Sequence[float], size: Sequence[float]) -> Floats:
+    """Failures and sizes, nothing for less than nothing; shape (2, pods)."""
+    found: Floats = np.maximum(np.array([failed, size], dtype=np.float64), 0.0)
+    return found
 
 
 def _events_of(pods: Sequence[PodLook]) -> list[int]:
@@ -209,11 +226,11 @@ def _events_of(pods: Sequence[PodLook]) -> list[int]:
 
 def _latency(
     pods: Sequence[PodLook], judged: tuple[float, ...], body: tuple[float, ...], edges: tuple[float, ...]
-) -> tuple[Floats, Sequence[float], Floats | None]:
+) -> tuple[Floats, Floats, Floats | None]:
     buckets = _buckets(pods, len(edges) + 1).T
     counts = _above(judged, edges) @ buckets
     inside = bins_of(body, edges) @ buckets if body else None
-    return counts[1:].reshape(2, len(judged), len(pods)), counts[0].tolist(), inside
+    return counts[1:].reshape(2, len(judged), len(pods)), counts[0], inside
 
 
 def _buckets(pods: Sequence[PodLook], width: int) -> Floats:

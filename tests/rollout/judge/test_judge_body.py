@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rollout.judge import Judge, JudgePolicy, Verdict
 from rollout.judge.batch import Batch
 from rollout.judge.body import BINS, bins_of, choose_body
-from rollout.judge.draws import GRID, Spread, told_of
+from rollout.judge.draws import GRID, ScoreTilts, Spread, told_of
 from rollout.judge.heterogeneity import NoiseBank
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EDGES, EPOCH, LATENCY, histogram
@@ -77,6 +77,13 @@ def told(scores, score, n, pooled, tilts, *, tolerance=1.0, faults=True):
     return told_of(spread, tilts[None], np.full(tilts.size, faults), np.array([tolerance]))[0]
 
 
+def told_between(scores, score, n, pooled, tilts, *, tolerance=1.0):
+    """The same of faults, by way of GRID tilts."""
+    spread = Spread(scores[None], np.array([float(score)]), np.array([float(n)]), pooled)
+    bank = ScoreTilts(np.zeros((1, 1)), tilts[None], np.ones(tilts.size, dtype=bool))
+    return bank.told(FIRST, spread, np.array([tolerance]))[0, :, 0]
+
+
 @given(
     pool=st.lists(st.integers(0, 4), min_size=2, max_size=5).filter(lambda pool: sum(pool) > 1),
     share=st.floats(0.05, 0.95),
@@ -89,10 +96,11 @@ def test_a_bet_on_scores_is_worth_one_at_most(pool, share, s, tolerance, data):
     n = max(1, min(sum(pool) - 1, round(share * sum(pool))))
     scores = np.array(data.draw(st.lists(st.floats(-1, 1), min_size=len(pool), max_size=len(pool))))
     law, sums = laws(pool, n, math.log(tolerance), scores)
-    pooled, among = np.array([pool], dtype=float), np.linspace(0.0, s, 2 * GRID)
-    for tilts in (np.array([s]), among):
-        gains = [told(scores, x, n, pooled, tilts, tolerance=tolerance)[-1] for x in sums]
-        assert float(law @ np.exp(gains)) <= 1 + 1e-6
+    pooled, among = np.array([pool], dtype=float), np.linspace(0.0, s, 3 * GRID)
+    gains = [told(scores, x, n, pooled, np.array([s]), tolerance=tolerance) for x in sums]
+    between = [told_between(scores, x, n, pooled, among, tolerance=tolerance) for x in sums]
+    assert (law @ np.exp(gains) <= 1 + 1e-6).all()
+    assert (law @ np.exp(between) <= 1 + 1e-3).all()
 
 
 @given(
@@ -108,6 +116,34 @@ def test_the_null_is_told_no_worse_than_it_is(pool, share, s, data):
     law, sums = laws(pool, n, 0.0, scores)
     seen = told(scores, 0.0, n, np.array([pool], dtype=float), np.array([s]), faults=False)
     assert seen[0] >= -math.log(law @ np.exp(s * sums)) - 1e-4
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+@pytest.mark.parametrize("requests", [300, 30000])
+def test_between_two_tilts_the_law_is_told_by_its_neighbours(requests, share):
+    pooled = np.array([histogram(np.random.default_rng(2), requests)], dtype=float)
+    scores, n, s = np.linspace(-0.95, 0.9, pooled.size), share * requests, np.linspace(-0.5, 2.5, 50)
+    score = 0.1 * n
+    plain, bank = told(scores, score, n, pooled, s), told_between(scores, score, n, pooled, s)
+    assert (bank <= plain + 1e-4 * n).all(), "of a bound the larger neighbour's is taken"
+    spread = Spread(scores[None], np.array([score]), np.array([n]), pooled)
+    nulls = ScoreTilts(np.zeros((1, 1)), s[None], np.zeros(s.size, dtype=bool)).told(FIRST, spread, np.ones(1))[0, :, 0]
+    assert nulls == pytest.approx(told(scores, score, n, pooled, s, faults=False), abs=1e-4 * n)
+
+
+def test_channels_are_told_apart_whatever_is_asked_of_them():
+    rng = np.random.default_rng(8)
+    pooled, scores = rng.integers(1, 90, (3, 6)).astype(float), np.sort(rng.uniform(-1, 1, (3, 6)), axis=1)
+    spread = Spread(scores, rng.normal(size=3), np.array([20.0, 30, 40]), pooled)
+    a, b, faults = rng.normal(size=(3, 2)), rng.uniform(0, 2, (3, 4)), np.arange(4) > 0
+    bank = ScoreTilts(np.zeros((3, 2)), np.zeros((3, 4)), faults)
+    bank.put(np.arange(3), a, b)
+    every = bank.told(np.arange(3), spread, np.ones(3))
+    assert every.shape == (3, 4, 2)
+    for row in (0, 1, 2):
+        assert bank.told(np.array([row]), spread.take(np.array([row])), np.ones(1))[0] == pytest.approx(every[row])
+    straight = told_of(spread, (b[:, :, None] + a[:, None, :]).reshape(3, 8), np.repeat(faults, 2), np.ones(3))
+    assert every[:, 0].ravel() == pytest.approx(straight.reshape(3, 4, 2)[:, 0].ravel(), abs=1e-3)
 
 
 def test_much_traffic_is_told_almost_exactly():
