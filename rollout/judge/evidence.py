@@ -61,7 +61,7 @@ GAUGE_TOLERANCE = 1.25
 BOUND_LEVEL = 0.975
 """Level of the upper bound of stable's rate."""
 
-EDGE_WEIGHTS: Floats = np.array([0.46, 0.15, 0.15, 0.12, 0.12])
+EDGE_WEIGHTS: Floats = np.array([0.75, 0.09, 0.07, 0.05, 0.04])
 """Shares of a latency signal's judged edges, ascending, before they are normalised over those there are: most for the
 first, which sees a slight slowness in all buckets."""
 

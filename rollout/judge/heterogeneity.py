@@ -38,9 +38,9 @@ PRIOR_SPREAD = 0.3
 PRIOR_PODS = 5
 """Pods that the prior spread is taken to rest on: its tails are Student's with 4 degrees of freedom."""
 
-TRUSTED_PODS = (9.0, 6.5)
+TRUSTED_PODS = (9.0, 6.6)
 """Pods that tau is taken to rest on at most, of failures and of slow requests: tails are never lighter than Student's
-with 8 and 5.5 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
+with 8 and 5.6 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
 
 PRIOR_TEMPER = 0.5
 """Exponent of the likelihood while history does not tell how clumped rare failures are: one over how many come

@@ -47,7 +47,7 @@ STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
 BODY_STEPS: Floats = np.log([1.25, 1.6, 2.2, 3.5, 7, 20])
 """The same where requests have scores: a median slower by a tenth moves their odds by little more than the first."""
 
-BODY_WEIGHTS: Floats = np.array([0.18, 0.12, 0.18, 0.26, 0.13, 0.13])
+BODY_WEIGHTS: Floats = np.array([0.29, 0.10, 0.12, 0.33, 0.08, 0.08])
 """Prior mass of each of those."""
 
 STEP_WEIGHTS: Floats = np.array([0.18, 0.22, 0.18, 0.14, 0.14, 0.14])
