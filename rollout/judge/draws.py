@@ -112,7 +112,7 @@ class ScoreTilts:
             Shape (k, q, p).
         """
         phi, slope, extra = _from_allowed(spread, self._grid[rows], tolerance)
-        rise, slope = np.diff(phi, axis=1), slope * self._step[rows]
+        rise, slope = phi[:, 1:] - phi[:, :-1], slope * self._step[rows]
         bends = slope[:, :-1] - rise, rise - slope[:, 1:]
         each = np.stack([phi[:, :-1], rise, *bends, np.maximum(extra[:, :-1], extra[:, 1:])], axis=2)
         each = each[np.arange(rows.size)[:, None], self._left[rows]]

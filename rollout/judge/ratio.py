@@ -228,14 +228,17 @@ class RatioBank:
         Returns:
             Shape (channels, 1 + steps, 2, nodes), or (channels, 1 + steps, 1, nodes) where no channel knows bursts.
         """
-        channels, hits = self.size.size, 2 if self.chance.any() else 1
-        gain = np.zeros((hits * channels, *self._added.shape[1:], self.nodes.shape[1]))
-        whose, rows = self._blocks(np.arange(channels))
-        gain[rows] = self._tilts.told(rows, counts.take(whose), tolerance[whose])
+        every = np.arange(self.size.size)
+        gain = np.empty((every.size, self._added.shape[1], 2 if self.chance.any() else 1, self.nodes.shape[1]))
+        gain[:, :, -1] = 0.0  # where no burst is known
+        whose, rows = self._blocks(every)
+        gain[whose, :, rows // every.size] = self._tilts.told(rows, counts.take(whose), tolerance[whose])
         if scored is not None:
-            whose, rows = self._blocks(scored[0])
-            gain[rows] = self._score_tilts.told(rows, scored[1].take(whose), tolerance[scored[0][whose]])
-        return np.moveaxis(gain.reshape(hits, channels, *gain.shape[1:]), 0, 2)
+            at, rows = self._blocks(scored[0])
+            whose = scored[0][at]
+            told = self._score_tilts.told(rows, scored[1].take(at), tolerance[whose])
+            gain[whose, :, rows // every.size] = told
+        return gain
 
     def _blocks(self, channels: Indices) -> tuple[Indices, Indices]:
         """Rows of the tilts for calm blocks of some channels, then for hit ones of those that know bursts.
@@ -299,14 +302,16 @@ def _multiply(sums: Floats, gain: Floats) -> Floats:
     Returns:
         Logarithm of that factor, shape (channels,).
     """
-    axes = tuple(range(1, sums.ndim))
-    top = np.where(sums > 0, gain, -np.inf).max(axis=axes, keepdims=True)
+    flat, gain = _flat(sums), _flat(gain)
+    top = np.where(flat > 0, gain, -np.inf).max(axis=1, keepdims=True)
     gain = np.minimum(gain - top, 0.0)
-    sums *= np.exp(np.maximum(gain, _LEAST, out=gain), out=gain)
-    largest = sums.max(axis=axes, keepdims=True)
-    sums /= largest
-    sums *= sums > _FORGOTTEN
-    factor: Floats = (top + np.log(largest)).reshape(-1)
+    flat *= np.exp(np.maximum(gain, _LEAST, out=gain), out=gain)
+    largest = flat.max(axis=1, keepdims=True)
+    flat /= largest
+    flat *= flat > _FORGOTTEN
+    if not sums.flags.c_contiguous:
+        sums[...] = flat.reshape(sums.shape)
+    factor: Floats = (top + np.log(largest))[:, 0]
     return factor
 
 
