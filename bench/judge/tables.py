@@ -40,7 +40,10 @@ class Result:
 
 
 def summary(scenario: Scenario, chunks: Sequence[Mapping[str, Result]], limit: float) -> dict[str, Any]:
-    """Figures of a scenario: for each judge how often it convicted, how soon, and at what cost."""
+    """Figures of a scenario: for each judge how often it convicted, how soon, and at what cost.
+
+    Of the information limit there is also the first look at or after it: nobody who looks each 15 s decides sooner.
+    """
     judges = {}
     for name in chunks[0]:
         found = [chunk[name] for chunk in chunks if name in chunk]
@@ -50,13 +53,19 @@ def summary(scenario: Scenario, chunks: Sequence[Mapping[str, Result]], limit: f
         good = [each for result in found for each in result.good]
         if good:
             judges[name]["good"] = round(sum(good) / len(good), 4)
+    none = math.isinf(limit) or not scenario.bad
     return {
         "scenario": scenario.key,
         "name": scenario.name,
-        "limit_seconds": None if math.isinf(limit) or not scenario.bad else round(limit, 1),
+        "limit_seconds": None if none else round(limit, 1),
+        "limit_at_a_look": None if none else _next_look(limit, float(scenario.said["every_seconds"])),
         "replicates": int(sum(len(chunk[OURS].times) for chunk in chunks)),
         "judges": judges,
     }
+
+
+def _next_look(limit: float, every: float) -> float:
+    return every * math.ceil(limit / every)
 
 
 def _figures(scenario: Scenario, times: np.ndarray, harmed: np.ndarray) -> dict[str, Any]:
@@ -98,11 +107,11 @@ def _table(figures: Sequence[dict[str, Any]], cell: Any) -> list[str]:
     if not figures:
         return ["(none)"]
     names = list(figures[0]["judges"])
-    head = ["scenario", "limit", "replicates", *names]
+    head = ["scenario", "limit (at a look)", "replicates", *names]
     rows = [
         [
             f"{each['scenario']} {each['name']}",
-            "" if each["limit_seconds"] is None else f"{each['limit_seconds']:.0f}",
+            "" if each["limit_seconds"] is None else f"{each['limit_seconds']:.0f} ({each['limit_at_a_look']:.0f})",
             str(each["replicates"]),
             *(cell(each["judges"].get(name)) for name in names),
         ]

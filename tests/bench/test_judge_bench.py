@@ -142,8 +142,10 @@ def test_tables_say_how_often_how_soon_and_at_what_cost():
     well = summary(ALL["H1"], [healthy], math.inf)
     assert (well["judges"][OURS]["false"], well["judges"][OURS]["good"]) == (0.25, 0.5)
     assert 0.25 < well["judges"][OURS]["false_at_most"] < 0.8
+    assert (late["limit_at_a_look"], well["limit_at_a_look"]) == (75, None)
+    assert summary(ALL["B2"], [bad], 3.0)["limit_at_a_look"] == summary(ALL["B2"], [bad], 15.0)["limit_at_a_look"] == 15
     page = markdown([late, well], {"date": "today"})
-    assert "| B1 errors 0.2 to 0.7 % | 72 | 4 | 476 / 25.0 % / 26 |" in page
+    assert "| B1 errors 0.2 to 0.7 % | 72 (75) | 4 | 476 / 25.0 % / 26 |" in page
     assert "25.00 % (≤ " in page
 
 
