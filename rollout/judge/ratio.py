@@ -226,18 +226,20 @@ class RatioBank:
         """Log likelihood ratios of u and of each fault with it, in a calm and (where a burst is known) a hit block.
 
         Returns:
-            Shape (channels, 1 + steps, 2, nodes), or (channels, 1 + steps, 1, nodes) where no channel knows bursts.
+            Shape (channels, 1 + steps, 2, nodes), or (channels, 1 + steps, 1, nodes) where no channel knows bursts; one
+            that knows none has those of a calm block twice.
         """
-        every = np.arange(self.size.size)
-        gain = np.empty((every.size, self._added.shape[1], 2 if self.chance.any() else 1, self.nodes.shape[1]))
-        gain[:, :, -1] = 0.0  # where no burst is known
-        whose, rows = self._blocks(every)
-        gain[whose, :, rows // every.size] = self._tilts.told(rows, counts.take(whose), tolerance[whose])
+        channels = self.size.size
+        whose, rows = self._blocks(np.arange(channels))
+        told = self._tilts.told(rows, counts.take(whose), tolerance[whose])
+        gain = np.repeat(told[:channels, :, None], 2 if rows.size > channels else 1, axis=2)
+        gain[whose[channels:], :, -1] = told[channels:]
         if scored is not None:
             at, rows = self._blocks(scored[0])
-            whose = scored[0][at]
+            whose, calm = scored[0][at], scored[0].size
             told = self._score_tilts.told(rows, scored[1].take(at), tolerance[whose])
-            gain[whose, :, rows // every.size] = told
+            gain[scored[0]] = told[:calm, :, None]
+            gain[whose[calm:], :, -1] = told[calm:]
         return gain
 
     def _blocks(self, channels: Indices) -> tuple[Indices, Indices]:

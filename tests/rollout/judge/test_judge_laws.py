@@ -255,6 +255,31 @@ def test_slow_requests_have_nodes_for_outliers():
     assert mass.sum(axis=1) == pytest.approx([1.0, 1.0])
 
 
+@given(
+    looks=st.lists(
+        st.tuples(st.integers(0, 9000), st.integers(0, 9000), st.booleans()).filter(lambda each: each[0] + each[1] > 0),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(deadline=None)
+def test_what_another_channel_knows_of_bursts_changes_nothing(looks):
+    def bank(bursts):
+        rows = np.arange(len(bursts))
+        found = RatioBank(rows.size, OnsetPrior(1800.0))
+        effects = pod_effects(np.full(rows.size, 0.5), np.full(rows.size, 5.0), rows < 0)
+        found.expect(rows, *effects, np.array(bursts) * 0.03, np.array(bursts) * math.log(10))
+        for x, y, young in looks:
+            each = np.ones(rows.size)
+            seen = Counts(x * each, 10000 * each, y * each, 90000 * each, rows >= 0)
+            found.bet(seen, each, 15 * each, (rows == 0) & young)
+        return found.log_e()
+
+    alone, beside = bank([0.0]), bank([0.0, 1.0])
+    assert np.isfinite(beside).all()
+    assert beside[0] == pytest.approx(alone[0], abs=1e-9)
+
+
 def test_pods_that_have_nothing_in_common_leave_a_judge_that_counts():
     bank = RatioBank(1, FROM_START)
     bank.expect(np.array([0]), *pod_effects(ONE * 50.0, ONE * 2, ONE < 1), ONE * 0.03, ONE * math.log(10))
