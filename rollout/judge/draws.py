@@ -27,7 +27,7 @@ from rollout.judge.onset import Bools, Floats, Indices
 
 GRID = 17
 """Tilts at which Z is worked out where more are asked for; cubic in between, to some 1e-5 of the canary's requests as
-a rule; 1e-2 was found where two buckets have all of them and a tilt of 2.5 puts nearly all of one with the canary."""
+a rule; 2e-2 was found where two buckets have all of them and a tilt of 2.5 puts nearly all of one with the canary."""
 
 
 @dataclass(frozen=True, slots=True)
