@@ -162,7 +162,7 @@ class PlainE:
         """Take in a look; which replicates are convicted by now."""
         if not look.history:
             columns = np.stack([self._columns(look, pods) for pods in (CANARY, STABLE)]).reshape(4, -1)
-            counts = Counts(*columns, np.ones(columns.shape[1], dtype=bool))
+            counts = Counts(columns, np.ones(columns.shape[1], dtype=bool))
             seconds = np.repeat(look.seconds, 1 + len(_PLAIN_EDGES))
             ones = np.ones(columns.shape[1])
             self._bank.bet(counts, ones, seconds, ones < 1)

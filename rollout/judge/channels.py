@@ -13,7 +13,7 @@ import numpy as np
 
 from rollout.judge import edges
 from rollout.judge.body import BINS, Body
-from rollout.judge.onset import Bools, Floats
+from rollout.judge.onset import Bools, Floats, Indices
 from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind
 
 _WIDTHS = {SignalKind.LATENCY: edges.MOST, SignalKind.GAUGE: 0}
@@ -31,6 +31,8 @@ class Channels:
             of the signal's first channel, of which all else is about its first judged edge.
         scores: scores of the buckets, shape (channels, body.BINS).
         whole: where sizes are requests, each failing at most once, shape (channels,).
+        owner: index of each channel's signal, shape (channels,).
+        live: those that carry something, shape (channels,).
     """
 
     def __init__(self, policy: JudgePolicy) -> None:
@@ -45,6 +47,8 @@ class Channels:
         ]
         self.whole: Bools = self.of_kinds(*REQUEST_KINDS)
         self.scores: Floats = np.zeros((self.count, BINS))
+        self.owner: Indices = np.repeat(np.arange(len(widths)), widths)
+        self.live: Bools = ~self.of_kinds(SignalKind.LATENCY)
 
     @property
     def count(self) -> int:
@@ -55,6 +59,7 @@ class Channels:
         """Say at which edges a latency signal is judged, in seconds, and by which scores as a whole."""
         start = self.slots[index].start
         self.edges[index], self.used[index] = tuple(chosen), slice(start, start + len(chosen))
+        self.live[self.used[index]] = True
         if body is not None:
             self.bodies[index], self.scores[start] = body.edges, body.scores
 

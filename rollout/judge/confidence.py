@@ -40,11 +40,11 @@ class RatioSequences:
     def add(self, counts: Counts) -> None:
         """Take in one look; where an arm had nothing it says nothing."""
         both = (counts.size > 0) & (counts.stable_size > 0)
-        odds = GRID * (counts.size / np.maximum(counts.stable_size, 1e-300))[:, None]
-        theta = np.where(both[:, None], odds / (1 + odds), 0.0)
-        failures = np.where(both, counts.all_failed, 0.0)[:, None]
-        self.score += (np.where(both, counts.failed, 0.0)[:, None] - failures * theta).astype(np.float32)
-        self.variance += (failures * theta * (1 - theta)).astype(np.float32)
+        odds = GRID * np.where(both, counts.size / np.maximum(counts.stable_size, 1e-9), 1.0)[:, None]
+        theta = odds / (1 + odds)
+        expected = np.where(both, counts.all_failed, 0.0)[:, None] * theta
+        self.score += np.where(both, counts.failed, 0.0)[:, None] - expected
+        self.variance += expected * (1 - theta)
 
     def bounds(self, rows: Indices, alpha: float, effect: Floats) -> list[tuple[float, float | None]]:
         """Lowest and highest ratio not excluded at level alpha, one pair a row; None where unbounded above.
@@ -58,7 +58,7 @@ class RatioSequences:
         log_e = 0.5 * (math.log(_PRIOR_VARIANCE) - np.log(total)) + self.score[rows] ** 2 / (2 * total)
         inside = log_e < -math.log(alpha)
         first = np.argmax(inside, axis=1)
-        last = np.where(inside.any(axis=1), GRID.size - 1 - np.argmax(inside[:, ::-1], axis=1), GRID.size - 1)
+        last = GRID.size - 1 - np.argmax(inside[:, ::-1], axis=1)  # the last of all where none is inside
         return list(map(_ends, first.tolist(), last.tolist(), effect.tolist()))
 
 

@@ -26,48 +26,62 @@ _STEPS: Floats = np.arange(EXACT_SUPPORT + 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What happened between two looks, one entry a channel, all of shape (channels,).
+    """What happened between two looks, one entry a channel.
 
     Attributes:
-        failed: failures of the canary (x).
-        size: requests, or pod-seconds of exposure, of the canary (n).
-        stable_failed: failures of stable.
-        stable_size: requests or pod-seconds of stable.
-        whole: True where sizes are requests, each failing at most once; False for exposures.
+        columns: failures of the canary (x), its requests or pod-seconds of exposure (n), failures of stable, and
+            stable's requests or pod-seconds, shape (4, channels).
+        whole: True where sizes are requests, each failing at most once; False for exposures; shape (channels,).
     """
 
-    failed: Floats
-    size: Floats
-    stable_failed: Floats
-    stable_size: Floats
+    columns: Floats
     whole: Bools
+
+    @property
+    def failed(self) -> Floats:
+        """x: failures of the canary."""
+        found: Floats = self.columns[0]
+        return found
+
+    @property
+    def size(self) -> Floats:
+        """n: requests or pod-seconds of the canary."""
+        found: Floats = self.columns[1]
+        return found
+
+    @property
+    def stable_failed(self) -> Floats:
+        """Failures of stable."""
+        found: Floats = self.columns[2]
+        return found
+
+    @property
+    def stable_size(self) -> Floats:
+        """Requests or pod-seconds of stable."""
+        found: Floats = self.columns[3]
+        return found
 
     @property
     def all_failed(self) -> Floats:
         """m: failures of both arms."""
-        return self.failed + self.stable_failed
+        found: Floats = self.columns[0] + self.columns[2]
+        return found
 
     def take(self, rows: Bools | Indices) -> "Counts":
         """The same of some channels, by index or mask."""
-        return Counts(
-            self.failed[rows],
-            self.size[rows],
-            self.stable_failed[rows],
-            self.stable_size[rows],
-            self.whole[rows],
-        )
+        return Counts(self.columns[:, rows], self.whole[rows])
 
     def where(self, kept: Bools) -> "Counts":
         """The same with nothing in the channels that are not kept."""
-        failed, size = np.where(kept, self.failed, 0.0), np.where(kept, self.size, 0.0)
-        stable_failed, stable_size = np.where(kept, self.stable_failed, 0.0), np.where(kept, self.stable_size, 0.0)
-        return Counts(failed, size, stable_failed, stable_size, self.whole)
+        return Counts(np.where(kept, self.columns, 0.0), self.whole)
 
     def but(self, rows: Indices) -> "Counts":
         """The same with nothing in some channels, by index."""
-        kept = np.ones(self.size.size, dtype=np.bool_)
-        kept[rows] = False
-        return self.where(kept) if rows.size else self
+        if not rows.size:
+            return self
+        columns = self.columns.copy()
+        columns[:, rows] = 0.0
+        return Counts(columns, self.whole)
 
 
 class Tilts:
@@ -76,60 +90,46 @@ class Tilts:
     exp(j s) is kept for every count j, of a and of b apart: a sum over counts is then one product of matrices.
 
     Args:
-        a: shape (channels, p).
-        b: shape (channels, q), or (1, q) where all channels have the same.
+        a: shape (channels, p), or (1, p) where all channels have the same.
+        b: shape (channels, q).
     """
 
     def __init__(self, a: Floats, b: Floats) -> None:
-        self.a, self.b = a, b
+        self._odds: Floats = b[:, :, None] + a[:, None, :]
         self._powers_a: Floats = np.exp(_STEPS[:, None] * a[:, None, :])
         self._powers_b: Floats = np.exp(b[:, :, None] * _STEPS)
 
-    def put(self, rows: Indices | slice, a: Floats, b: Floats) -> None:
-        """Replace those of some channels."""
-        new = Tilts(a, b)
-        self.a[rows], self.b[rows] = a, b
-        self._powers_a[rows], self._powers_b[rows] = new._powers_a, new._powers_b
-
-    def told(self, channels: Indices, counts: Counts, tolerance: Floats) -> Floats:
+    def told(self, counts: Counts, tolerance: Floats) -> Floats:
         """Log likelihood ratios of log odds s = a + b over s = 0, where the null still allows r0.
 
         Args:
-            channels: whose tilts are asked for, shape (k,).
-            counts: one entry for each of them.
-            tolerance: r0, the odds ratio (for exposures: rate ratio), shape (k,).
+            counts: what was seen of each channel.
+            tolerance: r0, the odds ratio (for exposures: rate ratio), shape (channels,).
 
         Returns:
             x s - log (Z(log r0 + s) / Z(log r0)), the latter exact for small support, else an upper bound for s > 0;
-            shape (k, q, p).
+            shape (channels, q, p).
         """
-        found: Floats = self.b[self._of_b(channels), :, None] + self.a[channels, None, :]
-        found *= counts.failed[:, None, None]
-        support = np.minimum(counts.all_failed, counts.size)
-        there = counts.size > 0
-        exact = there & (counts.stable_size > 0) & (support > 0) & (support <= EXACT_SUPPORT) & counts.whole
+        failed, size, _, stable_size = counts.columns
+        found: Floats = self._odds * failed[:, None, None]
+        both = counts.all_failed
+        support = np.minimum(both, size)
+        exact = counts.whole & (support > 0) & (support <= EXACT_SUPPORT) & (stable_size > 0)
         rows = np.flatnonzero(exact)
         if rows.size:
             shares = _shares(counts.take(rows), int(support[rows].max()) + 1, tolerance[rows])
             top = shares.shape[1]
-            of_a, of_b = self._powers_a[channels[rows], :top], self._powers_b[self._of_b(channels[rows]), :, :top]
-            found[rows] -= np.log(np.matmul(shares[:, None, :] * of_b, of_a))
-        rows = np.flatnonzero(there & (counts.all_failed > 0) & ~exact)
+            of_a = (self._powers_a[rows] if len(self._powers_a) > 1 else self._powers_a)[:, :top]
+            found[rows] -= np.log(np.matmul(shares[:, None, :] * self._powers_b[rows, :, :top], of_a))
+        rows = np.flatnonzero((size > 0) & (both > 0) & ~exact)
         if rows.size:
-            found[rows] -= self._bound(channels[rows], counts.take(rows), tolerance[rows])
+            trials, chance = _binomial(counts.take(rows), tolerance[rows])
+            of_a = self._powers_a[rows, 1] if len(self._powers_a) > 1 else self._powers_a[:, 1]
+            bound = self._powers_b[rows, :, 1][:, :, None] * of_a[:, None, :]
+            bound -= 1
+            bound *= chance[:, None, None]
+            found[rows] -= trials[:, None, None] * np.log1p(bound, out=bound)
         return found
-
-    def _bound(self, channels: Indices, counts: Counts, tolerance: Floats) -> Floats:
-        grown = self._powers_b[self._of_b(channels), :, 1][:, :, None] * self._powers_a[channels, 1][:, None, :]
-        grown -= 1
-        trials, chance = _binomial(counts, tolerance)
-        bound: Floats = np.log1p(np.multiply(grown, chance[:, None, None], out=grown), out=grown)
-        bound *= trials[:, None, None]
-        return bound
-
-    def _of_b(self, channels: Indices) -> Indices | slice:
-        """Where their b are: all share one where there is only one."""
-        return channels if len(self.b) > 1 else slice(None)
 
 
 def _shares(counts: Counts, top: int, tolerance: Floats) -> Floats:
@@ -140,8 +140,11 @@ def _shares(counts: Counts, top: int, tolerance: Floats) -> Floats:
     fewer = (j + 1) * (other - m + j + 1)
     possible = fewer > 0
     chances = np.ones((n.size, top))
-    np.cumprod(np.where(possible, more / np.where(possible, fewer, 1.0), 1.0), axis=1, out=chances[:, 1:])
-    chances[:, :-1] *= possible
+    if possible.all():
+        np.cumprod(more / fewer, axis=1, out=chances[:, 1:])
+    else:
+        np.cumprod(np.where(possible, more / np.where(possible, fewer, 1.0), 1.0), axis=1, out=chances[:, 1:])
+        chances[:, :-1] *= possible
     chances /= chances.sum(axis=1, keepdims=True)
     return chances
 

@@ -21,7 +21,7 @@ small; the second for the null, also for one that tolerates odds of its own.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, i0e, xlogy
+from scipy.special import betaln, i0e, xlogy
 
 from rollout.judge.onset import Bools, Floats, Indices
 
@@ -63,8 +63,9 @@ def told_of(spread: Spread, tilts: Floats, faults: Bools, tolerance: Floats) -> 
     Returns:
         s x - log (Z(log r0 + s) / Z(log r0)), shape (k, m); 0 where stable has no requests.
     """
-    phi, _, extra = _from_allowed(spread, tilts, tolerance)
-    told: Floats = spread.score[:, None] * tilts - phi - np.where(faults, extra, 0.0)
+    none = np.zeros((len(tilts), 1))
+    phi, _, extra = _worked_out(spread, np.concatenate([none, tilts], axis=1) + _allowed(tolerance))
+    told: Floats = spread.score[:, None] * tilts - (phi[:, 1:] - phi[:, :1]) - np.where(faults, extra[:, 1:], 0.0)
     return _beside_stable(spread, told)
 
 
@@ -72,7 +73,8 @@ class ScoreTilts:
     """Tilts that are asked for again and again: every a of a channel plus every b of it.
 
     Z is worked out at GRID tilts from the least to the largest: Phi is Hermite's cubics in between, the bound of a
-    fault the larger one of its two neighbours'.
+    fault the larger one of its two neighbours'. All that is linear in what is worked out, so that telling it is one
+    product with a matrix that is kept.
 
     Args:
         a: shape (channels, p).
@@ -81,24 +83,23 @@ class ScoreTilts:
     """
 
     def __init__(self, a: Floats, b: Floats, faults: Bools) -> None:
-        self._faults = faults
-        self._shape = b.shape[1], a.shape[1]
-        tilts: Floats = (b[:, :, None] + a[:, None, :]).reshape(len(a), b.shape[1] * a.shape[1])
-        self._tilts = tilts
+        channels, self._shape = len(a), (b.shape[1], a.shape[1])
+        tilts: Floats = (b[:, :, None] + a[:, None, :]).reshape(channels, b.shape[1] * a.shape[1])
         low, high = tilts.min(axis=1, keepdims=True), tilts.max(axis=1, keepdims=True)
-        self._step = np.maximum((high - low) / (GRID - 1), 1e-9)
-        self._grid = low + self._step * np.arange(GRID)
-        where = (tilts - low) / self._step
-        self._left = np.minimum(where.astype(np.intp), GRID - 2)
-        far = where - self._left
-        bounded = np.broadcast_to(np.repeat(faults, a.shape[1]), tilts.shape)
-        self._parts = np.stack([np.ones_like(far), far, far * (1 - far) ** 2, far**2 * (1 - far), bounded], axis=2)
-
-    def put(self, rows: Indices | slice, a: Floats, b: Floats) -> None:
-        """Replace those of some channels."""
-        new = ScoreTilts(a, b, self._faults)
-        self._tilts[rows], self._step[rows], self._grid[rows] = new._tilts, new._step, new._grid
-        self._left[rows], self._parts[rows] = new._left, new._parts
+        step = np.maximum((high - low) / (GRID - 1), 1e-9)
+        self._tilts: Floats = np.concatenate([np.zeros_like(low), low + step * np.arange(GRID)], axis=1)
+        left = np.minimum(((tilts - low) / step).astype(np.intp), GRID - 2)
+        far = (tilts - low) / step - left
+        bend_left, bend_right = far * (1 - far) ** 2, far**2 * (1 - far)
+        phi, slope = np.zeros((2, *tilts.shape, GRID))
+        extra = np.zeros((*tilts.shape, GRID - 1))
+        at = *np.ix_(*map(np.arange, tilts.shape)), left
+        after = *at[:2], left + 1
+        phi[at], phi[after] = 1 - far + bend_left - bend_right, far - bend_left + bend_right
+        slope[at], slope[after] = step * bend_left, -step * bend_right
+        extra[at] = np.repeat(faults, a.shape[1])
+        allowed = np.ones((*tilts.shape, 1))
+        self._shares: Floats = np.concatenate([tilts[:, :, None], allowed, -phi, -slope, -extra], axis=2)
 
     def told(self, rows: Indices, spread: Spread, tolerance: Floats) -> Floats:
         """What `told_of` tells of these tilts of some channels.
@@ -111,12 +112,10 @@ class ScoreTilts:
         Returns:
             Shape (k, q, p).
         """
-        phi, slope, extra = _from_allowed(spread, self._grid[rows], tolerance)
-        rise, slope = phi[:, 1:] - phi[:, :-1], slope * self._step[rows]
-        bends = slope[:, :-1] - rise, rise - slope[:, 1:]
-        each = np.stack([phi[:, :-1], rise, *bends, np.maximum(extra[:, :-1], extra[:, 1:])], axis=2)
-        each = each[np.arange(rows.size)[:, None], self._left[rows]]
-        told: Floats = spread.score[:, None] * self._tilts[rows] - np.einsum("kmc,kmc->km", each, self._parts[rows])
+        phi, slope, extra = _worked_out(spread, self._tilts[rows] + _allowed(tolerance))
+        extra = np.maximum(extra[:, 1:-1], extra[:, 2:])
+        known = np.concatenate([spread.score[:, None], phi, slope[:, 1:], extra], axis=1)
+        told = np.matmul(self._shares[rows], known[:, :, None])[:, :, 0]
         return _beside_stable(spread, told).reshape(rows.size, *self._shape)
 
 
@@ -125,37 +124,33 @@ def _beside_stable(spread: Spread, told: Floats) -> Floats:
     return np.where((spread.pooled.sum(axis=1) > spread.size)[:, None], told, 0.0)
 
 
-def _from_allowed(spread: Spread, tilts: Floats, tolerance: Floats) -> tuple[Floats, Floats, Floats]:
-    """Phi(log r0 + s) - Phi(log r0), its slope, and the bound of a fault's rest of Z; each of shape (k, m)."""
-    allowed = np.log(np.maximum(tolerance, 1.0))[:, None]
-    phi, slope, extra = _worked_out(spread, np.concatenate([np.zeros_like(allowed), tilts], axis=1) + allowed)
-    return phi[:, 1:] - phi[:, :1], slope[:, 1:], extra[:, 1:]
+def _allowed(tolerance: Floats) -> Floats:
+    """The tilt that the null allows, shape (k, 1)."""
+    allowed: Floats = np.log(np.maximum(tolerance, 1.0))[:, None]
+    return allowed
 
 
 def _worked_out(spread: Spread, tilts: Floats) -> tuple[Floats, Floats, Floats]:
     """Phi(s), its slope, and the bound of log (P_s(S = n) / P_0(S = n)); each of shape (k, m)."""
-    used = int(np.flatnonzero(spread.pooled.any(axis=0))[-1]) + 1
-    pooled, scores, size = spread.pooled[:, :used, None], spread.scores[:, None, :used], spread.size[:, None]
+    pooled, size = spread.pooled[:, :, None], spread.size[:, None]
     total = np.maximum(pooled.sum(axis=1), size + 1e-9)
     odds = np.log(size / (total - size))
-    log_odds = tilts[:, :, None] * scores
-    top = log_odds.max(axis=2)
-    powers = np.exp(log_odds - top[:, :, None])
+    powers = np.exp(tilts[:, :, None] * spread.scores[:, None])
     replaced = np.log(np.matmul(powers, pooled)[:, :, 0] / total)
-    drawn = odds - replaced  # lambda + top
+    drawn = odds - replaced  # lambda
     # One step of Newton's on the scale of log odds, where the mean of S is almost a straight line in lambda.
     chance = _chances(powers * np.exp(drawn)[:, :, None])
     mean = np.matmul(chance, pooled)[:, :, 0]
     variance = mean - np.matmul(np.square(chance, out=chance), pooled)[:, :, 0]
     drawn += (odds - np.log(mean / (total - mean))) * mean * (total - mean) / (total * variance)
     powers *= np.exp(drawn)[:, :, None]
-    phi = np.matmul(np.log1p(powers), pooled)[:, :, 0] - size * (drawn - top)
+    phi = np.matmul(np.log1p(powers), pooled)[:, :, 0] - size * drawn
     chance = _chances(powers)
-    slope = np.matmul(chance, pooled * scores.transpose(0, 2, 1))[:, :, 0]
+    slope = np.matmul(chance, pooled * spread.scores[:, :, None])[:, :, 0]
     variance = np.matmul(chance * (1 - chance), pooled)[:, :, 0]
     start = xlogy(size, size / total) + xlogy(total - size, 1 - size / total)
-    binomial = gammaln(total + 1) - gammaln(size + 1) - gammaln(total - size + 1) + start
-    return phi, slope, np.minimum(np.log(i0e(variance)) - binomial, size * (replaced + top) - phi - start)
+    binomial = start - np.log(total + 1) - betaln(size + 1, total - size + 1)
+    return phi, slope, np.minimum(np.log(i0e(variance)) - binomial, size * replaced - phi - start)
 
 
 def _chances(odds: Floats) -> Floats:

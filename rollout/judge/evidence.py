@@ -12,6 +12,7 @@ from rollout.judge.batch import Batch
 from rollout.judge.body import Body
 from rollout.judge.certificate import ProofBank
 from rollout.judge.channels import Channels
+from rollout.judge.combination import combined
 from rollout.judge.confidence import RatioSequences
 from rollout.judge.counting import Counts
 from rollout.judge.draws import Spread
@@ -65,6 +66,9 @@ EDGE_WEIGHTS: Floats = np.array([0.75, 0.09, 0.07, 0.05, 0.04])
 """Shares of a latency signal's judged edges, ascending, before they are normalised over those there are: most for the
 first, which sees a slight slowness in all buckets."""
 
+MORE = 2.0
+"""What is no gross fault is learned block by block, and sooner where history has grown by this factor."""
+
 SHOWS_SECONDS = 5.0
 """Stable traffic within this time would have shown a shared fault."""
 
@@ -115,8 +119,11 @@ class Evidence:
         gross = np.where(self._counted, GROSS_SHARE, GROSS_SHARE_LATENCY)
         self._gross = gross
         self._log_shares = np.log1p(-gross), np.log(gross)
-        self._newest = np.zeros(count)
+        self._newest = [0.0] * count
         self._scored: Indices = np.zeros(0, dtype=np.intp)
+        self._buckets = 0
+        self._warm = False
+        self._know()
 
     def take_in(self, batch: Batch, judged: Bools) -> None:
         """Take in one look.
@@ -128,9 +135,12 @@ class Evidence:
         self.sums.fade(batch)
         if judged.any():
             self._bet(batch, judged)
-        self._learn(batch)
+        learned = self._learn(batch)
         self.proof.add(batch.columns, self.sums)
         self.sums.settle(batch, judged)
+        if learned or (self.sums.history[:, 1] > MORE * self.sums.known[:, 1]).any():
+            self.sums.known[:] = self.sums.history
+            self._know()
 
     def learn_start(self, batch: Batch) -> None:
         """Learn what young pods are like from one look at an earlier start of the service's pods."""
@@ -142,10 +152,11 @@ class Evidence:
         """Natural logarithm of each signal's e-process, in the policy's order; 0 while it has no channels."""
         ratio, gross = self._log_shares
         found = np.logaddexp(ratio + self.ratio.log_e(), gross + self.gross.log_e())
-        self._newest = found
+        self._newest = found.tolist()
+        used = self.channels.used
         return [
-            self.gauges[index].log_e() if index in self.gauges else mean_of_edges(found[self.channels.used[index]])
-            for index in range(len(self.channels.signals))
+            self.gauges[index].log_e() if index in self.gauges else mean_of_edges(self._newest[used[index]])
+            for index in range(len(used))
         ]
 
     def log_e_good(self) -> list[float]:
@@ -158,10 +169,11 @@ class Evidence:
 
         None for other signals.
         """
-        return [
-            int(np.argmax(self._newest[self.channels.used[index]])) if edges else None
-            for index, edges in enumerate(self.channels.edges)
-        ]
+        found: list[int | None] = []
+        for edges, used in zip(self.channels.edges, self.channels.used, strict=True):
+            logs = self._newest[used]
+            found.append(logs.index(max(logs)) if edges else None)
+        return found
 
     def export(self, index: int) -> dict[str, Any]:
         """A signal's rows, for saving."""
@@ -189,11 +201,15 @@ class Evidence:
         for name, bank in self._banks().items():
             for key in bank.STATE:
                 getattr(bank, key)[slots] = state[name][key]
-        self.ratio.settle(slots)
-        self.gross.settle(slots)
         if state["edges"]:
             body = Body(tuple(state["body"]), state["scores"]) if state["body"] else None
             self.judge_at(index, state["edges"], body)
+
+    def settle(self) -> None:
+        """Make the banks follow what was put back."""
+        self.ratio.settle()
+        self.gross.settle()
+        self._know()
 
     def judge_at(self, index: int, chosen: Sequence[float], body: Body | None) -> None:
         """Say at which edges a latency signal is judged, in seconds, and by which scores as a whole."""
@@ -204,6 +220,7 @@ class Evidence:
             self._gross[first] = GROSS_SHARE_BODY
             self._log_shares = np.log1p(-self._gross), log_of(self._gross)
             self._scored = np.flatnonzero(self.channels.scores.any(axis=1))
+            self._buckets = max(self._buckets, len(body.edges) + 1)
 
     def _banks(self) -> dict[str, Bank]:
         return {
@@ -217,8 +234,7 @@ class Evidence:
         }
 
     def _bet(self, batch: Batch, judged: Bools) -> None:
-        columns = np.where(judged[:, None], batch.columns, 0.0)
-        counts = Counts(columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3], self.channels.whole)
+        counts = Counts(np.where(judged, batch.columns.T, 0.0), self.channels.whole)
         seconds = np.where(judged, batch.seconds, 0.0)
         self._draw_pods(judged)
         warm = np.ones(judged.size) if batch.young is None else self.warmth.tolerance(batch.young[0])
@@ -230,8 +246,8 @@ class Evidence:
         self._bet_gross(batch, counts, warm, seconds)
 
     def _told_by_scores(self, batch: Batch, rows: Indices) -> tuple[Indices, Spread]:
-        canary, stable, _ = batch.bodies[:, rows]
-        scores = self.channels.scores[rows]
+        canary, stable = batch.bodies[:2, rows, : self._buckets]
+        scores = self.channels.scores[rows, : self._buckets]
         return rows, Spread(scores, (canary * scores).sum(axis=1), canary.sum(axis=1), canary + stable)
 
     def _draw_pods(self, judged: Bools) -> None:
@@ -246,30 +262,34 @@ class Evidence:
         self.ratio.expect(rows, *effects, *self.noise.bursts(rows))
 
     def _bet_gross(self, batch: Batch, counts: Counts, warm: Floats, seconds: Floats) -> None:
-        history = self.sums.history
-        bound = upper_rate(history[:, 0], history[:, 1], self.channels.whole)
-        tolerated = np.maximum(np.maximum(self._floor, self._tolerance * warm * bound), self.noise.worst)
-        healthy = np.minimum(tolerated, self._most)
-        rare = self._counted | (healthy <= GROSS_SLOW)
+        if batch.young is not None or self._warm:
+            self._expect_gross(warm)
+        self._warm = batch.young is not None
         if batch.young is not None:
-            rare &= self._counted | ~self.warmth.strange(batch.young[0])
-        counts = counts.where(rare)
-        self.gross.bet(
-            counts,
-            healthy,
-            np.minimum(np.maximum(bound, self._floor / 2), healthy),
-            seconds,
-            concurrent=batch.at - self.sums.stable_at <= SHOWS_SECONDS,
-            least=UNKNOWN_BURST * (1 - self.noise.knowledge()),
-        )
+            counts = counts.where(self._counted | ~self.warmth.strange(batch.young[0]))
+        self.gross.bet(counts, seconds, concurrent=batch.at - self.sums.stable_at <= SHOWS_SECONDS)
 
-    def _learn(self, batch: Batch) -> None:
-        """Let stable's pods teach, after the look was judged by what they taught before."""
+    def _expect_gross(self, warm: Floats | float = 1.0) -> None:
+        """Let history say what is no gross fault of a canary whose age is tolerated so."""
+        tolerated = np.maximum(np.maximum(self._floor, self._tolerance * warm * self._bound), self.noise.worst)
+        healthy = np.minimum(tolerated, self._most)
+        stable = np.minimum(np.maximum(self._bound, self._floor / 2), healthy)
+        least = UNKNOWN_BURST * (1 - self.noise.knowledge())
+        self.gross.expect(healthy, stable, self._counted | (healthy <= GROSS_SLOW), least)
+
+    def _learn(self, batch: Batch) -> bool:
+        """Let stable's pods teach, after the look was judged by what they taught before; whether they did."""
         self.learn_start(batch)
         closed = self.noise.add(batch)
         if closed.size:
             self.ratio.temper[closed] = self.noise.tempers(closed)
             self.gross.temper[closed] = self.noise.clumped(closed)
+        return closed.size > 0
+
+    def _know(self) -> None:
+        """Let the gross test follow what was learned of stable."""
+        self._bound = upper_rate(self.sums.known[:, 0], self.sums.known[:, 1], self.channels.whole)
+        self._expect_gross()
 
 
 def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:
@@ -288,14 +308,13 @@ def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:
     return rates
 
 
-def mean_of_edges(logs: Floats) -> float:
+def mean_of_edges(logs: list[float]) -> float:
     """Logarithm of the weighted mean of e-values; a single one, as of other kinds than latency, is its own."""
-    if logs.size <= 1:
-        return float(logs[0]) if logs.size else 0.0
-    return float(np.logaddexp.reduce(logs + _log_weights(logs.size)))
+    if len(logs) <= 1:
+        return logs[0] if logs else 0.0
+    return combined(logs, _weights(len(logs)))
 
 
 @cache
-def _log_weights(edges: int) -> Floats:
-    logs: Floats = np.log(EDGE_WEIGHTS[:edges] / EDGE_WEIGHTS[:edges].sum())
-    return logs
+def _weights(edges: int) -> tuple[float, ...]:
+    return tuple((EDGE_WEIGHTS[:edges] / EDGE_WEIGHTS[:edges].sum()).tolist())

@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.counting import Counts
-from rollout.judge.onset import Bools, Floats, OnsetPrior, log_mean_exp, log_of
+from rollout.judge.onset import TINY, Bools, Floats, OnsetPrior
 
 SHARES: Floats = np.array([0.05, 0.2, 0.6])
 """Failure shares of a gross fault, on top of what is healthy."""
@@ -42,73 +42,70 @@ OUTAGE_WEIGHT = 0.2
 LEAST_FACTOR = 4.0
 """A gross fault is at least this many times what is healthy, so that a bad draw of pods is none."""
 
+_SIZES = SHARES.size
+
 
 class GrossBank:
     """Evidence of a gross fault of the canary alone, one row a channel.
 
     Attributes:
-        log_fault: relative to healthy, shape (channels, grid).
-        log_shared: relative to healthy, shape (channels, shared grid).
+        logs: of the faults, then of the shared ones, relative to healthy, shape (channels, sizes + shared sizes).
         temper: exponent for clumped failures, shape (channels,).
         elapsed: seconds under judgement, shape (channels,).
     """
 
-    STATE: ClassVar[tuple[str, ...]] = ("log_fault", "log_shared", "temper", "elapsed")
+    STATE: ClassVar[tuple[str, ...]] = ("logs", "temper", "elapsed")
 
     def __init__(self, whole: Bools, prior: OnsetPrior) -> None:
         self._whole = whole
         self._prior = prior
         channels = whole.size
-        self.log_fault = np.full((channels, SHARES.size), math.log(prior.at_start))
-        self.log_shared = np.full((channels, SHARED_SHARES.size), math.log(prior.at_start))
+        self.logs = np.full((channels, _SIZES + SHARED_SHARES.size), math.log(prior.at_start))
         self.temper = np.ones(channels)
         self.elapsed = np.zeros(channels)
         self._added = np.where(whole[:, None], SHARES, RATES)
         self._shared = np.where(whole[:, None], SHARED_SHARES, SHARED_RATES)
-        self._unspent = np.zeros(channels)
+        self._worth = np.zeros((channels, 4, self.logs.shape[1]))
         self.settle()
 
-    def settle(self, rows: slice = slice(None)) -> None:
-        """Make the bank follow the time of some rows, which was changed."""
-        self._unspent[rows] = self._prior.unspent(self.elapsed[rows])
+    def settle(self) -> None:
+        """Make the bank follow the time, which was changed."""
+        self._unspent = self._prior.unspent(self.elapsed)
 
-    def bet(
-        self,
-        counts: Counts,
-        healthy: Floats,
-        stable_rate: Floats,
-        seconds: Floats,
-        *,
-        concurrent: Bools,
-        least: Floats | float = 0.0,
-    ) -> None:
+    def expect(self, healthy: Floats, stable_rate: Floats, watched: Bools, least: Floats | float = 0.0) -> None:
+        """Say what healthy canaries do, from now on.
+
+        Args:
+            healthy: p0, the most that is called healthy for the canary, shape (channels,).
+            stable_rate: upper estimate of stable's own rate from earlier looks, shape (channels,).
+            watched: channels in which a gross fault is looked for at all, shape (channels,).
+            least: smallest share that is a gross fault, where history is too short to know bursts, shape (channels,).
+        """
+        whole = self._whole
+        busier = np.where(whole, 1.0, np.maximum(1.0, 1.3 * healthy / SHARED_RATES[0]))[:, None]
+        shared = self._shared * busier
+        self._worth[:, :2] = _worth(np.concatenate([self._faulty(healthy, least), shared], axis=1), healthy, whole)
+        self._worth[:, 2:, _SIZES:] = _worth(shared, stable_rate, whole)
+        self._worth[:, :, _SIZES:] *= (shared > np.maximum(healthy, stable_rate)[:, None])[:, None]
+        self._worth *= np.where(watched, self.temper, 0.0)[:, None, None]
+
+    def bet(self, counts: Counts, seconds: Floats, concurrent: Bools) -> None:
         """Take in one look; a channel without counts and seconds has none.
 
         Args:
             counts: increments, shape (channels,).
-            healthy: p0, the most that is called healthy for the canary, shape (channels,).
-            stable_rate: upper estimate of stable's own rate from earlier looks, shape (channels,).
             seconds: time since the look before, shape (channels,).
             concurrent: stable has had traffic lately, so that it would show a shared fault, shape (channels,).
-            least: smallest share that is a gross fault, where history is too short to know bursts, shape (channels,).
         """
-        whole, grid = self._whole, SHARES.size
-        busier = np.where(whole, 1.0, np.maximum(1.0, 1.3 * healthy / SHARED_RATES[0]))[:, None]
-        shared = self._shared * busier
-        both = np.concatenate([self._faulty(healthy, least), shared], axis=1)
-        canary = _gain(counts.failed, counts.size, both, healthy, whole)
-        outage = canary[:, grid:] + _gain(counts.stable_failed, counts.stable_size, shared, stable_rate, whole)
-        temper = self.temper[:, None]
+        gain = np.matmul(counts.columns.T[:, None], self._worth)[:, 0]
+        gain[:, _SIZES:] *= concurrent[:, None]
         self.elapsed = self.elapsed + seconds
         left = self._prior.unspent(self.elapsed)
-        fresh = log_of(self._unspent - left)[:, None]
+        self.logs = np.logaddexp(self.logs, np.log(np.maximum(self._unspent - left, TINY))[:, None]) + gain
         self._unspent = left
-        self.log_fault = np.logaddexp(self.log_fault, fresh) + temper * canary[:, :grid]
-        possible = concurrent[:, None] & (shared > np.maximum(healthy, stable_rate)[:, None])
-        self.log_shared = np.logaddexp(self.log_shared, fresh) + np.where(possible, temper * outage, 0.0)
 
     def _faulty(self, healthy: Floats, least: Floats | float) -> Floats:
-        """Rates of the alternative, above the healthy one; shape (channels, grid)."""
+        """Rates of the alternative, above the healthy one; shape (channels, sizes)."""
         base, whole = healthy[:, None], self._whole[:, None]
         lowest = np.maximum(LEAST_FACTOR * base, np.where(whole, np.reshape(least, (-1, 1)), 0.0))
         added = base + self._added * np.where(whole, 1 - base, 1.0)
@@ -117,17 +114,25 @@ class GrossBank:
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""
-        waiting = log_of(self._unspent)
-        fault = np.logaddexp(log_mean_exp(self.log_fault, PRIOR, (1,)), waiting)
-        shared = np.logaddexp(self.log_shared.max(axis=1), waiting) + math.log(OUTAGE_WEIGHT)
+        waiting = np.log(self._unspent)
+        fault = np.logaddexp(np.logaddexp.reduce(self.logs[:, :_SIZES] + PRIOR, axis=1), waiting)
+        shared = np.logaddexp(self.logs[:, _SIZES:].max(axis=1), waiting) + math.log(OUTAGE_WEIGHT)
         evidence: Floats = fault - np.maximum(shared, 0.0)
         return evidence
 
 
-def _gain(failed: Floats, size: Floats, rate: Floats, reference: Floats, whole: Bools) -> Floats:
-    """Log likelihood at `rate` (k, grid) over that at `reference` (k,): Bernoulli where whole, else Poisson."""
+def _worth(rate: Floats, reference: Floats, whole: Bools) -> Floats:
+    """What a failure and a unit of size add to the log likelihood at `rate` over that at `reference`.
+
+    Args:
+        rate: shape (k, rates).
+        reference: shape (k,).
+        whole: requests, which fail at most once (Bernoulli), else events over exposures (Poisson); shape (k,).
+
+    Returns:
+        Shape (k, 2, rates).
+    """
     base, most = reference[:, None], 1 - 1e-12
     clean = np.log((1 - np.minimum(rate, most)) / (1 - np.minimum(base, most)))
-    each = np.where(whole[:, None], clean, base - rate)
-    gain: Floats = failed[:, None] * np.log(rate / base) + (size - np.where(whole, failed, 0.0))[:, None] * each
-    return gain
+    failure = np.log(rate / base) - np.where(whole[:, None], clean, 0.0)
+    return np.stack([failure, np.where(whole[:, None], clean, base - rate)], axis=1)

@@ -26,6 +26,12 @@ BUDGET_SIGMAS = 3.0
 """Standard deviations by which an excess must be sure before it counts against the budget."""
 
 
+def is_guarded(signal: SignalPolicy, budget: int | None) -> bool:
+    """Whether a signal has a guard, given the failed requests above stable's that convict."""
+    counted = signal.hard_guard is not None or budget is not None
+    return signal.kind is SignalKind.CRASHES or (signal.kind is SignalKind.ERRORS and counted)
+
+
 def guard_reason(signal: SignalPolicy, row: int, sums: Sums, budget: int | None) -> str | None:
     """Why a guard convicts; None when none does.
 

@@ -240,13 +240,9 @@ class NoiseBank:
         if teach.any():
             chosen = rows[teach]
             failed_, size_, there_ = failed[teach], size[teach], there[teach]
-            others = Counts(
-                failed_.ravel(),
-                size_.ravel(),
-                (failed_.sum(axis=1, keepdims=True) - failed_).ravel(),
-                (size_.sum(axis=1, keepdims=True) - size_).ravel(),
-                np.repeat(self._whole[chosen], MOST_PODS),
-            )
+            own_ = np.stack([failed_, size_])
+            columns = np.concatenate([own_, own_.sum(axis=2, keepdims=True) - own_]).reshape(4, -1)
+            others = Counts(columns, np.repeat(self._whole[chosen], MOST_PODS))
             own = self._offsets(chosen)
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
             likely, gains = _gains(others.take(pods), own.ravel()[pods], self._scored(chosen, pods))
@@ -279,10 +275,9 @@ class NoiseBank:
         """Which of some of the rows' pods (MOST_PODS each) are told by scores, and what they did in the block."""
         at = np.flatnonzero(self._has_scores(rows)[pods // MOST_PODS])
         row, pod = rows[pods[at] // MOST_PODS], pods[at] % MOST_PODS
-        spread = Spread(
-            self._scores[row], self.block_failed[row, pod], self.block_size[row, pod], self.block_pooled[row]
-        )
-        return at, spread
+        used = int(np.flatnonzero(self._scores.any(axis=0)).max(initial=0)) + 1
+        scores, pooled = self._scores[row, :used], self.block_pooled[row, :used]
+        return at, Spread(scores, self.block_failed[row, pod], self.block_size[row, pod], pooled)
 
     def _sums(self, rows: Indices) -> tuple[Floats, Floats]:
         """Failures and sizes of the pods. A sum of scores may be negative: so quick a pod counts as FASTEST."""
@@ -319,10 +314,10 @@ def _gains(pods: Counts, own: Floats, scored: tuple[Indices, Spread]) -> tuple[F
     """
     added = (BURST_SIZES[:, None] + _TILTS).reshape(1, -1)
     rows, spread = scored
-    told = Tilts(own[:, None], added).told(np.arange(own.size), pods.but(rows), np.ones(own.size))
+    told = Tilts(added, own[:, None]).told(pods.but(rows), np.ones(own.size))
     if rows.size:
         faults = np.tile(_TILTS > 0, BURST_SIZES.size)
-        told[rows, :, 0] = told_of(spread, own[rows, None] + added, faults, np.ones(rows.size))
+        told[rows, 0] = told_of(spread, own[rows, None] + added, faults, np.ones(rows.size))
     hit = told.reshape(own.size, BURST_SIZES.size, _TILTS.size)
     calm = hit[:, :1]
     mixed = log_add(np.log1p(-BURST_CHANCES)[:, None] + calm, log_of(BURST_CHANCES)[:, None] + hit)

@@ -17,11 +17,12 @@ from rollout.judge.combination import RunUp, combined, e_bh
 from rollout.judge.conclusion import Conviction, Docket, conclude
 from rollout.judge.evidence import Evidence
 from rollout.judge.gauges import SETTLED_SECONDS
-from rollout.judge.guards import guard_reason
+from rollout.judge.guards import guard_reason, is_guarded
 from rollout.judge.ledger import Ledger
+from rollout.judge.places import Pods
 from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind
 from rollout.judge.shares import Shares
-from rollout.judge.tally import Pods, fill, read, slower_than_edges
+from rollout.judge.tally import read, slower_than_edges
 from rollout.judge.verdicts import Assessment
 from rollout.looks import Arm, SignalLook, SourceStatus
 
@@ -43,6 +44,8 @@ class Judge:
         self._log_e = [0.0] * len(policy.signals)
         asked = [index for index, signal in enumerate(policy.signals) if signal.kind in REQUEST_KINDS]
         self._sharing = asked[0] if asked else -1
+        slots = zip(policy.signals, self._evidence.channels.slots, strict=True)
+        self._guarded = [(signal, slot.start) for signal, slot in slots if is_guarded(signal, policy.blast_budget)]
 
     @property
     def convicted_at(self) -> float | None:
@@ -124,20 +127,31 @@ class Judge:
                 yield index, look
 
     def _take_in(self, looks: Sequence[tuple[int, SignalLook]]) -> None:
-        channels = self._evidence.channels
-        batch = Batch.empty(channels.count)
-        judged = np.zeros(channels.count, dtype=np.bool_)
-        at = -math.inf
+        evidence, books, at = self._evidence, self._books, -math.inf
+        asked = []
         for index, look in looks:
-            if index in self._evidence.gauges:
-                news = self._watch(index, look)
-            elif news := self._open(batch, index, look):
-                judged[channels.used[index]] = True
-            at = max(at, look.at) if news else at
-        if batch.looked.any():
-            self._evidence.take_in(batch, judged)
+            if index in evidence.gauges:
+                at = max(at, look.at) if self._watch(index, look) else at
+            elif self._is_there(index, look):
+                asked.append((index, look, books[index].pods))
+        if asked:
+            batch = Batch.empty(evidence.channels.count)
+            clocks = [(0.0, 0.0, False, False)] * len(books)
+            for (index, look, _), reading in zip(asked, read(batch, asked, evidence.channels), strict=True):
+                book = books[index]
+                seconds = book.seconds_since(look.at, reading.seconds)
+                book.note(reading, look.at)
+                clocks[index] = look.at, seconds, True, book.started
+                at = max(at, look.at) if book.started else at
+                if index == self._sharing:
+                    self._shares.canary += reading.requests[0]
+                    self._shares.stable += reading.requests[1]
+            clock = np.array(clocks)[evidence.channels.owner].T
+            batch.at, batch.seconds = clock[:2]
+            batch.looked, judged = (clock[2:] > 0) & evidence.channels.live
+            evidence.take_in(batch, judged)
         if at > -math.inf:
-            self._log_e = self._evidence.log_e()
+            self._log_e = evidence.log_e()
             self._decide(at)
 
     def _take_start(self, index: int, look: SignalLook) -> None:
@@ -148,7 +162,7 @@ class Judge:
             return
         book.started_at = look.at
         batch = Batch.empty(channels.count)
-        fill(batch, used, read(signal.kind, look, channels.edges[index]), Pods(), channels.scores[used.start])
+        read(batch, [(index, look, Pods())], channels)
         self._evidence.learn_start(batch)
 
     def _watch(self, index: int, look: SignalLook) -> bool:
@@ -165,23 +179,15 @@ class Judge:
         stable = {pod: each.gauges[name] for pod, each in settled.items() if each.arm is Arm.STABLE}
         return self._evidence.gauges[index].see(look.at, canary, stable)
 
-    def _open(self, batch: Batch, index: int, look: SignalLook) -> bool:
-        """Put a look into the batch; whether it is to be judged."""
-        book, signal, channels = self._books[index], self._policy.signals[index], self._evidence.channels
+    def _is_there(self, index: int, look: SignalLook) -> bool:
+        """Note that a look came; whether there is something in it."""
+        book, signal = self._books[index], self._policy.signals[index]
         book.seen_at, book.status, book.reason = look.at, look.status, look.reason
         if look.status is not SourceStatus.OK:
             return False
-        if signal.kind is SignalKind.LATENCY and not channels.edges[index]:
+        if signal.kind is SignalKind.LATENCY and not self._evidence.channels.edges[index]:
             self._choose_edges(index, look)
-        reading = read(signal.kind, look, channels.edges[index], channels.bodies[index])
-        used = channels.used[index]
-        batch.at[used], batch.seconds[used] = look.at, book.seconds_since(look.at, reading.seconds)
-        fill(batch, used, reading, book.pods, channels.scores[used.start])
-        book.note(reading, look.at)
-        if index == self._sharing:
-            self._shares.canary += reading.requests[0]
-            self._shares.stable += reading.requests[1]
-        return book.started
+        return True
 
     def _choose_edges(self, index: int, look: SignalLook) -> None:
         """Fix a latency signal's edges, from stable's history and this look's requests, all arms pooled."""
@@ -233,9 +239,8 @@ class Judge:
 
     def _guard(self) -> tuple[str, str] | None:
         """The first guard that convicts: its signal and its reason."""
-        slots, sums = self._evidence.channels.slots, self._evidence.sums
-        for signal, slot in zip(self._policy.signals, slots, strict=True):
-            reason = guard_reason(signal, slot.start, sums, self._policy.blast_budget)
+        for signal, row in self._guarded:
+            reason = guard_reason(signal, row, self._evidence.sums, self._policy.blast_budget)
             if reason is not None:
                 return signal.name, reason
         return None

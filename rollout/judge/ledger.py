@@ -12,7 +12,8 @@ import numpy as np
 
 from rollout.judge.batch import Batch
 from rollout.judge.onset import Bools, Floats
-from rollout.judge.tally import Pods, Reading
+from rollout.judge.places import Pods
+from rollout.judge.tally import Reading
 from rollout.looks import SourceStatus
 
 FADING_SECONDS = 5.0
@@ -26,17 +27,27 @@ class Sums:
         total: since the canary's start, shape (channels, 4).
         lately: fading, shape (channels, 4).
         history: stable's failures and size since ever, shape (channels, 2).
+        known: the same when it was last learned from, shape (channels, 2).
         step: failures of canary and stable in this step, shape (channels, 2).
         excess: canary failures minus those that stable's rate explains, shape (channels,).
         expected: failures that stable's rate explains, shape (channels,).
         stable_at: time of the last look with stable traffic, shape (channels,); minus infinity before the first.
     """
 
-    STATE: ClassVar[tuple[str, ...]] = ("total", "lately", "history", "step", "excess", "expected", "stable_at")
+    STATE: ClassVar[tuple[str, ...]] = (
+        "total",
+        "lately",
+        "history",
+        "known",
+        "step",
+        "excess",
+        "expected",
+        "stable_at",
+    )
 
     def __init__(self, channels: int) -> None:
         self.total, self.lately = np.zeros((2, channels, 4))
-        self.history, self.step = np.zeros((2, channels, 2))
+        self.history, self.known, self.step = np.zeros((3, channels, 2))
         self.excess, self.expected = np.zeros((2, channels))
         self.stable_at = np.full(channels, -math.inf)
 

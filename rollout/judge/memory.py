@@ -8,10 +8,10 @@ from rollout.judge.combination import RunUp
 from rollout.judge.conclusion import Conviction
 from rollout.judge.evidence import Evidence
 from rollout.judge.ledger import Ledger
+from rollout.judge.places import Pods
 from rollout.judge.policy import JudgePolicy
 from rollout.judge.shares import Shares
 from rollout.judge.state import StateError, decode, encode
-from rollout.judge.tally import Pods
 from rollout.looks import SourceStatus
 
 
@@ -53,6 +53,7 @@ def restore(
             saved = state["signals"].get(signal.name)
             if saved is not None and saved["kind"] == str(signal.kind):
                 evidence.load(index, saved["evidence"])
+        evidence.settle()
         return books, RunUp(**state["run_up"]), Shares(**state["shares"]), _conviction(state["conviction"])
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(f"the judge's state lacks what this version needs ({error!r}): start a fresh judge") from error

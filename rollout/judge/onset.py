@@ -25,6 +25,9 @@ TAIL = 0.1
 EARLY = 200.0
 """The horizon over the time within which onsets are equally likely."""
 
+TINY = 1e-300
+"""Mass that counts for nothing, and has a logarithm."""
+
 _NOTHING = -40.0
 """exp of this and less is nothing beside 1; of much less it is slow."""
 
@@ -42,11 +45,11 @@ class OnsetPrior:
     at_start: float = 0.5
 
     def unspent(self, elapsed: Floats) -> Floats:
-        """Mass of onsets after `elapsed` seconds, shape kept, decreasing from 1 - at_start to 0."""
+        """Mass of onsets after `elapsed` seconds, shape kept, decreasing from 1 - at_start towards TINY."""
         share = np.asarray(elapsed, dtype=np.float64) / self.horizon_seconds
-        early = 1 - (1 - TAIL) * np.log1p(EARLY * np.minimum(share, 1)) / math.log1p(EARLY)
-        late = np.where(share < 1, early, TAIL / np.maximum(share, 1))
-        return (1 - self.at_start) * late
+        early = 1 - (1 - TAIL) / math.log1p(EARLY) * np.log1p(EARLY * np.minimum(share, 1))  # TAIL after the horizon
+        left: Floats = np.maximum((1 - self.at_start) * early / np.maximum(share, 1), TINY)
+        return left
 
 
 def log_of(mass: Floats) -> Floats:
@@ -68,12 +71,3 @@ def log_add(one: Floats, other: Floats) -> Floats:
     np.log(apart, out=apart)
     apart += np.maximum(one, other)
     return apart
-
-
-def log_mean_exp(logs: Floats, log_weights: Floats, axes: tuple[int, ...]) -> Floats:
-    """Logarithm of sum(weights * exp(logs)) over `axes`, finite wherever any entry is."""
-    total = logs + log_weights
-    top = np.max(total, axis=axes, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    mean: Floats = log_of(np.exp(total - top).sum(axis=axes)) + np.squeeze(top, axis=axes)
-    return mean

@@ -57,7 +57,7 @@ _MOST = 20.0
 """A pod effect beyond this is the same: exp of it, to the power of the largest exact support, is still a number."""
 
 _FORGOTTEN = 1e-250
-"""A pod effect (or a fault with it) so much less likely than the likeliest no longer counts."""
+"""A pod effect (or a fault with it) so much less likely than the likeliest is taken to be no less likely than this."""
 
 _LEAST = -600.0
 """exp of less would be forgotten at once, and is slow."""
@@ -95,7 +95,8 @@ class RatioBank:
         nodes: how many of the pod effect; 1 for none.
         held: share of healthy pods that a young canary's lasting effect is taken to stay below, shape (channels,).
 
-    L and A are each kept relative to the largest of a channel; what is `_FORGOTTEN` times that is 0 from then on.
+    L and the A of each step are kept relative to the largest of a channel and kind of block; what is `_FORGOTTEN` times
+    that, and less, is taken to be so likely.
 
     Attributes:
         nodes: pod effects u, shape (channels, nodes).
@@ -104,9 +105,9 @@ class RatioBank:
         temper: eta, shape (channels,).
         chance: that a block is hit, shape (channels,).
         size: log ratio by which the canary then fails more, shape (channels,).
-        null: L(u) times the mass of u, with the present block calm, and hit, shape (channels, 2, nodes).
-        fault: A times the mass of u and of the step, shape (channels, steps, 2, nodes).
-        logs: logarithms of what L and A are relative to, shape (channels, 2).
+        sums: L(u) times the mass of u, then A(u, d) times the mass of u for each step, with the present block calm, and
+            hit, shape (channels, 2, 1 + steps, nodes).
+        logs: logarithms of what those are relative to, shape (channels, 2, 1 + steps).
         elapsed: seconds under judgement, shape (channels,).
         block: seconds of the present block, shape (channels,).
     """
@@ -118,8 +119,7 @@ class RatioBank:
         "temper",
         "chance",
         "size",
-        "null",
-        "fault",
+        "sums",
         "logs",
         "elapsed",
         "block",
@@ -136,29 +136,33 @@ class RatioBank:
         held: Floats | float = 0.5,
     ) -> None:
         self._prior = prior
+        self._faults = np.arange(1 + steps.size) > 0
         self._added = np.tile(np.concatenate([[0.0], steps]), (channels, 1))
-        self._step_weights = np.tile(step_weights / step_weights.sum(), (channels, 1))[:, :, None, None]
+        self._weights = np.tile(step_weights / step_weights.sum(), (channels, 1))
+        self._scores = np.zeros(channels, dtype=np.bool_)
         self._held = np.broadcast_to(held, channels)
         self.nodes = np.zeros((channels, nodes))
         self.temper = np.ones(channels)
         self.usual, self.least, self.chance, self.size, self.elapsed, self.block = np.zeros((6, channels))
-        self.null = np.zeros((channels, 2, nodes))
-        self.fault = np.zeros((channels, steps.size, 2, nodes))
-        self.logs = np.zeros((channels, 2))
-        both = np.tile(self.nodes, (2, 1)), np.tile(self._added, (2, 1))  # of calm blocks, then of hit ones
-        self._tilts = Tilts(*both)
-        self._score_tilts = ScoreTilts(*both, np.arange(1 + steps.size) > 0)
-        self._unspent = np.zeros(channels)
+        self.sums = np.zeros((channels, 2, 1 + steps.size, nodes))
+        self.logs = np.zeros((channels, 2, 1 + steps.size))
         self.expect(slice(None), self.nodes, np.full(self.nodes.shape, 1 / nodes), self.chance, self.size)
 
-    def settle(self, rows: Indices | slice = slice(None)) -> None:
-        """Make the bank follow what was changed in some rows: their nodes, bursts or time."""
-        nodes, added, size = self.nodes[rows], self._added[rows], self.size[rows][:, None]
-        calm = np.arange(self.size.size)[rows]
-        for tilts in (self._tilts, self._score_tilts):
-            tilts.put(calm, nodes, added)
-            tilts.put(calm + self.size.size, nodes, added + size)
-        self._unspent[rows] = self._prior.unspent(self.elapsed[rows])
+    def settle(self) -> None:
+        """Make the bank follow what was changed: nodes, steps, bursts or time.
+
+        Calm blocks of all channels, then hit ones of those that know bursts, are the rows of what it works on.
+        """
+        channels = self.chance.size
+        hit = np.flatnonzero(self.chance > 0)
+        self._whose = np.concatenate([np.arange(channels), hit])
+        self._kinds = np.repeat([0, 1], [channels, hit.size])
+        nodes, added = self.nodes[self._whose], self._added[self._whose]
+        added[channels:] += self.size[hit, None]
+        self._tilts = Tilts(nodes, added)
+        self._scored = np.flatnonzero(self._scores[self._whose])
+        self._score_tilts = ScoreTilts(nodes[self._scored], added[self._scored], self._faults)
+        self._unspent = self._prior.unspent(self.elapsed)
 
     def expect(self, rows: Indices | slice, nodes: Floats, mass: Floats, chance: Floats, size: Floats) -> None:
         """Say what healthy canaries do, before the first bet of these rows.
@@ -173,18 +177,21 @@ class RatioBank:
         self.nodes[rows], self.chance[rows], self.size[rows] = nodes, chance, size
         self.least[rows] = _node_above(mass, self._held[rows])
         self.usual[rows] = np.take_along_axis(nodes, _node_above(mass, USUAL)[:, None], axis=1)[:, 0]
-        self.settle(rows)
-        self.null[rows] = mass[:, None] * self._chances(rows)
-        self.fault[rows] = self.null[rows][:, None] * self._step_weights[rows]
-        self.logs[rows] = [0.0, math.log(self._prior.at_start)]
+        self.sums[rows] = mass[:, None, None]
+        self._begin_anew(rows)
+        self.settle()
 
     def look_for(self, row: int, steps: Floats, weights: Floats) -> None:
-        """Say which log ratios a fault may add in a channel, and their prior mass; each of shape (steps,)."""
-        self._added[row, 1:] = steps
-        self._step_weights[row, :, 0, 0] = weights / weights.sum()
+        """Tell a channel by scores: which log ratios a fault may add, and their prior mass; each of shape (steps,)."""
+        self._added[row, 1:], self._weights[row], self._scores[row] = steps, weights / weights.sum(), True
         if self.elapsed[row] == 0:
-            self.fault[row] = self.null[row] * self._step_weights[row]
-        self.settle(slice(row, row + 1))
+            self._begin_anew(slice(row, row + 1))
+        self.settle()
+
+    def _begin_anew(self, rows: Indices | slice) -> None:
+        """What L and A are relative to before the first bet."""
+        self.logs[rows] = self._log_chances(rows)
+        self.logs[rows, :, 1:] += np.log(self._prior.at_start * self._weights[rows])[:, None]
 
     def bet(
         self,
@@ -204,90 +211,70 @@ class RatioBank:
             tolerance: the ratio r0 the null allows in this look, shape (channels,).
             seconds: time since the look before, shape (channels,).
             young: r0 is (also) that of a cold start, shape (channels,).
-            scored: channels that are told by scores instead, which have no counts, and what those were.
+            scored: channels that are told by scores instead, ascending, which have no counts, and what those were.
         """
-        gain = self._gain(counts, tolerance, scored)
-        gain *= self.temper[:, None, None, None]
+        whose, at = self._whose, (self._whose, self._kinds)
+        gain = self._tilts.told(counts.take(whose), tolerance[whose])
+        if scored is not None:
+            self._tell_by_scores(gain, tolerance, *scored)
+        gain *= self.temper[whose, None, None]
         if young.any():
-            gain[young] = self._rested(gain[young], young)
+            self._rest(gain, young)
         self.elapsed = self.elapsed + seconds
         left = self._prior.unspent(self.elapsed)
-        self._begin(self._unspent - left)
-        self._unspent = left
-        kinds = gain.shape[2]
-        self.logs[:, 0] += _multiply(self.null[:, :kinds], gain[:, 0])
-        self.logs[:, 1] += _multiply(self.fault[:, :, :kinds], gain[:, 1:])
+        sums, logs = self.sums[at], self.logs[at]
+        _begin(sums, logs, (self._unspent - left)[whose, None] * self._weights[whose])
+        _multiply(sums, logs, gain)
+        self._unspent, self.sums[at], self.logs[at] = left, sums, logs
         self.block = self.block + seconds
         over = np.flatnonzero(self.block >= BLOCK_SECONDS * 0.99)
         if over.size:
-            self._draw(over)
+            self.block[over] = 0.0
+            self._draw(over[self.chance[over] > 0])
 
-    def _gain(self, counts: Counts, tolerance: Floats, scored: tuple[Indices, Spread] | None) -> Floats:
-        """Log likelihood ratios of u and of each fault with it, in a calm and (where a burst is known) a hit block.
+    def _tell_by_scores(self, gain: Floats, tolerance: Floats, channels: Indices, spread: Spread) -> None:
+        """Put the log likelihood ratios of channels that are told by scores where they belong."""
+        asked = np.zeros(self.chance.size, dtype=np.bool_)
+        asked[channels] = True
+        rows = np.flatnonzero(asked[self._whose[self._scored]])
+        whose = self._whose[self._scored[rows]]
+        spread = spread.take(np.searchsorted(channels, whose))
+        gain[self._scored[rows]] = self._score_tilts.told(rows, spread, tolerance[whose])
 
-        Returns:
-            Shape (channels, 1 + steps, 2, nodes), or (channels, 1 + steps, 1, nodes) where no channel knows bursts; one
-            that knows none has those of a calm block twice.
-        """
-        channels = self.size.size
-        whose, rows = self._blocks(np.arange(channels))
-        told = self._tilts.told(rows, counts.take(whose), tolerance[whose])
-        gain = np.repeat(told[:channels, :, None], 2 if rows.size > channels else 1, axis=2)
-        gain[whose[channels:], :, -1] = told[channels:]
-        if scored is not None:
-            at, rows = self._blocks(scored[0])
-            whose, calm = scored[0][at], scored[0].size
-            told = self._score_tilts.told(rows, scored[1].take(at), tolerance[whose])
-            gain[scored[0]] = told[:calm, :, None]
-            gain[whose[calm:], :, -1] = told[calm:]
-        return gain
+    def _rest(self, gain: Floats, young: Bools) -> None:
+        """Change the gains of canaries that are young: both kinds of a block together gain nothing at any u."""
+        at, whose = (self._whose, self._kinds), self._whose
+        before = np.full((young.size, 2, gain.shape[2]), -np.inf)
+        before[at] = np.log(self.sums[at][:, 0]) + self.logs[at][:, :1]
+        after = before.copy()
+        after[at] += gain[:, 0]
+        expected = (np.logaddexp(*after.swapaxes(0, 1)) - np.logaddexp(*before.swapaxes(0, 1)))[whose]
+        held = np.maximum(np.arange(gain.shape[2]), self.least[whose, None].astype(np.intp))
+        fault = np.take_along_axis(gain[:, 1:], held[:, None], axis=2)
+        fault -= np.take_along_axis(expected, held, axis=1)[:, None]
+        rested = np.concatenate([(gain[:, 0] - expected)[:, None], fault], axis=1)
+        np.copyto(gain, rested, where=young[whose, None, None])
 
-    def _blocks(self, channels: Indices) -> tuple[Indices, Indices]:
-        """Rows of the tilts for calm blocks of some channels, then for hit ones of those that know bursts.
+    def _log_chances(self, rows: Indices | slice) -> Floats:
+        """Logarithms of the chances that a block is calm, and hit; shape (k, 2, 1)."""
+        return log_of(np.stack([1 - self.chance[rows], self.chance[rows]], axis=1)[:, :, None])
 
-        Returns:
-            Position among the channels of each row's, and the rows.
-        """
-        hit = np.flatnonzero(self.chance[channels] > 0)
-        whose = np.concatenate([np.arange(channels.size), hit])
-        return whose, np.concatenate([channels, channels[hit] + self.size.size])
-
-    def _rested(self, gain: Floats, young: Bools) -> Floats:
-        """The gains of canaries that are young."""
-        kinds = gain.shape[2]
-        null, alike = gain[:, 0], self.null[young][:, :kinds]
-        total = alike.sum(axis=1, keepdims=True)
-        shares = np.where(total > 0, alike / np.where(total > 0, total, 1.0), self._chances(young)[:, :kinds])
-        top = null.max(axis=1, keepdims=True)
-        expected = np.log((shares * np.exp(null - top)).sum(axis=1, keepdims=True)) + top
-        held = np.maximum(np.arange(null.shape[2]), self.least[young, None].astype(np.intp))[:, None, None]
-        fault = np.take_along_axis(gain[:, 1:], held, axis=3) - np.take_along_axis(expected[:, None], held, axis=3)
-        return np.concatenate([(null - expected)[:, None], fault], axis=1)
-
-    def _begin(self, mass: Floats) -> None:
-        """Let faults begin: A + onset mass * L(u)."""
-        null, fault = self.logs.T
-        top = np.maximum(null, fault)
-        self.fault *= np.exp(fault - top)[:, None, None, None]
-        begun = self.null * (mass * np.exp(null - top))[:, None, None]
-        self.fault += begun[:, None] * self._step_weights
-        self.logs[:, 1] = top
-
-    def _chances(self, rows: Indices | Bools | slice) -> Floats:
-        """Chances that a block is calm, and hit; shape (k, 2, 1)."""
-        return np.stack([1 - self.chance[rows], self.chance[rows]], axis=1)[:, :, None]
-
-    def _draw(self, rows: Indices) -> None:
-        """Begin a new block in some rows: whether it is hit is open again."""
-        chances = self._chances(rows)
-        self.null[rows] = self.null[rows].sum(axis=1, keepdims=True) * chances
-        self.fault[rows] = self.fault[rows].sum(axis=2, keepdims=True) * chances[:, None]
-        self.block[rows] = 0.0
+    def _draw(self, channels: Indices) -> None:
+        """Begin a new block of some channels that know bursts: whether it is hit is open again."""
+        logs = self.logs[channels]
+        top = logs.max(axis=1, keepdims=True)
+        both = (self.sums[channels] * np.exp(logs - top)[:, :, :, None]).sum(axis=1, keepdims=True)
+        self.sums[channels], self.logs[channels] = both, top + self._log_chances(channels)
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""
-        null, fault = np.log(_flat(self.null).sum(axis=1)), np.log(_flat(self.fault).sum(axis=1))
-        evidence: Floats = np.logaddexp(fault - null + self.logs[:, 1] - self.logs[:, 0], log_of(self._unspent))
+        at, channels = (self._whose, self._kinds), self.chance.size
+        rows = np.log(self.sums[at].sum(axis=2)) + self.logs[at]
+        hit, totals = self._whose[channels:], rows[:channels]
+        if hit.size:
+            totals[hit] = np.logaddexp(totals[hit], rows[channels:])
+        fault = np.logaddexp.reduce(totals[:, 1:], axis=1)
+        evidence: Floats = np.logaddexp(fault - totals[:, 0], np.log(self._unspent))
         return evidence
 
 
@@ -298,25 +285,34 @@ def _node_above(mass: Floats, share: Floats | float) -> Indices:
     return nodes
 
 
-def _multiply(sums: Floats, gain: Floats) -> Floats:
-    """Multiply sums by exp(gain), in place and but for a factor a channel, so that the largest is 1.
+def _begin(sums: Floats, logs: Floats, mass: Floats) -> None:
+    """Let faults begin, in place: A + onset mass * L(u).
 
-    Returns:
-        Logarithm of that factor, shape (channels,).
+    Args:
+        sums: L and A, shape (rows, 1 + steps, nodes).
+        logs: logarithms of what they are relative to, shape (rows, 1 + steps).
+        mass: of onsets now, of each step, shape (rows, steps).
     """
-    flat, gain = _flat(sums), _flat(gain)
-    top = np.where(flat > 0, gain, -np.inf).max(axis=1, keepdims=True)
-    gain = np.minimum(gain - top, 0.0)
-    flat *= np.exp(np.maximum(gain, _LEAST, out=gain), out=gain)
-    largest = flat.max(axis=1, keepdims=True)
-    flat /= largest
-    flat *= flat > _FORGOTTEN
-    if not sums.flags.c_contiguous:
-        sums[...] = flat.reshape(sums.shape)
-    factor: Floats = (top + np.log(largest))[:, 0]
-    return factor
+    null, fault = logs[:, :1], logs[:, 1:]
+    top = np.maximum(null, fault)
+    sums[:, 1:] *= np.exp(fault - top)[:, :, None]
+    sums[:, 1:] += (mass * np.exp(null - top))[:, :, None] * sums[:, :1]
+    np.maximum(sums, _FORGOTTEN, out=sums)
+    logs[:, 1:] = top
 
 
-def _flat(each: Floats) -> Floats:
-    """One row a channel; a view where that can be."""
-    return each.reshape(len(each), math.prod(each.shape[1:]))
+def _multiply(sums: Floats, logs: Floats, gain: Floats) -> None:
+    """Multiply sums by exp(gain), in place; the largest of each row and step is 1 then.
+
+    Args:
+        sums: shape (rows, 1 + steps, nodes).
+        logs: logarithms of what they are relative to, shape (rows, 1 + steps).
+        gain: its values are lost, shape (rows, 1 + steps, nodes).
+    """
+    top = gain.max(axis=2, keepdims=True)
+    gain -= top
+    sums *= np.exp(np.maximum(gain, _LEAST, out=gain), out=gain)
+    largest = sums.max(axis=2, keepdims=True)
+    sums /= largest
+    np.maximum(sums, _FORGOTTEN, out=sums)
+    logs += (top + np.log(largest))[:, :, 0]

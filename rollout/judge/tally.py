@@ -1,14 +1,24 @@
-"""From looks to numbers: what each arm and each of stable's pods did since the look before, channel by channel."""
+"""From looks to numbers: what each arm and each of stable's pods did since the look before, channel by channel.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+The looks of one moment are mostly of the same pods. So they are read as lines, one number for each pod, and the lines
+of all signals are summed up in one product of matrices: what was counted, times where it belongs.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
-from rollout.judge.batch import MOST_PODS, Batch
-from rollout.judge.body import bins_of
-from rollout.judge.onset import Floats
+from rollout.judge import edges
+from rollout.judge.batch import Batch
+from rollout.judge.body import BINS, bins_of
+from rollout.judge.channels import Channels
+from rollout.judge.onset import Floats, Indices
+from rollout.judge.places import Layout, Pods
 from rollout.judge.policy import REQUEST_KINDS, SignalKind
 from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
 from rollout.looks import Arm, PodLook, SignalLook
@@ -18,143 +28,207 @@ _CANARY = Arm.CANARY
 
 @dataclass(slots=True)
 class Reading:
-    """What each pod of a signal's look did.
+    """What a look of a signal says of the arms as wholes.
 
     Attributes:
-        names: of the pods.
-        arms: whose each pod is.
-        counts: failures (or slow requests at each judged edge) and sizes (requests or pod-seconds, 0 at an edge the
-            source has lost), shape (2, rows, pods).
-        columns: the same of the canary, then of stable, shape (rows, 4).
-        ages: seconds since each pod became ready, at the middle of the look; empty where no pod is young.
         whole: requests or pod-seconds, whatever the edges, of canary and stable.
         requests: requests of canary and stable, whatever the kind.
         told: requests of the canary that its pods told, where none of them was counted.
         seconds: longest exposure of any pod.
-        body: requests of each pod in each bucket that has a score, shape (BINS, pods); None where none has.
     """
 
-    names: list[str]
-    arms: "_Arms"
-    counts: Floats
-    columns: Floats
-    ages: list[float]
     whole: tuple[float, float]
     requests: tuple[int, int]
     told: int
     seconds: float
-    body: Floats | None = None
 
 
-_Places = list[int] | slice
+class _Asked(NamedTuple):
+    """A look to be read: at which index its signal is, its pods, how they lie and, where one is young, their ages."""
+
+    at: int
+    look: SignalLook
+    pods: list[PodLook]
+    layout: Layout
+    seconds: float
+    ages: list[float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Arms:
-    """Whose pods they are.
+def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: Channels) -> list[Reading]:
+    """Read looks into a batch; negative increments (a counter that went back) count as nothing.
 
-    Attributes:
-        canary: positions of the canary's.
-        stable: positions of stable's.
-        both: the same as numbers, canary and stable, shape (pods, 2).
+    Args:
+        batch: where to; its `looked`, `at` and `seconds` are left to the caller.
+        looks: each with the index of its signal and the places of stable's pods.
+        channels: where each signal's numbers are, and at which edges they are judged.
+
+    Returns:
+        One reading a look.
     """
+    all_asked = [_ask(*each) for each in looks]
+    groups: dict[tuple[Layout, tuple[float, ...] | None], list[_Asked]] = {}
+    for asked in all_asked:
+        latency = channels.signals[asked.at].kind is SignalKind.LATENCY
+        groups.setdefault((asked.layout, asked.look.edges_seconds if latency else None), []).append(asked)
+    readings: dict[int, Reading] = {}
+    for (layout, upper), group in groups.items():
+        lines = _counted(group, channels) if upper is None else _latency(group, upper, channels)
+        wholes = _put(batch, group, lines @ layout.belongs, channels)
+        for at, asked in enumerate(group):
+            kind = channels.signals[asked.at].kind
+            readings[asked.at] = _reading(asked, kind, *wholes[at])
+            if asked.ages:
+                _put_young(batch, channels, asked, lines[at])
+    return [readings[index] for index, *_ in looks]
 
-    canary: list[int]
-    stable: list[int]
-    both: Floats
+
+def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
+    pods = list(look.pods.values())
+    canary, seconds, youngest = [], 0.0, math.inf
+    for pod in pods:
+        canary.append(pod.arm is _CANARY)
+        if pod.exposure_seconds > seconds:  # noqa: PLR1730 - twice as fast as max()
+            seconds = pod.exposure_seconds
+        if pod.age_seconds < youngest:  # noqa: PLR1730 - the same of min()
+            youngest = pod.age_seconds
+    ages = []
+    if youngest - seconds / 2 < YOUNG_SECONDS:
+        ages = [pod.age_seconds - pod.exposure_seconds / 2 for pod in pods]
+    layout = places.layout(list(look.pods), canary, [age < YOUNG_SECONDS for age in ages])
+    return _Asked(index, look, pods, layout, seconds, ages)
+
+
+def _put(batch: Batch, group: Sequence[_Asked], sums: Floats, channels: Channels) -> list[list[float]]:
+    """Put a group's sums where they belong.
+
+    Args:
+        batch: where to.
+        group: k looks.
+        sums: of the lines of each look, by where they belong: failures and sizes of the signal's channels; for latency
+            also all requests, and those in each bucket that has a score. Shape (k, lines, 2 + MOST_PODS).
+        channels: where each signal's numbers are.
+
+    Returns:
+        Sizes of canary and stable, whatever the edges, of each look.
+    """
+    slots = [channels.slots[asked.at] for asked in group]
+    width = slots[0].stop - slots[0].start
+    rows = _rows(tuple([slot.start for slot in slots]), width)
+    counts = sums[:, : 2 * width].reshape(len(group), 2, width, -1)
+    batch.columns[rows] = counts[..., :2].transpose(0, 2, 3, 1).reshape(rows.size, 4)
+    batch.pods[:, rows] = counts[..., 2:].transpose(1, 0, 2, 3).reshape(2, rows.size, -1)
+    if sums.shape[1] > 2 * width:
+        scored = [at for at, asked in enumerate(group) if channels.bodies[asked.at]]
+        first, inside = rows[::width][scored], sums[scored, 2 * width + 1 :]
+        batch.bodies[:2, first] = inside[..., :2].transpose(2, 0, 1)
+        batch.bodies[2, first] = inside[..., 2:].sum(axis=2)
+        batch.pods[0, first] = np.matmul(channels.scores[first, None], inside[..., 2:])[:, 0]
+    wholes: list[list[float]] = sums[:, min(2 * width, sums.shape[1] - 1), :2].tolist()
+    return wholes
 
 
 @lru_cache(maxsize=256)
-def _arms(canary: tuple[bool, ...]) -> _Arms:
-    flags = np.array(canary, dtype=np.bool_)
-    both = np.stack([flags, ~flags], axis=1)
-    stable = np.flatnonzero(~flags).tolist()
-    return _Arms(np.flatnonzero(flags).tolist(), stable, both.astype(np.float64))
+def _rows(starts: tuple[int, ...], width: int) -> Indices:
+    """As many channels from each start on."""
+    rows: Indices = (np.array(starts, dtype=np.intp)[:, None] + np.arange(width)).ravel()
+    return rows
 
 
-@dataclass
-class Pods:
-    """Stable's pods by name, and the place each of them has in the arrays.
+def _put_young(batch: Batch, channels: Channels, asked: _Asked, lines: Floats) -> None:
+    if batch.young is None:
+        batch.young = np.zeros((3, batch.at.size, AGES))
+    used, slot = channels.used[asked.at], channels.slots[asked.at]
+    sizes, width = slot.stop - slot.start, used.stop - used.start
+    failed, size = lines[:width], lines[sizes : sizes + width]
+    total = np.maximum(batch.columns[used, 1], 1e-300)
+    for position, age in enumerate(age_bins(np.array(asked.ages))):
+        if age == AGES:
+            continue
+        if position in asked.layout.canary:
+            batch.young[0, used, age] += size[:, position] / total
+        else:
+            batch.young[1, used, age] += failed[:, position]
+            batch.young[2, used, age] += size[:, position]
 
-    Attributes:
-        places: by name; those that came when all places were taken have none.
+
+def _reading(asked: _Asked, kind: SignalKind, canary: float, stable: float) -> Reading:
+    if kind in REQUEST_KINDS and canary > 0:
+        return Reading((canary, stable), (int(canary), int(stable)), 0, asked.seconds)
+    each = [max(0, pod.requests) for pod in asked.pods]
+    ours = sum([each[at] for at in asked.layout.canary])
+    requests = (int(canary), int(stable)) if kind in REQUEST_KINDS else (ours, sum(each) - ours)
+    return Reading((canary, stable), requests, ours if canary <= 0 else 0, asked.seconds)
+
+
+def _counted(group: Sequence[_Asked], channels: Channels) -> Floats:
+    """Failures and sizes of signals that are no latency, shape (k, 2, pods)."""
+    found = [_READERS[channels.signals[asked.at].kind](asked.pods) for asked in group]
+    lines: Floats = np.maximum(np.array(found, dtype=np.float64), 0.0)
+    return lines
+
+
+def _errors(pods: Sequence[PodLook]) -> tuple[list[float], list[float]]:
+    failed: list[float] = _events_of(pods)
+    size: list[float] = [pod.requests for pod in pods]
+    if max(failed, default=0) > min(size, default=0):
+        size = list(map(max, failed, size))
+    return failed, size
+
+
+def _crashes(pods: Sequence[PodLook]) -> tuple[list[float], list[float]]:
+    return [pod.crashes for pod in pods], [pod.exposure_seconds for pod in pods]
+
+
+def _events(pods: Sequence[PodLook]) -> tuple[list[float], list[float]]:
+    return _events_of(pods), [pod.exposure_seconds for pod in pods]
+
+
+_READERS: dict[SignalKind, Callable[[Sequence[PodLook]], tuple[list[float], list[float]]]] = {
+    SignalKind.ERRORS: _errors,
+    SignalKind.CRASHES: _crashes,
+    SignalKind.EVENTS: _events,
+}
+
+
+def _events_of(pods: Sequence[PodLook]) -> list[float]:
+    found: list[float] = []
+    for pod in pods:
+        events = 0
+        for count in pod.errors.values():
+            if count > 0:
+                events += count
+        found.append(events)
+    return found
+
+
+def _latency(group: Sequence[_Asked], upper: tuple[float, ...], channels: Channels) -> Floats:
+    """Requests slower than each judged edge, all of them for each, all of them, and those in each bucket with a score.
+
+    An edge that the source has lost has none. Shape (k, 2 * MOST + 1 + BINS, pods).
     """
-
-    places: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._asked: tuple[Sequence[str], Sequence[int]] = (), ()
-        self._found: tuple[_Places, _Places] = [], []
-
-    def place(self, names: Sequence[str], chosen: Sequence[int]) -> tuple[_Places, _Places]:
-        """Those of the chosen positions whose names have a place, and the places; new names are given theirs.
-
-        As a rule the same is asked as the last time.
-        """
-        if self._asked != (names, chosen):
-            self._asked, self._found = (names, chosen), self._find(names, chosen)
-        return self._found
-
-    def _find(self, names: Sequence[str], chosen: Sequence[int]) -> tuple[_Places, _Places]:
-        places = self.places
-        found = [places.get(names[at], -1) for at in chosen]
-        if -1 in found:
-            for at in chosen:
-                if len(places) < MOST_PODS:
-                    places.setdefault(names[at], len(places))
-            chosen = [at for at in chosen if names[at] in places]
-            found = [places[names[at]] for at in chosen]
-        return _run(chosen), _run(found)
+    width = len(upper) + 1
+    buckets = _buckets([pod for asked in group for pod in asked.pods], width).reshape(len(group), -1, width)
+    asked_for = tuple([(channels.edges[asked.at], channels.bodies[asked.at]) for asked in group])
+    lines: Floats = np.matmul(_lenses(asked_for, upper), buckets.transpose(0, 2, 1))
+    return lines
 
 
-def _run(places: Sequence[int]) -> _Places:
-    """The same as a slice where they follow each other, as they do as a rule: numpy is quicker with that."""
-    places = list(places)
-    first = places[0] if places else 0
-    follow = slice(first, first + len(places))
-    return follow if places and places == list(range(follow.start, follow.stop)) else places
+@lru_cache(maxsize=256)
+def _lenses(asked: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...], upper: tuple[float, ...]) -> Floats:
+    """Which of the source's buckets count on each line of `_latency`, for each look's judged edges and body.
 
-
-def read(kind: SignalKind, look: SignalLook, judged: tuple[float, ...] = (), body: tuple[float, ...] = ()) -> Reading:
-    """Read a look; negative increments (a counter that went back) count as nothing.
-
-    Args:
-        kind: how it is to be read.
-        look: the look.
-        judged: judged edges in seconds; latency only.
-        body: upper edges of the buckets that have scores; latency only.
+    Returns:
+        Shape (k, 2 * MOST + 1 + BINS, buckets).
     """
-    pods = list(look.pods.values())
-    arms = _arms(tuple([pod.arm is _CANARY for pod in pods]))
-    if kind is SignalKind.LATENCY:
-        counts, every, inside = _latency(pods, judged, body, look.edges_seconds)
-        whole = (every @ arms.both).tolist()
-        columns = (counts @ arms.both).transpose(1, 2, 0).reshape(-1, 4)
-    else:
-        each, inside = _READERS[kind](pods), None
-        by_arm = (each @ arms.both).T
-        counts, columns, whole = each[:, None, :], by_arm.reshape(1, 4), by_arm[:, 1].tolist()
-    requests = whole if kind in REQUEST_KINDS else _by_arm([max(0, pod.requests) for pod in pods], arms)
-    told = 0 if whole[0] > 0 else sum([max(0, pods[at].requests) for at in arms.canary])
-    seconds = max([pod.exposure_seconds for pod in pods], default=0.0)
-    youngest = min([pod.age_seconds for pod in pods], default=YOUNG_SECONDS) - seconds / 2
-    return Reading(
-        names=list(look.pods),
-        arms=arms,
-        counts=counts,
-        columns=columns,
-        ages=[pod.age_seconds - pod.exposure_seconds / 2 for pod in pods] if youngest < YOUNG_SECONDS else [],
-        whole=(whole[0], whole[1]),
-        requests=(int(requests[0]), int(requests[1])),
-        told=told,
-        seconds=seconds,
-        body=inside,
-    )
-
-
-def _by_arm(each: Sequence[float], arms: _Arms) -> tuple[float, float]:
-    """Sums of canary and stable."""
-    return sum([each[at] for at in arms.canary]), sum([each[at] for at in arms.stable])
+    found = np.zeros((len(asked), 2 * edges.MOST + 1 + BINS, len(upper) + 1))
+    for lens, (judged, body) in zip(found, asked, strict=True):
+        for at, edge in enumerate(judged):
+            if edge in upper:
+                lens[at, upper.index(edge) + 1 :] = lens[edges.MOST + at] = 1.0
+        lens[2 * edges.MOST] = 1.0
+        if body:
+            lens[2 * edges.MOST + 1 :] = bins_of(body, upper)
+    return found
 
 
 def slower_than_edges(look: SignalLook) -> Floats:
@@ -164,98 +238,9 @@ def slower_than_edges(look: SignalLook) -> Floats:
     return above
 
 
-def fill(batch: Batch, used: slice, reading: Reading, pods: Pods, scores: Floats) -> None:
-    """Put what was read into a signal's channels; `at` and `seconds` are left to the caller.
-
-    Args:
-        batch: where to.
-        used: the signal's channels.
-        reading: what was read.
-        pods: places of stable's pods.
-        scores: of the buckets of the first channel, shape (BINS,).
-    """
-    counts, grown = reading.counts, reading.arms.stable
-    batch.looked[used] = True
-    batch.columns[used] = reading.columns
-    if reading.ages:
-        _fill_young(batch, used, reading)
-        grown = [at for at in grown if reading.ages[at] >= YOUNG_SECONDS]
-    here, places = pods.place(reading.names, grown)
-    batch.pods[:, used, places] = counts[:, :, here]
-    if reading.body is not None:
-        batch.bodies[:2, used.start] = (reading.body @ reading.arms.both).T
-        batch.bodies[2, used.start] = reading.body[:, here].sum(axis=1)
-        batch.pods[0, used.start, places] = scores @ reading.body[:, here]
-
-
-def _fill_young(batch: Batch, used: slice, reading: Reading) -> None:
-    if batch.young is None:
-        batch.young = np.zeros((3, batch.at.size, AGES))
-    total = np.maximum(batch.columns[used, 1], 1e-300)
-    for position, age in enumerate(age_bins(np.array(reading.ages))):
-        if age == AGES:
-            continue
-        if position in reading.arms.canary:
-            batch.young[0, used, age] += reading.counts[1, :, position] / total
-        else:
-            batch.young[1:, used, age] += reading.counts[:, :, position]
-
-
-def _errors(pods: Sequence[PodLook]) -> Floats:
-    failed = _events_of(pods)
-    return _counted(failed, [max(pod.requests, events) for pod, events in zip(pods, failed, strict=True)])
-
-
-def _crashes(pods: Sequence[PodLook]) -> Floats:
-    return _counted([pod.crashes for pod in pods], [pod.exposure_seconds for pod in pods])
-
-
-def _events(pods: Sequence[PodLook]) -> Floats:
-    return _counted(_events_of(pods), [pod.exposure_seconds for pod in pods])
-
-
-def _counted(failed: Sequence[float], size: Sequence[float]) -> Floats:
-    """Failures and sizes, nothing for less than nothing; shape (2, pods)."""
-    found: Floats = np.maximum(np.array([failed, size], dtype=np.float64), 0.0)
-    return found
-
-
-def _events_of(pods: Sequence[PodLook]) -> list[int]:
-    return [sum([count for count in pod.errors.values() if count > 0]) if pod.errors else 0 for pod in pods]
-
-
-def _latency(
-    pods: Sequence[PodLook], judged: tuple[float, ...], body: tuple[float, ...], edges: tuple[float, ...]
-) -> tuple[Floats, Floats, Floats | None]:
-    buckets = _buckets(pods, len(edges) + 1).T
-    counts = _above(judged, edges) @ buckets
-    inside = bins_of(body, edges) @ buckets if body else None
-    return counts[1:].reshape(2, len(judged), len(pods)), counts[0], inside
-
-
 def _buckets(pods: Sequence[PodLook], width: int) -> Floats:
     """Requests per bucket, none for pods with another number of buckets; shape (pods, width)."""
     none = (0,) * width
     rows = [pod.latency_counts if len(pod.latency_counts) == width else none for pod in pods]
-    return np.maximum(np.array(rows, dtype=np.float64).reshape(len(rows), width), 0.0)
-
-
-@lru_cache(maxsize=256)
-def _above(judged: tuple[float, ...], edges: tuple[float, ...]) -> Floats:
-    """Buckets that count: all; those above each judged edge; all, for each judged edge that is there.
-
-    Returns:
-        Shape (1 + 2 * judged, buckets).
-    """
-    where = {edge: index for index, edge in enumerate(edges)}
-    found = np.array([where.get(edge, len(edges)) for edge in judged], dtype=np.intp)[:, None]
-    there = np.array([float(edge in where) for edge in judged])[:, None]
-    every = np.ones((1, len(edges) + 1))
-    return np.concatenate([every, np.arange(len(edges) + 1) > found, there * every])
-
-
-_READERS = {
-    SignalKind.ERRORS: _errors,
-    SignalKind.CRASHES: _crashes,
-    SignalKind.EVENTS: _events,
-}
+    found = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width).reshape(len(rows), width)
+    return np.maximum(found, 0.0, out=found)

@@ -136,8 +136,7 @@ def test_channels_are_told_apart_whatever_is_asked_of_them():
     pooled, scores = rng.integers(1, 90, (3, 6)).astype(float), np.sort(rng.uniform(-1, 1, (3, 6)), axis=1)
     spread = Spread(scores, rng.normal(size=3), np.array([20.0, 30, 40]), pooled)
     a, b, faults = rng.normal(size=(3, 2)), rng.uniform(0, 2, (3, 4)), np.arange(4) > 0
-    bank = ScoreTilts(np.zeros((3, 2)), np.zeros((3, 4)), faults)
-    bank.put(np.arange(3), a, b)
+    bank = ScoreTilts(a, b, faults)
     every = bank.told(np.arange(3), spread, np.ones(3))
     assert every.shape == (3, 4, 2)
     for row in (0, 1, 2):

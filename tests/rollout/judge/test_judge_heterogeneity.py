@@ -9,8 +9,8 @@ from rollout.judge import Judge, Verdict
 from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.evidence import Evidence
 from rollout.judge.heterogeneity import BURST_VARIANCE, CAUTION, EXPONENTS, PRIOR_TEMPER, TELLING, NoiseBank
+from rollout.judge.places import Pods
 from rollout.judge.ratio import pod_effects
-from rollout.judge.tally import Pods
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EPOCH, ERRORS_ONLY
 
@@ -121,12 +121,21 @@ def test_clumps_are_seen_before_bursts_are():
 
 
 def test_pods_come_and_go_and_only_so_many_are_remembered():
+    def places(names, canary=(), young=()):
+        layout = pods.layout(names, [name in canary for name in names], [name in young for name in names])
+        assert layout.belongs[:, :2].sum(axis=1).tolist() == [1.0] * len(names), "each is of one arm"
+        assert layout.canary == [names.index(name) for name in canary]
+        return [row.tolist().index(1) if row.any() else None for row in layout.belongs[:, 2:]]
+
     pods = Pods()
     for block in range(3):
-        here, places = pods.place([f"p{block * 6 + i}" for i in range(6)], range(6))
+        found = places([f"p{block * 6 + i}" for i in range(6)])
     assert len(pods.places) == MOST_PODS
-    assert (here, places) == ([], [])
-    assert pods.place(["p3", "p15", "p0"], [0, 1, 2]) == ([0, 2], [3, 0])
+    assert found == [None] * 6
+    assert places(["p3", "p15", "p0"]) == [3, None, 0]
+    assert places(["p3", "p15", "p0"], canary=["p3"]) == [None, None, 0]
+    assert places(["p3", "p15", "p0"], young=["p0"]) == [3, None, None]
+    assert places(["p3", "p15", "p0"]) == [3, None, 0]
 
 
 def test_short_looks_fill_one_block():

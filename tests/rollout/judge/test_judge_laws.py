@@ -25,7 +25,7 @@ ONE = np.ones(1)
 
 def counts(x, n, y, n_stable, *, whole=True):
     arrays = [np.atleast_1d(np.asarray(value, dtype=float)) for value in (x, n, y, n_stable)]
-    return Counts(*arrays, np.full(arrays[0].shape, whole))
+    return Counts(np.stack(np.broadcast_arrays(*arrays)), np.full(arrays[0].shape, whole))
 
 
 def plain_bank(prior=FROM_START, steps=STEPS):
@@ -90,9 +90,9 @@ def test_a_young_canary_within_its_tolerance_gains_nothing_and_teaches_nothing(n
     nodes, mass = pod_effects(np.array([0.2]), np.array([5.0]), np.array([False]))
     bank.expect(np.array([0]), nodes, mass, ONE * 0.1, ONE * 2.0)
     bank.bet(counts(3, 20, 1, 80), ONE, ONE, np.array([True]))
-    alike = bank.null * np.exp(bank.logs[0, 0])
-    assert alike.sum(axis=1) == pytest.approx(mass, abs=1e-12)
-    assert np.all(alike[:, 1] > 0.1 * mass)
+    alike = bank.sums[0, :, 0] * np.exp(bank.logs[0, :, :1])
+    assert alike.sum(axis=0) == pytest.approx(mass[0], abs=1e-12)
+    assert np.all(alike[1] > 0.1 * mass[0])
 
 
 @given(
@@ -157,7 +157,7 @@ def test_normaliser_is_exact_for_small_support_and_conservative_beyond(n, n_stab
     j = np.arange(max(0, m - n_stable), min(m, n) + 1)
     law = hypergeom.logpmf(j, n + n_stable, m, n) + math.log(tolerance) * j
     true = float(np.logaddexp.reduce(law + s * j) - np.logaddexp.reduce(law))
-    told = Tilts(np.zeros((1, 1)), np.array([[s]])).told(np.array([0]), counts(0, n, m, n_stable), ONE * tolerance)
+    told = Tilts(np.zeros((1, 1)), np.array([[s]])).told(counts(0, n, m, n_stable), ONE * tolerance)
     ours = -float(told[0, 0, 0])
     assert ours >= true - 1e-7
     if min(n, m) <= EXACT_SUPPORT:
@@ -265,7 +265,7 @@ def test_what_another_channel_knows_of_bursts_changes_nothing(looks):
         found.expect(rows, *effects, np.array(bursts) * 0.03, np.array(bursts) * math.log(10))
         for x, y, young in looks:
             each = np.ones(rows.size)
-            seen = Counts(x * each, 10000 * each, y * each, 90000 * each, rows >= 0)
+            seen = Counts(np.outer([x, 10000, y, 90000], each), rows >= 0)
             found.bet(seen, each, 15 * each, (rows == 0) & young)
         return found.log_e()
 
@@ -298,14 +298,9 @@ def test_what_is_forgotten_is_what_no_longer_counts():
 
 def gross(*looks, whole=True, healthy=0.01, stable_rate=0.005, concurrent=True, at_start=0.5):
     bank = GrossBank(np.array([whole]), OnsetPrior(1800.0, at_start))
+    bank.expect(ONE * healthy, ONE * stable_rate, ONE > 0)
     for look in looks:
-        bank.bet(
-            counts(*look, whole=whole),
-            ONE * healthy,
-            ONE * stable_rate,
-            ONE,
-            concurrent=np.array([concurrent]),
-        )
+        bank.bet(counts(*look, whole=whole), ONE, concurrent=np.array([concurrent]))
     return float(bank.log_e()[0])
 
 
