@@ -107,6 +107,6 @@ class Bench:
         """The status with the judge's words in it, and with its sums while there is something left to judge."""
         if self._judge is None or self.assessment is None or status.release is None:
             return status
-        told: dict[str, Any] = asdict(self.assessment)
+        told: dict[str, Any] = asdict(self.assessment) | {"signals": [asdict(each) for each in self._judge.signals()]}
         sums = base64.b64encode(self._judge.save()).decode() if status.phase in JUDGED else ""
         return status.model_copy(update={"analysis": told, "judge": sums})

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Conviction:
     guard: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Docket:
     """Everything the words are made of.
 
@@ -54,7 +55,8 @@ class Docket:
         log_e: log evidence against the canary, one a signal.
         log_e_all: that of all signals combined.
         log_e_good: log evidence for non-inferiority, one a signal.
-        worst: position of a latency signal's edge with most evidence among its judged ones; None for other signals.
+        now: seconds since the epoch.
+        conviction: when the canary was found bad; None while it is not.
         doubt: why the requests cannot have been shared as asked for; empty while they may.
     """
 
@@ -64,52 +66,55 @@ class Docket:
     log_e: Sequence[float]
     log_e_all: float
     log_e_good: Sequence[float]
-    worst: Sequence[int | None]
+    now: float
+    conviction: Conviction | None
     doubt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Numbers:
-    """What the words are about, by channel: columns of `Sums` as lists, and whether history tells the noise."""
-
-    total: list[list[float]]
-    lately: list[list[float]]
-    history: list[list[float]]
-    enough: list[bool]
-
-    @classmethod
-    def of(cls, evidence: Evidence) -> "_Numbers":
-        sums = evidence.sums
-        return cls(sums.total.tolist(), sums.lately.tolist(), sums.history.tolist(), evidence.noise.enough().tolist())
-
-
-def conclude(docket: Docket, now: float, conviction: Conviction | None) -> Assessment:
+def conclude(docket: Docket) -> Assessment:
     """The assessment after a look."""
-    ranges, numbers = _ranges(docket), _Numbers.of(docket.evidence)
-    signals = tuple([_signal(docket, numbers, at, now, conviction, ranges[at]) for at in range(len(docket.books))])
-    slots = docket.evidence.channels.slots
-    excess = [
-        float(docket.evidence.sums.excess[slot.start])
-        for signal, slot in zip(docket.policy.signals, slots, strict=True)
-        if signal.kind is SignalKind.ERRORS
-    ]
+    conviction, signals = docket.conviction, docket.policy.signals
+    found = [_verdict(docket, index) for index in range(len(signals))]
+    verdict, doubted = Verdict.BAD, ""
     if conviction is None:
-        verdict = next(word for word in LEAST_INFORMED if any(signal.verdict is word for signal in signals))
-    else:
-        verdict = Verdict.BAD
-    doubted = verdict is Verdict.GOOD and docket.doubt
-    if doubted:
-        verdict = Verdict.UNDECIDED
-    culprits = conviction.culprits if conviction else ()
+        words = {word for word, _ in found}
+        verdict = next(word for word in LEAST_INFORMED if word in words)
+        doubted = docket.doubt if verdict is Verdict.GOOD else ""
+    excess = [docket.evidence.excess_of(at) for at, signal in enumerate(signals) if signal.kind is SignalKind.ERRORS]
     return Assessment(
-        verdict=verdict,
+        verdict=Verdict.UNDECIDED if doubted else verdict,
         log_e=conviction.log_e if conviction else docket.log_e_all,
-        culprits=culprits,
+        culprits=conviction.culprits if conviction else (),
         excess_failed_requests=max([0.0, *excess]),
         evidence_at=conviction.evidence_at if conviction else None,
-        signals=signals,
-        reason=doubted or wording.overall(verdict, signals, culprits),
+        reason=doubted or _overall(docket, verdict, found),
     )
+
+
+def tell(docket: Docket) -> tuple[SignalVerdict, ...]:
+    """Each signal's verdict with its numbers, after a look."""
+    return tuple(map(partial(_signal, docket), range(len(docket.books)), _ranges(docket)))
+
+
+def _overall(docket: Docket, verdict: Verdict, found: Sequence[tuple[Verdict, str]]) -> str:
+    """Sentence of the release's verdict, taken from the signal that decides it."""
+    signals, conviction = docket.policy.signals, docket.conviction
+    if verdict is Verdict.GOOD:
+        return f"all {len(signals)} signals are shown not to be worse"
+    named = [at for at, signal in enumerate(signals) if conviction and signal.name in conviction.culprits]
+    deciding = named or [at for at, (word, _) in enumerate(found) if word is verdict]
+    if not deciding:
+        return "the evidence of all signals together has crossed the limit"
+    first = max(deciding, key=docket.log_e.__getitem__)
+    return f"{signals[first].name}: {_sentence(docket, first, *found[first])}"
+
+
+def _verdict(docket: Docket, index: int) -> tuple[Verdict, str]:
+    """A signal's verdict, and its reason where that is not made of numbers."""
+    signal, conviction = docket.policy.signals[index], docket.conviction
+    if conviction and signal.name in conviction.culprits:
+        return Verdict.BAD, conviction.guard or "" if signal.name == conviction.culprits[0] else ""
+    return _absent(docket.policy, signal, docket.books[index], docket.now) or (_proven(docket, index), "")
 
 
 def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
@@ -126,25 +131,12 @@ def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
     return ranges
 
 
-def _signal(
-    docket: Docket,
-    numbers: _Numbers,
-    index: int,
-    now: float,
-    conviction: Conviction | None,
-    ratio: tuple[float, float | None],
-) -> SignalVerdict:
-    signal, book = docket.policy.signals[index], docket.books[index]
-    canary, stable, failed, edge = _rates(docket, numbers, index)
-    seen = wording.observed(signal, canary, stable, edge, _lately(docket, numbers, index))
-    verdict, reason = _absent(docket.policy, signal, book, now)
-    if conviction and signal.name in conviction.culprits:
-        verdict, reason = Verdict.BAD, conviction.guard if signal.name == conviction.culprits[0] else None
-    verdict = verdict or _proven(docket, index)
-    wanted = 1 / docket.policy.missed_rate
-    seen += _baseline(docket, numbers, index) if verdict is Verdict.UNDECIDED else ""
+def _signal(docket: Docket, index: int, ratio: tuple[float, float | None]) -> SignalVerdict:
+    book = docket.books[index]
+    canary, stable, failed, _ = _rates(docket, index)
+    verdict, said = _verdict(docket, index)
     return SignalVerdict(
-        signal=signal.name,
+        signal=docket.policy.signals[index].name,
         verdict=verdict,
         log_e=docket.log_e[index],
         log_e_good=docket.log_e_good[index],
@@ -155,18 +147,29 @@ def _signal(
         canary_requests=book.canary_requests,
         stable_requests=book.stable_requests,
         canary_failed=failed,
-        reason=reason or wording.judged(seen, docket.log_e[index], verdict, wanted, docket.log_e_good[index]),
+        reason=_sentence(docket, index, verdict, said),
     )
 
 
-def _baseline(docket: Docket, numbers: _Numbers, index: int) -> str:
+def _sentence(docket: Docket, index: int, verdict: Verdict, said: str) -> str:
+    """The reason of a signal's verdict: what is said of it, else its numbers."""
+    if said:
+        return said
+    canary, stable, _, edge = _rates(docket, index)
+    seen = wording.observed(docket.policy.signals[index], canary, stable, edge, _lately(docket, index))
+    seen += _baseline(docket, index) if verdict is Verdict.UNDECIDED else ""
+    return wording.judged(seen, docket.log_e[index], verdict, 1 / docket.policy.missed_rate, docket.log_e_good[index])
+
+
+def _baseline(docket: Docket, index: int) -> str:
     """That stable's history is too short to tell its noise, so that the judge is slow rather than wrong."""
     if docket.policy.signals[index].kind not in REQUEST_KINDS:  # a healthy service hardly ever shows crashes
         return ""
-    return "" if all(numbers.enough[docket.evidence.channels.used[index]]) else " (not enough baseline)"
+    enough = docket.evidence.noise.enough()[docket.evidence.channels.used[index]]
+    return "" if enough.all() else " (not enough baseline)"
 
 
-def _rates(docket: Docket, numbers: _Numbers, index: int) -> tuple[float | None, float | None, int, float | None]:
+def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int, float | None]:
     """Rates of canary and stable, the canary's failures, and (for latency) the edge they are about."""
     evidence, edge = docket.evidence, None
     if index in evidence.gauges:
@@ -174,20 +177,20 @@ def _rates(docket: Docket, numbers: _Numbers, index: int) -> tuple[float | None,
         return canary, stable, 0, None
     row = evidence.channels.slots[index].start
     if docket.policy.signals[index].kind is SignalKind.LATENCY:
-        worst = docket.worst[index]
+        worst = evidence.worst_edge(index)
         if worst is None:
             return None, None, 0, None
         row, edge = row + worst, evidence.channels.edges[index][worst]
-    failed, size, stable_failed, stable_size = numbers.total[row]
+    failed, size, stable_failed, stable_size = evidence.sums.total[row].tolist()
     if stable_size == 0 and edge is None:
-        stable_failed, stable_size = numbers.history[row]
+        stable_failed, stable_size = evidence.sums.history[row].tolist()
     return _rate(failed, size), _rate(stable_failed, stable_size), round(failed), edge
 
 
-def _lately(docket: Docket, numbers: _Numbers, index: int) -> float | None:
+def _lately(docket: Docket, index: int) -> float | None:
     if index in docket.evidence.gauges:
         return None
-    failed, size, *_ = numbers.lately[docket.evidence.channels.slots[index].start]
+    failed, size, *_ = docket.evidence.sums.lately[docket.evidence.channels.slots[index].start].tolist()
     return _rate(failed, size)
 
 
@@ -195,7 +198,7 @@ def _rate(failed: float, size: float) -> float | None:
     return failed / size if size > 0 else None
 
 
-def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float) -> tuple[Verdict | None, str | None]:
+def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float) -> tuple[Verdict, str] | None:
     """The verdict of a signal that has nothing to judge, with its reason; None when it has."""
     if book.seen_at == -math.inf:
         return Verdict.NO_DATA, "its source has not been read yet"
@@ -207,7 +210,7 @@ def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float)
         return Verdict.NO_DATA, _because("its source has no series for the canary", book)
     quiet = book.seen_at - book.busy_at
     if book.started and quiet <= policy.idle_seconds:
-        return None, None
+        return None
     if signal.kind not in REQUEST_KINDS or (not book.started and book.uncounted > 0):
         return Verdict.NO_DATA, "its source shows none of the canary's numbers"
     if book.started:

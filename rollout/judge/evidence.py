@@ -164,16 +164,17 @@ class Evidence:
         counted = self.proof.log_e()
         return [self.gauges[at].log_e_good() if at in self.gauges else counted[at] for at in range(len(counted))]
 
-    def worst_edges(self) -> list[int | None]:
+    def worst_edge(self, index: int) -> int | None:
         """Position, among a latency signal's judged edges, of the one with most evidence when `log_e` was last asked.
 
         None for other signals.
         """
-        found: list[int | None] = []
-        for edges, used in zip(self.channels.edges, self.channels.used, strict=True):
-            logs = self._newest[used]
-            found.append(logs.index(max(logs)) if edges else None)
-        return found
+        logs = self._newest[self.channels.used[index]]
+        return logs.index(max(logs)) if self.channels.edges[index] else None
+
+    def excess_of(self, index: int) -> float:
+        """Failures of the canary above those that stable's rate explains, of a signal that counts."""
+        return float(self.sums.excess[self.channels.slots[index].start])
 
     def export(self, index: int) -> dict[str, Any]:
         """A signal's rows, for saving."""

@@ -14,7 +14,7 @@ from rollout.judge import edges, memory
 from rollout.judge.batch import Batch
 from rollout.judge.body import choose_body
 from rollout.judge.combination import RunUp, combined, e_bh
-from rollout.judge.conclusion import Conviction, Docket, conclude
+from rollout.judge.conclusion import Conviction, Docket, conclude, tell
 from rollout.judge.evidence import Evidence
 from rollout.judge.gauges import SETTLED_SECONDS
 from rollout.judge.guards import guard_reason, is_guarded
@@ -23,7 +23,7 @@ from rollout.judge.places import Pods
 from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind
 from rollout.judge.shares import Shares
 from rollout.judge.tally import read, slower_than_edges
-from rollout.judge.verdicts import Assessment
+from rollout.judge.verdicts import Assessment, SignalVerdict
 from rollout.looks import Arm, SignalLook, SourceStatus
 
 
@@ -41,7 +41,7 @@ class Judge:
         self._run_up = RunUp()
         self._shares = Shares()
         self._conviction: Conviction | None = None
-        self._log_e = [0.0] * len(policy.signals)
+        self._log_e, self._now = [0.0] * len(policy.signals), -math.inf
         asked = [index for index, signal in enumerate(policy.signals) if signal.kind in REQUEST_KINDS]
         self._sharing = asked[0] if asked else -1
         slots = zip(policy.signals, self._evidence.channels.slots, strict=True)
@@ -89,18 +89,25 @@ class Judge:
         """
         for batch in _rounds(self._news(looks)):
             self._take_in(batch)
-        evidence = self._evidence
-        docket = Docket(
+        self._now = now
+        return conclude(self._docket())
+
+    def signals(self) -> tuple[SignalVerdict, ...]:
+        """Each signal's verdict with its numbers as of the last look, in the policy's order."""
+        return tell(self._docket())
+
+    def _docket(self) -> Docket:
+        return Docket(
             policy=self._policy,
             books=self._books,
-            evidence=evidence,
+            evidence=self._evidence,
             log_e=self._log_e,
             log_e_all=combined(self._log_e, self._weights),
-            log_e_good=evidence.log_e_good(),
-            worst=evidence.worst_edges(),
+            log_e_good=self._evidence.log_e_good(),
+            now=self._now,
+            conviction=self._conviction,
             doubt=self._shares.doubt(),
         )
-        return conclude(docket, now, self._conviction)
 
     def save(self) -> bytes:
         """The judge's sums, compact and versioned."""

@@ -99,10 +99,10 @@ def replay(recording: Recording, policy: JudgePolicy | None = None, *, alpha: fl
             break
     if not judged and recording.looks:
         assessment = judge.look(recording.looks[-1].at, [])
-    return _told(assessment, since, judged)
+    return _told(assessment, judge.signals(), since, judged)
 
 
-def _told(assessment: Assessment, since: float | None, judged: int) -> Replay:
+def _told(assessment: Assessment, signals: tuple[SignalVerdict, ...], since: float | None, judged: int) -> Replay:
     return Replay(
         verdict=assessment.verdict,
         at=since,
@@ -111,7 +111,7 @@ def _told(assessment: Assessment, since: float | None, judged: int) -> Replay:
         log_e=assessment.log_e,
         excess_failed_requests=assessment.excess_failed_requests,
         looks=judged,
-        signals=assessment.signals,
+        signals=signals,
         reason=assessment.reason,
     )
 

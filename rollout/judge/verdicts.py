@@ -64,7 +64,6 @@ class Assessment:
         culprits: signals named by e-BH (or the guard), the worst first.
         excess_failed_requests: failures of the canary above what stable would have had, not below 0.
         evidence_at: seconds since the epoch of the look that began the run-up which convicted; None unless bad.
-        signals: one verdict per signal of the policy, in its order.
         reason: one sentence with numbers.
     """
 
@@ -73,5 +72,4 @@ class Assessment:
     culprits: tuple[str, ...]
     excess_failed_requests: float
     evidence_at: float | None
-    signals: tuple[SignalVerdict, ...]
     reason: str

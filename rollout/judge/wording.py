@@ -3,7 +3,7 @@
 import math
 
 from rollout.judge.policy import SignalKind, SignalPolicy
-from rollout.judge.verdicts import SignalVerdict, Verdict
+from rollout.judge.verdicts import Verdict
 
 
 def odds(log_e: float) -> str:
@@ -65,15 +65,3 @@ def judged(seen: str, log_e: float, verdict: Verdict, wanted: float, proven: flo
     if verdict is Verdict.GOOD:
         return f"{seen}: not worse by evidence {odds(proven)}, {wanted:.0f} was needed"
     return f"{seen}: evidence {odds(log_e)} against, {odds(proven)} for the canary, neither is enough"
-
-
-def overall(verdict: Verdict, signals: tuple[SignalVerdict, ...], culprits: tuple[str, ...]) -> str:
-    """Sentence of the release's verdict, taken from the signal that decides it."""
-    if verdict is Verdict.GOOD:
-        return f"all {len(signals)} signals are shown not to be worse"
-    named = [signal for signal in signals if signal.signal in culprits] if verdict is Verdict.BAD else []
-    deciding = named or [signal for signal in signals if signal.verdict is verdict]
-    if not deciding:
-        return "the evidence of all signals together has crossed the limit"
-    first = max(deciding, key=lambda signal: signal.log_e)
-    return f"{first.signal}: {first.reason}"

@@ -232,7 +232,6 @@ class World:
             culprits=("errors",) if verdict == "bad" else (),
             excess_failed_requests=7.0 if verdict == "bad" else 0.0,
             evidence_at=self.now - 1 if verdict == "bad" else None,
-            signals=(),
             reason=f"errors {verdict}",
         )
 

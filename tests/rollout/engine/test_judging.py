@@ -29,7 +29,7 @@ def test_history_that_comes_when_the_canary_is_judged_is_history_nevertheless():
     assert bench.assessment is None
     bench.hear(status, [look(began + 1, canary=True), look(began + 2, canary=True)], began + 2)
     assert bench.assessment is not None
-    assert bench.assessment.signals[0].canary_requests == 20
+    assert bench.put_down(status).analysis["signals"][0]["canary_requests"] == 20
     assert bench.recorder is not None
     kept = lines_in(config_map_of("checkout", "shop", "id", bench.recorder.finished(), {}))
     told = [json.loads(line) for line in kept.splitlines()[1:]]

@@ -74,17 +74,16 @@ def test_what_is_tolerated_stays():
 
 def test_less_is_good():
     at, judge = release(1, height=0.6)
-    last = judge.look(1e6, [])
     assert at is None
-    assert last.signals[0].log_e < 1
+    assert judge.signals()[0].log_e < 1
 
 
 def test_a_steady_canary_is_proven_good():
     _, judge = release(2)
     judged = judge.look(15.0 * (HOUR + RELEASE), [])
     assert judged.verdict is Verdict.GOOD
-    assert "the canary's is at" in judged.signals[0].reason
-    assert judged.signals[0].canary_rate == pytest.approx(500, rel=0.2)
+    assert "the canary's is at" in judge.signals()[0].reason
+    assert judge.signals()[0].canary_rate == pytest.approx(500, rel=0.2)
 
 
 def test_without_a_baseline_nothing_is_judged():
