@@ -122,8 +122,7 @@ class Evidence:
         self._newest = [0.0] * count
         self._scored: Indices = np.zeros(0, dtype=np.intp)
         self._buckets = 0
-        self._warm = False
-        self._know()
+        self._warm, self._behind, self._closed = False, True, np.zeros(count, dtype=np.bool_)
 
     def take_in(self, batch: Batch, judged: Bools) -> None:
         """Take in one look.
@@ -135,12 +134,13 @@ class Evidence:
         self.sums.fade(batch)
         if judged.any():
             self._bet(batch, judged)
-        learned = self._learn(batch)
+        self.learn_start(batch)
+        self._closed[closed := self.noise.add(batch)] = True
         self.proof.add(batch.columns, self.sums)
         self.sums.settle(batch, judged)
-        if learned or (self.sums.history[:, 1] > MORE * self.sums.known[:, 1]).any():
+        if closed.size or (self.sums.history[:, 1] > MORE * self.sums.known[:, 1]).any():
             self.sums.known[:] = self.sums.history
-            self._know()
+            self._behind = True
 
     def learn_start(self, batch: Batch) -> None:
         """Learn what young pods are like from one look at an earlier start of the service's pods."""
@@ -178,6 +178,7 @@ class Evidence:
 
     def export(self, index: int) -> dict[str, Any]:
         """A signal's rows, for saving."""
+        self._catch_up()
         slots = self.channels.slots[index]
         state: dict[str, Any] = {"edges": list(self.channels.edges[index])}
         if index in self.gauges:
@@ -210,7 +211,7 @@ class Evidence:
         """Make the banks follow what was put back."""
         self.ratio.settle()
         self.gross.settle()
-        self._know()
+        self._behind = True
 
     def judge_at(self, index: int, chosen: Sequence[float], body: Body | None) -> None:
         """Say at which edges a latency signal is judged, in seconds, and by which scores as a whole."""
@@ -221,6 +222,7 @@ class Evidence:
             self._gross[first] = GROSS_SHARE_BODY
             self._log_shares = np.log1p(-self._gross), log_of(self._gross)
             self._scored = np.flatnonzero(self.channels.scores.any(axis=1))
+            self.noise.settle()
             self._buckets = max(self._buckets, len(body.edges) + 1)
 
     def _banks(self) -> dict[str, Bank]:
@@ -237,6 +239,7 @@ class Evidence:
     def _bet(self, batch: Batch, judged: Bools) -> None:
         counts = Counts(np.where(judged, batch.columns.T, 0.0), self.channels.whole)
         seconds = np.where(judged, batch.seconds, 0.0)
+        self._catch_up()
         self._draw_pods(judged)
         warm = np.ones(judged.size) if batch.young is None else self.warmth.tolerance(batch.young[0])
         young = warm > PLAIN
@@ -278,19 +281,17 @@ class Evidence:
         least = UNKNOWN_BURST * (1 - self.noise.knowledge())
         self.gross.expect(healthy, stable, self._counted | (healthy <= GROSS_SLOW), least)
 
-    def _learn(self, batch: Batch) -> bool:
-        """Let stable's pods teach, after the look was judged by what they taught before; whether they did."""
-        self.learn_start(batch)
-        closed = self.noise.add(batch)
+    def _catch_up(self) -> None:
+        """Let the tests follow what stable's pods have taught since the last bet."""
+        closed = np.flatnonzero(self._closed)
         if closed.size:
             self.ratio.temper[closed] = self.noise.tempers(closed)
             self.gross.temper[closed] = self.noise.clumped(closed)
-        return closed.size > 0
-
-    def _know(self) -> None:
-        """Let the gross test follow what was learned of stable."""
-        self._bound = upper_rate(self.sums.known[:, 0], self.sums.known[:, 1], self.channels.whole)
-        self._expect_gross()
+            self._closed[:] = False
+        if self._behind:
+            self._bound = upper_rate(self.sums.known[:, 0], self.sums.known[:, 1], self.channels.whole)
+            self._expect_gross()
+            self._behind = False
 
 
 def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:

@@ -134,5 +134,7 @@ def _worth(rate: Floats, reference: Floats, whole: Bools) -> Floats:
     """
     base, most = reference[:, None], 1 - 1e-12
     clean = np.log((1 - np.minimum(rate, most)) / (1 - np.minimum(base, most)))
-    failure = np.log(rate / base) - np.where(whole[:, None], clean, 0.0)
-    return np.stack([failure, np.where(whole[:, None], clean, base - rate)], axis=1)
+    worth = np.empty((len(rate), 2, rate.shape[1]))
+    worth[:, 0] = np.log(rate / base) - np.where(whole[:, None], clean, 0.0)
+    worth[:, 1] = np.where(whole[:, None], clean, base - rate)
+    return worth

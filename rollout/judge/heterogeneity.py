@@ -23,7 +23,7 @@ from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.body import BINS
 from rollout.judge.counting import Counts, Tilts
 from rollout.judge.draws import Spread, told_of
-from rollout.judge.onset import Bools, Floats, Indices, ShortFloats, log_add, log_of
+from rollout.judge.onset import TINY, Bools, Floats, Indices, ShortFloats, log_add, log_of
 from rollout.judge.ratio import BLOCK_SECONDS
 
 ENOUGH_BLOCKS = 600
@@ -84,6 +84,10 @@ SURE = 1.5
 """Standard deviations (of counting) that a pod's worst block is taken to have been unlucky by."""
 
 _TILTS: Floats = np.concatenate([[0.0], FAULTS])
+_ADDED: Floats = (BURST_SIZES[:, None] + _TILTS).reshape(1, -1)
+_ARE_FAULTS: Bools = np.tile(_TILTS > 0, BURST_SIZES.size)
+_LOG_CALM: Floats = np.log1p(-BURST_CHANCES)[:, None]
+_LOG_HIT: Floats = log_of(BURST_CHANCES)[:, None]
 _SHORT: ShortFloats = EXPONENTS[:, None].astype(np.float32)
 _HALF = 0.5
 
@@ -133,6 +137,7 @@ class NoiseBank:
         self._whole = whole
         channels = whole.size
         self._scores: Floats = np.zeros((channels, BINS)) if scores is None else scores
+        self.settle()
         self.block_pooled = np.zeros((channels, BINS))
         self.failed, self.size, self.block_failed, self.block_size = np.zeros((4, channels, MOST_PODS))
         self.block_began = np.full(channels, -math.inf)
@@ -144,6 +149,11 @@ class NoiseBank:
         self.burst = np.argmax(self.likely, axis=1)
         shape = (channels, BURST_SIZES.size, EXPONENTS.size, FAULTS.size)
         self.gains: ShortFloats = np.zeros(shape, dtype=np.float32)
+
+    def settle(self) -> None:
+        """Make the bank follow the scores, which were changed."""
+        self._scored: Bools = (self._scores != 0).any(axis=1, keepdims=True)[:, 0]
+        self._buckets = int(np.flatnonzero(self._scores.any(axis=0)).max(initial=0)) + 1
 
     def add(self, batch: Batch) -> Indices:
         """Take in one look of stable's pods.
@@ -184,12 +194,12 @@ class NoiseBank:
         Its logarithm is convex in the exponent, so a straight line between two candidates crosses 0 too early at worst.
         """
         gains = self.gains[rows, self.burst[rows]].astype(np.float64)
-        means = log_of(gains) - np.log(np.maximum(self.blocks[rows], 1))[:, None, None]
+        means = np.log(np.maximum(gains, TINY)) - np.log(np.maximum(self.blocks[rows], 1))[:, None, None]
         upper, lower = means[:, :-1], means[:, 1:]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            inside = np.clip(np.nan_to_num(lower / (lower - upper), nan=1.0), 0.0, 1.0)
+        crosses = (upper > 0) & (lower <= 0)
+        inside = np.divide(lower, lower - upper, out=np.zeros(lower.shape), where=crosses)
         between = EXPONENTS[1:, None] + inside * (EXPONENTS[:-1] - EXPONENTS[1:])[:, None]
-        crossing = np.where(upper <= 0, EXPONENTS[:-1, None], np.where(lower <= 0, between, EXPONENTS[-1]))
+        crossing = np.where(upper <= 0, EXPONENTS[:-1, None], np.where(crosses, between, EXPONENTS[-1]))
         found: Floats = crossing.max(axis=1).min(axis=1)
         return found
 
@@ -240,12 +250,13 @@ class NoiseBank:
         if teach.any():
             chosen = rows[teach]
             failed_, size_, there_ = failed[teach], size[teach], there[teach]
-            own_ = np.stack([failed_, size_])
-            columns = np.concatenate([own_, own_.sum(axis=2, keepdims=True) - own_]).reshape(4, -1)
-            others = Counts(columns, np.repeat(self._whole[chosen], MOST_PODS))
+            columns = np.empty((4, *failed_.shape))
+            columns[0], columns[1] = failed_, size_
+            columns[2:] = columns[:2].sum(axis=2, keepdims=True) - columns[:2]
+            others = Counts(columns.reshape(4, -1), np.repeat(self._whole[chosen], MOST_PODS))
             own = self._offsets(chosen)
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
-            likely, gains = _gains(others.take(pods), own.ravel()[pods], self._scored(chosen, pods))
+            likely, gains = _gains(others.take(pods), own.ravel()[pods], self._told_by_scores(chosen, pods))
             self.gains[chosen] += np.add.reduceat(gains, first, axis=0)
             self.likely[chosen] += np.add.reduceat(likely, first, axis=0)
             self.worst[chosen] = np.maximum(self.worst[chosen], _alone(others, there_))
@@ -269,27 +280,21 @@ class NoiseBank:
         mean = (pooled * scores).sum(axis=1) / total
         variance = (pooled * scores**2).sum(axis=1) / total - mean**2
         centred: Floats = failed + (variance - mean)[:, None] * self.block_size[rows]
-        return np.where(self._has_scores(rows), centred, failed)
+        return np.where(self._scored[rows, None], centred, failed)
 
-    def _scored(self, rows: Indices, pods: Indices) -> tuple[Indices, Spread]:
+    def _told_by_scores(self, rows: Indices, pods: Indices) -> tuple[Indices, Spread]:
         """Which of some of the rows' pods (MOST_PODS each) are told by scores, and what they did in the block."""
-        at = np.flatnonzero(self._has_scores(rows)[pods // MOST_PODS])
+        at = np.flatnonzero(self._scored[rows][pods // MOST_PODS])
         row, pod = rows[pods[at] // MOST_PODS], pods[at] % MOST_PODS
-        used = int(np.flatnonzero(self._scores.any(axis=0)).max(initial=0)) + 1
-        scores, pooled = self._scores[row, :used], self.block_pooled[row, :used]
+        scores, pooled = self._scores[row, : self._buckets], self.block_pooled[row, : self._buckets]
         return at, Spread(scores, self.block_failed[row, pod], self.block_size[row, pod], pooled)
 
     def _sums(self, rows: Indices) -> tuple[Floats, Floats]:
         """Failures and sizes of the pods. A sum of scores may be negative: so quick a pod counts as FASTEST."""
         failed, size = self.failed[rows], self.size[rows]
         rates = failed.sum(axis=1) / np.maximum(size.sum(axis=1), 1e-300)
-        least = np.where(self._has_scores(rows), FASTEST * rates[:, None], 0.0)
+        least = np.where(self._scored[rows], FASTEST * rates, 0.0)[:, None]
         return np.maximum(failed, least * size), size
-
-    def _has_scores(self, rows: Indices) -> Bools:
-        """Shape (rows, 1)."""
-        found: Bools = (self._scores[rows] != 0).any(axis=1, keepdims=True)
-        return found
 
     def _offsets(self, rows: Indices) -> Floats:
         """Lasting log ratios of the pods to all of them, shrunk as counting demands; shape (rows, MOST_PODS)."""
@@ -312,15 +317,13 @@ def _gains(pods: Counts, own: Floats, scored: tuple[Indices, Spread]) -> tuple[F
         Log likelihoods, shape (pods, bursts), and likelihood ratios of the faults to each exponent, shape (pods,
         bursts, exponents, faults).
     """
-    added = (BURST_SIZES[:, None] + _TILTS).reshape(1, -1)
     rows, spread = scored
-    told = Tilts(added, own[:, None]).told(pods.but(rows), np.ones(own.size))
+    told = Tilts(_ADDED, own[:, None]).told(pods.but(rows), np.ones(own.size))
     if rows.size:
-        faults = np.tile(_TILTS > 0, BURST_SIZES.size)
-        told[rows, 0] = told_of(spread, own[rows, None] + added, faults, np.ones(rows.size))
+        told[rows, 0] = told_of(spread, own[rows, None] + _ADDED, _ARE_FAULTS, np.ones(rows.size))
     hit = told.reshape(own.size, BURST_SIZES.size, _TILTS.size)
     calm = hit[:, :1]
-    mixed = log_add(np.log1p(-BURST_CHANCES)[:, None] + calm, log_of(BURST_CHANCES)[:, None] + hit)
+    mixed = log_add(_LOG_CALM + calm, _LOG_HIT + hit)
     gain = mixed[:, :, 1:] - mixed[:, :, :1]
     powers: ShortFloats = np.exp(np.minimum(_SHORT * gain.astype(np.float32)[:, :, None, :], np.float32(50.0)))
     return mixed[:, :, 0] - calm[:, :, 0], powers
@@ -338,8 +341,10 @@ def _apart(failed: Floats, size: Floats) -> Floats:
     """
     total = failed.sum(axis=1, keepdims=True)
     shares = size / np.maximum(size.sum(axis=1, keepdims=True), 1e-300)
-    alone = total * shares * (1 - shares)
-    return np.stack([((failed - total * shares) ** 2).sum(axis=1), alone.sum(axis=1)], axis=1)
+    expected, found = total * shares, np.empty((len(failed), 2))
+    found[:, 0] = ((failed - expected) ** 2).sum(axis=1)
+    found[:, 1] = (expected * (1 - shares)).sum(axis=1)
+    return found
 
 
 def _alone(pods: Counts, there: Bools) -> Floats:
