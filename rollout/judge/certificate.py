@@ -12,7 +12,7 @@ import numpy as np
 
 from rollout.judge import edges, promotion
 from rollout.judge.channels import Channels
-from rollout.judge.ledger import Sums, rate_of
+from rollout.judge.ledger import Sums
 from rollout.judge.onset import Floats
 from rollout.judge.policy import JudgePolicy, SignalKind
 
@@ -72,7 +72,8 @@ class ProofBank:
 
     def _slower(self, columns: Floats, sums: Sums) -> Floats:
         """Gains per judged edge against stable's slow share of late (by its history while it has no traffic)."""
-        lately, history = sums.lately[self._latency, 2:], sums.history[self._latency]
-        reference = np.where(lately[:, 1, None] >= 1, lately, history)
-        gains = promotion.below_added(columns, rate_of(reference), self._target[self._latency])
-        return np.where(reference[:, 1, None] > 0, gains, 0.0)
+        rows = self._latency
+        now = sums.lately[rows, 3] >= 1
+        rate = np.where(now, sums.rate_lately[rows], sums.rate_ever[rows])
+        gains = promotion.below_added(columns, rate, self._target[rows])
+        return np.where((now | (sums.history[rows, 1] > 0))[:, None], gains, 0.0)

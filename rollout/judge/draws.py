@@ -21,7 +21,7 @@ small; the second for the null, also for one that tolerates odds of its own.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaln, i0e, xlogy
+from scipy.special import betaln, i0e
 
 from rollout.judge.onset import Bools, Floats, Indices
 
@@ -115,7 +115,8 @@ class ScoreTilts:
         phi, slope, extra = _worked_out(spread, self._tilts[rows] + _allowed(tolerance))
         extra = np.maximum(extra[:, 1:-1], extra[:, 2:])
         known = np.concatenate([spread.score[:, None], phi, slope[:, 1:], extra], axis=1)
-        told = np.matmul(self._shares[rows], known[:, :, None])[:, :, 0]
+        shares = self._shares if rows.size == len(self._shares) else self._shares[rows]
+        told = np.matmul(shares, known[:, :, None])[:, :, 0]
         return _beside_stable(spread, told).reshape(rows.size, *self._shape)
 
 
@@ -134,7 +135,9 @@ def _worked_out(spread: Spread, tilts: Floats) -> tuple[Floats, Floats, Floats]:
     """Phi(s), its slope, and the bound of log (P_s(S = n) / P_0(S = n)); each of shape (k, m)."""
     pooled, size = spread.pooled[:, :, None], spread.size[:, None]
     total = np.maximum(pooled.sum(axis=1), size + 1e-9)
-    odds = np.log(size / (total - size))
+    others = total - size
+    log_size, log_others = np.log(size), np.log(others)
+    odds = log_size - log_others
     powers = np.exp(tilts[:, :, None] * spread.scores[:, None])
     replaced = np.log(np.matmul(powers, pooled)[:, :, 0] / total)
     drawn = odds - replaced  # lambda
@@ -142,14 +145,15 @@ def _worked_out(spread: Spread, tilts: Floats) -> tuple[Floats, Floats, Floats]:
     chance = _chances(powers * np.exp(drawn)[:, :, None])
     mean = np.matmul(chance, pooled)[:, :, 0]
     variance = mean - np.matmul(np.square(chance, out=chance), pooled)[:, :, 0]
-    drawn += (odds - np.log(mean / (total - mean))) * mean * (total - mean) / (total * variance)
+    rest = total - mean
+    drawn += (odds - np.log(mean / rest)) * mean * rest / (total * variance)
     powers *= np.exp(drawn)[:, :, None]
     phi = np.matmul(np.log1p(powers), pooled)[:, :, 0] - size * drawn
     chance = _chances(powers)
     slope = np.matmul(chance, pooled * spread.scores[:, :, None])[:, :, 0]
     variance = np.matmul(chance * (1 - chance), pooled)[:, :, 0]
-    start = xlogy(size, size / total) + xlogy(total - size, 1 - size / total)
-    binomial = start - np.log(total + 1) - betaln(size + 1, total - size + 1)
+    start = size * log_size + others * log_others - total * np.log(total)
+    binomial = start - np.log(total + 1) - betaln(size + 1, others + 1)
     return phi, slope, np.minimum(np.log(i0e(variance)) - binomial, size * replaced - phi - start)
 
 

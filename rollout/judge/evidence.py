@@ -122,6 +122,7 @@ class Evidence:
         self._newest = [0.0] * count
         self._scored: Indices = np.zeros(0, dtype=np.intp)
         self._buckets = 0
+        self._cool = np.ones(count)
         self._warm, self._behind, self._closed = False, True, np.zeros(count, dtype=np.bool_)
 
     def take_in(self, batch: Batch, judged: Bools) -> None:
@@ -241,7 +242,7 @@ class Evidence:
         seconds = np.where(judged, batch.seconds, 0.0)
         self._catch_up()
         self._draw_pods(judged)
-        warm = np.ones(judged.size) if batch.young is None else self.warmth.tolerance(batch.young[0])
+        warm = self._cool if batch.young is None else self.warmth.tolerance(batch.young[0])
         young = warm > PLAIN
         rows = self._scored[(warm[self._scored] < LUKEWARM) & (counts.size[self._scored] > 0)]
         scored = self._told_by_scores(batch, rows) if rows.size else None
@@ -256,8 +257,8 @@ class Evidence:
 
     def _draw_pods(self, judged: Bools) -> None:
         """Fix the healthy pod effects of channels that are bet on for the first time."""
-        first = np.flatnonzero(judged & (self.ratio.elapsed == 0) & (self.noise.blocks > 0))
-        if first.size:
+        new = judged & (self.ratio.elapsed == 0)
+        if new.any() and (first := np.flatnonzero(new & (self.noise.blocks > 0))).size:
             self._expect(first, *self.noise.spreads(first))
             self.ratio.temper[first] = self.noise.tempers(first)
 

@@ -32,6 +32,8 @@ class Sums:
         excess: canary failures minus those that stable's rate explains, shape (channels,).
         expected: failures that stable's rate explains, shape (channels,).
         stable_at: time of the last look with stable traffic, shape (channels,); minus infinity before the first.
+        rate_lately: stable's rate as of `lately`, shape (channels,).
+        rate_ever: stable's rate as of `history`, before the present look, shape (channels,).
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
@@ -50,11 +52,13 @@ class Sums:
         self.history, self.known, self.step = np.zeros((3, channels, 2))
         self.excess, self.expected = np.zeros((2, channels))
         self.stable_at = np.full(channels, -math.inf)
+        self.rate_lately, self.rate_ever = np.zeros((2, channels))
 
     def fade(self, batch: Batch) -> None:
         """Bring the fading sums up to a look; must come before it is judged."""
         self.lately *= np.exp(-np.maximum(batch.seconds, 0.0) / FADING_SECONDS)[:, None]
         self.lately += batch.columns
+        self.rate_lately, self.rate_ever = rate_of(self.lately[:, 2:]), rate_of(self.history)
         self.stable_at = np.where(batch.columns[:, 3] > 0, batch.at, self.stable_at)
 
     def settle(self, batch: Batch, judged: Bools) -> None:
@@ -65,7 +69,7 @@ class Sums:
             judged: channels whose canary has begun, shape (channels,).
         """
         columns = np.where(judged[:, None], batch.columns, 0.0)
-        explained = columns[:, 1] * np.maximum(rate_of(self.history), rate_of(self.lately[:, 2:]))
+        explained = columns[:, 1] * np.maximum(self.rate_ever, self.rate_lately)
         self.expected += explained
         self.excess += columns[:, 0] - explained
         self.step += columns[:, ::2]

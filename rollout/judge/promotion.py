@@ -73,7 +73,7 @@ def below_added(columns: Floats, stable: Floats, extra: Floats) -> Floats:
         Shape (k, alternatives).
     """
     limit = np.minimum(stable + extra, 0.999)[:, None]
-    rate = np.multiply.outer(stable, _SHARE_OF_STABLE) + np.multiply.outer(extra, _SHARE_OF_EXTRA)
+    rate = stable[:, None] * _SHARE_OF_STABLE + extra[:, None] * _SHARE_OF_EXTRA
     rate = np.minimum(np.maximum(rate, 1e-3), 0.99)
     slow, size = columns[:, 0, None], columns[:, 1, None]
     gains: Floats = slow * np.log(rate / limit) + (size - slow) * np.log((1 - rate) / (1 - limit))

@@ -60,7 +60,7 @@ _FORGOTTEN = 1e-250
 """A pod effect (or a fault with it) so much less likely than the likeliest is taken to be no less likely than this."""
 
 _LEAST = -600.0
-"""exp of less would be forgotten at once, and is slow."""
+"""exp of less would be forgotten at once, and is slow; exp of more than its opposite may be no number."""
 
 
 def pod_effects(spread: Floats, pods: Floats, latency: Bools) -> tuple[Floats, Floats]:
@@ -177,7 +177,7 @@ class RatioBank:
         self.nodes[rows], self.chance[rows], self.size[rows] = nodes, chance, size
         self.least[rows] = _node_above(mass, self._held[rows])
         self.usual[rows] = np.take_along_axis(nodes, _node_above(mass, USUAL)[:, None], axis=1)[:, 0]
-        self.sums[rows] = mass[:, None, None]
+        self.sums[rows] = np.maximum(mass, _FORGOTTEN)[:, None, None]
         self._begin_anew(rows)
         self.settle()
 
@@ -293,12 +293,8 @@ def _begin(sums: Floats, logs: Floats, mass: Floats) -> None:
         logs: logarithms of what they are relative to, shape (rows, 1 + steps).
         mass: of onsets now, of each step, shape (rows, steps).
     """
-    null, fault = logs[:, :1], logs[:, 1:]
-    top = np.maximum(null, fault)
-    sums[:, 1:] *= np.exp(fault - top)[:, :, None]
-    sums[:, 1:] += (mass * np.exp(null - top))[:, :, None] * sums[:, :1]
-    np.maximum(sums, _FORGOTTEN, out=sums)
-    logs[:, 1:] = top
+    begun = mass * np.exp(np.minimum(logs[:, :1] - logs[:, 1:], -_LEAST))
+    sums[:, 1:] += begun[:, :, None] * sums[:, :1]
 
 
 def _multiply(sums: Floats, logs: Floats, gain: Floats) -> None:
