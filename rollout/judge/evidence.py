@@ -69,6 +69,9 @@ first, which sees a slight slowness in all buckets."""
 MORE = 2.0
 """What is no gross fault is learned block by block, and sooner where history has grown by this factor."""
 
+SHARE_DIGITS = 6
+"""Digits to which it matters how much of the canary's traffic pods of an age have."""
+
 SHOWS_SECONDS = 5.0
 """Stable traffic within this time would have shown a shared fault."""
 
@@ -122,8 +125,8 @@ class Evidence:
         self._newest = [0.0] * count
         self._scored: Indices = np.zeros(0, dtype=np.intp)
         self._buckets = 0
-        self._cool = np.ones(count)
-        self._warm, self._behind, self._closed = False, True, np.zeros(count, dtype=np.bool_)
+        self._cool = self._warm = np.ones(count)
+        self._behind, self._closed = True, np.zeros(count, dtype=np.bool_)
 
     def take_in(self, batch: Batch, judged: Bools) -> None:
         """Take in one look.
@@ -242,7 +245,7 @@ class Evidence:
         seconds = np.where(judged, batch.seconds, 0.0)
         self._catch_up()
         self._draw_pods(judged)
-        warm = self._cool if batch.young is None else self.warmth.tolerance(batch.young[0])
+        warm = self._cool if batch.young is None else self.warmth.tolerance(np.round(batch.young[0], SHARE_DIGITS))
         young = warm > PLAIN
         rows = self._scored[(warm[self._scored] < LUKEWARM) & (counts.size[self._scored] > 0)]
         scored = self._told_by_scores(batch, rows) if rows.size else None
@@ -267,15 +270,15 @@ class Evidence:
         self.ratio.expect(rows, *effects, *self.noise.bursts(rows))
 
     def _bet_gross(self, batch: Batch, counts: Counts, warm: Floats, seconds: Floats) -> None:
-        if batch.young is not None or self._warm:
+        if not np.array_equal(warm, self._warm):
             self._expect_gross(warm)
-        self._warm = batch.young is not None
         if batch.young is not None:
             counts = counts.where(self._counted | ~self.warmth.strange(batch.young[0]))
         self.gross.bet(counts, seconds, concurrent=batch.at - self.sums.stable_at <= SHOWS_SECONDS)
 
-    def _expect_gross(self, warm: Floats | float = 1.0) -> None:
+    def _expect_gross(self, warm: Floats) -> None:
         """Let history say what is no gross fault of a canary whose age is tolerated so."""
+        self._warm = warm
         tolerated = np.maximum(np.maximum(self._floor, self._tolerance * warm * self._bound), self.noise.worst)
         healthy = np.minimum(tolerated, self._most)
         stable = np.minimum(np.maximum(self._bound, self._floor / 2), healthy)
@@ -291,7 +294,7 @@ class Evidence:
             self._closed[:] = False
         if self._behind:
             self._bound = upper_rate(self.sums.known[:, 0], self.sums.known[:, 1], self.channels.whole)
-            self._expect_gross()
+            self._expect_gross(self._warm)
             self._behind = False
 
 

@@ -73,12 +73,12 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: 
     readings: dict[int, Reading] = {}
     for (layout, upper), group in groups.items():
         lines = _counted(group, channels) if upper is None else _latency(group, upper, channels)
-        wholes = _put(batch, group, lines @ layout.belongs, channels)
-        for at, asked in enumerate(group):
-            kind = channels.signals[asked.at].kind
-            readings[asked.at] = _reading(asked, kind, *wholes[at])
-            if asked.ages:
-                _put_young(batch, channels, asked, lines[at])
+        slots = [channels.slots[asked.at] for asked in group]
+        rows = _rows(tuple([slot.start for slot in slots]), slots[0].stop - slots[0].start)
+        wholes = _put(batch, group, rows, lines @ layout.belongs, channels)
+        for asked, whole in zip(group, wholes, strict=True):
+            readings[asked.at] = _reading(asked, channels.signals[asked.at].kind, *whole)
+        _put_young(batch, group, rows, lines)
     return [readings[index] for index, *_ in looks]
 
 
@@ -98,12 +98,13 @@ def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
     return _Asked(index, look, pods, layout, seconds, ages)
 
 
-def _put(batch: Batch, group: Sequence[_Asked], sums: Floats, channels: Channels) -> list[list[float]]:
+def _put(batch: Batch, group: Sequence[_Asked], rows: Indices, sums: Floats, channels: Channels) -> list[list[float]]:
     """Put a group's sums where they belong.
 
     Args:
         batch: where to.
         group: k looks.
+        rows: their channels, shape (k, width).
         sums: of the lines of each look, by where they belong: failures and sizes of the signal's channels; for latency
             also all requests, and those in each bucket that has a score. Shape (k, lines, 2 + MOST_PODS).
         channels: where each signal's numbers are.
@@ -111,15 +112,13 @@ def _put(batch: Batch, group: Sequence[_Asked], sums: Floats, channels: Channels
     Returns:
         Sizes of canary and stable, whatever the edges, of each look.
     """
-    slots = [channels.slots[asked.at] for asked in group]
-    width = slots[0].stop - slots[0].start
-    rows = _rows(tuple([slot.start for slot in slots]), width)
+    width = rows.shape[1]
     counts = sums[:, : 2 * width].reshape(len(group), 2, width, -1)
-    batch.columns[rows] = counts[..., :2].transpose(0, 2, 3, 1).reshape(rows.size, 4)
-    batch.pods[:, rows] = counts[..., 2:].transpose(1, 0, 2, 3).reshape(2, rows.size, -1)
+    batch.columns[rows] = counts[..., :2].transpose(0, 2, 3, 1).reshape(*rows.shape, 4)
+    batch.pods[:, rows] = counts[..., 2:].transpose(1, 0, 2, 3)
     if sums.shape[1] > 2 * width:
         scored = [at for at, asked in enumerate(group) if channels.bodies[asked.at]]
-        first, inside = rows[::width][scored], sums[scored, 2 * width + 1 :]
+        first, inside = rows[scored, 0], sums[scored, 2 * width + 1 :]
         batch.bodies[:2, first] = inside[..., :2].transpose(2, 0, 1)
         batch.bodies[2, first] = inside[..., 2:].sum(axis=2)
         batch.pods[0, first] = np.matmul(channels.scores[first, None], inside[..., 2:])[:, 0]
@@ -129,26 +128,30 @@ def _put(batch: Batch, group: Sequence[_Asked], sums: Floats, channels: Channels
 
 @lru_cache(maxsize=256)
 def _rows(starts: tuple[int, ...], width: int) -> Indices:
-    """As many channels from each start on."""
-    rows: Indices = (np.array(starts, dtype=np.intp)[:, None] + np.arange(width)).ravel()
+    """As many channels from each start on, shape (k, width)."""
+    rows: Indices = np.array(starts, dtype=np.intp)[:, None] + np.arange(width)
     return rows
 
 
-def _put_young(batch: Batch, channels: Channels, asked: _Asked, lines: Floats) -> None:
+def _put_young(batch: Batch, group: Sequence[_Asked], rows: Indices, lines: Floats) -> None:
+    """Put what a group's young pods did where it belongs, by their ages."""
+    young = [
+        (at, pod, age, pod in asked.layout.canary)
+        for at, asked in enumerate(group)
+        for pod, age in enumerate(asked.ages)
+        if age < YOUNG_SECONDS
+    ]
+    if not young:
+        return
     if batch.young is None:
         batch.young = np.zeros((3, batch.at.size, AGES))
-    used, slot = channels.used[asked.at], channels.slots[asked.at]
-    sizes, width = slot.stop - slot.start, used.stop - used.start
-    failed, size = lines[:width], lines[sizes : sizes + width]
-    total = np.maximum(batch.columns[used, 1], 1e-300)
-    for position, age in enumerate(age_bins(np.array(asked.ages))):
-        if age == AGES:
-            continue
-        if position in asked.layout.canary:
-            batch.young[0, used, age] += size[:, position] / total
-        else:
-            batch.young[1, used, age] += failed[:, position]
-            batch.young[2, used, age] += size[:, position]
+    whose, pods, ages, canary = map(np.array, zip(*young, strict=True))
+    where, width = (rows[whose], age_bins(ages)[:, None]), rows.shape[1]
+    failed, size = lines[whose, :width, pods], lines[whose, width : 2 * width, pods]
+    share = size / np.maximum(batch.columns[where[0], 1], 1e-300)
+    np.add.at(batch.young[0], where, np.where(canary[:, None], share, 0.0))
+    np.add.at(batch.young[1], where, np.where(canary[:, None], 0.0, failed))
+    np.add.at(batch.young[2], where, np.where(canary[:, None], 0.0, size))
 
 
 def _reading(asked: _Asked, kind: SignalKind, canary: float, stable: float) -> Reading:

@@ -296,6 +296,20 @@ def test_what_is_forgotten_is_what_no_longer_counts():
     assert told(1) == pytest.approx(told(20), rel=0.02)
 
 
+@pytest.mark.parametrize("at_start", [0.65, 1.0])
+@pytest.mark.parametrize("seconds", [0.0, 15.0])
+def test_a_fault_that_is_beyond_all_belief_is_still_a_number(at_start, seconds):
+    """Each fault is e^-745 times and less as likely as the null, and then comes a look in which no time has passed."""
+    bank = RatioBank(1, OnsetPrior(1800.0, at_start))
+    bank.bet(counts(0, 1_000_000, 60_000, 1_000_000), ONE, ONE * seconds, ONE < 1)
+    assert -1e6 < bank.log_e()[0] < 0 or at_start < 1
+    bank.bet(counts(0, 0, 0, 0), ONE, ONE * 0.0, ONE < 1)
+    assert np.isfinite(bank.log_e()).all()
+    for _ in range(3):
+        bank.bet(counts(90_000, 1_000_000, 10_000, 1_000_000), ONE, ONE * 15, ONE < 1)
+    assert np.isfinite(bank.log_e()).all()
+
+
 def gross(*looks, whole=True, healthy=0.01, stable_rate=0.005, concurrent=True, at_start=0.5):
     bank = GrossBank(np.array([whole]), OnsetPrior(1800.0, at_start))
     bank.expect(ONE * healthy, ONE * stable_rate, ONE > 0)

@@ -2,13 +2,27 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.judge import Judge, JudgePolicy, StateError
 from rollout.judge.state import MAGIC, encode
-from tests.rollout.judge.traffic import CRASHES, ERRORS, ERRORS_ONLY, LATENCY, POLICY, Traffic, play
+from rollout.judge.warmth import YOUNG_SECONDS
+from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from tests.rollout.judge.traffic import (
+    CRASHES,
+    EDGES,
+    EPOCH,
+    ERRORS,
+    ERRORS_ONLY,
+    LATENCY,
+    POLICY,
+    Traffic,
+    histogram,
+    play,
+)
 
 SIGNALS = ("errors", "latency", "crashes")
 
@@ -23,6 +37,37 @@ def test_save_and_restore_anywhere_equals_straight_through(cut, seed, fails):
             broken = Judge.restore(POLICY, broken.save())
         assert broken.look(batch[0].at, batch) == straight.look(batch[0].at, batch)
         assert broken.signals() == straight.signals()
+    assert broken.save() == straight.save()
+
+
+def growing_up(seed, seconds):
+    """Looks of a canary that is young for the first half of them, beside three pods of stable that teach."""
+    rng = np.random.default_rng(seed)
+    for at in range(1, seconds + 1):
+        pods = {
+            name: PodLook(
+                Arm.CANARY if name == "c" else Arm.STABLE,
+                YOUNG_SECONDS - seconds / 2 + at if name == "c" else 900.0,
+                1.0,
+                requests=30,
+                errors={"5xx": int(rng.binomial(30, 0.02))},
+                latency_counts=histogram(rng, 30),
+            )
+            for name in ("a", "b", "s", "c")
+        }
+        yield [SignalLook(name, EPOCH + at, SourceStatus.OK, pods, EDGES) for name in ("errors", "latency")]
+
+
+@given(cuts=st.sets(st.integers(0, 49), min_size=1, max_size=3))
+@settings(deadline=None, max_examples=15)
+def test_so_it_does_where_blocks_close_and_the_canary_grows_up(cuts):
+    policy = JudgePolicy(signals=(ERRORS, LATENCY))
+    straight, broken = Judge(policy), Judge(policy)
+    for number, batch in enumerate(growing_up(3, 50)):
+        if number in cuts:
+            broken = Judge.restore(policy, broken.save())
+        assert broken.look(batch[0].at, batch) == straight.look(batch[0].at, batch)
+    assert broken.signals() == straight.signals()
     assert broken.save() == straight.save()
 
 
