@@ -14,7 +14,6 @@ from rollout.judge.combination import RunUp, combined, e_bh
 from rollout.judge.confidence import RatioSequences
 from rollout.judge.counting import EXACT_SUPPORT, Counts, Tilts
 from rollout.judge.evidence import EDGE_WEIGHTS, mean_of_edges
-from rollout.judge.gross import OUTAGE_WEIGHT, SHARED_RATES, SHARED_SHARES, GrossBank
 from rollout.judge.onset import OnsetPrior, log_add
 from rollout.judge.promotion import below_added, below_ratio, below_target
 from rollout.judge.ratio import BLOCK_SECONDS, STEPS, RatioBank, pod_effects
@@ -310,45 +309,8 @@ def test_a_fault_that_is_beyond_all_belief_is_still_a_number(at_start, seconds):
     assert np.isfinite(bank.log_e()).all()
 
 
-def gross(*looks, whole=True, healthy=0.01, stable_rate=0.005, concurrent=True, at_start=0.5):
-    bank = GrossBank(np.array([whole]), OnsetPrior(1800.0, at_start))
-    bank.expect(ONE * healthy, ONE * stable_rate, ONE > 0)
-    for look in looks:
-        bank.bet(counts(*look, whole=whole), ONE, concurrent=np.array([concurrent]))
-    return float(bank.log_e()[0])
-
-
 def binomial(n, p):
     return [math.comb(n, x) * p**x * (1 - p) ** (n - x) for x in range(n + 1)]
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.004, 0.01])
-def test_gross_expectation_is_at_most_one_for_a_healthy_canary(rate):
-    canary, stable = binomial(6, rate), binomial(6, 0.005)
-    mean = sum(p * q * math.exp(gross((x, 6, y, 6))) for x, p in enumerate(canary) for y, q in enumerate(stable))
-    assert mean <= 1 + 1e-9
-
-
-@pytest.mark.parametrize("share", SHARED_SHARES[1:])
-def test_gross_expectation_is_bounded_in_an_outage_that_stable_shares(share):
-    canary, stable = binomial(6, share), binomial(6, share)
-    mean = sum(
-        p * q * math.exp(gross((x, 6, y, 6), at_start=1.0)) for x, p in enumerate(canary) for y, q in enumerate(stable)
-    )
-    assert mean <= 1 / OUTAGE_WEIGHT
-
-
-def test_gross_fault_convicts_in_a_few_failures_and_not_when_shared():
-    clean, fault, outage = (0, 20, 0, 80), (10, 20, 0, 80), (10, 20, 40, 80)
-    assert gross(clean, clean, fault) > math.log(1000)
-    assert gross(clean, clean, outage, outage) < 0.5
-    assert gross(clean, outage, concurrent=False) > math.log(1000)
-
-
-def test_gross_fault_per_exposure():
-    assert gross((2, 60, 0, 300), whole=False, healthy=2e-5, stable_rate=1e-5) > math.log(5)
-    assert gross((2, 60, 12, 300), whole=False, healthy=2e-5, stable_rate=1e-5) < 1.0
-    assert len(SHARED_RATES) == len(SHARED_SHARES)
 
 
 def below(failed, size, target, *, whole=True):
