@@ -1,6 +1,6 @@
 """What a look costs: twelve signals of ten pods, learning, saving, and replays of an hour of looks.
 
-    python bench/judge/speed.py            # a minute; writes bench/results/judge-speed.md
+    python bench/judge/speed.py            # two minutes; writes bench/results/judge-speed.md
 
 Machines differ and are shared: each figure stands beside the time that this machine takes, in the same run, for a
 loop of 100,000 additions in plain Python.
@@ -11,28 +11,32 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent.parent))
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402 - after the threads are limited and the path is made
 
 from bench.machine import page  # noqa: E402
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy  # noqa: E402
-from rollout.judge.recording import RecordedLook, Recording  # noqa: E402
+from rollout.judge.recording import RecordedLook, Recording, header_line, look_line  # noqa: E402
 from rollout.judge.replay import replay  # noqa: E402
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 KINDS = (*[SignalKind.ERRORS] * 4, *[SignalKind.LATENCY] * 4, SignalKind.CRASHES, *[SignalKind.EVENTS] * 3)
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -110,36 +114,77 @@ def plain_loop() -> float:
     return statistics.median(milliseconds(work) for _ in range(9))
 
 
-def rows(looks: int, replays: int) -> list[str]:
-    """The table's rows: what was done, how often, median, slowest tenth, in plain loops, the bar."""
+@dataclass(slots=True)
+class Timed:
+    """How long something took each time, in milliseconds, and a plain loop in between."""
+
+    what: str
+    bar: str = ""
+    took: list[float] = field(default_factory=list)
+    loops: list[float] = field(default_factory=list)
+
+    def all(self, works: Iterable[Callable[[], object]], *, warm: int = 0) -> Timed:
+        """Time all of them but the first few, with a plain loop before every hundredth."""
+        for number, work in enumerate(works):
+            if number % 100 == 0:
+                self.loops.append(plain_loop())
+            took = milliseconds(work)
+            self.took += [took] if number >= warm else []
+        return self
+
+    def row(self) -> str:
+        """The table's row: what was done, how often, median, slowest tenth, in plain loops, the bar."""
+        median, late = statistics.median(self.took), sorted(self.took)[len(self.took) * 9 // 10]
+        loop = statistics.median(self.loops)
+        return f"| {self.what} | {len(self.took)} | {median:.2f} | {late:.2f} | {median / loop:.2f} | {self.bar} |"
+
+
+def at_first(looks: Sequence[SignalLook], age: float) -> list[SignalLook]:
+    """The same looks at a canary that has just begun."""
+
+    def grown(pod: PodLook) -> PodLook:
+        return replace(pod, age_seconds=age) if pod.arm is Arm.CANARY else pod
+
+    return [replace(look, pods={name: grown(pod) for name, pod in look.pods.items()}) for look in looks]
+
+
+def rows(looks: int, replays: int, files: int) -> list[str]:
+    """The table's rows."""
     rng = np.random.default_rng(0)
     policy = JudgePolicy(signals=tuple(SignalPolicy(f"s{index}", kind) for index, kind in enumerate(KINDS)))
     judge = Judge(policy)
     history = [looks_of(15.0 * number, rng, 15.0, canary=False) for number in range(1, HISTORY + 1)]
     began = 15.0 * HISTORY
     later = [looks_of(began + number, rng, 1.0, canary=True) for number in range(1, looks + 31)]
-    learned = [milliseconds(lambda each=each: judge.learn(each)) for each in history]
-    judge.begin_step(0.1)
-    judged = [milliseconds(lambda each=each: judge.look(each[0].at, each)) for each in later][30:]
-    saved = [milliseconds(judge.save) for _ in range(20)]
+    fresh = [at_first(each, 10.0 + number) for number, each in enumerate(later[:270])]
+    learned = Timed("a look of 12 signals at history").all((partial(judge.learn, each) for each in history), warm=1)
+    before = judge.save()
+    beginner = Judge.restore(policy, before)
+    for each in (judge, beginner):
+        each.begin_step(0.1)
+    judged = Timed("a look of 12 signals", "1 ms")
+    judged.all((partial(judge.look, each[0].at, each) for each in later), warm=30)
+    cold = Timed("a look of 12 signals at a canary in its first minutes", "1 ms")
+    cold.all((partial(beginner.look, each[0].at, each) for each in fresh), warm=30)
+    told = Timed("the numbers and sentences of 12 signals").all([judge.signals] * 100)
     blob = judge.save()
-    restored = [milliseconds(lambda: Judge.restore(policy, blob)) for _ in range(20)]
-    learned, recording = learned[1:], recorded(rng)
-    replayed = [milliseconds(lambda: replay(recording)) for _ in range(replays)]
-    total = 200 * statistics.mean(replayed) / 1000
-    loop = plain_loop()
-    return [
-        _row("a look of 12 signals", judged, loop, "1 ms"),
-        _row("a look of 12 signals at history", learned, loop, ""),
-        _row(f"saving ({len(blob) / 1024:.0f} kB)", saved, loop, "64 kB"),
-        _row("restoring", restored, loop, ""),
-        _row(f"a replay of 240 looks at 2 signals (200 of them: {total:.0f} s)", replayed, loop, "60 s for 200"),
-    ]
+    saved = Timed(f"saving ({len(blob) / 1024:.0f} kB)", "64 kB").all([judge.save] * 20)
+    restored = Timed("restoring").all([partial(Judge.restore, policy, blob)] * 20)
+    one = Timed("a replay of 240 looks at 2 signals").all([partial(replay, recorded(rng))] * replays)
+    return [each.row() for each in (judged, cold, learned, told, saved, restored, one, _command(rng, files))]
 
 
-def _row(what: str, took: Sequence[float], loop: float, bar: str) -> str:
-    median, late = statistics.median(took), sorted(took)[len(took) * 9 // 10]
-    return f"| {what} | {len(took)} | {median:.2f} | {late:.2f} | {median / loop:.2f} | {bar} |"
+def _command(rng: np.random.Generator, files: int) -> Timed:
+    """Many recordings by the command that people use, on all processors."""
+    timed = Timed(f"`grayling release replay` of {files} recordings of 240 looks", "60,000 ms for 200")
+    with TemporaryDirectory() as folder:
+        for number in range(files):
+            one = recorded(rng)
+            head = header_line(one.interval_seconds, one.edges_seconds, one.canary_share)
+            lines = [head, *map(look_line, one.looks)]
+            (Path(folder) / f"{number}.jsonl").write_text("\n".join(lines) + "\n")
+        command = [str(Path(sys.executable).with_name("grayling")), "release", "replay", folder, "-o", "json"]
+        return timed.all([partial(subprocess.run, command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)])
 
 
 def main() -> int:
@@ -147,10 +192,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--looks", type=int, default=1000, help="looks that are timed")
     parser.add_argument("--replays", type=int, default=30, help="replays that are timed")
+    parser.add_argument("--files", type=int, default=200, help="recordings that are replayed at once by the command")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "judge-speed.md", help="the table")
     options = parser.parse_args()
     columns = ("what", "times", "median, ms", "slowest tenth from, ms", "over 100,000 plain additions", "bar")
-    text = page("What a look costs", columns, rows(options.looks, options.replays))
+    text = page("What a look costs", columns, rows(options.looks, options.replays, options.files))
     options.out.write_text(text)
     print(text)
     return 0
