@@ -12,6 +12,7 @@ from rollout.judge import wording
 from rollout.judge.evidence import Evidence
 from rollout.judge.ledger import Ledger
 from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.shares import Shares
 from rollout.judge.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.looks import SourceStatus
 
@@ -57,7 +58,7 @@ class Docket:
         log_e_good: log evidence for non-inferiority, one a signal.
         now: seconds since the epoch.
         conviction: when the canary was found bad; None while it is not.
-        doubt: why the requests cannot have been shared as asked for; empty while they may.
+        shares: of the requests in this step.
     """
 
     policy: JudgePolicy
@@ -68,7 +69,7 @@ class Docket:
     log_e_good: Sequence[float]
     now: float
     conviction: Conviction | None
-    doubt: str = ""
+    shares: Shares
 
 
 def conclude(docket: Docket) -> Assessment:
@@ -79,7 +80,7 @@ def conclude(docket: Docket) -> Assessment:
     if conviction is None:
         words = {word for word, _ in found}
         verdict = next(word for word in LEAST_INFORMED if word in words)
-        doubted = docket.doubt if verdict is Verdict.GOOD else ""
+        doubted = docket.shares.doubt() if verdict is Verdict.GOOD else ""
     excess = [docket.evidence.excess_of(at) for at, signal in enumerate(signals) if signal.kind is SignalKind.ERRORS]
     return Assessment(
         verdict=Verdict.UNDECIDED if doubted else verdict,

@@ -29,22 +29,34 @@ class RatioSequences:
     Attributes:
         score: S, shape (channels, grid).
         variance: V, shape (channels, grid).
+        pending: what was counted since they were last summed up, columns as in `Counts`, shape (channels, 4).
     """
 
-    STATE: ClassVar[tuple[str, ...]] = ("score", "variance")
+    STATE: ClassVar[tuple[str, ...]] = ("score", "variance", "pending")
 
     def __init__(self, channels: int) -> None:
         self.score: ShortFloats = np.zeros((channels, GRID.size), dtype=np.float32)
         self.variance: ShortFloats = np.zeros((channels, GRID.size), dtype=np.float32)
+        self.pending = np.zeros((channels, 4))
 
     def add(self, counts: Counts) -> None:
-        """Take in one look; where an arm had nothing it says nothing."""
-        both = (counts.size > 0) & (counts.stable_size > 0)
-        odds = GRID * np.where(both, counts.size / np.maximum(counts.stable_size, 1e-9), 1.0)[:, None]
+        """Take in one look. Looks at the same share of the traffic may be summed up together."""
+        self.pending += counts.columns.T
+
+    def settle(self) -> None:
+        """Sum up what was counted so far."""
+        score, variance = self._so_far(np.arange(len(self.pending)))
+        self.score[:], self.variance[:], self.pending[:] = score, variance, 0.0
+
+    def _so_far(self, rows: Indices) -> tuple[Floats, Floats]:
+        """S and V of some channels with all looks in them; where an arm had nothing it says nothing."""
+        failed, size, stable_failed, stable_size = self.pending[rows].T
+        both = (size > 0) & (stable_size > 0)
+        odds = GRID * np.where(both, size / np.maximum(stable_size, 1e-9), 1.0)[:, None]
         theta = odds / (1 + odds)
-        expected = np.where(both, counts.all_failed, 0.0)[:, None] * theta
-        self.score += np.where(both, counts.failed, 0.0)[:, None] - expected
-        self.variance += expected * (1 - theta)
+        expected = np.where(both, failed + stable_failed, 0.0)[:, None] * theta
+        score = self.score[rows] + (np.where(both, failed, 0.0)[:, None] - expected)
+        return score, self.variance[rows] + expected * (1 - theta)
 
     def bounds(self, rows: Indices, alpha: float, effect: Floats) -> list[tuple[float, float | None]]:
         """Lowest and highest ratio not excluded at level alpha, one pair a row; None where unbounded above.
@@ -54,8 +66,9 @@ class RatioSequences:
             alpha: the level.
             effect: factor by which healthy pods may differ for good, shape (k,).
         """
-        total = self.variance[rows].astype(np.float64) + _PRIOR_VARIANCE
-        log_e = 0.5 * (math.log(_PRIOR_VARIANCE) - np.log(total)) + self.score[rows] ** 2 / (2 * total)
+        score, variance = self._so_far(rows)
+        total = variance + _PRIOR_VARIANCE
+        log_e = 0.5 * (math.log(_PRIOR_VARIANCE) - np.log(total)) + score**2 / (2 * total)
         inside = log_e < -math.log(alpha)
         first = np.argmax(inside, axis=1)
         last = GRID.size - 1 - np.argmax(inside[:, ::-1], axis=1)  # the last of all where none is inside

@@ -142,9 +142,17 @@ class Evidence:
         self._closed[closed := self.noise.add(batch)] = True
         self.proof.add(batch.columns, self.sums)
         self.sums.settle(batch, judged)
+        if closed.size:
+            self.sequences.settle()
         if closed.size or (self.sums.history[:, 1] > MORE * self.sums.known[:, 1]).any():
             self.sums.known[:] = self.sums.history
             self._behind = True
+
+    def begin_step(self) -> None:
+        """Say that the canary's share of the requests changes: proofs begin anew, and so do crashes of this step."""
+        self.sums.step[:] = 0.0
+        self.proof.begin_step()
+        self.sequences.settle()
 
     def learn_start(self, batch: Batch) -> None:
         """Learn what young pods are like from one look at an earlier start of the service's pods."""

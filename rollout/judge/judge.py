@@ -41,7 +41,7 @@ class Judge:
         self._run_up = RunUp()
         self._shares = Shares()
         self._conviction: Conviction | None = None
-        self._log_e, self._now = [0.0] * len(policy.signals), -math.inf
+        self._log_e, self._log_e_all, self._now = [0.0] * len(policy.signals), 0.0, -math.inf
         asked = [index for index, signal in enumerate(policy.signals) if signal.kind in REQUEST_KINDS]
         self._sharing = asked[0] if asked else -1
         slots = zip(policy.signals, self._evidence.channels.slots, strict=True)
@@ -74,8 +74,7 @@ class Judge:
             share: the canary's share of the requests from now on, 0 to 1; 0 when that is not to be checked.
         """
         self._shares = Shares(share)
-        self._evidence.sums.step[:] = 0.0
-        self._evidence.proof.begin_step()
+        self._evidence.begin_step()
 
     def look(self, now: float, looks: Sequence[SignalLook]) -> Assessment:
         """Take in new looks and say what is proven.
@@ -102,11 +101,11 @@ class Judge:
             books=self._books,
             evidence=self._evidence,
             log_e=self._log_e,
-            log_e_all=combined(self._log_e, self._weights),
+            log_e_all=self._log_e_all,
             log_e_good=self._evidence.log_e_good(),
             now=self._now,
             conviction=self._conviction,
-            doubt=self._shares.doubt(),
+            shares=self._shares,
         )
 
     def save(self) -> bytes:
@@ -123,7 +122,7 @@ class Judge:
         judge = cls(policy)
         kept = memory.restore(policy, judge._evidence, blob)
         judge._books, judge._run_up, judge._shares, judge._conviction = kept
-        judge._log_e = judge._evidence.log_e()
+        judge._weigh()
         return judge
 
     def _news(self, looks: Iterable[SignalLook]) -> Iterator[tuple[int, SignalLook]]:
@@ -158,7 +157,7 @@ class Judge:
             batch.looked, judged = (clock[2:] > 0) & evidence.channels.live
             evidence.take_in(batch, judged)
         if at > -math.inf:
-            self._log_e = evidence.log_e()
+            self._weigh()
             self._decide(at)
 
     def _take_start(self, index: int, look: SignalLook) -> None:
@@ -217,9 +216,14 @@ class Judge:
         )
         book.before_edges = np.zeros(0)
 
+    def _weigh(self) -> None:
+        """Sum the evidence of all signals up."""
+        self._log_e = self._evidence.log_e()
+        self._log_e_all = combined(self._log_e, self._weights)
+
     def _decide(self, at: float) -> None:
         """Convict, once and for all, when the combined evidence, a guard or the blast budget says so."""
-        log_e = combined(self._log_e, self._weights)
+        log_e = self._log_e_all
         self._run_up.see(at, log_e)
         if self._conviction is not None:
             return

@@ -238,7 +238,8 @@ class RatioBank:
         asked[channels] = True
         rows = np.flatnonzero(asked[self._whose[self._scored]])
         whose = self._whose[self._scored[rows]]
-        spread = spread.take(np.searchsorted(channels, whose))
+        if not np.array_equal(whose, channels):  # some know bursts
+            spread = spread.take(np.searchsorted(channels, whose))
         gain[self._scored[rows]] = self._score_tilts.told(rows, spread, tolerance[whose])
 
     def _rest(self, gain: Floats, young: Bools) -> None:

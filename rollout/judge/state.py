@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-MAGIC = b"GRJ4"
+MAGIC = b"GRJ5"
 """First bytes; the digit is the version of the format."""
 
 _ARRAY = "__array__"
