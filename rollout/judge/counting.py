@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rollout.judge.onset import Bools, Floats, Indices
+from rollout.judge.onset import Bools, Floats, Indices, where
 
 EXACT_SUPPORT = 24
 """Largest number of canary failures for which Z is summed exactly."""
@@ -115,13 +115,13 @@ class Tilts:
         both = counts.all_failed
         support = np.minimum(both, size)
         exact = counts.whole & (support > 0) & (support <= EXACT_SUPPORT) & (stable_size > 0)
-        rows = np.flatnonzero(exact)
+        rows = where(exact)
         if rows.size:
             shares = _shares(counts.take(rows), int(support[rows].max()) + 1, tolerance[rows])
             top = shares.shape[1]
             of_a = (self._powers_a[rows] if len(self._powers_a) > 1 else self._powers_a)[:, :top]
             found[rows] -= np.log(np.matmul(shares[:, None, :] * self._powers_b[rows, :, :top], of_a))
-        rows = np.flatnonzero((size > 0) & (both > 0) & ~exact)
+        rows = where((size > 0) & (both > 0) & ~exact)
         if rows.size:
             trials, chance = _binomial(counts.take(rows), tolerance[rows])
             of_a = self._powers_a[rows, 1] if len(self._powers_a) > 1 else self._powers_a[:, 1]

@@ -20,7 +20,7 @@ from rollout.judge.gauges import Gauge
 from rollout.judge.gross import GrossBank
 from rollout.judge.heterogeneity import PRIOR_PODS, PRIOR_SPREAD, PRIOR_TEMPER, NoiseBank
 from rollout.judge.ledger import Sums
-from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of, where
 from rollout.judge.policy import JudgePolicy, SignalKind
 from rollout.judge.ratio import BODY_STEPS, BODY_WEIGHTS, RatioBank, pod_effects
 from rollout.judge.warmth import PLAIN, Warmth
@@ -295,7 +295,7 @@ class Evidence:
 
     def _catch_up(self) -> None:
         """Let the tests follow what stable's pods have taught since the last bet."""
-        closed = np.flatnonzero(self._closed)
+        closed = where(self._closed)
         if closed.size:
             self.ratio.temper[closed] = self.noise.tempers(closed)
             self.gross.temper[closed] = self.noise.clumped(closed)

@@ -23,7 +23,7 @@ from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.body import BINS
 from rollout.judge.counting import Counts, Tilts
 from rollout.judge.draws import Spread, told_of
-from rollout.judge.onset import TINY, Bools, Floats, Indices, ShortFloats, log_add, log_of
+from rollout.judge.onset import TINY, Bools, Floats, Indices, ShortFloats, log_add, log_of, where
 from rollout.judge.ratio import BLOCK_SECONDS
 
 ENOUGH_BLOCKS = 600
@@ -166,7 +166,7 @@ class NoiseBank:
         self.block_failed += batch.pods[0]
         self.block_size += batch.pods[1]
         self.block_pooled += batch.bodies[2]
-        closing = np.flatnonzero(batch.looked & (batch.at - self.block_began >= BLOCK_SECONDS * 0.99))
+        closing = where(batch.looked & (batch.at - self.block_began >= BLOCK_SECONDS * 0.99))
         if closing.size:
             self._close(closing)
             self.block_began[closing] = batch.at[closing]

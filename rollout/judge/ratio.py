@@ -21,7 +21,7 @@ from scipy.stats import t as student
 
 from rollout.judge.counting import Counts, Tilts
 from rollout.judge.draws import ScoreTilts, Spread
-from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of, where
 
 NODES = 17
 """Nodes of the pod effect, close together: a healthy effect between two of them, or beyond the last, must not look
@@ -227,7 +227,7 @@ class RatioBank:
         _multiply(sums, logs, gain)
         self._unspent, self.sums[at], self.logs[at] = left, sums, logs
         self.block = self.block + seconds
-        over = np.flatnonzero(self.block >= BLOCK_SECONDS * 0.99)
+        over = where(self.block >= BLOCK_SECONDS * 0.99)
         if over.size:
             self.block[over] = 0.0
             self._draw(over[self.chance[over] > 0])
@@ -236,7 +236,7 @@ class RatioBank:
         """Put the log likelihood ratios of channels that are told by scores where they belong."""
         asked = np.zeros(self.chance.size, dtype=np.bool_)
         asked[channels] = True
-        rows = np.flatnonzero(asked[self._whose[self._scored]])
+        rows = where(asked[self._whose[self._scored]])
         whose = self._whose[self._scored[rows]]
         if not np.array_equal(whose, channels):  # some know bursts
             spread = spread.take(np.searchsorted(channels, whose))
@@ -306,10 +306,16 @@ def _multiply(sums: Floats, logs: Floats, gain: Floats) -> None:
         logs: logarithms of what they are relative to, shape (rows, 1 + steps).
         gain: its values are lost, shape (rows, 1 + steps, nodes).
     """
-    top = gain.max(axis=2, keepdims=True)
+    top = _largest(gain)
     gain -= top
     sums *= np.exp(np.maximum(gain, _LEAST, out=gain), out=gain)
-    largest = sums.max(axis=2, keepdims=True)
+    largest = _largest(sums)
     sums /= largest
     np.maximum(sums, _FORGOTTEN, out=sums)
     logs += (top + np.log(largest))[:, :, 0]
+
+
+def _largest(each: Floats) -> Floats:
+    """The largest along the last axis, which stays; first turned over, as numpy is slow along a short last axis."""
+    found: Floats = np.ascontiguousarray(each.transpose(2, 0, 1)).max(axis=0)[:, :, None]
+    return found
