@@ -45,7 +45,7 @@ class Conviction:
     guard: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Docket:
     """Everything the words are made of.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rollout.judge.onset import Bools, Floats, Indices, where
+from rollout.judge.onset import Bools, Floats, Indices, indices_of
 
 EXACT_SUPPORT = 24
 """Largest number of canary failures for which Z is summed exactly."""
@@ -36,36 +36,6 @@ class Counts:
 
     columns: Floats
     whole: Bools
-
-    @property
-    def failed(self) -> Floats:
-        """x: failures of the canary."""
-        found: Floats = self.columns[0]
-        return found
-
-    @property
-    def size(self) -> Floats:
-        """n: requests or pod-seconds of the canary."""
-        found: Floats = self.columns[1]
-        return found
-
-    @property
-    def stable_failed(self) -> Floats:
-        """Failures of stable."""
-        found: Floats = self.columns[2]
-        return found
-
-    @property
-    def stable_size(self) -> Floats:
-        """Requests or pod-seconds of stable."""
-        found: Floats = self.columns[3]
-        return found
-
-    @property
-    def all_failed(self) -> Floats:
-        """m: failures of both arms."""
-        found: Floats = self.columns[0] + self.columns[2]
-        return found
 
     def take(self, rows: Bools | Indices) -> "Counts":
         """The same of some channels, by index or mask."""
@@ -110,18 +80,18 @@ class Tilts:
             x s - log (Z(log r0 + s) / Z(log r0)), the latter exact for small support, else an upper bound for s > 0;
             shape (channels, q, p).
         """
-        failed, size, _, stable_size = counts.columns
+        failed, size, stable_failed, stable_size = counts.columns
         found: Floats = self._odds * failed[:, None, None]
-        both = counts.all_failed
+        both = failed + stable_failed
         support = np.minimum(both, size)
         exact = counts.whole & (support > 0) & (support <= EXACT_SUPPORT) & (stable_size > 0)
-        rows = where(exact)
+        rows = indices_of(exact)
         if rows.size:
             shares = _shares(counts.take(rows), int(support[rows].max()) + 1, tolerance[rows])
             top = shares.shape[1]
             of_a = (self._powers_a[rows] if len(self._powers_a) > 1 else self._powers_a)[:, :top]
             found[rows] -= np.log(np.matmul(shares[:, None, :] * self._powers_b[rows, :, :top], of_a))
-        rows = where((size > 0) & (both > 0) & ~exact)
+        rows = indices_of((size > 0) & (both > 0) & ~exact)
         if rows.size:
             trials, chance = _binomial(counts.take(rows), tolerance[rows])
             of_a = self._powers_a[rows, 1] if len(self._powers_a) > 1 else self._powers_a[:, 1]
@@ -135,7 +105,8 @@ class Tilts:
 def _shares(counts: Counts, top: int, tolerance: Floats) -> Floats:
     """Chances of 0..top-1 canary failures at odds ratio `tolerance`, from neighbour to neighbour; (channels, top)."""
     j = _STEPS[: top - 1]
-    n, m, other = counts.size[:, None], counts.all_failed[:, None], counts.stable_size[:, None]
+    x, n, y, other = counts.columns[:, :, None]
+    m = x + y
     more = (m - j) * (n - j) * tolerance[:, None]
     fewer = (j + 1) * (other - m + j + 1)
     possible = fewer > 0
@@ -158,7 +129,8 @@ def _binomial(counts: Counts, tolerance: Floats) -> tuple[Floats, Floats]:
 
         mu (N - n - m + mu) - r0 (n - mu) (m - mu) <= max(r0 - 1, 0) v.
     """
-    n, m, other = counts.size, counts.all_failed, counts.stable_size
+    x, n, y, other = counts.columns
+    m = x + y
     share = tolerance * n / np.maximum(tolerance * n + other, 1e-300)
     trials = np.where(counts.whole, np.minimum(n, m), m)
     variance = np.minimum(trials / 4, m * share)

@@ -20,7 +20,7 @@ from rollout.judge.gauges import Gauge
 from rollout.judge.gross import GrossBank
 from rollout.judge.heterogeneity import PRIOR_PODS, PRIOR_SPREAD, PRIOR_TEMPER, NoiseBank
 from rollout.judge.ledger import Sums
-from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of, where
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, indices_of, log_of
 from rollout.judge.policy import JudgePolicy, SignalKind
 from rollout.judge.ratio import BODY_STEPS, BODY_WEIGHTS, RatioBank, pod_effects
 from rollout.judge.warmth import PLAIN, Warmth
@@ -123,8 +123,6 @@ class Evidence:
         self._gross = gross
         self._log_shares = np.log1p(-gross), np.log(gross)
         self._newest = [0.0] * count
-        self._scored: Indices = np.zeros(0, dtype=np.intp)
-        self._buckets = 0
         self._cool = self._warm = np.ones(count)
         self._behind, self._closed = True, np.zeros(count, dtype=np.bool_)
 
@@ -139,7 +137,8 @@ class Evidence:
         if judged.any():
             self._bet(batch, judged)
         self.learn_start(batch)
-        self._closed[closed := self.noise.add(batch)] = True
+        closed = self.noise.add(batch)
+        self._closed[closed] = True
         self.proof.add(batch.columns, self.sums)
         self.sums.settle(batch, judged)
         if closed.size:
@@ -233,9 +232,7 @@ class Evidence:
             self.ratio.look_for(first, BODY_STEPS, BODY_WEIGHTS)
             self._gross[first] = GROSS_SHARE_BODY
             self._log_shares = np.log1p(-self._gross), log_of(self._gross)
-            self._scored = np.flatnonzero(self.channels.scores.any(axis=1))
             self.noise.settle()
-            self._buckets = max(self._buckets, len(body.edges) + 1)
 
     def _banks(self) -> dict[str, Bank]:
         return {
@@ -255,15 +252,15 @@ class Evidence:
         self._draw_pods(judged)
         warm = self._cool if batch.young is None else self.warmth.tolerance(np.round(batch.young[0], SHARE_DIGITS))
         young = warm > PLAIN
-        rows = self._scored[(warm[self._scored] < LUKEWARM) & (counts.size[self._scored] > 0)]
+        rows = indices_of(self.noise.scored & (warm < LUKEWARM) & (counts.columns[1] > 0))
         scored = self._told_by_scores(batch, rows) if rows.size else None
         self.ratio.bet(counts.but(rows), self._tolerance * warm, seconds, young, scored)
         self.sequences.add(counts)
         self._bet_gross(batch, counts, warm, seconds)
 
     def _told_by_scores(self, batch: Batch, rows: Indices) -> tuple[Indices, Spread]:
-        canary, stable = batch.bodies[:2, rows, : self._buckets]
-        scores = self.channels.scores[rows, : self._buckets]
+        canary, stable = batch.bodies[:2, rows, : self.noise.buckets]
+        scores = self.channels.scores[rows, : self.noise.buckets]
         return rows, Spread(scores, (canary * scores).sum(axis=1), canary.sum(axis=1), canary + stable)
 
     def _draw_pods(self, judged: Bools) -> None:
@@ -295,7 +292,7 @@ class Evidence:
 
     def _catch_up(self) -> None:
         """Let the tests follow what stable's pods have taught since the last bet."""
-        closed = where(self._closed)
+        closed = indices_of(self._closed)
         if closed.size:
             self.ratio.temper[closed] = self.noise.tempers(closed)
             self.gross.temper[closed] = self.noise.clumped(closed)

@@ -36,15 +36,13 @@ def guard_reason(signal: SignalPolicy, row: int, sums: Sums, budget: int | None)
     """Why a guard convicts; None when none does.
 
     Args:
-        signal: whose guard is asked.
+        signal: whose guard is asked; it has one.
         row: its first channel.
         sums: of all channels.
         budget: failed requests above stable's that convict; None for no limit.
     """
     if signal.kind is SignalKind.CRASHES:
         return _crash_loop(signal.hard_guard or CRASH_LOOP, sums.step[row])
-    if signal.kind is not SignalKind.ERRORS:
-        return None
     reason = _dead(signal.hard_guard, sums.lately[row]) if signal.hard_guard is not None else None
     return reason or (_spent(budget, row, sums) if budget is not None else None)
 

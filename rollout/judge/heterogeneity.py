@@ -23,7 +23,7 @@ from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.body import BINS
 from rollout.judge.counting import Counts, Tilts
 from rollout.judge.draws import Spread, told_of
-from rollout.judge.onset import TINY, Bools, Floats, Indices, ShortFloats, log_add, log_of, where
+from rollout.judge.onset import TINY, Bools, Floats, Indices, ShortFloats, indices_of, log_add, log_of
 from rollout.judge.ratio import BLOCK_SECONDS
 
 ENOUGH_BLOCKS = 600
@@ -101,6 +101,8 @@ class NoiseBank:
         scores: of the buckets, where requests have scores, shape (channels, BINS); the others have zeros.
 
     Attributes:
+        scored: channels whose requests have scores, shape (channels,).
+        buckets: that have scores in any of them.
         failed: failures of each pod, or the sum of its scores, shape (channels, MOST_PODS).
         size: requests or pod-seconds of each pod, shape (channels, MOST_PODS).
         block_failed: failures in the present block, shape (channels, MOST_PODS).
@@ -152,8 +154,8 @@ class NoiseBank:
 
     def settle(self) -> None:
         """Make the bank follow the scores, which were changed."""
-        self._scored: Bools = (self._scores != 0).any(axis=1, keepdims=True)[:, 0]
-        self._buckets = int(np.flatnonzero(self._scores.any(axis=0)).max(initial=0)) + 1
+        self.scored: Bools = np.any(self._scores, axis=1)
+        self.buckets = int(np.flatnonzero(self._scores.any(axis=0)).max(initial=0)) + 1
 
     def add(self, batch: Batch) -> Indices:
         """Take in one look of stable's pods.
@@ -166,7 +168,7 @@ class NoiseBank:
         self.block_failed += batch.pods[0]
         self.block_size += batch.pods[1]
         self.block_pooled += batch.bodies[2]
-        closing = where(batch.looked & (batch.at - self.block_began >= BLOCK_SECONDS * 0.99))
+        closing = indices_of(batch.looked & (batch.at - self.block_began >= BLOCK_SECONDS * 0.99))
         if closing.size:
             self._close(closing)
             self.block_began[closing] = batch.at[closing]
@@ -280,20 +282,20 @@ class NoiseBank:
         mean = (pooled * scores).sum(axis=1) / total
         variance = (pooled * scores**2).sum(axis=1) / total - mean**2
         centred: Floats = failed + (variance - mean)[:, None] * self.block_size[rows]
-        return np.where(self._scored[rows, None], centred, failed)
+        return np.where(self.scored[rows, None], centred, failed)
 
     def _told_by_scores(self, rows: Indices, pods: Indices) -> tuple[Indices, Spread]:
         """Which of some of the rows' pods (MOST_PODS each) are told by scores, and what they did in the block."""
-        at = np.flatnonzero(self._scored[rows][pods // MOST_PODS])
+        at = np.flatnonzero(self.scored[rows][pods // MOST_PODS])
         row, pod = rows[pods[at] // MOST_PODS], pods[at] % MOST_PODS
-        scores, pooled = self._scores[row, : self._buckets], self.block_pooled[row, : self._buckets]
+        scores, pooled = self._scores[row, : self.buckets], self.block_pooled[row, : self.buckets]
         return at, Spread(scores, self.block_failed[row, pod], self.block_size[row, pod], pooled)
 
     def _sums(self, rows: Indices) -> tuple[Floats, Floats]:
         """Failures and sizes of the pods. A sum of scores may be negative: so quick a pod counts as FASTEST."""
         failed, size = self.failed[rows], self.size[rows]
         rates = failed.sum(axis=1) / np.maximum(size.sum(axis=1), 1e-300)
-        least = np.where(self._scored[rows], FASTEST * rates, 0.0)[:, None]
+        least = np.where(self.scored[rows], FASTEST * rates, 0.0)[:, None]
         return np.maximum(failed, least * size), size
 
     def _offsets(self, rows: Indices) -> Floats:
@@ -349,9 +351,10 @@ def _apart(failed: Floats, size: Floats) -> Floats:
 
 def _alone(pods: Counts, there: Bools) -> Floats:
     """The highest sure rate of a pod whose others were well, of each channel; shape (channels,)."""
-    failed = np.maximum(pods.failed, 0.0)
-    sure = np.maximum(failed - SURE * np.sqrt(failed), 0.0) / np.maximum(pods.size, 1e-300)
-    others = pods.stable_failed / np.maximum(pods.stable_size, 1e-300)
+    failed, size, others_failed, others_size = pods.columns
+    failed = np.maximum(failed, 0.0)
+    sure = np.maximum(failed - SURE * np.sqrt(failed), 0.0) / np.maximum(size, 1e-300)
+    others = others_failed / np.maximum(others_size, 1e-300)
     found: Floats = np.where(others < _HALF * sure, sure, 0.0).reshape(there.shape)
     highest: Floats = np.where(there, found, 0.0).max(axis=1)
     return highest

@@ -21,7 +21,7 @@ from scipy.stats import t as student
 
 from rollout.judge.counting import Counts, Tilts
 from rollout.judge.draws import ScoreTilts, Spread
-from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, log_of, where
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, indices_of, log_of
 
 NODES = 17
 """Nodes of the pod effect, close together: a healthy effect between two of them, or beyond the last, must not look
@@ -227,7 +227,7 @@ class RatioBank:
         _multiply(sums, logs, gain)
         self._unspent, self.sums[at], self.logs[at] = left, sums, logs
         self.block = self.block + seconds
-        over = where(self.block >= BLOCK_SECONDS * 0.99)
+        over = indices_of(self.block >= BLOCK_SECONDS * 0.99)
         if over.size:
             self.block[over] = 0.0
             self._draw(over[self.chance[over] > 0])
@@ -236,7 +236,7 @@ class RatioBank:
         """Put the log likelihood ratios of channels that are told by scores where they belong."""
         asked = np.zeros(self.chance.size, dtype=np.bool_)
         asked[channels] = True
-        rows = where(asked[self._whose[self._scored]])
+        rows = indices_of(asked[self._whose[self._scored]])
         whose = self._whose[self._scored[rows]]
         if not np.array_equal(whose, channels):  # some know bursts
             spread = spread.take(np.searchsorted(channels, whose))

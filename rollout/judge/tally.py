@@ -116,13 +116,15 @@ def _put(batch: Batch, group: Sequence[_Asked], rows: Indices, sums: Floats, cha
     counts = sums[:, : 2 * width].reshape(len(group), 2, width, -1)
     batch.columns[rows] = counts[..., :2].transpose(0, 2, 3, 1).reshape(*rows.shape, 4)
     batch.pods[:, rows] = counts[..., 2:].transpose(1, 0, 2, 3)
+    every = 1  # line of the sizes, whatever the edges
     if sums.shape[1] > 2 * width:
+        every = 2 * width
         scored = [at for at, asked in enumerate(group) if channels.bodies[asked.at]]
-        first, inside = rows[scored, 0], sums[scored, 2 * width + 1 :]
+        first, inside = rows[scored, 0], sums[scored, every + 1 :]
         batch.bodies[:2, first] = inside[..., :2].transpose(2, 0, 1)
         batch.bodies[2, first] = inside[..., 2:].sum(axis=2)
         batch.pods[0, first] = np.matmul(channels.scores[first, None], inside[..., 2:])[:, 0]
-    wholes: list[list[float]] = sums[:, min(2 * width, sums.shape[1] - 1), :2].tolist()
+    wholes: list[list[float]] = sums[:, every, :2].tolist()
     return wholes
 
 

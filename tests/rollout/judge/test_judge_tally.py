@@ -10,7 +10,7 @@ from rollout.judge.body import choose_body
 from rollout.judge.channels import Channels
 from rollout.judge.places import Pods
 from rollout.judge.tally import read
-from rollout.judge.warmth import YOUNG_SECONDS, age_bins
+from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 
 EDGES = (0.05, 0.1, 0.5)
@@ -69,16 +69,19 @@ def test_all_signals_are_read_as_each_alone_and_as_the_pods_say(each, alike):
             assert np.allclose(one, all_, atol=1e-9), name
         for row, edge in zip(range(used.start, used.stop), channels.edges[index] or (None,), strict=True):
             sums = np.zeros(4)
-            young = np.zeros(batch.young.shape[2]) if batch.young is not None else None
+            young = np.zeros((3, AGES))
             for pod in roster.values():
                 found = told(pod, kind, edge)
                 sums[0 if pod.arm is Arm.CANARY else 2 :][:2] += found
                 age = pod.age_seconds - pod.exposure_seconds / 2
-                if pod.arm is Arm.STABLE and age < YOUNG_SECONDS:
-                    young[age_bins(np.array([age]))[0]] += found[1]
+                if age < YOUNG_SECONDS:
+                    at = age_bins(np.array([age]))[0]
+                    young[slice(1, 3) if pod.arm is Arm.STABLE else 0, at] += (
+                        found if pod.arm is Arm.STABLE else found[1]
+                    )
             assert batch.columns[row].tolist() == sums.tolist()
-            if young is not None:
-                assert batch.young[2, row].tolist() == young.tolist()
+            young[0] /= max(sums[1], 1e-300)
+            assert np.allclose(young, 0.0 if batch.young is None else batch.young[:, row])
 
 
 @given(roster=rosters)
