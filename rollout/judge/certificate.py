@@ -36,12 +36,21 @@ class ProofBank:
         self._latency = np.flatnonzero(channels.of_kinds(SignalKind.LATENCY))
         self._target = channels.each([signal.effective_target for signal in policy.signals])
         self._margin = policy.promotion_margin * channels.each([signal.tolerance for signal in policy.signals])
-        self._terms = promotion.below_target(self._target, channels.whole)
+        self._worth = np.zeros((channels.count, 2, _ALTERNATIVES))
+        self._worth[:, 0, :_SHARES], self._worth[:, 1, :_SHARES] = promotion.below_target(self._target, channels.whole)
         used = np.full(channels.count, _SHARES)
         used[self._errors], used[self._latency] = _ALTERNATIVES, _ADDED
         self._log_used = np.log(used)
         self._fresh = np.where(np.arange(_ALTERNATIVES) < used[:, None], 0.0, -math.inf)
         self.log_good = self._fresh.copy()
+        self.settle()
+
+    def settle(self) -> None:
+        """Make the bank follow the judged edges, which were changed."""
+        self._told_by = self._channels.table.copy()
+        for index, (signal, judged) in enumerate(zip(self._channels.signals, self._channels.edges, strict=True)):
+            if judged and signal.threshold_seconds is not None:
+                self._told_by[index] = self._told_by[index, edges.nearest(judged, signal.threshold_seconds)]
 
     def begin_step(self) -> None:
         """Ask errors and latency for a new proof: it must hold at the new share of the traffic."""
@@ -49,26 +58,19 @@ class ProofBank:
 
     def add(self, columns: Floats, sums: Sums) -> None:
         """Take in a look, after the fading sums and before the totals; shape (channels, 4)."""
-        gain = np.zeros(self.log_good.shape)
-        per_failure, per_unit = self._terms
-        gain[:, :_SHARES] = columns[:, :1] * per_failure + columns[:, 1:2] * per_unit
+        gain = np.matmul(columns[:, None, :2], self._worth)[:, 0]
         if self._errors.size:
             gain[self._errors, _SHARES:] = promotion.below_ratio(columns[self._errors], self._margin[self._errors])
         if self._latency.size:
             gain[self._latency, :_ADDED] = self._slower(columns[self._latency], sums)
-        self.log_good = self.log_good + gain
+        self.log_good += gain
 
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process for "not worse"; 0 before any evidence."""
-        rows = (np.logaddexp.reduce(self.log_good, axis=1) - self._log_used).tolist()
-        return [self._signal(index, rows) for index in range(len(self._channels.signals))]
-
-    def _signal(self, index: int, rows: list[float]) -> float:
-        mine = rows[self._channels.used[index]]
-        threshold = self._channels.signals[index].threshold_seconds
-        if mine and threshold is not None:
-            return mine[edges.nearest(self._channels.edges[index], threshold)]
-        return min(mine, default=0.0)
+        rows = np.zeros(len(self.log_good) + 1)
+        np.subtract(np.logaddexp.reduce(self.log_good, axis=1), self._log_used, out=rows[:-1])
+        found: list[float] = rows[self._told_by].min(axis=1).tolist()
+        return found
 
     def _slower(self, columns: Floats, sums: Sums) -> Floats:
         """Gains per judged edge against stable's slow share of late (by its history while it has no traffic)."""

@@ -33,6 +33,8 @@ class Channels:
         whole: where sizes are requests, each failing at most once, shape (channels,).
         owner: index of each channel's signal, shape (channels,).
         live: those that carry something, shape (channels,).
+        table: those that carry something of each signal, filled up with its first; `count` where there is none, shape
+            (signals, edges.MOST).
     """
 
     def __init__(self, policy: JudgePolicy) -> None:
@@ -49,6 +51,8 @@ class Channels:
         self.scores: Floats = np.zeros((self.count, BINS))
         self.owner: Indices = np.repeat(np.arange(len(widths)), widths)
         self.live: Bools = ~self.of_kinds(SignalKind.LATENCY)
+        firsts = [used.start if used.start < used.stop else self.count for used in self.used]
+        self.table: Indices = np.tile(np.array(firsts, dtype=np.intp)[:, None], edges.MOST)
 
     @property
     def count(self) -> int:
@@ -60,6 +64,8 @@ class Channels:
         start = self.slots[index].start
         self.edges[index], self.used[index] = tuple(chosen), slice(start, start + len(chosen))
         self.live[self.used[index]] = True
+        self.table[index] = start
+        self.table[index, : len(chosen)] += np.arange(len(chosen))
         if body is not None:
             self.bodies[index], self.scores[start] = body.edges, body.scores
 

@@ -45,7 +45,7 @@ class Conviction:
     guard: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Docket:
     """Everything the words are made of.
 
@@ -75,18 +75,17 @@ class Docket:
 def conclude(docket: Docket) -> Assessment:
     """The assessment after a look."""
     conviction, signals = docket.conviction, docket.policy.signals
-    found = [_verdict(docket, index) for index in range(len(signals))]
+    found = list(map(partial(_verdict, docket), range(len(signals))))
     verdict, doubted = Verdict.BAD, ""
     if conviction is None:
         words = {word for word, _ in found}
         verdict = next(word for word in LEAST_INFORMED if word in words)
         doubted = docket.shares.doubt() if verdict is Verdict.GOOD else ""
-    excess = [docket.evidence.excess_of(at) for at, signal in enumerate(signals) if signal.kind is SignalKind.ERRORS]
     return Assessment(
         verdict=Verdict.UNDECIDED if doubted else verdict,
         log_e=conviction.log_e if conviction else docket.log_e_all,
         culprits=conviction.culprits if conviction else (),
-        excess_failed_requests=max([0.0, *excess]),
+        excess_failed_requests=docket.evidence.excess(),
         evidence_at=conviction.evidence_at if conviction else None,
         reason=doubted or _overall(docket, verdict, found),
     )
@@ -115,7 +114,11 @@ def _verdict(docket: Docket, index: int) -> tuple[Verdict, str]:
     signal, conviction = docket.policy.signals[index], docket.conviction
     if conviction and signal.name in conviction.culprits:
         return Verdict.BAD, conviction.guard or "" if signal.name == conviction.culprits[0] else ""
-    return _absent(docket.policy, signal, docket.books[index], docket.now) or (_proven(docket, index), "")
+    book = docket.books[index]
+    if not _is_judged(docket.policy, book, docket.now):
+        return _absent(docket.policy, signal, book, docket.now)
+    proven = docket.log_e_good[index] >= -math.log(docket.policy.missed_rate)
+    return Verdict.GOOD if proven and docket.log_e[index] < DOUBT else Verdict.UNDECIDED, ""
 
 
 def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
@@ -166,7 +169,7 @@ def _baseline(docket: Docket, index: int) -> str:
     """That stable's history is too short to tell its noise, so that the judge is slow rather than wrong."""
     if docket.policy.signals[index].kind not in REQUEST_KINDS:  # a healthy service hardly ever shows crashes
         return ""
-    enough = docket.evidence.noise.enough()[docket.evidence.channels.used[index]]
+    enough = docket.evidence.noise.enough(docket.evidence.channels.used[index])
     return "" if enough.all() else " (not enough baseline)"
 
 
@@ -199,8 +202,18 @@ def _rate(failed: float, size: float) -> float | None:
     return failed / size if size > 0 else None
 
 
-def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float) -> tuple[Verdict, str] | None:
-    """The verdict of a signal that has nothing to judge, with its reason; None when it has."""
+def _is_judged(policy: JudgePolicy, book: Ledger, now: float) -> bool:
+    """Whether a signal has something to judge, and had it lately."""
+    return (
+        book.started
+        and book.status is SourceStatus.OK
+        and now - book.seen_at <= policy.stale_seconds
+        and book.seen_at - book.busy_at <= policy.idle_seconds
+    )
+
+
+def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float) -> tuple[Verdict, str]:
+    """The verdict of a signal that has nothing to judge, with its reason."""
     if book.seen_at == -math.inf:
         return Verdict.NO_DATA, "its source has not been read yet"
     if book.status is SourceStatus.SOURCE_DOWN:
@@ -209,20 +222,12 @@ def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float)
         return Verdict.SOURCE_DOWN, f"no look for {now - book.seen_at:.0f} s"
     if book.status is SourceStatus.NO_DATA:
         return Verdict.NO_DATA, _because("its source has no series for the canary", book)
-    quiet = book.seen_at - book.busy_at
-    if book.started and quiet <= policy.idle_seconds:
-        return None
     if signal.kind not in REQUEST_KINDS or (not book.started and book.uncounted > 0):
         return Verdict.NO_DATA, "its source shows none of the canary's numbers"
     if book.started:
-        return Verdict.NO_TRAFFIC, f"the canary has had no requests for {quiet:.0f} s"
+        return Verdict.NO_TRAFFIC, f"the canary has had no requests for {book.seen_at - book.busy_at:.0f} s"
     return Verdict.NO_TRAFFIC, f"the canary has had no requests, stable {book.stable_ever}"
 
 
 def _because(what: str, book: Ledger) -> str:
     return f"{what}: {textwrap.shorten(book.reason, MOST_WORDS)}" if book.reason else what
-
-
-def _proven(docket: Docket, index: int) -> Verdict:
-    proven = docket.log_e_good[index] >= math.log(1 / docket.policy.missed_rate)
-    return Verdict.GOOD if proven and docket.log_e[index] < DOUBT else Verdict.UNDECIDED

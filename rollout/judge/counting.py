@@ -82,16 +82,16 @@ class Tilts:
         """
         failed, size, stable_failed, stable_size = counts.columns
         found: Floats = self._odds * failed[:, None, None]
-        both = failed + stable_failed
-        support = np.minimum(both, size)
-        exact = counts.whole & (support > 0) & (support <= EXACT_SUPPORT) & (stable_size > 0)
+        support = np.minimum(failed + stable_failed, size)
+        there = support > 0
+        exact = there & counts.whole & (support <= EXACT_SUPPORT) & (stable_size > 0)
         rows = indices_of(exact)
         if rows.size:
-            shares = _shares(counts.take(rows), int(support[rows].max()) + 1, tolerance[rows])
-            top = shares.shape[1]
+            top = int(support[rows].max()) + 1
+            shares = _shares(counts.columns[:, rows], top, tolerance[rows])
             of_a = (self._powers_a[rows] if len(self._powers_a) > 1 else self._powers_a)[:, :top]
             found[rows] -= np.log(np.matmul(shares[:, None, :] * self._powers_b[rows, :, :top], of_a))
-        rows = indices_of((size > 0) & (both > 0) & ~exact)
+        rows = indices_of(there ^ exact)
         if rows.size:
             trials, chance = _binomial(counts.take(rows), tolerance[rows])
             of_a = self._powers_a[rows, 1] if len(self._powers_a) > 1 else self._powers_a[:, 1]
@@ -102,18 +102,19 @@ class Tilts:
         return found
 
 
-def _shares(counts: Counts, top: int, tolerance: Floats) -> Floats:
+def _shares(columns: Floats, top: int, tolerance: Floats) -> Floats:
     """Chances of 0..top-1 canary failures at odds ratio `tolerance`, from neighbour to neighbour; (channels, top)."""
-    j = _STEPS[: top - 1]
-    x, n, y, other = counts.columns[:, :, None]
+    x, n, y, other = columns[:, :, None]
     m = x + y
-    more = (m - j) * (n - j) * tolerance[:, None]
-    fewer = (j + 1) * (other - m + j + 1)
-    possible = fewer > 0
-    chances = np.ones((n.size, top))
-    if possible.all():
-        np.cumprod(more / fewer, axis=1, out=chances[:, 1:])
+    before, after = _STEPS[: top - 1], _STEPS[1:top]
+    more = (m - before) * (n - before) * tolerance[:, None]
+    fewer = after * (after + (other - m))
+    chances = np.empty((len(m), top))
+    chances[:, 0] = 1.0
+    if fewer.min() > 0:
+        np.multiply.accumulate(more / fewer, axis=1, out=chances[:, 1:])
     else:
+        possible = fewer > 0
         np.cumprod(np.where(possible, more / np.where(possible, fewer, 1.0), 1.0), axis=1, out=chances[:, 1:])
         chances[:, :-1] *= possible
     chances /= chances.sum(axis=1, keepdims=True)

@@ -142,21 +142,27 @@ def _worked_out(spread: Spread, tilts: Floats) -> tuple[Floats, Floats, Floats]:
     replaced = np.log(np.matmul(powers, pooled)[:, :, 0] / total)
     drawn = odds - replaced  # lambda
     # One step of Newton's on the scale of log odds, where the mean of S is almost a straight line in lambda.
-    chance = _chances(powers * np.exp(drawn)[:, :, None])
-    mean = np.matmul(chance, pooled)[:, :, 0]
-    variance = mean - np.matmul(np.square(chance, out=chance), pooled)[:, :, 0]
+    mean, variance = _summed(powers * np.exp(drawn)[:, :, None], pooled, pooled)
     rest = total - mean
     drawn += (odds - np.log(mean / rest)) * mean * rest / (total * variance)
     powers *= np.exp(drawn)[:, :, None]
-    phi = np.matmul(np.log1p(powers), pooled)[:, :, 0] - size * drawn
-    chance = _chances(powers)
-    slope = np.matmul(chance, pooled * spread.scores[:, :, None])[:, :, 0]
-    variance = np.matmul(chance * (1 - chance), pooled)[:, :, 0]
+    phi = np.matmul(np.log(1 + powers), pooled)[:, :, 0] - size * drawn  # log1p is slower, and needed below 1e-16 only
+    slope, variance = _summed(powers, pooled * spread.scores[:, :, None], pooled)
     start = size * log_size + others * log_others - total * np.log(total)
     binomial = start - np.log(total + 1) - betaln(size + 1, others + 1)
     return phi, slope, np.minimum(np.log(i0e(variance)) - binomial, size * replaced - phi - start)
 
 
-def _chances(odds: Floats) -> Floats:
-    found: Floats = odds / (1 + odds)
-    return found
+def _summed(odds: Floats, weights: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Sums of chances p, and of p (1 - p), over the buckets; each of shape (k, m).
+
+    Args:
+        odds: p / (1 - p), shape (k, m, buckets).
+        weights: how much each p counts, shape (k, buckets, 1).
+        counts: how much each p (1 - p) counts, shape (k, buckets, 1).
+    """
+    beside = 1 + odds
+    chances = odds / beside
+    means = np.matmul(chances, weights)[:, :, 0]
+    chances /= beside
+    return means, np.matmul(chances, counts)[:, :, 0]

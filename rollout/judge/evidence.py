@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cache
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from scipy.special import gammaincinv
 
+from rollout.judge import edges
 from rollout.judge.batch import Batch
 from rollout.judge.body import Body
 from rollout.judge.certificate import ProofBank
 from rollout.judge.channels import Channels
-from rollout.judge.combination import combined
 from rollout.judge.confidence import RatioSequences
 from rollout.judge.counting import Counts
 from rollout.judge.draws import Spread
@@ -122,7 +121,9 @@ class Evidence:
         gross = np.where(self._counted, GROSS_SHARE, GROSS_SHARE_LATENCY)
         self._gross = gross
         self._log_shares = np.log1p(-gross), np.log(gross)
-        self._newest = [0.0] * count
+        self._log_weights = np.tile(log_weights(1), (len(signals), 1))
+        self._newest = np.zeros(count + 1)
+        self._errors = [channels.slots[at].start for at, each in enumerate(signals) if each.kind is SignalKind.ERRORS]
         self._cool = self._warm = np.ones(count)
         self._behind, self._closed = True, np.zeros(count, dtype=np.bool_)
 
@@ -162,30 +163,29 @@ class Evidence:
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process, in the policy's order; 0 while it has no channels."""
         ratio, gross = self._log_shares
-        found = np.logaddexp(ratio + self.ratio.log_e(), gross + self.gross.log_e())
-        self._newest = found.tolist()
-        used = self.channels.used
-        return [
-            self.gauges[index].log_e() if index in self.gauges else mean_of_edges(self._newest[used[index]])
-            for index in range(len(used))
-        ]
+        np.logaddexp(ratio + self.ratio.log_e(), gross + self.gross.log_e(), out=self._newest[:-1])
+        found: list[float] = np.logaddexp.reduce(self._newest[self.channels.table] + self._log_weights, axis=1).tolist()
+        for index, gauge in self.gauges.items():
+            found[index] = gauge.log_e()
+        return found
 
     def log_e_good(self) -> list[float]:
         """Natural logarithm of each signal's evidence for "not worse"; 0 before any."""
-        counted = self.proof.log_e()
-        return [self.gauges[at].log_e_good() if at in self.gauges else counted[at] for at in range(len(counted))]
+        found = self.proof.log_e()
+        for index, gauge in self.gauges.items():
+            found[index] = gauge.log_e_good()
+        return found
 
     def worst_edge(self, index: int) -> int | None:
         """Position, among a latency signal's judged edges, of the one with most evidence when `log_e` was last asked.
 
         None for other signals.
         """
-        logs = self._newest[self.channels.used[index]]
-        return logs.index(max(logs)) if self.channels.edges[index] else None
+        return int(self._newest[self.channels.used[index]].argmax()) if self.channels.edges[index] else None
 
-    def excess_of(self, index: int) -> float:
-        """Failures of the canary above those that stable's rate explains, of a signal that counts."""
-        return float(self.sums.excess[self.channels.slots[index].start])
+    def excess(self) -> float:
+        """Failed requests of the canary above those that stable's rate explains, where most are, at least 0."""
+        return float(self.sums.excess[self._errors].max(initial=0.0))
 
     def export(self, index: int) -> dict[str, Any]:
         """A signal's rows, for saving."""
@@ -227,6 +227,8 @@ class Evidence:
     def judge_at(self, index: int, chosen: Sequence[float], body: Body | None) -> None:
         """Say at which edges a latency signal is judged, in seconds, and by which scores as a whole."""
         self.channels.judge_at(index, chosen, body)
+        self.proof.settle()
+        self._log_weights[index] = log_weights(len(chosen))
         if body is not None:
             first = self.channels.slots[index].start
             self.ratio.look_for(first, BODY_STEPS, BODY_WEIGHTS)
@@ -319,13 +321,7 @@ def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:
     return rates
 
 
-def mean_of_edges(logs: list[float]) -> float:
-    """Logarithm of the weighted mean of e-values; a single one, as of other kinds than latency, is its own."""
-    if len(logs) <= 1:
-        return logs[0] if logs else 0.0
-    return combined(logs, _weights(len(logs)))
-
-
-@cache
-def _weights(edges: int) -> tuple[float, ...]:
-    return tuple((EDGE_WEIGHTS[:edges] / EDGE_WEIGHTS[:edges].sum()).tolist())
+def log_weights(judged: int) -> Floats:
+    """Logarithms of the shares of so many judged edges, minus infinity of those there are not; shape (edges.MOST,)."""
+    weights = np.where(np.arange(edges.MOST) < judged, EDGE_WEIGHTS, 0.0)
+    return log_of(weights / weights.sum())

@@ -238,9 +238,9 @@ class NoiseBank:
         found: Floats = np.minimum(1.0, self.blocks / ENOUGH_BLOCKS)
         return found
 
-    def enough(self) -> Bools:
-        """Whether history tells the noise: at least half of what full trust asks for; shape (channels,)."""
-        blocks, failures = self.blocks, self.failed.sum(axis=1)
+    def enough(self, rows: slice) -> Bools:
+        """Whether history tells the noise of some channels: at least half of what full trust asks for; (rows,)."""
+        blocks, failures = self.blocks[rows], self.failed[rows].sum(axis=1)
         found: Bools = (blocks >= _HALF * ENOUGH_BLOCKS) & (failures >= _HALF * ENOUGH_FAILURES)
         return found
 

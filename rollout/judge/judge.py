@@ -7,6 +7,7 @@ sums goes on as if it had never stopped.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from rollout.judge.shares import Shares
 from rollout.judge.tally import read, slower_than_edges
 from rollout.judge.verdicts import Assessment, SignalVerdict
 from rollout.looks import Arm, SignalLook, SourceStatus
+
+_AT = attrgetter("at")
 
 
 class Judge:
@@ -60,9 +63,9 @@ class Judge:
         Raises:
             KeyError: a look is of a signal that the policy does not have.
         """
-        for batch in _rounds(self._news(_stable_only(look) for look in looks if not look.starts)):
+        for batch in self._rounds(_stable_only(look) for look in looks if not look.starts):
             self._take_in(batch)
-        for look in sorted((look for look in looks if look.starts), key=lambda look: look.at):
+        for look in sorted((look for look in looks if look.starts), key=_AT):
             self._take_start(self._index[look.signal], look)
 
     def begin_step(self, share: float = 0.0) -> None:
@@ -86,7 +89,7 @@ class Judge:
         Raises:
             KeyError: a look is of a signal that the policy does not have.
         """
-        for batch in _rounds(self._news(looks)):
+        for batch in self._rounds(looks):
             self._take_in(batch)
         self._now = now
         return conclude(self._docket())
@@ -125,12 +128,18 @@ class Judge:
         judge._weigh()
         return judge
 
-    def _news(self, looks: Iterable[SignalLook]) -> Iterator[tuple[int, SignalLook]]:
-        """Looks newer than what is known of their signal, oldest first."""
-        for look in sorted(looks, key=lambda look: look.at):
+    def _rounds(self, looks: Iterable[SignalLook]) -> Iterator[list[tuple[int, SignalLook]]]:
+        """Looks newer than what is known of their signal, oldest first, in batches in which each signal occurs once."""
+        batch: dict[int, SignalLook] = {}
+        for look in sorted(looks, key=_AT):
             index = self._index[look.signal]
+            if index in batch:
+                yield list(batch.items())
+                batch = {}
             if look.at > self._books[index].seen_at:
-                yield index, look
+                batch[index] = look
+        if batch:
+            yield list(batch.items())
 
     def _take_in(self, looks: Sequence[tuple[int, SignalLook]]) -> None:
         evidence, books, at = self._evidence, self._books, -math.inf
@@ -259,15 +268,3 @@ class Judge:
 
 def _stable_only(look: SignalLook) -> SignalLook:
     return replace(look, pods={name: pod for name, pod in look.pods.items() if pod.arm is Arm.STABLE})
-
-
-def _rounds(news: Iterator[tuple[int, SignalLook]]) -> Iterator[list[tuple[int, SignalLook]]]:
-    """Batches in which each signal occurs once, in the order of time."""
-    batch: dict[int, SignalLook] = {}
-    for index, look in news:
-        if index in batch:
-            yield list(batch.items())
-            batch = {}
-        batch[index] = look
-    if batch:
-        yield list(batch.items())

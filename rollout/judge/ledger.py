@@ -56,7 +56,7 @@ class Sums:
 
     def fade(self, batch: Batch) -> None:
         """Bring the fading sums up to a look; must come before it is judged."""
-        self.lately *= np.exp(-np.maximum(batch.seconds, 0.0) / FADING_SECONDS)[:, None]
+        self.lately *= np.exp(batch.seconds / -FADING_SECONDS)[:, None]
         self.lately += batch.columns
         self.rate_lately, self.rate_ever = rate_of(self.lately[:, 2:]), rate_of(self.history)
         self.stable_at = np.where(batch.columns[:, 3] > 0, batch.at, self.stable_at)
@@ -79,7 +79,8 @@ class Sums:
 
 def rate_of(pairs: Floats) -> Floats:
     """Failures per request or pod-second of columns (failures, size), 0 where nothing was observed; shape (rows,)."""
-    rates: Floats = np.where(pairs[:, 1] > 0, pairs[:, 0] / np.maximum(pairs[:, 1], 1e-300), 0.0)
+    failed, size = pairs.T
+    rates: Floats = np.divide(failed, size, out=np.zeros(len(pairs)), where=size > 0)
     return rates
 
 

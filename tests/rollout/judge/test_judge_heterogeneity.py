@@ -51,7 +51,7 @@ def widest(noise):
 
 def test_quiet_pods_allow_nearly_the_full_likelihood():
     noise = taught(np.random.default_rng(1))
-    assert noise.enough().all()
+    assert noise.enough(slice(None)).all()
     assert temper(noise) > 0.6
     assert widest(noise) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]), np.array([False]))[0][0, -1]
 
@@ -99,13 +99,13 @@ def test_lasting_differences_widen_the_pod_effect():
 
 def test_a_single_pod_teaches_nothing_of_noise():
     noise = taught(np.random.default_rng(4), pods=1, blocks=200)
-    assert not noise.enough().all()
+    assert not noise.enough(slice(None)).all()
     assert temper(noise) == pytest.approx(PRIOR_TEMPER / (1 + BURST_VARIANCE * 3), abs=0.03)
 
 
 def test_little_history_stays_near_what_is_believed_and_tells_of_clumps_alone():
     noise = taught(np.random.default_rng(4), pods=3, blocks=2)
-    assert not noise.enough().all()
+    assert not noise.enough(slice(None)).all()
     squares, alone = noise.apart[0]
     believed = (alone + TELLING) / (squares + TELLING / PRIOR_TEMPER)
     assert temper(noise) == pytest.approx(believed / (1 + BURST_VARIANCE * 3), abs=0.03)
@@ -114,7 +114,7 @@ def test_little_history_stays_near_what_is_believed_and_tells_of_clumps_alone():
 def test_clumps_are_seen_before_bursts_are():
     """Fives in five minutes of two pods: too little for tau and eta, enough to see what comes together."""
     one_by_one, fives = (taught(np.random.default_rng(8), pods=2, blocks=40, clump=clump) for clump in (1, 5))
-    assert not fives.enough().all()
+    assert not fives.enough(slice(None)).all()
     assert temper(fives) < 0.6 * temper(one_by_one)
     assert fives.clumped(FIRST)[0] < 0.6 * one_by_one.clumped(FIRST)[0]
     assert one_by_one.clumped(FIRST)[0] > 0.8

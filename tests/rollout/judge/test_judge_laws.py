@@ -13,7 +13,7 @@ from scipy.stats import hypergeom
 from rollout.judge.combination import RunUp, combined, e_bh
 from rollout.judge.confidence import RatioSequences
 from rollout.judge.counting import EXACT_SUPPORT, Counts, Tilts
-from rollout.judge.evidence import EDGE_WEIGHTS, mean_of_edges
+from rollout.judge.evidence import EDGE_WEIGHTS, log_weights
 from rollout.judge.onset import OnsetPrior, log_add
 from rollout.judge.promotion import below_added, below_ratio, below_target
 from rollout.judge.ratio import BLOCK_SECONDS, STEPS, RatioBank, pod_effects
@@ -227,7 +227,7 @@ def test_logarithms_are_added_as_numpy_adds_them(pairs):
 
 @given(log_e=st.floats(-50, 300), count=st.integers(1, EDGE_WEIGHTS.size))
 def test_edges_that_agree_say_together_what_each_says(log_e, count):
-    assert mean_of_edges(np.full(count, log_e)) == pytest.approx(log_e, abs=1e-9)
+    assert np.logaddexp.reduce(log_e + log_weights(count)) == pytest.approx(log_e, abs=1e-9)
 
 
 @given(st.floats(0.0, 1e6), st.floats(0.0, 1e6))

@@ -243,6 +243,13 @@ def test_redelivered_and_older_looks_change_nothing():
     assert judge.save() == before
 
 
+def test_looks_delivered_twice_in_one_call_are_taken_in_once():
+    looks = [errors_look(k, (80, 0), (20, k % 2)) for k in range(1, 10)]
+    once, twice = Judge(ERRORS_ONLY), Judge(ERRORS_ONLY)
+    assert twice.look(looks[-1].at, [*looks, *looks]) == once.look(looks[-1].at, looks)
+    assert twice.save() == once.save()
+
+
 def test_looks_of_one_signal_in_one_call_are_taken_in_order():
     looks = [errors_look(k, (80, 0), (20, k % 2)) for k in range(1, 20)]
     one_by_one, at_once = Judge(ERRORS_ONLY), Judge(ERRORS_ONLY)
