@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rollout.judge import edges
-from rollout.judge.batch import Batch
+from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.body import BINS, bins_of
 from rollout.judge.channels import Channels
 from rollout.judge.onset import Floats, Indices
@@ -65,20 +65,31 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: 
     Returns:
         One reading a look.
     """
-    all_asked = [_ask(*each) for each in looks]
     groups: dict[tuple[Layout, tuple[float, ...] | None], list[_Asked]] = {}
-    for asked in all_asked:
-        latency = channels.signals[asked.at].kind is SignalKind.LATENCY
-        groups.setdefault((asked.layout, asked.look.edges_seconds if latency else None), []).append(asked)
+    for index, look, places in looks:
+        latency = channels.signals[index].kind is SignalKind.LATENCY
+        asked = _ask(index, look, places)
+        groups.setdefault((asked.layout, look.edges_seconds if latency else None), []).append(asked)
+    counts = np.zeros((2, channels.count, 2 + MOST_PODS))
     readings: dict[int, Reading] = {}
+    young = []
     for (layout, upper), group in groups.items():
         lines = _counted(group, channels) if upper is None else _latency(group, upper, channels)
         slots = [channels.slots[asked.at] for asked in group]
         rows = _rows(tuple([slot.start for slot in slots]), slots[0].stop - slots[0].start)
-        wholes = _put(batch, group, rows, lines @ layout.belongs, channels)
-        for asked, whole in zip(group, wholes, strict=True):
+        (looked, height, pods), width = lines.shape, rows.shape[1]
+        sums = (lines.reshape(looked * height, pods) @ layout.belongs).reshape(looked, height, -1)
+        counts[:, rows] = sums[:, : 2 * width].reshape(looked, 2, width, -1).transpose(1, 0, 2, 3)
+        wholes = sums[:, 1 if upper is None else 2 * width, :2]
+        if upper is not None:
+            _put_scores(batch, counts, group, rows[:, 0], sums[:, 2 * width + 1 :], channels)
+        for asked, whole in zip(group, wholes.tolist(), strict=True):
             readings[asked.at] = _reading(asked, channels.signals[asked.at].kind, *whole)
-        _put_young(batch, group, rows, lines)
+        if any(asked.ages for asked in group):
+            young.append((group, rows, lines))
+    batch.columns, batch.pods = counts[:, :, :2].transpose(2, 0, 1).reshape(4, -1).T, counts[:, :, 2:]
+    for each in young:
+        _put_young(batch, *each)
     return [readings[index] for index, *_ in looks]
 
 
@@ -98,34 +109,25 @@ def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
     return _Asked(index, look, pods, layout, seconds, ages)
 
 
-def _put(batch: Batch, group: Sequence[_Asked], rows: Indices, sums: Floats, channels: Channels) -> list[list[float]]:
-    """Put a group's sums where they belong.
+def _put_scores(
+    batch: Batch, counts: Floats, group: Sequence[_Asked], firsts: Indices, inside: Floats, channels: Channels
+) -> None:
+    """Put the requests of a latency group that have scores where they belong.
 
     Args:
         batch: where to.
+        counts: failures of stable's pods are where the sums of their scores go, shape (2, channels, 2 + MOST_PODS).
         group: k looks.
-        rows: their channels, shape (k, width).
-        sums: of the lines of each look, by where they belong: failures and sizes of the signal's channels; for latency
-            also all requests, and those in each bucket that has a score. Shape (k, lines, 2 + MOST_PODS).
+        firsts: their first channels, shape (k,).
+        inside: requests in each bucket that has a score, by where they belong, shape (k, BINS, 2 + MOST_PODS).
         channels: where each signal's numbers are.
-
-    Returns:
-        Sizes of canary and stable, whatever the edges, of each look.
     """
-    width = rows.shape[1]
-    counts = sums[:, : 2 * width].reshape(len(group), 2, width, -1)
-    batch.columns[rows] = counts[..., :2].transpose(0, 2, 3, 1).reshape(*rows.shape, 4)
-    batch.pods[:, rows] = counts[..., 2:].transpose(1, 0, 2, 3)
-    every = 1  # line of the sizes, whatever the edges
-    if sums.shape[1] > 2 * width:
-        every = 2 * width
-        scored = [at for at, asked in enumerate(group) if channels.bodies[asked.at]]
-        first, inside = rows[scored, 0], sums[scored, every + 1 :]
-        batch.bodies[:2, first] = inside[..., :2].transpose(2, 0, 1)
-        batch.bodies[2, first] = inside[..., 2:].sum(axis=2)
-        batch.pods[0, first] = np.matmul(channels.scores[first, None], inside[..., 2:])[:, 0]
-    wholes: list[list[float]] = sums[:, every, :2].tolist()
-    return wholes
+    scored = [at for at, asked in enumerate(group) if channels.bodies[asked.at]]
+    if len(scored) < len(group):
+        firsts, inside = firsts[scored], inside[scored]
+    batch.bodies[:2, firsts] = inside[..., :2].transpose(2, 0, 1)
+    batch.bodies[2, firsts] = inside[..., 2:].sum(axis=2)
+    counts[0, firsts, 2:] = np.matmul(channels.scores[firsts, None], inside[..., 2:])[:, 0]
 
 
 @lru_cache(maxsize=256)
@@ -159,7 +161,7 @@ def _put_young(batch: Batch, group: Sequence[_Asked], rows: Indices, lines: Floa
 def _reading(asked: _Asked, kind: SignalKind, canary: float, stable: float) -> Reading:
     if kind in REQUEST_KINDS and canary > 0:
         return Reading((canary, stable), (int(canary), int(stable)), 0, asked.seconds)
-    each = [max(0, pod.requests) for pod in asked.pods]
+    each = [pod.requests if pod.requests > 0 else 0 for pod in asked.pods]  # noqa: FURB136 - twice as fast as max()
     ours = sum([each[at] for at in asked.layout.canary])
     requests = (int(canary), int(stable)) if kind in REQUEST_KINDS else (ours, sum(each) - ours)
     return Reading((canary, stable), requests, ours if canary <= 0 else 0, asked.seconds)
