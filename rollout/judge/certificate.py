@@ -13,7 +13,7 @@ import numpy as np
 from rollout.judge import edges, promotion
 from rollout.judge.channels import Channels
 from rollout.judge.ledger import Sums
-from rollout.judge.onset import Floats
+from rollout.judge.onset import Bools, Floats, Indices, indices_of
 from rollout.judge.policy import JudgePolicy, SignalKind
 
 _SHARES = promotion.BETTER.size
@@ -32,14 +32,15 @@ class ProofBank:
 
     def __init__(self, channels: Channels, policy: JudgePolicy) -> None:
         self._channels = channels
-        self._errors = np.flatnonzero(channels.of_kinds(SignalKind.ERRORS))
-        self._latency = np.flatnonzero(channels.of_kinds(SignalKind.LATENCY))
-        self._target = channels.each([signal.effective_target for signal in policy.signals])
-        self._margin = policy.promotion_margin * channels.each([signal.tolerance for signal in policy.signals])
+        errors, latency = channels.of_kinds(SignalKind.ERRORS), channels.of_kinds(SignalKind.LATENCY)
+        self._errors, self._latency = _span(errors), _span(latency)
+        target = channels.each([signal.effective_target for signal in policy.signals])
+        tolerance = channels.each([signal.tolerance for signal in policy.signals])
+        self._margin, self._extra = policy.promotion_margin * tolerance[self._errors], target[self._latency]
         self._worth = np.zeros((channels.count, 2, _ALTERNATIVES))
-        self._worth[:, 0, :_SHARES], self._worth[:, 1, :_SHARES] = promotion.below_target(self._target, channels.whole)
+        self._worth[:, 0, :_SHARES], self._worth[:, 1, :_SHARES] = promotion.below_target(target, channels.whole)
         used = np.full(channels.count, _SHARES)
-        used[self._errors], used[self._latency] = _ALTERNATIVES, _ADDED
+        used[errors], used[latency] = _ALTERNATIVES, _ADDED
         self._log_used = np.log(used)
         self._fresh = np.where(np.arange(_ALTERNATIVES) < used[:, None], 0.0, -math.inf)
         self.log_good = self._fresh.copy()
@@ -59,9 +60,9 @@ class ProofBank:
     def add(self, columns: Floats, sums: Sums) -> None:
         """Take in a look, after the fading sums and before the totals; shape (channels, 4)."""
         gain = np.matmul(columns[:, None, :2], self._worth)[:, 0]
-        if self._errors.size:
-            gain[self._errors, _SHARES:] = promotion.below_ratio(columns[self._errors], self._margin[self._errors])
-        if self._latency.size:
+        if self._margin.size:
+            gain[self._errors, _SHARES:] = promotion.below_ratio(columns[self._errors], self._margin)
+        if self._extra.size:
             gain[self._latency, :_ADDED] = self._slower(columns[self._latency], sums)
         self.log_good += gain
 
@@ -77,5 +78,12 @@ class ProofBank:
         rows = self._latency
         now = sums.lately[rows, 3] >= 1
         rate = np.where(now, sums.rate_lately[rows], sums.rate_ever[rows])
-        gains = promotion.below_added(columns, rate, self._target[rows])
+        gains = promotion.below_added(columns, rate, self._extra)
         return np.where((now | (sums.history[rows, 1] > 0))[:, None], gains, 0.0)
+
+
+def _span(mask: Bools) -> slice | Indices:
+    """Where a mask is true: as a slice, which costs nothing to look through, where it is so in one stretch."""
+    rows = indices_of(mask)
+    whole = not rows.size or rows[-1] - rows[0] == rows.size - 1
+    return slice(int(rows.min(initial=mask.size)), int(rows.max(initial=-1)) + 1) if whole else rows

@@ -101,7 +101,7 @@ def _overall(docket: Docket, verdict: Verdict, found: Sequence[tuple[Verdict, st
     signals, conviction = docket.policy.signals, docket.conviction
     if verdict is Verdict.GOOD:
         return f"all {len(signals)} signals are shown not to be worse"
-    named = [at for at, signal in enumerate(signals) if conviction and signal.name in conviction.culprits]
+    named = [at for at, signal in enumerate(signals) if signal.name in conviction.culprits] if conviction else []
     deciding = named or [at for at, (word, _) in enumerate(found) if word is verdict]
     if not deciding:
         return "the evidence of all signals together has crossed the limit"
@@ -111,14 +111,14 @@ def _overall(docket: Docket, verdict: Verdict, found: Sequence[tuple[Verdict, st
 
 def _verdict(docket: Docket, index: int) -> tuple[Verdict, str]:
     """A signal's verdict, and its reason where that is not made of numbers."""
-    signal, conviction = docket.policy.signals[index], docket.conviction
-    if conviction and signal.name in conviction.culprits:
-        return Verdict.BAD, conviction.guard or "" if signal.name == conviction.culprits[0] else ""
-    book = docket.books[index]
-    if not _is_judged(docket.policy, book, docket.now):
-        return _absent(docket.policy, signal, book, docket.now)
-    proven = docket.log_e_good[index] >= -math.log(docket.policy.missed_rate)
-    return Verdict.GOOD if proven and docket.log_e[index] < DOUBT else Verdict.UNDECIDED, ""
+    policy, book, conviction = docket.policy, docket.books[index], docket.conviction
+    if conviction and (name := policy.signals[index].name) in conviction.culprits:
+        return Verdict.BAD, conviction.guard or "" if name == conviction.culprits[0] else ""
+    if not _is_judged(policy, book, docket.now):
+        return _absent(policy, policy.signals[index], book, docket.now)
+    if docket.log_e_good[index] < -math.log(policy.missed_rate) or docket.log_e[index] >= DOUBT:
+        return Verdict.UNDECIDED, ""
+    return Verdict.GOOD, ""
 
 
 def _ranges(docket: Docket) -> list[tuple[float, float | None]]:

@@ -29,6 +29,9 @@ GRID = 17
 """Tilts at which Z is worked out where more are asked for; cubic in between, to some 1e-5 of the canary's requests as
 a rule; 2e-2 was found where two buckets have all of them and a tilt of 2.5 puts nearly all of one with the canary."""
 
+_NONE = 1e-9
+"""Requests that are as good as none, and have a logarithm."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -64,9 +67,9 @@ def told_of(spread: Spread, tilts: Floats, faults: Bools, tolerance: Floats) -> 
         s x - log (Z(log r0 + s) / Z(log r0)), shape (k, m); 0 where stable has no requests.
     """
     none = np.zeros((len(tilts), 1))
-    phi, _, extra = _worked_out(spread, np.concatenate([none, tilts], axis=1) + _allowed(tolerance))
+    phi, _, extra, beside = _worked_out(spread, np.concatenate([none, tilts], axis=1) + _allowed(tolerance))
     told: Floats = spread.score[:, None] * tilts - (phi[:, 1:] - phi[:, :1]) - np.where(faults, extra[:, 1:], 0.0)
-    return _beside_stable(spread, told)
+    return np.where(beside, told, 0.0)
 
 
 class ScoreTilts:
@@ -112,17 +115,12 @@ class ScoreTilts:
         Returns:
             Shape (k, q, p).
         """
-        phi, slope, extra = _worked_out(spread, self._tilts[rows] + _allowed(tolerance))
+        phi, slope, extra, beside = _worked_out(spread, self._tilts[rows] + _allowed(tolerance))
         extra = np.maximum(extra[:, 1:-1], extra[:, 2:])
         known = np.concatenate([spread.score[:, None], phi, slope[:, 1:], extra], axis=1)
         shares = self._shares if rows.size == len(self._shares) else self._shares[rows]
         told = np.matmul(shares, known[:, :, None])[:, :, 0]
-        return _beside_stable(spread, told).reshape(rows.size, *self._shape)
-
-
-def _beside_stable(spread: Spread, told: Floats) -> Floats:
-    """What is told, if stable has requests to be told apart from."""
-    return np.where((spread.pooled.sum(axis=1) > spread.size)[:, None], told, 0.0)
+        return np.where(beside, told, 0.0).reshape(rows.size, *self._shape)
 
 
 def _allowed(tolerance: Floats) -> Floats:
@@ -131,10 +129,13 @@ def _allowed(tolerance: Floats) -> Floats:
     return allowed
 
 
-def _worked_out(spread: Spread, tilts: Floats) -> tuple[Floats, Floats, Floats]:
-    """Phi(s), its slope, and the bound of log (P_s(S = n) / P_0(S = n)); each of shape (k, m)."""
+def _worked_out(spread: Spread, tilts: Floats) -> tuple[Floats, Floats, Floats, Bools]:
+    """Phi(s), its slope, and the bound of log (P_s(S = n) / P_0(S = n)), each of shape (k, m).
+
+    The last is whether stable has requests to be told apart from, shape (k, 1); nothing is told where it has none.
+    """
     pooled, size = spread.pooled[:, :, None], spread.size[:, None]
-    total = np.maximum(pooled.sum(axis=1), size + 1e-9)
+    total = np.maximum(pooled.sum(axis=1), size + _NONE)
     others = total - size
     log_size, log_others = np.log(size), np.log(others)
     odds = log_size - log_others
@@ -150,7 +151,8 @@ def _worked_out(spread: Spread, tilts: Floats) -> tuple[Floats, Floats, Floats]:
     slope, variance = _summed(powers, pooled * spread.scores[:, :, None], pooled)
     start = size * log_size + others * log_others - total * np.log(total)
     binomial = start - np.log(total + 1) - betaln(size + 1, others + 1)
-    return phi, slope, np.minimum(np.log(i0e(variance)) - binomial, size * replaced - phi - start)
+    extra = np.minimum(np.log(i0e(variance)) - binomial, size * replaced - phi - start)
+    return phi, slope, extra, others > 2 * _NONE
 
 
 def _summed(odds: Floats, weights: Floats, counts: Floats) -> tuple[Floats, Floats]:

@@ -123,7 +123,7 @@ class Evidence:
         self._log_shares = np.log1p(-gross), np.log(gross)
         self._log_weights = np.tile(log_weights(1), (len(signals), 1))
         self._newest = np.zeros(count + 1)
-        self._errors = [channels.slots[at].start for at, each in enumerate(signals) if each.kind is SignalKind.ERRORS]
+        self._errors = indices_of(channels.of_kinds(SignalKind.ERRORS))
         self._cool = self._warm = np.ones(count)
         self._behind, self._closed = True, np.zeros(count, dtype=np.bool_)
 
@@ -255,15 +255,15 @@ class Evidence:
         warm = self._cool if batch.young is None else self.warmth.tolerance(np.round(batch.young[0], SHARE_DIGITS))
         young = warm > PLAIN
         rows = indices_of(self.noise.scored & (warm < LUKEWARM) & (counts.columns[1] > 0))
-        scored = self._told_by_scores(batch, rows) if rows.size else None
+        scored = self._told_by_scores(batch, rows, counts.columns[1, rows]) if rows.size else None
         self.ratio.bet(counts.but(rows), self._tolerance * warm, seconds, young, scored)
         self.sequences.add(counts)
         self._bet_gross(batch, counts, warm, seconds)
 
-    def _told_by_scores(self, batch: Batch, rows: Indices) -> tuple[Indices, Spread]:
+    def _told_by_scores(self, batch: Batch, rows: Indices, size: Floats) -> tuple[Indices, Spread]:
         canary, stable = batch.bodies[:2, rows, : self.noise.buckets]
         scores = self.channels.scores[rows, : self.noise.buckets]
-        return rows, Spread(scores, (canary * scores).sum(axis=1), canary.sum(axis=1), canary + stable)
+        return rows, Spread(scores, (canary * scores).sum(axis=1), size, canary + stable)
 
     def _draw_pods(self, judged: Bools) -> None:
         """Fix the healthy pod effects of channels that are bet on for the first time."""
@@ -277,7 +277,7 @@ class Evidence:
         self.ratio.expect(rows, *effects, *self.noise.bursts(rows))
 
     def _bet_gross(self, batch: Batch, counts: Counts, warm: Floats, seconds: Floats) -> None:
-        if not np.array_equal(warm, self._warm):
+        if warm is not self._warm and not np.array_equal(warm, self._warm):
             self._expect_gross(warm)
         if batch.young is not None:
             counts = counts.where(self._counted | ~self.warmth.strange(batch.young[0]))

@@ -151,17 +151,17 @@ class Judge:
                 asked.append((index, look, books[index].pods))
         if asked:
             batch = Batch.empty(evidence.channels.count)
-            clocks = [(0.0, 0.0, False, False)] * len(books)
+            ats, spans, looked, begun = clocks = [[0.0] * len(books) for _ in range(4)]
             for (index, look, _), reading in zip(asked, read(batch, asked, evidence.channels), strict=True):
                 book = books[index]
-                seconds = book.seconds_since(look.at, reading.seconds)
+                ats[index], spans[index] = look.at, book.seconds_since(look.at, reading.seconds)
                 book.note(reading, look.at)
-                clocks[index] = look.at, seconds, True, book.started
+                looked[index], begun[index] = 1.0, float(book.started)
                 at = max(at, look.at) if book.started else at
                 if index == self._sharing:
                     self._shares.canary += reading.requests[0]
                     self._shares.stable += reading.requests[1]
-            clock = np.array(clocks)[evidence.channels.owner].T
+            clock = np.array(clocks)[:, evidence.channels.owner]
             batch.at, batch.seconds = clock[:2]
             batch.looked, judged = (clock[2:] > 0) & evidence.channels.live
             evidence.take_in(batch, judged)

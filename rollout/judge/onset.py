@@ -46,10 +46,13 @@ class OnsetPrior:
 
     def unspent(self, elapsed: Floats) -> Floats:
         """Mass of onsets after `elapsed` seconds, shape kept, decreasing from 1 - at_start towards TINY."""
-        share = np.asarray(elapsed, dtype=np.float64) / self.horizon_seconds
-        early = 1 - (1 - TAIL) / math.log1p(EARLY) * np.log1p(EARLY * np.minimum(share, 1))  # TAIL after the horizon
-        left: Floats = np.maximum((1 - self.at_start) * early / np.maximum(share, 1), TINY)
-        return left
+        late = 1 - self.at_start
+        left = np.log1p(np.minimum(elapsed * (EARLY / self.horizon_seconds), EARLY))
+        left *= -late * (1 - TAIL) / math.log1p(EARLY)
+        left += late  # TAIL of it at the horizon
+        left /= np.maximum(elapsed / self.horizon_seconds, 1.0)
+        unspent: Floats = np.maximum(left, TINY)
+        return unspent
 
 
 def indices_of(mask: Bools) -> Indices:

@@ -54,9 +54,9 @@ def below_ratio(columns: Floats, margin: Floats) -> Floats:
         Shape (k, alternatives); 0 where stable had nothing.
     """
     failed, size, stable_failed, stable_size = columns.T[:, :, None]
-    grown = margin[:, None] * size / np.maximum(stable_size, 1e-300)
-    both = failed + stable_failed
-    gains = failed * _LOG_MARGIN_BETTER - both * np.log((1 + MARGIN_BETTER * grown) / (1 + grown))
+    allowed, beside = margin[:, None] * size, np.maximum(stable_size, 1e-300)
+    shrunk = np.log((beside + MARGIN_BETTER * allowed) / (beside + allowed))
+    gains = failed * _LOG_MARGIN_BETTER - (failed + stable_failed) * shrunk
     found: Floats = np.where(stable_size > 0, gains, 0.0)
     return found
 

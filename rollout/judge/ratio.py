@@ -165,6 +165,7 @@ class RatioBank:
         self._kinds = np.repeat([0, 1], [channels, hit.size])
         nodes, added = self.nodes[self._whose], self._added[self._whose]
         added[channels:] += self.size[hit, None]
+        self._shares = self._weights[self._whose]
         self._tilts = Tilts(nodes, added)
         self._scored = np.flatnonzero(self._scores[self._whose])
         self._score_tilts = ScoreTilts(nodes[self._scored], added[self._scored], self._faults)
@@ -230,7 +231,7 @@ class RatioBank:
         self.elapsed = self.elapsed + seconds
         left = self._prior.unspent(self.elapsed)
         sums, logs = self.sums[at], self.logs[at]
-        _begin(sums, logs, (self._unspent - left)[whose, None] * self._weights[whose])
+        _begin(sums, logs, (self._unspent - left)[whose, None] * self._shares)
         totals = _multiply(sums, logs, gain)
         self._unspent, self.sums[at], self.logs[at] = left, sums, logs
         self._log_sums = np.log(totals) + logs
@@ -242,13 +243,13 @@ class RatioBank:
 
     def _tell_by_scores(self, gain: Floats, tolerance: Floats, channels: Indices, spread: Spread) -> None:
         """Put the log likelihood ratios of channels that are told by scores where they belong."""
-        asked = np.zeros(self.chance.size, dtype=np.bool_)
-        asked[channels] = True
-        rows = indices_of(asked[self._whose[self._scored]])
-        whose = self._whose[self._scored[rows]]
-        if not np.array_equal(whose, channels):  # some know bursts
+        rows, whose = self._scored, self._whose[self._scored]
+        if channels.size < self._scores.sum():
+            rows = rows[np.isin(whose, channels)]
+            whose = self._whose[rows]
+        if rows.size > channels.size:  # some know bursts
             spread = spread.take(np.searchsorted(channels, whose))
-        gain[self._scored[rows]] = self._score_tilts.told(rows, spread, tolerance[whose])
+        gain[rows] = self._score_tilts.told(np.searchsorted(self._scored, rows), spread, tolerance[whose])
 
     def _rest(self, gain: Floats, young: Bools) -> None:
         """Change the gains of canaries that are young: both kinds of a block together gain nothing at any u."""
