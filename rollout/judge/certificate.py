@@ -34,8 +34,8 @@ class ProofBank:
         self._channels = channels
         errors, latency = channels.of_kinds(SignalKind.ERRORS), channels.of_kinds(SignalKind.LATENCY)
         self._errors, self._latency = _span(errors), _span(latency)
-        target = channels.each([signal.effective_target for signal in policy.signals])
-        tolerance = channels.each([signal.tolerance for signal in policy.signals])
+        target = channels.each([signal.effective_target for signal in channels.signals])
+        tolerance = channels.each([signal.tolerance for signal in channels.signals])
         self._margin, self._extra = policy.promotion_margin * tolerance[self._errors], target[self._latency]
         self._worth = np.zeros((channels.count, 2, _ALTERNATIVES))
         self._worth[:, 0, :_SHARES], self._worth[:, 1, :_SHARES] = promotion.below_target(target, channels.whole)
@@ -44,18 +44,18 @@ class ProofBank:
         self._log_used = np.log(used)
         self._fresh = np.where(np.arange(_ALTERNATIVES) < used[:, None], 0.0, -math.inf)
         self.log_good = self._fresh.copy()
-        self.settle()
+        self._told_by = channels.table.copy()
 
-    def settle(self) -> None:
-        """Make the bank follow the judged edges, which were changed."""
-        self._told_by = self._channels.table.copy()
-        for index, (signal, judged) in enumerate(zip(self._channels.signals, self._channels.edges, strict=True)):
-            if judged and signal.threshold_seconds is not None:
-                self._told_by[index] = self._told_by[index, edges.nearest(judged, signal.threshold_seconds)]
+    def follow(self, index: int) -> None:
+        """Make the bank follow a signal's judged edges, which were changed."""
+        judged, threshold = self._channels.edges[index], self._channels.signals[index].threshold_seconds
+        self._told_by[index] = self._channels.table[index]
+        if threshold is not None:
+            self._told_by[index] = self._told_by[index, edges.nearest(judged, threshold)]
 
-    def begin_step(self) -> None:
-        """Ask errors and latency for a new proof: it must hold at the new share of the traffic."""
-        self.log_good = np.where(self._channels.whole[:, None], self._fresh, self.log_good)
+    def begin_step(self, rows: slice) -> None:
+        """Ask errors and latency of some channels for a new proof: it must hold at the new share of the traffic."""
+        self.log_good[rows] = np.where(self._channels.whole[rows, None], self._fresh[rows], self.log_good[rows])
 
     def add(self, columns: Floats, sums: Sums) -> None:
         """Take in a look, after the fading sums and before the totals; shape (channels, 4)."""

@@ -20,10 +20,10 @@ _WIDTHS = {SignalKind.LATENCY: edges.MOST, SignalKind.GAUGE: 0}
 
 
 class Channels:
-    """The channels of a policy's signals, in the policy's order.
+    """The channels of a policy's signals, in the policy's order, for one release after the other.
 
     Attributes:
-        signals: the policy's.
+        signals: the policy's, once for each release.
         slots: channels reserved for each signal.
         used: those of them that carry something: all, or as many as edges were chosen.
         edges: judged edges in seconds by signal; latency only, empty until chosen.
@@ -37,8 +37,8 @@ class Channels:
             (signals, edges.MOST).
     """
 
-    def __init__(self, policy: JudgePolicy) -> None:
-        self.signals = policy.signals
+    def __init__(self, policy: JudgePolicy, releases: int = 1) -> None:
+        self.signals = policy.signals * releases
         widths = [_WIDTHS.get(signal.kind, 1) for signal in self.signals]
         self.slots = [slice(end - width, end) for end, width in zip(accumulate(widths), widths, strict=True)]
         self.edges: list[tuple[float, ...]] = [() for _ in self.signals]

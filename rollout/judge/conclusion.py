@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 
 from rollout.judge import wording
+from rollout.judge.case import Case
 from rollout.judge.evidence import Evidence
 from rollout.judge.ledger import Ledger
 from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind, SignalPolicy
-from rollout.judge.shares import Shares
 from rollout.judge.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.looks import SourceStatus
 
@@ -26,66 +26,42 @@ LEAST_INFORMED = (Verdict.SOURCE_DOWN, Verdict.NO_DATA, Verdict.NO_TRAFFIC, Verd
 """Order in which signals' verdicts decide the release's, after bad."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conviction:
-    """The moment the canary was found bad; it stays so (the promise is about ever crossing the limit).
-
-    Attributes:
-        at: time of the look that convicted, seconds since the epoch.
-        evidence_at: time of the look that began the run-up.
-        log_e: combined log evidence then.
-        culprits: signals to blame, the worst first.
-        guard: sentence of the guard that convicted; None when the evidence did.
-    """
-
-    at: float
-    evidence_at: float
-    log_e: float
-    culprits: tuple[str, ...]
-    guard: str | None = None
-
-
 @dataclass(slots=True)
 class Docket:
     """Everything the words are made of.
 
     Attributes:
         policy: what is promised.
-        books: sums, one a signal.
-        evidence: the e-processes.
+        case: what is known of the release.
+        books: what is known of each signal, of all releases.
+        evidence: their e-processes.
         log_e: log evidence against the canary, one a signal.
-        log_e_all: that of all signals combined.
         log_e_good: log evidence for non-inferiority, one a signal.
-        now: seconds since the epoch.
-        conviction: when the canary was found bad; None while it is not.
-        shares: of the requests in this step.
     """
 
     policy: JudgePolicy
+    case: Case
     books: Sequence[Ledger]
     evidence: Evidence
     log_e: Sequence[float]
-    log_e_all: float
     log_e_good: Sequence[float]
-    now: float
-    conviction: Conviction | None
-    shares: Shares
 
 
 def conclude(docket: Docket) -> Assessment:
     """The assessment after a look."""
-    conviction, signals = docket.conviction, docket.policy.signals
-    found = list(map(partial(_verdict, docket), range(len(signals))))
+    case, conviction, evidence = docket.case, docket.case.conviction, docket.evidence
+    found = list(map(partial(_verdict, docket), case.signals))
     verdict, doubted = Verdict.BAD, ""
     if conviction is None:
         words = {word for word, _ in found}
         verdict = next(word for word in LEAST_INFORMED if word in words)
-        doubted = docket.shares.doubt() if verdict is Verdict.GOOD else ""
+        doubted = case.shares.doubt() if verdict is Verdict.GOOD else ""
+    excess = [evidence.excess_of(at) for at in case.signals if evidence.channels.signals[at].kind is SignalKind.ERRORS]
     return Assessment(
         verdict=Verdict.UNDECIDED if doubted else verdict,
-        log_e=conviction.log_e if conviction else docket.log_e_all,
+        log_e=conviction.log_e if conviction else case.log_e,
         culprits=conviction.culprits if conviction else (),
-        excess_failed_requests=docket.evidence.excess(),
+        excess_failed_requests=max([0.0, *excess]),
         evidence_at=conviction.evidence_at if conviction else None,
         reason=doubted or _overall(docket, verdict, found),
     )
@@ -93,29 +69,32 @@ def conclude(docket: Docket) -> Assessment:
 
 def tell(docket: Docket) -> tuple[SignalVerdict, ...]:
     """Each signal's verdict with its numbers, after a look."""
-    return tuple(map(partial(_signal, docket), range(len(docket.books)), _ranges(docket)))
+    return tuple(map(partial(_signal, docket), docket.case.signals, _ranges(docket)))
 
 
 def _overall(docket: Docket, verdict: Verdict, found: Sequence[tuple[Verdict, str]]) -> str:
     """Sentence of the release's verdict, taken from the signal that decides it."""
-    signals, conviction = docket.policy.signals, docket.conviction
+    signals, case = docket.evidence.channels.signals, docket.case
     if verdict is Verdict.GOOD:
-        return f"all {len(signals)} signals are shown not to be worse"
-    named = [at for at, signal in enumerate(signals) if signal.name in conviction.culprits] if conviction else []
-    deciding = named or [at for at, (word, _) in enumerate(found) if word is verdict]
+        return f"all {len(case.signals)} signals are shown not to be worse"
+    if case.conviction is None:
+        deciding = [at for at, (word, _) in zip(case.signals, found, strict=True) if word is verdict]
+    else:
+        deciding = [at for at in case.signals if signals[at].name in case.conviction.culprits]
     if not deciding:
         return "the evidence of all signals together has crossed the limit"
     first = max(deciding, key=docket.log_e.__getitem__)
-    return f"{signals[first].name}: {_sentence(docket, first, *found[first])}"
+    return f"{signals[first].name}: {_sentence(docket, first, *found[first - case.signals.start])}"
 
 
 def _verdict(docket: Docket, index: int) -> tuple[Verdict, str]:
     """A signal's verdict, and its reason where that is not made of numbers."""
-    policy, book, conviction = docket.policy, docket.books[index], docket.conviction
-    if conviction and (name := policy.signals[index].name) in conviction.culprits:
-        return Verdict.BAD, conviction.guard or "" if name == conviction.culprits[0] else ""
-    if not _is_judged(policy, book, docket.now):
-        return _absent(policy, policy.signals[index], book, docket.now)
+    policy, book, case = docket.policy, docket.books[index], docket.case
+    conviction, signal = case.conviction, docket.evidence.channels.signals[index]
+    if conviction and signal.name in conviction.culprits:
+        return Verdict.BAD, conviction.guard or "" if signal.name == conviction.culprits[0] else ""
+    if not _is_judged(policy, book, case.now):
+        return _absent(policy, signal, book, case.now)
     if docket.log_e_good[index] < -math.log(policy.missed_rate) or docket.log_e[index] >= DOUBT:
         return Verdict.UNDECIDED, ""
     return Verdict.GOOD, ""
@@ -123,16 +102,13 @@ def _verdict(docket: Docket, index: int) -> tuple[Verdict, str]:
 
 def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
     """Each signal's confidence sequence for the ratio; of latency that of its middle edge."""
-    channels, ratio = docket.evidence.channels, docket.evidence.ratio
-    used = channels.used
-    known = [index for index, slot in enumerate(used) if slot.stop > slot.start]
+    used, ratio = docket.evidence.channels.used, docket.evidence.ratio
+    known = [index for index in docket.case.signals if used[index].stop > used[index].start]
     rows = np.array([(used[index].start + used[index].stop) // 2 for index in known], dtype=np.intp)
     effect = np.exp(ratio.usual[rows])
     bounds = docket.evidence.sequences.bounds(rows, docket.policy.false_rollback_rate, effect)
-    ranges: list[tuple[float, float | None]] = [(0.0, None)] * len(docket.books)
-    for index, found in zip(known, bounds, strict=True):
-        ranges[index] = found
-    return ranges
+    ranges = dict(zip(known, bounds, strict=True))
+    return [ranges.get(index, (0.0, None)) for index in docket.case.signals]
 
 
 def _signal(docket: Docket, index: int, ratio: tuple[float, float | None]) -> SignalVerdict:
@@ -140,7 +116,7 @@ def _signal(docket: Docket, index: int, ratio: tuple[float, float | None]) -> Si
     canary, stable, failed, _ = _rates(docket, index)
     verdict, said = _verdict(docket, index)
     return SignalVerdict(
-        signal=docket.policy.signals[index].name,
+        signal=docket.evidence.channels.signals[index].name,
         verdict=verdict,
         log_e=docket.log_e[index],
         log_e_good=docket.log_e_good[index],
@@ -160,14 +136,14 @@ def _sentence(docket: Docket, index: int, verdict: Verdict, said: str) -> str:
     if said:
         return said
     canary, stable, _, edge = _rates(docket, index)
-    seen = wording.observed(docket.policy.signals[index], canary, stable, edge, _lately(docket, index))
+    seen = wording.observed(docket.evidence.channels.signals[index], canary, stable, edge, _lately(docket, index))
     seen += _baseline(docket, index) if verdict is Verdict.UNDECIDED else ""
     return wording.judged(seen, docket.log_e[index], verdict, 1 / docket.policy.missed_rate, docket.log_e_good[index])
 
 
 def _baseline(docket: Docket, index: int) -> str:
     """That stable's history is too short to tell its noise, so that the judge is slow rather than wrong."""
-    if docket.policy.signals[index].kind not in REQUEST_KINDS:  # a healthy service hardly ever shows crashes
+    if docket.evidence.channels.signals[index].kind not in REQUEST_KINDS:  # a healthy service hardly ever shows crashes
         return ""
     enough = docket.evidence.noise.enough(docket.evidence.channels.used[index])
     return "" if enough.all() else " (not enough baseline)"
@@ -180,7 +156,7 @@ def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int,
         canary, stable = evidence.gauges[index].shown if docket.books[index].started else (None, None)
         return canary, stable, 0, None
     row = evidence.channels.slots[index].start
-    if docket.policy.signals[index].kind is SignalKind.LATENCY:
+    if docket.evidence.channels.signals[index].kind is SignalKind.LATENCY:
         worst = evidence.worst_edge(index)
         if worst is None:
             return None, None, 0, None

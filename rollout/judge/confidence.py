@@ -43,12 +43,12 @@ class RatioSequences:
         """Take in one look. Looks at the same share of the traffic may be summed up together."""
         self.pending += counts.columns.T
 
-    def settle(self) -> None:
-        """Sum up what was counted so far."""
-        score, variance = self._so_far(np.arange(len(self.pending)))
-        self.score[:], self.variance[:], self.pending[:] = score, variance, 0.0
+    def settle(self, rows: Indices | slice) -> None:
+        """Sum up what was counted so far in some channels."""
+        self.score[rows], self.variance[rows] = self._so_far(rows)
+        self.pending[rows] = 0.0
 
-    def _so_far(self, rows: Indices) -> tuple[Floats, Floats]:
+    def _so_far(self, rows: Indices | slice) -> tuple[Floats, Floats]:
         """S and V of some channels with all looks in them; where an arm had nothing it says nothing."""
         failed, size, stable_failed, stable_size = self.pending[rows].T
         both = (size > 0) & (stable_size > 0)

@@ -82,7 +82,7 @@ class Bank(Protocol):
 
 
 class Evidence:
-    """E-processes and sums of all signals of a policy.
+    """E-processes and sums of all signals of a policy, of one release after the other.
 
     Attributes:
         channels: where each signal's numbers are.
@@ -96,9 +96,9 @@ class Evidence:
         gauges: those signals that are gauges, by index.
     """
 
-    def __init__(self, policy: JudgePolicy) -> None:
-        self.channels = channels = Channels(policy)
-        whole, count, signals = channels.whole, channels.count, policy.signals
+    def __init__(self, policy: JudgePolicy, releases: int = 1) -> None:
+        self.channels = channels = Channels(policy, releases)
+        whole, count, signals = channels.whole, channels.count, channels.signals
         self.sums = Sums(count)
         latency = channels.of_kinds(SignalKind.LATENCY)
         self.noise, self.warmth = NoiseBank(whole, latency, channels.scores), Warmth(whole)
@@ -123,7 +123,6 @@ class Evidence:
         self._log_shares = np.log1p(-gross), np.log(gross)
         self._log_weights = np.tile(log_weights(1), (len(signals), 1))
         self._newest = np.zeros(count + 1)
-        self._errors = indices_of(channels.of_kinds(SignalKind.ERRORS))
         self._cool = self._warm = np.ones(count)
         self._behind, self._closed = True, np.zeros(count, dtype=np.bool_)
 
@@ -143,16 +142,23 @@ class Evidence:
         self.proof.add(batch.columns, self.sums)
         self.sums.settle(batch, judged)
         if closed.size:
-            self.sequences.settle()
-        if closed.size or (self.sums.history[:, 1] > MORE * self.sums.known[:, 1]).any():
-            self.sums.known[:] = self.sums.history
+            self.sequences.settle(closed)
+        learned = self.sums.history[:, 1] > MORE * self.sums.known[:, 1]
+        learned[closed] = True
+        if learned.any():
+            self.sums.known[learned] = self.sums.history[learned]
             self._behind = True
 
-    def begin_step(self) -> None:
-        """Say that the canary's share of the requests changes: proofs begin anew, and so do crashes of this step."""
-        self.sums.step[:] = 0.0
-        self.proof.begin_step()
-        self.sequences.settle()
+    def begin_step(self, signals: range) -> None:
+        """Say that the canary's share of the requests changes: proofs begin anew, and so do crashes of this step.
+
+        Args:
+            signals: those of the release that it changes for.
+        """
+        rows = slice(self.channels.slots[signals[0]].start, self.channels.slots[signals[-1]].stop)
+        self.sums.step[rows] = 0.0
+        self.proof.begin_step(rows)
+        self.sequences.settle(rows)
 
     def learn_start(self, batch: Batch) -> None:
         """Learn what young pods are like from one look at an earlier start of the service's pods."""
@@ -183,9 +189,9 @@ class Evidence:
         """
         return int(self._newest[self.channels.used[index]].argmax()) if self.channels.edges[index] else None
 
-    def excess(self) -> float:
-        """Failed requests of the canary above those that stable's rate explains, where most are, at least 0."""
-        return float(self.sums.excess[self._errors].max(initial=0.0))
+    def excess_of(self, index: int) -> float:
+        """Failures of the canary above those that stable's rate explains, of a signal that counts."""
+        return float(self.sums.excess[self.channels.slots[index].start])
 
     def export(self, index: int) -> dict[str, Any]:
         """A signal's rows, for saving."""
@@ -227,7 +233,7 @@ class Evidence:
     def judge_at(self, index: int, chosen: Sequence[float], body: Body | None) -> None:
         """Say at which edges a latency signal is judged, in seconds, and by which scores as a whole."""
         self.channels.judge_at(index, chosen, body)
-        self.proof.settle()
+        self.proof.follow(index)
         self._log_weights[index] = log_weights(len(chosen))
         if body is not None:
             first = self.channels.slots[index].start

@@ -155,10 +155,12 @@ class RatioBank:
         self.expect(slice(None), self.nodes, np.full(self.nodes.shape, 1 / nodes), self.chance, self.size)
 
     def settle(self) -> None:
-        """Make the bank follow what was changed: nodes, steps, bursts or time.
+        """Make the bank follow what was changed: nodes, steps, bursts or time."""
+        self._settled = False
 
-        Calm blocks of all channels, then hit ones of those that know bursts, are the rows of what it works on.
-        """
+    def _settle(self) -> None:
+        """Lay out what it works on: calm blocks of all channels, then hit ones of those that know bursts."""
+        self._settled = True
         channels = self.chance.size
         hit = np.flatnonzero(self.chance > 0)
         self._whose = np.concatenate([np.arange(channels), hit])
@@ -221,6 +223,8 @@ class RatioBank:
             young: r0 is (also) that of a cold start, shape (channels,).
             scored: channels that are told by scores instead, ascending, which have no counts, and what those were.
         """
+        if not self._settled:
+            self._settle()
         whose, at = self._whose, (self._whose, self._kinds)
         gain = self._tilts.told(counts.take(whose), tolerance[whose])
         if scored is not None:
@@ -283,6 +287,8 @@ class RatioBank:
 
     def log_e(self) -> Floats:
         """Natural logarithm of the e-processes, shape (channels,)."""
+        if not self._settled:
+            self._settle()
         channels = self.chance.size
         hit, totals = self._whose[channels:], self._log_sums[:channels]
         if hit.size:

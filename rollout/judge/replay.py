@@ -1,10 +1,11 @@
 """Judging a recording again: the same judge, the same looks, perhaps another policy."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rollout.judge.judge import Judge
+from rollout.judge.conclusion import Docket, conclude, tell
+from rollout.judge.panel import Panel
 from rollout.judge.policy import JudgePolicy, SignalKind, SignalPolicy
 from rollout.judge.recording import RecordedLook, Recording
 from rollout.judge.verdicts import Assessment, SignalVerdict, Verdict
@@ -75,44 +76,110 @@ def replay(recording: Recording, policy: JudgePolicy | None = None, *, alpha: fl
         policy: None takes `policy_for` the recording.
         alpha: replaces the policy's false-rollback rate.
     """
-    policy = policy_for(recording) if policy is None else policy
-    if alpha is not None:
-        policy = dataclasses.replace(policy, false_rollback_rate=alpha)
-    judge = Judge(policy)
-    assessment, since = judge.look(0.0, []), None
-    judged = 0
-    for look in recording.looks:
-        seen = _signals(recording, look, policy)
+    return replays([recording], [policy], alpha=alpha)[0]
+
+
+def replays(
+    recordings: Sequence[Recording], policies: Sequence[JudgePolicy | None], *, alpha: float | None = None
+) -> list[Replay]:
+    """What `replay` says of each of many recordings, sooner: those under equal policies are judged side by side.
+
+    Args:
+        recordings: what was seen.
+        policies: one for each of them.
+        alpha: replaces the policies' false-rollback rates.
+    """
+    alike: dict[JudgePolicy, list[int]] = {}
+    for at, (recording, policy) in enumerate(zip(recordings, policies, strict=True)):
+        under = policy_for(recording) if policy is None else policy
+        under = under if alpha is None else dataclasses.replace(under, false_rollback_rate=alpha)
+        alike.setdefault(under, []).append(at)
+    found: dict[int, Replay] = {}
+    for policy, places in alike.items():
+        found |= zip(places, _side_by_side([recordings[at] for at in places], policy), strict=True)
+    return [found[at] for at in range(len(recordings))]
+
+
+@dataclass(slots=True)
+class _Course:
+    """How far the judging of a recording has come.
+
+    Attributes:
+        recording: what was seen.
+        looks: those that are left.
+        said: of the last look that was judged; None before the first.
+        since: time of the look from which on its verdict held.
+        judged: looks judged.
+        over: the canary is convicted, or no look is left.
+    """
+
+    recording: Recording
+    looks: Iterator[RecordedLook]
+    said: Assessment | None = None
+    since: float | None = None
+    judged: int = 0
+    over: bool = False
+
+    def next(self) -> RecordedLook | None:
+        """The next look; None when the course is over."""
+        look = None if self.over else next(self.looks, None)
+        self.over = look is None
+        return look
+
+    def hear(self, said: Assessment, at: float) -> None:
+        """Take in what is said of a look."""
+        if self.said is None or said.verdict is not self.said.verdict:
+            self.since = at
+        self.said, self.judged, self.over = said, self.judged + 1, said.verdict is Verdict.BAD
+
+
+def _side_by_side(recordings: Sequence[Recording], policy: JudgePolicy) -> list[Replay]:
+    """Judge recordings under one policy: the first look of each of them, then the second of each, and so on."""
+    panel, courses = Panel(policy, len(recordings)), [_Course(each, iter(each.looks)) for each in recordings]
+    while not all(course.over for course in courses):
+        _go_on(panel, courses)
+    for case, course in zip(panel.cases, courses, strict=True):
+        if not course.judged and course.recording.looks:
+            case.now = course.recording.looks[-1].at
+    return [_told(course, docket) for course, docket in zip(courses, panel.dockets(), strict=True)]
+
+
+def _go_on(panel: Panel, courses: Sequence[_Course]) -> None:
+    """Judge the next look of each course that is not over."""
+    learned: list[list[SignalLook]] = [[] for _ in courses]
+    judged: list[list[SignalLook]] = [[] for _ in courses]
+    ats: dict[int, float] = {}
+    for index, course in enumerate(courses):
+        look = course.next()
+        if look is None:
+            continue
+        seen = _signals(course.recording, look, panel.policy)
         if look.phase != "release":
-            judge.learn(seen)
+            learned[index] = seen
             continue
         if look.step:
-            judge.begin_step(look.share)
-        if not look.pods and look.step:
-            continue
-        later = judge.look(look.at, seen)
-        judged += 1
-        if since is None or later.verdict is not assessment.verdict:
-            since = look.at
-        assessment = later
-        if assessment.verdict is Verdict.BAD:
-            break
-    if not judged and recording.looks:
-        assessment = judge.look(recording.looks[-1].at, [])
-    return _told(assessment, judge.signals(), since, judged)
+            panel.begin_step(index, look.share)
+        if look.pods or not look.step:
+            judged[index], ats[index], panel.cases[index].now = seen, look.at, look.at
+    panel.learn(learned)
+    panel.look(judged)
+    for index, docket in enumerate(panel.dockets()):
+        if index in ats:
+            courses[index].hear(conclude(docket), ats[index])
 
 
-def _told(assessment: Assessment, signals: tuple[SignalVerdict, ...], since: float | None, judged: int) -> Replay:
+def _told(course: _Course, docket: Docket) -> Replay:
+    said = course.said or conclude(docket)
     return Replay(
-        verdict=assessment.verdict,
-        at=since,
-        onset_at=assessment.evidence_at,
-        culprits=assessment.culprits,
-        log_e=assessment.log_e,
-        excess_failed_requests=assessment.excess_failed_requests,
-        looks=judged,
-        signals=signals,
-        reason=assessment.reason,
+        verdict=said.verdict,
+        at=course.since,
+        onset_at=said.evidence_at,
+        culprits=said.culprits,
+        log_e=said.log_e,
+        excess_failed_requests=said.excess_failed_requests,
+        looks=course.judged,
+        signals=tell(docket),
+        reason=said.reason,
     )
 
 

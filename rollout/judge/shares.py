@@ -36,6 +36,11 @@ class Shares:
     canary: int = 0
     stable: int = 0
 
+    def count(self, canary: int, stable: int) -> None:
+        """Take requests in."""
+        self.canary += canary
+        self.stable += stable
+
     def log_e(self) -> float:
         """Natural logarithm of the e-process against the share that was asked for."""
         if not 0 < self.asked < 1:

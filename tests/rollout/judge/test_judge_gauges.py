@@ -139,6 +139,6 @@ def test_a_source_without_the_value_is_no_data():
 def test_restored_under_another_tolerance_it_is_judged_by_that():
     _, judge = release(0, height=2.0)
     lenient = JudgePolicy(signals=(dataclasses.replace(MEMORY, tolerance=3.0),))
-    same, other = (Judge.restore(policy, judge.save())._evidence.gauges[0] for policy in (POLICY, lenient))
-    assert same.log_e() == judge._evidence.gauges[0].log_e() > np.log(100)
+    same, other = (Judge.restore(policy, judge.save())._panel.evidence.gauges[0] for policy in (POLICY, lenient))
+    assert same.log_e() == judge._panel.evidence.gauges[0].log_e() > np.log(100)
     assert (other.tolerance, other.log_e(), other.mean) == (3.0, 0.0, same.mean)

@@ -1,0 +1,252 @@
+"""Judges of several releases under one policy: each sees its own looks alone, and all of them are one pass of arrays.
+
+No clock, no input or output, no randomness: the same looks give the same words, however many others there are beside.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, zip_longest
+from operator import attrgetter
+
+import numpy as np
+
+from rollout.judge import edges
+from rollout.judge.batch import Batch
+from rollout.judge.body import choose_body
+from rollout.judge.case import Case, Conviction
+from rollout.judge.combination import combined, e_bh
+from rollout.judge.conclusion import Docket
+from rollout.judge.evidence import Evidence
+from rollout.judge.gauges import SETTLED_SECONDS
+from rollout.judge.guards import guard_reason, is_guarded
+from rollout.judge.ledger import Ledger
+from rollout.judge.places import Pods
+from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind
+from rollout.judge.shares import Shares
+from rollout.judge.tally import read, slower_than_edges
+from rollout.looks import Arm, SignalLook, SourceStatus
+
+_AT = attrgetter("at")
+
+
+class Panel:
+    """Judges releases by the looks it is given.
+
+    Args:
+        policy: what is promised to each of them.
+        releases: how many.
+
+    Attributes:
+        policy: as given.
+        books: what is known of each signal, of one release after the other.
+        evidence: their e-processes.
+        cases: what is known of each release.
+    """
+
+    def __init__(self, policy: JudgePolicy, releases: int = 1) -> None:
+        self.policy, self._weights = policy, policy.weights()
+        self._width = len(policy.signals)
+        self._index = {signal.name: index for index, signal in enumerate(policy.signals)}
+        self.evidence = Evidence(policy, releases)
+        self.books = [Ledger() for _ in self.evidence.channels.signals]
+        self.cases = [Case(range(at, at + self._width)) for at in range(0, len(self.books), self._width)]
+        self._log_e = [0.0] * len(self.books)
+        asked = [index for index, signal in enumerate(policy.signals) if signal.kind in REQUEST_KINDS]
+        self._sharing = asked[0] if asked else -1
+        self._guarded = [at for at, each in enumerate(policy.signals) if is_guarded(each, policy.blast_budget)]
+
+    def learn(self, looks: Sequence[Sequence[SignalLook]]) -> None:
+        """Take looks in as history of stable: nothing is judged, canary pods in them are ignored.
+
+        Looks at earlier starts come last, whatever their time: at which edges latency is judged is told by the others.
+
+        Args:
+            looks: of each release.
+
+        Raises:
+            KeyError: a look is of a signal that the policy does not have.
+        """
+        self.look([[_stable_only(look) for look in each if not look.starts] for each in looks])
+        for case, each in zip(self.cases, looks, strict=True):
+            for look in sorted((look for look in each if look.starts), key=_AT):
+                self._take_start(case.signals[self._index[look.signal]], look)
+
+    def begin_step(self, release: int, share: float = 0.0) -> None:
+        """Say that a new step of a release begins: it must be certified anew, and its crashes are counted from 0.
+
+        Evidence against the canary goes on through all steps.
+
+        Args:
+            release: which of them.
+            share: the canary's share of the requests from now on, 0 to 1; 0 when that is not to be checked.
+        """
+        case = self.cases[release]
+        case.shares = Shares(share)
+        self.evidence.begin_step(case.signals)
+
+    def look(self, looks: Sequence[Sequence[SignalLook]]) -> None:
+        """Take in new looks of each release: any number, in any order; one that is not new changes nothing.
+
+        Raises:
+            KeyError: a look is of a signal that the policy does not have.
+        """
+        each = [self._rounds(case.signals.start, its) for case, its in zip(self.cases, looks, strict=True)]
+        for batches in zip_longest(*each, fillvalue=()):
+            self._take_in(list(chain.from_iterable(batches)))
+
+    def dockets(self) -> Iterator[Docket]:
+        """What there is to be said of each release."""
+        log_e_good = self.evidence.log_e_good()
+        for case in self.cases:
+            yield Docket(self.policy, case, self.books, self.evidence, self._log_e, log_e_good)
+
+    def weigh(self) -> None:
+        """Sum the evidence of all signals up."""
+        self._log_e = self.evidence.log_e()
+        for case in self.cases:
+            case.log_e = combined(self._log_e[case.signals.start : case.signals.stop], self._weights)
+
+    def _rounds(self, first: int, looks: Iterable[SignalLook]) -> Iterator[Iterable[tuple[int, SignalLook]]]:
+        """Looks newer than what is known of their signal, oldest first, in batches in which each signal occurs once."""
+        batch: dict[int, SignalLook] = {}
+        for look in sorted(looks, key=_AT):
+            index = first + self._index[look.signal]
+            if index in batch:
+                yield batch.items()
+                batch = {}
+            if look.at > self.books[index].seen_at:
+                batch[index] = look
+        if batch:
+            yield batch.items()
+
+    def _take_in(self, looks: Sequence[tuple[int, SignalLook]]) -> None:
+        asked, judged_at = [], {}
+        for index, look in looks:
+            if index in self.evidence.gauges:
+                if self._watch(index, look):
+                    judged_at[index] = look.at
+            elif self._is_there(index, look):
+                asked.append((index, look, self.books[index].pods))
+        if asked:
+            judged_at |= self._count(asked)
+        if not judged_at:
+            return
+        self.weigh()
+        latest = dict.fromkeys([index // self._width for index in judged_at], -math.inf)
+        for index, at in judged_at.items():
+            latest[index // self._width] = max(at, latest[index // self._width])
+        for release, at in latest.items():
+            self._decide(self.cases[release], at)
+
+    def _count(self, asked: Sequence[tuple[int, SignalLook, Pods]]) -> dict[int, float]:
+        """Take in looks at signals that are counted; the time of those whose canary has begun, by index."""
+        evidence, judged_at = self.evidence, {}
+        batch = Batch.empty(evidence.channels.count)
+        ats, spans, looked, begun = clocks = [[0.0] * len(self.books) for _ in range(4)]
+        for (index, look, _), reading in zip(asked, read(batch, asked, evidence.channels), strict=True):
+            book = self.books[index]
+            ats[index], spans[index], looked[index] = look.at, book.seconds_since(look.at, reading.seconds), 1.0
+            book.note(reading, look.at)
+            if book.started:
+                judged_at[index], begun[index] = look.at, 1.0
+            if index % self._width == self._sharing:
+                self.cases[index // self._width].shares.count(*reading.requests)
+        clock = np.array(clocks)[:, evidence.channels.owner]
+        batch.at, batch.seconds = clock[:2]
+        batch.looked, judged = (clock[2:] > 0) & evidence.channels.live
+        evidence.take_in(batch, judged)
+        return judged_at
+
+    def _take_start(self, index: int, look: SignalLook) -> None:
+        """Learn from a look at an earlier start, in which all pods count as stable's."""
+        book, channels = self.books[index], self.evidence.channels
+        used = channels.used[index]
+        if look.at <= book.started_at or used.start == used.stop:
+            return
+        book.started_at = look.at
+        batch = Batch.empty(channels.count)
+        read(batch, [(index, look, Pods())], channels)
+        self.evidence.learn_start(batch)
+
+    def _watch(self, index: int, look: SignalLook) -> bool:
+        """Take in a gauge's look; whether it was judged."""
+        book, name = self.books[index], look.signal
+        book.seen_at, book.status, book.reason = look.at, look.status, look.reason
+        if look.status is not SourceStatus.OK:
+            return False
+        told = {pod: each for pod, each in look.pods.items() if name in each.gauges}
+        if any(each.arm is Arm.CANARY for each in told.values()):
+            book.started, book.busy_at = True, look.at
+        settled = {pod: each for pod, each in told.items() if each.age_seconds >= SETTLED_SECONDS}
+        canary = [each.gauges[name] for each in settled.values() if each.arm is Arm.CANARY]
+        stable = {pod: each.gauges[name] for pod, each in settled.items() if each.arm is Arm.STABLE}
+        return self.evidence.gauges[index].see(look.at, canary, stable)
+
+    def _is_there(self, index: int, look: SignalLook) -> bool:
+        """Note that a look came; whether there is something in it."""
+        book, channels = self.books[index], self.evidence.channels
+        book.seen_at, book.status, book.reason = look.at, look.status, look.reason
+        if look.status is not SourceStatus.OK:
+            return False
+        if not channels.edges[index] and channels.signals[index].kind is SignalKind.LATENCY:
+            self._choose_edges(index, look)
+        return True
+
+    def _choose_edges(self, index: int, look: SignalLook) -> None:
+        """Fix a latency signal's edges, from stable's history and this look's requests, all arms pooled."""
+        book, evidence = self.books[index], self.evidence
+        if not look.edges_seconds:
+            return
+        now, stable = slower_than_edges(look), slower_than_edges(_stable_only(look))
+        before = book.before_edges if book.before_edges.size == now.size else np.zeros(now.size)
+        enough = edges.ENOUGH if book.started or now[-1] > stable[-1] else edges.ENOUGH_HISTORY
+        pooled = before + now
+        if pooled[-1] < enough:
+            book.before_edges = before + stable
+            return
+        threshold = evidence.channels.signals[index].threshold_seconds
+        chosen = edges.choose_edges(look.edges_seconds, pooled[:-1], float(pooled[-1]), threshold)
+        evidence.judge_at(index, chosen, choose_body(look.edges_seconds, pooled[:-1], float(pooled[-1])))
+        where = edges.positions(tuple(chosen), look.edges_seconds)
+        evidence.sums.history[evidence.channels.used[index]] = np.stack(
+            [before[where], np.full(len(chosen), before[-1])], axis=1
+        )
+        book.before_edges = np.zeros(0)
+
+    def _decide(self, case: Case, at: float) -> None:
+        """Convict, once and for all, when the combined evidence, a guard or the blast budget says so."""
+        case.run_up.see(at, case.log_e)
+        if case.conviction is not None:
+            return
+        guard = self._guard(case)
+        alpha = self.policy.false_rollback_rate
+        if case.log_e < math.log(1 / alpha) and guard is None:
+            return
+        names = [signal.name for signal in self.policy.signals]
+        logs = self._log_e[case.signals.start : case.signals.stop]
+        culprits = [names[i] for i in e_bh(logs, alpha)]
+        if guard is not None:
+            culprits = [guard[0], *(name for name in culprits if name != guard[0])]
+        weighted = [math.log(w) + e for w, e in zip(self._weights, logs, strict=True)]
+        began = case.run_up.began_at
+        case.conviction = Conviction(
+            at=at,
+            evidence_at=at if began is None else began,
+            log_e=case.log_e,
+            culprits=tuple(culprits) or (names[weighted.index(max(weighted))],),
+            guard=None if guard is None else guard[1],
+        )
+
+    def _guard(self, case: Case) -> tuple[str, str] | None:
+        """The first guard that convicts: its signal and its reason."""
+        for at in self._guarded:
+            signal, row = self.policy.signals[at], self.evidence.channels.slots[case.signals[at]].start
+            reason = guard_reason(signal, row, self.evidence.sums, self.policy.blast_budget)
+            if reason is not None:
+                return signal.name, reason
+        return None
+
+
+def _stable_only(look: SignalLook) -> SignalLook:
+    return replace(look, pods={name: pod for name, pod in look.pods.items() if pod.arm is Arm.STABLE})
