@@ -9,7 +9,7 @@ import click
 
 from rollout.cli.options import Where, cluster_options, release_name
 from rollout.cli.output import as_json, data_writers, emit, output_option
-from rollout.cli.replay import alpha_option, judged, policy_in, policy_option, table
+from rollout.cli.replay import alpha_option, judged, policy_in, policy_option, recording_in, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,11 +46,13 @@ def history(
 def _replay(where: Where, name: str, wanted: list[Wanted], policy_file: Path | None, alpha: float | None) -> None:
     """Judge the recordings of a service again, the newest first."""
     policy = policy_in(policy_file) if policy_file else None
-    told = []
+    known, recordings = [], []
     for each, lines in asyncio.run(_recorded(where, name)):
         outcome = each.outcome.value if each.outcome else "in flight"
-        known = {"id": each.id, "outcome": outcome, "to": each.to_version.image}
-        told.append(known | judged(lines.splitlines(), f"recording of {each.id}", policy, alpha))
+        known.append({"id": each.id, "outcome": outcome, "to": each.to_version.image})
+        what = f"recording of {each.id}"
+        recordings.append((what, recording_in(lines.splitlines(), what)))
+    told = [one | found for one, found in zip(known, judged(recordings, policy, alpha), strict=True)]
     if not told:
         click.echo(f"{name} has no recordings; releases are recorded with spec.record: true.", err=True)
     emit(wanted, {**data_writers(lambda: told), "text": lambda: table(told, ("id", "outcome", "to")) if told else ""})

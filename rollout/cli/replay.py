@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
     from rollout.cli.output import Wanted
     from rollout.judge import JudgePolicy
+    from rollout.judge.recording import Recording
 
 SUFFIX = ".jsonl"
-ONE_IS_ENOUGH = 4
+ONE_IS_ENOUGH = 8
 """So few recordings are judged sooner than other processes start."""
+
+TOGETHER_BYTES = 10_000_000
+"""So much is read and judged side by side; in memory it takes ten times that."""
 
 
 alpha_option = click.option(
@@ -71,48 +75,87 @@ def _judged(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | No
         UsageError: a file is no recording, or lacks what the policy wants.
     """
     from functools import partial
+    from os import cpu_count
 
-    one = partial(_one, policy=policy, alpha=alpha)
+    together = partial(_together, policy=policy, alpha=alpha)
     if len(files) <= ONE_IS_ENOUGH:
-        yield from map(one, files)
+        for portion in _portions(files, len(files)):
+            yield from together(portion)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(mp_context=get_context("forkserver")) as pool:
-        yield from pool.map(one, files, chunksize=4)
+    processes = cpu_count() or 1
+    with ProcessPoolExecutor(processes, mp_context=get_context("forkserver")) as pool:
+        for told in pool.map(together, _portions(files, -(-len(files) // processes))):
+            yield from told
 
 
-def _one(file: Path, policy: JudgePolicy | None, alpha: float | None) -> dict[str, Any]:
+def _portions(files: Sequence[Path], most: int) -> Iterator[list[Path]]:
+    """Files that are judged side by side: so many at most, and not too much of them; in their order."""
+    portion: list[Path] = []
+    size = 0
+    for file in files:
+        size += file.stat().st_size
+        if portion and (len(portion) == most or size > TOGETHER_BYTES):
+            yield portion
+            portion, size = [], file.stat().st_size
+        portion.append(file)
+    if portion:
+        yield portion
+
+
+def _together(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | None) -> list[dict[str, Any]]:
     from kube.errors import UsageError
 
-    try:
-        with file.open() as lines:
-            return judged(lines, str(file), policy, alpha)
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: {error}") from error
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from error
+    found = []
+    for file in files:
+        try:
+            with file.open() as lines:
+                found.append((str(file), recording_in(lines, str(file))))
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{file}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"{file}: {error.strerror}") from error
+    return judged(found, policy, alpha)
 
 
-def judged(lines: Iterable[str], what: str, policy: JudgePolicy | None, alpha: float | None) -> dict[str, Any]:
-    """What the judge says of a recording, as plain data.
+def recording_in(lines: Iterable[str], what: str) -> Recording:
+    """The recording that lines tell.
 
     Raises:
-        UsageError: it is no recording; ``what`` says of whom.
+        UsageError: they tell none; ``what`` says whose they are.
     """
     from kube.errors import UsageError
     from rollout.judge.recording import RecordingError, parse
-    from rollout.judge.replay import replay as judge_again
 
     try:
-        recording = parse(lines)
-        if policy is None and recording.analysis:
-            policy = _policy_of(dict(recording.analysis), f"{what}: line 1")
-        found = judge_again(recording, policy, alpha=alpha)
+        return parse(lines)
     except RecordingError as error:
         raise UsageError(f"{what}: {error}") from error
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(found)))
+
+
+def judged(
+    recordings: Sequence[tuple[str, Recording]], policy: JudgePolicy | None, alpha: float | None
+) -> list[dict[str, Any]]:
+    """What the judge says of each recording, as plain data.
+
+    Args:
+        recordings: each with what an error calls it.
+        policy: None takes the one that was recorded with it, or one for what it holds.
+        alpha: replaces the policy's false-rollback rate.
+
+    Raises:
+        UsageError: the policy of a recording is none.
+    """
+    from rollout.judge.replay import replays
+
+    policies = [
+        _policy_of(dict(each.analysis), f"{what}: line 1") if policy is None and each.analysis else policy
+        for what, each in recordings
+    ]
+    found = replays([each for _, each in recordings], policies, alpha=alpha)
+    plain: list[dict[str, Any]] = json.loads(json.dumps([asdict(each) for each in found]))
     return plain
 
 

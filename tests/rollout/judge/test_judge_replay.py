@@ -8,7 +8,7 @@ import pytest
 
 from rollout.judge import Judge, JudgePolicy, Verdict
 from rollout.judge.recording import FORMAT, RecordedLook, RecordingError, header_line, look_line, parse
-from rollout.judge.replay import policy_for, replay
+from rollout.judge.replay import policy_for, replay, replays
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EDGES, ERRORS, histogram
 
@@ -71,6 +71,30 @@ def test_looks_at_starts_are_of_a_time_of_their_own():
 def test_broken_recordings_are_refused_with_line_and_reason(lines, message):
     with pytest.raises(RecordingError, match=message):
         parse(lines)
+
+
+def assert_alike(one, other):
+    """Replays that say the same, but for the last digits of numbers that were summed up in another order."""
+    for mine, its in zip(one.pop("signals"), other.pop("signals"), strict=True):
+        assert mine == pytest.approx(its, abs=1e-9)
+    assert list(one.pop("culprits")) == list(other.pop("culprits"))
+    assert one == pytest.approx(other, abs=1e-9)
+
+
+def test_recordings_side_by_side_are_judged_as_each_alone():
+    lines = [recording(), recording(canary_fails=0.1), recording(crashes=2, release=20), recording(release=0), [HEADER]]
+    lines.append([line.replace('"t":15.0,', '"t":15.0,"step":1,"share":0.25,') for line in recording(canary_fails=0.01)])
+    lines.append([line for line in recording(canary_fails=0.004) if '"history"' not in line])
+    recordings = [parse(each) for each in lines]
+    policy = policy_for(recordings[0])
+    strict = dataclasses.replace(policy, false_rollback_rate=1e-9)
+    policies = [policy, policy, policy, policy, policy, policy, policy]
+    for under in (policies, [*policies[:2], strict, None, None, None, strict]):
+        together = replays(recordings, under)
+        alone = [replay(each, its) for each, its in zip(recordings, under, strict=True)]
+        assert len({each.verdict for each in together}) >= 3
+        for one, other in zip(together, alone, strict=True):
+            assert_alike(dataclasses.asdict(one), dataclasses.asdict(other))
 
 
 def test_a_healthy_recording_is_good_and_a_faulty_one_bad():
