@@ -75,21 +75,16 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: 
     young = []
     for (layout, upper), group in groups.items():
         lines = _counted(group, channels) if upper is None else _latency(group, upper, channels)
-        slots = [channels.slots[asked.at] for asked in group]
-        rows = _rows(tuple([slot.start for slot in slots]), slots[0].stop - slots[0].start)
-        (looked, height, pods), width = lines.shape, rows.shape[1]
+        looked, height, pods = lines.shape
         sums = (lines.reshape(looked * height, pods) @ layout.belongs).reshape(looked, height, -1)
-        counts[:, rows] = sums[:, : 2 * width].reshape(looked, 2, width, -1).transpose(1, 0, 2, 3)
-        wholes = sums[:, 1 if upper is None else 2 * width, :2]
-        if upper is not None:
-            _put_scores(batch, counts, group, rows[:, 0], sums[:, 2 * width + 1 :], channels)
-        for asked, whole in zip(group, wholes.tolist(), strict=True):
+        wholes = _put(batch, counts, group, sums, channels)
+        for asked, whole in zip(group, wholes, strict=True):
             readings[asked.at] = _reading(asked, channels.signals[asked.at].kind, *whole)
         if any(asked.ages for asked in group):
-            young.append((group, rows, lines))
+            young.append((group, lines))
     batch.columns, batch.pods = counts[:, :, :2].transpose(2, 0, 1).reshape(4, -1).T, counts[:, :, 2:]
-    for each in young:
-        _put_young(batch, *each)
+    for group, lines in young:
+        _put_young(batch, group, lines, channels)
     return [readings[index] for index, *_ in looks]
 
 
@@ -109,25 +104,41 @@ def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
     return _Asked(index, look, pods, layout, seconds, ages)
 
 
-def _put_scores(
-    batch: Batch, counts: Floats, group: Sequence[_Asked], firsts: Indices, inside: Floats, channels: Channels
-) -> None:
-    """Put the requests of a latency group that have scores where they belong.
+def _put(
+    batch: Batch, counts: Floats, group: Sequence[_Asked], sums: Floats, channels: Channels
+) -> list[tuple[float, float]]:
+    """Put a group's sums where they belong.
 
     Args:
-        batch: where to.
-        counts: failures of stable's pods are where the sums of their scores go, shape (2, channels, 2 + MOST_PODS).
+        batch: where requests that have scores go.
+        counts: where failures and sizes go, shape (2, channels, 2 + MOST_PODS).
         group: k looks.
-        firsts: their first channels, shape (k,).
-        inside: requests in each bucket that has a score, by where they belong, shape (k, BINS, 2 + MOST_PODS).
+        sums: of the lines of each look, by where they belong: failures and sizes of the signal's channels; for latency
+            also all requests, and those in each bucket that has a score. Shape (k, lines, 2 + MOST_PODS).
         channels: where each signal's numbers are.
+
+    Returns:
+        Sizes of canary and stable, whatever the edges, of each look.
     """
-    scored = [at for at, asked in enumerate(group) if channels.bodies[asked.at]]
-    if len(scored) < len(group):
-        firsts, inside = firsts[scored], inside[scored]
-    batch.bodies[:2, firsts] = inside[..., :2].transpose(2, 0, 1)
-    batch.bodies[2, firsts] = inside[..., 2:].sum(axis=2)
-    counts[0, firsts, 2:] = np.matmul(channels.scores[firsts, None], inside[..., 2:])[:, 0]
+    rows = _rows_of(group, channels)
+    width, every = rows.shape[1], 1  # line of the sizes, whatever the edges
+    counts[:, rows] = sums[:, : 2 * width].reshape(len(group), 2, width, -1).transpose(1, 0, 2, 3)
+    if sums.shape[1] > 2 * width:
+        every, inside, firsts = 2 * width, sums[:, 2 * width + 1 :], rows[:, 0]
+        scored = [at for at, asked in enumerate(group) if channels.bodies[asked.at]]
+        if len(scored) < len(group):
+            firsts, inside = firsts[scored], inside[scored]
+        batch.bodies[:2, firsts] = inside[..., :2].transpose(2, 0, 1)
+        batch.bodies[2, firsts] = inside[..., 2:].sum(axis=2)
+        counts[0, firsts, 2:] = np.matmul(channels.scores[firsts, None], inside[..., 2:])[:, 0]
+    wholes: list[tuple[float, float]] = sums[:, every, :2].tolist()
+    return wholes
+
+
+def _rows_of(group: Sequence[_Asked], channels: Channels) -> Indices:
+    """The channels of a group's signals, shape (k, width)."""
+    slots = [channels.slots[asked.at] for asked in group]
+    return _rows(tuple([slot.start for slot in slots]), slots[0].stop - slots[0].start)
 
 
 @lru_cache(maxsize=256)
@@ -137,8 +148,9 @@ def _rows(starts: tuple[int, ...], width: int) -> Indices:
     return rows
 
 
-def _put_young(batch: Batch, group: Sequence[_Asked], rows: Indices, lines: Floats) -> None:
-    """Put what a group's young pods did where it belongs, by their ages."""
+def _put_young(batch: Batch, group: Sequence[_Asked], lines: Floats, channels: Channels) -> None:
+    """Put what a group's young pods did where it belongs, by their ages; the columns are known."""
+    rows = _rows_of(group, channels)
     young = [
         (at, pod, age, pod in asked.layout.canary)
         for at, asked in enumerate(group)

@@ -83,7 +83,8 @@ def assert_alike(one, other):
 
 def test_recordings_side_by_side_are_judged_as_each_alone():
     lines = [recording(), recording(canary_fails=0.1), recording(crashes=2, release=20), recording(release=0), [HEADER]]
-    lines.append([line.replace('"t":15.0,', '"t":15.0,"step":1,"share":0.25,') for line in recording(canary_fails=0.01)])
+    stepped = '"t":15.0,"step":1,"share":0.25,'
+    lines.append([line.replace('"t":15.0,', stepped) for line in recording(canary_fails=0.01)])
     lines.append([line for line in recording(canary_fails=0.004) if '"history"' not in line])
     recordings = [parse(each) for each in lines]
     policy = policy_for(recordings[0])
