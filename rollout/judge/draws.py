@@ -104,11 +104,11 @@ class ScoreTilts:
         allowed = np.ones((*tilts.shape, 1))
         self._shares: Floats = np.concatenate([tilts[:, :, None], allowed, -phi, -slope, -extra], axis=2)
 
-    def told(self, rows: Indices, spread: Spread, tolerance: Floats) -> Floats:
+    def told(self, rows: Indices | slice, spread: Spread, tolerance: Floats) -> Floats:
         """What `told_of` tells of these tilts of some channels.
 
         Args:
-            rows: the channels, shape (k,).
+            rows: the channels, k of them.
             spread: what was seen of them.
             tolerance: r0 of each, shape (k,).
 
@@ -118,9 +118,8 @@ class ScoreTilts:
         phi, slope, extra, beside = _worked_out(spread, self._tilts[rows] + _allowed(tolerance))
         extra = np.maximum(extra[:, 1:-1], extra[:, 2:])
         known = np.concatenate([spread.score[:, None], phi, slope[:, 1:], extra], axis=1)
-        shares = self._shares if rows.size == len(self._shares) else self._shares[rows]
-        told = np.matmul(shares, known[:, :, None])[:, :, 0]
-        return np.where(beside, told, 0.0).reshape(rows.size, *self._shape)
+        told = np.matmul(self._shares[rows], known[:, :, None])[:, :, 0]
+        return np.where(beside, told, 0.0).reshape(len(told), *self._shape)
 
 
 def _allowed(tolerance: Floats) -> Floats:

@@ -124,7 +124,7 @@ class Evidence:
         self._log_weights = np.tile(log_weights(1), (len(signals), 1))
         self._newest = np.zeros(count + 1)
         self._cool = self._warm = np.ones(count)
-        self._behind, self._closed = True, np.zeros(count, dtype=np.bool_)
+        self._some_are_new, self._behind, self._closed = True, True, np.zeros(count, dtype=np.bool_)
 
     def take_in(self, batch: Batch, judged: Bools) -> None:
         """Take in one look.
@@ -134,13 +134,14 @@ class Evidence:
             judged: channels that are to be bet on: those with a look whose canary has begun, shape (channels,).
         """
         self.sums.fade(batch)
+        counts = Counts(np.where(judged, batch.columns.T, 0.0), self.channels.whole)
         if judged.any():
-            self._bet(batch, judged)
+            self._bet(batch, judged, counts)
         self.learn_start(batch)
         closed = self.noise.add(batch)
         self._closed[closed] = True
         self.proof.add(batch.columns, self.sums)
-        self.sums.settle(batch, judged)
+        self.sums.settle(batch, counts.columns.T)
         if closed.size:
             self.sequences.settle(closed)
         learned = self.sums.history[:, 1] > MORE * self.sums.known[:, 1]
@@ -234,6 +235,7 @@ class Evidence:
         """Say at which edges a latency signal is judged, in seconds, and by which scores as a whole."""
         self.channels.judge_at(index, chosen, body)
         self.proof.follow(index)
+        self._some_are_new = True
         self._log_weights[index] = log_weights(len(chosen))
         if body is not None:
             first = self.channels.slots[index].start
@@ -253,8 +255,7 @@ class Evidence:
             "proof": self.proof,
         }
 
-    def _bet(self, batch: Batch, judged: Bools) -> None:
-        counts = Counts(np.where(judged, batch.columns.T, 0.0), self.channels.whole)
+    def _bet(self, batch: Batch, judged: Bools, counts: Counts) -> None:
         seconds = np.where(judged, batch.seconds, 0.0)
         self._catch_up()
         self._draw_pods(judged)
@@ -273,8 +274,12 @@ class Evidence:
 
     def _draw_pods(self, judged: Bools) -> None:
         """Fix the healthy pod effects of channels that are bet on for the first time."""
-        new = judged & (self.ratio.elapsed == 0)
-        if new.any() and (first := np.flatnonzero(new & (self.noise.blocks > 0))).size:
+        if not self._some_are_new:
+            return
+        new = self.channels.live & (self.ratio.elapsed == 0)
+        self._some_are_new = bool(new.any())
+        first = indices_of(new & judged & (self.noise.blocks > 0))
+        if first.size:
             self._expect(first, *self.noise.spreads(first))
             self.ratio.temper[first] = self.noise.tempers(first)
 

@@ -164,7 +164,8 @@ class NoiseBank:
             The channels of which a block was closed, so that there is something new to be learned.
         """
         first = batch.looked & np.isinf(self.block_began)
-        self.block_began = np.where(first, batch.at - batch.seconds, self.block_began)
+        if first.any():
+            self.block_began = np.where(first, batch.at - batch.seconds, self.block_began)
         self.block_failed += batch.pods[0]
         self.block_size += batch.pods[1]
         self.block_pooled += batch.bodies[2]

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.batch import Batch
-from rollout.judge.onset import Bools, Floats
+from rollout.judge.onset import Floats
 from rollout.judge.places import Pods
 from rollout.judge.tally import Reading
 from rollout.looks import SourceStatus
@@ -61,14 +61,13 @@ class Sums:
         self.rate_lately, self.rate_ever = rate_of(self.lately[:, 2:]), rate_of(self.history)
         self.stable_at = np.where(batch.columns[:, 3] > 0, batch.at, self.stable_at)
 
-    def settle(self, batch: Batch, judged: Bools) -> None:
+    def settle(self, batch: Batch, columns: Floats) -> None:
         """Add a look to the sums; must come after it is judged.
 
         Args:
             batch: the look.
-            judged: channels whose canary has begun, shape (channels,).
+            columns: of it what counts, nothing where the canary has not begun, shape (channels, 4).
         """
-        columns = np.where(judged[:, None], batch.columns, 0.0)
         explained = columns[:, 1] * np.maximum(self.rate_ever, self.rate_lately)
         self.expected += explained
         self.excess += columns[:, 0] - explained

@@ -170,6 +170,7 @@ class RatioBank:
         self._shares = self._weights[self._whose]
         self._tilts = Tilts(nodes, added)
         self._scored = np.flatnonzero(self._scores[self._whose])
+        self._tellers = int(self._scores.sum())
         self._score_tilts = ScoreTilts(nodes[self._scored], added[self._scored], self._faults)
         self._unspent = self._prior.unspent(self.elapsed)
         self._sum_up()
@@ -248,12 +249,13 @@ class RatioBank:
     def _tell_by_scores(self, gain: Floats, tolerance: Floats, channels: Indices, spread: Spread) -> None:
         """Put the log likelihood ratios of channels that are told by scores where they belong."""
         rows, whose = self._scored, self._whose[self._scored]
-        if channels.size < self._scores.sum():
-            rows = rows[np.isin(whose, channels)]
-            whose = self._whose[rows]
+        told: Indices | slice = slice(None)
+        if channels.size < self._tellers:
+            told = indices_of(np.isin(whose, channels))
+            rows, whose = rows[told], whose[told]
         if rows.size > channels.size:  # some know bursts
             spread = spread.take(np.searchsorted(channels, whose))
-        gain[rows] = self._score_tilts.told(np.searchsorted(self._scored, rows), spread, tolerance[whose])
+        gain[rows] = self._score_tilts.told(told, spread, tolerance[whose])
 
     def _rest(self, gain: Floats, young: Bools) -> None:
         """Change the gains of canaries that are young: both kinds of a block together gain nothing at any u."""
