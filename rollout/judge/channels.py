@@ -69,6 +69,12 @@ class Channels:
         if body is not None:
             self.bodies[index], self.scores[start] = body.edges, body.scores
 
+    def shown(self, index: int) -> slice:
+        """The channel whose range people are shown: the middle edge's of latency; none where there is none."""
+        used = self.used[index]
+        middle = (used.start + used.stop) // 2
+        return slice(middle, middle + (used.stop > used.start))
+
     def each(self, values: Sequence[float]) -> Floats:
         """One value a signal, repeated for its channels; shape (channels,)."""
         return np.repeat(np.array(values, dtype=np.float64), [slot.stop - slot.start for slot in self.slots])

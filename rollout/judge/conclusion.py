@@ -102,10 +102,10 @@ def _verdict(docket: Docket, index: int) -> tuple[Verdict, str]:
 
 def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
     """Each signal's confidence sequence for the ratio; of latency that of its middle edge."""
-    used, ratio = docket.evidence.channels.used, docket.evidence.ratio
-    known = [index for index in docket.case.signals if used[index].stop > used[index].start]
-    rows = np.array([(used[index].start + used[index].stop) // 2 for index in known], dtype=np.intp)
-    effect = np.exp(ratio.usual[rows])
+    shown = {index: docket.evidence.channels.shown(index) for index in docket.case.signals}
+    known = [index for index, its in shown.items() if its.stop > its.start]
+    rows = np.array([shown[index].start for index in known], dtype=np.intp)
+    effect = np.exp(docket.evidence.ratio.usual[rows])
     bounds = docket.evidence.sequences.bounds(rows, docket.policy.false_rollback_rate, effect)
     ranges = dict(zip(known, bounds, strict=True))
     return [ranges.get(index, (0.0, None)) for index in docket.case.signals]

@@ -81,6 +81,20 @@ class Bank(Protocol):
     STATE: ClassVar[tuple[str, ...]]
 
 
+class Drawn:
+    """What the healthy pod effects of the ratio test were drawn from.
+
+    Attributes:
+        tau: standard deviation of the log rate between healthy pods, shape (channels,).
+        pods: number of pods that it was learned from, shape (channels,).
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = ("tau", "pods")
+
+    def __init__(self, channels: int) -> None:
+        self.tau, self.pods = np.zeros((2, channels))
+
+
 class Evidence:
     """E-processes and sums of all signals of a policy, of one release after the other.
 
@@ -89,6 +103,7 @@ class Evidence:
         sums: what was counted.
         noise: what stable's pods teach about healthy differences.
         warmth: what young pods of stable teach about cold starts.
+        spread: what the healthy pod effects were drawn from.
         ratio: the ratio test.
         gross: the test on the canary's own numbers.
         sequences: confidence sequences.
@@ -105,6 +120,7 @@ class Evidence:
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
         self.ratio = RatioBank(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS))
         self.ratio.temper[:] = PRIOR_TEMPER
+        self.spread = Drawn(count)
         self.gross = GrossBank(whole, OnsetPrior(policy.horizon_seconds, GROSS_AT_START))
         self.sequences, self.proof = RatioSequences(count), ProofBank(channels, policy)
         self.gauges = {
@@ -203,7 +219,8 @@ class Evidence:
             return state | {"gauge": asdict(self.gauges[index])}
         state |= {"body": list(self.channels.bodies[index]), "scores": self.channels.scores[slots.start]}
         for name, bank in self._banks().items():
-            state[name] = {key: getattr(bank, key)[slots] for key in bank.STATE}
+            rows = self.channels.shown(index) if bank is self.sequences else slots
+            state[name] = {key: getattr(bank, key)[rows] for key in bank.STATE}
         return state
 
     def load(self, index: int, state: dict[str, Any]) -> None:
@@ -218,15 +235,17 @@ class Evidence:
         if index in self.gauges:
             self.gauges[index] = Gauge.restored(state["gauge"]).under(self.gauges[index].tolerance)
             return
-        for name, bank in self._banks().items():
-            for key in bank.STATE:
-                getattr(bank, key)[slots] = state[name][key]
         if state["edges"]:
             body = Body(tuple(state["body"]), state["scores"]) if state["body"] else None
             self.judge_at(index, state["edges"], body)
+        for name, bank in self._banks().items():
+            rows = self.channels.shown(index) if bank is self.sequences else slots
+            for key in bank.STATE:
+                getattr(bank, key)[rows] = state[name][key]
 
     def settle(self) -> None:
         """Make the banks follow what was put back."""
+        self.ratio.nodes[:] = pod_effects(self.spread.tau, self.spread.pods, ~self._counted)[0]
         self.ratio.settle()
         self.gross.settle()
         self._behind = True
@@ -249,6 +268,7 @@ class Evidence:
             "sums": self.sums,
             "noise": self.noise,
             "warmth": self.warmth,
+            "spread": self.spread,
             "ratio": self.ratio,
             "gross": self.gross,
             "sequences": self.sequences,
@@ -284,6 +304,7 @@ class Evidence:
             self.ratio.temper[first] = self.noise.tempers(first)
 
     def _expect(self, rows: Indices, spread: Floats, pods: Floats) -> None:
+        self.spread.tau[rows], self.spread.pods[rows] = spread, pods
         effects = pod_effects(spread, pods, ~self._counted[rows])
         self.ratio.expect(rows, *effects, *self.noise.bursts(rows))
 

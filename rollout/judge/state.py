@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-MAGIC = b"GRJ5"
+MAGIC = b"GRJ6"
 """First bytes; the digit is the version of the format."""
 
 _ARRAY = "__array__"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollout.judge import Judge, JudgePolicy, StateError
+from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy, StateError
 from rollout.judge.state import MAGIC, encode
 from rollout.judge.warmth import YOUNG_SECONDS
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
@@ -76,6 +76,41 @@ def test_twelve_signals_fit_into_64_kilobytes():
     judge = Judge(policy)
     for batch in Traffic(every=1.0).looks(1, 20, ("latency",)):
         judge.look(batch[0].at, [dataclasses.replace(batch[0], signal=s.name) for s in policy.signals])
+    assert len(judge.save()) <= 64 * 1024
+
+
+def hit_now_and_then(kind, rng, seconds, pods):
+    """A look at pods of which one in sixteen is hit: ten times the errors and events, and slow."""
+    found = {}
+    for number in range(pods):
+        hit, requests = rng.random() < 1 / 16, int(rng.poisson(100 * seconds))
+        canary = Arm.CANARY if number == 13 else Arm.STABLE
+        pod = PodLook(canary, 900.0, seconds, crashes=int(rng.random() < 0.02))
+        if kind is SignalKind.ERRORS:
+            failed = {"5xx": int(rng.binomial(requests, 0.1 if hit else 0.01))}
+            pod = dataclasses.replace(pod, requests=requests, errors=failed)
+        elif kind is SignalKind.LATENCY:
+            pod = dataclasses.replace(pod, latency_counts=histogram(rng, requests, 0.05 * hit))
+        elif kind is SignalKind.EVENTS:
+            pod = dataclasses.replace(pod, errors={"lines": int(rng.poisson((2.0 if hit else 0.05) * seconds))})
+        found[f"checkout-7d9f8b6c5-{number:05d}"] = pod
+    return found
+
+
+def test_so_they_do_when_bursts_are_known_in_most_of_them():
+    kinds = [SignalKind.ERRORS, SignalKind.LATENCY, SignalKind.EVENTS] * 4
+    policy = JudgePolicy(signals=tuple(SignalPolicy(f"s{at}", kind) for at, kind in enumerate(kinds)))
+    rng, judge = np.random.default_rng(0), Judge(policy)
+
+    def looks(at, seconds, pods):
+        each = [(f"s{n}", hit_now_and_then(kind, rng, seconds, pods)) for n, kind in enumerate(kinds)]
+        return [SignalLook(name, EPOCH + at, SourceStatus.OK, told, EDGES) for name, told in each]
+
+    for number in range(1, 61):
+        judge.learn(looks(15.0 * number, 15.0, 13))
+    for number in range(1, 51):
+        judge.look(EPOCH + 900.0 + number, looks(900.0 + number, 1.0, 14))
+    assert (judge._panel.evidence.ratio.chance > 0).mean() > 0.5
     assert len(judge.save()) <= 64 * 1024
 
 

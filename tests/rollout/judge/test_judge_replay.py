@@ -15,7 +15,7 @@ from tests.rollout.judge.traffic import EDGES, ERRORS, histogram
 HEADER = header_line(15.0, EDGES, 0.1)
 
 
-def recording(canary_fails=0.002, crashes=0, release=40):
+def recording(canary_fails=0.002, crashes=0, release=40, every=15.0, *, young=False):
     rng = np.random.default_rng(7)
     lines = [HEADER]
     for number in range(-40, release):
@@ -25,8 +25,9 @@ def recording(canary_fails=0.002, crashes=0, release=40):
             failed = int(rng.binomial(300, canary_fails if arm is Arm.CANARY else 0.002))
             crashed = crashes if arm is Arm.CANARY and number in (5, 6) else 0
             errors = {"5xx": failed} if failed else {}
-            pods[name] = PodLook(arm, 900.0, 15.0, 300, errors, histogram(rng, 300), crashed, {"cpu": 0.5})
-        lines.append(look_line(RecordedLook(15.0 * (number + 1), "history" if number < 0 else "release", pods)))
+            age = every * (number + 1) if young and arm is Arm.CANARY else 900.0
+            pods[name] = PodLook(arm, age, every, 300, errors, histogram(rng, 300), crashed, {"cpu": 0.5})
+        lines.append(look_line(RecordedLook(every * (number + 1), "history" if number < 0 else "release", pods)))
     return lines
 
 
@@ -86,11 +87,11 @@ def test_recordings_side_by_side_are_judged_as_each_alone():
     stepped = '"t":15.0,"step":1,"share":0.25,'
     lines.append([line.replace('"t":15.0,', stepped) for line in recording(canary_fails=0.01)])
     lines.append([line for line in recording(canary_fails=0.004) if '"history"' not in line])
+    lines.append(recording(canary_fails=0.006, every=5.0, young=True))
     recordings = [parse(each) for each in lines]
     policy = policy_for(recordings[0])
     strict = dataclasses.replace(policy, false_rollback_rate=1e-9)
-    policies = [policy, policy, policy, policy, policy, policy, policy]
-    for under in (policies, [*policies[:2], strict, None, None, None, strict]):
+    for under in ([policy] * len(lines), [policy, None, strict, None, None, policy, policy, strict]):
         together = replays(recordings, under)
         alone = [replay(each, its) for each, its in zip(recordings, under, strict=True)]
         assert len({each.verdict for each in together}) >= 3
