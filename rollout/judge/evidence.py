@@ -248,6 +248,7 @@ class Evidence:
         self.ratio.nodes[:] = pod_effects(self.spread.tau, self.spread.pods, ~self._counted)[0]
         self.ratio.settle()
         self.gross.settle()
+        self.warmth.settle()
         self._behind = True
 
     def judge_at(self, index: int, chosen: Sequence[float], body: Body | None) -> None:

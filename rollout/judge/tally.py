@@ -44,14 +44,14 @@ class Reading:
 
 
 class _Asked(NamedTuple):
-    """A look to be read: at which index its signal is, its pods, how they lie and, where one is young, their ages."""
+    """A look to be read: where its signal is, its pods, how they lie, and which are young, and how young."""
 
     at: int
     look: SignalLook
     pods: list[PodLook]
     layout: Layout
     seconds: float
-    ages: list[float]
+    young: list[tuple[int, float]]
 
 
 def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: Channels) -> list[Reading]:
@@ -80,7 +80,7 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: 
         wholes = _put(batch, counts, group, sums, channels)
         for asked, whole in zip(group, wholes, strict=True):
             readings[asked.at] = _reading(asked, channels.signals[asked.at].kind, *whole)
-        if any(asked.ages for asked in group):
+        if any(asked.young for asked in group):
             young.append((group, lines))
     batch.columns, batch.pods = counts[:, :, :2].transpose(2, 0, 1).reshape(4, -1).T, counts[:, :, 2:]
     for group, lines in young:
@@ -101,7 +101,8 @@ def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
     if youngest - seconds / 2 < YOUNG_SECONDS:
         ages = [pod.age_seconds - pod.exposure_seconds / 2 for pod in pods]
     layout = places.layout(list(look.pods), canary, [age < YOUNG_SECONDS for age in ages])
-    return _Asked(index, look, pods, layout, seconds, ages)
+    young = [(at, age) for at, age in enumerate(ages) if age < YOUNG_SECONDS]
+    return _Asked(index, look, pods, layout, seconds, young)
 
 
 def _put(
@@ -151,23 +152,16 @@ def _rows(starts: tuple[int, ...], width: int) -> Indices:
 def _put_young(batch: Batch, group: Sequence[_Asked], lines: Floats, channels: Channels) -> None:
     """Put what a group's young pods did where it belongs, by their ages; the columns are known."""
     rows = _rows_of(group, channels)
-    young = [
-        (at, pod, age, pod in asked.layout.canary)
-        for at, asked in enumerate(group)
-        for pod, age in enumerate(asked.ages)
-        if age < YOUNG_SECONDS
-    ]
-    if not young:
-        return
+    young = [(at, pod, age, pod in asked.layout.canary) for at, asked in enumerate(group) for pod, age in asked.young]
     if batch.young is None:
         batch.young = np.zeros((3, batch.at.size, AGES))
     whose, pods, ages, canary = map(np.array, zip(*young, strict=True))
-    where, width = (rows[whose], age_bins(ages)[:, None]), rows.shape[1]
-    failed, size = lines[whose, :width, pods], lines[whose, width : 2 * width, pods]
-    share = size / np.maximum(batch.columns[where[0], 1], 1e-300)
-    np.add.at(batch.young[0], where, np.where(canary[:, None], share, 0.0))
-    np.add.at(batch.young[1], where, np.where(canary[:, None], 0.0, failed))
-    np.add.at(batch.young[2], where, np.where(canary[:, None], 0.0, size))
+    where, bins, width = rows[whose], age_bins(ages)[:, None], rows.shape[1]
+    sums = lines[whose, : 2 * width, pods].reshape(-1, 2, width)
+    shares = sums[canary, 1] / np.maximum(batch.columns[where[canary], 1], 1e-300)
+    np.add.at(batch.young[0], (where[canary], bins[canary]), shares)
+    if not canary.all():
+        np.add.at(batch.young[1:].transpose(1, 2, 0), (where[~canary], bins[~canary]), sums[~canary].transpose(0, 2, 1))
 
 
 def _reading(asked: _Asked, kind: SignalKind, canary: float, stable: float) -> Reading:

@@ -59,6 +59,18 @@ class Warmth:
     def __init__(self, whole: Bools) -> None:
         self._whole = whole[:, None]
         self.failed, self.expected, self.size = np.zeros((3, whole.size, AGES))
+        self.settle()
+
+    def settle(self) -> None:
+        """Follow what was learned: what is tolerated beyond 1 in each bin of age, and where that is a guess."""
+        known = self.expected + _WEIGHT
+        ratio = (self.failed + _WEIGHT * UNSEEN) / known
+        odds = (self.size - self.expected + 1) / np.maximum(self.size - self.failed + 1, 1.0)
+        ratio *= np.where(self._whole, np.maximum(odds, 1.0), 1.0)
+        chance = np.sqrt(ratio / known)
+        cold = (self.size > 0) & (ratio - 2 * chance > 1)
+        self._beyond = np.where(cold, np.maximum(_MARGIN * (ratio + chance), 1.0), np.minimum(ratio, UNSEEN)) - 1
+        self._guessed = (self.size == 0) & (UNSEEN > PLAIN)
 
     def learn(self, young_failed: Floats, young_size: Floats, failed: Floats, size: Floats) -> None:
         """Take in a look in which some of stable's pods were young.
@@ -75,6 +87,7 @@ class Warmth:
         self.failed += np.where(known, young_failed, 0.0)
         self.expected += np.where(known, rate[:, None] * young_size, 0.0)
         self.size += np.where(known, young_size, 0.0)
+        self.settle()
 
     def tolerance(self, ages: Floats) -> Floats:
         """r0 of a canary whose pods have these ages; shape (channels,).
@@ -82,18 +95,10 @@ class Warmth:
         Args:
             ages: share of the canary's size in each bin of age, shape (channels, AGES); the rest is grown up.
         """
-        known = self.expected + _WEIGHT
-        ratio = (self.failed + _WEIGHT * UNSEEN) / known
-        odds = (self.size - self.expected + 1) / np.maximum(self.size - self.failed + 1, 1.0)
-        ratio *= np.where(self._whole, np.maximum(odds, 1.0), 1.0)
-        chance = np.sqrt(ratio / known)
-        cold = (self.size > 0) & (ratio - 2 * chance > 1)
-        tolerated = np.where(cold, np.maximum(_MARGIN * (ratio + chance), 1.0), np.minimum(ratio, UNSEEN))
-        found: Floats = 1 + (ages * (tolerated - 1)).sum(axis=1)
+        found: Floats = 1 + (ages * self._beyond).sum(axis=1)
         return found
 
     def strange(self, ages: Floats) -> Bools:
         """Whether some of the canary's pods are so young that nobody knows how slow that may be; shape (channels,)."""
-        unseen = np.where((self.size == 0) & (UNSEEN > PLAIN), ages, 0.0)
-        found: Bools = unseen.sum(axis=1) > 0
+        found: Bools = (ages * self._guessed).sum(axis=1) > 0
         return found
