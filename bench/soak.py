@@ -83,8 +83,9 @@ async def soak(options: argparse.Namespace) -> Soak:
     async with place, Traffic(
         place.url, place.host, out, inside=place.inside, rate=options.rate, seconds=seconds + 600, orders_every=10
     ) as traffic:  # fmt: skip
-        release = await place.release()
-        original, serving = release["spec"]["strategy"], release["status"]["stable"]["image"].rpartition(":")[2]
+        status = await place.until("serving a version", lambda status: bool(status.get("stable")), RELEASE_SECONDS)
+        serving = status["stable"]["image"].rpartition(":")[2]
+        original = (await place.release())["spec"]["strategy"]
         await place.change({"strategy": STRATEGY})
         end = time.monotonic() + seconds
         try:
