@@ -23,7 +23,7 @@ ONE_IS_ENOUGH = 8
 """So few recordings are judged sooner than other processes start."""
 
 TOGETHER_BYTES = 10_000_000
-"""So much is read and judged side by side; in memory it takes ten times that."""
+"""So much of files is read and judged side by side; in memory it is several times as much."""
 
 
 alpha_option = click.option(
@@ -96,11 +96,12 @@ def _portions(files: Sequence[Path], most: int) -> Iterator[list[Path]]:
     portion: list[Path] = []
     size = 0
     for file in files:
-        size += file.stat().st_size
-        if portion and (len(portion) == most or size > TOGETHER_BYTES):
+        its = file.stat().st_size if file.exists() else 0  # what is gone, or a link to nothing, is told when it is read
+        if portion and (len(portion) == most or size + its > TOGETHER_BYTES):
             yield portion
-            portion, size = [], file.stat().st_size
+            portion, size = [], 0
         portion.append(file)
+        size += its
     if portion:
         yield portion
 

@@ -103,7 +103,7 @@ class Evidence:
         sums: what was counted.
         noise: what stable's pods teach about healthy differences.
         warmth: what young pods of stable teach about cold starts.
-        spread: what the healthy pod effects were drawn from.
+        drawn: what the healthy pod effects were drawn from.
         ratio: the ratio test.
         gross: the test on the canary's own numbers.
         sequences: confidence sequences.
@@ -120,7 +120,7 @@ class Evidence:
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
         self.ratio = RatioBank(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS))
         self.ratio.temper[:] = PRIOR_TEMPER
-        self.spread = Drawn(count)
+        self.drawn = Drawn(count)
         self.gross = GrossBank(whole, OnsetPrior(policy.horizon_seconds, GROSS_AT_START))
         self.sequences, self.proof = RatioSequences(count), ProofBank(channels, policy)
         self.gauges = {
@@ -245,7 +245,7 @@ class Evidence:
 
     def settle(self) -> None:
         """Make the banks follow what was put back."""
-        self.ratio.nodes[:] = pod_effects(self.spread.tau, self.spread.pods, ~self._counted)[0]
+        self.ratio.nodes[:] = pod_effects(self.drawn.tau, self.drawn.pods, ~self._counted)[0]
         self.ratio.settle()
         self.gross.settle()
         self.warmth.settle()
@@ -269,7 +269,7 @@ class Evidence:
             "sums": self.sums,
             "noise": self.noise,
             "warmth": self.warmth,
-            "spread": self.spread,
+            "drawn": self.drawn,
             "ratio": self.ratio,
             "gross": self.gross,
             "sequences": self.sequences,
@@ -305,7 +305,7 @@ class Evidence:
             self.ratio.temper[first] = self.noise.tempers(first)
 
     def _expect(self, rows: Indices, spread: Floats, pods: Floats) -> None:
-        self.spread.tau[rows], self.spread.pods[rows] = spread, pods
+        self.drawn.tau[rows], self.drawn.pods[rows] = spread, pods
         effects = pod_effects(spread, pods, ~self._counted[rows])
         self.ratio.expect(rows, *effects, *self.noise.bursts(rows))
 

@@ -21,7 +21,7 @@ class Judge:
     """
 
     def __init__(self, policy: JudgePolicy) -> None:
-        self._policy, self._panel = policy, Panel(policy)
+        self._panel = Panel(policy)
         self._case = self._panel.cases[0]
 
     @property

@@ -47,7 +47,6 @@ class _Asked(NamedTuple):
     """A look to be read: where its signal is, its pods, how they lie, and which are young, and how young."""
 
     at: int
-    look: SignalLook
     pods: list[PodLook]
     layout: Layout
     seconds: float
@@ -102,7 +101,7 @@ def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
         ages = [pod.age_seconds - pod.exposure_seconds / 2 for pod in pods]
     layout = places.layout(list(look.pods), canary, [age < YOUNG_SECONDS for age in ages])
     young = [(at, age) for at, age in enumerate(ages) if age < YOUNG_SECONDS]
-    return _Asked(index, look, pods, layout, seconds, young)
+    return _Asked(index, pods, layout, seconds, young)
 
 
 def _put(

@@ -98,14 +98,23 @@ def test_a_policy_that_is_none_is_refused(world, folder, text, told):
     assert told in done.err
 
 
-def test_a_recording_that_is_none_is_refused_by_file_and_line(world, folder):
+@pytest.mark.parametrize("beside", [0, 8])
+def test_a_recording_that_is_none_is_refused_by_file_and_line(world, folder, beside):
     (folder / "worse.jsonl").write_text(header_line(15.0, (), 0.1) + "\n{}\n")
-    for number in range(4):
+    for number in range(beside):
         recording(folder / f"more-{number}.jsonl", 0.002)
     done = world.grayling("replay", str(folder))
     assert done.code == 2
     assert done.out == ""
     assert f"{folder / 'worse.jsonl'}: line 2" in done.err
+
+
+def test_a_link_to_nothing_among_recordings_is_told_by_name(world, folder):
+    (folder / "gone.jsonl").symlink_to(folder / "nowhere.jsonl")
+    done = world.grayling("replay", str(folder))
+    assert done.code == 2
+    assert done.out == ""
+    assert f"{folder / 'gone.jsonl'}: No such file" in done.err
 
 
 def test_a_folder_without_recordings_is_an_error(world, tmp_path):
