@@ -17,7 +17,7 @@ from rollout.judge.edges import ENOUGH, ENOUGH_HISTORY, MOST, choose_edges
 from rollout.judge.evidence import Evidence
 from rollout.judge.guards import crash_limit
 from rollout.judge.policy import DEFAULT_WEIGHTS, JudgePolicy, SignalKind, SignalPolicy
-from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
+from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,7 +132,7 @@ class _Signal:
             self.evidence.sums.history[at * self.rows : at * self.rows + len(chosen)] = seen
 
     def _young(self, batch: Batch, look: Look, failed: Floats, size: Floats) -> None:
-        bins = age_bins(look.ages)
+        bins = np.array([age_bin(age) for age in look.ages.tolist()])
         young = np.flatnonzero((bins < AGES) & (look.ages >= 0))
         if not young.size:
             return

@@ -68,9 +68,6 @@ first, which sees a slight slowness in all buckets."""
 MORE = 2.0
 """What is no gross fault is learned block by block, and sooner where history has grown by this factor."""
 
-SHARE_DIGITS = 6
-"""Digits to which it matters how much of the canary's traffic pods of an age have."""
-
 SHOWS_SECONDS = 5.0
 """Stable traffic within this time would have shown a shared fault."""
 
@@ -139,7 +136,9 @@ class Evidence:
         self._log_shares = np.log1p(-gross), np.log(gross)
         self._log_weights = np.tile(log_weights(1), (len(signals), 1))
         self._newest = np.zeros(count + 1)
-        self._cool = self._warm = np.ones(count)
+        self._warm, self._known_age = np.ones(count), np.ones(count, dtype=np.bool_)
+        self._ages = np.zeros_like(self.warmth.size)
+        self._grown, self._warmer = True, False
         self._some_are_new, self._behind, self._closed = True, True, np.zeros(count, dtype=np.bool_)
 
     def take_in(self, batch: Batch, judged: Bools) -> None:
@@ -182,6 +181,7 @@ class Evidence:
         if batch.young is not None and batch.young[2].any():
             failed, size = batch.young[1:]
             self.warmth.learn(failed, size, batch.columns[:, 2], batch.columns[:, 3])
+            self._warmer = True
 
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process, in the policy's order; 0 while it has no channels."""
@@ -249,7 +249,7 @@ class Evidence:
         self.ratio.settle()
         self.gross.settle()
         self.warmth.settle()
-        self._behind = True
+        self._behind = self._warmer = True
 
     def judge_at(self, index: int, chosen: Sequence[float], body: Body | None) -> None:
         """Say at which edges a latency signal is judged, in seconds, and by which scores as a whole."""
@@ -280,13 +280,27 @@ class Evidence:
         seconds = np.where(judged, batch.seconds, 0.0)
         self._catch_up()
         self._draw_pods(judged)
-        warm = self._cool if batch.young is None else self.warmth.tolerance(np.round(batch.young[0], SHARE_DIGITS))
-        young = warm > PLAIN
-        rows = indices_of(self.noise.scored & (warm < LUKEWARM) & (counts.columns[1] > 0))
+        self._grow(batch, judged)
+        rows = indices_of(self.noise.scored & (self._warm < LUKEWARM) & (counts.columns[1] > 0))
         scored = self._told_by_scores(batch, rows, counts.columns[1, rows]) if rows.size else None
-        self.ratio.bet(counts.but(rows), self._tolerance * warm, seconds, young, scored)
+        self.ratio.bet(counts.but(rows), self._tolerance * self._warm, seconds, self._warm > PLAIN, scored)
         self.sequences.add(counts)
-        self._bet_gross(batch, counts, warm, seconds)
+        plain = counts if self._grown else counts.where(self._known_age)
+        self.gross.bet(plain, seconds, concurrent=batch.at - self.sums.stable_at <= SHOWS_SECONDS)
+
+    def _grow(self, batch: Batch, judged: Bools) -> None:
+        """Follow the canary's age where it is judged: what is tolerated, and where nobody knows how slow it may be."""
+        if batch.young is None and self._grown:
+            return
+        ages = np.where(judged[:, None], 0.0 if batch.young is None else batch.young[0], self._ages)
+        if np.array_equal(ages, self._ages) and not self._warmer:
+            return
+        self._ages, self._grown, self._warmer = ages, not ages.any(), False
+        self._known_age = self._counted | ~self.warmth.strange(ages)
+        warm = self.warmth.tolerance(ages)
+        if not np.array_equal(warm, self._warm):
+            self._warm = warm
+            self._expect_gross()
 
     def _told_by_scores(self, batch: Batch, rows: Indices, size: Floats) -> tuple[Indices, Spread]:
         canary, stable = batch.bodies[:2, rows, : self.noise.buckets]
@@ -309,17 +323,9 @@ class Evidence:
         effects = pod_effects(spread, pods, ~self._counted[rows])
         self.ratio.expect(rows, *effects, *self.noise.bursts(rows))
 
-    def _bet_gross(self, batch: Batch, counts: Counts, warm: Floats, seconds: Floats) -> None:
-        if warm is not self._warm and not np.array_equal(warm, self._warm):
-            self._expect_gross(warm)
-        if batch.young is not None:
-            counts = counts.where(self._counted | ~self.warmth.strange(batch.young[0]))
-        self.gross.bet(counts, seconds, concurrent=batch.at - self.sums.stable_at <= SHOWS_SECONDS)
-
-    def _expect_gross(self, warm: Floats) -> None:
+    def _expect_gross(self) -> None:
         """Let history say what is no gross fault of a canary whose age is tolerated so."""
-        self._warm = warm
-        tolerated = np.maximum(np.maximum(self._floor, self._tolerance * warm * self._bound), self.noise.worst)
+        tolerated = np.maximum(np.maximum(self._floor, self._tolerance * self._warm * self._bound), self.noise.worst)
         healthy = np.minimum(tolerated, self._most)
         stable = np.minimum(np.maximum(self._bound, self._floor / 2), healthy)
         least = UNKNOWN_BURST * (1 - self.noise.knowledge())
@@ -334,7 +340,7 @@ class Evidence:
             self._closed[:] = False
         if self._behind:
             self._bound = upper_rate(self.sums.known[:, 0], self.sums.known[:, 1], self.channels.whole)
-            self._expect_gross(self._warm)
+            self._expect_gross()
             self._behind = False
 
 

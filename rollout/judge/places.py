@@ -7,6 +7,7 @@ import numpy as np
 
 from rollout.judge.batch import MOST_PODS
 from rollout.judge.onset import Floats
+from rollout.judge.warmth import AGES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -15,7 +16,8 @@ class Layout:
 
     Attributes:
         canary: positions of the canary's pods.
-        belongs: to the canary, to stable, and to each place, as 0 and 1, shape (pods, 2 + MOST_PODS).
+        belongs: to the canary, to stable, and to each place, as 0 and 1; where pods are young also to each bin of age
+            of the canary, and of stable. Shape (pods, 2 + MOST_PODS) or (pods, 2 + MOST_PODS + 2 * AGES).
     """
 
     canary: list[int]
@@ -23,11 +25,15 @@ class Layout:
 
 
 @lru_cache(maxsize=256)
-def _layout(canary: tuple[bool, ...], places: tuple[int, ...]) -> Layout:
+def _layout(canary: tuple[bool, ...], places: tuple[int, ...], bins: tuple[int, ...]) -> Layout:
     """The layout of pods; those without a place have -1 for one."""
     flags, where = np.array(canary, dtype=np.bool_), np.array(places, dtype=np.intp)
-    arms, found = np.stack([flags, ~flags], axis=1), where[:, None] == np.arange(MOST_PODS)
-    return Layout(np.flatnonzero(flags).tolist(), np.concatenate([arms, found], axis=1).astype(np.float64))
+    arms = np.stack([flags, ~flags], axis=1)
+    belongs = [arms, where[:, None] == np.arange(MOST_PODS)]
+    if bins:
+        young = np.array(bins)[:, None] == np.arange(AGES)
+        belongs += [young & arms[:, :1], young & arms[:, 1:]]
+    return Layout(np.flatnonzero(flags).tolist(), np.concatenate(belongs, axis=1).astype(np.float64))
 
 
 @dataclass
@@ -41,10 +47,10 @@ class Pods:
     places: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._asked: tuple[list[str], list[bool], list[bool]] = [], [], []
-        self._found = _layout((), ())
+        self._asked: tuple[list[str], list[bool], list[int]] = [], [], []
+        self._found = _layout((), (), ())
 
-    def layout(self, names: list[str], canary: list[bool], young: list[bool]) -> Layout:
+    def layout(self, names: list[str], canary: list[bool], bins: list[int]) -> Layout:
         """How these pods lie. Grown-up ones of stable that are new are given a place, as long as there are any.
 
         As a rule the same is asked as the last time.
@@ -52,19 +58,19 @@ class Pods:
         Args:
             names: of the pods.
             canary: which of them are the canary's.
-            young: which of them are young, and have no place; empty where none is.
+            bins: of their ages; empty where none is young. Young ones have no place.
         """
-        asked = (names, canary, young)
+        asked = (names, canary, bins)
         if self._asked != asked:
-            self._asked, self._found = asked, self._find(names, canary, young or [False] * len(names))
+            self._asked, self._found = asked, self._find(names, canary, bins)
         return self._found
 
-    def _find(self, names: list[str], canary: list[bool], young: list[bool]) -> Layout:
+    def _find(self, names: list[str], canary: list[bool], bins: list[int]) -> Layout:
         places, found = self.places, [-1] * len(names)
         for at, name in enumerate(names):
-            if canary[at] or young[at]:
+            if canary[at] or (bins and bins[at] < AGES):
                 continue
             if len(places) < MOST_PODS:
                 places.setdefault(name, len(places))
             found[at] = places.get(name, -1)
-        return _layout(tuple(canary), tuple(found))
+        return _layout(tuple(canary), tuple(found), tuple(bins))

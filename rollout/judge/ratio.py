@@ -169,7 +169,7 @@ class RatioBank:
         self._kinds = np.repeat([0, 1], [channels, hit.size])
         nodes, added = self.nodes[self._whose], self._added[self._whose]
         added[channels:] += self.size[hit, None]
-        self._shares = self._weights[self._whose]
+        self._shares = np.insert(self._weights[self._whose], 0, 0.0, axis=1)
         self._tilts = Tilts(nodes, added)
         self._scored = np.flatnonzero(self._scores[self._whose])
         self._tellers = int(self._scores.sum())
@@ -261,17 +261,17 @@ class RatioBank:
 
     def _rest(self, gain: Floats, young: Bools) -> None:
         """Change the gains of canaries that are young: both kinds of a block together gain nothing at any u."""
-        at, whose = (self._whose, self._kinds), self._whose
-        before = np.full((young.size, 2, gain.shape[2]), -np.inf)
-        before[at] = np.log(self.sums[at][:, 0]) + self.logs[at][:, :1]
-        after = before.copy()
-        after[at] += gain[:, 0]
-        expected = (np.logaddexp(*after.swapaxes(0, 1)) - np.logaddexp(*before.swapaxes(0, 1)))[whose]
-        held = np.maximum(np.arange(gain.shape[2]), self.least[whose, None].astype(np.intp))
-        fault = np.take_along_axis(gain[:, 1:], held[:, None], axis=2)
-        fault -= np.take_along_axis(expected, held, axis=1)[:, None]
-        rested = np.concatenate([(gain[:, 0] - expected)[:, None], fault], axis=1)
-        np.copyto(gain, rested, where=young[whose, None, None])
+        channels, whose = young.size, self._whose
+        expected, hit = gain[:channels, 0].copy(), whose[channels:]
+        if hit.size:
+            before = np.log(self.sums[hit, :, 0]) + self.logs[hit, :, :1]
+            after = before + np.stack([gain[hit, 0], gain[channels:, 0]], axis=1)
+            expected[hit] = np.logaddexp.reduce(after, axis=1) - np.logaddexp.reduce(before, axis=1)
+        expected[~young] = 0.0
+        gain -= expected[whose, None]
+        rows, least = np.arange(whose.size), self.least[whose].astype(np.intp)
+        under = young[whose, None] & (np.arange(gain.shape[2]) < least[:, None])
+        np.copyto(gain[:, 1:], gain[rows, 1:, least][:, :, None], where=under[:, None])
 
     def _log_chances(self, rows: Indices | slice) -> Floats:
         """Logarithms of the chances that a block is calm, and hit; shape (k, 2, 1)."""
@@ -316,16 +316,18 @@ def _begin(sums: Floats, logs: Floats, mass: Floats) -> None:
     Args:
         sums: L and A, shape (rows, 1 + steps, nodes).
         logs: logarithms of what they are relative to, shape (rows, 1 + steps).
-        mass: of onsets now, of each step, shape (rows, steps).
+        mass: of onsets now, of each step, after 0 for L, shape (rows, 1 + steps).
     """
-    behind = logs[:, :1] - logs[:, 1:]
+    behind = logs[:, :1] - logs
     begun = mass * np.exp(np.minimum(behind, -_LEAST))
     if begun.max() > _FAR:
         moved = np.where(begun > _FAR, behind + log_of(mass), 0.0)
-        sums[:, 1:] *= np.exp(-moved)[:, :, None]
-        logs[:, 1:] += moved
+        sums *= np.exp(-moved)[:, :, None]
+        logs += moved
         begun = mass * np.exp(np.minimum(behind - moved, -_LEAST))
-    sums[:, 1:] += begun[:, :, None] * sums[:, :1]
+    more = np.repeat(begun[:, :, None], sums.shape[2], axis=2)  # half the time of letting numpy broadcast
+    more *= sums[:, :1]
+    sums += more
 
 
 def _multiply(sums: Floats, logs: Floats, gain: Floats) -> Floats:

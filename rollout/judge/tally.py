@@ -20,7 +20,7 @@ from rollout.judge.channels import Channels
 from rollout.judge.onset import Floats, Indices
 from rollout.judge.places import Layout, Pods
 from rollout.judge.policy import REQUEST_KINDS, SignalKind
-from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
+from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bin
 from rollout.looks import Arm, PodLook, SignalLook
 
 _CANARY = Arm.CANARY
@@ -44,13 +44,12 @@ class Reading:
 
 
 class _Asked(NamedTuple):
-    """A look to be read: where its signal is, its pods, how they lie, and which are young, and how young."""
+    """A look to be read: where its signal is, its pods, how they lie, and the longest exposure of any."""
 
     at: int
     pods: list[PodLook]
     layout: Layout
     seconds: float
-    young: list[tuple[int, float]]
 
 
 def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: Channels) -> list[Reading]:
@@ -71,7 +70,6 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: 
         groups.setdefault((asked.layout, look.edges_seconds if latency else None), []).append(asked)
     counts = np.zeros((2, channels.count, 2 + MOST_PODS))
     readings: dict[int, Reading] = {}
-    young = []
     for (layout, upper), group in groups.items():
         lines = _counted(group, channels) if upper is None else _latency(group, upper, channels)
         looked, height, pods = lines.shape
@@ -79,11 +77,7 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: 
         wholes = _put(batch, counts, group, sums, channels)
         for asked, whole in zip(group, wholes, strict=True):
             readings[asked.at] = _reading(asked, channels.signals[asked.at].kind, *whole)
-        if any(asked.young for asked in group):
-            young.append((group, lines))
     batch.columns, batch.pods = counts[:, :, :2].transpose(2, 0, 1).reshape(4, -1).T, counts[:, :, 2:]
-    for group, lines in young:
-        _put_young(batch, group, lines, channels)
     return [readings[index] for index, *_ in looks]
 
 
@@ -96,12 +90,10 @@ def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
             seconds = pod.exposure_seconds
         if pod.age_seconds < youngest:  # noqa: PLR1730 - the same of min()
             youngest = pod.age_seconds
-    ages = []
+    bins: list[int] = []
     if youngest - seconds / 2 < YOUNG_SECONDS:
-        ages = [pod.age_seconds - pod.exposure_seconds / 2 for pod in pods]
-    layout = places.layout(list(look.pods), canary, [age < YOUNG_SECONDS for age in ages])
-    young = [(at, age) for at, age in enumerate(ages) if age < YOUNG_SECONDS]
-    return _Asked(index, pods, layout, seconds, young)
+        bins = [age_bin(pod.age_seconds - pod.exposure_seconds / 2) for pod in pods]
+    return _Asked(index, pods, places.layout(list(look.pods), canary, bins), seconds)
 
 
 def _put(
@@ -114,7 +106,8 @@ def _put(
         counts: where failures and sizes go, shape (2, channels, 2 + MOST_PODS).
         group: k looks.
         sums: of the lines of each look, by where they belong: failures and sizes of the signal's channels; for latency
-            also all requests, and those in each bucket that has a score. Shape (k, lines, 2 + MOST_PODS).
+            also all requests, and those in each bucket that has a score. Shape (k, lines, 2 + MOST_PODS), and
+            2 * AGES more where pods are young.
         channels: where each signal's numbers are.
 
     Returns:
@@ -122,6 +115,9 @@ def _put(
     """
     rows = _rows_of(group, channels)
     width, every = rows.shape[1], 1  # line of the sizes, whatever the edges
+    if sums.shape[2] > counts.shape[2]:
+        _put_young(batch, rows, sums[:, :width], sums[:, width : 2 * width])
+        sums = sums[:, :, : counts.shape[2]]
     counts[:, rows] = sums[:, : 2 * width].reshape(len(group), 2, width, -1).transpose(1, 0, 2, 3)
     if sums.shape[1] > 2 * width:
         every, inside, firsts = 2 * width, sums[:, 2 * width + 1 :], rows[:, 0]
@@ -148,19 +144,20 @@ def _rows(starts: tuple[int, ...], width: int) -> Indices:
     return rows
 
 
-def _put_young(batch: Batch, group: Sequence[_Asked], lines: Floats, channels: Channels) -> None:
-    """Put what a group's young pods did where it belongs, by their ages; the columns are known."""
-    rows = _rows_of(group, channels)
-    young = [(at, pod, age, pod in asked.layout.canary) for at, asked in enumerate(group) for pod, age in asked.young]
+def _put_young(batch: Batch, rows: Indices, failed: Floats, size: Floats) -> None:
+    """Put what young pods did where it belongs.
+
+    Args:
+        batch: where to.
+        rows: channels of k looks, shape (k, width).
+        failed: of all pods by where they belong, shape (k, width, 2 + MOST_PODS + 2 * AGES).
+        size: the same of sizes.
+    """
     if batch.young is None:
         batch.young = np.zeros((3, batch.at.size, AGES))
-    whose, pods, ages, canary = map(np.array, zip(*young, strict=True))
-    where, bins, width = rows[whose], age_bins(ages)[:, None], rows.shape[1]
-    sums = lines[whose, : 2 * width, pods].reshape(-1, 2, width)
-    shares = sums[canary, 1] / np.maximum(batch.columns[where[canary], 1], 1e-300)
-    np.add.at(batch.young[0], (where[canary], bins[canary]), shares)
-    if not canary.all():
-        np.add.at(batch.young[1:].transpose(1, 2, 0), (where[~canary], bins[~canary]), sums[~canary].transpose(0, 2, 1))
+    canary, stable = slice(-2 * AGES, -AGES), slice(-AGES, None)
+    batch.young[0, rows] = size[..., canary] / np.maximum(size[..., :1], 1e-300)
+    batch.young[1, rows], batch.young[2, rows] = failed[..., stable], size[..., stable]
 
 
 def _reading(asked: _Asked, kind: SignalKind, canary: float, stable: float) -> Reading:

@@ -11,21 +11,22 @@ not surely cold: r is tolerated, and u at most. A fault far above r0 is still a 
 another null.
 """
 
+from bisect import bisect_right
 from typing import ClassVar
 
 import numpy as np
 
-from rollout.judge.onset import Bools, Floats, Indices
+from rollout.judge.onset import Bools, Floats
 
-_BOUNDS: Floats = np.array([15.0, 30, 45, 60, 75, 90, 105, 120, 150, 180, 240, 300])
+_ENDS = (15.0, 30.0, 45.0, 60.0, 75.0, 90.0, 105.0, 120.0, 150.0, 180.0, 240.0, 300.0)
 
-AGES = _BOUNDS.size
+AGES = len(_ENDS)
 """Bins of age."""
 
-YOUNG_SECONDS = float(_BOUNDS[-1])
+YOUNG_SECONDS = _ENDS[-1]
 """Pods older than this are grown up."""
 
-_MIDDLES: Floats = (np.concatenate([[0.0], _BOUNDS[:-1]]) + _BOUNDS) / 2
+_MIDDLES: Floats = (np.array([0.0, *_ENDS[:-1]]) + _ENDS) / 2
 
 UNSEEN: Floats = 1 + np.exp(-_MIDDLES / 15.0)
 """Tolerated ratio in each bin before any start was seen."""
@@ -40,9 +41,9 @@ _MARGIN = 1.1
 """The next start may be somewhat worse than those before."""
 
 
-def age_bins(ages: Floats) -> Indices:
-    """Bin of each age in seconds; AGES for grown-up pods."""
-    return np.searchsorted(_BOUNDS, ages, side="right")
+def age_bin(age: float) -> int:
+    """Bin of an age in seconds; AGES of a grown-up pod."""
+    return AGES if age >= YOUNG_SECONDS else bisect_right(_ENDS, age)
 
 
 class Warmth:

@@ -11,6 +11,7 @@ from rollout.judge.evidence import Evidence
 from rollout.judge.heterogeneity import BURST_VARIANCE, CAUTION, EXPONENTS, PRIOR_TEMPER, TELLING, NoiseBank
 from rollout.judge.places import Pods
 from rollout.judge.ratio import pod_effects
+from rollout.judge.warmth import AGES
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EPOCH, ERRORS_ONLY
 
@@ -122,10 +123,11 @@ def test_clumps_are_seen_before_bursts_are():
 
 def test_pods_come_and_go_and_only_so_many_are_remembered():
     def places(names, canary=(), young=()):
-        layout = pods.layout(names, [name in canary for name in names], [name in young for name in names])
+        bins = [0 if name in young else AGES for name in names] if young else []
+        layout = pods.layout(names, [name in canary for name in names], bins)
         assert layout.belongs[:, :2].sum(axis=1).tolist() == [1.0] * len(names), "each is of one arm"
         assert layout.canary == [names.index(name) for name in canary]
-        return [row.tolist().index(1) if row.any() else None for row in layout.belongs[:, 2:]]
+        return [row.tolist().index(1) if row.any() else None for row in layout.belongs[:, 2 : 2 + MOST_PODS]]
 
     pods = Pods()
     for block in range(3):

@@ -10,7 +10,7 @@ from rollout.judge.body import choose_body
 from rollout.judge.channels import Channels
 from rollout.judge.places import Pods
 from rollout.judge.tally import read
-from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bins
+from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bin
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 
 EDGES = (0.05, 0.1, 0.5)
@@ -75,7 +75,7 @@ def test_all_signals_are_read_as_each_alone_and_as_the_pods_say(each, alike):
                 sums[0 if pod.arm is Arm.CANARY else 2 :][:2] += found
                 age = pod.age_seconds - pod.exposure_seconds / 2
                 if age < YOUNG_SECONDS:
-                    at = age_bins(np.array([age]))[0]
+                    at = age_bin(age)
                     young[slice(1, 3) if pod.arm is Arm.STABLE else 0, at] += (
                         found if pod.arm is Arm.STABLE else found[1]
                     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rollout.judge import Judge, JudgePolicy, Verdict
-from rollout.judge.warmth import AGES, UNSEEN, YOUNG_SECONDS, Warmth, age_bins
+from rollout.judge.warmth import AGES, UNSEEN, YOUNG_SECONDS, Warmth, age_bin
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EDGES, EPOCH, ERRORS, LATENCY
 
@@ -153,5 +153,5 @@ def test_without_grown_up_pods_nothing_is_learned():
 
 
 def test_ages_fall_into_bins():
-    ages = np.array([-3.0, 0.0, 14.9, 15.0, 119.0, 299.9, YOUNG_SECONDS, 9000.0])
-    assert age_bins(ages).tolist() == [0, 0, 0, 1, 7, 11, AGES, AGES]
+    ages = (-3.0, 0.0, 14.9, 15.0, 119.0, 299.9, YOUNG_SECONDS, 9000.0)
+    assert [age_bin(age) for age in ages] == [0, 0, 0, 1, 7, 11, AGES, AGES]
