@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from rollout.judge.conclusion import Docket, conclude, tell
 from rollout.judge.panel import Panel
@@ -23,7 +25,7 @@ class Replay:
         culprits: signals to blame, the worst first.
         log_e: combined log evidence when it convicted, else at the end.
         excess_failed_requests: failures of the canary above stable's.
-        looks: looks judged.
+        looks: looks judged; those of one moment are one.
         signals: each signal's numbers, with its confidence sequence for the ratio.
         reason: one sentence.
     """
@@ -106,7 +108,7 @@ class _Course:
 
     Attributes:
         recording: what was seen.
-        looks: those that are left.
+        looks: those that are left, each with the others of its moment.
         said: of the last look that was judged; None before the first.
         since: time of the look from which on its verdict held.
         judged: looks judged.
@@ -114,17 +116,17 @@ class _Course:
     """
 
     recording: Recording
-    looks: Iterator[RecordedLook]
+    looks: Iterator[Sequence[RecordedLook]]
     said: Assessment | None = None
     since: float | None = None
     judged: int = 0
     over: bool = False
 
-    def next(self) -> RecordedLook | None:
-        """The next look; None when the course is over."""
-        look = None if self.over else next(self.looks, None)
-        self.over = look is None
-        return look
+    def next(self) -> Sequence[RecordedLook]:
+        """The looks of the next moment; none when the course is over."""
+        looks = () if self.over else next(self.looks, ())
+        self.over = not looks
+        return looks
 
     def hear(self, said: Assessment, at: float) -> None:
         """Take in what is said of a look."""
@@ -135,7 +137,7 @@ class _Course:
 
 def _side_by_side(recordings: Sequence[Recording], policy: JudgePolicy) -> list[Replay]:
     """Judge recordings under one policy: the first look of each of them, then the second of each, and so on."""
-    panel, courses = Panel(policy, len(recordings)), [_Course(each, iter(each.looks)) for each in recordings]
+    panel, courses = Panel(policy, len(recordings)), [_Course(each, _moments(each)) for each in recordings]
     while not all(course.over for course in courses):
         _go_on(panel, courses)
     for case, course in zip(panel.cases, courses, strict=True):
@@ -144,23 +146,29 @@ def _side_by_side(recordings: Sequence[Recording], policy: JudgePolicy) -> list[
     return [_told(course, docket) for course, docket in zip(courses, panel.dockets(), strict=True)]
 
 
+def _moments(recording: Recording) -> Iterator[Sequence[RecordedLook]]:
+    """A recording's looks; those in a row that are alike in all but their signal are judged together, as they were."""
+    for _, looks in groupby(recording.looks, attrgetter("at", "phase", "step")):
+        yield tuple(looks)
+
+
 def _go_on(panel: Panel, courses: Sequence[_Course]) -> None:
-    """Judge the next look of each course that is not over."""
+    """Judge the next looks of each course that is not over."""
     learned: list[list[SignalLook]] = [[] for _ in courses]
     judged: list[list[SignalLook]] = [[] for _ in courses]
     ats: dict[int, float] = {}
     for index, course in enumerate(courses):
-        look = course.next()
-        if look is None:
+        looks = course.next()
+        if not looks:
             continue
-        seen = _signals(course.recording, look, panel.policy)
-        if look.phase != "release":
+        first, seen = looks[0], [each for look in looks for each in _signals(course.recording, look, panel.policy)]
+        if first.phase != "release":
             learned[index] = seen
             continue
-        if look.step:
-            panel.begin_step(index, look.share)
-        if look.pods or not look.step:
-            judged[index], ats[index], panel.cases[index].now = seen, look.at, look.at
+        if first.step:
+            panel.begin_step(index, first.share)
+        if not first.step or any(look.pods for look in looks):
+            judged[index], ats[index], panel.cases[index].now = seen, first.at, first.at
     panel.learn(learned)
     panel.look(judged)
     for index, docket in enumerate(panel.dockets()):

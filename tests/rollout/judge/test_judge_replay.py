@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -128,3 +129,16 @@ def test_replay_says_what_the_live_judge_said():
     again = replay(read, JudgePolicy(signals=(ERRORS,)))
     assert (again.verdict, again.at, again.log_e) == (Verdict.BAD, judge.convicted_at, live.log_e)
     assert again.signals == judge.signals()
+
+
+@pytest.mark.parametrize("canary_fails", [0.002, 0.02])
+def test_lines_of_one_moment_are_judged_together(canary_fails):
+    """A live release is recorded with a line for each signal; those of a moment were one look of its judge."""
+    whole = parse(recording(canary_fails=canary_fails, crashes=1))
+    policy = policy_for(whole)
+    step = RecordedLook(0.5, "release", {}, step=1, share=0.25)
+    together = [*whole.looks[:40], step, *whole.looks[40:]]
+    names = [signal.name for signal in policy.signals]
+    each = [[dataclasses.replace(look, signal=name) for name in names] if look.pods else [look] for look in together]
+    apart = parse([HEADER, *map(look_line, chain.from_iterable(each))])
+    assert replay(apart, policy) == replay(dataclasses.replace(whole, looks=tuple(together)), policy)
