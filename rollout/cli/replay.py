@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from rollout.judge.recording import Recording
 
 SUFFIX = ".jsonl"
-ONE_IS_ENOUGH = 8
-"""So few recordings are judged sooner than other processes start."""
-
 TOGETHER_BYTES = 10_000_000
-"""So much of files is read and judged side by side; in memory it is several times as much."""
+"""So much of files is read and judged side by side; in memory it is several times as much. Less than that is judged
+sooner than other processes start."""
 
 
 alpha_option = click.option(
@@ -69,7 +67,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _judged(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | None) -> Iterator[dict[str, Any]]:
-    """What the judge says of each file, on all processors where there are many.
+    """What the judge says of each file, on all processors where there is much to judge.
 
     Raises:
         UsageError: a file is no recording, or lacks what the policy wants.
@@ -78,9 +76,8 @@ def _judged(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | No
     from os import cpu_count
 
     together = partial(_together, policy=policy, alpha=alpha)
-    if len(files) <= ONE_IS_ENOUGH:
-        for portion in _portions(files, len(files)):
-            yield from together(portion)
+    if len(files) == 1 or sum(map(_size_of, files)) <= TOGETHER_BYTES:
+        yield from together(files)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
@@ -96,7 +93,7 @@ def _portions(files: Sequence[Path], most: int) -> Iterator[list[Path]]:
     portion: list[Path] = []
     size = 0
     for file in files:
-        its = file.stat().st_size if file.exists() else 0  # what is gone, or a link to nothing, is told when it is read
+        its = _size_of(file)
         if portion and (len(portion) == most or size + its > TOGETHER_BYTES):
             yield portion
             portion, size = [], 0
@@ -104,6 +101,11 @@ def _portions(files: Sequence[Path], most: int) -> Iterator[list[Path]]:
         size += its
     if portion:
         yield portion
+
+
+def _size_of(file: Path) -> int:
+    """In bytes; 0 of what is gone, or a link to nothing, which is told when it is read."""
+    return file.stat().st_size if file.exists() else 0
 
 
 def _together(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | None) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from rollout.judge import edges, promotion
 from rollout.judge.channels import Channels
 from rollout.judge.ledger import Sums
-from rollout.judge.onset import Bools, Floats, Indices, indices_of
+from rollout.judge.onset import Bools, Floats, Indices, indices_of, log_sum
 from rollout.judge.policy import JudgePolicy, SignalKind
 
 _SHARES = promotion.BETTER.size
@@ -69,7 +69,7 @@ class ProofBank:
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process for "not worse"; 0 before any evidence."""
         rows = np.zeros(len(self.log_good) + 1)
-        np.subtract(np.logaddexp.reduce(self.log_good, axis=1), self._log_used, out=rows[:-1])
+        np.subtract(log_sum(self.log_good), self._log_used, out=rows[:-1])
         found: list[float] = rows[self._told_by].min(axis=1).tolist()
         return found
 

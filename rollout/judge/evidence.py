@@ -19,7 +19,7 @@ from rollout.judge.gauges import Gauge
 from rollout.judge.gross import GrossBank
 from rollout.judge.heterogeneity import PRIOR_PODS, PRIOR_SPREAD, PRIOR_TEMPER, NoiseBank
 from rollout.judge.ledger import Sums
-from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, indices_of, log_of
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, indices_of, log_of, some
 from rollout.judge.policy import JudgePolicy, SignalKind
 from rollout.judge.ratio import BODY_STEPS, BODY_WEIGHTS, RatioBank, pod_effects
 from rollout.judge.warmth import PLAIN, Warmth
@@ -150,7 +150,7 @@ class Evidence:
         """
         self.sums.fade(batch)
         counts = Counts(np.where(judged, batch.columns.T, 0.0), self.channels.whole)
-        if judged.any():
+        if some(judged):
             self._bet(batch, judged, counts)
         self.learn_start(batch)
         closed = self.noise.add(batch)
@@ -161,7 +161,7 @@ class Evidence:
             self.sequences.settle(closed)
         learned = self.sums.history[:, 1] > MORE * self.sums.known[:, 1]
         learned[closed] = True
-        if learned.any():
+        if some(learned):
             self.sums.known[learned] = self.sums.history[learned]
             self._behind = True
 
@@ -286,7 +286,7 @@ class Evidence:
         self.ratio.bet(counts.but(rows), self._tolerance * self._warm, seconds, self._warm > PLAIN, scored)
         self.sequences.add(counts)
         plain = counts if self._grown else counts.where(self._known_age)
-        self.gross.bet(plain, seconds, concurrent=batch.at - self.sums.stable_at <= SHOWS_SECONDS)
+        self.gross.bet(plain, seconds, alone=batch.looked & (batch.at - self.sums.stable_at > SHOWS_SECONDS))
 
     def _grow(self, batch: Batch, judged: Bools) -> None:
         """Follow the canary's age where it is judged: what is tolerated, and where nobody knows how slow it may be."""

@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.counting import Counts
-from rollout.judge.onset import TINY, Bools, Floats, OnsetPrior
+from rollout.judge.onset import TINY, Bools, Floats, OnsetPrior, some
 
 SHARES: Floats = np.array([0.05, 0.2, 0.6])
 """Failure shares of a gross fault, on top of what is healthy."""
@@ -89,16 +89,17 @@ class GrossBank:
         self._worth[:, :, _SIZES:] *= (shared > np.maximum(healthy, stable_rate)[:, None])[:, None]
         self._worth *= np.where(watched, self.temper, 0.0)[:, None, None]
 
-    def bet(self, counts: Counts, seconds: Floats, concurrent: Bools) -> None:
+    def bet(self, counts: Counts, seconds: Floats, alone: Bools) -> None:
         """Take in one look; a channel without counts and seconds has none.
 
         Args:
             counts: increments, shape (channels,).
             seconds: time since the look before, shape (channels,).
-            concurrent: stable has had traffic lately, so that it would show a shared fault, shape (channels,).
+            alone: stable has had no traffic lately, so that it would not show a shared fault, shape (channels,).
         """
         gain = np.matmul(counts.columns.T[:, None], self._worth)[:, 0]
-        gain[:, _SIZES:] *= concurrent[:, None]
+        if some(alone):
+            gain[alone, _SIZES:] = 0.0
         self.elapsed = self.elapsed + seconds
         left = self._prior.unspent(self.elapsed)
         self.logs = np.logaddexp(self.logs, np.log(np.maximum(self._unspent - left, TINY))[:, None]) + gain

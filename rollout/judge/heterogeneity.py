@@ -23,7 +23,7 @@ from rollout.judge.batch import MOST_PODS, Batch
 from rollout.judge.body import BINS
 from rollout.judge.counting import Counts, Tilts
 from rollout.judge.draws import Spread, told_of
-from rollout.judge.onset import TINY, Bools, Floats, Indices, ShortFloats, indices_of, log_add, log_of
+from rollout.judge.onset import TINY, Bools, Floats, Indices, ShortFloats, indices_of, log_add, log_of, some
 from rollout.judge.ratio import BLOCK_SECONDS
 
 ENOUGH_BLOCKS = 600
@@ -164,7 +164,7 @@ class NoiseBank:
             The channels of which a block was closed, so that there is something new to be learned.
         """
         first = batch.looked & np.isinf(self.block_began)
-        if first.any():
+        if some(first):
             self.block_began = np.where(first, batch.at - batch.seconds, self.block_began)
         self.block_failed += batch.pods[0]
         self.block_size += batch.pods[1]

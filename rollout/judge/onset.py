@@ -61,11 +61,25 @@ def indices_of(mask: Bools) -> Indices:
     return found
 
 
+def some(mask: Bools) -> bool:
+    """Whether anything is true: what `any` says, without its way there through Python."""
+    return bool(np.count_nonzero(mask))
+
+
 def log_of(mass: Floats) -> Floats:
     """Natural logarithm that maps 0 to minus infinity without a warning."""
     with np.errstate(divide="ignore"):
         logs: Floats = np.log(mass)
     return logs
+
+
+def log_sum(logs: Floats) -> Floats:
+    """Logarithm of the sum of exp along the last of two axes, shape (rows,).
+
+    Along the first numpy takes half the time for it.
+    """
+    total: Floats = np.logaddexp.reduce(np.ascontiguousarray(logs.T), axis=0)
+    return total
 
 
 def log_add(one: Floats, other: Floats) -> Floats:

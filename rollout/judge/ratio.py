@@ -21,7 +21,7 @@ from scipy.stats import t as student
 
 from rollout.judge.counting import Counts, Tilts
 from rollout.judge.draws import ScoreTilts, Spread
-from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, indices_of, log_of
+from rollout.judge.onset import Bools, Floats, Indices, OnsetPrior, indices_of, log_of, log_sum, some
 
 NODES = 17
 """Nodes of the pod effect, close together: a healthy effect between two of them, or beyond the last, must not look
@@ -233,7 +233,7 @@ class RatioBank:
         if scored is not None:
             self._tell_by_scores(gain, tolerance, *scored)
         gain *= self.temper[whose, None, None]
-        if young.any():
+        if some(young):
             self._rest(gain, young)
         self.elapsed = self.elapsed + seconds
         left = self._prior.unspent(self.elapsed)
@@ -298,7 +298,7 @@ class RatioBank:
         if hit.size:
             totals = totals.copy()
             totals[hit] = np.logaddexp(totals[hit], self._log_sums[channels:])
-        fault = np.logaddexp.reduce(totals[:, 1:], axis=1)
+        fault = log_sum(totals[:, 1:])
         evidence: Floats = np.logaddexp(fault - totals[:, 0], np.log(self._unspent))
         return evidence
 
@@ -341,7 +341,8 @@ def _multiply(sums: Floats, logs: Floats, gain: Floats) -> Floats:
     Returns:
         The sums over the nodes, shape (rows, 1 + steps).
     """
-    if max(gain.max(), -gain.min()) > _MOST_GAIN:
+    far = np.vdot(gain, gain) > _MOST_GAIN**2  # so much at least where any is that large, and soon told
+    if far and max(gain.max(), -gain.min()) > _MOST_GAIN:
         top = gain.max(axis=2)
         top[np.maximum(top, -gain.min(axis=2)) <= _MOST_GAIN] = 0.0
         gain -= top[:, :, None]

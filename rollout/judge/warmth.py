@@ -43,7 +43,7 @@ _MARGIN = 1.1
 
 def age_bin(age: float) -> int:
     """Bin of an age in seconds; AGES of a grown-up pod."""
-    return AGES if age >= YOUNG_SECONDS else bisect_right(_ENDS, age)
+    return bisect_right(_ENDS, age)
 
 
 class Warmth:

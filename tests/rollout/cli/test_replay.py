@@ -98,11 +98,11 @@ def test_a_policy_that_is_none_is_refused(world, folder, text, told):
     assert told in done.err
 
 
-@pytest.mark.parametrize("beside", [0, 8])
-def test_a_recording_that_is_none_is_refused_by_file_and_line(world, folder, beside):
+@pytest.mark.parametrize("most", [10_000_000, 10_000])
+def test_a_recording_that_is_none_is_refused_by_file_and_line(world, folder, monkeypatch, most):
+    """Here, and in a process beside."""
+    monkeypatch.setattr("rollout.cli.replay.TOGETHER_BYTES", most)
     (folder / "worse.jsonl").write_text(header_line(15.0, (), 0.1) + "\n{}\n")
-    for number in range(beside):
-        recording(folder / f"more-{number}.jsonl", 0.002)
     done = world.grayling("replay", str(folder))
     assert done.code == 2
     assert done.out == ""

@@ -12,11 +12,11 @@ from tests.rollout.judge.test_judge_laws import ONE, binomial, counts
 from tests.rollout.judge.traffic import ERRORS_ONLY, errors_look
 
 
-def gross(*looks, whole=True, healthy=0.01, stable_rate=0.005, concurrent=True, at_start=0.5):
+def gross(*looks, whole=True, healthy=0.01, stable_rate=0.005, alone=False, at_start=0.5):
     bank = GrossBank(np.array([whole]), OnsetPrior(1800.0, at_start))
     bank.expect(ONE * healthy, ONE * stable_rate, ONE > 0)
     for look in looks:
-        bank.bet(counts(*look, whole=whole), ONE, concurrent=np.array([concurrent]))
+        bank.bet(counts(*look, whole=whole), ONE, alone=np.array([alone]))
     return float(bank.log_e()[0])
 
 
@@ -40,7 +40,7 @@ def test_gross_fault_convicts_in_a_few_failures_and_not_when_shared():
     clean, fault, outage = (0, 20, 0, 80), (10, 20, 0, 80), (10, 20, 40, 80)
     assert gross(clean, clean, fault) > math.log(1000)
     assert gross(clean, clean, outage, outage) < 0.5
-    assert gross(clean, outage, concurrent=False) > math.log(1000)
+    assert gross(clean, outage, alone=True) > math.log(1000)
 
 
 def test_gross_fault_per_exposure():
