@@ -341,8 +341,7 @@ def _multiply(sums: Floats, logs: Floats, gain: Floats) -> Floats:
     Returns:
         The sums over the nodes, shape (rows, 1 + steps).
     """
-    far = np.vdot(gain, gain) > _MOST_GAIN**2  # so much at least where any is that large, and soon told
-    if far and max(gain.max(), -gain.min()) > _MOST_GAIN:
+    if max(gain.max(), -gain.min()) > _MOST_GAIN:
         top = gain.max(axis=2)
         top[np.maximum(top, -gain.min(axis=2)) <= _MOST_GAIN] = 0.0
         gain -= top[:, :, None]
