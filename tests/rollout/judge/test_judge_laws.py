@@ -14,7 +14,7 @@ from rollout.judge.combination import RunUp, combined, e_bh
 from rollout.judge.confidence import RatioSequences
 from rollout.judge.counting import EXACT_SUPPORT, Counts, Tilts
 from rollout.judge.evidence import EDGE_WEIGHTS, log_weights
-from rollout.judge.onset import OnsetPrior, log_add
+from rollout.judge.onset import OnsetPrior, log_add, log_sum
 from rollout.judge.promotion import below_added, below_ratio, below_target
 from rollout.judge.ratio import BLOCK_SECONDS, STEPS, RatioBank, pod_effects
 
@@ -223,6 +223,7 @@ LOGS = st.one_of(st.floats(-2000, 700), st.just(-math.inf))
 def test_logarithms_are_added_as_numpy_adds_them(pairs):
     one, other = np.array(pairs).T
     np.testing.assert_allclose(log_add(one, other), np.logaddexp(one, other), rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(log_sum(np.array(pairs)), np.logaddexp(one, other), rtol=1e-14, atol=1e-14)
 
 
 @given(log_e=st.floats(-50, 300), count=st.integers(1, EDGE_WEIGHTS.size))
