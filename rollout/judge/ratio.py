@@ -65,7 +65,10 @@ _LEAST = -600.0
 _MOST_GAIN = 300.0
 """A look in which a log likelihood changes by more is taken relative to the likeliest."""
 
-_DIGITS = -(1 << 16)
+_FRACTION = 52
+"""Bits that the fraction of a number has."""
+
+_DIGITS = -(1 << (_FRACTION - 36))
 """Bits of a number that are kept: 36 of its fraction, 11 digits. A saved judge takes a quarter less for it."""
 
 _FAR = 1e25
@@ -301,6 +304,14 @@ class RatioBank:
         fault = log_sum(totals[:, 1:])
         evidence: Floats = np.logaddexp(fault - totals[:, 0], np.log(self._unspent))
         return evidence
+
+
+def shortened(sums: Floats, bits: int) -> Floats:
+    """Positive numbers with so many bits of their fraction, rounded."""
+    left = 1 << (_FRACTION - bits)
+    rounded = np.ascontiguousarray(sums).view(np.int64) + left // 2
+    short: Floats = (rounded & -left).view(np.float64)
+    return short
 
 
 def _node_above(mass: Floats, share: Floats | float) -> Indices:

@@ -97,8 +97,11 @@ def hit_now_and_then(kind, rng, seconds, pods):
     return found
 
 
-def test_so_they_do_when_bursts_are_known_in_most_of_them():
-    kinds = [SignalKind.ERRORS, SignalKind.LATENCY, SignalKind.EVENTS] * 4
+@pytest.mark.parametrize(
+    ("kinds", "loss"),
+    [((SignalKind.ERRORS, SignalKind.LATENCY, SignalKind.EVENTS) * 4, 0.0), ((SignalKind.LATENCY,) * 12, 1e-3)],
+)
+def test_so_they_do_when_bursts_are_known_in_most_of_them(kinds, loss):
     policy = JudgePolicy(signals=tuple(SignalPolicy(f"s{at}", kind) for at, kind in enumerate(kinds)))
     rng, judge = np.random.default_rng(0), Judge(policy)
 
@@ -111,7 +114,18 @@ def test_so_they_do_when_bursts_are_known_in_most_of_them():
     for number in range(1, 51):
         judge.look(EPOCH + 900.0 + number, looks(900.0 + number, 1.0, 14))
     assert (judge._panel.evidence.ratio.chance > 0).mean() > 0.5
-    assert len(judge.save()) <= 64 * 1024
+    saved = judge.save()
+    assert len(saved) <= 64 * 1024
+    resumed = Judge.restore(policy, saved)
+    for number in range(51, 61):
+        at = 900.0 + number
+        now = looks(at, 1.0, 14)
+        straight, again = judge.look(EPOCH + at, now), resumed.look(EPOCH + at, now)
+        assert again.verdict is straight.verdict
+        assert abs(again.log_e - straight.log_e) <= loss
+    for one, other in zip(judge.signals(), resumed.signals(), strict=True):
+        assert abs(one.log_e - other.log_e) <= loss
+    assert (judge.save() == resumed.save()) == (loss == 0)
 
 
 def test_a_changed_policy_keeps_what_it_can():
