@@ -68,7 +68,7 @@ class Judge:
         return tell(next(self._panel.dockets()))
 
     def save(self) -> bytes:
-        """The judge's sums, compact and versioned."""
+        """The judge's sums, compact and versioned: at most 64 kB of twelve signals (see `memory.save`)."""
         return memory.save(self._panel)
 
     @classmethod
