@@ -117,7 +117,7 @@ def _shares(columns: Floats, top: int, tolerance: Floats) -> Floats:
         possible = fewer > 0
         np.cumprod(np.where(possible, more / np.where(possible, fewer, 1.0), 1.0), axis=1, out=chances[:, 1:])
         chances[:, :-1] *= possible
-    chances /= chances.dot(np.ones(top))[:, None]
+    chances /= chances.sum(axis=1, keepdims=True)
     return chances
 
 

@@ -18,12 +18,10 @@ class Layout:
         canary: positions of the canary's pods.
         belongs: to the canary, to stable, and to each place, as 0 and 1; where pods are young also to each bin of age
             of the canary, and of stable. Shape (pods, 2 + MOST_PODS) or (pods, 2 + MOST_PODS + 2 * AGES).
-        starting: some of stable's pods are young.
     """
 
     canary: list[int]
     belongs: Floats
-    starting: bool
 
 
 @lru_cache(maxsize=256)
@@ -31,11 +29,9 @@ def _layout(canary: tuple[bool, ...], places: tuple[int, ...], bins: tuple[int, 
     """The layout of pods; those without a place have -1 for one."""
     flags, where = np.array(canary, dtype=np.bool_), np.array(places, dtype=np.intp)
     arms = np.stack([flags, ~flags], axis=1)
-    belongs = [arms, where[:, None] == np.arange(MOST_PODS)]
     young = np.array(bins)[:, None] == np.arange(AGES) if bins else np.zeros((len(flags), 0), dtype=np.bool_)
-    belongs += [young & arms[:, :1], young & arms[:, 1:]]
-    starting = bool(belongs[-1].any())
-    return Layout(np.flatnonzero(flags).tolist(), np.concatenate(belongs, axis=1).astype(np.float64), starting)
+    belongs = [arms, where[:, None] == np.arange(MOST_PODS), young & arms[:, :1], young & arms[:, 1:]]
+    return Layout(np.flatnonzero(flags).tolist(), np.concatenate(belongs, axis=1).astype(np.float64))
 
 
 @dataclass

@@ -92,8 +92,7 @@ def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
             youngest = pod.age_seconds
     bins: list[int] = []
     if youngest - seconds / 2 < YOUNG_SECONDS:
-        ages = [pod.age_seconds - pod.exposure_seconds / 2 for pod in pods]
-        bins = [age_bin(age) if age < YOUNG_SECONDS else AGES for age in ages]
+        bins = [age_bin(pod.age_seconds - pod.exposure_seconds / 2) for pod in pods]
     return _Asked(index, pods, places.layout(list(look.pods), canary, bins), seconds)
 
 
@@ -117,7 +116,7 @@ def _put(
     rows = _rows_of(group, channels)
     width, every = rows.shape[1], 1  # line of the sizes, whatever the edges
     if sums.shape[2] > counts.shape[2]:
-        _put_young(batch, rows, sums[:, :width], sums[:, width : 2 * width], starting=group[0].layout.starting)
+        _put_young(batch, rows, sums[:, :width], sums[:, width : 2 * width])
         sums = sums[:, :, : counts.shape[2]]
     counts[:, rows] = sums[:, : 2 * width].reshape(len(group), 2, width, -1).transpose(1, 0, 2, 3)
     if sums.shape[1] > 2 * width:
@@ -145,7 +144,7 @@ def _rows(starts: tuple[int, ...], width: int) -> Indices:
     return rows
 
 
-def _put_young(batch: Batch, rows: Indices, failed: Floats, size: Floats, *, starting: bool) -> None:
+def _put_young(batch: Batch, rows: Indices, failed: Floats, size: Floats) -> None:
     """Put what young pods did where it belongs.
 
     Args:
@@ -153,13 +152,11 @@ def _put_young(batch: Batch, rows: Indices, failed: Floats, size: Floats, *, sta
         rows: channels of k looks, shape (k, width).
         failed: of all pods by where they belong, shape (k, width, 2 + MOST_PODS + 2 * AGES).
         size: the same of sizes.
-        starting: some of stable's are young.
     """
     if batch.young is None:
         batch.young = np.zeros((3, batch.at.size, AGES))
     batch.young[0, rows] = size[..., -2 * AGES : -AGES] / np.maximum(size[..., :1], 1e-300)
-    if starting:
-        batch.young[1, rows], batch.young[2, rows] = failed[..., -AGES:], size[..., -AGES:]
+    batch.young[1, rows], batch.young[2, rows] = failed[..., -AGES:], size[..., -AGES:]
 
 
 def _reading(asked: _Asked, kind: SignalKind, canary: float, stable: float) -> Reading:
