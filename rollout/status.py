@@ -79,6 +79,7 @@ class Command(Model):
     verb: str
     by: str = ""
     reason: str = ""
+    generation: int | None = Field(default=None, description="of the spec when it was asked for")
 
 
 class Refusal(Model):
@@ -96,6 +97,14 @@ class Pause(Model):
     at: Time
     by: str = ""
     reason: str = ""
+
+
+class Waiting(Model):
+    """What a phase waits for, and until when."""
+
+    reason: str
+    since: Time
+    until: Time | None = Field(default=None, description="when it is taken back, or goes on, at the latest")
 
 
 class Reaction(Model):
@@ -147,7 +156,10 @@ class Release(Model):
     reaction: Reaction = Reaction()
     verdict_at_end: dict[str, Any] = Field(default_factory=dict, json_schema_extra=FREE_FORM)
     excess_failed_requests: float = 0.0
+    generation: int = Field(default=0, description="of the spec that it began with")
+    incomplete: str = Field(default="", description="what of a rollback was not seen to be done; empty where all was")
     journal: list[JournalEntry] = Field(default_factory=list)
+    journal_dropped: int = Field(default=0, description="entries that were dropped to keep the journal short")
 
 
 class Condition(Model):
@@ -183,6 +195,12 @@ class Status(Model):
     refused: list[Refusal] = Field(default_factory=list)
     command: str = Field(default="", description="id of the last command carried out")
     command_answer: str = ""
+    commands: list[str] = Field(default_factory=list, description="ids of commands carried out, the newest last")
+    waiting: Waiting | None = Field(default=None, description="why the phase does not end yet")
+    looked_at: Time | None = Field(
+        default=None, description="when this status was decided; time after it is no time waited"
+    )
+    spec_generation: int = Field(default=0, description="generation of the spec in force: the newest valid one")
     epoch: int = 0
     holder: str = ""
     release: Release | None = None

@@ -24,12 +24,36 @@ class RevisionFacts:
         ready: pods that are ready and not being deleted.
         problem: why it cannot become ready, in one sentence (`ImagePullBackOff: …`); empty while nothing is known.
         fatal: whether `problem` does not mend itself (a bad image name, a crash loop, a refused pod).
+        asked: how many pods the engine asked for last; None where nobody noted it. A Deployment that asks for another
+            number was scaled by somebody else, a person or an autoscaler, and keeps that number.
+        disrupted: pods that are missing because of a planned event: an eviction, a drain, a node that shuts down.
+        altered: how the revision is no longer what it was made as, and by whom; empty while it is.
+        foreign: whose object this is when it only carries the release's labels; such a one is told, never touched.
     """
 
     replicas: int
     ready: int
     problem: str = ""
     fatal: bool = False
+    asked: int | None = None
+    disrupted: int = 0
+    altered: str = ""
+    foreign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An action that the API server did not take, the newest time it was tried.
+
+    Attributes:
+        text: the API server's words, bounded.
+        since: of the first failure in a row; seconds since the epoch.
+        final: the object itself was refused (its schema, an admission policy): trying again cures nothing.
+    """
+
+    text: str
+    since: float
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +71,12 @@ class ShareFacts:
         canary_endpoints: how many of the canary's pods every proxy of the gateway can reach; None where nobody can say.
         outdated: the route's hostnames, matches, parents or time-outs are not those of the spec.
         foreign_writer: the field manager that last changed the weights when it was not the engine.
+        by_gateway: the gateway itself counted `requests`. What pods count holds their probes and scrapes as well: it
+            can confirm a share, and never contradict one.
+        missing: answers of the canary that are missing: how many it would have given since its newest one, were it as
+            quick and as often asked as stable. 0 where nobody can say.
+        missing_seconds: for how long.
+        open_requests: at the canary, begun and not answered; None where nobody can say.
     """
 
     exists: bool = False
@@ -59,6 +89,10 @@ class ShareFacts:
     canary_endpoints: int | None = None
     outdated: bool = False
     foreign_writer: str = ""
+    by_gateway: bool = True
+    missing: float = 0.0
+    missing_seconds: float = 0.0
+    open_requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +108,11 @@ class Observation:
         recorded: id of the newest release whose record is known to be kept.
         written_at: when the API server answered the engine's own last write of the weights; None before the first.
         assessment: what the judge says after this look; None while nothing is judged.
+        assessed_at: when the judge was asked for `assessment`; None while it was not. What lets a step end must be of
+            that step: an assessment from before its verification is none.
+        failures: actions that the API server does not take, by the name of the action's class.
+        notes: what people should know and nothing depends on, a sentence each (a spec that is not valid, a foreign
+            object with the release's labels).
     """
 
     desired_revision: str
@@ -83,6 +122,9 @@ class Observation:
     share: ShareFacts = field(default_factory=ShareFacts)
     written_at: float | None = None
     assessment: Assessment | None = None
+    assessed_at: float | None = None
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     command: Command | None = None
     requested_by: str = ""
     reason: str = ""
