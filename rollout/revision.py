@@ -146,3 +146,9 @@ def _mount_config(pod: Manifest, revision: str, path: str) -> None:
         container.setdefault("volumeMounts", []).append(
             {"name": "grayling-config", "mountPath": path, "readOnly": True}
         )
+
+
+def policy_of(deployment: Manifest) -> Spec | None:
+    """The newest valid spec under which a revision was the desired one; None where nobody noted it."""
+    noted = (deployment["metadata"].get("annotations") or {}).get(f"{GROUP}/spec")
+    return Spec.model_validate_json(noted) if noted else None

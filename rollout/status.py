@@ -213,3 +213,18 @@ class Status(Model):
     def in_flight(self) -> bool:
         """Whether a release is under way (baking included)."""
         return self.phase not in {Phase.IDLE, Phase.ROLLED_BACK}
+
+    @classmethod
+    def read(cls, raw: object) -> tuple[Status, tuple[str, ...]]:
+        """A status as it was persisted."""
+        return cls.model_validate(raw or {}), ()
+
+    def trimmed(self) -> Status:
+        """The status without what is only for people."""
+        return self.model_copy(update={"analysis": {}, "judge": ""})
+
+    def shifted(self, seconds: float) -> Status:
+        """The status with its clocks set later by so many seconds."""
+        clocks = ("phase_since", "written_at", "verified_at", "doubt_since", "held_since")
+        known = {name: getattr(self, name) for name in clocks}
+        return self.model_copy(update={name: at + seconds for name, at in known.items() if at is not None})

@@ -33,71 +33,109 @@ def is_judged(status: Status) -> bool:
 
 
 def _resumed(policy: JudgePolicy, saved: str) -> Judge:
-    """The judge whose sums were kept; a fresh one where there are none, or where they are of another policy."""
+    """The judge whose sums were kept; a fresh one where there are none, or where nobody can read them."""
     if saved:
         try:
             return Judge.restore(policy, base64.b64decode(saved))
-        except StateError as error:
+        except (StateError, ValueError) as error:
             log.warning("the judge begins anew", error=str(error))
     return Judge(policy)
 
 
 class Bench:
-    """Keeps one judge per release id."""
+    """Keeps one judge per release id.
+
+    Attributes:
+        identity: of the release it judges; empty for none.
+        assessment: what the judge said last; None before the canary was judged for the first time.
+        assessed_at: when it was asked that; seconds since the epoch.
+        recorder: what keeps what the judge is shown; None where nobody wants that.
+    """
 
     def __init__(self) -> None:
+        self._clear("")
+
+    def _clear(self, identity: str) -> None:
+        """Begin with another release: nothing of the one before counts."""
         self._judge: Judge | None = None
-        self.identity = ""
+        self._policy: JudgePolicy | None = None
         self._names: set[str] = set()
         self._step_of: float | None = None
+        self.identity = identity
         self.assessment: Assessment | None = None
+        self.assessed_at: float | None = None
         self.recorder: Recorder | None = None
 
-    def sit(self, status: Status, spec: Spec, recorded: str = "") -> None:
+    def sit(self, status: Status, spec: Spec, recorded: str = "") -> bool:
         """Have the judge of the release in flight: a fresh one, or the one whose sums the status carries.
+
+        Where other signals, or another rate, are asked for in flight, the judge goes on by them: what it knows of
+        signals that stay is kept.
 
         Args:
             status: which release is in flight.
             spec: what it is judged by, and whether it is recorded.
             recorded: what a predecessor has recorded of it.
+
+        Returns:
+            whether the release is judged by something else from now on.
         """
         identity = status.release.id if status.release else ""
+        policy = judge_policy_of(spec.analysis) if identity and spec.analysis.signals else None
         if identity == self.identity:
-            return
-        self.identity, self._judge, self.assessment, self.recorder = identity, None, None, None
-        if not identity or not spec.analysis.signals:
-            return
-        policy = judge_policy_of(spec.analysis)
+            return self._go_on_by(policy)
+        self._clear(identity)
+        if policy is None:
+            return False
         if spec.record:
             self.recorder = Recorder(spec, before=recorded)
-        self._names = {signal.name for signal in policy.signals}
-        self._judge, self._step_of = _resumed(policy, status.judge), status.verified_at
+        self._take(policy, _resumed(policy, status.judge))
+        self._step_of = status.verified_at
+        return False
+
+    def _go_on_by(self, policy: JudgePolicy | None) -> bool:
+        if policy == self._policy:
+            return False
+        judge = Judge(policy) if policy is not None else None
+        if policy is not None and self._judge is not None:
+            judge = Judge.restore(policy, self._judge.save())
+        self._take(policy, judge)
+        self.assessment, self.assessed_at = None, None
+        return True
+
+    def _take(self, policy: JudgePolicy | None, judge: Judge | None) -> None:
+        self._policy, self._judge = policy, judge
+        self._names = {signal.name for signal in policy.signals} if policy is not None else set()
 
     def hear(self, status: Status, looks: Sequence[SignalLook], now: float) -> None:
-        """Judge what was seen since the last time.
+        """Judge what was seen since the last time, and that nothing was seen where nothing was.
 
         What was before the canary has traffic is history of stable, whenever it comes: a canary may be ready sooner
         than Prometheus has told what stable did.
         """
-        mine = [look for look in looks if look.signal in self._names]
-        if self._judge is None or status.release is None or not mine:
+        if self._judge is None or status.release is None:
             return
+        mine = [look for look in looks if look.signal in self._names]
         judged, began = is_judged(status), status.release.started_at
         past = [look for look in mine if not judged or look.starts or look.at < began]
         if past:
             self._note("history", past)
             self._judge.learn(past)
-        present = [look for look in mine if judged and not look.starts and look.at >= began]
-        if not present:
+        if not judged:
             return
-        if status.phase is Phase.STEPPING and status.verified_at not in {None, self._step_of}:
-            share = status.weight.desired / 100
-            self._judge.begin_step(share)
-            self._step_of = status.verified_at
-            if self.recorder is not None:
-                self.recorder.step(now, status.step + 1, share)
+        self._begin_step(status, now)
+        present = [look for look in mine if not look.starts and look.at >= began]
         self._note("release", present)
-        self.assessment = self._judge.look(now, present)
+        self.assessment, self.assessed_at = self._judge.look(now, present), now
+
+    def _begin_step(self, status: Status, now: float) -> None:
+        if self._judge is None or status.phase is not Phase.STEPPING or status.verified_at in {None, self._step_of}:
+            return
+        share = status.weight.desired / 100
+        self._judge.begin_step(share)
+        self._step_of = status.verified_at
+        if self.recorder is not None:
+            self.recorder.step(now, status.step + 1, share)
 
     def _note(self, phase: RecordedPhase, looks: Sequence[SignalLook]) -> None:
         if self.recorder is not None:

@@ -7,11 +7,12 @@ in a cluster the identity is the pod, and a pod's container does not run twice.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kube.errors import ConflictError
+from kube.errors import ConflictError, KubeError
 from kube.kinds import LEASE, Manifest
 from rollout.revision import MANAGER
 from rollout.status import timestamp
@@ -111,6 +112,22 @@ class ReleaseLease:
             await self._create()
         elif not await self._take(found, self.epoch):
             raise LeaseLostError(f"{self.object_name} was written by somebody else")
+
+    async def check(self, *, in_flight: bool) -> None:
+        """Renew where that is due. An API server that does not answer takes nothing away before the lease is over.
+
+        Raises:
+            LeaseLostError: somebody else holds it, or it is over.
+        """
+        try:
+            await self.renew(in_flight=in_flight)
+        except KubeError as error:
+            if self.monotonic() - self._renewed_at >= self._seconds:
+                raise LeaseLostError(f"{self.object_name} could not be renewed in time: {error}") from error
+
+    async def freed(self) -> None:
+        """Wait until it is worth trying again."""
+        await asyncio.sleep(0.5)
 
     async def release(self) -> None:
         """Let go, so that the next holder does not have to wait."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from rollout.facts import revision_facts
-from rollout.revision import REVISION_LABEL, image_of, revision_of
+from rollout.revision import REVISION_LABEL
 from rollout.spec import (
     COMMAND_ANNOTATION,
     REASON_ANNOTATION,
@@ -19,13 +19,13 @@ from rollout.spec import (
     SourceName,
 )
 from rollout.status import Command, Phase
+from rollout.texts import clean
 from rollout.world import Observation, RevisionFacts, ShareFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kube.kinds import Manifest
-    from rollout.judge import Assessment
     from rollout.sources.share import ShareMeter
     from rollout.spec import Spec
     from rollout.status import Status
@@ -64,8 +64,8 @@ def _command(manifest: Manifest) -> Command | str | None:
         return None
     try:
         return Command.model_validate(json.loads(text))
-    except (ValueError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+    except (ValueError, RecursionError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else clean(str(error))
         return (
             f"annotation {COMMAND_ANNOTATION} is {text[:200]!r}, which cannot be read ({reason}): "
             "remove it and use `grayling release pause|resume|promote|abort|retry`"
@@ -102,26 +102,34 @@ def count_share(share: ShareFacts, meter: ShareMeter, since: float | None, now: 
 
 def observation_of(
     manifest: Manifest,
-    spec: Spec,
     *,
+    revision: str,
+    image: str,
     revisions: Mapping[str, RevisionFacts],
     share: ShareFacts,
     **rest: Any,
 ) -> Observation:
-    """One look; ``rest`` are the fields of :class:`Observation` that are neither spec, pods nor route."""
+    """One look; ``rest`` are the fields of :class:`Observation` that are neither spec, pods nor route.
+
+    Args:
+        manifest: the GrayRelease.
+        revision: that the spec in force describes.
+        image: and the image people know it by.
+        revisions: facts of the pods.
+        share: facts of the route.
+        rest: all others.
+    """
     meta = manifest["metadata"]
     notes = meta.get("annotations") or {}
-    assessment: Assessment | None = rest.pop("assessment", None)
     return Observation(
-        desired_revision=revision_of(meta["name"], spec),
-        desired_image=image_of(spec),
+        desired_revision=revision,
+        desired_image=image,
         generation=int(meta.get("generation", 0)),
         revisions=revisions,
         share=share,
-        assessment=assessment,
         command=command_of(manifest),
-        requested_by=notes.get(REQUESTED_BY_ANNOTATION, ""),
-        reason=notes.get(REASON_ANNOTATION, ""),
+        requested_by=clean(str(notes.get(REQUESTED_BY_ANNOTATION, ""))),
+        reason=clean(str(notes.get(REASON_ANNOTATION, ""))),
         deleted=bool(meta.get("deletionTimestamp")),
         **rest,
     )

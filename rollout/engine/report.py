@@ -11,6 +11,7 @@ from rollout.engine import metrics
 from rollout.revision import MANAGER
 from rollout.spec import API_VERSION, KIND
 from rollout.status import JournalEntry, Outcome, Phase, Release, Status, timestamp
+from rollout.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 log: Any = structlog.get_logger()
-WARNINGS = frozenset({"rolled-back", "aborted", "held", "drift", "source", "command"})
+WARNINGS = frozenset({"rolled-back", "aborted", "held", "drift", "source", "command", "note"})
 
 
 def new_entries(before: Status, after: Status) -> list[JournalEntry]:
@@ -53,7 +54,7 @@ def event_of(manifest: Manifest, entry: JournalEntry) -> Manifest:
             "uid": meta.get("uid", ""),
         },
         "reason": "".join(part.capitalize() for part in entry.what.split("-")),
-        "message": entry.text[:1000],
+        "message": clean(entry.text, most=1000),
         "type": "Warning" if entry.what in WARNINGS else "Normal",
         "firstTimestamp": stamp[:19] + "Z",
         "lastTimestamp": stamp[:19] + "Z",
@@ -67,7 +68,12 @@ async def tell(cluster: Cluster, manifest: Manifest, entries: Iterable[JournalEn
     """Log entries and post their events; an event that cannot be posted is not worth an error."""
     meta = manifest["metadata"]
     for entry in entries:
-        log.info(entry.text, what=entry.what, release=f"{meta['namespace']}/{meta['name']}", weight=entry.weight)
+        log.info(
+            clean(entry.text, most=1000),
+            what=entry.what,
+            release=f"{meta['namespace']}/{meta['name']}",
+            weight=entry.weight,
+        )
         try:
             await cluster.create(event_of(manifest, entry))
         except KubeError as error:
@@ -80,13 +86,27 @@ def measure(namespace: str, name: str, before: Status, after: Status) -> None:
         metrics.PHASE.labels(namespace, name, phase.value).set(float(phase is after.phase))
     metrics.WEIGHT.labels(namespace, name, "desired").set(after.weight.desired)
     metrics.WEIGHT.labels(namespace, name, "observed").set(after.weight.observed or 0.0)
-    for signal in after.analysis.get("signals", ()):
-        metrics.EVIDENCE.labels(namespace, name, signal["signal"]).set(signal["log_e"])
+    for signal, log_e in _evidence(after):
+        metrics.EVIDENCE.labels(namespace, name, signal).set(log_e)
     if ended := _just_ended(before, after):
         outcome = ended.outcome or Outcome.PROMOTED
         metrics.ENDED.labels(namespace, name, outcome.value).inc()
         metrics.EXCESS.labels(namespace, name).inc(max(0.0, ended.excess_failed_requests))
         _reaction(ended)
+
+
+def _evidence(status: Status) -> Iterable[tuple[str, float]]:
+    """Log evidence by signal, of those whose evidence is a number: what was persisted may be anything."""
+    told = status.analysis.get("signals")
+    for signal in told if isinstance(told, list) else ():
+        found = signal.get("log_e") if isinstance(signal, dict) else None
+        if isinstance(found, int | float):
+            yield str(signal.get("signal", "")), float(found)
+
+
+def dropped() -> None:
+    """Count something that was to be told and was not, because too much is being told already."""
+    metrics.FAILURES.labels("Tell").inc()
 
 
 def _reaction(release: Release) -> None:

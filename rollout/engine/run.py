@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kube.cache import Key
     from kube.cluster import Cluster
-    from rollout.engine.worker import Parts
+    from rollout.engine.parts import Parts
 
 log: Any = structlog.get_logger()
 

@@ -10,9 +10,10 @@ import structlog
 
 from rollout.engine import metrics
 from rollout.looks import SignalLook, SourceStatus
+from rollout.texts import clean, masked
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from rollout.sources import Source
     from rollout.sources.roster import Roster
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 log: Any = structlog.get_logger()
 HURRIED = 0.4
 """Part of the interval after which is looked again while the evidence against the canary is rising."""
+
+PASS_SECONDS = 15.0
+"""A pass that takes longer is given up: a source that hangs is one that does not answer."""
+
+MOST_WAITING = 4096
+"""Looks that wait to be taken; of more the oldest are dropped, so that a holder that is stuck does not fill up."""
 
 
 class Sampler:
@@ -38,6 +45,7 @@ class Sampler:
         self._key, self._roster, self._interval, self._wake, self._clock = key, roster, interval, wake, clock
         self._hurry = hurry
         self._looks: list[SignalLook] = []
+        self._signals: Mapping[str, Sequence[str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._told: dict[str, str] = {}  # what was said of each source that fails, so that it is said once
         self.listeners: list[Callable[[SignalLook], None]] = []
@@ -47,9 +55,21 @@ class Sampler:
         """Whether sources are being read."""
         return bool(self._tasks)
 
-    def start(self, sources: Sequence[Source], history: Awaitable[Sequence[SignalLook]] | None = None) -> None:
-        """Begin to read, after what history there is was taken in; must not read already."""
-        known = asyncio.Event()
+    def start(
+        self,
+        sources: Sequence[Source],
+        history: Awaitable[Sequence[SignalLook]] | None = None,
+        signals: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Begin to read, after what history there is was taken in; must not read already.
+
+        Args:
+            sources: read each at its own pace.
+            history: what was before.
+            signals: names of the signals that each source tells of, by its name: what is said to be down when it
+                breaks.
+        """
+        known, self._signals = asyncio.Event(), signals or {}
         self._tasks = [asyncio.create_task(self._follow(source, known)) for source in sources]
         self._tasks.append(asyncio.create_task(self._remember(history, known)))
 
@@ -58,7 +78,8 @@ class Sampler:
         tasks, self._tasks, self._looks = self._tasks, [], []
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=PASS_SECONDS)
 
     def take(self) -> list[SignalLook]:
         """Everything seen since the last call."""
@@ -67,7 +88,8 @@ class Sampler:
 
     async def _remember(self, history: Awaitable[Sequence[SignalLook]] | None, known: asyncio.Event) -> None:
         try:
-            found = await history if history is not None else ()
+            async with asyncio.timeout(PASS_SECONDS):
+                found = await history if history is not None else ()
             self._looks.extend(found)  # not in one line: somebody may take the looks, and the list with them, meanwhile
         except Exception:  # a baseline that breaks must not keep the release from being watched
             log.exception("no history", release="/".join(self._key))
@@ -80,13 +102,25 @@ class Sampler:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                self._note(source.name, await source.sample(self._roster(), self._clock()))
+                async with asyncio.timeout(PASS_SECONDS):
+                    looks = await source.sample(self._roster(), self._clock())
                 self._told.pop(source.name, None)
             except Exception as error:  # a source that breaks must not end the others, nor itself
                 if self._told.get(source.name) != repr(error):
                     log.exception("source failed", source=source.name, release="/".join(self._key))
-                self._told[source.name] = repr(error)
+                looks = self._broken(source.name, error)
+            self._note(source.name, looks)
             await self._rest(began)
+
+    def _broken(self, source: str, error: Exception) -> list[SignalLook]:
+        """A source that breaks tells nothing, and that is said of all its signals: it must not pass for calm."""
+        self._told[source] = repr(error)
+        slow = isinstance(error, TimeoutError)
+        reason = f"no answer within {PASS_SECONDS:g} s" if slow else f"{type(error).__name__}: {error}"
+        now, told = self._clock(), clean(masked(f"source {source} failed: {reason}"))
+        return [
+            SignalLook(name, now, SourceStatus.SOURCE_DOWN, {}, reason=told) for name in self._signals.get(source, ())
+        ]
 
     async def _rest(self, began: float) -> None:
         """Wait for the time of the next pass: a part of the interval while there is suspicion, else all of it."""
@@ -96,10 +130,11 @@ class Sampler:
                 return
 
     def _note(self, source: str, looks: Sequence[SignalLook]) -> None:
-        up = all(look.status is not SourceStatus.SOURCE_DOWN for look in looks)
+        up = source not in self._told and all(look.status is not SourceStatus.SOURCE_DOWN for look in looks)
         metrics.SOURCE_UP.labels(*self._key, source).set(float(up))
         for look in looks:
             for listener in self.listeners:
                 listener(look)
         self._looks.extend(looks)
+        del self._looks[:-MOST_WAITING]
         self._wake()

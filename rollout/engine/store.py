@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from itertools import count
 from typing import TYPE_CHECKING
 
-from kube.errors import ConflictError
+from kube.errors import ConflictError, KubeError, NotFoundError
 from kube.kinds import GRAY_RELEASE, Manifest
 from rollout.revision import MANAGER
 from rollout.status import Status
@@ -13,48 +15,89 @@ if TYPE_CHECKING:
     from kube.cluster import Cluster
 
 
+SECONDS = 5.0
+"""A request that takes longer is given up, and made anew by the next look."""
+
+ATTEMPTS = 20
+
+
+class ReleaseGoneError(Exception):
+    """The GrayRelease does not exist any more."""
+
+
 class OvertakenError(Exception):
     """The status in the cluster carries a higher epoch: another holder is at work."""
 
 
 class StatusStore:
-    """Reads and writes `status` of one GrayRelease for the holder of an epoch."""
+    """Reads and writes `status` of one GrayRelease for the holder of an epoch.
+
+    Attributes:
+        persisted: the status as the server has it.
+        unreadable: what of it could not be read, a sentence each.
+        newest: the whole object as the server answered last; None before the first answer.
+    """
 
     def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
         self._cluster, self._namespace, self._name = cluster, namespace, name
-        self._newest: Manifest | None = None
+        self.newest: Manifest | None = None
         self.persisted = Status()
+        self.unreadable: tuple[str, ...] = ()
 
     async def load(self) -> Manifest:
         """The GrayRelease as the server has it now; what its status says becomes `persisted`.
 
         Raises:
-            NotFoundError: it is gone.
+            ReleaseGoneError: it is gone.
         """
-        self._newest = await self._cluster.get(GRAY_RELEASE, self._name, self._namespace)
-        self.persisted = Status.model_validate(self._newest.get("status") or {})
-        return self._newest
+        try:
+            self.newest = await self._cluster.get(GRAY_RELEASE, self._name, self._namespace, seconds=SECONDS)
+        except NotFoundError as error:
+            raise ReleaseGoneError(str(error)) from error
+        self.persisted, self.unreadable = Status.read(self.newest.get("status"))
+        return self.newest
 
-    async def save(self, status: Status) -> Manifest:
-        """Write the status; returns the object as the server keeps it.
+    async def save(self, status: Status) -> Status:
+        """Write the status; returns it as it was written, which is shorter where the server does not take all of it.
 
         A conflict with a writer of the spec or of metadata is retried at once with the newest object.
 
         Raises:
             OvertakenError: another holder has written a status with a higher epoch.
-            NotFoundError: the GrayRelease is gone.
+            ReleaseGoneError: the GrayRelease is gone.
+            KubeError: the server did not take it.
         """
-        while True:
-            base = self._newest or await self.load()
+        try:
+            return await self._write(status)
+        except KubeError as error:
+            if not _is_too_large(error):
+                raise
+            return await self._write(status.trimmed())
+
+    async def _write(self, status: Status) -> Status:
+        for attempt in count(1):
+            base = self.newest or await self.load()
             try:
-                changed = {**base, "status": status.wire()}
-                self._newest = await self._cluster.replace(changed, manager=MANAGER, subresource="status")
+                self.newest = await self._put({**base, "status": status.wire()})
             except ConflictError:
                 await self.load()
                 if self.persisted.epoch > status.epoch:
                     raise OvertakenError(
                         f"epoch {self.persisted.epoch} is at work, this one is {status.epoch}"
                     ) from None
+                if attempt == ATTEMPTS:
+                    raise
                 continue
-            self.persisted = status
-            return self._newest
+            break
+        self.persisted = status
+        return status
+
+    async def _put(self, manifest: Manifest) -> Manifest:
+        try:
+            return await self._cluster.replace(manifest, manager=MANAGER, subresource="status", seconds=SECONDS)
+        except NotFoundError as error:
+            raise ReleaseGoneError(str(error)) from error
+
+
+def _is_too_large(error: KubeError) -> bool:
+    return error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or "too large" in str(error)

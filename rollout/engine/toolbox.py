@@ -11,7 +11,7 @@ import aiohttp
 
 from rollout.drivers.gateway import GatewayDriver
 from rollout.engine.look import counted
-from rollout.engine.worker import Parts
+from rollout.engine.parts import Parts
 from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
 from rollout.sources.fetch import DirectFetch, Fetch, LogFetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource

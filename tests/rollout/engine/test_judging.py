@@ -26,7 +26,10 @@ def test_history_that_comes_when_the_canary_is_judged_is_history_nevertheless():
     spec = spec.model_copy(update={"record": True, "analysis": spec.analysis.model_copy(update={"signals": signals})})
     bench.sit(status, spec)
     bench.hear(status, [look(began - 30), look(began - 45, starts=True), look(began - 15)], began + 1)
-    assert bench.assessment is None
+    assert bench.assessment is not None
+    assert (bench.assessment.verdict, bench.assessed_at) == ("no-traffic", began + 1), (
+        "asked, and nothing of the canary"
+    )
     bench.hear(status, [look(began + 1, canary=True), look(began + 2, canary=True)], began + 2)
     assert bench.assessment is not None
     assert bench.put_down(status).analysis["signals"][0]["canary_requests"] == 20

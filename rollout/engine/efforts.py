@@ -1,0 +1,120 @@
+"""Carrying out what was decided: each action has failures and a backoff of its own, so that none blocks another.
+
+Actions come most urgent first: weights, then pods, then cleaning up. While weights cannot be written, nothing that
+relies on them is done: no pod is taken from a version that the route may still lead to. Everything else goes on.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from kube.errors import InvalidError, KubeError
+from rollout.actions import Retire, Scale, Shift
+from rollout.engine import metrics
+from rollout.texts import clean, masked
+from rollout.world import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from rollout.actions import Action
+
+log: Any = structlog.get_logger()
+FIRST_SECONDS, MOST_SECONDS, MOST_URGENT_SECONDS = 0.05, 5.0, 0.25
+MOST_WORDS = 400
+
+
+@dataclass(slots=True)
+class _Row:
+    """An action that failed, however often in a row."""
+
+    failure: Failure
+    attempts: int
+    due: float
+
+
+@dataclass(slots=True)
+class Efforts:
+    """What one holder tries to do, and how often it has failed.
+
+    Args:
+        release: ``namespace/name``, for the log.
+        chance: a number from 0 to 1 for the jitter of the pauses.
+    """
+
+    release: str
+    chance: Callable[[], float] = random.random
+    _rows: dict[str, _Row] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> Mapping[str, Failure]:
+        """The newest failure of each class of actions that is still to be done."""
+        return {key.partition(" ")[0]: row.failure for key, row in self._rows.items()}
+
+    def due_in(self, now: float) -> float | None:
+        """Seconds until something is to be tried again; None where nothing failed."""
+        return min((max(0.0, row.due - now) for row in self._rows.values()), default=None)
+
+    async def perform(
+        self,
+        actions: Iterable[Action],
+        do: Callable[[Action], Awaitable[None]],
+        clock: Callable[[], float],
+        *,
+        urgent: bool = False,
+    ) -> bool:
+        """Do them in order; whether nothing failed. What failed before and is not wanted any more is forgotten.
+
+        Args:
+            actions: all that is to be done now, most urgent first.
+            do: does one.
+            clock: seconds since the epoch.
+            urgent: a rollback is under way: its weights are not made to wait.
+        """
+        wanted = {_name(action): action for action in actions}
+        self._rows = {name: row for name, row in self._rows.items() if name in wanted}
+        for name, action in wanted.items():
+            at_once = urgent and isinstance(action, Shift)
+            relies = isinstance(action, Scale | Retire) and "Shift" in self._rows
+            if not relies and (at_once or not self._rests(name, clock())):
+                await self._try(name, action, do, clock, at_once=at_once)
+        return not self._rows
+
+    def _rests(self, name: str, now: float) -> bool:
+        return name in self._rows and now < self._rows[name].due
+
+    async def _try(
+        self,
+        name: str,
+        action: Action,
+        do: Callable[[Action], Awaitable[None]],
+        clock: Callable[[], float],
+        *,
+        at_once: bool,
+    ) -> None:
+        try:
+            await do(action)
+        except KubeError as error:
+            self._failed(name, error, clock(), most=MOST_URGENT_SECONDS if at_once else MOST_SECONDS)
+        else:
+            self._rows.pop(name, None)
+
+    def _failed(self, name: str, error: KubeError, now: float, *, most: float) -> None:
+        known = self._rows.get(name)
+        attempts = known.attempts + 1 if known else 1
+        pause = min(most, FIRST_SECONDS * 2 ** (attempts - 1)) * (0.5 + self.chance())
+        text = clean(masked(str(error)), most=MOST_WORDS)
+        failure = Failure(text, known.failure.since if known else now, final=isinstance(error, InvalidError))
+        self._rows[name] = _Row(failure, attempts, now + max(pause, getattr(error, "retry_after", None) or 0.0))
+        kind = name.partition(" ")[0]
+        metrics.FAILURES.labels(kind).inc()
+        log.warning("action failed", release=self.release, action=name, error=text, attempt=attempts)
+
+
+def _name(action: Action) -> str:
+    """The class of an action, and what it is about."""
+    return " ".join(filter(None, [type(action).__name__, getattr(action, "revision", "")]))

@@ -1,0 +1,113 @@
+"""Which spec a release goes by: the newest valid one, even after a restart in the middle of a mistake.
+
+What the API server took and the model refuses is told and changes nothing: the last valid spec stays in force. A
+process that starts while the spec is not valid finds the last valid one on the revision's own Deployment, where the
+engine notes it; and where nobody noted any, the version that serves is the one that is wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from rollout.revision import image_of, policy_of, revision_of
+from rollout.spec import ParentRef, Port, Spec, Traffic, Workload
+from rollout.texts import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kube.kinds import Manifest
+    from rollout.status import Status
+
+MOST_WORDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A spec and where it is from.
+
+    Attributes:
+        spec: what the release goes by.
+        revision: that it wants.
+        image: and the image people know it by.
+        generation: of the spec; 0 where that is not known.
+        complete: whether the route's shape and the pods can be made from it; else only weights and scale are known.
+    """
+
+    spec: Spec
+    revision: str
+    image: str
+    generation: int
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class SpecReader:
+    """Reads the spec of one release.
+
+    Attributes:
+        newest: generation of the newest spec that was read, valid or not.
+        in_force: what the release goes by; None before the first.
+        mistake: why the newest spec is not in force; empty where it is.
+    """
+
+    name: str
+    newest: int = -1
+    in_force: InForce | None = None
+    mistake: str = ""
+
+    def read(self, manifest: Manifest, status: Status, deployments: Mapping[str, Manifest]) -> bool:
+        """Take in a GrayRelease; whether another spec is in force than before."""
+        generation = int(manifest["metadata"].get("generation", 0))
+        if generation == self.newest:
+            return False
+        self.newest = generation
+        try:
+            spec = Spec.model_validate(manifest.get("spec"))
+        except ValidationError as error:
+            self.mistake = _told(error)
+            if self.in_force is not None:
+                return False
+            self.in_force = _last_valid(status, deployments) or _as_it_is(status, deployments, manifest.get("spec"))
+            return self.in_force is not None
+        self.mistake = ""
+        self.in_force = InForce(spec, revision_of(self.name, spec), image_of(spec), generation)
+        return True
+
+
+def _told(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return clean(f"spec.{where}: {first['msg']}{more}; the last valid spec stays in force", most=MOST_WORDS)
+
+
+def _last_valid(status: Status, deployments: Mapping[str, Manifest]) -> InForce | None:
+    """The spec under which the version in flight, or else the one that serves, was wanted last."""
+    for version in (status.canary, status.stable):
+        noted = policy_of(deployments[version.revision]) if version and version.revision in deployments else None
+        if version and noted is not None:
+            return InForce(noted, version.revision, version.image, status.spec_generation, complete=False)
+    return None
+
+
+def _as_it_is(status: Status, deployments: Mapping[str, Manifest], spec: Any) -> InForce | None:
+    """Nothing is known but the status and what runs: what serves stays as it is, what is in flight is taken back."""
+    if status.stable is None:
+        return None
+    running = (deployments.get(status.stable.revision) or {}).get("spec") or {}
+    replicas = max(1, int(running.get("replicas") or 1))
+    orphan = isinstance(spec, dict) and spec.get("deletion") == "Orphan"
+    known = unknown_spec(status.stable.image, replicas, orphan=orphan)
+    return InForce(known, status.stable.revision, status.stable.image, 0, complete=False)
+
+
+def unknown_spec(image: str = "", replicas: int = 1, *, orphan: bool = False) -> Spec:
+    """What stands for a spec where none is known: traffic of a shape that nobody knows, and nothing to be judged by."""
+    template: dict[str, Any] = {"spec": {"containers": [{"name": "main", "image": image or "unknown"}]}}
+    work = Workload(replicas=replicas, template=template, ports=[Port(name="http", port=80)])
+    traffic = Traffic(parents=[ParentRef(name="unknown")])
+    return Spec(workload=work, traffic=traffic, deletion="Orphan" if orphan else "Delete")

@@ -1,0 +1,108 @@
+"""Reading the sources while a release is in flight, by the spec in force: corrected ones are read at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollout.engine.judging import is_judged
+from rollout.engine.look import arms_of, counted
+from rollout.engine.sampling import Sampler
+from rollout.sources.roster import Roster, roster_of
+from rollout.sources.share import ShareMeter
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from rollout.engine.judging import Bench
+    from rollout.engine.parts import Parts
+    from rollout.looks import SignalLook
+    from rollout.spec import Spec
+    from rollout.status import Status
+
+
+class Watch:
+    """The eyes of one release.
+
+    Attributes:
+        meter: counts which part of the requests reaches the canary.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        key: tuple[str, str],
+        wake: asyncio.Event,
+        status: Callable[[], Status],
+        bench: Bench,
+    ) -> None:
+        self._parts, self._key, self._status, self._bench = parts, key, status, bench
+        self._spec: Spec | None = None
+        self.meter = ShareMeter()
+        self._sampler = Sampler(
+            key=key,
+            roster=self._roster,
+            interval=self._interval,
+            wake=wake.set,
+            hurry=self._is_suspicious,
+            clock=parts.clock,
+        )
+        self._sampler.listeners.append(self.meter.take)
+
+    def take(self) -> list[SignalLook]:
+        """Everything seen since the last call."""
+        return self._sampler.take()
+
+    async def stop(self) -> None:
+        """Read nothing any more."""
+        await self._sampler.stop()
+
+    async def follow(self, spec: Spec) -> None:
+        """Read what ``spec`` says while a release is in flight, and nothing else."""
+        wanted = spec if self._status().in_flight else None
+        if wanted is not None and self._spec is not None and _read(wanted) == _read(self._spec):
+            self._spec = wanted
+            return
+        if self._sampler.running:
+            await self._sampler.stop()
+        began = wanted is not None and self._spec is None
+        self._spec = wanted
+        if wanted is not None:
+            self._start(wanted, began=began)
+
+    def _start(self, spec: Spec, *, began: bool) -> None:
+        signals = counted(spec)
+        self.meter.begin(signals)
+        by_source: dict[str, list[str]] = {}
+        for signal in signals:
+            by_source.setdefault(signal.source.value, []).append(signal.name)
+        history = self._history(spec) if began else None
+        self._sampler.start(self._parts.sources(self._key[0], spec), history, by_source)
+
+    def _history(self, spec: Spec) -> Awaitable[Sequence[SignalLook]] | None:
+        """What stable did before; None where the judge knows it already, or nobody can tell."""
+        if self._status().judge or self._parts.history is None:
+            return None
+        return self._parts.history(self._key[0], spec, arms_of(self._status())[0])
+
+    def _roster(self) -> Roster:
+        stable, canary = arms_of(self._status())
+        return roster_of(self._parts.world.pods(self._key), namespace=self._key[0], stable=stable, canary=canary)
+
+    def _interval(self) -> float:
+        if self._spec is None:
+            return 1.0
+        sampling, status = self._spec.analysis.sampling, self._status()
+        since = status.verified_at or status.written_at or status.phase_since
+        young = since is None or self._parts.clock() - since < sampling.young_for
+        return sampling.young if young else sampling.settled
+
+    def _is_suspicious(self) -> bool:
+        """Whether the evidence against the canary has begun to rise: then it is looked at more often."""
+        found = self._bench.assessment
+        return found is not None and found.log_e > 0 and is_judged(self._status())
+
+
+def _read(spec: Spec) -> tuple[object, ...]:
+    """What decides where and how is read."""
+    return spec.analysis.signals, spec.sources, spec.traffic_port
