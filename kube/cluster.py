@@ -66,7 +66,9 @@ class Cluster:
         Raises:
             NotFoundError: there is none.
         """
-        return await self.request("GET", kind.path(namespace, name), what=_what("get", kind, namespace, name), seconds=seconds)
+        return await self.request(
+            "GET", kind.path(namespace, name), what=_what("get", kind, namespace, name), seconds=seconds
+        )
 
     async def find(self, kind: Kind, name: str, namespace: str | None = None) -> Manifest | None:
         """One object, or None where there is none."""
@@ -129,7 +131,9 @@ class Cluster:
         query = {"fieldManager": manager} if manager else {}
         return await self.request("POST", path, query=query, body=manifest, what=f"create {label_of(manifest)}")
 
-    async def replace(self, manifest: Manifest, *, manager: str, subresource: str | None = None, seconds: float = 30.0) -> Manifest:
+    async def replace(
+        self, manifest: Manifest, *, manager: str, subresource: str | None = None, seconds: float = 30.0
+    ) -> Manifest:
         """PUT an object as ``manager``; with ``metadata.resourceVersion`` in it, an optimistic lock.
 
         Raises:
@@ -139,7 +143,9 @@ class Cluster:
         kind = await self.resolve(manifest)
         path = kind.path(manifest["metadata"].get("namespace"), manifest["metadata"]["name"], subresource)
         query = {"fieldManager": manager}
-        return await self.request("PUT", path, query=query, body=manifest, what=f"replace {label_of(manifest)}", seconds=seconds)
+        return await self.request(
+            "PUT", path, query=query, body=manifest, what=f"replace {label_of(manifest)}", seconds=seconds
+        )
 
     async def apply(
         self,

@@ -67,22 +67,26 @@ class Efforts:
         *,
         urgent: bool = False,
     ) -> bool:
-        """Do them in order; whether nothing failed. What failed before and is not wanted any more is forgotten.
+        """Do them in order; whether none of them has failed.
 
         Args:
-            actions: all that is to be done now, most urgent first.
+            actions: most urgent first.
             do: does one.
             clock: seconds since the epoch.
             urgent: a rollback is under way: its weights are not made to wait.
         """
         wanted = {_name(action): action for action in actions}
-        self._rows = {name: row for name, row in self._rows.items() if name in wanted}
         for name, action in wanted.items():
             at_once = urgent and isinstance(action, Shift)
             relies = isinstance(action, Scale | Retire) and "Shift" in self._rows
             if not relies and (at_once or not self._rests(name, clock())):
                 await self._try(name, action, do, clock, at_once=at_once)
-        return not self._rows
+        return self._rows.keys().isdisjoint(wanted)
+
+    def want(self, actions: Iterable[Action]) -> None:
+        """Forget the failures of all other actions: nobody wants those any more."""
+        wanted = {_name(action) for action in actions}
+        self._rows = {name: row for name, row in self._rows.items() if name in wanted}
 
     def _rests(self, name: str, now: float) -> bool:
         return name in self._rows and now < self._rows[name].due

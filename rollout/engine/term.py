@@ -171,6 +171,7 @@ class Term:
         seen = self._observe(manifest, known, before, now)
         decided, actions = decide(known.spec, before, seen, now)
         ctx = Context(known.spec, decided, seen, now)
+        self._efforts.want(actions)
         if decided.phase is Phase.ROLLING_BACK:
             await self._turn_round(manifest, ctx, [each for each in actions if isinstance(each, Shift)])
         else:
