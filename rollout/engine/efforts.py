@@ -15,7 +15,7 @@ import structlog
 from kube.errors import InvalidError, KubeError
 from rollout.actions import Retire, Scale, Shift
 from rollout.engine import metrics
-from rollout.texts import clean, masked
+from rollout.texts import told
 from rollout.world import Failure
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Efforts:
         known = self._rows.get(name)
         attempts = known.attempts + 1 if known else 1
         pause = min(most, FIRST_SECONDS * 2 ** (attempts - 1)) * (0.5 + self.chance())
-        text = clean(masked(str(error)), most=MOST_WORDS)
+        text = told(error, most=MOST_WORDS)
         failure = Failure(text, known.failure.since if known else now, final=isinstance(error, InvalidError))
         self._rows[name] = _Row(failure, attempts, now + max(pause, getattr(error, "retry_after", None) or 0.0))
         kind = name.partition(" ")[0]

@@ -10,7 +10,7 @@ import structlog
 
 from rollout.engine import metrics
 from rollout.looks import SignalLook, SourceStatus
-from rollout.texts import clean, masked
+from rollout.texts import told
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -117,9 +117,9 @@ class Sampler:
         self._told[source] = repr(error)
         slow = isinstance(error, TimeoutError)
         reason = f"no answer within {PASS_SECONDS:g} s" if slow else f"{type(error).__name__}: {error}"
-        now, told = self._clock(), clean(masked(f"source {source} failed: {reason}"))
+        now, said = self._clock(), told(f"source {source} failed: {reason}")
         return [
-            SignalLook(name, now, SourceStatus.SOURCE_DOWN, {}, reason=told) for name in self._signals.get(source, ())
+            SignalLook(name, now, SourceStatus.SOURCE_DOWN, {}, reason=said) for name in self._signals.get(source, ())
         ]
 
     async def _rest(self, began: float) -> None:
