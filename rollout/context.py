@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_jsonable_python
 
 from rollout.status import JournalEntry, Outcome, Phase, Reaction, Refusal, Release, StepRecord, Version, Weight
+from rollout.texts import clean, told
 
 if TYPE_CHECKING:
+    from rollout.judge import Assessment
     from rollout.spec import Spec, Step
     from rollout.status import Status
     from rollout.world import Observation, RevisionFacts
 
-JOURNAL_LIMIT = 200
+JOURNAL_LIMIT, JOURNAL_CHARACTERS, JOURNAL_ENTRY = 200, 40_000, 600
+"""Entries and characters that a journal keeps, and characters of one entry."""
+
+STEPS_LIMIT = 64
 REFUSED_LIMIT = 20
+REASON = 300
+"""Characters of a reason that is kept."""
+
 SKIPPED = "skipped by a person"
 NO_DOUBT: Final[dict[str, Any]] = {"doubt": "", "doubt_since": None, "held_since": None}
 
@@ -36,6 +44,31 @@ class Context:
     def replicas(self) -> int:
         """Pods of a version that carries all traffic."""
         return self.spec.workload.replicas
+
+    @property
+    def shared(self) -> bool:
+        """Whether versions share the traffic of a route: the spec says so, or the release in flight began with one.
+
+        A release does not lose its route, and so its way back, because somebody edits the spec.
+        """
+        release = self.status.release
+        return self.spec.traffic is not None or (release is not None and bool(release.steps) and self.seen.share.exists)
+
+    @property
+    def full(self) -> int:
+        """Pods that all traffic needs: what the spec says, or what stable has where somebody gave it more."""
+        stable = self.seen.revisions.get(self.status.stable.revision) if self.status.stable else None
+        return max(self.replicas, stable.replicas if stable else 0)
+
+    @property
+    def assessed(self) -> Assessment | None:
+        """What the judge says of this step: None where it was not asked since the weight was verified.
+
+        Without it nothing goes on. What it said of an earlier step is of no use here.
+        """
+        asked, since = self.seen.assessed_at, self.status.verified_at
+        fresh = asked is not None and (since is None or asked >= since)
+        return self.seen.assessment if fresh else None
 
     @property
     def steps(self) -> list[Step]:
@@ -76,16 +109,29 @@ def can_return(ctx: Context) -> bool:
     """
     previous = ctx.status.previous
     facts = ctx.seen.revisions.get(previous.revision) if previous else None
-    return facts is not None and (ctx.spec.traffic is None or facts.ready > 0)
+    return facts is not None and (not ctx.shared or facts.ready > 0)
 
 
 def write_journal(status: Status, now: float, what: str, text: str, *, weight: int | None = None) -> Status:
     """Add one entry to the journal of the release in flight."""
     if status.release is None:
         return status
-    entry = JournalEntry(at=now, what=what, text=text, weight=weight)
-    journal = [*status.release.journal, entry][-JOURNAL_LIMIT:]
-    return status.model_copy(update={"release": status.release.model_copy(update={"journal": journal})})
+    entry = JournalEntry(at=now, what=what, text=told(text, JOURNAL_ENTRY), weight=weight)
+    first, *rest = *status.release.journal, entry
+    kept = _newest(rest)
+    dropped = status.release.journal_dropped + len(rest) - len(kept)
+    return change_release(status, journal=[first, *kept], journal_dropped=dropped)
+
+
+def _newest(entries: list[JournalEntry]) -> list[JournalEntry]:
+    """As many of the newest entries as a journal has room for beside its first."""
+    room, kept = JOURNAL_CHARACTERS, 0
+    for entry in reversed(entries[-(JOURNAL_LIMIT - 1) :]):
+        room -= len(entry.text)
+        if room < 0:
+            break
+        kept += 1
+    return entries[len(entries) - kept :]
 
 
 def change_release(status: Status, **update: Any) -> Status:
@@ -107,7 +153,7 @@ def change_step(status: Status, **update: Any) -> Status:
 
 def enter(status: Status, now: float, phase: Phase, **update: Any) -> Status:
     """Change the phase; the clocks and doubts of the old one are gone."""
-    cleared = {"phase_since": now, "written_at": None, "verified_at": None, **NO_DOUBT}
+    cleared = {"phase_since": now, "written_at": None, "verified_at": None, "withdrawn_at": None, **NO_DOUBT}
     return status.model_copy(update={"phase": phase, **cleared, **update})
 
 
@@ -118,8 +164,9 @@ def begin(ctx: Context) -> Status:
     release = Release(
         id=f"{seen.desired_revision.rsplit('-', 1)[-1]}-{int(ctx.now * 1000):x}",
         started_at=ctx.now,
-        requested_by=seen.requested_by,
-        reason=seen.reason,
+        requested_by=clean(seen.requested_by),
+        reason=told(seen.reason, REASON),
+        generation=seen.generation,
         from_version=status.stable,
         to_version=target,
     )
@@ -135,13 +182,15 @@ def begin_step(status: Status, now: float, index: int, weight: int, hold: float)
     if status.release is None:
         return status
     record = StepRecord(index=index, weight=weight, hold_seconds=hold, started_at=now)
-    opened = change_release(status, steps=[*status.release.steps, record])
+    steps = [*status.release.steps, record][-STEPS_LIMIT:]
+    opened = change_release(status, steps=steps)
     asked = opened.model_copy(
         update={
             "weight": Weight(desired=weight),
             "phase_since": now,
             "written_at": None,
             "verified_at": None,
+            "withdrawn_at": None,
             **NO_DOUBT,
         }
     )
@@ -150,7 +199,7 @@ def begin_step(status: Status, now: float, index: int, weight: int, hold: float)
 
 def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
     """Turn round: the canary's weight is 0 from this status on. In a bake, stable and canary change places first."""
-    status = ctx.status
+    status, reason = ctx.status, told(reason, JOURNAL_ENTRY)
     if status.phase is Phase.BAKING:
         status = status.model_copy(update={"stable": status.previous, "canary": status.stable, "previous": None})
     verdict, evidence, excess = _evidence(ctx)
@@ -185,7 +234,7 @@ def finish(status: Status, now: float, phase: Phase, outcome: Outcome, reason: s
 def refuse(status: Status, now: float, version: Version, reason: str) -> Status:
     """Do not try this revision again by itself."""
     others = [entry for entry in status.refused if entry.revision != version.revision]
-    entry = Refusal(revision=version.revision, image=version.image, at=now, reason=reason)
+    entry = Refusal(revision=version.revision, image=version.image, at=now, reason=told(reason, REASON))
     return status.model_copy(update={"refused": [*others, entry][-REFUSED_LIMIT:]})
 
 

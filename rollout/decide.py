@@ -16,7 +16,8 @@ from rollout.desire import actions_of
 from rollout.drift import note_drift
 from rollout.phases import PHASES
 from rollout.status import Outcome, Phase
-from rollout.verbs import obey
+from rollout.verbs import is_new, obey
+from rollout.waiting import waiting_of
 
 if TYPE_CHECKING:
     from rollout.actions import Action
@@ -48,14 +49,19 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
         return Decision(status, actions_of(ctx))
     changed = note_drift(ctx, _next(ctx))
     changed = changed.model_copy(
-        update={"observed_generation": observation.generation, "desired_revision": observation.desired_revision}
+        update={
+            "observed_generation": observation.generation,
+            "desired_revision": observation.desired_revision,
+            "looked_at": now,
+        }
     )
+    changed = changed.model_copy(update={"waiting": waiting_of(ctx.with_status(changed))})
     return Decision(changed, actions_of(ctx.with_status(changed)))
 
 
 def _next(ctx: Context) -> Status:
     command, phase = ctx.seen.command, ctx.status.phase
-    if command is not None and command.id != ctx.status.command:
+    if command is not None and is_new(ctx.status, command):
         ctx = ctx.with_status(obey(ctx, command))
         if ctx.status.phase is not phase:
             return ctx.status
@@ -71,6 +77,8 @@ def _overtaken(ctx: Context) -> Status | None:
         if status.stable and desired == status.stable.revision:
             return roll_back(ctx, Outcome.CANCELLED, "the stable version is desired again")
         return roll_back(ctx, Outcome.SUPERSEDED, f"{ctx.seen.desired_image or desired} is desired now")
+    if status.phase in UNDER_WAY and ctx.shared and ctx.spec.traffic is None:
+        return roll_back(ctx, Outcome.CANCELLED, "traffic was taken out of the spec while a share was at the canary")
     if status.phase is Phase.BAKING and status.previous and status.previous.revision == desired and can_return(ctx):
         return roll_back(ctx, Outcome.CANCELLED, "the version before is desired again")
     return None

@@ -14,7 +14,6 @@ from rollout.status import Phase
 if TYPE_CHECKING:
     from rollout.actions import Action
     from rollout.context import Context
-    from rollout.spec import Spec
     from rollout.status import Status
 
 
@@ -25,9 +24,12 @@ def had_traffic(status: Status) -> bool:
 
 
 def weights_of(status: Status) -> dict[str, int]:
-    """Percent per revision that the route must show; empty where nothing can serve yet."""
+    """Percent per revision that the route must show; empty where nothing can serve yet.
+
+    A canary that has lost its pods to a planned event has none of it until one is ready again.
+    """
     stable, canary, previous = status.stable, status.canary, status.previous
-    share = status.weight.desired
+    share = 0 if status.withdrawn_at is not None else status.weight.desired
     if stable is None:
         return {canary.revision: 100} if canary and share == 100 else {}  # noqa: PLR2004 - percent
     weights = {stable.revision: 100 - share if canary else 100}
@@ -38,27 +40,44 @@ def weights_of(status: Status) -> dict[str, int]:
     return weights
 
 
-def scales_of(spec: Spec, status: Status, running: dict[str, int]) -> dict[str, int]:
+def scales_of(ctx: Context) -> dict[str, int]:
     """Pods per revision. Stable never loses one before the bake is over; a canary loses none while traffic may come."""
-    full = spec.workload.replicas
-    wanted = {}
+    status, wanted = ctx.status, {}
     if status.stable:
-        wanted[status.stable.revision] = full
+        wanted[status.stable.revision] = _serving_scale(ctx, status.stable.revision)
     if status.previous:
-        wanted[status.previous.revision] = full if spec.traffic else 0
+        previous = status.previous.revision
+        wanted[previous] = _serving_scale(ctx, previous) if ctx.shared else 0
     if status.canary:
-        wanted[status.canary.revision] = _canary_scale(spec, status, running.get(status.canary.revision, 0))
+        wanted[status.canary.revision] = _canary_scale(ctx, status.canary.revision)
     return wanted
 
 
-def _canary_scale(spec: Spec, status: Status, running: int) -> int:
-    full, steps = spec.workload.replicas, spec.strategy.steps
+def _serving_scale(ctx: Context, revision: str) -> int:
+    """What the spec says; and what is there, where somebody else has scaled it and the spec was not edited since."""
+    facts = ctx.seen.revisions.get(revision)
+    if facts is None or facts.asked is None:
+        return ctx.replicas
+    edited = facts.declared is not None and facts.declared != ctx.replicas
+    by_others = facts.replicas != facts.asked
+    if edited or (not by_others and facts.replicas < ctx.replicas):
+        return ctx.replicas
+    return facts.replicas
+
+
+def _canary_scale(ctx: Context, revision: str) -> int:
+    status, steps = ctx.status, ctx.steps
+    facts = ctx.seen.revisions.get(revision)
+    running = facts.replicas if facts else 0
     if status.phase is Phase.ROLLING_BACK:
-        return running if spec.traffic else 0
-    if status.phase is Phase.PROMOTING or status.stable is None or spec.traffic is None:
-        return full
-    index = min(status.step, len(steps) - 1)
-    return max(running, replicas_for(full, steps[index].weight))
+        return running if ctx.shared else 0
+    if status.stable is None:
+        return _serving_scale(ctx, revision)
+    if status.phase is Phase.PROMOTING or not ctx.shared:
+        return max(running, ctx.full)
+    needed = replicas_for(ctx.full, steps[min(status.step, len(steps) - 1)].weight)
+    spare = 1 if facts and 0 < facts.ready <= facts.threatened else 0
+    return max(running, needed + spare)
 
 
 def actions_of(ctx: Context) -> tuple[Action, ...]:
@@ -69,7 +88,7 @@ def actions_of(ctx: Context) -> tuple[Action, ...]:
 
 
 def _route(ctx: Context) -> list[Action]:
-    if ctx.spec.traffic is None:
+    if not ctx.shared:
         return [RetireRoute()] if ctx.seen.share.exists else []
     weights = weights_of(ctx.status)
     if weights and ctx.status.phase is Phase.PREPARING and ctx.status.canary and ctx.ready:
@@ -93,12 +112,12 @@ def leads_nowhere(ctx: Context) -> bool:
 
 
 def _pods(ctx: Context) -> list[Action]:
-    running = {name: facts.replicas for name, facts in ctx.seen.revisions.items()}
     todo: list[Action] = []
-    for revision, replicas in scales_of(ctx.spec, ctx.status, running).items():
-        if revision not in running:
+    for revision, replicas in scales_of(ctx).items():
+        facts = ctx.seen.revisions.get(revision)
+        if facts is None:
             todo += [EnsureRevision(revision, replicas)] if _can_rebuild(ctx, revision) else []
-        elif running[revision] != replicas:
+        elif facts.replicas != replicas and not facts.foreign:
             todo.append(Scale(revision, replicas))
     return todo
 
@@ -117,7 +136,10 @@ def _leftovers(ctx: Context) -> list[Action]:
         return []
     kept = {version.revision for version in (status.stable, status.canary, status.previous) if version}
     kept |= set(ctx.seen.share.weights)
-    return [Retire(revision) for revision in sorted(ctx.seen.revisions) if revision not in kept]
+    if status.last and status.last.incomplete:  # requests may still reach it
+        kept.add(status.last.to_version.revision)
+    ours = (revision for revision, facts in ctx.seen.revisions.items() if not facts.foreign)
+    return [Retire(revision) for revision in sorted(ours) if revision not in kept]
 
 
 def _record(ctx: Context) -> list[Action]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rollout.status import Status
 
 
+UNJUDGED = "the judge has not been heard in this step"
+
+
 @dataclass(frozen=True, slots=True)
 class StepVerdict:
     """Whether a step whose hold is over may end; `roll_back` is the reason to turn round, if any."""
@@ -39,13 +42,15 @@ def policy_of(ctx: Context, verdict: str) -> Doubt | None:
 
 
 def step_may_end(ctx: Context) -> StepVerdict:
-    """Apply the verdict's policy at the end of a step's hold."""
-    found = ctx.seen.assessment
-    verdict = str(found.verdict) if found else "good"
+    """Apply the verdict's policy at the end of a step's hold. Where something is to be judged, silence is no data."""
+    if not ctx.spec.analysis.signals:
+        return StepVerdict(ctx.change(**NO_DOUBT), go_on=True)
+    found = ctx.assessed
+    verdict = str(found.verdict) if found else "no-data"
     policy = policy_of(ctx, verdict)
     if policy is None or policy.action is OnDoubt.GO_ON:
         return StepVerdict(ctx.change(**NO_DOUBT), go_on=True)
-    told = found.reason if found else ""
+    told = found.reason if found else UNJUDGED
     if policy.action is OnDoubt.ROLL_BACK:
         return StepVerdict(ctx.status, roll_back=f"{verdict}: {told}")
     return hold(ctx, verdict, policy, told)
@@ -70,4 +75,4 @@ def hold(ctx: Context, verdict: str, policy: Doubt, told: str) -> StepVerdict:
 def _longest(ctx: Context) -> float:
     analysis = ctx.spec.analysis
     every = (analysis.undecided, analysis.no_traffic, analysis.no_data, analysis.source_down)
-    return max(policy.deadline for policy in every if policy.action is OnDoubt.HOLD)
+    return max((policy.deadline for policy in every if policy.action is OnDoubt.HOLD), default=0.0)

@@ -19,12 +19,13 @@ from rollout.context import (
     write_journal,
 )
 from rollout.desire import had_traffic, leads_nowhere, weights_of
-from rollout.doubt import step_may_end
+from rollout.doubt import UNJUDGED, step_may_end
 from rollout.readiness import readiness, routed
 from rollout.revision import replicas_for
 from rollout.status import Outcome, Phase, Version, Weight
 from rollout.verbs import waiting_gate
-from rollout.verify import PATIENCE_SECONDS, verify, verify_zero
+from rollout.verify import PATIENCE_SECONDS, not_zero, silence, verify, verify_zero
+from rollout.without_pods import PLANNED, without_pods, without_pods_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +48,8 @@ def idle(ctx: Context) -> Status:
 
 def preparing(ctx: Context) -> Status:
     """Pods of the canary are coming up; nothing else has changed yet."""
-    alone = ctx.status.stable is None or ctx.spec.traffic is None
-    needed = ctx.replicas if alone else replicas_for(ctx.replicas, ctx.steps[0].weight)
+    alone = ctx.status.stable is None or not ctx.shared
+    needed = ctx.full if alone else replicas_for(ctx.full, ctx.steps[0].weight)
     pods = readiness(ctx, needed)
     if pods.trouble:
         return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
@@ -72,14 +73,14 @@ def stepping(ctx: Context) -> Status:
     """A share of the traffic is at the canary, or is about to be raised."""
     if reason := _must_go(ctx):
         return roll_back(ctx, Outcome.ROLLED_BACK, reason)
+    if without_pods(ctx):
+        return without_pods_status(ctx)
     ctx = ctx.with_status(_realigned(ctx))
     status = ctx.status
     over = status.step >= len(ctx.steps)
     wanted = not over and status.weight.desired == ctx.steps[status.step].weight
-    if ctx.spec.traffic is None or (over and not _owes_proof(status)):
-        return _to_promoting(ctx)
     if not wanted and not _owes_proof(status):
-        return _raise(ctx)
+        return _leave(ctx, over=over)
     seen = verify(ctx, weights_of(status))
     if seen.trouble:
         return roll_back(ctx.with_status(seen.status), Outcome.ROLLED_BACK, seen.trouble)
@@ -102,12 +103,7 @@ def _must_go(ctx: Context) -> str:
     found = ctx.seen.assessment
     if found is not None and found.verdict == "bad":
         return found.reason
-    if ctx.ready == 0 and ctx.status.weight.desired > 0:
-        told = ctx.canary.problem if ctx.canary else "its pods are gone"
-        return f"no canary pod is ready while it has {ctx.status.weight.desired} % of the traffic" + (
-            f": {told}" if told else ""
-        )
-    return ""
+    return silence(ctx)
 
 
 def _realigned(ctx: Context) -> Status:
@@ -121,13 +117,26 @@ def _realigned(ctx: Context) -> Status:
     return ctx.change(step=step, steps=len(ctx.steps), gate_passed=-1)
 
 
+def _leave(ctx: Context, *, over: bool) -> Status:
+    """Go on from a weight to the next, or to all traffic: also where steps were edited, only as its verdict allows."""
+    newest = ctx.status.release.steps[-1] if ctx.status.release and ctx.status.release.steps else None
+    if newest is not None and newest.ended_at is None and newest.verdict != SKIPPED and ctx.status.weight.desired:
+        verdict = step_may_end(ctx)
+        if verdict.roll_back:
+            return roll_back(ctx.with_status(verdict.status), Outcome.ROLLED_BACK, verdict.roll_back)
+        if not verdict.go_on:
+            return verdict.status
+        ctx = ctx.with_status(verdict.status)
+    return _to_promoting(ctx) if over else _raise(ctx)
+
+
 def _end_step(ctx: Context) -> Status:
     verdict = step_may_end(ctx)
     if verdict.roll_back:
         return roll_back(ctx.with_status(verdict.status), Outcome.ROLLED_BACK, verdict.roll_back)
     if not verdict.go_on:
         return verdict.status
-    found = ctx.seen.assessment
+    found = ctx.assessed
     status = change_step(verdict.status, ended_at=ctx.now, verdict=str(found.verdict) if found else "not judged")
     if found is not None and found.verdict == "good":
         status = change_release(status, proven=True)
@@ -137,12 +146,14 @@ def _end_step(ctx: Context) -> Status:
 
 
 def _told(ctx: Context) -> str:
-    return ctx.seen.assessment.reason if ctx.seen.assessment else "nothing is judged"
+    if ctx.assessed is not None:
+        return ctx.assessed.reason
+    return UNJUDGED if ctx.spec.analysis.signals else "nothing is judged"
 
 
 def _raise(ctx: Context) -> Status:
     step = ctx.steps[ctx.status.step]
-    pods = readiness(ctx, replicas_for(ctx.replicas, step.weight))
+    pods = readiness(ctx, replicas_for(ctx.full, step.weight))
     if pods.trouble:
         return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
     if not pods.ready or ctx.status.paused or waiting_gate(ctx):
@@ -165,12 +176,14 @@ def promoting(ctx: Context) -> Status:
     """The canary gets the pods for all traffic, then all traffic."""
     if reason := _must_go(ctx):
         return roll_back(ctx, Outcome.ROLLED_BACK, reason)
+    if without_pods(ctx):
+        return without_pods_status(ctx)
     if ctx.status.weight.desired != FULL:
-        pods = readiness(ctx, ctx.replicas)
+        pods = readiness(ctx, ctx.full)
         if pods.trouble:
             return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
         return _ask_for_all(pods.status, ctx.now) if pods.ready and not ctx.status.paused else pods.status
-    if ctx.spec.traffic is None:
+    if not ctx.shared:
         return _promoted(ctx)
     seen = verify(ctx, weights_of(ctx.status))
     if seen.status.verified_at is not None or _nobody_comes(ctx.with_status(seen.status)):
@@ -201,7 +214,8 @@ def baking(ctx: Context) -> Status:
     """The new version serves alone; the old one is still there at full scale, one route write away."""
     reason = _must_return(ctx)
     if reason and can_return(ctx):
-        return roll_back(ctx, Outcome.ROLLED_BACK, reason)
+        outcome = Outcome.CANCELLED if reason.startswith(PLANNED) else Outcome.ROLLED_BACK
+        return roll_back(ctx, outcome, reason)
     stable, desired = ctx.status.stable, ctx.seen.desired_revision
     if ctx.status.paused:
         return ctx.status
@@ -218,11 +232,15 @@ def _must_return(ctx: Context) -> str:
     stable = ctx.seen.revisions.get(ctx.status.stable.revision) if ctx.status.stable else None
     if stable is None:
         return "the pods of the new version are gone"
+    if stable.ready == 0 and stable.disrupted:
+        return f"{PLANNED}: the version before serves until it has some again"
+    if silent := silence(ctx):
+        return silent
     return f"no pod of the new version is ready: {stable.problem or 'all are unready'}" if stable.ready == 0 else ""
 
 
 def _bake_over(ctx: Context) -> Status:
-    found = ctx.seen.assessment
+    found = ctx.assessed
     earlier = bool(ctx.status.release and ctx.status.release.proven)
     proven = earlier or (found is not None and found.verdict == "good")
     excess = found.excess_failed_requests if found else 0.0
@@ -236,14 +254,24 @@ def _bake_over(ctx: Context) -> Status:
 
 def rolling_back(ctx: Context) -> Status:
     """Weight 0, again and again until no request reaches the canary; nothing else matters before that."""
-    if ctx.spec.traffic is None:
+    if not ctx.shared:
         return _returned(ctx) if _old_pods_back(ctx) else ctx.status
     if ctx.status.stable is None:
-        return ctx.status if leads_nowhere(ctx) else _returned(ctx)
+        return ctx.status if leads_nowhere(ctx) and not _out_of_patience(ctx) else _returned(ctx)
     if not had_traffic(ctx.status):
         return _returned(ctx)
     status = verify_zero(ctx, weights_of(ctx.status))
-    return _returned(ctx.with_status(status)) if status.verified_at is not None else status
+    if status.verified_at is not None:
+        return _returned(ctx.with_status(status))
+    if not _out_of_patience(ctx):
+        return status
+    return _returned(ctx.with_status(change_release(status, incomplete=not_zero(ctx, weights_of(ctx.status)))))
+
+
+def _out_of_patience(ctx: Context) -> bool:
+    """Whether a rollback has had the time it takes. What comes next must not wait for ever; weight 0 stays wanted."""
+    strategy = ctx.spec.strategy
+    return ctx.since(ctx.status.phase_since) >= strategy.drain + strategy.verify_deadline
 
 
 def _old_pods_back(ctx: Context) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NOT_READY = "not-ready"
 NOT_ROUTED = "not-routed"
+REFUSED = "the API server does not take its objects"
 
 
 class Readiness(NamedTuple):
@@ -27,6 +28,9 @@ class Readiness(NamedTuple):
 def readiness(ctx: Context, needed: int) -> Readiness:
     """Look for ``needed`` ready canary pods."""
     status, facts = ctx.status, ctx.canary
+    refused = ctx.seen.failures.get("EnsureRevision")
+    if refused is not None and refused.final and ctx.ready < needed:
+        return Readiness(status, trouble=f"{REFUSED}: {refused.text}")
     if ctx.ready >= needed:
         calm = ctx.change(doubt="", doubt_since=None) if status.doubt == NOT_READY else status
         return Readiness(calm, ready=True)
@@ -41,9 +45,16 @@ def _late(ctx: Context, needed: int) -> str:
     deadline = ctx.spec.strategy.ready_deadline
     if ctx.waited(ctx.status.doubt_since) < deadline:
         return ""
-    problem = ctx.canary.problem if ctx.canary else "its pods do not exist"
-    told = f"{ctx.ready} of {needed} canary pods ready after {deadline:g} s"
+    told, problem = f"{ctx.ready} of {needed} canary pods ready after {deadline:g} s", why_not_ready(ctx)
     return f"{told}: {problem}" if problem else told
+
+
+def why_not_ready(ctx: Context) -> str:
+    """What keeps the canary's pods from being ready, as far as anybody says; empty where nobody does."""
+    refused = ctx.seen.failures.get("EnsureRevision") or ctx.seen.failures.get("Scale")
+    if refused is not None:
+        return f"{REFUSED}: {refused.text}"
+    return ctx.canary.problem if ctx.canary else "its pods do not exist"
 
 
 def routed(ctx: Context) -> Readiness:
@@ -66,7 +77,8 @@ def routed(ctx: Context) -> Readiness:
 def _unknown_to_the_gateway(ctx: Context, *, named: bool) -> str:
     share = ctx.seen.share
     if not named:
-        return "the route could not be written: it does not name the canary"
+        failure = ctx.seen.failures.get("Shift")
+        return f"the route could not be written: {failure.text if failure else 'it does not name the canary'}"
     if share.accepted:
         return "the gateway has no endpoint for the canary, though its pods are ready"
     return f"the gateway did not accept the route: {share.problem or 'no answer from its controller'}"

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import to_jsonable_python
 
 from rollout.spec import FREE_FORM, Model, by_key
 
@@ -37,10 +38,18 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+_LATEST = 253_402_300_799.0
+"""The last second that RFC 3339 can name."""
+
+
 def _epoch(value: Any) -> float:
-    if isinstance(value, int | float):
-        return float(value)
-    return datetime.fromisoformat(str(value)).timestamp()
+    try:
+        at = float(value) if isinstance(value, int | float) else datetime.fromisoformat(str(value)).timestamp()
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is no time") from error
+    if not 0 <= at <= _LATEST:
+        raise ValueError(f"{value!r} is no time of this engine's")
+    return at
 
 
 def timestamp(seconds: float) -> str:
@@ -56,7 +65,13 @@ Time = Annotated[
 ]
 
 
-class Weight(Model):
+class Kept(Model):
+    """A part of the status: what a newer engine wrote into it is kept, and written back."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Weight(Kept):
     """Percent of requests to the canary: asked for, taken by the gateway, seen in its counters."""
 
     desired: int = 0
@@ -64,7 +79,7 @@ class Weight(Model):
     observed: float | None = None
 
 
-class Version(Model):
+class Version(Kept):
     """A revision and the image people know it by."""
 
     revision: str
@@ -72,7 +87,7 @@ class Version(Model):
     since: Time | None = None
 
 
-class Command(Model):
+class Command(Kept):
     """What a person asked for, by annotation."""
 
     id: str
@@ -82,7 +97,7 @@ class Command(Model):
     generation: int | None = Field(default=None, description="of the spec when it was asked for")
 
 
-class Refusal(Model):
+class Refusal(Kept):
     """A revision that was taken back; it is not tried again until it changes or a person says `retry`."""
 
     revision: str
@@ -91,7 +106,7 @@ class Refusal(Model):
     reason: str
 
 
-class Pause(Model):
+class Pause(Kept):
     """Who stopped the clock."""
 
     at: Time
@@ -99,7 +114,7 @@ class Pause(Model):
     reason: str = ""
 
 
-class Waiting(Model):
+class Waiting(Kept):
     """What a phase waits for, and until when."""
 
     reason: str
@@ -107,7 +122,7 @@ class Waiting(Model):
     until: Time | None = Field(default=None, description="when it is taken back, or goes on, at the latest")
 
 
-class Reaction(Model):
+class Reaction(Kept):
     """When evidence of a fault appeared, and how fast it was acted on."""
 
     evidence_at: Time | None = None
@@ -116,7 +131,7 @@ class Reaction(Model):
     observed_at: Time | None = None
 
 
-class JournalEntry(Model):
+class JournalEntry(Kept):
     """One thing that happened."""
 
     at: Time
@@ -125,7 +140,7 @@ class JournalEntry(Model):
     weight: int | None = None
 
 
-class StepRecord(Model):
+class StepRecord(Kept):
     """A step as it really was."""
 
     index: int
@@ -139,7 +154,7 @@ class StepRecord(Model):
     verdict: str = ""
 
 
-class Release(Model):
+class Release(Kept):
     """The release in flight, or baking."""
 
     id: str
@@ -162,7 +177,7 @@ class Release(Model):
     journal_dropped: int = Field(default=0, description="entries that were dropped to keep the journal short")
 
 
-class Condition(Model):
+class Condition(Kept):
     """A Kubernetes condition."""
 
     type: str
@@ -172,7 +187,7 @@ class Condition(Model):
     last_transition_time: Time
 
 
-class Status(Model):
+class Status(Kept):
     """`status` of a GrayRelease."""
 
     observed_generation: int = 0
@@ -187,6 +202,9 @@ class Status(Model):
     phase_since: Time | None = None
     written_at: Time | None = Field(default=None, description="when the weight was first seen on the route")
     verified_at: Time | None = Field(default=None, description="when the step's clock began")
+    withdrawn_at: Time | None = Field(
+        default=None, description="since when the canary's share is with stable, because it has no ready pod"
+    )
     doubt: str = Field(default="", description="verdict that holds the step, or `not-ready`")
     doubt_since: Time | None = None
     held_since: Time | None = Field(default=None, description="when the hold began, whatever verdict it began with")
@@ -216,15 +234,40 @@ class Status(Model):
 
     @classmethod
     def read(cls, raw: object) -> tuple[Status, tuple[str, ...]]:
-        """A status as it was persisted."""
-        return cls.model_validate(raw or {}), ()
+        """A status as it was persisted, by whatever engine, and what of it could not be read, a sentence each.
+
+        It never raises: what cannot be read is as if it were not there, and nothing that cannot be read is taken for
+        good: where it was what serves, or where a release stands, nothing is started, or the canary is taken back.
+        """
+        from rollout.persisted import read
+
+        return read(raw)
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON form: camelCase, without fields that are unset; what is no number is null."""
+        made: dict[str, Any] = to_jsonable_python(self, by_alias=True, exclude_none=True, inf_nan_mode="null")
+        return made
 
     def trimmed(self) -> Status:
-        """The status without what is only for people."""
-        return self.model_copy(update={"analysis": {}, "judge": ""})
+        """The status without what is only for people: what a server takes that took no more."""
+        release, last = (_trimmed(each) for each in (self.release, self.last))
+        less = {"analysis": {}, "judge": "", "conditions": [], "refused": self.refused[-5:]}
+        return self.model_copy(update={**less, "release": release, "last": last})
 
     def shifted(self, seconds: float) -> Status:
-        """The status with its clocks set later by so many seconds."""
-        clocks = ("phase_since", "written_at", "verified_at", "doubt_since", "held_since")
+        """The status with the clocks that run set so many seconds later: time that nobody was there to count."""
+        clocks = ("phase_since", "written_at", "verified_at", "withdrawn_at", "doubt_since", "held_since")
         known = {name: getattr(self, name) for name in clocks}
         return self.model_copy(update={name: at + seconds for name, at in known.items() if at is not None})
+
+
+MOST_TRIMMED = 20
+"""Journal entries that a trimmed status keeps."""
+
+
+def _trimmed(release: Release | None) -> Release | None:
+    if release is None:
+        return None
+    dropped = max(0, len(release.journal) - MOST_TRIMMED)
+    less = {"journal": release.journal[-MOST_TRIMMED:], "journal_dropped": release.journal_dropped + dropped}
+    return release.model_copy(update={**less, "verdict_at_end": {}})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.context import NO_DOUBT, SKIPPED, change_step, roll_back, write_journal
+from rollout.context import NO_DOUBT, REASON, SKIPPED, change_step, roll_back, write_journal
 from rollout.spec import Gate
 from rollout.status import Outcome, Pause, Phase
+from rollout.texts import clean, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,24 +16,52 @@ if TYPE_CHECKING:
     from rollout.status import Command, Status
 
 
+MOST_ID = 100
+COMMANDS_LIMIT = 50
+"""So many ids of commands that were carried out are remembered, the newest."""
+
+
+def is_new(status: Status, command: Command) -> bool:
+    """Whether a command was not carried out yet."""
+    return _id(command) != status.command and _id(command) not in status.commands
+
+
 def obey(ctx: Context, command: Command) -> Status:
-    """Carry out one command and note its id and answer."""
+    """Carry out one command and note its id and answer. An id is carried out once, whenever it comes again.
+
+    A manifest that is applied again brings the command along that was on it. What was said of an earlier spec than the
+    release in flight began with is not carried out, however long ago it was.
+    """
     verb = VERBS.get(command.verb)
-    status, answer = (
-        verb(ctx, command) if verb else (ctx.status, f"unknown verb {command.verb!r}: {', '.join(sorted(VERBS))}")
-    )
-    return status.model_copy(update={"command": command.id, "command_answer": answer})
+    if _is_of_the_past(ctx, command):
+        status, answer = ctx.status, "it was said of an earlier spec, so there is nothing to do: say it again"
+    elif verb is None:
+        status, answer = ctx.status, f"unknown verb {clean(command.verb)!r}: {', '.join(sorted(VERBS))}"
+    else:
+        status, answer = verb(ctx, command)
+    known = [*status.commands, _id(command)][-COMMANDS_LIMIT:]
+    return status.model_copy(update={"command": _id(command), "command_answer": answer, "commands": known})
+
+
+def _id(command: Command) -> str:
+    return clean(command.id, MOST_ID)
+
+
+def _is_of_the_past(ctx: Context, command: Command) -> bool:
+    release = ctx.status.release
+    begun = release.generation if release is not None else ctx.seen.generation
+    return command.generation is not None and command.generation < begun
 
 
 def _said(command: Command) -> str:
-    by = f" by {command.by}" if command.by else ""
-    return f"{by}: {command.reason}" if command.reason else by
+    by = f" by {clean(command.by)}" if command.by else ""
+    return f"{by}: {told(command.reason, REASON)}" if command.reason else by
 
 
 def _pause(ctx: Context, command: Command) -> tuple[Status, str]:
     if ctx.status.paused:
         return ctx.status, "it is paused already"
-    paused = ctx.change(paused=Pause(at=ctx.now, by=command.by, reason=command.reason))
+    paused = ctx.change(paused=Pause(at=ctx.now, by=clean(command.by), reason=told(command.reason, REASON)))
     return write_journal(paused, ctx.now, "paused", f"paused{_said(command)}"), "paused"
 
 
@@ -62,7 +91,9 @@ def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
 
 
 def _abort(ctx: Context, command: Command) -> tuple[Status, str]:
-    if not ctx.status.in_flight or ctx.status.phase is Phase.ROLLING_BACK:
+    if ctx.status.phase is Phase.ROLLING_BACK:
+        return ctx.status, "nothing to abort: it is being taken back already"
+    if not ctx.status.in_flight:
         return ctx.status, f"nothing to abort: the phase is {ctx.status.phase}"
     return roll_back(ctx, Outcome.ABORTED, f"aborted{_said(command)}"), "rolling back"
 
@@ -87,7 +118,7 @@ VERBS: dict[str, Callable[[Context, Command], tuple[Status, str]]] = {
 def waiting_gate(ctx: Context) -> bool:
     """Whether the release stands before a step that a person must open."""
     status = ctx.status
-    shared = status.stable is not None and ctx.spec.traffic is not None
+    shared = status.stable is not None and ctx.shared
     if status.phase not in {Phase.PREPARING, Phase.STEPPING} or status.step >= len(ctx.steps) or not shared:
         return False
     step = ctx.steps[status.step]

@@ -22,6 +22,9 @@ SIGMAS = 4.0
 LEAST_TOLERANCE = 0.05
 ENOUGH_AT_CANARY = 5.0
 """Requests the canary should have had, before the share of the requests says anything about the weight."""
+SILENT, SILENT_SECONDS = 9.2, 2.0
+"""Answers that must be missing (one chance in ten thousand), and for how long."""
+
 COUNTING = frozenset({SignalKind.ERRORS, SignalKind.LATENCY})
 
 
@@ -35,13 +38,16 @@ class Verification(NamedTuple):
 def share_agrees(share: float, wanted: float, requests: int) -> bool:
     """Whether ``share`` of ``requests`` is what a gateway set to ``wanted`` (both 0 to 1) would show.
 
-    Four standard deviations of the binomial share, and never narrower than five points: a gateway spreads by weighted
-    random choice, and its counters are read a moment apart.
+    Four standard deviations of the binomial share, and never narrower than five points (or half of what an arm should
+    have): a gateway spreads by weighted random choice, and its counters are read a moment apart. None at all never
+    agrees with some, nor all with less, however few requests there were.
     """
-    if requests <= 0:
+    if requests <= 0 or share <= 0 < wanted or share >= 1 > wanted:
         return False
     spread = math.sqrt(wanted * (1 - wanted) / requests)
-    return abs(share - wanted) <= max(LEAST_TOLERANCE, SIGMAS * spread)
+    arm = wanted if share < wanted else 1 - wanted  # the one that has less than it should
+    least = min(LEAST_TOLERANCE, arm / 2) if wanted < 1 else LEAST_TOLERANCE
+    return abs(share - wanted) <= max(least, SIGMAS * spread)
 
 
 def tells_enough(wanted: float, requests: int) -> bool:
@@ -80,10 +86,33 @@ def _unaccepted(ctx: Context) -> str:
     if ctx.waited(since) < ctx.spec.strategy.verify_deadline:
         return ""
     if status.written_at is None:
-        return f"the route could not be written: {share.problem or 'it does not show the weight'}"
+        return why_not_written(ctx)
     if share.foreign_writer:
         return f"the route is being changed by {share.foreign_writer}"
     return f"the gateway did not accept the route: {share.problem or 'no answer from its controller'}"
+
+
+def why_not_written(ctx: Context) -> str:
+    """Why the route does not show the weights."""
+    share, failure = ctx.seen.share, ctx.seen.failures.get("Shift")
+    if share.foreign_backends:
+        told = ", ".join(f"{name} ({percent} %)" for name, percent in sorted(share.foreign_backends.items()))
+        by = f", put there by {share.foreign_writer}" if share.foreign_writer else ""
+        return f"the route leads to backends that are none of this release's: {told}{by}; take them off its rule"
+    said = failure.text if failure else share.problem or "it does not show the weight"
+    return f"the route could not be written: {said}"
+
+
+def silence(ctx: Context) -> str:
+    """Why a canary that gives no answers must go; empty where it gives them, or where nobody can say.
+
+    Were it like stable, so many answers would be missing with a probability of ``exp(-missing)`` (Poisson).
+    """
+    share = ctx.seen.share
+    if share.missing < SILENT or share.missing_seconds < SILENT_SECONDS or ctx.status.written_at is None:
+        return ""
+    waiting = f"; {share.open_requests} requests wait for it" if share.open_requests else ""
+    return f"the canary has given none of about {share.missing:.0f} answers in {share.missing_seconds:.1f} s{waiting}"
 
 
 def _accepted(ctx: Context) -> Status:
@@ -103,6 +132,13 @@ def _counted(ctx: Context) -> Verification:
         return _verified(ctx) if enough or late else Verification(ctx.status)
     if not enough:
         return _uncounted(ctx)
+    if not share.by_gateway:  # what pods count holds their probes and scrapes: it contradicts nothing
+        return _verified(ctx) if late and share.canary_share > 0 else _uncounted(ctx)
+    if share.canary_share <= 0:
+        if -share.requests * math.log1p(-min(wanted, 0.999)) < SILENT:
+            return _uncounted(ctx)
+        told = f"none of {share.requests} requests were answered by the canary, which should have {100 * wanted:g} %"
+        return Verification(ctx.status, told if late else "")
     told = f"the gateway sends {100 * share.canary_share:.1f} % to the canary, not {ctx.status.weight.desired} %"
     return Verification(ctx.status, f"{told} as the route says" if late else "")
 
@@ -157,6 +193,17 @@ def verify_zero(ctx: Context, weights: dict[str, int]) -> Status:
         return status
     status = _reaction(status, observed_at=ctx.now - quiet)
     return status.model_copy(update={"verified_at": ctx.now, "weight": Weight(accepted=0, observed=0.0)})
+
+
+def not_zero(ctx: Context, weights: dict[str, int]) -> str:
+    """What of weight 0 is not seen."""
+    share = ctx.seen.share
+    if any(share.weights.get(name, 0) > 0 for name, weight in weights.items() if weight == 0):
+        return why_not_written(ctx)
+    if not share.accepted:
+        return f"the gateway has not accepted weight 0: {share.problem or 'no answer from its controller'}"
+    quiet = share.canary_quiet_seconds
+    return "requests still reach the canary" if quiet is not None else "nobody can count what reaches the canary"
 
 
 def _reaction(status: Status, **update: float | None) -> Status:

@@ -26,7 +26,9 @@ class RevisionFacts:
         fatal: whether `problem` does not mend itself (a bad image name, a crash loop, a refused pod).
         asked: how many pods the engine asked for last; None where nobody noted it. A Deployment that asks for another
             number was scaled by somebody else, a person or an autoscaler, and keeps that number.
+        declared: how many the spec asked for then; None where nobody noted it.
         disrupted: pods that are missing because of a planned event: an eviction, a drain, a node that shuts down.
+        threatened: ready pods on nodes that take no pods any more, and will be drained.
         altered: how the revision is no longer what it was made as, and by whom; empty while it is.
         foreign: whose object this is when it only carries the release's labels; such a one is told, never touched.
     """
@@ -36,7 +38,9 @@ class RevisionFacts:
     problem: str = ""
     fatal: bool = False
     asked: int | None = None
+    declared: int | None = None
     disrupted: int = 0
+    threatened: int = 0
     altered: str = ""
     foreign: str = ""
 
@@ -71,6 +75,7 @@ class ShareFacts:
         canary_endpoints: how many of the canary's pods every proxy of the gateway can reach; None where nobody can say.
         outdated: the route's hostnames, matches, parents or time-outs are not those of the spec.
         foreign_writer: the field manager that last changed the weights when it was not the engine.
+        foreign_backends: percent by name of backends on the release's rule that are none of its revisions.
         by_gateway: the gateway itself counted `requests`. What pods count holds their probes and scrapes as well: it
             can confirm a share, and never contradict one.
         missing: answers of the canary that are missing: how many it would have given since its newest one, were it as
@@ -89,6 +94,7 @@ class ShareFacts:
     canary_endpoints: int | None = None
     outdated: bool = False
     foreign_writer: str = ""
+    foreign_backends: Mapping[str, int] = field(default_factory=dict)
     by_gateway: bool = True
     missing: float = 0.0
     missing_seconds: float = 0.0

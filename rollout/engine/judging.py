@@ -29,7 +29,9 @@ JUDGED = frozenset({Phase.STEPPING, Phase.PROMOTING, Phase.BAKING})
 
 def is_judged(status: Status) -> bool:
     """Whether requests reach the canary on purpose, so that what they meet says something."""
-    return status.phase in JUDGED and (status.phase is Phase.BAKING or status.weight.desired > 0)
+    if status.phase not in JUDGED or status.withdrawn_at is not None:
+        return False
+    return status.phase is Phase.BAKING or status.weight.desired > 0
 
 
 def _resumed(policy: JudgePolicy, saved: str) -> Judge:

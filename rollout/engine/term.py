@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 log: Any = structlog.get_logger()
 IN_FLIGHT_WAIT, IDLE_WAIT = 0.5, 10.0
 LATE_SECONDS = 3.0
-"""A look that comes so much later than it should was not in time: deadlines begin anew, because nobody watched."""
+"""A look that comes so much later than it should was not in time, and the clocks stood still meanwhile."""
 
 GAP_SECONDS = 60.0
 """Of the time between two engines, so much counts as waited at most: nobody knows how long it really was."""
@@ -191,9 +191,12 @@ class Term:
         return newest
 
     def _on_time(self) -> float:
-        """The time of this look. Where it comes late, or the mirror is out, deadlines begin anew."""
+        """The time of this look. Time in which nobody could look is no time waited: not late, and not blind."""
         now = self.parts.clock()
-        if now - self._expected_at > LATE_SECONDS or not self.parts.world.healthy:
+        late = now - self._expected_at
+        if late > LATE_SECONDS:
+            self.status = self.status.shifted(late)
+        if not self.parts.world.healthy:
             self._watching_since = now
         return now
 

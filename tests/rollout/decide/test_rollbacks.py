@@ -275,11 +275,27 @@ def test_weight_zero_is_repeated_until_the_api_server_takes_it():
     made = stepping_at(20)
     made.world.broken = {"Shift", "Scale"}
     made.world.image("v2").verdict = "bad"
-    made.run(100)
+    made.run(20)
     assert made.status.phase is Phase.ROLLING_BACK
     assert revision("v2") in made.world.deployments
     made.world.broken.clear()
     back_at_v1(made)
+
+
+def test_no_rollback_waits_for_ever_and_weight_zero_stays_wanted():
+    made = stepping_at(20)
+    made.world.broken = {"Shift"}
+    made.world.image("v2").verdict = "bad"
+    made.until(Phase.ROLLED_BACK, limit=60)
+    last = made.status.last
+    assert last.incomplete.startswith("the route could not be written")
+    assert made.world.route[revision("v2")] == 20
+    made.run(30)
+    assert revision("v2") in made.world.deployments, "requests still reach it"
+    made.world.broken.clear()
+    made.run(1)
+    assert made.world.route == {revision("v1"): 100}
+    assert made.world.lost == 0
 
 
 def test_foreign_edit_during_the_rollback_is_put_right():
@@ -334,8 +350,13 @@ def test_requests_that_still_reach_the_canary_keep_the_rollback_open():
     made = stepping_at(20)
     made.world.plane_follows = False
     made.world.image("v2").verdict = "bad"
-    made.run(300)
+    made.run(30)
     assert made.status.phase is Phase.ROLLING_BACK
-    assert made.world.lost == 0
+    assert "requests still reach the canary" in made.status.waiting.reason
+    made.run(300)
+    assert made.status.phase is Phase.ROLLED_BACK
+    assert made.status.last.incomplete == "requests still reach the canary"
+    assert made.world.lost == 0, "its pods stay"
     made.world.plane_follows = True
-    back_at_v1(made)
+    made.world.want("v3")
+    made.until(Phase.BAKING)

@@ -222,7 +222,7 @@ def test_abort_where_nothing_is_to_be_aborted():
     made = stepping_at(20)
     made.world.want("v1")
     made.until(Phase.ROLLING_BACK)
-    assert answered(made, "abort") == "nothing to abort: the phase is RollingBack"
+    assert answered(made, "abort") == "nothing to abort: it is being taken back already"
 
 
 def test_retry_of_what_was_not_refused():
