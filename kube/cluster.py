@@ -70,10 +70,12 @@ class Cluster:
             "GET", kind.path(namespace, name), what=_what("get", kind, namespace, name), seconds=seconds
         )
 
-    async def find(self, kind: Kind, name: str, namespace: str | None = None) -> Manifest | None:
+    async def find(
+        self, kind: Kind, name: str, namespace: str | None = None, *, seconds: float = 30.0
+    ) -> Manifest | None:
         """One object, or None where there is none."""
         try:
-            return await self.get(kind, name, namespace)
+            return await self.get(kind, name, namespace, seconds=seconds)
         except NotFoundError:
             return None
 
@@ -120,7 +122,7 @@ class Cluster:
 
     # ------------------------------------------------------------------ writing
 
-    async def create(self, manifest: Manifest, *, manager: str = "") -> Manifest:
+    async def create(self, manifest: Manifest, *, manager: str = "", seconds: float = 30.0) -> Manifest:
         """POST an object; ``manager`` is who owns its fields from then on.
 
         Raises:
@@ -129,7 +131,8 @@ class Cluster:
         kind = await self.resolve(manifest)
         path = kind.path(manifest["metadata"].get("namespace"))
         query = {"fieldManager": manager} if manager else {}
-        return await self.request("POST", path, query=query, body=manifest, what=f"create {label_of(manifest)}")
+        what = f"create {label_of(manifest)}"
+        return await self.request("POST", path, query=query, body=manifest, what=what, seconds=seconds)
 
     async def replace(
         self, manifest: Manifest, *, manager: str, subresource: str | None = None, seconds: float = 30.0
@@ -173,14 +176,21 @@ class Cluster:
         )
 
     async def json_patch(
-        self, kind: Kind, name: str, namespace: str | None, ops: Sequence[Manifest], *, manager: str
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str | None,
+        ops: Sequence[Manifest],
+        *,
+        manager: str,
+        seconds: float = 30.0,
     ) -> Manifest:
         """RFC 6902 patch, atomic: a failed ``test`` changes nothing.
 
         Raises:
             InvalidError: a ``test`` failed or a path does not exist.
         """
-        return await self._patch(kind, name, namespace, list(ops), JSON_PATCH, manager, None)
+        return await self._patch(kind, name, namespace, list(ops), JSON_PATCH, manager, None, seconds)
 
     async def merge_patch(
         self,
@@ -197,7 +207,7 @@ class Cluster:
         Raises:
             ConflictError: the resource version is not the newest.
         """
-        return await self._patch(kind, name, namespace, patch, MERGE_PATCH, manager, subresource)
+        return await self._patch(kind, name, namespace, patch, MERGE_PATCH, manager, subresource, 30.0)
 
     async def _patch(
         self,
@@ -208,11 +218,14 @@ class Cluster:
         content_type: str,
         manager: str,
         subresource: str | None,
+        seconds: float,
     ) -> Manifest:
         path = kind.path(namespace, name, subresource)
         what = _what("patch", kind, namespace, name)
         query = {"fieldManager": manager}
-        return await self.request("PATCH", path, query=query, body=body, content_type=content_type, what=what)
+        return await self.request(
+            "PATCH", path, query=query, body=body, content_type=content_type, what=what, seconds=seconds
+        )
 
     async def delete(
         self,
@@ -222,15 +235,18 @@ class Cluster:
         *,
         propagation: Propagation = "Background",
         uid: str = "",
+        resource_version: str = "",
     ) -> bool:
         """Delete an object; False where it was already gone.
 
         Raises:
-            ConflictError: ``uid`` is given and the object of that name is another one.
+            ConflictError: the object of that name is not the one with ``uid``, or was written since
+                ``resource_version``.
         """
         body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid:
-            body["preconditions"] = {"uid": uid}
+        wanted = {key: value for key, value in (("uid", uid), ("resourceVersion", resource_version)) if value}
+        if wanted:
+            body["preconditions"] = wanted
         try:
             await self.request(
                 "DELETE", kind.path(namespace, name), body=body, what=_what("delete", kind, namespace, name)

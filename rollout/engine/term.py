@@ -230,7 +230,7 @@ class Term:
             assessment=assessment,
             assessed_at=self._bench.assessed_at if assessment is not None else None,
             failures=dict(self._efforts.failures),
-            notes=tuple(filter(None, (self._specs.mistake, *self.store.unreadable))),
+            notes=tuple(filter(None, (self._specs.mistake, *self.store.unreadable, *world.strangers(self.key)))),
             written_at=self._written_at,
             recorded=self._recorded,
             watching_since=self._watching_since,
