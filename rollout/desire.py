@@ -53,13 +53,19 @@ def scales_of(ctx: Context) -> dict[str, int]:
     return wanted
 
 
+def leaves_its_route(ctx: Context) -> bool:
+    """Whether a spec without traffic still has its route: that goes first, then versions are replaced without one."""
+    stable = ctx.status.stable
+    return ctx.spec.traffic is None and stable is not None and stable.revision in ctx.seen.share.weights
+
+
 def _serving_scale(ctx: Context, revision: str) -> int:
     """What the spec says; and what is there, where somebody else has scaled it and the spec was not edited since."""
     facts = ctx.seen.revisions.get(revision)
     if facts is None or facts.asked is None:
         return ctx.replicas
-    edited = facts.declared is not None and facts.declared != ctx.replicas
     by_others = facts.replicas != facts.asked
+    edited = not by_others if facts.declared is None else facts.declared != ctx.replicas
     if edited or (not by_others and facts.replicas < ctx.replicas):
         return ctx.replicas
     return facts.replicas
