@@ -19,7 +19,7 @@ from rollout.revision import (
     images_of,
     number_noted,
 )
-from rollout.sources.roster import newest_end, ready_since, started_at
+from rollout.sources.roster import is_disrupted, newest_end, ready_since, started_at
 from rollout.texts import told
 from rollout.world import RevisionFacts
 
@@ -111,26 +111,6 @@ def _writer(deployment: Manifest) -> str:
     ]
     newest = max(writers, key=lambda entry: entry.get("time", ""), default=None)
     return f", written by {newest['manager']}" if newest else ""
-
-
-_PLANNED = {"Evicted", "NodeShutdown", "NodeAffinity", "Terminated", "Preempting", "Shutdown"}
-_OWN_LIMIT = ("exceeds the limit", "exceeded its local ephemeral storage limit", "usage exceeds the total limit")
-
-
-def is_disrupted(pod: Manifest) -> bool:
-    """Whether a pod is going, or gone, because of a planned event: an eviction, a drain, a node that shuts down.
-
-    One that is thrown out because it went over a limit of its own is not.
-    """
-    status = pod.get("status") or {}
-    if any(sign in str(status.get("message", "")) for sign in _OWN_LIMIT):
-        return False
-    if any(
-        condition.get("type") == "DisruptionTarget" and condition.get("status") == "True"
-        for condition in status.get("conditions") or ()
-    ):
-        return True
-    return status.get("phase") == "Failed" and status.get("reason") in _PLANNED
 
 
 def _refusals(deployment: Manifest) -> Iterator[_Problem]:
