@@ -209,11 +209,11 @@ class GatewayDriver:
         return self._routes.objects.get((self._namespace, self._name))
 
     async def _newest(self) -> Manifest | None:
-        return await self._cluster.find(HTTP_ROUTE, self._name, self._namespace, seconds=SECONDS)
+        return await self._cluster.find(HTTP_ROUTE, self._name, self._namespace, seconds=SECONDS, urgent=True)
 
     async def _patch(self, ops: Sequence[Manifest]) -> Manifest:
         return await self._cluster.json_patch(
-            HTTP_ROUTE, self._name, self._namespace, ops, manager=MANAGER, seconds=SECONDS
+            HTTP_ROUTE, self._name, self._namespace, ops, manager=MANAGER, seconds=SECONDS, urgent=True
         )
 
 

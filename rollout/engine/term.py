@@ -223,7 +223,7 @@ class Term:
         late = now - self._expected_at
         if late > LATE_SECONDS:
             self.status = self.status.shifted(late)
-        if not self.parts.world.healthy:
+        if not self.parts.world.healthy_in(self.key[0]):
             self._watching_since = now
         return now
 

@@ -55,13 +55,24 @@ class World:
                 group.create_task(reflector.run())
 
     async def synced(self) -> None:
-        """Wait for the first complete copy."""
-        await asyncio.gather(*(reflector.synced.wait() for reflector in self.reflectors.values()))
+        """Wait until everything was read once, or could not be: a namespace that is closed holds no other up."""
+        await asyncio.gather(*(reflector.tried.wait() for reflector in self.reflectors.values()))
 
     @property
     def healthy(self) -> bool:
         """Whether every watch is up."""
         return all(reflector.healthy for reflector in self.reflectors.values())
+
+    def healthy_in(self, namespace: str) -> bool:
+        """Whether every watch that shows a namespace is up."""
+        return all(reflector.healthy for reflector in self._showing(namespace))
+
+    def known(self, namespace: str) -> bool:
+        """Whether there is a complete copy of a namespace: without it nobody can say what is missing there."""
+        return all(reflector.synced.is_set() for reflector in self._showing(namespace))
+
+    def _showing(self, namespace: str) -> list[Reflector]:
+        return [each for (_, where), each in self.reflectors.items() if where in {namespace, None}]
 
     def releases(self) -> list[Key]:
         """Keys of every GrayRelease."""
