@@ -11,9 +11,12 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from rollout.paths import LONGEST, PAGE, PAGE_AND_QUERY, checked
+from rollout.patterns import LONGEST_PATTERN, compiled
+from rollout.texts import clean, masked
 from rollout.units import Seconds
 
 if TYPE_CHECKING:
@@ -38,6 +41,37 @@ def by_key(key: str) -> JsonDict:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$")]
+StatusName = Annotated[str, Field(pattern=r"^!?([1-9]xx|[A-Za-z0-9_]+)$", max_length=41)]
+def page_schema(pattern: str) -> JsonDict:
+    """Schema of a page's path."""
+    return {"pattern": pattern, "maxLength": LONGEST}
+
+
+def _page_alone(path: str) -> str:
+    return checked(path, query=False)
+
+
+BASE_URL = r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/\.?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
+LONGEST_URL = 512
+
+
+def _base_url(url: str) -> str:
+    """The base URL of a Prometheus.
+
+    Raises:
+        ValueError: it is none; says what to write.
+    """
+    if len(url) > LONGEST_URL or not re.fullmatch(BASE_URL, url):
+        shown = masked(clean(url))
+        raise ValueError(f"{shown!r} is no base URL; write http://HOST:PORT, without user, query or fragment")
+    port = re.fullmatch(r"https?://[^:/]+:(\d+).*", url)
+    if port and not 0 < int(port[1]) <= MOST_PORT:
+        raise ValueError(f"port {port[1]} of {url} is none; ports are 1 to {MOST_PORT}")
+    return url
+
+
+MOST_PORT = 65535
+LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=64)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 FreeForm = Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)]
 
@@ -165,6 +199,10 @@ READABLE = {
 """Where each kind can be read."""
 
 
+HTTP_STATUS = re.compile(r"!?[1-5](xx|[0-9][0-9])")
+"""A status, or a class of them, as the gateway counts them."""
+
+
 class Signal(Model):
     """One way in which a version can be worse, and where that is measured."""
 
@@ -179,19 +217,25 @@ class Signal(Model):
     tolerance: Annotated[float, Field(ge=1)] = Field(default=1.0, description="ratio to stable that is still accepted")
     floor: Annotated[float, Field(ge=0, le=1)] = Field(default=0.005, description="rate never worth a rollback")
     port: str | int = Field(default="metrics", json_schema_extra=INT_OR_STRING)
-    path: str = "/metrics"
+    path: Annotated[str, AfterValidator(checked), Field(json_schema_extra=page_schema(PAGE_AND_QUERY))] = "/metrics"
     metric: str | None = Field(
         default=None,
-        description="counter with a `code` label, or histogram; http_requests_total / http_request_duration_seconds; "
-        "for events any counter, for a gauge any gauge: no default",
+        description="counter with a label that says the status, or histogram; http_requests_total / "
+        "http_request_duration_seconds; for events any counter, for a gauge any gauge: no default",
+    )
+    label: LabelName = Field(default="code", description="errors: the counter's label that says the status")
+    errors: Annotated[list[StatusName], Field(min_length=1, max_length=16)] | None = Field(
+        default=None,
+        description="errors: which statuses are, 5xx where not given; 4xx a class, 404 or Internal one, !404 not that "
+        "one, !OK alone all others",
     )
     query: str | None = Field(
         default=None,
         description="prometheus: PromQL instead of a metric; what each pod (label `pod`) has counted so far, by `code` "
         "for errors and `le` for latency, or a gauge; $namespace and $pods are filled in",
     )
-    pattern: str | None = Field(
-        default=None, description="logs: lines in which this regular expression (Python's) is found are counted"
+    pattern: Annotated[str, Field(max_length=LONGEST_PATTERN)] | None = Field(
+        default=None, description="logs: lines in which this regular expression (RE2's) is found are counted"
     )
     container: str | None = Field(default=None, description="logs: whose; needed where a pod has several containers")
     threshold: Seconds | None = Field(
@@ -212,7 +256,21 @@ class Signal(Model):
                 f"signal {self.name}: kind {self.kind.value} has no usual metric; name one, for example metric: x_total"
             )
         self._query_is_alone()
+        self._statuses_can_be_told()
         return self
+
+    def _statuses_can_be_told(self) -> None:
+        """Which answers are errors is said of errors alone; the gateway knows HTTP statuses and nothing else."""
+        if self.kind is not SignalKind.ERRORS and (self.errors or self.label != "code"):
+            raise ValueError(f"signal {self.name}: only kind errors takes errors and label, not {self.kind.value}")
+        if self.source is not SourceName.GATEWAY:
+            return
+        odd = [each for each in self.errors or () if not HTTP_STATUS.fullmatch(each)]
+        if odd or self.label != "code":
+            raise ValueError(
+                f"signal {self.name}: the gateway counts HTTP statuses alone, not {odd[0] if odd else self.label}; "
+                "read others at the pods, for gRPC with source: pods, label: grpc_code, errors: ['!OK']"
+            )
 
     def _query_is_alone(self) -> None:
         if self.query is None:
@@ -228,11 +286,9 @@ class Signal(Model):
         if not self.pattern:
             raise ValueError(f"signal {self.name}: source logs needs a pattern, for example pattern: ERROR|panic")
         try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise ValueError(
-                f"signal {self.name}: pattern {self.pattern!r} is no regular expression: {error}"
-            ) from None
+            compiled(self.pattern)
+        except ValueError as error:
+            raise ValueError(f"signal {self.name}: {error}") from None
 
 
 class OnDoubt(StrEnum):
@@ -291,17 +347,21 @@ class Analysis(Model):
 class GatewayStats(Model):
     """Which pods are the gateway's data plane, and where they show their statistics (Envoy's `/stats`)."""
 
-    namespace: str
+    namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
     selector: dict[str, str]
-    port: int = 8002
-    path: str = "/stats"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8002
+    path: Annotated[str, AfterValidator(_page_alone), Field(json_schema_extra=page_schema(PAGE))] = "/stats"
 
 
 class Sources(Model):
     """Addresses of the sources that need one."""
 
     gateway: GatewayStats | None = None
-    prometheus: str | None = Field(default=None, description="base URL, http://prometheus.monitoring:9090")
+    prometheus: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        default=None,
+        description="base URL, http://prometheus.monitoring:9090",
+        json_schema_extra={"pattern": BASE_URL, "maxLength": LONGEST_URL},
+    )
 
 
 class Spec(Model):
