@@ -218,13 +218,14 @@ class Cluster:
         *,
         manager: str,
         subresource: str | None = None,
+        seconds: float = 30.0,
     ) -> Manifest:
         """RFC 7386 patch; with ``metadata.resourceVersion`` in it, an optimistic lock.
 
         Raises:
             ConflictError: the resource version is not the newest.
         """
-        return await self._patch(kind, name, namespace, patch, MERGE_PATCH, manager, subresource, 30.0)
+        return await self._patch(kind, name, namespace, patch, MERGE_PATCH, manager, subresource, seconds)
 
     async def _patch(
         self,

@@ -42,6 +42,8 @@ def by_key(key: str) -> JsonDict:
 
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$")]
 StatusName = Annotated[str, Field(pattern=r"^!?([1-9]xx|[A-Za-z0-9_]+)$", max_length=41)]
+
+
 def page_schema(pattern: str) -> JsonDict:
     """Schema of a page's path."""
     return {"pattern": pattern, "maxLength": LONGEST}

@@ -7,7 +7,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from kube.cache import Key, Reflector
-from kube.kinds import DEPLOYMENT, GRAY_RELEASE, HTTP_ROUTE, POD, Kind, Manifest
+from kube.kinds import DEPLOYMENT, GRAY_RELEASE, HTTP_ROUTE, LEASE, POD, Kind, Manifest
+from rollout.engine.lease import PREFIX
 from rollout.ownership import Whose, controller_of, is_revision_of, owner_told, whose
 from rollout.revision import RELEASE_LABEL, REVISION_LABEL
 
@@ -23,6 +24,7 @@ MIRRORED: tuple[tuple[Kind, str], ...] = (
     (DEPLOYMENT, RELEASE_LABEL),
     (POD, RELEASE_LABEL),
     (HTTP_ROUTE, ""),
+    (LEASE, "app.kubernetes.io/managed-by=grayling"),
 )
 
 
@@ -89,6 +91,13 @@ class World:
             raise KeyError(namespace)
         return found
 
+    def lease(self, key: Key) -> Manifest | None:
+        """The Lease of a release; None where there is none, or where the mirror cannot be trusted."""
+        reflector = self.reflectors.get((LEASE.kind, key[0])) or self.reflectors.get((LEASE.kind, None))
+        if reflector is None or not reflector.healthy:
+            return None
+        return reflector.objects.get((key[0], f"{PREFIX}{key[1]}"))
+
     def deployments(self, key: Key) -> dict[str, Manifest]:
         """Deployments of a release by revision: those that are its own, or that an earlier one of its name left."""
         named = [item for item in self._owned[DEPLOYMENT.kind][key].values() if is_revision_of(item, key[1])]
@@ -130,6 +139,8 @@ class World:
         return [reflector for (name, _), reflector in self.reflectors.items() if name == kind.kind]
 
     def _listener(self, kind: Kind) -> Callable[[Key, Manifest | None], None]:
+        if kind == LEASE:
+            return lambda key, _item: self._on_change((key[0], key[1].removeprefix(PREFIX)))
         if kind.kind not in self._owned:
             return lambda key, _item: self._on_change(key)
         index = self._owned[kind.kind]

@@ -17,6 +17,7 @@ from rollout.texts import told
 if TYPE_CHECKING:
     from kube.cluster import Cluster
 
+
 class FetchError(GraylingError):
     """A pod could not be read: no answer, not in time, or an error."""
 
