@@ -134,7 +134,8 @@ class GatewaySource:
                     readings = self._flows.setdefault(proxy.name, Flow()).see(found, page.at)
                     read |= {(proxy.name, revision): reading for revision, reading in readings.items()}
             elif proxy.target in harvest.failed:
-                silent[proxy.name] = harvest.failed[proxy.target]
+                why = harvest.failed[proxy.target]
+                silent[proxy.name] = why if proxy.name in why else f"{proxy.target}: {why}"
                 self._hear(proxy.name, None)
         return read, {proxy: why for proxy, why in silent.items() if why}
 
@@ -154,7 +155,7 @@ class GatewaySource:
             selector = ",".join(f"{key}={value}" for key, value in sorted(self._stats.selector.items()))
             return SourceStatus.SOURCE_DOWN, f"no ready pod in {self._stats.namespace} has the labels {selector}"
         if all(proxy.target in harvest.failed for proxy in ready):
-            return SourceStatus.SOURCE_DOWN, silent[ready[0].name]
+            return SourceStatus.SOURCE_DOWN, harvest.failed[ready[0].target]
         wanted = roster.canary or roster.stable
         if not any(wanted in known for known in self._endpoints.values()):
             return SourceStatus.NO_DATA, ""
