@@ -51,8 +51,8 @@ class Context:
 
         A release does not lose its route, and so its way back, because somebody edits the spec.
         """
-        release = self.status.release
-        return self.spec.traffic is not None or (release is not None and bool(release.steps) and self.seen.share.exists)
+        began_with_one = self.status.release is not None and self.status.stable is not None and self.seen.share.exists
+        return self.spec.traffic is not None or began_with_one
 
     @property
     def full(self) -> int:
@@ -64,9 +64,11 @@ class Context:
     def assessed(self) -> Assessment | None:
         """What the judge says of this step: None where it was not asked since the weight was verified.
 
-        Without it nothing goes on. What it said of an earlier step is of no use here.
+        Between two weights, and in a bake, it is what was said since that began. Without it nothing goes on. What it
+        said of an earlier step is of no use here.
         """
-        asked, since = self.seen.assessed_at, self.status.verified_at
+        asked, verified = self.seen.assessed_at, self.status.verified_at
+        since = self.status.phase_since if verified is None else verified
         fresh = asked is not None and (since is None or asked >= since)
         return self.seen.assessment if fresh else None
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from rollout.world import Observation
 
 UNDER_WAY = frozenset({Phase.PREPARING, Phase.STEPPING, Phase.PROMOTING})
+WITHOUT_TRAFFIC = (
+    "traffic was taken out of the spec while the release was under way; "
+    "`release retry` brings the version in without a share"
+)
 
 
 class Decision(NamedTuple):
@@ -44,7 +48,7 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
         observation: one look at the world.
         now: seconds since the epoch.
     """
-    ctx = Context(spec, status, observation, now)
+    ctx = Context(spec, _running(status, observation, now), observation, now)
     if observation.deleted:
         return Decision(status, actions_of(ctx))
     changed = note_drift(ctx, _next(ctx))
@@ -57,6 +61,17 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
     )
     changed = changed.model_copy(update={"waiting": waiting_of(ctx.with_status(changed))})
     return Decision(changed, actions_of(ctx.with_status(changed)))
+
+
+def _running(status: Status, seen: Observation, now: float) -> Status:
+    """The status with clocks that count: a hold's stood still while nobody looked, and one that was lost begins now."""
+    if status.in_flight and status.phase_since is None:
+        status = status.model_copy(update={"phase_since": now})
+    missed = 0.0 if status.looked_at is None else seen.watching_since - status.looked_at
+    if missed <= 0:
+        return status
+    held = {name: getattr(status, name) for name in ("doubt_since", "held_since")}
+    return status.model_copy(update={name: min(now, at + missed) for name, at in held.items() if at is not None})
 
 
 def _next(ctx: Context) -> Status:
@@ -78,7 +93,7 @@ def _overtaken(ctx: Context) -> Status | None:
             return roll_back(ctx, Outcome.CANCELLED, "the stable version is desired again")
         return roll_back(ctx, Outcome.SUPERSEDED, f"{ctx.seen.desired_image or desired} is desired now")
     if status.phase in UNDER_WAY and ctx.shared and ctx.spec.traffic is None:
-        return roll_back(ctx, Outcome.CANCELLED, "traffic was taken out of the spec while a share was at the canary")
+        return roll_back(ctx, Outcome.ROLLED_BACK, WITHOUT_TRAFFIC)
     if status.phase is Phase.BAKING and status.previous and status.previous.revision == desired and can_return(ctx):
         return roll_back(ctx, Outcome.CANCELLED, "the version before is desired again")
     return None

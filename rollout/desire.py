@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rollout.actions import Action
     from rollout.context import Context
     from rollout.status import Status
+    from rollout.world import RevisionFacts
 
 
 def had_traffic(status: Status) -> bool:
@@ -53,13 +54,19 @@ def scales_of(ctx: Context) -> dict[str, int]:
     return wanted
 
 
+def leaves_its_route(ctx: Context) -> bool:
+    """Whether a spec without traffic still has its route: that goes first, then versions are replaced without one."""
+    stable = ctx.status.stable
+    return ctx.spec.traffic is None and stable is not None and stable.revision in ctx.seen.share.weights
+
+
 def _serving_scale(ctx: Context, revision: str) -> int:
     """What the spec says; and what is there, where somebody else has scaled it and the spec was not edited since."""
     facts = ctx.seen.revisions.get(revision)
     if facts is None or facts.asked is None:
         return ctx.replicas
-    edited = facts.declared is not None and facts.declared != ctx.replicas
     by_others = facts.replicas != facts.asked
+    edited = not by_others if facts.declared is None else facts.declared != ctx.replicas
     if edited or (not by_others and facts.replicas < ctx.replicas):
         return ctx.replicas
     return facts.replicas
@@ -117,9 +124,21 @@ def _pods(ctx: Context) -> list[Action]:
         facts = ctx.seen.revisions.get(revision)
         if facts is None:
             todo += [EnsureRevision(revision, replicas)] if _can_rebuild(ctx, revision) else []
+        elif _is_old_writing(ctx, revision, facts):
+            todo.append(EnsureRevision(revision, max(replicas, facts.replicas)))
         elif facts.replicas != replicas and not facts.foreign:
             todo.append(Scale(revision, replicas))
     return todo
+
+
+def _is_old_writing(ctx: Context, revision: str, facts: RevisionFacts) -> bool:
+    """Whether a revision that is brought back was written by an earlier holder, who may still be about to remove it.
+
+    Written anew, it is another to a removal that comes late; and what somebody took of it in the meantime is there.
+    """
+    status = ctx.status
+    coming = status.phase is Phase.PREPARING and status.canary is not None and status.canary.revision == revision
+    return coming and facts.epoch is not None and facts.epoch < status.epoch and _can_rebuild(ctx, revision)
 
 
 def _can_rebuild(ctx: Context, revision: str) -> bool:

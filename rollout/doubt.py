@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollout.context import NO_DOUBT, write_journal
+from rollout.context import NO_DOUBT, SKIPPED, write_journal
 from rollout.spec import OnDoubt
 
 if TYPE_CHECKING:
@@ -46,11 +46,22 @@ def step_may_end(ctx: Context) -> StepVerdict:
     if not ctx.spec.analysis.signals:
         return StepVerdict(ctx.change(**NO_DOUBT), go_on=True)
     found = ctx.assessed
-    verdict = str(found.verdict) if found else "no-data"
+    return _by_policy(ctx, str(found.verdict), found.reason) if found else _by_policy(ctx, "no-data", UNJUDGED)
+
+
+def may_still_rise(ctx: Context) -> StepVerdict:
+    """Before more is asked for: the verdict that ended the step stands, for as long as the judge is heard at all."""
+    steps = ctx.status.release.steps if ctx.status.release else []
+    owed = ctx.status.weight.desired > 0 and not (steps and steps[-1].verdict == SKIPPED)
+    if not owed or not ctx.spec.analysis.signals or ctx.assessed is not None:
+        return StepVerdict(ctx.status, go_on=True)
+    return _by_policy(ctx, "no-data", UNJUDGED)
+
+
+def _by_policy(ctx: Context, verdict: str, told: str) -> StepVerdict:
     policy = policy_of(ctx, verdict)
     if policy is None or policy.action is OnDoubt.GO_ON:
         return StepVerdict(ctx.change(**NO_DOUBT), go_on=True)
-    told = found.reason if found else UNJUDGED
     if policy.action is OnDoubt.ROLL_BACK:
         return StepVerdict(ctx.status, roll_back=f"{verdict}: {told}")
     return hold(ctx, verdict, policy, told)
@@ -70,6 +81,14 @@ def hold(ctx: Context, verdict: str, policy: Doubt, told: str) -> StepVerdict:
     if policy.then == "go-on":
         return StepVerdict(status.model_copy(update=NO_DOUBT), go_on=True)
     return StepVerdict(status, roll_back=f"{verdict} for {ctx.since(status.held_since):g} s: {told}")
+
+
+def ends_at(ctx: Context) -> float | None:
+    """When a hold that is under way ends at the latest; None where none is."""
+    status, policy = ctx.status, policy_of(ctx, ctx.status.doubt)
+    if policy is None or policy.action is not OnDoubt.HOLD or status.doubt_since is None or status.held_since is None:
+        return None
+    return min(status.doubt_since + policy.deadline, status.held_since + _longest(ctx))
 
 
 def _longest(ctx: Context) -> float:

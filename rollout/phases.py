@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.context import (
+    NO_DOUBT,
     SKIPPED,
     begin,
     begin_step,
@@ -18,14 +19,14 @@ from rollout.context import (
     roll_back,
     write_journal,
 )
-from rollout.desire import had_traffic, leads_nowhere, weights_of
-from rollout.doubt import UNJUDGED, step_may_end
+from rollout.desire import had_traffic, leads_nowhere, leaves_its_route, weights_of
+from rollout.doubt import UNJUDGED, may_still_rise, step_may_end
 from rollout.readiness import readiness, routed
 from rollout.revision import replicas_for
 from rollout.status import Outcome, Phase, Version, Weight
 from rollout.verbs import waiting_gate
 from rollout.verify import PATIENCE_SECONDS, not_zero, silence, verify, verify_zero
-from rollout.without_pods import PLANNED, without_pods, without_pods_status
+from rollout.without_pods import PLANNED, after_outage, without_pods, without_pods_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from rollout.status import Status
 
 FULL = 100
+NO_WAY_BACK = "the version before has no ready pod to go back to"
 
 
 def idle(ctx: Context) -> Status:
@@ -41,7 +43,7 @@ def idle(ctx: Context) -> Status:
     status, desired = ctx.status, ctx.seen.desired_revision
     if status.stable and desired == status.stable.revision:
         return enter(status, ctx.now, Phase.IDLE) if status.phase is Phase.ROLLED_BACK else status
-    if is_refused(status, desired) or status.paused:
+    if is_refused(status, desired) or status.paused or leaves_its_route(ctx):
         return status
     return begin(ctx)
 
@@ -75,7 +77,7 @@ def stepping(ctx: Context) -> Status:
         return roll_back(ctx, Outcome.ROLLED_BACK, reason)
     if without_pods(ctx):
         return without_pods_status(ctx)
-    ctx = ctx.with_status(_realigned(ctx))
+    ctx = ctx.with_status(_realigned(ctx.with_status(after_outage(ctx.status))))
     status = ctx.status
     over = status.step >= len(ctx.steps)
     wanted = not over and status.weight.desired == ctx.steps[status.step].weight
@@ -121,12 +123,14 @@ def _leave(ctx: Context, *, over: bool) -> Status:
     """Go on from a weight to the next, or to all traffic: also where steps were edited, only as its verdict allows."""
     newest = ctx.status.release.steps[-1] if ctx.status.release and ctx.status.release.steps else None
     if newest is not None and newest.ended_at is None and newest.verdict != SKIPPED and ctx.status.weight.desired:
+        if ctx.status.paused:
+            return ctx.status
         verdict = step_may_end(ctx)
         if verdict.roll_back:
             return roll_back(ctx.with_status(verdict.status), Outcome.ROLLED_BACK, verdict.roll_back)
         if not verdict.go_on:
             return verdict.status
-        ctx = ctx.with_status(verdict.status)
+        ctx = ctx.with_status(_with_verdict(ctx, verdict.status))
     return _to_promoting(ctx) if over else _raise(ctx)
 
 
@@ -136,13 +140,18 @@ def _end_step(ctx: Context) -> Status:
         return roll_back(ctx.with_status(verdict.status), Outcome.ROLLED_BACK, verdict.roll_back)
     if not verdict.go_on:
         return verdict.status
+    status = _with_verdict(ctx, verdict.status)
+    status = status.model_copy(update={"step": status.step + 1, "written_at": None})
+    return write_journal(status, ctx.now, "step-ended", f"step {status.step} of {len(ctx.steps)} ended: {_told(ctx)}")
+
+
+def _with_verdict(ctx: Context, status: Status) -> Status:
+    """The step ends here, by what the judge said of it; what comes next is counted from now on."""
     found = ctx.assessed
-    status = change_step(verdict.status, ended_at=ctx.now, verdict=str(found.verdict) if found else "not judged")
+    status = change_step(status, ended_at=ctx.now, verdict=str(found.verdict) if found else "not judged")
     if found is not None and found.verdict == "good":
         status = change_release(status, proven=True)
-    nothing_yet = {"step": status.step + 1, "written_at": None, "verified_at": None, "phase_since": ctx.now}
-    status = status.model_copy(update=nothing_yet)
-    return write_journal(status, ctx.now, "step-ended", f"step {status.step} of {len(ctx.steps)} ended: {_told(ctx)}")
+    return status.model_copy(update={"verified_at": None, "phase_since": ctx.now})
 
 
 def _told(ctx: Context) -> str:
@@ -158,7 +167,12 @@ def _raise(ctx: Context) -> Status:
         return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
     if not pods.ready or ctx.status.paused or waiting_gate(ctx):
         return pods.status
-    return begin_step(pods.status, ctx.now, ctx.status.step, step.weight, step.hold)
+    heard = may_still_rise(ctx.with_status(pods.status))
+    if heard.roll_back:
+        return roll_back(ctx.with_status(heard.status), Outcome.ROLLED_BACK, heard.roll_back)
+    if not heard.go_on:
+        return heard.status
+    return begin_step(heard.status, ctx.now, ctx.status.step, step.weight, step.hold)
 
 
 def _to_promoting(ctx: Context) -> Status:
@@ -167,7 +181,7 @@ def _to_promoting(ctx: Context) -> Status:
 
 
 def _ask_for_all(status: Status, now: float) -> Status:
-    clocks = {"phase_since": now, "written_at": None, "verified_at": None}
+    clocks = {"phase_since": now, "written_at": None, "verified_at": None, **NO_DOUBT}
     asked = status.model_copy(update={"weight": Weight(desired=FULL), **clocks})
     return write_journal(asked, now, "weight", "asking for all traffic", weight=FULL)
 
@@ -178,11 +192,9 @@ def promoting(ctx: Context) -> Status:
         return roll_back(ctx, Outcome.ROLLED_BACK, reason)
     if without_pods(ctx):
         return without_pods_status(ctx)
+    ctx = ctx.with_status(after_outage(ctx.status))
     if ctx.status.weight.desired != FULL:
-        pods = readiness(ctx, ctx.full)
-        if pods.trouble:
-            return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
-        return _ask_for_all(pods.status, ctx.now) if pods.ready and not ctx.status.paused else pods.status
+        return _before_all(ctx)
     if not ctx.shared:
         return _promoted(ctx)
     seen = verify(ctx, weights_of(ctx.status))
@@ -191,10 +203,28 @@ def promoting(ctx: Context) -> Status:
     return roll_back(ctx, Outcome.ROLLED_BACK, seen.trouble) if seen.trouble else seen.status
 
 
+def _before_all(ctx: Context) -> Status:
+    """The pods for all traffic, and a judge that can be heard; then all traffic is asked for."""
+    pods = readiness(ctx, ctx.full)
+    if pods.trouble:
+        return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
+    if not pods.ready or ctx.status.paused:
+        return pods.status
+    heard = may_still_rise(ctx.with_status(pods.status))
+    if heard.roll_back:
+        return roll_back(ctx.with_status(heard.status), Outcome.ROLLED_BACK, heard.roll_back)
+    return _ask_for_all(heard.status, ctx.now) if heard.go_on else heard.status
+
+
 def _nobody_comes(ctx: Context) -> bool:
-    """All traffic is none: what the steps made of that was their policy's to say, and nothing is left to wait for."""
-    accepted = ctx.status.weight.accepted == FULL
-    return accepted and not ctx.seen.share.requests and ctx.since(ctx.status.written_at) >= PATIENCE_SECONDS
+    """All traffic is none: what the steps made of that was their policy's to say, and nothing is left to wait for.
+
+    That needs somebody who counts: where the counts are silent, nobody knows whether anyone comes.
+    """
+    found = ctx.seen.assessment
+    counted = found is not None and found.verdict not in {"source-down", "no-data"}
+    accepted = ctx.status.weight.accepted == FULL and not ctx.seen.share.requests
+    return accepted and counted and ctx.since(ctx.status.written_at) >= PATIENCE_SECONDS
 
 
 def _promoted(ctx: Context) -> Status:
@@ -212,20 +242,27 @@ def _promoted(ctx: Context) -> Status:
 
 def baking(ctx: Context) -> Status:
     """The new version serves alone; the old one is still there at full scale, one route write away."""
-    reason = _must_return(ctx)
+    reason = must_return(ctx)
     if reason and can_return(ctx):
         outcome = Outcome.CANCELLED if reason.startswith(PLANNED) else Outcome.ROLLED_BACK
         return roll_back(ctx, outcome, reason)
-    stable, desired = ctx.status.stable, ctx.seen.desired_revision
+    stable, desired, left = ctx.status.stable, ctx.seen.desired_revision, bake_left(ctx)
     if ctx.status.paused:
         return ctx.status
     moved_on = stable is not None and desired != stable.revision and not is_refused(ctx.status, desired)
-    if moved_on or ctx.since(ctx.status.phase_since) >= ctx.spec.strategy.bake:
-        return _bake_over(ctx)
+    unwell = bool(reason) and left > -ctx.spec.strategy.ready_deadline
+    if moved_on or (left <= 0 and not unwell):
+        return _bake_over(ctx, reason)
     return ctx.status
 
 
-def _must_return(ctx: Context) -> str:
+def bake_left(ctx: Context) -> float:
+    """Seconds of the bake that are left; below 0 it is over. One that goes wrong with no way back lasts longer."""
+    return ctx.spec.strategy.bake - ctx.since(ctx.status.phase_since)
+
+
+def must_return(ctx: Context) -> str:
+    """What speaks against the new version in its bake, or keeps it from serving."""
     found = ctx.seen.assessment
     if found is not None and found.verdict == "bad":
         return found.reason
@@ -239,16 +276,18 @@ def _must_return(ctx: Context) -> str:
     return f"no pod of the new version is ready: {stable.problem or 'all are unready'}" if stable.ready == 0 else ""
 
 
-def _bake_over(ctx: Context) -> Status:
+def _bake_over(ctx: Context, against: str) -> Status:
     found = ctx.assessed
     earlier = bool(ctx.status.release and ctx.status.release.proven)
-    proven = earlier or (found is not None and found.verdict == "good")
+    proven = not against and (earlier or (found is not None and found.verdict == "good"))
     excess = found.excess_failed_requests if found else 0.0
     told = {"proven": proven, "excess_failed_requests": excess, "verdict_at_end": ctx.status.analysis}
     status = change_release(ctx.status, **told)
     if proven:
         return finish(status, ctx.now, Phase.IDLE, Outcome.PROMOTED, "proven not worse than the version before")
     reason = "nothing spoke against it, but the traffic did not prove it"
+    if against:
+        reason = f"{against}; {NO_WAY_BACK}"
     return finish(status, ctx.now, Phase.IDLE, Outcome.PROMOTED_NOT_PROVEN, reason)
 
 

@@ -63,20 +63,24 @@ def routed(ctx: Context) -> Readiness:
     A weight given before that costs 503s until the gateway has heard of the pods (measured: 20 to 120 ms of them).
     """
     status, share = ctx.status, ctx.seen.share
-    named = ctx.status.canary is not None and ctx.status.canary.revision in share.weights
-    if named and share.accepted and share.canary_endpoints != 0:
+    if _is_named(ctx) and share.accepted and share.canary_endpoints != 0:
         calm = ctx.change(doubt="", doubt_since=None) if status.doubt == NOT_ROUTED else status
         return Readiness(calm, ready=True)
     if status.doubt != NOT_ROUTED:
         return Readiness(ctx.change(doubt=NOT_ROUTED, doubt_since=ctx.now))
     if ctx.waited(status.doubt_since) < ctx.spec.strategy.verify_deadline:
         return Readiness(status)
-    return Readiness(status, trouble=_unknown_to_the_gateway(ctx, named=named))
+    return Readiness(status, trouble=why_not_routed(ctx))
 
 
-def _unknown_to_the_gateway(ctx: Context, *, named: bool) -> str:
+def _is_named(ctx: Context) -> bool:
+    return ctx.status.canary is not None and ctx.status.canary.revision in ctx.seen.share.weights
+
+
+def why_not_routed(ctx: Context) -> str:
+    """What keeps the gateway from knowing the canary."""
     share = ctx.seen.share
-    if not named:
+    if not _is_named(ctx):
         failure = ctx.seen.failures.get("Shift")
         return f"the route could not be written: {failure.text if failure else 'it does not name the canary'}"
     if share.accepted:

@@ -256,7 +256,7 @@ class Status(Kept):
 
     def shifted(self, seconds: float) -> Status:
         """The status with the clocks that run set so many seconds later: time that nobody was there to count."""
-        clocks = ("phase_since", "written_at", "verified_at", "withdrawn_at", "doubt_since", "held_since")
+        clocks = ("phase_since", "written_at", "verified_at", "withdrawn_at", "doubt_since", "held_since", "looked_at")
         known = {name: getattr(self, name) for name in clocks}
         return self.model_copy(update={name: at + seconds for name, at in known.items() if at is not None})
 

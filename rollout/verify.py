@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rollout.context import NO_DOUBT, change_release, change_step, write_journal
 from rollout.doubt import hold, policy_of
 from rollout.spec import OnDoubt, SignalKind
-from rollout.status import Weight
+from rollout.status import Phase, Weight
 
 if TYPE_CHECKING:
     from rollout.context import Context
@@ -38,15 +38,14 @@ class Verification(NamedTuple):
 def share_agrees(share: float, wanted: float, requests: int) -> bool:
     """Whether ``share`` of ``requests`` is what a gateway set to ``wanted`` (both 0 to 1) would show.
 
-    Four standard deviations of the binomial share, and never narrower than five points (or half of what an arm should
-    have): a gateway spreads by weighted random choice, and its counters are read a moment apart. None at all never
-    agrees with some, nor all with less, however few requests there were.
+    Four standard deviations of the binomial share, and never narrower than five points (or half of what the smaller arm
+    should have): a gateway spreads by weighted random choice, and its counters are read a moment apart. None at all
+    never agrees with some, nor all with less, however few requests there were.
     """
     if requests <= 0 or share <= 0 < wanted or share >= 1 > wanted:
         return False
     spread = math.sqrt(wanted * (1 - wanted) / requests)
-    arm = wanted if share < wanted else 1 - wanted  # the one that has less than it should
-    least = min(LEAST_TOLERANCE, arm / 2) if wanted < 1 else LEAST_TOLERANCE
+    least = min(LEAST_TOLERANCE, wanted / 2, (1 - wanted) / 2) if wanted < 1 else LEAST_TOLERANCE
     return abs(share - wanted) <= max(least, SIGMAS * spread)
 
 
@@ -62,7 +61,7 @@ def verify(ctx: Context, weights: dict[str, int]) -> Verification:
     if status.verified_at is not None:
         return Verification(status)
     if status.weight.accepted != status.weight.desired:
-        if not share.accepted or dict(share.weights) != weights:
+        if not share.accepted or dict(share.weights) != weights or share.foreign_backends:
             return Verification(status, _unaccepted(ctx))
         ctx = ctx.with_status(_accepted(ctx))
     return _counted(ctx)
@@ -83,13 +82,19 @@ def written_at(ctx: Context) -> float:
 def _unaccepted(ctx: Context) -> str:
     status, share = ctx.status, ctx.seen.share
     since = status.phase_since if status.written_at is None else status.written_at
-    if ctx.waited(since) < ctx.spec.strategy.verify_deadline:
+    if ctx.waited(since) < patience(ctx):
         return ""
-    if status.written_at is None:
+    if status.written_at is None or share.foreign_backends:
         return why_not_written(ctx)
     if share.foreign_writer:
         return f"the route is being changed by {share.foreign_writer}"
     return f"the gateway did not accept the route: {share.problem or 'no answer from its controller'}"
+
+
+def patience(ctx: Context) -> float:
+    """Seconds to be taken by the gateway. A stranger's backend is no fault of the version: it may be put right."""
+    strategy = ctx.spec.strategy
+    return max(strategy.verify_deadline, strategy.ready_deadline if ctx.seen.share.foreign_backends else 0.0)
 
 
 def why_not_written(ctx: Context) -> str:
@@ -108,8 +113,11 @@ def silence(ctx: Context) -> str:
 
     Were it like stable, so many answers would be missing with a probability of ``exp(-missing)`` (Poisson).
     """
-    share = ctx.seen.share
-    if share.missing < SILENT or share.missing_seconds < SILENT_SECONDS or ctx.status.written_at is None:
+    share, status = ctx.seen.share, ctx.status
+    trial = status.stable if status.phase is Phase.BAKING else status.canary
+    if trial is None or not share.weights.get(trial.revision):
+        return ""
+    if share.missing < SILENT or share.missing_seconds < SILENT_SECONDS:
         return ""
     waiting = f"; {share.open_requests} requests wait for it" if share.open_requests else ""
     return f"the canary has given none of about {share.missing:.0f} answers in {share.missing_seconds:.1f} s{waiting}"
@@ -132,15 +140,26 @@ def _counted(ctx: Context) -> Verification:
         return _verified(ctx) if enough or late else Verification(ctx.status)
     if not enough:
         return _uncounted(ctx)
-    if not share.by_gateway:  # what pods count holds their probes and scrapes: it contradicts nothing
-        return _verified(ctx) if late and share.canary_share > 0 else _uncounted(ctx)
-    if share.canary_share <= 0:
+    return _contradicted(ctx, late=late) if share.by_gateway else _not_contradicted(ctx, late=late)
+
+
+def _not_contradicted(ctx: Context, *, late: bool) -> Verification:
+    """What pods count holds their probes and scrapes as well: it contradicts nothing."""
+    if not ctx.seen.share.canary_share:
+        return _uncounted(ctx)
+    return _verified(ctx) if late else Verification(ctx.status)
+
+
+def _contradicted(ctx: Context, *, late: bool) -> Verification:
+    """The gateway's own count speaks against the weight; it has until the deadline to follow."""
+    share, wanted = ctx.seen.share, ctx.status.weight.desired / 100
+    seen = 100 * (share.canary_share or 0)
+    told = f"the gateway sends {seen:.1f} % to the canary, not {100 * wanted:g} % as the route says"
+    if not share.canary_share:
         if -share.requests * math.log1p(-min(wanted, 0.999)) < SILENT:
             return _uncounted(ctx)
         told = f"none of {share.requests} requests were answered by the canary, which should have {100 * wanted:g} %"
-        return Verification(ctx.status, told if late else "")
-    told = f"the gateway sends {100 * share.canary_share:.1f} % to the canary, not {ctx.status.weight.desired} %"
-    return Verification(ctx.status, f"{told} as the route says" if late else "")
+    return Verification(ctx.status, told if late else "")
 
 
 def _is_late(ctx: Context) -> bool:

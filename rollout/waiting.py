@@ -9,16 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.context import REASON, is_refused
-from rollout.desire import weights_of
-from rollout.doubt import UNJUDGED, policy_of
-from rollout.readiness import NOT_READY, NOT_ROUTED, why_not_ready
+from rollout.desire import leaves_its_route, weights_of
+from rollout.doubt import UNJUDGED, ends_at, policy_of
+from rollout.phases import NO_WAY_BACK, must_return
+from rollout.readiness import NOT_READY, NOT_ROUTED, why_not_ready, why_not_routed
 from rollout.revision import replicas_for
 from rollout.spec import OnDoubt
 from rollout.status import Phase, Waiting
 from rollout.texts import told
 from rollout.verbs import waiting_gate
-from rollout.verify import not_zero, why_not_written
-from rollout.without_pods import PLANNED, outage_of_both, without_pods
+from rollout.verify import not_zero, patience, why_not_written
+from rollout.without_pods import NOBODY, OUTAGE, PLANNED, without_pods
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,10 @@ def _idle(ctx: Context) -> Found:
             last.at,
             None,
         )
+    if leaves_its_route(ctx):
+        failure = ctx.seen.failures.get("RetireRoute")
+        said = f": {failure.text}" if failure else ""
+        return f"the spec has no traffic, and the route is still there: it is removed first{said}", None, None
     return "about to start", status.phase_since, None
 
 
@@ -75,13 +80,7 @@ def _preparing(ctx: Context) -> Found:
     if waiting_gate(ctx):
         return _gate(ctx)
     if status.doubt == NOT_ROUTED:
-        share = ctx.seen.share
-        said = share.problem or ("it has no endpoint for it" if share.accepted else "no answer from its controller")
-        return (
-            f"the gateway does not know the canary yet: {said}",
-            status.doubt_since,
-            _until(status.doubt_since, strategy.verify_deadline),
-        )
+        return why_not_routed(ctx), status.doubt_since, _until(status.doubt_since, strategy.verify_deadline)
     alone = status.stable is None or not ctx.shared
     return _pods(ctx, ctx.full if alone else replicas_for(ctx.full, ctx.steps[0].weight))
 
@@ -106,8 +105,9 @@ def _stepping(ctx: Context) -> Found:
     if status.step >= len(ctx.steps):
         return _weight(ctx) if status.verified_at is None else ("about to go to all traffic", status.phase_since, None)
     step = ctx.steps[status.step]
-    if status.weight.desired != step.weight and status.doubt == NOT_READY:
-        return _pods(ctx, replicas_for(ctx.full, step.weight))
+    if status.weight.desired != step.weight and not _owes_its_share(ctx):
+        held = policy_of(ctx, status.doubt) is not None
+        return _doubt(ctx) if held else _pods(ctx, replicas_for(ctx.full, step.weight))
     if status.verified_at is None:
         return _weight(ctx)
     left = step.hold - ctx.since(status.verified_at)
@@ -116,14 +116,19 @@ def _stepping(ctx: Context) -> Found:
     return _doubt(ctx)
 
 
+def _owes_its_share(ctx: Context) -> bool:
+    """Whether the weight in force is still to be seen, though the steps want another one by now."""
+    newest = ctx.status.release.steps[-1] if ctx.status.release and ctx.status.release.steps else None
+    return newest is not None and newest.ended_at is None and newest.verified_at is None
+
+
 def _without_pods(ctx: Context) -> Found:
     status = ctx.status
     if status.withdrawn_at is not None:
         until = _until(status.withdrawn_at, ctx.spec.strategy.ready_deadline)
         return f"{PLANNED}: {ctx.ready} are ready; stable has all traffic", status.withdrawn_at, until
-    if outage_of_both(ctx):
-        return "no pod of either version is ready: nothing is changed before one is", status.phase_since, None
-    return "no canary pod is ready", status.phase_since, None
+    until = _until(status.doubt_since, ctx.spec.strategy.ready_deadline) if status.doubt == OUTAGE else None
+    return f"{NOBODY}: nothing is changed before one is", status.doubt_since, until
 
 
 def _weight(ctx: Context) -> Found:
@@ -131,10 +136,10 @@ def _weight(ctx: Context) -> Found:
     status, share = ctx.status, ctx.seen.share
     if status.doubt and status.doubt not in {NOT_READY, NOT_ROUTED}:
         return _doubt(ctx)
-    deadline = ctx.spec.strategy.verify_deadline
-    if status.written_at is None:
-        return why_not_written(ctx), status.phase_since, _until(status.phase_since, deadline)
-    until = _until(status.written_at, deadline)
+    if status.written_at is None or share.foreign_backends:
+        since = status.phase_since if status.written_at is None else status.written_at
+        return why_not_written(ctx), since, _until(since, patience(ctx))
+    until = _until(status.written_at, patience(ctx))
     if status.weight.accepted != status.weight.desired:
         said = share.problem or "no answer from its controller"
         return f"the gateway has not accepted {status.weight.desired} %: {said}", status.written_at, until
@@ -149,24 +154,32 @@ def _doubt(ctx: Context) -> Found:
     if policy is None or policy.action is not OnDoubt.HOLD:
         return f"{status.doubt}: {said}", status.doubt_since, None
     then = "goes on" if policy.then == "go-on" else "is taken back"
-    return f"{status.doubt}: {said}; {then} after that", status.doubt_since, _until(status.doubt_since, policy.deadline)
+    return f"{status.doubt}: {said}; {then} after that", status.held_since, ends_at(ctx)
 
 
 def _promoting(ctx: Context) -> Found:
     if without_pods(ctx):
         return _without_pods(ctx)
-    return _weight(ctx) if ctx.status.weight.desired == FULL else _pods(ctx, ctx.full)
+    if ctx.status.weight.desired == FULL:
+        return _weight(ctx)
+    return _doubt(ctx) if policy_of(ctx, ctx.status.doubt) else _pods(ctx, ctx.full)
 
 
 def _baking(ctx: Context) -> Found:
-    since = ctx.status.phase_since
-    return "the version before stays ready", since, _until(since, ctx.spec.strategy.bake)
+    since, strategy = ctx.status.phase_since, ctx.spec.strategy
+    if against := must_return(ctx):
+        return f"{against}; {NO_WAY_BACK}", since, _until(since, strategy.bake + strategy.ready_deadline)
+    return "the version before stays ready", since, _until(since, strategy.bake)
 
 
 def _rolling_back(ctx: Context) -> Found:
     since, strategy = ctx.status.phase_since, ctx.spec.strategy
     if not ctx.shared:
         return "the pods of the version before are not all ready", since, _until(since, strategy.ready_deadline)
+    if ctx.status.stable is None:
+        failure = ctx.seen.failures.get("RetireRoute")
+        said = f": {failure.text}" if failure else ""
+        return f"the route still leads to it{said}", since, _until(since, strategy.drain + strategy.verify_deadline)
     return not_zero(ctx, weights_of(ctx.status)), since, _until(since, strategy.drain + strategy.verify_deadline)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rollout.status import Status
 
 PLANNED = "its pods were moved away by a planned event"
+NOBODY = "no pod of any version is ready"
+OUTAGE = "outage"
 
 
 def without_pods(ctx: Context) -> bool:
@@ -29,20 +31,43 @@ def without_pods_status(ctx: Context) -> Status:
     """What should be true next of a canary without ready pods."""
     if ctx.status.withdrawn_at is not None:
         return _give_back(ctx)
-    if outage_of_both(ctx):
-        return ctx.status
+    if nobody_serves(ctx):
+        return _hold_still(ctx)
     canary, share = ctx.canary, ctx.status.weight.desired
-    if canary is not None and canary.disrupted and ctx.shared and not canary.fatal:
+    if _is_planned(ctx):
         return _withdraw(ctx)
     told = canary.problem if canary else "its pods are gone"
     reason = f"no canary pod is ready while it has {share} % of the traffic"
     return roll_back(ctx, Outcome.ROLLED_BACK, f"{reason}: {told}" if told else reason)
 
 
-def outage_of_both(ctx: Context) -> bool:
-    """Whether no pod of either version is ready."""
-    stable = ctx.seen.revisions.get(ctx.status.stable.revision) if ctx.status.stable else None
+def _is_planned(ctx: Context) -> bool:
+    canary = ctx.canary
+    return canary is not None and canary.disrupted > 0 and ctx.shared and not canary.fatal
+
+
+def nobody_serves(ctx: Context) -> bool:
+    """Whether no pod of any version is ready, and that is not the canary's own fault."""
+    if ctx.status.stable is None:
+        return _is_planned(ctx)
+    stable = ctx.seen.revisions.get(ctx.status.stable.revision)
     return ctx.ready == 0 and stable is not None and stable.ready == 0 and stable.replicas > 0
+
+
+def _hold_still(ctx: Context) -> Status:
+    """An outage of everything: no weight is moved, and after a while the release is taken back without any blame."""
+    if ctx.status.doubt != OUTAGE:
+        held = ctx.change(doubt=OUTAGE, doubt_since=ctx.now)
+        return write_journal(held, ctx.now, "held", f"{NOBODY}: nothing is changed before one is")
+    deadline = ctx.spec.strategy.ready_deadline
+    if ctx.waited(ctx.status.doubt_since) < deadline:
+        return ctx.status
+    return roll_back(ctx, Outcome.CANCELLED, f"{NOBODY}, for {deadline:g} s")
+
+
+def after_outage(status: Status) -> Status:
+    """The status once a pod is ready again."""
+    return status.model_copy(update=NO_DOUBT) if status.doubt == OUTAGE else status
 
 
 def _withdraw(ctx: Context) -> Status:
@@ -56,9 +81,11 @@ def _give_back(ctx: Context) -> Status:
     share = ctx.status.weight.desired
     if ctx.canary is not None and ctx.canary.fatal:
         return roll_back(ctx, Outcome.ROLLED_BACK, f"the canary cannot start: {ctx.canary.problem}")
-    if ctx.ready >= replicas_for(ctx.full, share) and not ctx.status.paused:
+    if ctx.ready >= replicas_for(ctx.full, share):
         route = routed(ctx)
-        if not route.ready:
+        if route.trouble:
+            return roll_back(ctx.with_status(route.status), Outcome.ROLLED_BACK, route.trouble)
+        if not route.ready or ctx.status.paused:
             return route.status
         asked = {"withdrawn_at": None, "phase_since": ctx.now, "written_at": None, "verified_at": None, **NO_DOUBT}
         back = route.status.model_copy(update=asked)

@@ -16,7 +16,10 @@ from rollout.verify import share_agrees, tells_enough
     [
         (0.05, 0.05, 100, True),
         (0.20, 0.05, 100, False),
-        (0.09, 0.05, 10_000, True),
+        (0.09, 0.05, 10_000, False),
+        (0.07, 0.05, 10_000, True),
+        (0.06, 0.01, 10_000, False),
+        (0.24, 0.20, 10_000, True),
         (0.11, 0.05, 10_000, False),
         (1.00, 1.00, 25, True),
         (0.90, 1.00, 25, False),
@@ -43,6 +46,15 @@ def test_symmetric_in_the_two_arms(part: float, wanted: int, requests: int):
     assert here == share_agrees((requests - hits) / requests, (100 - wanted) / 100, requests)
     gap = abs(hits / requests - wanted / 100)
     assert here or gap > 0.05 or hits in {0, requests} or gap >= min(wanted, 100 - wanted) / 200
+    assert not here or gap <= max(0.05, 4 * (0.25 / requests) ** 0.5)
+
+
+@settings(derandomize=True, deadline=None)
+@given(share=st.floats(0, 1), wanted=st.integers(1, 100), requests=st.integers(1, 10**6))
+def test_bounds_of_what_agrees(share: float, wanted: int, requests: int):
+    here = share_agrees(share, wanted / 100, requests)
+    gap = abs(share - wanted / 100)
+    assert here or gap > 0.05 or gap >= min(wanted / 100, 1 - wanted / 100) / 2
     assert not here or gap <= max(0.05, 4 * (0.25 / requests) ** 0.5)
 
 

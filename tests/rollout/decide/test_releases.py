@@ -273,11 +273,47 @@ def test_route_goes_when_traffic_is_no_longer_asked_for():
 
 
 @pytest.mark.parametrize("weight", [5, 50])
-def test_traffic_taken_away_in_a_step_ends_in_a_promotion(weight: int):
+def test_traffic_taken_away_in_a_step_takes_the_release_back(weight: int):
     made = stepping_at(weight)
     made.world.want("v2", **no_traffic())
+    made.look()
+    assert made.status.phase is Phase.ROLLING_BACK
+    assert made.world.route == {revision("v1"): 100, revision("v2"): 0}, "the route stays while something is under way"
+    made.until(Phase.ROLLED_BACK).run(30)
+    assert made.world.route is None
+    assert made.status.stable.image == "v1"
+    assert "traffic was taken out of the spec" in made.status.waiting.reason
+
+
+def test_a_person_may_bring_it_in_without_traffic_all_the_same():
+    made = stepping_at(20)
+    made.world.want("v2", **no_traffic())
+    made.until(Phase.ROLLED_BACK).run(10)
+    made.world.say("retry")
     made.until(Phase.IDLE)
     assert made.status.stable.image == "v2"
+
+
+def test_traffic_taken_away_with_the_next_version_removes_the_route_first():
+    made = serving()
+    made.world.want("v2", **no_traffic())
+    made.world.broken = {"RetireRoute"}
+    made.run(10)
+    assert made.status.phase is Phase.IDLE
+    assert "the route is still there" in made.status.waiting.reason
+    made.world.broken = set()
+    made.until(Phase.BAKING)
+    assert made.world.route is None
+
+
+def test_traffic_taken_away_before_the_first_share_takes_the_release_back():
+    made = serving()
+    made.world.image("v2").ready = False
+    made.world.want("v2")
+    made.until(Phase.PREPARING).run(2)
+    made.world.want("v2", **no_traffic())
+    made.until(Phase.ROLLED_BACK)
+    assert made.status.stable.image == "v1"
 
 
 def test_traffic_added_while_pods_are_replaced():
