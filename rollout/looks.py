@@ -42,6 +42,7 @@ class PodLook:
         crashes: restarts, OOM kills and losses of readiness that nobody asked for.
         gauges: momentary values by name.
         begun: requests that were begun, answered or not; None where the source cannot tell.
+        waiting: requests that are begun and not answered at the moment; None where the source cannot tell.
     """
 
     arm: Arm
@@ -53,6 +54,7 @@ class PodLook:
     crashes: int = 0
     gauges: Mapping[str, float] = field(default_factory=dict)
     begun: int | None = None
+    waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from rollout.paths import LONGEST, PAGE, PAGE_AND_QUERY, checked
 from rollout.patterns import LONGEST_PATTERN, compiled
-from rollout.texts import clean, masked
+from rollout.texts import clean, told
 from rollout.units import Seconds
 
 if TYPE_CHECKING:
@@ -53,8 +53,12 @@ def _page_alone(path: str) -> str:
     return checked(path, query=False)
 
 
-BASE_URL = r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/\.?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
-LONGEST_URL = 512
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+PORT_TEXT = rf"^({_PORT}|([a-z0-9][-a-z0-9]*)?[a-z]([-a-z0-9]*[a-z0-9])?)$"
+"""The number of a port, or a name: those have a letter in them."""
+
+BASE_URL = rf"^https?://[A-Za-z0-9][A-Za-z0-9.-]{{0,252}}(:{_PORT})?(/\.?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
+LONGEST_PORT, LONGEST_QUERY, LONGEST_URL, MOST_LABELS = 63, 4096, 512, 64
 
 
 def _base_url(url: str) -> str:
@@ -63,16 +67,24 @@ def _base_url(url: str) -> str:
     Raises:
         ValueError: it is none; says what to write.
     """
-    if len(url) > LONGEST_URL or not re.fullmatch(BASE_URL, url):
-        shown = masked(clean(url))
-        raise ValueError(f"{shown!r} is no base URL; write http://HOST:PORT, without user, query or fragment")
-    port = re.fullmatch(r"https?://[^:/]+:(\d+).*", url)
-    if port and not 0 < int(port[1]) <= MOST_PORT:
-        raise ValueError(f"port {port[1]} of {url} is none; ports are 1 to {MOST_PORT}")
+    if len(url) > LONGEST_URL or not re.fullmatch(BASE_URL[1:-1], url):
+        raise ValueError(f"{told(url)!r} is no base URL; write http://HOST:PORT, without user, query or fragment")
     return url
 
 
-MOST_PORT = 65535
+def _container_port(port: str | int) -> str | int:
+    """A port by number or name.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if len(str(port)) > LONGEST_PORT or not re.fullmatch(PORT_TEXT[1:-1], str(port)):
+        raise ValueError(f"port: {clean(port)!r} is neither a number from 1 to 65535 nor the name of a port")
+    return port
+
+
+Metric = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
+ContainerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=64)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 FreeForm = Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)]
@@ -218,9 +230,11 @@ class Signal(Model):
     )
     tolerance: Annotated[float, Field(ge=1)] = Field(default=1.0, description="ratio to stable that is still accepted")
     floor: Annotated[float, Field(ge=0, le=1)] = Field(default=0.005, description="rate never worth a rollback")
-    port: str | int = Field(default="metrics", json_schema_extra=INT_OR_STRING)
+    port: Annotated[str | int, AfterValidator(_container_port)] = Field(
+        default="metrics", json_schema_extra=INT_OR_STRING
+    )
     path: Annotated[str, AfterValidator(checked), Field(json_schema_extra=page_schema(PAGE_AND_QUERY))] = "/metrics"
-    metric: str | None = Field(
+    metric: Metric | None = Field(
         default=None,
         description="counter with a label that says the status, or histogram; http_requests_total / "
         "http_request_duration_seconds; for events any counter, for a gauge any gauge: no default",
@@ -231,7 +245,7 @@ class Signal(Model):
         description="errors: which statuses are, 5xx where not given; 4xx a class, 404 or Internal one, !404 not that "
         "one, !OK alone all others",
     )
-    query: str | None = Field(
+    query: Annotated[str, Field(max_length=LONGEST_QUERY)] | None = Field(
         default=None,
         description="prometheus: PromQL instead of a metric; what each pod (label `pod`) has counted so far, by `code` "
         "for errors and `le` for latency, or a gauge; $namespace and $pods are filled in",
@@ -239,7 +253,7 @@ class Signal(Model):
     pattern: Annotated[str, Field(max_length=LONGEST_PATTERN)] | None = Field(
         default=None, description="logs: lines in which this regular expression (RE2's) is found are counted"
     )
-    container: str | None = Field(default=None, description="logs: whose; needed where a pod has several containers")
+    container: ContainerName | None = Field(default=None, description="logs: whose; needed where a pod has several containers")
     threshold: Seconds | None = Field(
         default=None, description="latency: answers slower than this count as bad in `good`"
     )
@@ -350,7 +364,7 @@ class GatewayStats(Model):
     """Which pods are the gateway's data plane, and where they show their statistics (Envoy's `/stats`)."""
 
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-    selector: dict[str, str]
+    selector: Annotated[dict[str, str], Field(max_length=MOST_LABELS)]
     port: Annotated[int, Field(ge=1, le=65535)] = 8002
     path: Annotated[str, AfterValidator(_page_alone), Field(json_schema_extra=page_schema(PAGE))] = "/stats"
 

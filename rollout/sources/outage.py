@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 log: Any = structlog.get_logger()
 
 
+_NUMBERS = re.compile(r"\d[\d.,e+]*")
+
+
 class Outage:
     """The state of one source as the log knows it."""
 
@@ -24,15 +28,16 @@ class Outage:
         self._said = ""
 
     def note(self, reason: str, looks: Sequence[SignalLook] = ()) -> None:
-        """Log ``reason`` (empty: all is well) unless it was the last thing said.
+        """Log ``reason`` (empty: all is well) unless it was the last thing said, apart from its numbers.
 
         Args:
             reason: why there is nothing, or less than there should be.
             looks: what was seen nevertheless.
         """
-        if reason == self._said:
+        saying = _NUMBERS.sub("0", reason)
+        if saying == self._said:
             return
-        self._said = reason
+        self._said = saying
         if not reason:
             log.info("source is back", source=self._source)
         elif looks and all(look.status is SourceStatus.OK for look in looks):
