@@ -198,7 +198,9 @@ class GatewaySource:
             arm = roster.arm_of(revision)
             if arm is not None:
                 age = max((pod.age(now) for pod in roster.pods if pod.revision == revision), default=0.0)
-                heard = [self._endpoints[proxy.name] for proxy in proxies if proxy.ready and proxy.name in self._endpoints]
+                heard = [
+                    self._endpoints[proxy.name] for proxy in proxies if proxy.ready and proxy.name in self._endpoints
+                ]
                 fewest = min((known.get(revision, 0) for known in heard), default=0)
                 waiting = sum(flow.open.get(revision, 0) for flow in self._flows.values())
                 made = _pseudo_pod(arm, age, taken.get(revision, ()), errors)
