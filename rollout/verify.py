@@ -92,7 +92,7 @@ def _unaccepted(ctx: Context) -> str:
 
 
 def patience(ctx: Context) -> float:
-    """Seconds to be taken by the gateway. A stranger's backend is not the version's fault: somebody may put it right."""
+    """Seconds to be taken by the gateway. A stranger's backend is not the version's fault: others may put it right."""
     strategy = ctx.spec.strategy
     return max(strategy.verify_deadline, strategy.ready_deadline if ctx.seen.share.foreign_backends else 0.0)
 

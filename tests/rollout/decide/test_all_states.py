@@ -1,4 +1,4 @@
-"""`decide` is pure: in a small world every state it can ever be in is looked at, with every look that could come next."""
+"""`decide` is pure: in a small world every state it can be in is met with every look that could come next."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def waits_for_a_person(state: State) -> bool:
 @pytest.mark.parametrize("start", ["v2", "unjudged"])
 def test_every_state_that_can_be_reached(start: str):
     known, edges = explore(beginning(start))
-    print(f"\n{start}: {len(known):,} states, {len(edges):,} transitions")
+    print(f"\n{start}: {len(known):,} states, {len(edges):,} transitions")  # noqa: T201 - what was enumerated; `-s` shows it
     lasting = {look for _, look in edges if look.ticks and not look.verb and not look.edit}
     for key, state in known.items():
         for look in lasting:
