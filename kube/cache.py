@@ -7,6 +7,8 @@ not answer it keeps the last state and says since when.
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -14,13 +16,17 @@ import structlog
 from kube.errors import KubeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from kube.cluster import Cluster
     from kube.kinds import Kind, Manifest
 
 Key = tuple[str, str]
 log: Any = structlog.get_logger()
+GONE = 410
+FIRST_SECONDS, MOST_SECONDS = 0.1, 10.0
+LIVED_SECONDS = 5.0
+"""A watch that lives shorter was not ended by its time."""
 
 
 def key_of(manifest: Manifest) -> Key:
@@ -33,6 +39,13 @@ class Reflector:
     """Mirrors one kind (in one namespace or all, under one label selector).
 
     ``on_change(key, object or None)`` is called from the event loop after the copy changed; None means deleted.
+
+    Attributes:
+        objects: the copy, by namespace and name.
+        synced: set with the first complete copy.
+        tried: set with the first attempt at one, whatever came of it.
+        healthy: the copy is as old as the last event.
+        heard_at: when the server last said anything, by the monotonic clock.
     """
 
     def __init__(
@@ -43,36 +56,61 @@ class Reflector:
         *,
         labels: str = "",
         on_change: Callable[[Key, Manifest | None], None] = lambda _key, _object: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.objects: dict[Key, Manifest] = {}
-        self.synced = asyncio.Event()
+        self.synced, self.tried = asyncio.Event(), asyncio.Event()
         self.healthy = False
+        self.heard_at = float("-inf")
+        self._sleep, self._monotonic, self._chance = sleep, monotonic, chance
+        self._failures, self._said = 0, ""
         self._cluster, self._kind, self._namespace, self._labels = cluster, kind, namespace, labels
         self._on_change = on_change
 
     async def run(self) -> None:
-        """Mirror until cancelled; errors are waited out with growing pauses of at most five seconds."""
-        failures = 0
+        """Mirror until cancelled. Errors are waited out with pauses that grow, are never the same, and heed the server.
+
+        A watch that ends at once, however politely, counts as an error: it is not asked for again at once.
+        """
         while True:
+            began = self._monotonic()
             try:
-                version = await self._relist()
-                failures = 0
-                await self._follow(version)
+                await self._follow(await self._relist())
             except KubeError as error:
-                self.healthy = False
-                if failures == 0 and error.status != 410:  # noqa: PLR2004 - Gone
-                    log.warning("watch broken", kind=self._kind.kind, error=str(error))
-                await asyncio.sleep(min(5.0, 0.1 * 2**failures))
-                failures += 1
+                self._broke(error)
+                pause = max(getattr(error, "retry_after", 0.0), self._pause())
+            except Exception as error:  # a mirror that ends would leave its readers with the past
+                log.exception("watch broken", kind=self._kind.kind)
+                self._broke(error)
+                pause = self._pause()
+            else:
+                pause = 0.0 if self._monotonic() - began >= LIVED_SECONDS else self._pause()
+            self.tried.set()
+            await self._sleep(pause)
+
+    def _broke(self, error: Exception) -> None:
+        self.healthy = False
+        if str(error) != self._said and getattr(error, "status", 0) != GONE:
+            self._said = str(error)
+            log.warning("watch broken", kind=self._kind.kind, namespace=self._namespace, error=str(error)[:500])
+
+    def _pause(self) -> float:
+        """Seconds before the next attempt; one more failure in a row is noted."""
+        self._failures += 1
+        return min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures - 1, 20)) * (0.5 + self._chance())
 
     async def _relist(self) -> str:
         listed = await self._cluster.list(self._kind, self._namespace, labels=self._labels)
-        fresh = {key_of(item): item for item in listed.items}
+        fresh = {key_of(item): item for item in listed.items if _is_named(item)}
         gone = [key for key in self.objects if key not in fresh]
         changed = [key for key, item in fresh.items() if _version(self.objects.get(key)) != _version(item)]
         self.objects = fresh
         self.healthy = True
+        self.heard_at = self._monotonic()
         self.synced.set()
+        self.tried.set()
         for key in gone:
             self._on_change(key, None)
         for key in changed:
@@ -80,12 +118,18 @@ class Reflector:
         return listed.resource_version
 
     async def _follow(self, version: str) -> None:
+        """Take in changes until a watch ends sooner than a server ends one by itself."""
         while True:
+            began = self._monotonic()
             stream = self._cluster.watch(self._kind, self._namespace, resource_version=version, labels=self._labels)
             async for event in stream:
-                version = event.object["metadata"]["resourceVersion"]
-                if event.type != "BOOKMARK":
+                self.heard_at = self._monotonic()
+                version = str(event.object["metadata"].get("resourceVersion") or version)
+                if event.type != "BOOKMARK" and _is_named(event.object):
                     self._take(event.type, event.object)
+            if self._monotonic() - began < LIVED_SECONDS:
+                return
+            self._failures, self._said = 0, ""
 
     def _take(self, event_type: str, item: Manifest) -> None:
         key = key_of(item)
@@ -107,6 +151,11 @@ class Reflector:
         """
         if not _is_older(item, self.objects.get(key_of(item))):
             self.objects[key_of(item)] = item
+
+
+def _is_named(item: Manifest) -> bool:
+    meta = item.get("metadata")
+    return isinstance(meta, dict) and isinstance(meta.get("name"), str) and bool(meta["name"])
 
 
 def _version(item: Manifest | None) -> str:

@@ -9,7 +9,9 @@
         ├── ConflictError         11  somebody else wrote first, or holds the lock
         ├── InvalidError          2   the object breaks its schema or an admission policy
         ├── ForbiddenError        1
-        └── ClusterUnreachableError 12
+        ├── TooLargeError         1   what was sent or answered is over a limit
+        └── ClusterUnreachableError 12  no answer, or none that is whole
+            └── ThrottledError    12  too many requests, or not just now: try again later
 
 The base lives here because every room that talks to a cluster may import this one.
 """
@@ -67,10 +69,24 @@ class ForbiddenError(KubeError):
     """The credentials in use may not do this."""
 
 
+class TooLargeError(KubeError):
+    """What was sent is more than the server takes, or what it answers is more than was asked for."""
+
+
 class ClusterUnreachableError(KubeError):
-    """No answer from the API server: name resolution, connection, TLS or time-out."""
+    """No answer from the API server: name resolution, connection, TLS, credentials or time-out; or a torn one."""
 
     exit_code = 12
+
+
+class ThrottledError(ClusterUnreachableError):
+    """The server asks to be left alone for a while.
+
+    Attributes:
+        retry_after: seconds; 0 where it does not say.
+    """
+
+    retry_after: float = 0.0
 
 
 _BY_STATUS: dict[int, type[KubeError]] = {
@@ -79,12 +95,38 @@ _BY_STATUS: dict[int, type[KubeError]] = {
     403: ForbiddenError,
     404: NotFoundError,
     409: ConflictError,
+    413: TooLargeError,
     422: InvalidError,
+    429: ThrottledError,
+    502: ClusterUnreachableError,
+    503: ClusterUnreachableError,
+    504: ClusterUnreachableError,
 }
+MOST_WAITED = 60.0
+"""Seconds that a server's wish to be left alone is heeded at most."""
 
 
-def error_for(status: int, body: dict[str, Any], what: str) -> KubeError:
-    """The exception for an HTTP ``status`` with Kubernetes' Status object ``body``; ``what`` names the request."""
-    kind = _BY_STATUS.get(status, ClusterUnreachableError if status in {502, 503, 504} else KubeError)
+def error_for(status: int, body: dict[str, Any], what: str, retry_after: str = "") -> KubeError:
+    """The exception for an HTTP ``status``.
+
+    Args:
+        status: of the answer.
+        body: Kubernetes' Status object.
+        what: names the request.
+        retry_after: the header of that name.
+    """
+    kind = _BY_STATUS.get(status, KubeError)
     message = str(body.get("message") or f"HTTP {status}")
-    return kind(f"{what}: {message}", status=status, reason=str(body.get("reason", "")), details=body)
+    if retry_after and kind is ClusterUnreachableError:
+        kind = ThrottledError
+    if "etcdserver: request is too large" in message:
+        kind = TooLargeError
+    error = kind(f"{what}: {message}", status=status, reason=str(body.get("reason") or ""), details=body)
+    if isinstance(error, ThrottledError):
+        error.retry_after = _seconds_in(retry_after)
+    return error
+
+
+def _seconds_in(retry_after: str) -> float:
+    text = retry_after.strip()
+    return min(float(text), MOST_WAITED) if text.isascii() and text.isdecimal() and len(text) < 10 else 0.0  # noqa: PLR2004 - digits

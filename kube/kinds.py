@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from kube.errors import InvalidError
 
 Manifest: TypeAlias = dict[str, Any]
+
+
+_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,252}")
+"""A name as Kubernetes' kinds have it; those of RBAC have colons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +31,23 @@ class Kind:
         return f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """The URL path of the collection, or of one object, or of a subresource of it."""
+        """The URL path of the collection (where ``name`` is None), of one object, or of a subresource of it.
+
+        Raises:
+            InvalidError: a name is empty, or is none that Kubernetes gives: it would lead elsewhere.
+        """
         parts = [self.base]
-        if self.namespaced and namespace:
-            parts.append(f"namespaces/{namespace}")
-        parts += [part for part in (self.plural, name, subresource) if part]
-        return "/".join(parts)
+        if self.namespaced and namespace is not None:
+            parts.append(f"namespaces/{self._checked(namespace, 'namespace')}")
+        parts.append(self.plural)
+        if name is not None:
+            parts.append(self._checked(name, "name"))
+        return "/".join([*parts, subresource] if subresource else parts)
+
+    def _checked(self, part: str, what: str) -> str:
+        if not _SEGMENT.fullmatch(part) or part in {".", ".."}:
+            raise InvalidError(f"{self.kind}: {what} {part[:100]!r} is none: give the name of one object", status=400)
+        return quote(part, safe="")
 
 
 @dataclass(frozen=True, slots=True)

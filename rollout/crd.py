@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rollout.spec import GROUP, KIND, READABLE, VERSION, SignalKind, Spec
+from rollout.patterns import HEAVY
+from rollout.spec import GROUP, KIND, LONGEST_PORT, LONGEST_QUERY, MOST_LABELS, PORT_TEXT, READABLE, VERSION, SignalKind, Spec
 from rollout.status import Status
 from rollout.units import PATTERN, duration_of
 
@@ -37,6 +38,9 @@ _BOUNDS: dict[tuple[str, str], Schema] = {
     ("Analysis", "signals"): {"maxItems": 32},
     ("Port", "name"): {"maxLength": LONGEST_NAME},
     ("Signal", "name"): {"maxLength": LONGEST_NAME},
+    ("Signal", "query"): {"maxLength": LONGEST_QUERY},
+    ("Signal", "port"): {"maxLength": LONGEST_PORT},
+    ("GatewayStats", "selector"): {"maxProperties": MOST_LABELS},
 }
 """What CEL needs to bound its cost, by model and property."""
 
@@ -264,6 +268,39 @@ def _source_rules() -> Iterator[Schema]:
     yield _rule(
         "self.source != 'logs' || (has(self.pattern) && size(self.pattern) > 0)",
         "pattern: source logs needs one, for example pattern: ERROR|panic",
+    )
+    yield from _reading_rules()
+
+
+def _reading_rules() -> Iterator[Schema]:
+    # a condition, because `||` would swallow the error of an expression that is none
+    yield _rule(
+        "has(self.pattern) ? ('x'.matches(self.pattern) ? true : true) : true",
+        "pattern: no regular expression of RE2, which has no (?=…), (?!…), (?<=…) and \\1",
+    )
+    yield _rule(
+        f"!has(self.pattern) || !self.pattern.matches({json.dumps(HEAVY)})",
+        "pattern: too large; write + or * where it repeats something a hundred times",
+    )
+    yield _rule(
+        "self.kind == 'errors' || !has(self.errors) && (!has(self.label) || self.label == 'code')",
+        "errors, label: for kind errors alone",
+    )
+    yield _rule(
+        "self.source != 'gateway' || (!has(self.label) || self.label == 'code') && "
+        "(!has(self.errors) || self.errors.all(e, e.matches('^!?[1-5](xx|[0-9][0-9])$')))",
+        "errors: the gateway counts HTTP statuses alone; read others at the pods, for gRPC with source: pods, "
+        "label: grpc_code, errors: ['!OK']",
+    )
+    yield _rule(
+        "!has(self.query) || self.query.matches('[^ \\\\t\\\\r\\\\n]')",
+        "query: it is empty; for example sum by (pod) (x_total)",
+    )
+    yield _rule(
+        "!has(self.port) || (type(self.port) == int ? self.port >= 1 && self.port <= 65535 : "
+        "self.port.size() <= 63 && "
+        f"self.port.matches({json.dumps(PORT_TEXT)}))",
+        "port: a number from 1 to 65535, or the name of a container port",
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rollout.actions import Action
     from rollout.context import Context
     from rollout.status import Status
+    from rollout.world import RevisionFacts
 
 
 def had_traffic(status: Status) -> bool:
@@ -123,9 +124,21 @@ def _pods(ctx: Context) -> list[Action]:
         facts = ctx.seen.revisions.get(revision)
         if facts is None:
             todo += [EnsureRevision(revision, replicas)] if _can_rebuild(ctx, revision) else []
+        elif _is_old_writing(ctx, revision, facts):
+            todo.append(EnsureRevision(revision, max(replicas, facts.replicas)))
         elif facts.replicas != replicas and not facts.foreign:
             todo.append(Scale(revision, replicas))
     return todo
+
+
+def _is_old_writing(ctx: Context, revision: str, facts: RevisionFacts) -> bool:
+    """Whether a revision that is brought back was written by an earlier holder, who may still be about to remove it.
+
+    Written anew, it is another to a removal that comes late; and what somebody took of it in the meantime is there.
+    """
+    status = ctx.status
+    coming = status.phase is Phase.PREPARING and status.canary is not None and status.canary.revision == revision
+    return coming and facts.epoch is not None and facts.epoch < status.epoch and _can_rebuild(ctx, revision)
 
 
 def _can_rebuild(ctx: Context, revision: str) -> bool:

@@ -6,10 +6,21 @@ found is told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rollout.sources.roster import newest_end, ready_since, started_at
+from rollout.revision import (
+    DECLARED_ANNOTATION,
+    EPOCH_ANNOTATION,
+    IMAGES_ANNOTATION,
+    MANAGER,
+    REPLICAS_ANNOTATION,
+    images_of,
+    number_noted,
+)
+from rollout.sources.roster import is_disrupted, newest_end, ready_since, started_at
+from rollout.texts import told
 from rollout.world import RevisionFacts
 
 if TYPE_CHECKING:
@@ -43,17 +54,63 @@ def revision_facts(deployment: Manifest | None, pods: Iterable[Manifest], *, now
         pods: of this revision.
         now: seconds since the epoch; without it, an image whose registry does not answer never counts as fatal.
     """
-    present = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    all_pods = list(pods)
+    present = [pod for pod in all_pods if not pod["metadata"].get("deletionTimestamp")]
     ready = sum(ready_since(pod) is not None for pod in present)
-    replicas = int((deployment or {}).get("spec", {}).get("replicas", 1)) if deployment else 0
+    replicas = _replicas(deployment)
+    known = RevisionFacts(replicas, ready) if deployment is None else _noted(deployment, replicas, ready)
     if ready >= replicas:
-        return RevisionFacts(replicas, ready)
+        return known
     found = [*_refusals(deployment or {})]
+    if not all_pods and replicas:
+        found.append(_Problem("NoPods: its Deployment has made no pod yet", 0))
     for pod in present:
         if ready_since(pod) is None:
             found += _of_pod(pod, now)
     worst = max(found, key=lambda problem: (problem.fatal, problem.rank), default=_Problem("", 0))
-    return RevisionFacts(replicas, ready, worst.text, worst.fatal)
+    disrupted = sum(is_disrupted(pod) for pod in all_pods)
+    return replace(known, problem=worst.text, fatal=worst.fatal, disrupted=disrupted)
+
+
+def _replicas(deployment: Manifest | None) -> int:
+    if deployment is None:
+        return 0
+    asked = (deployment.get("spec") or {}).get("replicas")
+    return 1 if asked is None else int(asked)
+
+
+def _noted(deployment: Manifest, replicas: int, ready: int) -> RevisionFacts:
+    """What the Deployment says of itself, and whether it is still what it was made as."""
+    epoch, asked, declared = (
+        number_noted(deployment, note) for note in (EPOCH_ANNOTATION, REPLICAS_ANNOTATION, DECLARED_ANNOTATION)
+    )
+    altered = _altered(deployment)
+    return RevisionFacts(replicas, ready, epoch=epoch, asked=asked, declared=declared, altered=altered)
+
+
+def _altered(deployment: Manifest) -> str:
+    """How its images are not those it was made with, and who wrote them."""
+    try:
+        made = json.loads(((deployment.get("metadata") or {}).get("annotations") or {}).get(IMAGES_ANNOTATION) or "{}")
+    except ValueError:
+        return ""
+    now = images_of((deployment.get("spec") or {}).get("template") or {})
+    if not isinstance(made, dict) or not made:
+        return ""
+    for name, image in made.items():
+        if name in now and now[name] != image:
+            return told(f"container {name} runs {now[name]}, not {image}{_writer(deployment)}")
+    return ""
+
+
+def _writer(deployment: Manifest) -> str:
+    writers = [
+        entry
+        for entry in (deployment.get("metadata") or {}).get("managedFields") or ()
+        if entry.get("manager") != MANAGER and "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+    newest = max(writers, key=lambda entry: entry.get("time", ""), default=None)
+    return f", written by {newest['manager']}" if newest else ""
 
 
 def _refusals(deployment: Manifest) -> Iterator[_Problem]:
@@ -135,6 +192,5 @@ def _memory_limit(pod: Manifest, container: str) -> str:
     return "its node"
 
 
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+def _short(text: object) -> str:
+    return told(text, _LONGEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from kube.cluster import Cluster
 
-GONE = 410
+GONE, INTERNAL = 410, 500
+LIVED = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
@@ -29,7 +31,7 @@ async def follow(
 ) -> AsyncGenerator[Manifest, None]:
     """The object as it is, then again after each change, for ever.
 
-    An API server that restarts is waited for.
+    An API server that restarts, is busy, or answers with an error of its own is waited for.
 
     Raises:
         NotFoundError: there is no such object, or it was deleted meanwhile.
@@ -38,18 +40,26 @@ async def follow(
     broken_since: float | None = None
     pause = FIRST_PAUSE
     while True:
+        began, asked = monotonic(), 0.0
         try:
             async for found in _follow_once(cluster, namespace, name):
-                broken_since, pause = None, FIRST_PAUSE
+                broken_since = None
                 yield found
         except KubeError as error:
-            if not (isinstance(error, ClusterUnreachableError) or error.status == GONE):
+            if not is_passing(error):
                 raise
             broken_since = monotonic() if broken_since is None else broken_since
             if monotonic() - broken_since >= patience_seconds:
                 raise
-            await sleep(pause)
-            pause = min(LONGEST_PAUSE, 2 * pause)
+            asked = getattr(error, "retry_after", 0.0)
+        pause = FIRST_PAUSE if monotonic() - began >= LIVED else pause
+        await sleep(max(asked, pause * (0.5 + random.random())))  # noqa: S311 - no secret
+        pause = min(LONGEST_PAUSE, 2 * pause)
+
+
+def is_passing(error: KubeError) -> bool:
+    """Whether waiting can cure it: no answer, too many requests, a server that is not well, a watch that is too old."""
+    return isinstance(error, ClusterUnreachableError) or error.status == GONE or error.status >= INTERNAL
 
 
 async def _follow_once(cluster: Cluster, namespace: str, name: str) -> AsyncGenerator[Manifest, None]:

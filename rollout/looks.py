@@ -41,6 +41,8 @@ class PodLook:
         latency_counts: requests per latency bucket, not cumulative; the last bucket is over the top edge.
         crashes: restarts, OOM kills and losses of readiness that nobody asked for.
         gauges: momentary values by name.
+        begun: requests that were begun, answered or not; None where the source cannot tell.
+        waiting: requests that are begun and not answered at the moment; None where the source cannot tell.
     """
 
     arm: Arm
@@ -51,6 +53,8 @@ class PodLook:
     latency_counts: tuple[int, ...] = ()
     crashes: int = 0
     gauges: Mapping[str, float] = field(default_factory=dict)
+    begun: int | None = None
+    waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class SignalLook:
         pods: increments by pod name.
         edges_seconds: upper edges of the latency buckets, ascending, one fewer than `latency_counts` has entries.
         starts: it is of an earlier start of the service's pods, and teaches only what young pods are like.
-        reason: why there is nothing, in the source's words; empty where there is, or where it does not know.
+        reason: why there is nothing, or (where the status is OK) what was left out, in the source's words; empty where
+            all is there, or where it does not know.
     """
 
     signal: str

@@ -18,7 +18,16 @@ Manifest = dict[str, Any]
 RELEASE_LABEL = f"{GROUP}/release"
 REVISION_LABEL = f"{GROUP}/revision"
 IMAGE_ANNOTATION = f"{GROUP}/image"
+IMAGES_ANNOTATION = f"{GROUP}/images"
+REPLICAS_ANNOTATION = f"{GROUP}/replicas"
+DECLARED_ANNOTATION = f"{GROUP}/declared-replicas"
+EPOCH_ANNOTATION = f"{GROUP}/epoch"
+SPEC_ANNOTATION = f"{GROUP}/spec"
+CONFIG_VOLUME = "grayling-config"
 MANAGER = "grayling-engine"
+MOST_DIGITS = 10
+MOST_NOTED = 64 * 1024
+"""Characters of a spec that is noted on a Deployment: all its annotations together may have 256 KiB."""
 
 
 def revision_of(name: str, spec: Spec) -> str:
@@ -29,7 +38,7 @@ def revision_of(name: str, spec: Spec) -> str:
     """
     work = spec.workload
     essence = {
-        "template": work.template,
+        "template": without_nulls(work.template),
         "config": work.config,
         "mount": work.config_mount_path if work.config else "",
         "ports": [port.wire() for port in work.ports],
@@ -40,8 +49,44 @@ def revision_of(name: str, spec: Spec) -> str:
 
 def image_of(spec: Spec) -> str:
     """The image of the first container, as people name the version; empty where the template has none."""
-    containers = spec.workload.template.get("spec", {}).get("containers") or [{}]
-    return str(containers[0].get("image", ""))
+    images = images_of(spec.workload.template)
+    return next(iter(images.values()), "")
+
+
+def images_of(template: Manifest) -> dict[str, str]:
+    """Image by container, the first container first."""
+    containers = ((template.get("spec") or {}).get("containers")) or ()
+    return {str(each.get("name", "")): str(each.get("image") or "") for each in containers}
+
+
+def without_nulls(value: Any) -> Any:
+    """What the API server makes of nulls in an object: a field that is null is a field that is not there."""
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
+def noted(spec: Spec) -> str:
+    """The spec as it is noted on a revision: all but what the revision's own objects hold; empty where too long."""
+    told = spec.wire()
+    told["workload"] = {key: each for key, each in told["workload"].items() if key not in {"template", "config"}}
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    return text if len(text) <= MOST_NOTED else ""
+
+
+def policy_of(deployment: Manifest) -> Spec | None:
+    """The newest valid spec under which a revision was the desired one; None where nobody noted it.
+
+    Its pod template is a stand-in: what runs is written in the Deployment itself.
+    """
+    notes = deployment["metadata"].get("annotations") or {}
+    try:
+        told = json.loads(notes.get(SPEC_ANNOTATION) or "null")
+        image = notes.get(IMAGE_ANNOTATION) or "unknown"
+        template = {"spec": {"containers": [{"name": "main", "image": image}]}}
+        return Spec.model_validate({**told, "workload": {**told["workload"], "template": template}})
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def replicas_for(total: int, weight: int) -> int:
@@ -66,7 +111,7 @@ def owner_of(name: str, uid: str) -> Manifest:
     }
 
 
-def manifests_of(name: str, namespace: str, uid: str, spec: Spec, *, replicas: int) -> list[Manifest]:
+def manifests_of(name: str, namespace: str, uid: str, spec: Spec, *, replicas: int, epoch: int = 0) -> list[Manifest]:
     """Everything the revision of ``spec`` needs, in the order in which it is applied; the Deployment comes last."""
     revision = revision_of(name, spec)
     meta = {
@@ -89,7 +134,7 @@ def manifests_of(name: str, namespace: str, uid: str, spec: Spec, *, replicas: i
     if spec.workload.ports:
         made.append(_service(meta, name, revision, spec))
     made.append(_disruption_budget(meta, name, revision, spec))
-    made.append(_deployment(meta, name, revision, spec, replicas))
+    made.append(_deployment(meta, name, revision, spec, replicas, epoch))
     return made
 
 
@@ -119,13 +164,38 @@ def _disruption_budget(meta: Manifest, name: str, revision: str, spec: Spec) -> 
     }
 
 
-def _deployment(meta: Manifest, name: str, revision: str, spec: Spec, replicas: int) -> Manifest:
+def number_noted(deployment: Manifest, annotation: str) -> int | None:
+    """A whole number that the engine noted on a Deployment; None where there is none."""
+    text = str(((deployment.get("metadata") or {}).get("annotations") or {}).get(annotation, ""))
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < MOST_DIGITS else None
+
+
+def annotations_of(spec: Spec, *, replicas: int, epoch: int) -> dict[str, str]:
+    """What a Deployment says of itself: what it was made as, how many pods were asked for, and by which epoch."""
+    return {
+        IMAGE_ANNOTATION: image_of(spec),
+        IMAGES_ANNOTATION: json.dumps(images_of(spec.workload.template), separators=(",", ":")),
+        **scale_annotations(spec, replicas=replicas, epoch=epoch),
+        SPEC_ANNOTATION: noted(spec),
+    }
+
+
+def scale_annotations(spec: Spec, *, replicas: int, epoch: int) -> dict[str, str]:
+    """The part of the annotations that changes with the number of pods."""
+    return {
+        REPLICAS_ANNOTATION: str(replicas),
+        DECLARED_ANNOTATION: str(spec.workload.replicas),
+        EPOCH_ANNOTATION: str(epoch),
+    }
+
+
+def _deployment(meta: Manifest, name: str, revision: str, spec: Spec, replicas: int, epoch: int) -> Manifest:
     selector = {RELEASE_LABEL: name, REVISION_LABEL: revision}
-    template = deepcopy(spec.workload.template)
+    template = deepcopy(without_nulls(spec.workload.template))
     template.setdefault("metadata", {}).setdefault("labels", {}).update(labels_of(name, revision))
     if spec.workload.config:
         _mount_config(template["spec"], revision, spec.workload.config_mount_path)
-    annotated = deepcopy(meta) | {"annotations": {IMAGE_ANNOTATION: image_of(spec)}}
+    annotated = deepcopy(meta) | {"annotations": annotations_of(spec, replicas=replicas, epoch=epoch)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -141,14 +211,6 @@ def _deployment(meta: Manifest, name: str, revision: str, spec: Spec, replicas: 
 
 
 def _mount_config(pod: Manifest, revision: str, path: str) -> None:
-    pod.setdefault("volumes", []).append({"name": "grayling-config", "configMap": {"name": revision}})
-    for container in pod.get("containers", []):
-        container.setdefault("volumeMounts", []).append(
-            {"name": "grayling-config", "mountPath": path, "readOnly": True}
-        )
-
-
-def policy_of(deployment: Manifest) -> Spec | None:
-    """The newest valid spec under which a revision was the desired one; None where nobody noted it."""
-    noted = (deployment["metadata"].get("annotations") or {}).get(f"{GROUP}/spec")
-    return Spec.model_validate_json(noted) if noted else None
+    pod.setdefault("volumes", []).append({"name": CONFIG_VOLUME, "configMap": {"name": revision}})
+    for container in (*pod.get("initContainers", ()), *pod.get("containers", ())):
+        container.setdefault("volumeMounts", []).append({"name": CONFIG_VOLUME, "mountPath": path, "readOnly": True})

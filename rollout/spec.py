@@ -11,9 +11,12 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from rollout.paths import LONGEST, PAGE, PAGE_AND_QUERY, checked
+from rollout.patterns import LONGEST_PATTERN, compiled
+from rollout.texts import clean, told
 from rollout.units import Seconds
 
 if TYPE_CHECKING:
@@ -38,6 +41,51 @@ def by_key(key: str) -> JsonDict:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$")]
+StatusName = Annotated[str, Field(pattern=r"^!?([1-9]xx|[A-Za-z0-9_]+)$", max_length=41)]
+
+
+def page_schema(pattern: str) -> JsonDict:
+    """Schema of a page's path."""
+    return {"pattern": pattern, "maxLength": LONGEST}
+
+
+def _page_alone(path: str) -> str:
+    return checked(path, query=False)
+
+
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+PORT_TEXT = rf"^({_PORT}|([a-z0-9][-a-z0-9]*)?[a-z]([-a-z0-9]*[a-z0-9])?)$"
+"""The number of a port, or a name: those have a letter in them."""
+
+BASE_URL = rf"^https?://[A-Za-z0-9][A-Za-z0-9.-]{{0,252}}(:{_PORT})?(/\.?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
+LONGEST_PORT, LONGEST_QUERY, LONGEST_URL, MOST_LABELS = 63, 4096, 512, 64
+
+
+def _base_url(url: str) -> str:
+    """The base URL of a Prometheus.
+
+    Raises:
+        ValueError: it is none; says what to write.
+    """
+    if len(url) > LONGEST_URL or not re.fullmatch(BASE_URL[1:-1], url):
+        raise ValueError(f"{told(url)!r} is no base URL; write http://HOST:PORT, without user, query or fragment")
+    return url
+
+
+def _container_port(port: str | int) -> str | int:
+    """A port by number or name.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if len(str(port)) > LONGEST_PORT or not re.fullmatch(PORT_TEXT[1:-1], str(port)):
+        raise ValueError(f"port: {clean(port)!r} is neither a number from 1 to 65535 nor the name of a port")
+    return port
+
+
+Metric = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
+ContainerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=64)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 FreeForm = Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)]
 
@@ -165,6 +213,10 @@ READABLE = {
 """Where each kind can be read."""
 
 
+HTTP_STATUS = re.compile(r"!?[1-5](xx|[0-9][0-9])")
+"""A status, or a class of them, as the gateway counts them."""
+
+
 class Signal(Model):
     """One way in which a version can be worse, and where that is measured."""
 
@@ -178,22 +230,30 @@ class Signal(Model):
     )
     tolerance: Annotated[float, Field(ge=1)] = Field(default=1.0, description="ratio to stable that is still accepted")
     floor: Annotated[float, Field(ge=0, le=1)] = Field(default=0.005, description="rate never worth a rollback")
-    port: str | int = Field(default="metrics", json_schema_extra=INT_OR_STRING)
-    path: str = "/metrics"
-    metric: str | None = Field(
-        default=None,
-        description="counter with a `code` label, or histogram; http_requests_total / http_request_duration_seconds; "
-        "for events any counter, for a gauge any gauge: no default",
+    port: Annotated[str | int, AfterValidator(_container_port)] = Field(
+        default="metrics", json_schema_extra=INT_OR_STRING
     )
-    query: str | None = Field(
+    path: Annotated[str, AfterValidator(checked), Field(json_schema_extra=page_schema(PAGE_AND_QUERY))] = "/metrics"
+    metric: Metric | None = Field(
+        default=None,
+        description="counter with a label that says the status, or histogram; http_requests_total / "
+        "http_request_duration_seconds; for events any counter, for a gauge any gauge: no default",
+    )
+    label: LabelName = Field(default="code", description="errors: the counter's label that says the status")
+    errors: Annotated[list[StatusName], Field(min_length=1, max_length=16)] | None = Field(
+        default=None,
+        description="errors: which statuses are, 5xx where not given; 4xx a class, 404 or Internal one, !404 not that "
+        "one, !OK alone all others",
+    )
+    query: Annotated[str, Field(max_length=LONGEST_QUERY)] | None = Field(
         default=None,
         description="prometheus: PromQL instead of a metric; what each pod (label `pod`) has counted so far, by `code` "
         "for errors and `le` for latency, or a gauge; $namespace and $pods are filled in",
     )
-    pattern: str | None = Field(
-        default=None, description="logs: lines in which this regular expression (Python's) is found are counted"
+    pattern: Annotated[str, Field(max_length=LONGEST_PATTERN)] | None = Field(
+        default=None, description="logs: lines in which this regular expression (RE2's) is found are counted"
     )
-    container: str | None = Field(default=None, description="logs: whose; needed where a pod has several containers")
+    container: ContainerName | None = Field(default=None, description="logs: whose; needed where a pod has several containers")
     threshold: Seconds | None = Field(
         default=None, description="latency: answers slower than this count as bad in `good`"
     )
@@ -212,7 +272,21 @@ class Signal(Model):
                 f"signal {self.name}: kind {self.kind.value} has no usual metric; name one, for example metric: x_total"
             )
         self._query_is_alone()
+        self._statuses_can_be_told()
         return self
+
+    def _statuses_can_be_told(self) -> None:
+        """Which answers are errors is said of errors alone; the gateway knows HTTP statuses and nothing else."""
+        if self.kind is not SignalKind.ERRORS and (self.errors or self.label != "code"):
+            raise ValueError(f"signal {self.name}: only kind errors takes errors and label, not {self.kind.value}")
+        if self.source is not SourceName.GATEWAY:
+            return
+        odd = [each for each in self.errors or () if not HTTP_STATUS.fullmatch(each)]
+        if odd or self.label != "code":
+            raise ValueError(
+                f"signal {self.name}: the gateway counts HTTP statuses alone, not {odd[0] if odd else self.label}; "
+                "read others at the pods, for gRPC with source: pods, label: grpc_code, errors: ['!OK']"
+            )
 
     def _query_is_alone(self) -> None:
         if self.query is None:
@@ -228,11 +302,9 @@ class Signal(Model):
         if not self.pattern:
             raise ValueError(f"signal {self.name}: source logs needs a pattern, for example pattern: ERROR|panic")
         try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise ValueError(
-                f"signal {self.name}: pattern {self.pattern!r} is no regular expression: {error}"
-            ) from None
+            compiled(self.pattern)
+        except ValueError as error:
+            raise ValueError(f"signal {self.name}: {error}") from None
 
 
 class OnDoubt(StrEnum):
@@ -291,17 +363,21 @@ class Analysis(Model):
 class GatewayStats(Model):
     """Which pods are the gateway's data plane, and where they show their statistics (Envoy's `/stats`)."""
 
-    namespace: str
-    selector: dict[str, str]
-    port: int = 8002
-    path: str = "/stats"
+    namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+    selector: Annotated[dict[str, str], Field(max_length=MOST_LABELS)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 8002
+    path: Annotated[str, AfterValidator(_page_alone), Field(json_schema_extra=page_schema(PAGE))] = "/stats"
 
 
 class Sources(Model):
     """Addresses of the sources that need one."""
 
     gateway: GatewayStats | None = None
-    prometheus: str | None = Field(default=None, description="base URL, http://prometheus.monitoring:9090")
+    prometheus: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        default=None,
+        description="base URL, http://prometheus.monitoring:9090",
+        json_schema_extra={"pattern": BASE_URL, "maxLength": LONGEST_URL},
+    )
 
 
 class Spec(Model):

@@ -92,7 +92,7 @@ def _unaccepted(ctx: Context) -> str:
 
 
 def patience(ctx: Context) -> float:
-    """Seconds to be taken by the gateway. A stranger's backend is not the version's fault: others may put it right."""
+    """Seconds to be taken by the gateway. A stranger's backend is no fault of the version: it may be put right."""
     strategy = ctx.spec.strategy
     return max(strategy.verify_deadline, strategy.ready_deadline if ctx.seen.share.foreign_backends else 0.0)
 
@@ -138,22 +138,28 @@ def _counted(ctx: Context) -> Verification:
     enough, late = tells_enough(wanted, share.requests), _is_late(ctx)
     if share_agrees(share.canary_share, wanted, share.requests):
         return _verified(ctx) if enough or late else Verification(ctx.status)
-    if not share.by_gateway and share.canary_share > 0:  # what pods count holds their probes: it contradicts nothing
-        return _verified(ctx) if late else Verification(ctx.status)
-    told = _contradiction(share.canary_share, wanted, share.requests) if enough and share.by_gateway else ""
-    return Verification(ctx.status, told if late else "") if told else _uncounted(ctx)
+    if not enough:
+        return _uncounted(ctx)
+    return _contradicted(ctx, late=late) if share.by_gateway else _not_contradicted(ctx, late=late)
 
 
-def _contradiction(share: float, wanted: float, requests: int) -> str:
-    """What the gateway's counts say against a weight; empty where chance alone could have done it.
+def _not_contradicted(ctx: Context, *, late: bool) -> Verification:
+    """What pods count holds their probes and scrapes as well: it contradicts nothing."""
+    if not ctx.seen.share.canary_share:
+        return _uncounted(ctx)
+    return _verified(ctx) if late else Verification(ctx.status)
 
-    None of n requests has the probability ``(1 - wanted) ** n`` (binomial): one in ten thousand is enough.
-    """
-    if share > 0:
-        return f"the gateway sends {100 * share:.1f} % to the canary, not {100 * wanted:g} % as the route says"
-    if -requests * math.log1p(-min(wanted, 0.999)) < SILENT:
-        return ""
-    return f"none of {requests} requests were answered by the canary, which should have {100 * wanted:g} %"
+
+def _contradicted(ctx: Context, *, late: bool) -> Verification:
+    """The gateway's own count speaks against the weight; it has until the deadline to follow."""
+    share, wanted = ctx.seen.share, ctx.status.weight.desired / 100
+    seen = 100 * (share.canary_share or 0)
+    told = f"the gateway sends {seen:.1f} % to the canary, not {100 * wanted:g} % as the route says"
+    if not share.canary_share:
+        if -share.requests * math.log1p(-min(wanted, 0.999)) < SILENT:
+            return _uncounted(ctx)
+        told = f"none of {share.requests} requests were answered by the canary, which should have {100 * wanted:g} %"
+    return Verification(ctx.status, told if late else "")
 
 
 def _is_late(ctx: Context) -> bool:

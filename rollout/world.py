@@ -26,6 +26,7 @@ class RevisionFacts:
         fatal: whether `problem` does not mend itself (a bad image name, a crash loop, a refused pod).
         asked: how many pods the engine asked for last; None where nobody noted it. A Deployment that asks for another
             number was scaled by somebody else, a person or an autoscaler, and keeps that number.
+        epoch: of the holder that wrote its objects last; None where nobody noted it.
         declared: how many the spec asked for then; None where nobody noted it.
         disrupted: pods that are missing because of a planned event: an eviction, a drain, a node that shuts down.
         threatened: ready pods on nodes that take no pods any more, and will be drained.
@@ -37,6 +38,7 @@ class RevisionFacts:
     ready: int
     problem: str = ""
     fatal: bool = False
+    epoch: int | None = None
     asked: int | None = None
     declared: int | None = None
     disrupted: int = 0

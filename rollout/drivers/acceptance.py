@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rollout.revision import MANAGER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kube.kinds import Manifest
 
@@ -21,13 +21,31 @@ def refusal_of(route: Manifest) -> str | None:
     Empty while a parent has simply not answered yet.
     """
     meta = route["metadata"]
-    answers = {_identity(each["parentRef"], meta): each for each in _answers(route)}
+    generation = int(meta.get("generation", 0))
     for parent in (route.get("spec") or {}).get("parentRefs") or ():
-        answer = answers.get(_identity(parent, meta))
-        said = "" if answer is None else _said(answer, int(meta.get("generation", 0)))
+        answers = [
+            each for each in _answers(route) if _identity(each.get("parentRef") or {}, meta) == _identity(parent, meta)
+        ]
+        said = _newest_said(answers, generation)
         if said is not None:
             return f"{parent.get('kind', 'Gateway')} {parent['name']}: {said}" if said else ""
     return None
+
+
+def _newest_said(answers: Sequence[Manifest], generation: int) -> str | None:
+    """What a parent says. Several controllers may have left an answer each; those to an older generation are history.
+
+    A refusal of the route as it is now counts whoever gives it: a route is in force where nobody speaks against it.
+    """
+    newest = max((_generation(answer) for answer in answers), default=0)
+    said = [_said(answer, generation) for answer in answers if _generation(answer) == newest]
+    refused = [each for each in said if each]
+    return refused[0] if refused else None if said and all(each is None for each in said) else ""
+
+
+def _generation(answer: Manifest) -> int:
+    """The newest generation that an answer is about."""
+    return max((int(each.get("observedGeneration") or 0) for each in answer.get("conditions") or ()), default=0)
 
 
 def foreign_writer(route: Manifest) -> str:

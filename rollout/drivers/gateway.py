@@ -9,19 +9,23 @@ from kube.errors import ConflictError, InvalidError, NotFoundError
 from kube.kinds import HTTP_ROUTE, SERVICE
 from rollout.drivers.acceptance import foreign_writer, refusal_of
 from rollout.drivers.patch import Wanted, patch_for
-from rollout.drivers.route import backend, carriers_on, new_route, shape_of, shape_on, weights_on
-from rollout.revision import MANAGER
+from rollout.drivers.route import backend, carriers_on, new_route, ports_on, shape_of, shape_on, weights_on
+from rollout.revision import MANAGER, revision_of
+from rollout.texts import told
 from rollout.world import ShareFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kube.cache import Reflector
     from kube.cluster import Cluster
     from kube.kinds import Manifest
-    from rollout.spec import Spec
+    from rollout.spec import Spec, Traffic
 
 ATTEMPTS = 5
+SECONDS = 2.0
+"""A write of weights takes some ten milliseconds. One that hangs is given up and made anew, from what is there then."""
+
 SETTLE_CHECKS = 50
 MOST_HOSTNAMES, MOST_MATCHES, MOST_PARENTS, SHORTEST_TIMEOUT = 16, 64, 32, 0.001
 
@@ -61,14 +65,30 @@ class GatewayDriver:
         if route is None:
             return ShareFacts()
         refusal = refusal_of(route)
+        weights, ours = weights_on(route), carriers_on(route)
         return ShareFacts(
             exists=True,
-            weights=weights_on(route),
+            weights=weights,
             accepted=refusal is None,
-            problem=refusal or "",
-            outdated=traffic is not None and shape_of(traffic) != shape_on(route),
+            problem=told(refusal or ""),
+            outdated=traffic is not None and self._is_outdated(route, traffic),
             foreign_writer=foreign_writer(route),
+            foreign_backends={name: share for name, share in weights.items() if name not in ours and share},
         )
+
+    def ports(self) -> Mapping[str, int]:
+        """The Service port that the route has for each revision on it."""
+        route = self._cached()
+        return ports_on(route) if route is not None else {}
+
+    def _is_outdated(self, route: Manifest, traffic: Traffic) -> bool:
+        """Whether anything but weights is to be written: the shape, or the port of the version that is desired."""
+        if shape_of(traffic) != shape_on(route):
+            return True
+        spec = self._spec_of()
+        port, listed = spec.traffic_port, ports_on(route)
+        desired = revision_of(self._name, spec)
+        return port is not None and desired in listed and listed[desired] != port.port
 
     def plan_problems(self, spec: Spec) -> list[str]:
         """Limits of an HTTPRoute that ``spec`` breaks."""
@@ -133,30 +153,38 @@ class GatewayDriver:
 
     async def _write(self, route: Manifest | None, weights: Mapping[str, int], epoch: int) -> bool:
         traffic = self._spec_of().traffic
-        if traffic is None:
-            raise InvalidError(f"GrayRelease {self._namespace}/{self._name}: there is no traffic to shift in its spec")
-        shape, ports = shape_of(traffic), await self._ports(weights, weights_on(route) if route else ())
+        if traffic is None and route is None:
+            raise InvalidError(
+                f"GrayRelease {self._namespace}/{self._name}: there is no traffic to shift in its spec, and no route"
+            )
+        shape = shape_of(traffic) if traffic is not None else shape_on(route or {})
+        ports = await self._ports(weights, ports_on(route) if route else {})
         if route is None:
             backends = [backend(revision, ports[revision], weight) for revision, weight in weights.items()]
             made = new_route(self._name, self._namespace, self._uid, shape, backends, epoch)
-            self._routes.put(await self._cluster.create(made, manager=MANAGER))
+            self._routes.put(await self._cluster.create(made, manager=MANAGER, seconds=SECONDS))
             return True
         ops = patch_for(route, Wanted(weights, ports, shape, epoch, self._uid))
         if ops:
             self._routes.put(await self._patch(ops))
         return bool(ops)
 
-    async def _ports(self, weights: Mapping[str, int], listed: Collection[str]) -> dict[str, int]:
-        """Service ports of the revisions that are not on the route yet. An older one may have another than the spec."""
-        wanted = self._spec_of().traffic_port
-        ports = {}
+    async def _ports(self, weights: Mapping[str, int], listed: Mapping[str, int]) -> dict[str, int]:
+        """Service ports of the revisions, by the name of the port that traffic goes to.
+
+        Those on the route already are asked of the cluster only where the spec wants another than they have: an older
+        revision may not have it, and keeps its own. Weight 0 of a rollback asks nothing.
+        """
+        wanted, ports = self._spec_of().traffic_port, dict(listed)
+        if wanted is None:
+            return ports
+        moved = listed and revision_of(self._name, self._spec_of()) in listed and wanted.port not in listed.values()
         for revision in weights:
-            if wanted is not None and revision not in listed:
+            if revision not in listed or (moved and listed[revision] != wanted.port):
                 service = await self._cluster.find(SERVICE, revision, self._namespace) or {}
                 declared = (service.get("spec") or {}).get("ports") or ()
-                ports[revision] = next(
-                    (int(each["port"]) for each in declared if each.get("name") == wanted.name), wanted.port
-                )
+                own = next((int(each["port"]) for each in declared if each.get("name") == wanted.name), None)
+                ports[revision] = own or listed.get(revision, wanted.port)
         return ports
 
     async def retire(self) -> None:
@@ -181,10 +209,12 @@ class GatewayDriver:
         return self._routes.objects.get((self._namespace, self._name))
 
     async def _newest(self) -> Manifest | None:
-        return await self._cluster.find(HTTP_ROUTE, self._name, self._namespace)
+        return await self._cluster.find(HTTP_ROUTE, self._name, self._namespace, seconds=SECONDS, urgent=True)
 
     async def _patch(self, ops: Sequence[Manifest]) -> Manifest:
-        return await self._cluster.json_patch(HTTP_ROUTE, self._name, self._namespace, ops, manager=MANAGER)
+        return await self._cluster.json_patch(
+            HTTP_ROUTE, self._name, self._namespace, ops, manager=MANAGER, seconds=SECONDS, urgent=True
+        )
 
 
 def _own_reference(route: Manifest, uid: str) -> int | None:

@@ -39,7 +39,7 @@ class Wanted:
 
     Attributes:
         weights: percent by revision.
-        ports: Service port by revision, for backends that are not listed yet.
+        ports: Service port by revision: of every backend that is not listed yet, and of those that get another.
         shape: all the rest.
         epoch: of the holder that writes.
         uid: of the GrayRelease.
@@ -148,6 +148,12 @@ def _rule_shape(rule: Manifest, base: str, shape: Shape) -> Ops:
     return [*ops, _add(f"{base}/timeouts", {**timeouts, "request": shape.request_timeout})]
 
 
+def _differences(backend_ref: Manifest, path: str, weight: int, port: int | None) -> Ops:
+    """What brings one backend to its weight and port."""
+    ops = [_add(f"{path}/weight", weight)] if int(backend_ref.get("weight", 1)) != weight else []
+    return ops + ([_add(f"{path}/port", port)] if port is not None and backend_ref.get("port") != port else [])
+
+
 def _backends(route: Manifest, backends: Ops, base: str, wanted: Wanted) -> Ops:
     """Weights first, then what is new at the end, then removals from the back, so that every index stays right."""
     meta = route["metadata"]
@@ -159,8 +165,8 @@ def _backends(route: Manifest, backends: Ops, base: str, wanted: Wanted) -> Ops:
             continue
         if name in listed or name not in wanted.weights:
             gone.append({"op": "remove", "path": f"{base}/{at}"})
-        elif int(each.get("weight", 1)) != wanted.weights[name]:
-            weights.append(_add(f"{base}/{at}/weight", wanted.weights[name]))
+        else:
+            weights += _differences(each, f"{base}/{at}", wanted.weights[name], wanted.ports.get(name))
         listed.add(name)
     new = [backend(name, wanted.ports[name], weight) for name, weight in wanted.weights.items() if name not in listed]
     appended = [_add(f"{base}/-", each) for each in new] if backends else ([_add(base, new)] if new else [])

@@ -131,6 +131,14 @@ def carriers_on(route: Manifest) -> dict[str, int]:
     return {name: share for name, share in shares if is_own({**named, "name": name}, meta["name"], meta["namespace"])}
 
 
+def ports_on(route: Manifest) -> dict[str, int]:
+    """Service port by revision of ours on the engine's rule."""
+    index, meta = own_rule(route), route["metadata"]
+    backends = backends_of(rules_of(route)[index]) if index is not None else []
+    ours = (each for each in backends if is_own(each, meta["name"], meta.get("namespace", "")))
+    return {each["name"]: int(each["port"]) for each in ours if each.get("port")}
+
+
 # ---------------------------------------------------------------------- a new route
 
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 NEWEST_REQUESTS = 1000
 """The share is counted over so many: some six points of certainty, whatever the gateway did when the weight was new."""
 
+SHARE = "share"
+"""The signal that counts requests where nothing judged does; another name where a person's signal has this one."""
+
 
 def arms_of(status: Status) -> tuple[str, str]:
     """``(stable, canary)`` revisions as the judge and the share see them.
@@ -84,19 +87,26 @@ def counted(spec: Spec) -> list[Signal]:
     """The signals to read: those that are judged, and the gateway's count of requests where nothing judged reads it."""
     signals = list(spec.analysis.signals)
     if spec.sources.gateway and all(signal.source is not SourceName.GATEWAY for signal in signals):
-        signals.append(Signal(name="share", kind=SignalKind.ERRORS, source=SourceName.GATEWAY))
+        taken = {signal.name for signal in signals}
+        name = next(each for each in (SHARE, *(f"{SHARE}-{n}" for n in range(len(taken)))) if each not in taken)
+        signals.append(Signal(name=name, kind=SignalKind.ERRORS, source=SourceName.GATEWAY))
     return signals
 
 
 def count_share(share: ShareFacts, meter: ShareMeter, since: float | None, now: float) -> ShareFacts:
     """Add to the route's facts what the requests themselves say."""
     fraction, requests = meter.share_since(since, newest=NEWEST_REQUESTS) if since is not None else (None, 0)
+    missing, seconds = meter.missing(now)
     return replace(
         share,
         canary_share=fraction,
         requests=requests,
         canary_quiet_seconds=meter.quiet_seconds(now),
         canary_endpoints=meter.endpoints,
+        by_gateway=meter.by_gateway,
+        missing=missing,
+        missing_seconds=seconds,
+        open_requests=meter.open_requests,
     )
 
 

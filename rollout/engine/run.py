@@ -66,7 +66,7 @@ class Controller:
             if task.done():
                 del self._workers[key]
         for key in self.world.releases():
-            if key not in self._workers and self._only in {None, key}:
+            if key not in self._workers and self._only in {None, key} and self.world.known(key[0]):
                 worker = Worker(self._parts, *key)
                 self._workers[key] = (worker, group.create_task(worker.run()))
 

@@ -18,6 +18,7 @@ from rollout.actions import Finalize, KeepRecord, Shift
 from rollout.context import Context
 from rollout.decide import decide
 from rollout.desire import weights_of
+from rollout.drivers.route import carriers_on
 from rollout.engine import metrics, report
 from rollout.engine.act import Actor
 from rollout.engine.conditions import with_conditions
@@ -28,8 +29,9 @@ from rollout.engine.look import count_share, observation_of, revisions_of
 from rollout.engine.spec_in_force import SpecReader, unknown_spec
 from rollout.engine.telling import Teller, beside
 from rollout.engine.watching import Watch
+from rollout.revision import IMAGE_ANNOTATION
 from rollout.spec import FINALIZER
-from rollout.status import Phase, Waiting
+from rollout.status import Phase, Version, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 log: Any = structlog.get_logger()
 IN_FLIGHT_WAIT, IDLE_WAIT = 0.5, 10.0
+ALL = 100
 LATE_SECONDS = 3.0
 """A look that comes so much later than it should was not in time, and the clocks stood still meanwhile."""
 
@@ -86,6 +89,8 @@ class Term:
     _written_at: float | None = None
     _recorded: str = ""
     _before: str = ""
+    _left: tuple[str, ...] = ()
+    _noted: int = -1
     _watching_since: float = 0.0
     _expected_at: float = 0.0
 
@@ -112,9 +117,30 @@ class Term:
         self._read(manifest)
         if self.status.phase is Phase.ROLLING_BACK and (weights := weights_of(self.status)):
             await self._perform([Shift(weights)], urgent=True)
+        await self._take_what_was_left(now)
         self._recorded = await self._keeper.last_record(self.status)
         if self.status.release and self._specs.in_force and self._specs.in_force.spec.record:
             self._before = await self._keeper.recording_of(self.status.release.id)
+
+    async def _take_what_was_left(self, now: float) -> None:
+        """Take over what an earlier GrayRelease of this name left, and the version that it served; all of it told."""
+        try:
+            self._left = tuple(await self._actor.adopt())
+        except KubeError as error:
+            log.warning("not taken over yet", release="/".join(self.key), error=str(error))
+        if self.status.stable is None and self.status.phase is Phase.IDLE:
+            self.status = self.status.model_copy(update={"stable": self._served(now)})
+
+    def _served(self, now: float) -> Version | None:
+        """The one version that an earlier GrayRelease of this name led all traffic to; None where there is none."""
+        route = self.parts.world.routes(self.key[0]).objects.get(self.key)
+        carriers = [name for name, share in carriers_on(route).items() if share] if route else []
+        deployment = self.parts.world.deployments(self.key).get(carriers[0]) if len(carriers) == 1 else None
+        if route is None or deployment is None or carriers_on(route)[carriers[0]] != ALL:
+            return None
+        image = (deployment["metadata"].get("annotations") or {}).get(IMAGE_ANNOTATION, "")
+        self._left = (*self._left, f"{image or carriers[0]} serves already, and is taken for the stable version")
+        return Version(revision=carriers[0], image=image, since=now)
 
     async def end(self) -> None:
         """Stop reading sources, and forget what was told of the release."""
@@ -162,6 +188,7 @@ class Term:
             turned = await self._decided(manifest, known, now)
             await self._watch.follow(known.spec)
             await self._stay(manifest)
+            await self._note_spec(known)
         if turned:
             self.wake.set()
 
@@ -196,7 +223,7 @@ class Term:
         late = now - self._expected_at
         if late > LATE_SECONDS:
             self.status = self.status.shifted(late)
-        if not self.parts.world.healthy:
+        if not self.parts.world.healthy_in(self.key[0]):
             self._watching_since = now
         return now
 
@@ -230,11 +257,16 @@ class Term:
             assessment=assessment,
             assessed_at=self._bench.assessed_at if assessment is not None else None,
             failures=dict(self._efforts.failures),
-            notes=tuple(filter(None, (self._specs.mistake, *self.store.unreadable))),
+            notes=self._notes(),
             written_at=self._written_at,
             recorded=self._recorded,
             watching_since=self._watching_since,
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        """What people should know and no decision depends on."""
+        strangers = self.parts.world.strangers(self.key)
+        return tuple(filter(None, (self._specs.mistake, *self.store.unreadable, *self._left, *strangers)))
 
     def _assess(self, status: Status, now: float) -> Assessment | None:
         """What the judge says now. One that breaks says nothing, which is never taken for good."""
@@ -293,6 +325,17 @@ class Term:
 
     async def _perform(self, actions: Sequence[Action], *, urgent: bool = False) -> bool:
         return await self._efforts.perform(actions, self._do, self.parts.clock, urgent=urgent)
+
+    async def _note_spec(self, known: InForce) -> None:
+        """Note a valid spec on the revision that it wants, once; where that fails, the next look tries."""
+        if not known.complete or self._noted == known.generation or self.status.desired_revision != known.revision:
+            return
+        try:
+            await self._actor.note_spec(known.revision, known.spec, epoch=self.epoch)
+            self._noted = known.generation
+        except KubeError as error:
+            metrics.FAILURES.labels("NoteSpec").inc()
+            log.warning("spec not noted", release="/".join(self.key), error=str(error))
 
     async def _stay(self, manifest: Manifest) -> None:
         """Make sure that deleting the GrayRelease waits for us. Where that cannot be written, the next look tries."""

@@ -80,9 +80,9 @@ class Toolbox:
         return [self._source(name, signals, spec, world) for name, signals in by_source.items()]
 
     def _source(self, name: SourceName, signals: list[Signal], spec: Spec, world: World) -> Source:
-        stats, port = spec.sources.gateway, spec.traffic_port
-        if name is SourceName.GATEWAY and stats is not None and port is not None:
-            return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats), service_port=port.port)
+        stats = spec.sources.gateway
+        if name is SourceName.GATEWAY and stats is not None and spec.traffic is not None:
+            return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats))
         if name is SourceName.PODS:
             return PodsSource(self.fetch, signals)
         if name is SourceName.PROMETHEUS:

@@ -50,7 +50,14 @@ class Worker:
 
     def __post_init__(self) -> None:
         parts = self.parts
-        self._lease = ReleaseLease(parts.cluster, self.namespace, self.name, parts.identity)
+        self._lease = ReleaseLease(
+            parts.cluster,
+            self.namespace,
+            self.name,
+            parts.identity,
+            mirrored=lambda: parts.world.lease(self.key),
+            changed=self._wake,
+        )
         self._store = StatusStore(parts.cluster, self.namespace, self.name)
 
     @property

@@ -7,7 +7,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from kube.cache import Key, Reflector
-from kube.kinds import DEPLOYMENT, GRAY_RELEASE, HTTP_ROUTE, POD, Kind, Manifest
+from kube.kinds import DEPLOYMENT, GRAY_RELEASE, HTTP_ROUTE, LEASE, POD, Kind, Manifest
+from rollout.engine.lease import PREFIX
+from rollout.ownership import Whose, controller_of, is_revision_of, owner_told, whose
 from rollout.revision import RELEASE_LABEL, REVISION_LABEL
 
 if TYPE_CHECKING:
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
     from kube.cluster import Cluster
     from rollout.spec import GatewayStats
 
+MOST_STRANGERS = 5
 MIRRORED: tuple[tuple[Kind, str], ...] = (
     (GRAY_RELEASE, ""),
     (DEPLOYMENT, RELEASE_LABEL),
     (POD, RELEASE_LABEL),
     (HTTP_ROUTE, ""),
+    (LEASE, "app.kubernetes.io/managed-by=grayling"),
 )
 
 
@@ -53,13 +57,24 @@ class World:
                 group.create_task(reflector.run())
 
     async def synced(self) -> None:
-        """Wait for the first complete copy."""
-        await asyncio.gather(*(reflector.synced.wait() for reflector in self.reflectors.values()))
+        """Wait until everything was read once, or could not be: a namespace that is closed holds no other up."""
+        await asyncio.gather(*(reflector.tried.wait() for reflector in self.reflectors.values()))
 
     @property
     def healthy(self) -> bool:
         """Whether every watch is up."""
         return all(reflector.healthy for reflector in self.reflectors.values())
+
+    def healthy_in(self, namespace: str) -> bool:
+        """Whether every watch that shows a namespace is up."""
+        return all(reflector.healthy for reflector in self._showing(namespace))
+
+    def known(self, namespace: str) -> bool:
+        """Whether there is a complete copy of a namespace: without it nobody can say what is missing there."""
+        return all(reflector.synced.is_set() for reflector in self._showing(namespace))
+
+    def _showing(self, namespace: str) -> list[Reflector]:
+        return [each for (_, where), each in self.reflectors.items() if where in {namespace, None}]
 
     def releases(self) -> list[Key]:
         """Keys of every GrayRelease."""
@@ -76,13 +91,38 @@ class World:
             raise KeyError(namespace)
         return found
 
+    def lease(self, key: Key) -> Manifest | None:
+        """The Lease of a release; None where there is none, or where the mirror cannot be trusted."""
+        reflector = self.reflectors.get((LEASE.kind, key[0])) or self.reflectors.get((LEASE.kind, None))
+        if reflector is None or not reflector.healthy:
+            return None
+        return reflector.objects.get((key[0], f"{PREFIX}{key[1]}"))
+
     def deployments(self, key: Key) -> dict[str, Manifest]:
-        """Deployments of a release by revision."""
-        return {_label(item, REVISION_LABEL): item for item in self._owned[DEPLOYMENT.kind][key].values()}
+        """Deployments of a release by revision: those that are its own, or that an earlier one of its name left."""
+        named = [item for item in self._owned[DEPLOYMENT.kind][key].values() if is_revision_of(item, key[1])]
+        uid = self._uid(key) if named else ""
+        return {item["metadata"]["name"]: item for item in named if whose(item, key[1], uid) is not Whose.OTHERS}
 
     def pods(self, key: Key) -> list[Manifest]:
-        """Pods of a release."""
-        return list(self._owned[POD.kind][key].values())
+        """Pods that a Deployment of the release made."""
+        return [item for item in self._owned[POD.kind][key].values() if _is_made_by_its_revision(item)]
+
+    def strangers(self, key: Key) -> tuple[str, ...]:
+        """What carries the labels of a release and is none of its objects, a sentence each, the first few."""
+        known = self.deployments(key)
+        made = [*self._owned[DEPLOYMENT.kind][key].values(), *self._owned[POD.kind][key].values()]
+        told = [
+            f"{item['kind']} {item['metadata']['name']} carries the label {RELEASE_LABEL}={key[1]} and belongs to "
+            f"{owner_told(item)}: it is left as it is; take the label off"
+            for item in made
+            if not (item["metadata"]["name"] in known or _is_made_by_its_revision(item))
+        ]
+        return tuple(sorted(told)[:MOST_STRANGERS])
+
+    def _uid(self, key: Key) -> str:
+        release = self.release(key)
+        return str(release["metadata"].get("uid", "")) if release is not None else ""
 
     def proxies(self, stats: GatewayStats) -> Callable[[], list[Manifest]]:
         """The pods of a gateway's data plane, live; mirrored from the first call on, once for all releases."""
@@ -99,6 +139,8 @@ class World:
         return [reflector for (name, _), reflector in self.reflectors.items() if name == kind.kind]
 
     def _listener(self, kind: Kind) -> Callable[[Key, Manifest | None], None]:
+        if kind == LEASE:
+            return lambda key, _item: self._on_change((key[0], key[1].removeprefix(PREFIX)))
         if kind.kind not in self._owned:
             return lambda key, _item: self._on_change(key)
         index = self._owned[kind.kind]
@@ -115,8 +157,16 @@ class World:
         return listen
 
 
+def _is_made_by_its_revision(pod: Manifest) -> bool:
+    """Whether a pod's ReplicaSet is one of the Deployment whose revision it carries as a label."""
+    owner, revision = controller_of(pod), _label(pod, REVISION_LABEL)
+    if owner is None or not revision or owner.get("kind") != "ReplicaSet":
+        return False
+    return str(owner.get("name", "")).startswith(f"{revision}-")
+
+
 def _label(item: Manifest, label: str) -> str:
-    return str(item["metadata"].get("labels", {}).get(label, ""))
+    return str((item["metadata"].get("labels") or {}).get(label) or "")
 
 
 def _owner(item: Manifest) -> Key:

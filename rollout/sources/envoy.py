@@ -1,21 +1,33 @@
 """What Envoy says of a backend: its `/stats` page, and what moves on it in which case.
 
-Measured on Envoy 1.40 with requests of each sort (`?usedonly`; counters are live, only histograms wait for a flush):
+Measured on Envoy 1.40 with requests of each sort (`?usedonly`; counters are live, only histograms wait for a flush).
+`begun` is upstream_rq_total, or the counter in its place where the request never had a connection:
 
-======================== ========== ================================================ =========================
-what the backend did     client     cluster counters that move                       counted here as
-======================== ========== ================================================ =========================
-answers 500              500        rq_completed, rq_5xx, rq_500                     error 500
-refuses the connection   503        rq_completed, rq_5xx, rq_503, cx_connect_fail    error 503
-has no endpoint          503        rq_completed, rq_5xx, rq_503, cx_none_healthy    error 503
-resets before a header   503        rq_completed, rq_5xx, rq_503, cx_destroy_*       error 503
-misses the time-out      504        rq_completed, rq_5xx, rq_504                     error 504
-breaks off its body      200, torn  rq_completed, rq_2xx, rq_200, cx_protocol_error  error cut
-======================== ========== ================================================ =========================
+=========================== ========== =========================================== ======================
+what the backend did        client     cluster counters that move                  counted here as
+=========================== ========== =========================================== ======================
+answers 500                 500        rq_total, rq_completed, rq_500              error 500
+answers 404                 404        rq_total, rq_completed, rq_404              404
+refuses the connection      503        rq_pending_failure_eject, rq_completed, 503 error 503
+has no endpoint             503        cx_none_healthy, rq_completed, rq_503       error 503
+has too many waiting        503        rq_pending_overflow, rq_completed, rq_503   error 503
+resets before a header      503        rq_total, rq_completed, rq_503              error 503
+misses the time-out         504        rq_total, rq_completed, rq_504, rq_timeout  error 504
+the same, never connected   504        rq_cancelled, rq_completed, rq_504          error 504
+breaks off its body         200, torn  rq_completed, rq_200, cx_protocol_error     error cut
+fails, is tried again       200        rq_total twice, rq_retry, rq_completed      one request
+never answers               gives up   rq_total; HTTP/2 alone has rq_tx_reset      error abandoned
+never connects              gives up   rq_cancelled                                error abandoned
+hangs amid its body         gives up   rq_total, rq_completed, rq_200              200
+=========================== ========== =========================================== ======================
 
-So ``upstream_rq_completed`` counts every request once, also those that never reached a pod (``upstream_rq_total`` does
-not: it stays at 0 without endpoints), and the codes say which failed. ``warming_state`` is there for every cluster that
-Envoy knows, which tells a backend without requests from one without a route. ``server.uptime`` falls on a restart.
+So ``upstream_rq_completed`` counts every request once that got the head of an answer, from a pod or from Envoy itself.
+A request that has got none is in ``rq_pending_active`` or ``rq_active`` (which has those too that wait for the rest of a
+body). What began and is in neither, was given up: nobody answered, and the client went away. Bodies that are under way
+hide as many of these for as long as they last; they never make one up.
+
+``warming_state`` is there for every cluster that Envoy knows, which tells a backend without requests from one without a
+route. ``server.uptime`` falls on a restart.
 
 ``membership_healthy`` is how many endpoints a request can go to. A backend that is new to a route has none for 20 to
 120 ms, because Envoy learns of the cluster before it learns of its endpoints: what is sent to it meanwhile is answered
@@ -24,19 +36,32 @@ Envoy knows, which tells a backend without requests from one without a route. ``
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from rollout.sources.budget import MOST_SERIES, over
 
-REQUESTS, TORN, BAD_ANSWER, UPTIME = "requests", "torn", "502", "uptime"
-_COUNTERS = {"upstream_rq_completed": REQUESTS, "upstream_cx_protocol_error": TORN}
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+REQUESTS, TORN, BAD_ANSWER, ABANDONED, BEGUN = "requests", "torn", "502", "abandoned", "begun"
+_COMPLETED, _TORN = "upstream_rq_completed", "upstream_cx_protocol_error"
+_ENTRIES = (
+    "upstream_rq_total",
+    "upstream_rq_cancelled",
+    "upstream_rq_pending_failure_eject",
+    "upstream_rq_pending_overflow",
+    "upstream_cx_none_healthy",
+)
+"""Each request is counted by one of these, as often as it is tried."""
+
+_RETRIED, _ACTIVE, _PENDING = "upstream_rq_retry", "upstream_rq_active", "upstream_rq_pending_active"
 _KNOWN, _ENDPOINTS = "warming_state", "membership_healthy"
-_LINE = re.compile(r"^cluster\.([^.]+)_\d+\.(\w+): (\d+)$", re.MULTILINE)
-_UPTIME_LINE = re.compile(r"^server\.uptime: (\d+)$", re.MULTILINE)
+_WANTED = (_KNOWN, _ENDPOINTS, _COMPLETED, _TORN, *_ENTRIES, _RETRIED, _ACTIVE, _PENDING)
+_STATUS = "upstream_rq_"
+_LONGEST_NUMBER = 19
 
 
 @dataclass(slots=True)
@@ -44,36 +69,108 @@ class Backend:
     """A backend as one proxy has it.
 
     Attributes:
-        counts: requests, torn answers and failures by code; and the proxy's uptime, which falls when it restarts.
+        shown: values by the counter's name, over all ports of the backend that are looked at.
         endpoints: that requests can go to; None where the proxy does not know the backend.
     """
 
-    counts: dict[str, int] = field(default_factory=dict)
+    shown: Counter[str] = field(default_factory=Counter)
     endpoints: int | None = None
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What only grows: requests, torn answers, and answers by status."""
+        found = {REQUESTS: self.shown[_COMPLETED], TORN: self.shown[_TORN]}
+        for name, value in self.shown.items():
+            status = name.removeprefix(_STATUS)
+            if status.isdecimal():
+                found[status] = value
+        return {name: value for name, value in found.items() if value}
 
-def query_for(clusters: Iterable[str], port: int | None) -> str:
-    """The query that shows of these clusters (named without their port) what is needed, and nothing else."""
-    ports = r"\d+" if port is None else port
-    counters = "|".join((_KNOWN, _ENDPOINTS, *_COUNTERS, r"upstream_rq_5\d\d"))
-    wanted = rf"^(cluster\.({'|'.join(clusters)})_{ports}\.({counters})|server\.uptime)$"
+    @property
+    def begun(self) -> int:
+        """Requests that were begun, answered or not."""
+        entered = sum(self.shown[name] for name in _ENTRIES) - self.shown[_RETRIED] + self.shown[_PENDING]
+        return max(entered, self.shown[_COMPLETED])
+
+    @property
+    def abandoned(self) -> int:
+        """Requests that got no answer because the client went away; fewer while bodies are under way."""
+        return max(self.begun - self.shown[_PENDING] - self.shown[_ACTIVE] - self.shown[_COMPLETED], 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """A page.
+
+    Attributes:
+        backends: by revision.
+        uptime: of the proxy, in seconds; None where the page does not say.
+        speaks: whether this is a page of Envoy's at all.
+    """
+
+    backends: Mapping[str, Backend]
+    uptime: int | None
+    speaks: bool
+
+
+def query_for(clusters: Mapping[str, str], ports: Mapping[str, int], firsts: str = "5") -> str:
+    """The query that shows of these clusters what is needed, and nothing else.
+
+    Args:
+        clusters: the revision by its cluster's name without the port.
+        ports: by revision; any port where none is given.
+        firsts: first digits of the statuses that are wanted.
+    """
+    named = "|".join(f"{cluster}_{ports.get(revision, _ANY_PORT)}" for cluster, revision in clusters.items())
+    counters = "|".join((*_WANTED, rf"{_STATUS}[{firsts}]\d\d"))
+    wanted = rf"^(cluster\.({named})\.({counters})|server\.uptime)$"
     return f"usedonly&filter={quote(wanted, safe='')}"
 
 
-def backends_on(page: str, clusters: Mapping[str, str]) -> dict[str, Backend]:
+_ANY_PORT = r"\d+"
+
+
+def statistics_on(page: str, clusters: Mapping[str, str], ports: Mapping[str, int] | None = None) -> Statistics:
+    """What a page says of each revision; ``clusters`` and ``ports`` as in :func:`query_for`.
+
+    Raises:
+        OverBudgetError: it is far longer than what was asked for.
+    """
+    if (lines := page.count("\n")) > MOST_SERIES:
+        raise over("lines of statistics", lines, MOST_SERIES)
+    found = {revision: Backend() for revision in clusters.values()}
+    uptime, speaks = None, False
+    for name, value in _numbers(page):
+        if name == "server.uptime":
+            uptime = value
+        elif name.startswith("cluster."):
+            speaks = True
+            _add(found, name, value, clusters, ports or {})
+    return Statistics(found, uptime, speaks or uptime is not None)
+
+
+def backends_on(page: str, clusters: Mapping[str, str]) -> Mapping[str, Backend]:
     """Each revision as a page shows it; ``clusters`` gives the revision by its cluster's name without the port."""
-    uptime = _UPTIME_LINE.search(page)
-    common = {UPTIME: int(uptime[1])} if uptime else {}
-    found = {revision: Backend(dict(common)) for revision in clusters.values()}
-    for cluster, counter, value in _LINE.findall(page):
-        if cluster in clusters:
-            _add(found[clusters[cluster]], counter, int(value))
-    return found
+    return statistics_on(page, clusters).backends
 
 
-def _add(backend: Backend, counter: str, value: int) -> None:
+def _numbers(page: str) -> Iterator[tuple[str, int]]:
+    for line in page.split("\n"):
+        name, _, value = line.rstrip("\r").partition(": ")
+        if len(value) <= _LONGEST_NUMBER and value.isascii() and value.isdecimal():
+            yield name, int(value)
+
+
+def _add(
+    found: Mapping[str, Backend], name: str, value: int, clusters: Mapping[str, str], ports: Mapping[str, int]
+) -> None:
+    cluster, _, counter = name.removeprefix("cluster.").partition(".")
+    service, _, port = cluster.rpartition("_")
+    revision = clusters.get(service)
+    if revision is None or port != str(ports.get(revision, port)):
+        return
+    backend = found[revision]
     if counter in {_KNOWN, _ENDPOINTS}:
         backend.endpoints = (backend.endpoints or 0) + (value if counter == _ENDPOINTS else 0)
-        return
-    key = _COUNTERS.get(counter) or counter.removeprefix("upstream_rq_")
-    backend.counts[key] = backend.counts.get(key, 0) + value
+    else:
+        backend.shown[counter] += value

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from yarl import URL
 
-from kube.errors import GraylingError, KubeError
+from kube.errors import GraylingError
+from rollout.paths import checked
+from rollout.sources.budget import MOST_BYTES, OverBudgetError, over
+from rollout.texts import told
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster
-
-TOO_LARGE = 16 * 2**20
 
 
 class FetchError(GraylingError):
@@ -33,32 +35,81 @@ class Fetch(Protocol):
 
 
 class DirectFetch:
-    """Reads pods at their own address over a shared session, so that connections stay open between passes."""
+    """Reads pods at their own address over a shared session, so that connections stay open between passes.
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    Args:
+        session: for all pods.
+        most_bytes: of a page; what is longer is not read to its end.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, most_bytes: int = MOST_BYTES) -> None:
+        self._session, self._most = session, most_bytes
 
     async def __call__(self, namespace: str, pod: str, ip: str, port: int, path: str, seconds: float) -> str:
         """GET from the pod's address; redirects are not followed, they may lead anywhere."""
-        host = f"[{ip}]" if ":" in ip else ip
-        where = f"GET {namespace}/{pod} http://{host}:{port}{path.partition('?')[0]}"
-        url, limit = URL(f"http://{host}:{port}{path}", encoded=True), aiohttp.ClientTimeout(total=seconds)
+        page = path.partition("?")[0]
+        where = f"GET {namespace}/{pod} http://{f'[{ip}]' if ':' in ip else ip}:{port}{page}"
+        limit = aiohttp.ClientTimeout(total=seconds)
         try:
-            async with self._session.get(url, timeout=limit, allow_redirects=False) as answer:
-                body = await _body(answer)
+            url = _url(ip, port, path)
+            async with self._session.get(
+                url, timeout=limit, allow_redirects=False, headers=_PLAINLY, auto_decompress=False
+            ) as answer:
+                if answer.status != 200:  # noqa: PLR2004 - HTTP
+                    raise FetchError(f"{where}: answers {answer.status}")
+                return await self._body(answer)
         except TimeoutError as error:
             raise FetchError(f"{where}: no answer within {seconds:g} s") from error
-        except (aiohttp.ClientError, OSError, UnicodeDecodeError) as error:
-            raise FetchError(f"{where}: {error or type(error).__name__}") from error
-        if answer.status != 200:  # noqa: PLR2004 - HTTP
-            raise FetchError(f"{where}: answers {answer.status}")
-        return body
+        except (aiohttp.ClientError, OSError, ValueError, OverBudgetError) as error:
+            raise FetchError(f"{where}: {told(str(error) or type(error).__name__)}") from error
+
+    async def _body(self, answer: aiohttp.ClientResponse) -> str:
+        """The text, read piece by piece; letters that are none are replaced.
+
+        Raises:
+            OverBudgetError: it is too long, or packed, so that nobody can say how long it is.
+        """
+        packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
+        if packed != "identity":
+            raise OverBudgetError(f"the page is packed ({packed}), which was not asked for")
+        if (answer.content_length or 0) > self._most:
+            raise over("bytes", answer.content_length or 0, self._most)
+        read = bytearray()
+        async for piece in answer.content.iter_any():
+            read += piece
+            if len(read) > self._most:
+                answer.close()
+                raise over("bytes or more", len(read), self._most)
+        return read.decode(errors="replace")
 
 
-async def _body(answer: aiohttp.ClientResponse) -> str:
-    if (answer.content_length or 0) > TOO_LARGE:
-        raise aiohttp.ClientPayloadError(f"{answer.content_length} bytes are no page of metrics")
-    return (await answer.read()).decode()
+_PLAINLY = {"Accept-Encoding": "identity"}
+
+
+def _url(ip: str, port: int, path: str) -> URL:
+    """The page's address, made of its parts.
+
+    Raises:
+        ValueError: the path is none of a page.
+    """
+    page, _, query = checked_target(path).partition("?")
+    return URL.build(scheme="http", host=ip, port=port, path=page, query_string=query, encoded=True)
+
+
+def checked_target(target: str) -> str:
+    """A page and its query as they are sent; a query may be as long as it has to be.
+
+    Raises:
+        ValueError: the path is none of a page, or the query has letters that no query has.
+    """
+    page, mark, query = target.partition("?")
+    checked(page, query=False)
+    if _NO_QUERY.search(query):
+        raise ValueError(f"path: {target[:80]!r} has a query that is not percent-encoded")
+    return page + mark + query
+
+
+_NO_QUERY = re.compile(r"[^!-~]|[#\\\"<>^`{|}]")
 
 
 class ProxyFetch:
@@ -70,10 +121,12 @@ class ProxyFetch:
     async def __call__(self, namespace: str, pod: str, ip: str, port: int, path: str, seconds: float) -> str:  # noqa: ARG002 - the API server knows the address
         """GET through ``pods/…/proxy``."""
         try:
-            return await self._cluster.pod_text(namespace, pod, port, path, seconds=seconds)
-        except (KubeError, aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
-            said = str(error) or type(error).__name__
-            raise FetchError(f"{namespace}/{pod}:{port}: {said}") from error
+            text = await self._cluster.pod_text(namespace, pod, port, checked_target(path), seconds=seconds)
+        except (GraylingError, aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise FetchError(f"{namespace}/{pod}:{port}: {told(str(error) or type(error).__name__)}") from error
+        if len(text) > MOST_BYTES:
+            raise FetchError(f"{namespace}/{pod}:{port}: {over('bytes', len(text), MOST_BYTES)}")
+        return text
 
 
 class LogFetch:
@@ -86,9 +139,8 @@ class LogFetch:
         """GET through ``pods/…/log``."""
         try:
             return await self._cluster.log_text(namespace, pod, path, seconds=seconds)
-        except (KubeError, aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
-            said = str(error) or type(error).__name__
-            raise FetchError(f"log of {namespace}/{pod}: {said}") from error
+        except (GraylingError, aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise FetchError(f"log of {namespace}/{pod}: {told(str(error) or type(error).__name__)}") from error
 
 
 class MemoryFetch:

@@ -1,18 +1,22 @@
-"""The gateway's own statistics: what every backend answered, and what Envoy had to answer in its place.
+"""The gateway's own statistics: what every backend answered, what Envoy had to answer in its place, and who gave up.
 
 What its counters mean is written in :mod:`rollout.sources.envoy`. Here the pods of the data plane are found, read, and
-summed, so that a release sees one pseudo-pod per revision.
+summed, so that a release sees one pseudo-pod per revision. Proxies that do not answer, and selected pods that are no
+proxies, are left out and named: of ten the other nine still tell.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rollout.looks import PodLook, SignalLook, SourceStatus
-from rollout.sources.envoy import BAD_ANSWER, REQUESTS, TORN, backends_on, query_for
+from rollout.sources.budget import OverBudgetError
+from rollout.sources.classes import USUAL, Errors
+from rollout.sources.envoy import ABANDONED, BAD_ANSWER, BEGUN, REQUESTS, TORN, query_for, statistics_on
+from rollout.sources.flow import Flow
 from rollout.sources.gather import Gather, Target
-from rollout.sources.increments import Increments, Reading
+from rollout.sources.increments import ImpossibleError, Increments
 from rollout.sources.outage import Outage
 from rollout.sources.roster import ready_since, started_at
 
@@ -21,14 +25,20 @@ if TYPE_CHECKING:
 
     from kube.kinds import Manifest
     from rollout.looks import Arm
+    from rollout.sources.envoy import Statistics
     from rollout.sources.fetch import Fetch
-    from rollout.sources.gather import Harvest
-    from rollout.sources.increments import Increment
+    from rollout.sources.gather import Harvest, Page
+    from rollout.sources.increments import Increment, Reading
     from rollout.sources.roster import Roster
     from rollout.spec import GatewayStats, Signal
 
 ENDPOINTS = "endpoints"
 """Gauge: the fewest endpoints any proxy of the data plane has for a revision."""
+
+CUT = "cut"
+"""The class of answers that broke off."""
+
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +57,11 @@ class GatewaySource:
     Args:
         fetch: how pods are reached.
         stats: which pods, and where they show their statistics.
-        signals: the signals read here; all of them see the same requests.
+        signals: the signals read here; all of them see the same requests, each with its own idea of an error.
         proxies: pods from the cache, of which those that ``stats`` selects are read.
-        service_port: port number of the revisions' Services; any port that is routed where it is not given. Contour
+        ports: of the revisions' Services, as the route has them; any port that is routed where none is given. Contour
             names clusters `<namespace>_<service>_<port>`.
+        service_port: of all revisions that ``ports`` does not give.
     """
 
     name = "gateway"
@@ -62,28 +73,38 @@ class GatewaySource:
         signals: Iterable[Signal],
         *,
         proxies: Callable[[], Iterable[Manifest]],
+        ports: Callable[[], Mapping[str, int]] = dict,
         service_port: int | None = None,
         seconds: float = 1.0,
         patience: float = 0.15,
     ) -> None:
-        self._stats, self._proxies, self._port = stats, proxies, service_port
-        self._signals = [signal.name for signal in signals]
+        self._stats, self._proxies, self._ports, self._port = stats, proxies, ports, service_port
+        self._signals = {signal.name: Errors(signal.errors or USUAL) for signal in signals}
+        self._firsts = "".join(sorted({"5"}.union(*(errors.firsts for errors in self._signals.values()))))
         self._gather = Gather(fetch, seconds=seconds, patience=patience)
         self._increments: Increments[str] = Increments()
+        self._flows: dict[str, Flow] = {}
         self._endpoints: dict[str, dict[str, int]] = {}
         self._outage = Outage(self.name)
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal."""
         clusters = {f"{roster.namespace}_{each}": each for each in (roster.stable, roster.canary) if each}
-        proxies = list(self._select(f"{self._stats.path}?{query_for(clusters, self._port)}"))
+        ports = dict.fromkeys(clusters.values(), self._port) if self._port is not None else {}
+        known = {revision: port for revision, port in (ports | dict(self._ports())).items() if port is not None}
+        proxies = list(self._select(f"{self._stats.path}?{query_for(clusters, known, self._firsts)}"))
         harvest = await self._gather.pages([proxy.target for proxy in proxies], now)
-        read = self._read(proxies, harvest, clusters)
-        status, reason = self._status(roster, proxies, harvest)
-        self._outage.note(reason)
-        pods = self._pods(roster, proxies, self._take(proxies, read, status), now)
+        read, silent = self._read(proxies, harvest, clusters, known)
+        status, reason = self._status(roster, proxies, silent, harvest)
+        taken = self._take(proxies, read, status, silent)
+        reason = reason or _left_out(proxies, silent)
+        looks = [
+            SignalLook(name, now, status, self._pods(roster, proxies, taken, errors, now), reason=reason)
+            for name, errors in self._signals.items()
+        ]
         self._increments.forget(now)
-        return [SignalLook(signal, now, status, pods, reason=reason) for signal in self._signals]
+        self._outage.note(reason, looks)
+        return looks
 
     def _select(self, path: str) -> Iterable[_Proxy]:
         stats = self._stats
@@ -97,22 +118,37 @@ class GatewaySource:
                 yield _Proxy(meta["name"], target, started_at(pod), ready)
 
     def _read(
-        self, proxies: Sequence[_Proxy], harvest: Harvest, clusters: Mapping[str, str]
-    ) -> dict[tuple[str, str], Reading[str]]:
-        """What each proxy counted of each revision; remembers how many endpoints it has for it."""
+        self, proxies: Sequence[_Proxy], harvest: Harvest, clusters: Mapping[str, str], ports: Mapping[str, int]
+    ) -> tuple[dict[tuple[str, str], Reading[str]], dict[str, str]]:
+        """What each proxy counted of each revision, and why the others say nothing; remembers endpoints."""
         read: dict[tuple[str, str], Reading[str]] = {}
-        for proxy in proxies:
-            if page := harvest.pages.get(proxy.target):
-                found = backends_on(page.text, clusters)
-                self._endpoints[proxy.name] = {
-                    revision: each.endpoints for revision, each in found.items() if each.endpoints is not None
-                }
-                read |= {(proxy.name, revision): Reading(page.at, each.counts) for revision, each in found.items()}
+        silent: dict[str, str] = {}
         names = {proxy.name for proxy in proxies}
+        self._flows = {proxy: flow for proxy, flow in self._flows.items() if proxy in names}
         self._endpoints = {proxy: known for proxy, known in self._endpoints.items() if proxy in names}
-        return read
+        for proxy in proxies:
+            if (page := harvest.pages.get(proxy.target)) is not None:
+                found, silent[proxy.name] = _statistics(proxy, page, clusters, ports)
+                self._hear(proxy.name, found)
+                if found is not None:
+                    readings = self._flows.setdefault(proxy.name, Flow()).see(found, page.at)
+                    read |= {(proxy.name, revision): reading for revision, reading in readings.items()}
+            elif proxy.target in harvest.failed:
+                why = harvest.failed[proxy.target]
+                silent[proxy.name] = why if proxy.name in why else f"{proxy.target}: {why}"
+                self._hear(proxy.name, None)
+        return read, {proxy: why for proxy, why in silent.items() if why}
 
-    def _status(self, roster: Roster, proxies: Sequence[_Proxy], harvest: Harvest) -> tuple[SourceStatus, str]:
+    def _hear(self, proxy: str, found: Statistics | None) -> None:
+        """Remember how many endpoints a proxy has; nothing of one that says nothing."""
+        self._endpoints.pop(proxy, None)
+        if found is not None:
+            known = {revision: each.endpoints for revision, each in found.backends.items()}
+            self._endpoints[proxy] = {revision: count for revision, count in known.items() if count is not None}
+
+    def _status(
+        self, roster: Roster, proxies: Sequence[_Proxy], silent: Mapping[str, str], harvest: Harvest
+    ) -> tuple[SourceStatus, str]:
         answering = [proxy for proxy in proxies if proxy.target in harvest.pages]
         ready = [proxy for proxy in proxies if proxy.ready] or answering  # one that drains still carries requests
         if not ready:
@@ -126,39 +162,81 @@ class GatewaySource:
         return SourceStatus.OK, ""
 
     def _take(
-        self, proxies: Sequence[_Proxy], read: Mapping[tuple[str, str], Reading[str]], status: SourceStatus
+        self,
+        proxies: Sequence[_Proxy],
+        read: Mapping[tuple[str, str], Reading[str]],
+        status: SourceStatus,
+        silent: dict[str, str],
     ) -> dict[str, list[Increment[str]]]:
+        """What every proxy adds, by revision; what none can have counted is left out and told in ``silent``."""
         born = {proxy.name: proxy.born for proxy in proxies}
         taken: dict[str, list[Increment[str]]] = {}
         for (proxy, revision), reading in read.items():
             subject = f"{proxy} {revision}"
             if status is not SourceStatus.OK:
                 self._increments.introduce(subject, reading, born=born[proxy])
-            elif seen := self._increments.take(subject, reading, born=born[proxy]):
+                continue
+            try:
+                seen = self._increments.take(subject, reading, born=born[proxy])
+            except ImpossibleError as error:
+                silent[proxy] = f"{proxy}: {error}; it is not counted"
+                continue
+            if seen is not None:
                 taken.setdefault(revision, []).append(seen)
         return taken
 
     def _pods(
-        self, roster: Roster, proxies: Sequence[_Proxy], taken: Mapping[str, Sequence[Increment[str]]], now: float
+        self,
+        roster: Roster,
+        proxies: Sequence[_Proxy],
+        taken: Mapping[str, Sequence[Increment[str]]],
+        errors: Errors,
+        now: float,
     ) -> dict[str, PodLook]:
         looks = {}
         for revision in {each for known in self._endpoints.values() for each in known}:
             arm = roster.arm_of(revision)
             if arm is not None:
                 age = max((pod.age(now) for pod in roster.pods if pod.revision == revision), default=0.0)
-                known = [self._endpoints.get(proxy.name, {}).get(revision, 0) for proxy in proxies if proxy.ready]
-                gauges = {ENDPOINTS: float(min(known, default=0))}
-                looks[revision] = _pseudo_pod(arm, age, taken.get(revision, ()), gauges)
+                heard = [self._endpoints[proxy.name] for proxy in proxies if proxy.ready and proxy.name in self._endpoints]
+                fewest = min((known.get(revision, 0) for known in heard), default=0)
+                waiting = sum(flow.open.get(revision, 0) for flow in self._flows.values())
+                made = _pseudo_pod(arm, age, taken.get(revision, ()), errors)
+                looks[revision] = replace(made, gauges={ENDPOINTS: float(fewest)}, waiting=waiting)
         return looks
 
 
-def _pseudo_pod(arm: Arm, age: float, increments: Sequence[Increment[str]], gauges: Mapping[str, float]) -> PodLook:
+def _statistics(
+    proxy: _Proxy, page: Page, clusters: Mapping[str, str], ports: Mapping[str, int]
+) -> tuple[Statistics | None, str]:
+    """What a page says, and why it says nothing (empty where it does)."""
+    try:
+        found = statistics_on(page.text, clusters, ports)
+    except OverBudgetError as error:
+        return None, f"{proxy.target}: {error}"
+    return (found, "") if found.speaks else (None, f"{proxy.target} shows no statistics of Envoy")
+
+
+def _left_out(proxies: Sequence[_Proxy], silent: Mapping[str, str]) -> str:
+    """Which of the selected pods say nothing, and why; empty where all do."""
+    why = [silent[proxy.name] for proxy in proxies if proxy.ready and proxy.name in silent]
+    if not why:
+        return ""
+    more = f"; and {len(why) - _MOST_NAMED} more" if len(why) > _MOST_NAMED else ""
+    return f"{len(why)} of {len(proxies)} selected pods left out: {'; '.join(why[:_MOST_NAMED])}{more}"
+
+
+def _pseudo_pod(arm: Arm, age: float, increments: Sequence[Increment[str]], wanted: Errors) -> PodLook:
     total: dict[str, int] = {}
     for increment in increments:
         for key, count in increment.counts.items():
             total[key] = total.get(key, 0) + count
-    errors = {key: count for key, count in total.items() if key.isdecimal()}
-    if (cut := total.get(TORN, 0) - errors.get(BAD_ANSWER, 0)) > 0:
-        errors["cut"] = cut
+    statuses = {key: count for key, count in total.items() if key.isdecimal()}
+    errors = wanted.of(statuses)
+    if (cut := total.get(TORN, 0) - statuses.get(BAD_ANSWER, 0)) > 0:
+        errors[CUT] = cut
+    if abandoned := total.get(ABANDONED, 0):
+        errors[ABANDONED] = abandoned
     seconds = max((increment.seconds for increment in increments), default=0.0)
-    return PodLook(arm, age, seconds, requests=total.get(REQUESTS, 0), errors=errors, gauges=gauges)
+    requests, begun = total.get(REQUESTS, 0) + abandoned, total.get(BEGUN, 0)
+    return PodLook(arm, age, seconds, requests=requests, errors=errors, begun=begun)

@@ -28,6 +28,9 @@ class Target:
     port: int
     path: str
 
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.pod}:{self.port}{self.path.partition('?')[0]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -102,8 +105,7 @@ class Gather:
                     target.namespace, target.pod, target.ip, target.port, target.path, self._seconds
                 )
         except TimeoutError:
-            where = f"{target.namespace}/{target.pod}:{target.port}{target.path.partition('?')[0]}"
-            return FetchError(f"GET {where}: no answer within {self._seconds:g} s")
+            return FetchError(f"GET {target}: no answer within {self._seconds:g} s")
         except FetchError as error:
             return error
         return Page(now, text)

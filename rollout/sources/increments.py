@@ -1,7 +1,9 @@
-"""From counters that only ever grow to what was counted since the reading before.
+"""From counters that only ever grow to what was counted since the reading before, series by series.
 
-Counters restart with their process, pods come and go, readings are lost, repeated or arrive late. Whatever happens,
-nothing is counted twice, and nothing that the readings can still tell is lost: a gap is covered by the next reading.
+Counters restart with their process, single series go and come back, pods come and go, readings are lost, repeated or
+arrive late. Whatever happens, nothing is counted twice, and nothing that the readings can still tell is lost: a gap is
+covered by the next reading. A series that is gone takes nothing back of what the others count, and a reading that no
+process can have counted is refused as a whole.
 """
 
 from __future__ import annotations
@@ -9,11 +11,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from kube.errors import GraylingError
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
 K = TypeVar("K", bound="Hashable")
 KEEP_SECONDS = 600.0
+
+MOST_COUNT = 2**53
+"""No counter is higher: from there on a number in Prometheus' format skips whole ones."""
+
+MOST_PER_SECOND = 10**9
+"""Nothing counts faster."""
+
+MOST_KNOWN = 20_000
+"""Series that are remembered of a subject, those that are gone included."""
+
+
+class ImpossibleError(GraylingError):
+    """Counters that nobody can have: negative, beyond all numbers, or grown faster than anything grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,21 @@ class Increment(Generic[K]):
     counts: Mapping[K, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Step(Generic[K]):
+    """What a reading adds, before it is taken.
+
+    Attributes:
+        subject: whose.
+        known: what is remembered of the subject when it is taken.
+        increment: what it adds; None where it adds no knowledge (a first, repeated, or late one).
+    """
+
+    subject: str
+    known: Reading[K]
+    increment: Increment[K] | None
+
+
 class Increments(Generic[K]):
     """Remembers the last reading of every subject.
 
@@ -60,18 +92,46 @@ class Increments(Generic[K]):
             young = self._first_at <= born and 0 < reading.at - born < KEEP_SECONDS
             self._known[subject] = Reading(born, {}, reading.incarnation) if young else reading
 
-    def take(self, subject: str, reading: Reading[K], *, born: float) -> Increment[K] | None:
-        """What ``reading`` adds; None where it adds no knowledge (a first, repeated, or late one)."""
+    def weigh(self, subject: str, reading: Reading[K], *, born: float) -> Step[K]:
+        """What ``reading`` would add; nothing is remembered but that the subject is there.
+
+        Where more series have come and gone than are remembered, counting begins anew with the reading.
+
+        Raises:
+            ImpossibleError: nobody can have counted this; it says what.
+        """
+        if (worst := min(reading.counts.values(), default=0)) < 0 or (
+            worst := max(reading.counts.values(), default=0)
+        ) > MOST_COUNT:
+            raise ImpossibleError(f"a counter is at {worst:.3g}")
         self.introduce(subject, reading, born=born)
         last = self._known[subject]
         incarnation = reading.incarnation or last.incarnation
         if reading.at <= last.at or incarnation < last.incarnation:
-            return None
-        if incarnation > last.incarnation > 0 or _fell(last.counts, reading.counts):
-            self._known[subject] = Reading(reading.at, dict(reading.counts), incarnation)
-            return Increment(reading.at - last.at, _positive(reading.counts))
-        self._known[subject] = Reading(reading.at, {**last.counts, **reading.counts}, incarnation)
-        return Increment(reading.at - last.at, _difference(last.counts, reading.counts))
+            return Step(subject, last, None)
+        before = {} if incarnation > last.incarnation > 0 else last.counts
+        grown = _grown(before, reading.counts)
+        seconds = reading.at - last.at
+        if (most := sum(grown.values())) > MOST_PER_SECOND * max(seconds, 1.0):
+            raise ImpossibleError(f"its counters grew by {most:.3g} in {seconds:.3g} s")
+        kept = reading.counts if before.keys() <= reading.counts.keys() else {**before, **reading.counts}
+        if len(kept) > MOST_KNOWN:
+            self._known[subject] = reading
+            raise ImpossibleError(f"{len(kept):,} series have come and gone; counting begins anew")
+        return Step(subject, Reading(reading.at, kept, incarnation), Increment(seconds, grown))
+
+    def commit(self, step: Step[K]) -> Increment[K] | None:
+        """Take what was weighed."""
+        self._known[step.subject] = step.known
+        return step.increment
+
+    def take(self, subject: str, reading: Reading[K], *, born: float) -> Increment[K] | None:
+        """What ``reading`` adds; None where it adds no knowledge (a first, repeated, or late one).
+
+        Raises:
+            ImpossibleError: nobody can have counted this; it says what.
+        """
+        return self.commit(self.weigh(subject, reading, born=born))
 
     def forget(self, now: float) -> None:
         """Drop subjects that have not been read for ten minutes."""
@@ -80,14 +140,11 @@ class Increments(Generic[K]):
             del self._known[subject]
 
 
-def _fell(before: Mapping[K, int], after: Mapping[K, int]) -> bool:
-    return any(value < before.get(key, 0) for key, value in after.items())
-
-
-def _difference(before: Mapping[K, int], after: Mapping[K, int]) -> dict[K, int]:
-    grown = {key: value - before.get(key, 0) for key, value in after.items()}
-    return _positive(grown)
-
-
-def _positive(counts: Mapping[K, int]) -> dict[K, int]:
-    return {key: value for key, value in counts.items() if value > 0}
+def _grown(before: Mapping[K, int], after: Mapping[K, int]) -> dict[K, int]:
+    """By how much each series grew; one that is lower than it was began anew."""
+    grown = {}
+    for key, value in after.items():
+        was = before.get(key, 0)
+        if value != was and (more := value - was if value > was else value):
+            grown[key] = more
+    return grown

@@ -39,7 +39,7 @@ class _Life:
 class KubernetesSource:
     """Counts incidents per pod. One incident is counted once, although it shows in several fields.
 
-    What happens to a pod after somebody deleted it is not counted: it was asked for.
+    What happens to a pod after somebody deleted it, evicted it or drained its node is not counted: it was asked for.
     """
 
     name = "kubernetes"
@@ -61,7 +61,7 @@ class KubernetesSource:
     def _look(self, pod: PodInfo, now: float) -> PodLook | None:
         life = self._lives.get(_key(pod)) or self._meet(pod, now)
         exposure = max(0.0, now - life.seen_at)
-        errors = {} if pod.terminating else _incidents(pod, life)
+        errors = {} if pod.terminating or pod.disrupted else _incidents(pod, life)
         life.seen_at, life.deaths = max(now, life.seen_at), max(pod.deaths, life.deaths)
         life.ready, life.failed = pod.ready, bool(pod.failed)
         if not exposure and not errors:

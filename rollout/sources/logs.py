@@ -2,14 +2,22 @@
 
 The API server is asked for what was written since the last line that was seen. It knows times to the second only, so
 lines are told apart by the kubelet's own time stamps, and none is counted twice.
+
+A reading has a limit in bytes. Where it is reached, as much more is asked for as is ever read at once; what is still
+beyond is read by the next pass, from the last line on, and until then the look covers the time up to that line and no
+more. A pod that writes more within one second than is read at once cannot be followed through that second, because
+nobody can ask for the second half of it: that is told as a source that is down, and reading goes on behind it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from rollout.patterns import compiled
 from rollout.sources.gather import Gather, Target
 from rollout.sources.outage import Outage
 from rollout.status import timestamp
@@ -17,8 +25,9 @@ from rollout.status import timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rollout.patterns import Pattern
     from rollout.sources.fetch import Fetch
-    from rollout.sources.gather import Harvest, Page
+    from rollout.sources.gather import Page
     from rollout.sources.roster import PodInfo, Roster
     from rollout.spec import Signal
 
@@ -26,9 +35,18 @@ EVERY_SECONDS = 2.0
 """Logs are read no more often than this: each reading opens a file on the node."""
 
 MOST_BYTES = 1 << 20
-"""Of one reading; what is beyond is counted by the next one."""
+"""Of one reading, as a rule."""
 
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+LARGEST_BYTES = 4 << 20
+"""Of one reading, where that is not enough."""
+
+MOST_BEHIND_SECONDS = 60.0
+"""A reading that lags by more gives up what lies between, and says so."""
+
+LINES_AT_ONCE = 1_000
+"""Lines that are searched between two turns of the event loop."""
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 
 class LogsSource:
@@ -55,8 +73,22 @@ class LogsSource:
             found, problem = await reader.read(roster, now)
             looks += found
             problems.append(problem)
-        self._outage.note(next((problem for problem in problems if problem), ""))
+        self._outage.note(next((problem for problem in problems if problem), ""), looks)
         return looks
+
+
+class _Read(NamedTuple):
+    """What one pod wrote.
+
+    Attributes:
+        seconds: that it covers.
+        hits: lines by signal in which its pattern is found.
+        problem: why some of it is not there; empty where all is.
+    """
+
+    seconds: float
+    hits: Mapping[str, int]
+    problem: str = ""
 
 
 class _Reader:
@@ -67,9 +99,9 @@ class _Reader:
     """
 
     def __init__(self, fetch: Fetch, container: str, signals: Sequence[Signal]) -> None:
-        self._gather = Gather(fetch, patience=0.5, seconds=2.0)
+        self._gather = Gather(_Whole(fetch), patience=0.5, seconds=2.0)
         self._container = container
-        self._patterns = {signal.name: re.compile(signal.pattern or "") for signal in signals}
+        self._patterns = {signal.name: compiled(signal.pattern or "") for signal in signals}
         self.since: dict[str, tuple[float, str]] = {}
         self._first_at: float | None = None
 
@@ -83,12 +115,14 @@ class _Reader:
         self.since = {name: since for name, since in self.since.items() if name in pods}
         targets = {name: self._target(roster.namespace, pod) for name, pod in pods.items()}
         harvest = await self._gather.pages(targets.values(), now)
-        lines = {name: self._new(name, harvest.pages[it]) for name, it in targets.items() if it in harvest.pages}
-        status, problem = _status(roster, targets, harvest)
-        known = lines if status is SourceStatus.OK else {}
+        read = {name: await self._new(name, harvest.pages[it]) for name, it in targets.items() if it in harvest.pages}
+        failed = {name: harvest.failed[it] for name, it in targets.items() if it in harvest.failed}
+        failed |= {name: found.problem for name, found in read.items() if found.problem}
+        status, problem = _status(roster, targets, failed)
+        known = {name: found for name, found in read.items() if not found.problem and status is SourceStatus.OK}
+        problem = problem or next(iter(failed.values()), "")
         looks = [
-            SignalLook(name, now, status, self._looks(pods, known, pattern, now), reason=problem)
-            for name, pattern in self._patterns.items()
+            SignalLook(name, now, status, _looks(pods, known, name, now), reason=problem) for name in self._patterns
         ]
         return looks, problem
 
@@ -98,27 +132,69 @@ class _Reader:
         query = f"?timestamps=true&limitBytes={MOST_BYTES}&sinceTime={last[:19]}Z{container}"
         return Target(namespace, pod.name, pod.ip, 0, query)
 
-    def _new(self, pod: str, page: Page) -> tuple[float, list[str]]:
-        """How many seconds a reading covers, and the lines in it that were not seen before."""
+    async def _new(self, pod: str, page: Page) -> _Read:
+        """What is new in a reading."""
         before, last = self.since[pod]
-        stamped = [line.partition(" ") for line in page.text.splitlines()]
-        fresh = [(stamp, text) for stamp, _, text in stamped if _STAMP.fullmatch(stamp) and _is_later(stamp, last)]
-        self.since[pod] = (page.at, fresh[-1][0] if fresh else last)
-        return page.at - before, [text for _, text in fresh]
+        cut = _is_cut(page.text, LARGEST_BYTES)
+        lines = page.text.split("\n")
+        hits, newest = await _search(lines[:-1] if cut else lines, last, self._patterns)
+        until = _seconds(newest) if cut else page.at
+        if cut and newest[:19] == last[:19]:
+            self.since[pod] = (until + 1, timestamp(until + 1))
+            return _Read(0, {}, f"log of {pod}: more than {LARGEST_BYTES >> 20} MiB in the second {last[:19]}Z; not read")
+        if page.at - until > MOST_BEHIND_SECONDS:
+            self.since[pod] = (page.at, timestamp(page.at))
+            return _Read(0, {}, f"log of {pod}: reading is {page.at - until:.0f} s behind; what lies between is not read")
+        self.since[pod] = (max(until, before), newest)
+        return _Read(max(until - before, 0.0), hits)
 
-    def _looks(
-        self,
-        pods: Mapping[str, PodInfo],
-        lines: Mapping[str, tuple[float, list[str]]],
-        pattern: re.Pattern[str],
-        now: float,
-    ) -> dict[str, PodLook]:
-        found = {}
-        for name, (seconds, texts) in lines.items():
-            if seconds > 0:
-                hits = sum(pattern.search(text) is not None for text in texts)
-                found[name] = PodLook(pods[name].arm, pods[name].age(now), seconds, errors={"lines": hits})
-        return found
+
+class _Whole:
+    """Reads a log, and reads it again with the largest limit where the usual one cut it."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    async def __call__(self, namespace: str, pod: str, ip: str, port: int, path: str, seconds: float) -> str:
+        """The text, of `LARGEST_BYTES` at most."""
+        text = await self._fetch(namespace, pod, ip, port, path, seconds)
+        if _is_cut(text, MOST_BYTES):
+            more = path.replace(f"limitBytes={MOST_BYTES}", f"limitBytes={LARGEST_BYTES}")
+            text = await self._fetch(namespace, pod, ip, port, more, seconds)
+        return text
+
+
+async def _search(lines: Sequence[str], last: str, patterns: Mapping[str, Pattern]) -> tuple[dict[str, int], str]:
+    """Lines after ``last`` by the signal whose pattern is found in them, and the newest time stamp."""
+    hits = dict.fromkeys(patterns, 0)
+    newest = last
+    for number, line in enumerate(lines):
+        if number and number % LINES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        stamp, _, text = line.partition(" ")
+        if _is_later(stamp, last) and _STAMP.fullmatch(stamp):
+            newest = stamp
+            for name, pattern in patterns.items():
+                hits[name] += pattern.found_in(text)
+    return hits, newest
+
+
+def _looks(pods: Mapping[str, PodInfo], read: Mapping[str, _Read], signal: str, now: float) -> dict[str, PodLook]:
+    return {
+        name: PodLook(pods[name].arm, pods[name].age(now), found.seconds, errors={"lines": found.hits[signal]})
+        for name, found in read.items()
+        if found.seconds > 0
+    }
+
+
+def _is_cut(text: str, limit: int) -> bool:
+    """Whether a reading ended at its limit."""
+    return len(text) >= limit // 4 and len(text.encode()) >= limit
+
+
+def _seconds(stamp: str) -> float:
+    """The moment of a time stamp, in seconds since the epoch."""
+    return datetime.fromisoformat(f"{stamp[:19]}+00:00").timestamp()
 
 
 def _is_later(stamp: str, last: str) -> bool:
@@ -131,13 +207,13 @@ def _comparable(stamp: str) -> tuple[str, str]:
     return whole, fraction.ljust(9, "0")
 
 
-def _status(roster: Roster, targets: Mapping[str, Target], harvest: Harvest) -> tuple[SourceStatus, str]:
+def _status(roster: Roster, targets: Mapping[str, Target], failed: Mapping[str, str]) -> tuple[SourceStatus, str]:
     """Down when no ready pod of an arm could be read."""
     ready = [pod for pod in roster.pods if pod.ready and pod.name in targets]
     if not ready:
         return SourceStatus.NO_DATA, ""
     for arm in Arm:
-        failed = [harvest.failed.get(targets[pod.name], "") for pod in ready if pod.arm is arm]
-        if failed and all(failed):
-            return SourceStatus.SOURCE_DOWN, failed[0]
+        why = [failed.get(pod.name, "") for pod in ready if pod.arm is arm]
+        if why and all(why):
+            return SourceStatus.SOURCE_DOWN, why[0]
     return SourceStatus.OK, ""

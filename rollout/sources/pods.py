@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rollout.looks import Arm, SourceStatus
-from rollout.sources.exposition import declares, samples
+from rollout.sources.budget import OverBudgetError
+from rollout.sources.exposition import declares, samples_in_turns
 from rollout.sources.gather import Gather, Target
 from rollout.sources.outage import Outage
 from rollout.sources.tally import BIRTH, Seen, Tally, birth_of, family_of, series_of, shows
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rollout.looks import SignalLook
+    from rollout.sources.exposition import Sample
     from rollout.sources.fetch import Fetch
     from rollout.sources.gather import Harvest, Page
     from rollout.sources.roster import PodInfo, Roster
@@ -34,20 +37,61 @@ class PodsSource:
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal."""
-        wanted = {target for signal in self._signals for target in signal.targets(roster).values()}
-        harvest = await self._gather.pages(sorted(wanted, key=lambda target: target.pod), now)
-        read = [signal.look(roster, harvest, now) for signal in self._signals]
-        self._outage.note(next((reason for _, reason in read if reason), ""))
-        return [look for look, _ in read]
+        names: dict[Target, tuple[str, ...]] = {}
+        for signal in self._signals:
+            for target in signal.targets(roster).values():
+                names[target] = (*names.get(target, ()), *signal.names)
+        harvest = await self._gather.pages(sorted(names, key=lambda target: target.pod), now)
+        read = await _read(harvest, names)
+        looks = [signal.look(roster, read, now) for signal in self._signals]
+        self._outage.note(next((look.reason for look in looks if look.reason), ""), looks)
+        return looks
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the pages of a pass say.
+
+    Attributes:
+        pages: as they came.
+        samples: of each, by the name of the series.
+        failed: why there is nothing, for the others.
+    """
+
+    pages: Mapping[Target, Page]
+    samples: Mapping[Target, Mapping[str, list[Sample]]]
+    failed: Mapping[Target, str]
+
+
+async def _read(harvest: Harvest, names: Mapping[Target, tuple[str, ...]]) -> _Read:
+    """The wanted samples of every page, each read once; one that is more than is read of anybody has failed."""
+    found: dict[Target, dict[str, list[Sample]]] = {}
+    failed = dict(harvest.failed)
+    for target, page in harvest.pages.items():
+        wanted = tuple(dict.fromkeys((*names[target], BIRTH)))
+        try:
+            read = await samples_in_turns(page.text, wanted)
+        except OverBudgetError as error:
+            failed[target] = f"{target}: {error}"
+            continue
+        by_name: dict[str, list[Sample]] = {}
+        for sample in read:
+            by_name.setdefault(sample.name, []).append(sample)
+        found[target] = by_name
+    return _Read(harvest.pages, found, failed)
 
 
 class _PodsSignal:
-    """One signal and what is known of its pages."""
+    """One signal and what is known of its pages.
+
+    Attributes:
+        names: of the series it is read from.
+    """
 
     def __init__(self, signal: Signal) -> None:
         self._signal = signal
         self._tally = Tally(signal)
-        self._names = (*series_of(signal), BIRTH)
+        self.names = tuple(series_of(signal))
         self._declared: dict[str, bool] = {}
 
     def targets(self, roster: Roster) -> dict[str, Target]:
@@ -59,20 +103,22 @@ class _PodsSignal:
             if pod.ip and pod.running and (port := pod.port(signal.port)) is not None
         }
 
-    def look(self, roster: Roster, harvest: Harvest, now: float) -> tuple[SignalLook, str]:
-        """The look, and why there is nothing to see (empty where there is)."""
+    def look(self, roster: Roster, read: _Read, now: float) -> SignalLook:
+        """The look, with the reason where there is nothing to see, or less than there should be."""
         targets = self.targets(roster)
-        pages = {pod: harvest.pages[target] for pod, target in targets.items() if target in harvest.pages}
-        seen = {pod: self._read(pod, page) for pod, page in pages.items()}
+        seen = {pod: self._seen(pod, target, read) for pod, target in targets.items() if target in read.samples}
         self._declared = {pod.name: self._declared[pod.name] for pod in roster.pods if pod.name in self._declared}
-        failed = {pod: harvest.failed[target] for pod, target in targets.items() if target in harvest.failed}
+        failed = {pod: read.failed[target] for pod, target in targets.items() if target in read.failed}
         status, reason = self._status(roster, targets, failed)
-        return self._tally.look(roster, seen, status, now, reason), reason
+        look = self._tally.look(roster, seen, status, now, reason)
+        return look if look.reason or not failed else replace(look, reason=next(iter(failed.values())))
 
-    def _read(self, pod: str, page: Page) -> Seen:
-        found = samples(page.text, self._names)
-        self._declared[pod] = shows(self._signal, found) or declares(page.text, family_of(self._signal))
-        return Seen(page.at, found, birth_of(found))
+    def _seen(self, pod: str, target: Target, read: _Read) -> Seen:
+        page, by_name = read.pages[target], read.samples[target]
+        found = [sample for name in self.names for sample in by_name.get(name, ())]
+        shown = shows(self._signal, found)
+        self._declared[pod] = shown or declares(page.text, family_of(self._signal))
+        return Seen(page.at, found, birth_of(by_name.get(BIRTH, ())))
 
     def _status(
         self, roster: Roster, targets: Mapping[str, Target], failed: Mapping[str, str]

@@ -38,6 +38,7 @@ class PodInfo:
         deaths: ends of its containers so far; never falls.
         oom_killed: whether the newest end of a container was the kernel's doing.
         uid: tells it from a later pod of the same name.
+        disrupted: it goes, or went, because of a planned event (an eviction, a drain), which is nobody's fault.
     """
 
     name: str
@@ -54,6 +55,7 @@ class PodInfo:
     deaths: int = 0
     oom_killed: bool = False
     uid: str = ""
+    disrupted: bool = False
 
     def port(self, wanted: str | int) -> int | None:
         """The number of a port, given by name or number; None where the pod declares no such name."""
@@ -114,6 +116,7 @@ def _info(pod: Manifest, revision: str, arm: Arm) -> PodInfo:
         deaths=sum(_deaths(each) for each in lasting_containers(pod)),
         oom_killed=any(newest_end(each).get("reason") == "OOMKilled" for each in lasting_containers(pod)),
         uid=meta.get("uid", ""),
+        disrupted=is_disrupted(pod),
     )
 
 
@@ -145,6 +148,24 @@ def lasting_containers(pod: Manifest) -> Iterator[Manifest]:
     yield from status.get("containerStatuses") or ()
     sidecars = {each["name"] for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"}
     yield from (each for each in status.get("initContainerStatuses") or () if each["name"] in sidecars)
+
+
+_PLANNED = {"Evicted", "NodeShutdown", "NodeAffinity", "Terminated", "Preempting", "Shutdown"}
+_OWN_LIMIT = ("exceeds the limit", "exceeded its local ephemeral storage limit", "usage exceeds the total limit")
+
+
+def is_disrupted(pod: Manifest) -> bool:
+    """Whether a pod is going, or gone, because of a planned event: an eviction, a drain, a node that shuts down.
+
+    One that is thrown out because it went over a limit of its own is not.
+    """
+    status = pod.get("status") or {}
+    if any(sign in str(status.get("message", "")) for sign in _OWN_LIMIT):
+        return False
+    conditions = status.get("conditions") or ()
+    if any(each.get("type") == "DisruptionTarget" and each.get("status") == "True" for each in conditions):
+        return True
+    return status.get("phase") == "Failed" and status.get("reason") in _PLANNED
 
 
 def newest_end(container: Manifest) -> dict[str, Any]:

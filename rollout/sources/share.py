@@ -1,4 +1,9 @@
-"""Which part of the requests really reached the canary, as the counters tell: the proof that a weight is in force."""
+"""Which part of the requests really reached the canary, as the counters tell: the proof that a weight is in force.
+
+A request counts when it begins, because that is when the gateway chose a version for it: one that began under an older
+weight and ended under a newer one says nothing of the newer, and one that is never answered was sent nevertheless. Only
+the gateway can tell both; the pods' counters hold answers, those to probes and scrapes among them.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.looks import Arm, SourceStatus
+from rollout.sources.envoy import ABANDONED
 from rollout.sources.gateway import ENDPOINTS
+from rollout.sources.patience import Patience
 from rollout.spec import SignalKind, SourceName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rollout.looks import SignalLook
+    from rollout.looks import PodLook, SignalLook
     from rollout.spec import Signal
 
 _PREFERENCE = (SourceName.GATEWAY, SourceName.PODS, SourceName.PROMETHEUS)
@@ -21,16 +28,41 @@ _MOST_POINTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Point:
-    """Requests counted up to ``at``."""
+class Flowed:
+    """One arm up to some moment.
+
+    Attributes:
+        begun: requests sent to it.
+        answered: answers it gave, good or bad.
+        waiting: requests that were begun and not answered then.
+    """
+
+    begun: int = 0
+    answered: int = 0
+    waiting: int = 0
+
+    def then(self, pods: Iterable[PodLook]) -> Flowed:
+        """This and what one more look of its pods counted."""
+        begun, answered, waiting = self.begun, self.answered, 0
+        for pod in pods:
+            begun += pod.requests if pod.begun is None else pod.begun
+            answered += pod.requests - pod.errors.get(ABANDONED, 0)
+            waiting += pod.waiting or 0
+        return Flowed(begun, answered, waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Both arms up to ``at``."""
 
     at: float
-    stable: int
-    canary: int
+    stable: Flowed = Flowed()
+    canary: Flowed = Flowed()
 
     @property
     def total(self) -> int:
-        return self.stable + self.canary
+        """Requests that were begun."""
+        return self.stable.begun + self.canary.begun
 
 
 class ShareMeter:
@@ -41,20 +73,27 @@ class ShareMeter:
     Attributes:
         endpoints: how many of the canary's pods every proxy of the gateway can send a request to; None where the
             gateway does not tell. While it is 0, any request that the weights send to the canary fails.
+        by_gateway: the gateway counts the requests, or nobody said who does.
+        open_requests: at the canary, begun and not answered; None where nobody can say.
     """
 
     def __init__(self) -> None:
-        self._signal = ""
-        self._points: list[_Point] = []
+        self._clear("")
+
+    def _clear(self, signal: str, *, by_gateway: bool = True) -> None:
+        self._signal, self.by_gateway = signal, by_gateway
+        self._points: list[Point] = []
         self._up = False
         self._last_request_at: float | None = None
+        self._patience = Patience()
         self.endpoints: int | None = None
+        self.open_requests: int | None = None
 
     def begin(self, signals: Iterable[Signal]) -> None:
         """Start afresh for a release; the gateway's count is preferred to the pods', and theirs to Prometheus'."""
-        self._points, self._up, self._last_request_at, self.endpoints = [], False, None, None
         counting = {signal.source: signal.name for signal in signals if signal.kind is SignalKind.ERRORS}
-        self._signal = next((counting[source] for source in _PREFERENCE if source in counting), "")
+        source = next((each for each in _PREFERENCE if each in counting), SourceName.GATEWAY)
+        self._clear(counting.get(source, ""), by_gateway=source is SourceName.GATEWAY)
 
     def take(self, look: SignalLook) -> None:
         """Add one look; of the looks of other signals nothing but the endpoints is taken."""
@@ -73,17 +112,21 @@ class ShareMeter:
             self.endpoints = int(sum(pod.gauges[ENDPOINTS] for pod in told if pod.arm is Arm.CANARY))
 
     def _add(self, look: SignalLook) -> None:
-        stable, canary = (sum(pod.requests for pod in look.pods.values() if pod.arm is arm) for arm in Arm)
-        if canary or self._last_request_at is None:
+        before = self._points[-1] if self._points else Point(look.at)
+        arms = {arm: [pod for pod in look.pods.values() if pod.arm is arm] for arm in Arm}
+        point = Point(look.at, before.stable.then(arms[Arm.STABLE]), before.canary.then(arms[Arm.CANARY]))
+        if point.canary.begun > before.canary.begun or self._last_request_at is None:
             self._last_request_at = look.at
-        before = self._points[-1] if self._points else _Point(look.at, 0, 0)
-        self._points.append(_Point(look.at, before.stable + stable, before.canary + canary))
+        self._points.append(point)
         if len(self._points) > _MOST_POINTS:
             older, newer = self._points[: _MOST_POINTS // 2], self._points[_MOST_POINTS // 2 :]
             self._points = older[::2] + newer
+        if any(pod.waiting is not None for pod in look.pods.values()):
+            self.open_requests = point.canary.waiting
+            self._patience.see(before, point)
 
     def share_since(self, at: float, *, newest: int | None = None) -> tuple[float | None, int]:
-        """The canary's fraction of the requests since ``at``, and of how many; None where there was none.
+        """The canary's fraction of the requests begun since ``at``, and of how many; None where there was none.
 
         The look that straddles ``at`` is left out: nobody can say on which side its requests were. With ``newest``
         only about so many of the last requests count, so that what a gateway did before it followed is forgotten.
@@ -95,12 +138,21 @@ class ShareMeter:
         if newest is not None:
             first = max(first, bisect_right(self._points, end.total - newest, key=lambda point: point.total) - 1)
         begin = self._points[first]
-        canary = end.canary - begin.canary
-        total = canary + end.stable - begin.stable
+        canary = end.canary.begun - begin.canary.begun
+        total = end.total - begin.total
         return (canary / total if total else None), total
 
     def quiet_seconds(self, now: float) -> float | None:
-        """For how long no request has reached the canary; None while nobody can say."""
-        if not self._up or self._last_request_at is None:
+        """For how long no request has reached the canary; None while nobody can say.
+
+        Pods are asked by probes and scrapes for as long as they live, so only the gateway can say.
+        """
+        if not self._up or not self.by_gateway or self._last_request_at is None:
             return None
         return max(0.0, now - self._last_request_at)
+
+    def missing(self, now: float) -> tuple[float, float]:
+        """How many answers of the canary are missing, and for how many seconds; (0, 0) where nobody can say."""
+        if not self._up or not self.by_gateway:
+            return 0.0, 0.0
+        return self._patience.missing(self._points, now)

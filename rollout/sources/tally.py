@@ -1,7 +1,9 @@
 """From the counters of pods to the look of one signal, wherever the counters were read.
 
-The pods' own pages and Prometheus show the same shapes: a counter (by status code, where requests are counted), a
-histogram, a gauge. What is made of them is made here, once.
+The pods' own pages and Prometheus show the same shapes: a counter (by status, where requests are counted), a histogram,
+a gauge. What is made of them is made here, once. Every series counts by itself and what they counted is summed then, so
+that one that is gone, or began anew, changes nothing of the others. What nobody can have counted is refused here, and
+told: the judge never sees it.
 """
 
 from __future__ import annotations
@@ -10,25 +12,33 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from rollout.looks import PodLook, SignalLook, SourceStatus
-from rollout.sources.increments import Increments, Reading
+from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from rollout.sources.classes import USUAL, Errors
+from rollout.sources.exposition import Labels
+from rollout.sources.increments import MOST_COUNT, ImpossibleError, Increments, Reading
 from rollout.spec import SignalKind
+from rollout.texts import told
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rollout.sources.exposition import Sample
-    from rollout.sources.increments import Increment
+    from rollout.sources.increments import Step
     from rollout.sources.roster import PodInfo, Roster
     from rollout.spec import Signal
 
 Key: TypeAlias = str | float
-"""A status code, or the upper edge of a bucket in seconds."""
+"""A status, or the upper edge of a bucket in seconds."""
+Series: TypeAlias = "frozenset[tuple[str, str]]"
+"""All labels of a series."""
 BIRTH = "process_start_time_seconds"
 """The series that says since when a pod's process counts."""
 
 NO_EDGES = "the histograms of its pods share no bucket edge"
 """Why versions with different buckets may tell nothing."""
+
+MOST_GAUGE = 1e21
+"""No gauge is higher, nor lower than its negative: nanoseconds since the epoch are, and bytes."""
 
 _DEFAULTS = {SignalKind.ERRORS: "http_requests_total", SignalKind.LATENCY: "http_request_duration_seconds"}
 
@@ -59,45 +69,97 @@ class Seen:
     born: float = 0.0
 
 
+@dataclass(slots=True)
+class Counted:
+    """The counters of one pod, series by series.
+
+    Attributes:
+        counts: value by series.
+        keys: status or bucket edge by series; empty for a series without the label that says it.
+        labelled: whether any series has that label.
+    """
+
+    counts: dict[Series, int]
+    keys: dict[Series, Key]
+    labelled: bool = False
+
+
 def shows(signal: Signal, samples: Iterable[Sample]) -> bool:
     """Whether a signal's series are among the samples."""
-    return bool(counts_of(signal, samples)) if signal.kind is not SignalKind.GAUGE else bool(_values(signal, samples))
+    if signal.kind is SignalKind.GAUGE:
+        return bool(_values(signal, samples))
+    names, edged = series_of(signal), signal.kind is SignalKind.LATENCY
+    return any(sample.name in names and (not edged or _edge(sample.labels) is not None) for sample in samples)
 
 
 def birth_of(samples: Iterable[Sample]) -> float:
     """When the pod's process began; 0 where it does not say."""
-    return max((sample.value for sample in samples if sample.name == BIRTH), default=0.0)
+    births = [sample.value for sample in samples if sample.name == BIRTH and 0 <= sample.value <= MOST_COUNT]
+    return max(births, default=0.0)
 
 
 def _values(signal: Signal, samples: Iterable[Sample]) -> list[float]:
     name = family_of(signal)
-    return [sample.value for sample in samples if sample.name == name and math.isfinite(sample.value)]
+    return [sample.value for sample in samples if sample.name == name and abs(sample.value) <= MOST_GAUGE]
+
+
+def counted(signal: Signal, samples: Iterable[Sample]) -> Counted:
+    """The counters of a signal, by series.
+
+    Of a histogram that is told with buckets and as a native one the buckets count.
+
+    Raises:
+        ImpossibleError: one of them is negative, no number, or higher than anybody counts.
+    """
+    found = Counted({}, {})
+    known, edged, label = list(samples), signal.kind is SignalKind.LATENCY, signal.label
+    for name in series_of(signal):
+        for sample in known:
+            if sample.name == name:
+                key = _edge(sample.labels) if edged else sample.labels.get(label)
+                if edged and key is None:
+                    continue
+                _add(found, sample, key)
+        if found.counts:
+            break
+    return found
+
+
+def _add(found: Counted, sample: Sample, key: Key | None) -> None:
+    labels, value = sample.labels, sample.value
+    if not 0 <= value <= MOST_COUNT:  # nor is NaN
+        raise ImpossibleError(f"a counter of {sample.name} is at {value:.3g}")
+    series = labels.series if isinstance(labels, Labels) else frozenset(labels.items())
+    found.counts[series] = found.counts.get(series, 0) + int(value)
+    found.keys[series] = "" if key is None else key
+    found.labelled = found.labelled or key is not None
 
 
 def counts_of(signal: Signal, samples: Iterable[Sample]) -> dict[Key, int]:
-    """Counter values by status code, or cumulative counts by bucket edge; summed over all other labels.
+    """Counter values by status, or cumulative counts by bucket edge; summed over all other labels.
 
-    Of a histogram that is told with buckets and as a native one the buckets count.
+    Raises:
+        ImpossibleError: as for :func:`counted`.
     """
-    edged = signal.kind is SignalKind.LATENCY
-    known = list(samples)
-    for name in series_of(signal):
-        counts: dict[Key, int] = {}
-        for sample in known:
-            if sample.name == name and math.isfinite(sample.value):
-                key = _edge(sample.labels.get("le", "")) if edged else sample.labels.get("code", "")
-                if key is not None:
-                    counts[key] = counts.get(key, 0) + int(sample.value)
-        if counts:
-            return counts
-    return {}
+    found = counted(signal, samples)
+    return _summed(found.counts, found.keys)
 
 
-def _edge(text: str) -> float | None:
+def _summed(counts: Mapping[Series, int], keys: Mapping[Series, Key]) -> dict[Key, int]:
+    total: dict[Key, int] = {}
+    for series, count in counts.items():
+        key = keys[series]
+        total[key] = total.get(key, 0) + count
+    return total
+
+
+def _edge(labels: Mapping[str, str]) -> float | None:
+    """The upper edge of a bucket; None where the labels name none."""
     try:
-        return float(text)
+        edge = float(labels.get("le", ""))
     except ValueError:
         return None
+    return None if math.isnan(edge) else edge
 
 
 def shared_edges(bucket_sets: Iterable[Collection[Key]]) -> tuple[float, ...]:
@@ -125,7 +187,8 @@ class Tally:
 
     def __init__(self, signal: Signal) -> None:
         self.signal = signal
-        self._increments: Increments[Key] = Increments()
+        self._errors = Errors(signal.errors or USUAL)
+        self._increments: Increments[Series] = Increments()
         self._buckets: dict[str, frozenset[Key]] = {}
 
     def look(
@@ -134,20 +197,20 @@ class Tally:
         """The look at ``now`` from what each pod (by name) showed.
 
         While ``status`` is not OK nothing is taken from the counters, so that the next good look covers the time of
-        both arms alike. ``reason`` says why it is not, where that is known.
+        both arms alike. ``reason`` says why it is not, where that is known. A pod that shows what nobody can have
+        counted is left out, and told.
         """
         if self.signal.kind is SignalKind.GAUGE:
             return self._gauge(roster, seen, status, now, reason)
-        readings = {pod: Reading(it.at, counts_of(self.signal, it.samples), it.born) for pod, it in seen.items()}
-        edges = self._edges(roster, readings)
-        if self.signal.kind is SignalKind.LATENCY and self._buckets and not edges:
-            status, reason = (SourceStatus.NO_DATA, NO_EDGES) if status is SourceStatus.OK else (status, reason)
+        found, steps, refused = self._weighed(roster, seen)
+        edges = self._edges(roster, found)
+        if status is SourceStatus.OK:
+            status, reason = self._judged(roster, found, refused, edges)
         looks: dict[str, PodLook] = {}
-        for pod in roster.pods:
-            if reading := readings.get(pod.name):
-                found = self._take(pod, reading, status)
-                if found is not None:
-                    looks[pod.name] = self._pod_look(pod, found, edges, now)
+        for pod in roster.pods if status is SourceStatus.OK else ():
+            if pod.name in steps and (grown := self._increments.commit(steps[pod.name])) is not None:
+                total = _summed(grown.counts, found[pod.name].keys)
+                looks[pod.name] = self._pod_look(pod, total, grown.seconds, edges, now)
         self._increments.forget(now)
         return SignalLook(self.signal.name, now, status, looks, edges, reason=reason)
 
@@ -160,25 +223,64 @@ class Tally:
                 looks[pod.name] = PodLook(pod.arm, pod.age(now), 0.0, gauges={self.signal.name: sum(values)})
         return SignalLook(self.signal.name, now, status, looks, reason=reason)
 
-    def _take(self, pod: PodInfo, reading: Reading[Key], status: SourceStatus) -> Increment[Key] | None:
-        subject = f"{pod.name} {pod.uid}"
-        if status is SourceStatus.OK:
-            return self._increments.take(subject, reading, born=pod.started_at)
-        self._increments.introduce(subject, reading, born=pod.started_at)
-        return None
+    def _weighed(
+        self, roster: Roster, seen: Mapping[str, Seen]
+    ) -> tuple[dict[str, Counted], dict[str, Step[Series]], dict[str, str]]:
+        """Counters by pod, what they add, and of the pods that show what nobody can have counted: what."""
+        found: dict[str, Counted] = {}
+        steps: dict[str, Step[Series]] = {}
+        refused: dict[str, str] = {}
+        for pod in roster.pods:
+            if (it := seen.get(pod.name)) is not None:
+                try:
+                    counts = counted(self.signal, it.samples)
+                    reading = Reading(it.at, counts.counts, it.born)
+                    steps[pod.name] = self._increments.weigh(f"{pod.name} {pod.uid}", reading, born=pod.started_at)
+                    found[pod.name] = counts
+                except ImpossibleError as error:
+                    refused[pod.name] = f"signal {self.signal.name}: pod {pod.name}: {error}; it is not counted"
+        return found, steps, refused
 
-    def _edges(self, roster: Roster, readings: Mapping[str, Reading[Key]]) -> tuple[float, ...]:
+    def _judged(
+        self, roster: Roster, found: Mapping[str, Counted], refused: Mapping[str, str], edges: tuple[float, ...]
+    ) -> tuple[SourceStatus, str]:
+        """What can be said of counters that were read: nothing, where all that an arm shows was refused."""
+        for arm in Arm:
+            pods = [pod.name for pod in roster.pods if pod.arm is arm and pod.ready]
+            if any(pod in refused for pod in pods) and not any(pod in found for pod in pods):
+                return SourceStatus.SOURCE_DOWN, next(refused[pod] for pod in pods if pod in refused)
+            if reason := self._unlabelled([found[pod] for pod in pods if pod in found]):
+                return SourceStatus.NO_DATA, reason
+        if self.signal.kind is SignalKind.LATENCY and self._buckets and not edges:
+            return SourceStatus.NO_DATA, NO_EDGES
+        return SourceStatus.OK, next(iter(refused.values()), "")
+
+    def _unlabelled(self, arm: Sequence[Counted]) -> str:
+        """Why nobody can tell an arm's errors from its other answers; empty where one can."""
+        shown = [each for each in arm if each.counts]
+        if self.signal.kind is not SignalKind.ERRORS or not shown or any(each.labelled for each in shown):
+            return ""
+        labels = sorted({name for each in shown for series in each.counts for name, _ in series} - {"__name__"})
+        has = f"there are {', '.join(labels[:10])}" if labels else "there is none"
+        wanted, family = self.signal.label, family_of(self.signal)
+        return told(
+            f"signal {self.signal.name}: no sample of {family} has the label {wanted}, {has}; name it by `label`"
+        )
+
+    def _edges(self, roster: Roster, found: Mapping[str, Counted]) -> tuple[float, ...]:
         if self.signal.kind is not SignalKind.LATENCY:
             return ()
-        known = self._buckets | {pod: frozenset(reading.counts) for pod, reading in readings.items() if reading.counts}
+        known = self._buckets | {pod: frozenset(each.keys.values()) for pod, each in found.items() if each.counts}
         self._buckets = {pod.name: known[pod.name] for pod in roster.pods if pod.name in known}
         return shared_edges(self._buckets.values())
 
-    def _pod_look(self, pod: PodInfo, seen: Increment[Key], edges: tuple[float, ...], now: float) -> PodLook:
+    def _pod_look(
+        self, pod: PodInfo, total: Mapping[Key, int], seconds: float, edges: tuple[float, ...], now: float
+    ) -> PodLook:
         if self.signal.kind is SignalKind.LATENCY:
-            counts = bucket_counts(seen.counts, edges)
-            return PodLook(pod.arm, pod.age(now), seen.seconds, latency_counts=counts)
+            return PodLook(pod.arm, pod.age(now), seconds, latency_counts=bucket_counts(total, edges))
+        count = sum(total.values())
         if self.signal.kind is SignalKind.EVENTS:
-            return PodLook(pod.arm, pod.age(now), seen.seconds, errors={"events": sum(seen.counts.values())})
-        errors = {str(code): count for code, count in seen.counts.items() if str(code).startswith("5")}
-        return PodLook(pod.arm, pod.age(now), seen.seconds, requests=sum(seen.counts.values()), errors=errors)
+            return PodLook(pod.arm, pod.age(now), seconds, errors={"events": count})
+        errors = self._errors.of({str(status): number for status, number in total.items() if status})
+        return PodLook(pod.arm, pod.age(now), seconds, requests=count, errors=errors)

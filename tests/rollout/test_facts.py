@@ -28,7 +28,7 @@ def test_ready_pods_are_those_nobody_deleted():
     assert (found.replicas, found.ready) == (4, 2)
     assert revision_facts(deployment(2), pods) == RevisionFacts(2, 2)
     assert revision_facts(None, []) == RevisionFacts(0, 0)
-    assert revision_facts(deployment(None), []) == RevisionFacts(1, 0)
+    assert revision_facts(deployment(None), []) == RevisionFacts(1, 0, "NoPods: its Deployment has made no pod yet")
 
 
 PULL = 'Back-off pulling image "shop/checkout:v2": ErrImagePull: '

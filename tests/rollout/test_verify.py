@@ -39,6 +39,17 @@ def test_agreement(share: float, wanted: float, requests: int, *, agrees: bool):
 
 
 @settings(derandomize=True, deadline=None)
+@given(part=st.floats(0, 1), wanted=st.integers(1, 99), requests=st.integers(1, 10**6))
+def test_symmetric_in_the_two_arms(part: float, wanted: int, requests: int):
+    hits = round(part * requests)
+    here = share_agrees(hits / requests, wanted / 100, requests)
+    assert here == share_agrees((requests - hits) / requests, (100 - wanted) / 100, requests)
+    gap = abs(hits / requests - wanted / 100)
+    assert here or gap > 0.05 or hits in {0, requests} or gap >= min(wanted, 100 - wanted) / 200
+    assert not here or gap <= max(0.05, 4 * (0.25 / requests) ** 0.5)
+
+
+@settings(derandomize=True, deadline=None)
 @given(share=st.floats(0, 1), wanted=st.integers(1, 100), requests=st.integers(1, 10**6))
 def test_bounds_of_what_agrees(share: float, wanted: int, requests: int):
     here = share_agrees(share, wanted / 100, requests)

@@ -214,7 +214,15 @@ class Plant:
     def _start_pod(self, deployment: Object, index: int) -> None:
         meta = deployment["metadata"]
         labels = {key: meta["labels"][key] for key in (RELEASE_LABEL, REVISION_LABEL)}
-        pod_meta = {"name": f"{meta['name']}-{index}", "namespace": "shop", "labels": labels}
+        owner = {
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "name": f"{meta['name']}-7d9f",
+            "uid": "rs",
+            "controller": True,
+        }
+        name = f"{meta['name']}-7d9f-{index}"
+        pod_meta = {"name": name, "namespace": "shop", "labels": labels, "ownerReferences": [owner]}
         self.server.put({"apiVersion": "v1", "kind": "Pod", "metadata": pod_meta, "spec": {}, "status": {}})
 
     def _live(self, deployment: Object, pod: Object) -> None:

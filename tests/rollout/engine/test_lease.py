@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kube.errors import KubeError
 from rollout.engine.lease import IDLE_SECONDS, IN_FLIGHT_SECONDS, LeaseLostError, ReleaseLease
 from tests.fakes.apiserver import ApiServer, running
 
@@ -68,7 +69,7 @@ async def test_expiry_counts_from_the_renewal_last_seen(lease, watch):
     await one.acquire()
     assert not await two.acquire()
     watch.at += IN_FLIGHT_SECONDS - 1
-    await one.renew(in_flight=True)
+    await one.check(in_flight=True)
     watch.at += 2
     assert not await two.acquire()
 
@@ -83,10 +84,10 @@ async def test_the_same_identity_takes_its_own_lease_back_with_a_new_epoch(lease
 async def test_it_is_renewed_after_a_third_and_not_before(server, lease, watch):
     one = lease("one")
     await one.acquire()
-    await one.renew(in_flight=True)
+    await one.check(in_flight=True)
     assert len(server.writes) == 1
     watch.at += IN_FLIGHT_SECONDS / 3 + 0.01
-    await one.renew(in_flight=True)
+    await one.check(in_flight=True)
     assert len(server.writes) == 2
     assert one.epoch == 1
 
@@ -95,9 +96,9 @@ async def test_a_release_that_takes_off_shortens_it_at_once(server, lease, watch
     one = lease("one")
     await one.acquire()
     watch.at += IDLE_SECONDS / 3
-    await one.renew(in_flight=False)
+    await one.check(in_flight=False)
     assert server.find("Lease", "grayling-checkout")["spec"]["leaseDurationSeconds"] == IDLE_SECONDS
-    await one.renew(in_flight=True)
+    await one.check(in_flight=True)
     assert server.find("Lease", "grayling-checkout")["spec"]["leaseDurationSeconds"] == IN_FLIGHT_SECONDS
 
 
@@ -108,7 +109,7 @@ async def test_renewing_what_another_took_says_who_has_it(lease, watch):
     watch.at += IN_FLIGHT_SECONDS + 0.1
     assert await two.acquire()
     with pytest.raises(LeaseLostError, match="two holds grayling-checkout now"):
-        await one.renew(in_flight=True)
+        await one.check(in_flight=True)
     assert not one.held
 
 
@@ -117,7 +118,7 @@ async def test_a_lease_deleted_by_hand_is_made_again(server, lease, watch):
     await one.acquire()
     server.objects.clear()
     watch.at += IN_FLIGHT_SECONDS
-    await one.renew(in_flight=True)
+    await one.check(in_flight=True)
     assert holder(server) == "one"
 
 
@@ -135,13 +136,59 @@ async def test_two_that_take_it_at_once_end_with_one(server, lease, watch):
     assert await two.acquire()
 
 
-async def test_a_renewal_that_loses_the_race_gives_up(server, lease, watch):
+async def test_somebody_who_only_writes_on_it_takes_nothing_away(server, lease, watch):
     one = lease("one")
     await one.acquire()
-    watch.at += IN_FLIGHT_SECONDS
-    server.fail("PATCH", "leases", 409)
-    with pytest.raises(LeaseLostError, match="written by somebody else"):
-        await one.renew(in_flight=True)
+    noted = deepcopy(server.find("Lease", "grayling-checkout"))
+    noted["metadata"]["annotations"] = {"seen": "by me"}
+    server.put(noted)
+    watch.at += IN_FLIGHT_SECONDS / 2
+    await one.check(in_flight=True)
+    assert one.held
+    assert server.find("Lease", "grayling-checkout")["metadata"]["annotations"] == {"seen": "by me"}
+
+
+async def test_deleted_and_taken_meanwhile_it_is_lost(server, lease, watch):
+    one, two = lease("one"), lease("two")
+    await one.acquire()
+    server.objects.clear()
+    assert await two.acquire()
+    watch.at += IN_FLIGHT_SECONDS / 2
+    with pytest.raises(LeaseLostError, match="two holds grayling-checkout now"):
+        await one.check(in_flight=True)
+
+
+async def test_a_renewal_is_one_request(server, lease, watch):
+    one = lease("one")
+    await one.acquire()
+    asked: list[str] = []
+    answer = server._answer
+
+    async def counted(request, found, body):
+        asked.append(request.method)
+        return await answer(request, found, body)
+
+    server._answer = counted
+    watch.at += IN_FLIGHT_SECONDS / 2
+    await one.check(in_flight=True)
+    assert asked == ["PATCH"]
+
+
+async def test_who_waits_asks_nothing_and_wakes_when_it_is_free(server, lease, watch):
+    one, two = lease("one"), lease("two")
+    await one.acquire()
+    two.mirrored = lambda: server.find("Lease", "grayling-checkout")
+    assert not await two.acquire()
+    seen = len(server.writes)
+    waiting = asyncio.create_task(two.freed())
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    await one.release()
+    two.changed.set()
+    async with asyncio.timeout(1):
+        await waiting
+    assert await two.acquire()
+    assert len(server.writes) == seen + 2, "let go, and taken"
 
 
 async def test_let_go_it_is_free_at_once(server, lease):
@@ -169,11 +216,14 @@ async def test_who_lost_it_leaves_the_successor_alone(server, lease, watch):
     assert holder(server) == "two"
 
 
-async def test_an_api_server_that_fails_is_an_error_and_not_a_loss(server, lease, watch):
+async def test_an_api_server_that_fails_takes_nothing_away_before_the_lease_is_over(server, lease, watch):
     one = lease("one")
     await one.acquire()
-    watch.at += IN_FLIGHT_SECONDS
-    server.fail("GET", "leases", 500, times=50)
-    with pytest.raises(KubeError):
-        await one.renew(in_flight=True)
+    server.fail("PATCH", "leases", 500, times=50)
+    watch.at += IN_FLIGHT_SECONDS / 2
+    await one.check(in_flight=True)
     assert one.held
+    watch.at += IN_FLIGHT_SECONDS / 2
+    with pytest.raises(LeaseLostError, match="could not be renewed in time"):
+        await one.check(in_flight=True)
+    assert not one.held

@@ -62,7 +62,9 @@ async def test_a_restart_in_a_held_step_does_not_end_it(it: Plant, successor: st
     async with it.engine(successor):
         await it.until(lambda: it.status.holder == successor and it.status.epoch > 1, "taken over", 40)
         await held(it)
-        assert it.status.held_since == since, "its deadline goes on"
+        assert since is not None
+        assert it.status.held_since is not None
+        assert it.status.held_since - since < 15, "its deadline goes on, less the time in which nobody looked"
         it.callers.status = SourceStatus.OK
         await it.phase(Phase.BAKING)
 

@@ -46,7 +46,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def pod(name: str, namespace: str = "shop", **labels: str) -> dict[str, Any]:
-    meta = {"name": name, "namespace": namespace, "labels": labels}
+    meta: dict[str, Any] = {"name": name, "namespace": namespace, "labels": labels}
+    if revision := labels.get(REVISION_LABEL):
+        owner = {"kind": "ReplicaSet", "name": f"{revision}-7d9f", "uid": "rs", "controller": True}
+        meta["ownerReferences"] = [owner]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}, "status": {}}
 
 
@@ -116,3 +119,40 @@ async def test_not_healthy_while_the_server_is_gone(server):
         await until(lambda: not world.healthy)
         server.down = False
         await until(lambda: world.healthy)
+
+
+def deployment(name: str, *owners: dict[str, Any], **labels: str) -> dict[str, Any]:
+    meta = {"name": name, "namespace": "shop", "labels": labels, "ownerReferences": list(owners)}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"replicas": 1}}
+
+
+def owner(uid: str, kind: str = "GrayRelease", name: str = "checkout") -> dict[str, Any]:
+    return {"apiVersion": "grayling.dev/v1alpha1", "kind": kind, "name": name, "uid": uid, "controller": True}
+
+
+async def test_names_and_labels_are_no_identity(server):
+    release = server.put(gray_release())
+    uid, mine, left, orphan, other = release["metadata"]["uid"], *(f"checkout-{each * 8}" for each in "abcd")
+    async with mirrored(server) as (world, _):
+        for name, owners in (
+            (mine, [owner(uid)]),
+            (left, [owner("gone")]),
+            (orphan, []),
+            (other, [owner("x", "Team")]),
+        ):
+            server.put(deployment(name, *owners, **of("checkout", name)))
+        server.put(deployment("legacy", **{RELEASE_LABEL: "checkout"}))
+        server.put(deployment("empty", **of("checkout", "")))
+        server.put(deployment("renamed", owner(uid), **of("checkout", mine)))
+        stray = pod("stray", **of("checkout", mine))
+        stray["metadata"]["ownerReferences"][0]["name"] = "other-7d9f"
+        server.put(stray)
+        await until(lambda: len(world.strangers(KEY)) == 5)
+        assert sorted(world.deployments(KEY)) == [mine, left, orphan], "ours, and what an earlier one left"
+        assert world.pods(KEY) == []
+        told = world.strangers(KEY)
+    assert any(other in each and "belongs to Team checkout" in each for each in told)
+    assert any(
+        "Deployment legacy carries the label grayling.dev/release=checkout and belongs to nobody" in each
+        for each in told
+    )

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from kube.errors import ClusterUnreachableError
-from rollout.sources import fetch as module
 from rollout.sources.fetch import DirectFetch, FetchError, MemoryFetch, ProxyFetch
 
 
@@ -24,10 +24,21 @@ async def port():
         return web.Response()
 
     async def binary(_: web.Request) -> web.Response:
-        return web.Response(body=b"\xff\xfe")
+        return web.Response(body=b"m \xff 5")
+
+    async def packed(_: web.Request) -> web.Response:
+        return web.Response(body=gzip.compress(bytes(2**24)), headers={"Content-Encoding": "gzip"})
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for _ in range(64):
+            await answer.write(bytes(2**10))
+        return answer
 
     app = web.Application()
-    for path, handler in {"/metrics": page, "/moved": moved, "/slow": slow, "/binary": binary}.items():
+    handlers = {"/metrics": page, "/moved": moved, "/slow": slow, "/binary": binary}
+    for path, handler in (handlers | {"/packed": packed, "/endless": endless}).items():
         app.router.add_get(path, handler)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
@@ -49,7 +60,7 @@ async def test_a_page_with_its_query_as_it_was_encoded(port, direct):
 
 @pytest.mark.parametrize(
     ("path", "says"),
-    [("/none", "answers 404"), ("/moved", "answers 302"), ("/slow", "no answer within 0.2 s"), ("/binary", "utf-8")],
+    [("/none", "answers 404"), ("/moved", "answers 302"), ("/slow", "no answer within 0.2 s"), ("/packed", "packed \\(gzip\\)")],
 )
 async def test_what_is_no_page_is_told(port, direct, path, says):
     with pytest.raises(FetchError, match=rf"GET shop/a http://127.0.0.1:{port}{path}.*{says}"):
@@ -63,10 +74,34 @@ async def test_nobody_there(direct, unused_tcp_port):
         await direct("shop", "a", "::1", unused_tcp_port, "/metrics", 1)
 
 
-async def test_what_is_too_large_is_not_read(port, direct, monkeypatch):
-    monkeypatch.setattr(module, "TOO_LARGE", 3)
-    with pytest.raises(FetchError, match="5 bytes are no page"):
-        await direct("shop", "a", "127.0.0.1", port, "/metrics", 1)
+async def test_what_is_too_large_is_not_read_whether_it_says_so_or_not(port):
+    async with aiohttp.ClientSession() as session:
+        direct = DirectFetch(session, most_bytes=4)
+        with pytest.raises(FetchError, match="shop/a .*/metrics: 5 bytes; at most 4 are read"):
+            await direct("shop", "a", "127.0.0.1", port, "/metrics", 1)
+        with pytest.raises(FetchError, match="bytes or more; at most 4 are read"):
+            await direct("shop", "a", "127.0.0.1", port, "/endless", 1)
+
+
+async def test_letters_that_are_none_are_replaced(port, direct):
+    assert await direct("shop", "a", "127.0.0.1", port, "/binary", 1) == "m \ufffd 5"
+
+
+@pytest.mark.parametrize(
+    "path", ["metrics", "@10.0.0.9/metrics", "//10.0.0.9/metrics", "/a/../b", "/..", "/a//b", "/%2e%2e/b", "/a b", "/a\n", "/a?b c", "/a#b"]
+)
+async def test_a_path_that_leaves_the_pod_is_never_asked_for(direct, path):
+    with pytest.raises(FetchError, match="path: "):
+        await direct("shop", "a", "127.0.0.1", 1, path, 1)
+    proxy = Proxy("text")
+    with pytest.raises(FetchError, match="path: "):
+        await ProxyFetch(proxy)("shop", "a", "10.0.0.1", 9000, path, 1)  # type: ignore[arg-type]
+    assert proxy.asked == ()
+
+
+async def test_a_page_from_the_api_server_has_the_same_limit():
+    with pytest.raises(FetchError, match="8,388,609 bytes; at most 8,388,608"):
+        await ProxyFetch(Proxy("x" * (2**23 + 1)))("shop", "a", "10.0.0.1", 9000, "/metrics", 1)  # type: ignore[arg-type]
 
 
 class Proxy:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.sources.increments import Increments, Reading
+from rollout.sources.increments import ImpossibleError, Increments, Reading
 
 T = 1_000_000.0
 
@@ -56,12 +57,53 @@ def test_introduced_subjects_lose_nothing():
     assert (first.counts, young.counts) == ({"x": 5}, {"x": 10})
 
 
-def test_one_counter_that_falls_means_that_all_began_anew():
+def test_a_counter_that_falls_began_anew_by_itself():
     ledger: Increments[str] = Increments()
-    ledger.take("a", reading(T, x=100, y=1), born=0)
-    seen = ledger.take("a", reading(T + 1, x=3, y=2), born=0)
+    ledger.take("a", reading(T, x=100, y=10_000), born=0)
+    seen = ledger.take("a", reading(T + 1, x=3, y=10_002), born=0)
     assert seen is not None
     assert seen.counts == {"x": 3, "y": 2}
+
+
+def test_a_series_that_is_gone_takes_nothing_back_and_goes_on_where_it_was():
+    ledger: Increments[str] = Increments()
+    ledger.take("a", reading(T, x=100, y=10), born=0)
+    counts = [
+        ledger.take("a", page, born=0).counts  # type: ignore[union-attr]
+        for page in (reading(T + 1, y=12), reading(T + 2, x=105, y=12), reading(T + 3, x=2))
+    ]
+    assert counts == [{"y": 2}, {"x": 5}, {"x": 2}]
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"),
+    [
+        ({"x": -1}, "a counter is at -1"),
+        ({"x": 2**53 + 1}, r"a counter is at 9.01e\+15"),
+        ({"x": 3 * 10**9}, r"grew by 3e\+09 in 1 s"),
+        ({f"s{number}": 5 * 10**8 for number in range(3)}, r"grew by 1.5e\+09 in 1 s"),
+    ],
+)
+def test_what_nobody_can_have_counted_is_refused_and_changes_nothing(counts, says):
+    ledger: Increments[str] = Increments()
+    ledger.take("a", reading(T, x=5), born=0)
+    with pytest.raises(ImpossibleError, match=says):
+        ledger.take("a", reading(T + 1, **counts), born=0)
+    seen = ledger.take("a", reading(T + 2, x=7), born=0)
+    assert seen is not None
+    assert (seen.seconds, seen.counts) == (2, {"x": 2})
+
+
+def test_series_that_come_and_go_without_end_are_not_all_remembered():
+    ledger: Increments[str] = Increments()
+    pages = [Reading(T + at, {f"{at} {number}": 1 for number in range(5_000)}) for at in range(6)]
+    for page in pages[:4]:
+        ledger.take("a", page, born=0)
+    with pytest.raises(ImpossibleError, match="25,000 series have come and gone"):
+        ledger.take("a", pages[4], born=0)
+    seen = ledger.take("a", pages[5], born=0)
+    assert seen is not None
+    assert len(seen.counts) == 5_000
 
 
 def test_a_new_life_shows_where_no_counter_fell():

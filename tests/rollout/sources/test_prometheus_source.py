@@ -20,7 +20,7 @@ from tests.rollout.sources.builders import T, info, pair, roster, signal
 
 
 def series(pod: str, at: float, value: float, *, before: float = 1.0, **labels: str) -> dict[str, Any]:
-    metric = {"__name__": "http_requests_total", "namespace": "shop", "pod": pod} | labels
+    metric = {"__name__": "http_requests_total", "namespace": "shop", "pod": pod, "code": "200"} | labels
     return {"metric": metric, "values": [[at - before, "0"], [at, str(value)]]}
 
 
