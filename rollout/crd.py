@@ -107,7 +107,7 @@ def _version() -> Schema:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": structural(Spec, defaults=True),
-            "status": structural(Status, defaults=False),
+            "status": _any_words(structural(Status, defaults=False)),
         },
         "x-kubernetes-validations": [
             _rule(
@@ -125,6 +125,15 @@ def _version() -> Schema:
         "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
         "schema": {"openAPIV3Schema": root},
     }
+
+
+def _any_words(node: Any) -> Any:
+    """A schema that takes words it does not know: those of a newer engine must outlive an older definition."""
+    if isinstance(node, list):
+        return [_any_words(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _any_words(value) for key, value in node.items() if key != "enum"}
 
 
 def _column(name: str, kind: str, path: str, description: str, priority: int) -> Schema:
@@ -171,6 +180,8 @@ class _Flattening:
         for edge in ("Minimum", "Maximum"):
             if f"exclusive{edge}" in node:
                 made[edge.lower()], made[f"exclusive{edge}"] = node[f"exclusive{edge}"], True
+        if made.get("additionalProperties") is True:  # a part of the status, whose newer fields and words are kept
+            made["x-kubernetes-preserve-unknown-fields"] = True
         if not isinstance(made.get("additionalProperties"), dict):
             made.pop("additionalProperties", None)
         else:

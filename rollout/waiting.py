@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.context import REASON, is_refused
-from rollout.desire import leaves_its_route, weights_of
+from rollout.desire import had_traffic, leaves_its_route, weights_of
 from rollout.doubt import UNJUDGED, ends_at, policy_of
 from rollout.phases import NO_WAY_BACK, must_return
 from rollout.readiness import NOT_READY, NOT_ROUTED, why_not_ready, why_not_routed
@@ -180,6 +180,8 @@ def _rolling_back(ctx: Context) -> Found:
         failure = ctx.seen.failures.get("RetireRoute")
         said = f": {failure.text}" if failure else ""
         return f"the route still leads to it{said}", since, _until(since, strategy.drain + strategy.verify_deadline)
+    if not had_traffic(ctx.status):
+        return "it had no traffic yet, and ends with the next look", since, _until(since, strategy.drain)
     return not_zero(ctx, weights_of(ctx.status)), since, _until(since, strategy.drain + strategy.verify_deadline)
 
 

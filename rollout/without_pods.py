@@ -6,12 +6,12 @@ to stable until a pod is ready again. Where stable has no ready pod either, nobo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rollout.context import NO_DOUBT, roll_back, write_journal
 from rollout.readiness import routed
 from rollout.revision import replicas_for
-from rollout.status import Outcome
+from rollout.status import Outcome, Weight
 
 if TYPE_CHECKING:
     from rollout.context import Context
@@ -71,9 +71,15 @@ def after_outage(status: Status) -> Status:
 
 
 def _withdraw(ctx: Context) -> Status:
-    nothing_yet = {"withdrawn_at": ctx.now, "phase_since": ctx.now, "written_at": None, "verified_at": None, **NO_DOUBT}
+    nothing_yet = _asked_anew(ctx) | {"withdrawn_at": ctx.now}
     told = f"{PLANNED}: stable has all traffic until one is ready again"
     return write_journal(ctx.change(**nothing_yet), ctx.now, "withdrawn", told, weight=0)
+
+
+def _asked_anew(ctx: Context) -> dict[str, Any]:
+    """Nothing of what was written, accepted and seen before counts any more."""
+    clocks = {"phase_since": ctx.now, "written_at": None, "verified_at": None, "withdrawn_at": None}
+    return {"weight": Weight(desired=ctx.status.weight.desired), **clocks, **NO_DOUBT}
 
 
 def _give_back(ctx: Context) -> Status:
@@ -87,8 +93,7 @@ def _give_back(ctx: Context) -> Status:
             return roll_back(ctx.with_status(route.status), Outcome.ROLLED_BACK, route.trouble)
         if not route.ready or ctx.status.paused:
             return route.status
-        asked = {"withdrawn_at": None, "phase_since": ctx.now, "written_at": None, "verified_at": None, **NO_DOUBT}
-        back = route.status.model_copy(update=asked)
+        back = route.status.model_copy(update=_asked_anew(ctx))
         return write_journal(back, ctx.now, "weight", f"its pods are back: asking for {share} %", weight=share)
     deadline = ctx.spec.strategy.ready_deadline
     if ctx.waited(ctx.status.withdrawn_at) < deadline:

@@ -95,3 +95,13 @@ def test_columns_and_names():
     names = definition()["spec"]["names"]
     assert names["shortNames"] == ["gr"]
     assert names["categories"] == ["grayling"]
+
+
+def test_the_status_keeps_what_a_newer_engine_writes():
+    root = _version()["schema"]["openAPIV3Schema"]["properties"]
+    status = root["status"]
+    parts = [status, *(status["properties"][name] for name in ("release", "stable", "weight", "waiting"))]
+    parts.append(status["properties"]["release"]["properties"]["journal"]["items"])
+    assert all(part["x-kubernetes-preserve-unknown-fields"] for part in parts)
+    assert "enum" not in status["properties"]["phase"], "nor is a phase refused that only the newer one knows"
+    assert "x-kubernetes-preserve-unknown-fields" not in root["spec"]
