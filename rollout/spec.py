@@ -42,6 +42,8 @@ def by_key(key: str) -> JsonDict:
 
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$")]
 StatusName = Annotated[str, Field(pattern=r"^!?([1-9]xx|[A-Za-z0-9_]+)$", max_length=41)]
+
+
 def page_schema(pattern: str) -> JsonDict:
     """Schema of a page's path."""
     return {"pattern": pattern, "maxLength": LONGEST}
@@ -251,7 +253,9 @@ class Signal(Model):
     pattern: Annotated[str, Field(max_length=LONGEST_PATTERN)] | None = Field(
         default=None, description="logs: lines in which this regular expression (RE2's) is found are counted"
     )
-    container: ContainerName | None = Field(default=None, description="logs: whose; needed where a pod has several containers")
+    container: ContainerName | None = Field(
+        default=None, description="logs: whose; needed where a pod has several containers"
+    )
     threshold: Seconds | None = Field(
         default=None, description="latency: answers slower than this count as bad in `good`"
     )

@@ -148,4 +148,3 @@ def _grown(before: Mapping[K, int], after: Mapping[K, int]) -> dict[K, int]:
         if value != was and (more := value - was if value > was else value):
             grown[key] = more
     return grown
-

@@ -263,7 +263,9 @@ class Tally:
         labels = sorted({name for each in shown for series in each.counts for name, _ in series} - {"__name__"})
         has = f"there are {', '.join(labels[:10])}" if labels else "there is none"
         wanted, family = self.signal.label, family_of(self.signal)
-        return told(f"signal {self.signal.name}: no sample of {family} has the label {wanted}, {has}; name it by `label`")
+        return told(
+            f"signal {self.signal.name}: no sample of {family} has the label {wanted}, {has}; name it by `label`"
+        )
 
     def _edges(self, roster: Roster, found: Mapping[str, Counted]) -> tuple[float, ...]:
         if self.signal.kind is not SignalKind.LATENCY:
