@@ -95,7 +95,7 @@ class GatewaySource:
         proxies = list(self._select(f"{self._stats.path}?{query_for(clusters, known, self._firsts)}"))
         harvest = await self._gather.pages([proxy.target for proxy in proxies], now)
         read, silent = self._read(proxies, harvest, clusters, known)
-        status, reason = self._status(roster, proxies, silent, harvest)
+        status, reason = self._status(roster, proxies, harvest)
         taken = self._take(proxies, read, status, silent)
         reason = reason or _left_out(proxies, silent)
         looks = [
@@ -146,9 +146,7 @@ class GatewaySource:
             known = {revision: each.endpoints for revision, each in found.backends.items()}
             self._endpoints[proxy] = {revision: count for revision, count in known.items() if count is not None}
 
-    def _status(
-        self, roster: Roster, proxies: Sequence[_Proxy], silent: Mapping[str, str], harvest: Harvest
-    ) -> tuple[SourceStatus, str]:
+    def _status(self, roster: Roster, proxies: Sequence[_Proxy], harvest: Harvest) -> tuple[SourceStatus, str]:
         answering = [proxy for proxy in proxies if proxy.target in harvest.pages]
         ready = [proxy for proxy in proxies if proxy.ready] or answering  # one that drains still carries requests
         if not ready:

@@ -98,7 +98,7 @@ class ShareMeter:
     def take(self, look: SignalLook) -> None:
         """Add one look; of the looks of other signals nothing but the endpoints is taken."""
         self._hear_endpoints(look)
-        if not self._signal and any(pod.requests for pod in look.pods.values()):
+        if not self._signal and any(pod.requests or pod.begun for pod in look.pods.values()):
             self._signal = look.signal
         if look.signal != self._signal:
             return

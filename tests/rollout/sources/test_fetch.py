@@ -82,7 +82,7 @@ async def test_nobody_there(direct, unused_tcp_port):
 async def test_what_is_too_large_is_not_read_whether_it_says_so_or_not(port):
     async with aiohttp.ClientSession() as session:
         direct = DirectFetch(session, most_bytes=4)
-        with pytest.raises(FetchError, match="shop/a .*/metrics: 5 bytes; at most 4 are read"):
+        with pytest.raises(FetchError, match=r"shop/a .*/metrics: 5 bytes; at most 4 are read"):
             await direct("shop", "a", "127.0.0.1", port, "/metrics", 1)
         with pytest.raises(FetchError, match="bytes or more; at most 4 are read"):
             await direct("shop", "a", "127.0.0.1", port, "/endless", 1)
