@@ -21,7 +21,8 @@ from rollout.sources.kubernetes import KubernetesSource
 from rollout.sources.logs import LogsSource
 from rollout.sources.pods import PodsSource
 from rollout.sources.prometheus import PrometheusSource
-from rollout.spec import Signal, SourceName, Spec
+from rollout.sources.proxies import ProxyHub
+from rollout.spec import GatewayStats, Signal, SourceName, Spec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Toolbox:
-    """Builds drivers and sources; Prometheus servers are asked once for all releases."""
+    """Builds drivers and sources; Prometheus servers and proxies are asked once for all releases."""
 
     cluster: Cluster
     identity: str
     session: aiohttp.ClientSession
     fetch: Fetch
     hubs: dict[str, PrometheusHub] = field(default_factory=dict)
+    proxies: dict[tuple[object, ...], ProxyHub] = field(default_factory=dict)
 
     @classmethod
     @asynccontextmanager
@@ -82,7 +84,7 @@ class Toolbox:
     def _source(self, name: SourceName, signals: list[Signal], spec: Spec, world: World) -> Source:
         stats = spec.sources.gateway
         if name is SourceName.GATEWAY and stats is not None and spec.traffic is not None:
-            return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats))
+            return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats), hub=self._proxies(stats))
         if name is SourceName.PODS:
             return PodsSource(self.fetch, signals)
         if name is SourceName.PROMETHEUS:
@@ -90,6 +92,11 @@ class Toolbox:
         if name is SourceName.LOGS:
             return LogsSource(LogFetch(self.cluster), signals)
         return KubernetesSource(signals)
+
+    def _proxies(self, stats: GatewayStats) -> ProxyHub:
+        """The one that reads these pods for everybody."""
+        where = (stats.namespace, tuple(sorted(stats.selector.items())), stats.port, stats.path)
+        return self.proxies.setdefault(where, ProxyHub(self.fetch))
 
     def _hub(self, url: str) -> PrometheusHub:
         if url not in self.hubs:
