@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from rollout.drivers.gateway import GatewayDriver
+from rollout.engine.load import MAX_IN_FLIGHT, Load
 from rollout.engine.look import counted
 from rollout.engine.parts import Parts
 from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
@@ -43,16 +44,17 @@ class Toolbox:
     identity: str
     session: aiohttp.ClientSession
     fetch: Fetch
+    load: Load = field(default_factory=Load)
     hubs: dict[str, PrometheusHub] = field(default_factory=dict)
     proxies: dict[tuple[object, ...], ProxyHub] = field(default_factory=dict)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, cluster: Cluster, identity: str) -> AsyncIterator[Toolbox]:
+    async def open(cls, cluster: Cluster, identity: str, max_in_flight: int = MAX_IN_FLIGHT) -> AsyncIterator[Toolbox]:
         """Pods are read at their own addresses from inside the cluster, through the API server from outside."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             fetch: Fetch = DirectFetch(session) if cluster.connection.in_cluster else ProxyFetch(cluster)
-            yield cls(cluster, identity, session, fetch)
+            yield cls(cluster, identity, session, fetch, Load(max_in_flight))
 
     def parts(self, world: World) -> Parts:
         """What the workers over ``world`` are built from."""
@@ -66,7 +68,7 @@ class Toolbox:
         def sources(_namespace: str, spec: Spec) -> Sequence[Source]:
             return self.sources(spec, world)
 
-        return Parts(self.cluster, world, self.identity, driver, sources, self.history)
+        return Parts(self.cluster, world, self.identity, driver, sources, self.history, load=self.load)
 
     def history(self, namespace: str, spec: Spec, stable: str) -> Awaitable[Sequence[SignalLook]] | None:
         """What stable's pods did in the last hour; None where the release knows no Prometheus."""
