@@ -145,9 +145,10 @@ class ShareMeter:
     def quiet_seconds(self, now: float) -> float | None:
         """For how long no request has reached the canary; None while nobody can say.
 
-        Pods are asked by probes and scrapes for as long as they live, so only the gateway can say.
+        Pods that count probes and scrapes are never quiet: where not the gateway counts, quiet says something, and the
+        lack of it nothing.
         """
-        if not self._up or not self.by_gateway or self._last_request_at is None:
+        if not self._up or self._last_request_at is None:
             return None
         return max(0.0, now - self._last_request_at)
 

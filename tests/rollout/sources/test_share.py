@@ -132,14 +132,14 @@ def test_requests_count_when_they_begin():
     assert meter.open_requests == 2
 
 
-def test_only_the_gateways_count_says_whether_the_canary_is_quiet():
+def test_what_pods_count_is_told_from_what_the_gateway_counts():
     meter = ShareMeter()
     meter.begin([signal(name="p"), signal("crashes", "kubernetes", name="c")])
     meter.take(look(1, 5, 1, name="p"))
     meter.take(look(2, 5, 1, name="p"))
     assert not meter.by_gateway
     assert meter.share_since(T) == (pytest.approx(1 / 11), 11)
-    assert meter.quiet_seconds(T + 9) is None
+    assert meter.quiet_seconds(T + 9) == 7.0, "no request, so no probe either"
     assert meter.missing(T + 9) == (0, 0)
     meter.begin([signal(source="gateway", name="g")])
     assert meter.by_gateway
