@@ -105,6 +105,7 @@ class ShareMeter:
         if look.signal != self._signal:
             return
         self._up = look.status is SourceStatus.OK
+        self.open_requests = self.open_requests if self._up else None
         if self._up and not (self._points and look.at < self._points[-1].at):
             self._add(look)
 

@@ -187,3 +187,4 @@ def test_without_requests_or_without_a_source_nothing_is_owed():
     meter = fed(*(flowing(at, (80, 80, 1), (20, 0, 20 * at)) for at in range(11)))
     meter.take(SignalLook("errors", T + 11, SourceStatus.SOURCE_DOWN, {}))
     assert meter.missing(T + 11) == (0, 0)
+    assert meter.open_requests is None
