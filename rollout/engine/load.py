@@ -136,6 +136,8 @@ class Load:
 
     def _told(self, before: int) -> str:
         first = f"; {before} wait before it" if before else ""
+        if len(self._carried) < self.max_in_flight and self._free == 0:
+            return f"no room: this engine is busy with {len(self._carried)} releases{first}"
         return f"no room: this engine carries {len(self._carried)} releases, of {self.max_in_flight} at most{first}"
 
     def _count(self) -> None:
