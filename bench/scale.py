@@ -1,8 +1,8 @@
 """What one engine carries: N releases in flight in one controller on one core, against a cluster on paper.
 
-For each N: all are created at once, then all begin a release at once and stay in their first step, so that each is read
-as often as a young step is. Then a fault is switched on in one canary after another, and it is timed until weight 0 is on
-its route. Nobody else may be taken back. ::
+For each N: all are created at once, then all begin a release at once and stay in their first step, so that each is
+read as often as a young step is. Then a fault is switched on in one canary after another, and it is timed until weight
+0 is on its route. Nobody else may be taken back. ::
 
     python bench/scale.py --releases 1 10 50 100 200
 """
