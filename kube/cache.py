@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -57,7 +56,7 @@ class Reflector:
         labels: str = "",
         on_change: Callable[[Key, Manifest | None], None] = lambda _key, _object: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.objects: dict[Key, Manifest] = {}

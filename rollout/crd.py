@@ -11,7 +11,18 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rollout.patterns import HEAVY
-from rollout.spec import GROUP, KIND, LONGEST_PORT, LONGEST_QUERY, MOST_LABELS, PORT_TEXT, READABLE, VERSION, SignalKind, Spec
+from rollout.spec import (
+    GROUP,
+    KIND,
+    LONGEST_PORT,
+    LONGEST_QUERY,
+    MOST_LABELS,
+    PORT_TEXT,
+    READABLE,
+    VERSION,
+    SignalKind,
+    Spec,
+)
 from rollout.status import Status
 from rollout.units import PATTERN, duration_of
 

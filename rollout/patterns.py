@@ -1,8 +1,8 @@
 r"""The regular expressions of specs: RE2's, which read a line once, whatever line and expression are.
 
-An expression of Python's own takes 21 s for 16 letters where both are made for it (docs/adr/0020). The price is that RE2
-knows no references back and no looking around. Its work is the length of the line times the size of the expression, at
-worst, so both are bounded: ``(.{99}){99}`` is an expression of ten thousand letters.
+An expression of Python's own takes 21 s for 16 letters where both are made for it (docs/adr/0020). The price is that
+RE2 knows no references back and no looking around. Its work is the length of the line times the size of the expression,
+at worst, so both are bounded: ``(.{99}){99}`` is an expression of ten thousand letters.
 """
 
 from __future__ import annotations

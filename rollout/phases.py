@@ -313,7 +313,7 @@ def rolling_back(ctx: Context) -> Status:
 def _out_of_patience(ctx: Context) -> bool:
     """Whether a rollback has had the time it takes. What comes next must not wait for ever; weight 0 stays wanted."""
     strategy = ctx.spec.strategy
-    return ctx.since(ctx.status.phase_since) >= strategy.drain + strategy.verify_deadline
+    return ctx.waited(ctx.status.phase_since) >= strategy.drain + strategy.verify_deadline
 
 
 def _old_pods_back(ctx: Context) -> bool:

@@ -253,7 +253,9 @@ class Signal(Model):
     pattern: Annotated[str, Field(max_length=LONGEST_PATTERN)] | None = Field(
         default=None, description="logs: lines in which this regular expression (RE2's) is found are counted"
     )
-    container: ContainerName | None = Field(default=None, description="logs: whose; needed where a pod has several containers")
+    container: ContainerName | None = Field(
+        default=None, description="logs: whose; needed where a pod has several containers"
+    )
     threshold: Seconds | None = Field(
         default=None, description="latency: answers slower than this count as bad in `good`"
     )

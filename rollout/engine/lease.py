@@ -63,7 +63,7 @@ class ReleaseLease:
     mirrored: Callable[[], Manifest | None] = lambda: None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = lambda: asyncio.get_running_loop().time()
     epoch: int = 0
     held: bool = False
     _version: str = field(default="", repr=False)

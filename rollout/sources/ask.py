@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from yarl import URL
 
-from kube.errors import KubeError, UsageError
-from rollout.sources.fetch import FetchError
+from kube.errors import GraylingError, UsageError
+from rollout.sources.budget import MOST_ANSWERED, OverBudgetError
+from rollout.sources.fetch import FetchError, text_of
+from rollout.texts import told
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster
@@ -30,22 +33,43 @@ class Ask(Protocol):
 
 
 class DirectAsk:
-    """Asks at the base URL, by POST, because a query for many namespaces is longer than a URL may be."""
+    """Asks at the base URL, by POST, because a query for many namespaces is longer than a URL may be.
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
+    Args:
+        session: for all servers.
+        base_url: of Prometheus.
+        most_bytes: of an answer; what is longer is not read to its end.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, most_bytes: int = MOST_ANSWERED) -> None:
         self._session, self._url = session, URL(base_url.rstrip("/") + "/api/v1/query")
+        self._most = most_bytes
 
     async def __call__(self, query: str, seconds: float, at: float | None = None) -> Any:
-        """POST the query."""
+        """POST the query; an answer that is an error of Prometheus' own is returned, it says what is wrong."""
         limit = aiohttp.ClientTimeout(total=seconds)
+        form, plainly = _form(query, at), {"Accept-Encoding": "identity"}
         try:
-            async with self._session.post(self._url, data=_form(query, at), timeout=limit) as answer:
-                body = await answer.json(content_type=None)
+            async with self._session.post(
+                self._url, data=form, timeout=limit, headers=plainly, allow_redirects=False, auto_decompress=False
+            ) as answer:
+                return _json(await text_of(answer, self._most))
         except TimeoutError as error:
             raise FetchError(f"{self._url}: no answer within {seconds:g} s") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise FetchError(f"{self._url}: {str(error) or type(error).__name__}") from error
-        return body
+        except (aiohttp.ClientError, OSError, ValueError, OverBudgetError) as error:
+            raise FetchError(f"{self._url}: {told(str(error) or type(error).__name__)}") from error
+
+
+def _json(text: str) -> Any:
+    """The value.
+
+    Raises:
+        ValueError: it is none, or deeper than any answer.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("the answer is deeper than any of Prometheus") from None
 
 
 class ProxyAsk:
@@ -71,10 +95,11 @@ class ProxyAsk:
             return await self._cluster.request(
                 "GET", self._path, query=_form(query, at), what=self._what, seconds=seconds
             )
-        except KubeError as error:
-            if error.details.get("status") == "error":  # Prometheus' own; Kubernetes says Failure
-                return error.details
-            raise FetchError(str(error)) from error
+        except GraylingError as error:
+            details = getattr(error, "details", {})
+            if details.get("status") == "error":  # Prometheus' own; Kubernetes says Failure
+                return details
+            raise FetchError(told(error)) from error
 
 
 def _form(query: str, at: float | None) -> dict[str, str]:

@@ -12,6 +12,12 @@ from kube.errors import GraylingError
 MOST_BYTES = 8 * 2**20
 """Of one page; a page of 60,000 series has about so many."""
 
+MOST_ANSWERED = 32 * 2**20
+"""Bytes of one answer of Prometheus, which is of all releases that read it."""
+
+MOST_SERIES_ANSWERED = 100_000
+"""Of one answer of Prometheus; native histograms count each of their edges."""
+
 MOST_LINES = 200_000
 """Of one page, wanted or not."""
 

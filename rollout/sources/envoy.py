@@ -22,9 +22,9 @@ hangs amid its body         gives up   rq_total, rq_completed, rq_200           
 =========================== ========== =========================================== ======================
 
 So ``upstream_rq_completed`` counts every request once that got the head of an answer, from a pod or from Envoy itself.
-A request that has got none is in ``rq_pending_active`` or ``rq_active`` (which has those too that wait for the rest of a
-body). What began and is in neither, was given up: nobody answered, and the client went away. Bodies that are under way
-hide as many of these for as long as they last; they never make one up.
+A request that has got none is in ``rq_pending_active`` or ``rq_active`` (which has those too that wait for the rest of
+a body). What began and is in neither, was given up: nobody answered, and the client went away. Bodies that are under
+way hide as many of these for as long as they last; they never make one up.
 
 ``warming_state`` is there for every cluster that Envoy knows, which tells a backend without requests from one without a
 route. ``server.uptime`` falls on a restart.

@@ -127,7 +127,8 @@ def _sample(line: str, names: tuple[str, ...]) -> Sample | None:
     known = _known.get(head)
     if known is None:
         if len(line) > LONGEST_LINE:
-            return _refused(line, names)
+            _refuse(line, names)
+            return None
         if not (head.endswith("}") or head in names) or " # {" in head:
             head, number = _apart(line)
         known = _remembered(head)
@@ -140,8 +141,8 @@ def _sample(line: str, names: tuple[str, ...]) -> Sample | None:
         return None
 
 
-def _refused(line: str, names: tuple[str, ...]) -> None:
-    """Nothing, where a line that is too long is of another family that is called alike.
+def _refuse(line: str, names: tuple[str, ...]) -> None:
+    """Nothing to refuse where a line that is too long is of another family that is called alike.
 
     Raises:
         OverBudgetError: it is of one of these.

@@ -12,7 +12,7 @@ from yarl import URL
 from kube.errors import GraylingError
 from rollout.paths import checked
 from rollout.sources.budget import MOST_BYTES, OverBudgetError, over
-from rollout.texts import told
+from rollout.texts import clean, told
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster
@@ -57,30 +57,31 @@ class DirectFetch:
             ) as answer:
                 if answer.status != 200:  # noqa: PLR2004 - HTTP
                     raise FetchError(f"{where}: answers {answer.status}")
-                return await self._body(answer)
+                return await text_of(answer, self._most)
         except TimeoutError as error:
             raise FetchError(f"{where}: no answer within {seconds:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError, OverBudgetError) as error:
             raise FetchError(f"{where}: {told(str(error) or type(error).__name__)}") from error
 
-    async def _body(self, answer: aiohttp.ClientResponse) -> str:
-        """The text, read piece by piece; letters that are none are replaced.
 
-        Raises:
-            OverBudgetError: it is too long, or packed, so that nobody can say how long it is.
-        """
-        packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
-        if packed != "identity":
-            raise OverBudgetError(f"the page is packed ({packed}), which was not asked for")
-        if (answer.content_length or 0) > self._most:
-            raise over("bytes", answer.content_length or 0, self._most)
-        read = bytearray()
-        async for piece in answer.content.iter_any():
-            read += piece
-            if len(read) > self._most:
-                answer.close()
-                raise over("bytes or more", len(read), self._most)
-        return read.decode(errors="replace")
+async def text_of(answer: aiohttp.ClientResponse, most: int) -> str:
+    """The text, read piece by piece, of at most so many bytes; letters that are none are replaced.
+
+    Raises:
+        OverBudgetError: it is too long, or packed, so that nobody can say how long it is.
+    """
+    packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if packed != "identity":
+        raise OverBudgetError(f"the page is packed ({clean(packed, 20)}), which was not asked for")
+    if (answer.content_length or 0) > most:
+        raise over("bytes", answer.content_length or 0, most)
+    read = bytearray()
+    async for piece in answer.content.iter_any():
+        read += piece
+        if len(read) > most:
+            answer.close()
+            raise over("bytes or more", len(read), most)
+    return read.decode(errors="replace")
 
 
 _PLAINLY = {"Accept-Encoding": "identity"}

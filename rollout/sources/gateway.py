@@ -95,7 +95,7 @@ class GatewaySource:
         proxies = list(self._select(f"{self._stats.path}?{query_for(clusters, known, self._firsts)}"))
         harvest = await self._gather.pages([proxy.target for proxy in proxies], now)
         read, silent = self._read(proxies, harvest, clusters, known)
-        status, reason = self._status(roster, proxies, silent, harvest)
+        status, reason = self._status(roster, proxies, harvest)
         taken = self._take(proxies, read, status, silent)
         reason = reason or _left_out(proxies, silent)
         looks = [
@@ -146,9 +146,7 @@ class GatewaySource:
             known = {revision: each.endpoints for revision, each in found.backends.items()}
             self._endpoints[proxy] = {revision: count for revision, count in known.items() if count is not None}
 
-    def _status(
-        self, roster: Roster, proxies: Sequence[_Proxy], silent: Mapping[str, str], harvest: Harvest
-    ) -> tuple[SourceStatus, str]:
+    def _status(self, roster: Roster, proxies: Sequence[_Proxy], harvest: Harvest) -> tuple[SourceStatus, str]:
         answering = [proxy for proxy in proxies if proxy.target in harvest.pages]
         ready = [proxy for proxy in proxies if proxy.ready] or answering  # one that drains still carries requests
         if not ready:
@@ -198,7 +196,9 @@ class GatewaySource:
             arm = roster.arm_of(revision)
             if arm is not None:
                 age = max((pod.age(now) for pod in roster.pods if pod.revision == revision), default=0.0)
-                heard = [self._endpoints[proxy.name] for proxy in proxies if proxy.ready and proxy.name in self._endpoints]
+                heard = [
+                    self._endpoints[proxy.name] for proxy in proxies if proxy.ready and proxy.name in self._endpoints
+                ]
                 fewest = min((known.get(revision, 0) for known in heard), default=0)
                 waiting = sum(flow.open.get(revision, 0) for flow in self._flows.values())
                 made = _pseudo_pod(arm, age, taken.get(revision, ()), errors)

@@ -141,10 +141,14 @@ class _Reader:
         until = _seconds(newest) if cut else page.at
         if cut and newest[:19] == last[:19]:
             self.since[pod] = (until + 1, timestamp(until + 1))
-            return _Read(0, {}, f"log of {pod}: more than {LARGEST_BYTES >> 20} MiB in the second {last[:19]}Z; not read")
+            return _Read(
+                0, {}, f"log of {pod}: more than {LARGEST_BYTES >> 20} MiB in the second {last[:19]}Z; not read"
+            )
         if page.at - until > MOST_BEHIND_SECONDS:
             self.since[pod] = (page.at, timestamp(page.at))
-            return _Read(0, {}, f"log of {pod}: reading is {page.at - until:.0f} s behind; what lies between is not read")
+            return _Read(
+                0, {}, f"log of {pod}: reading is {page.at - until:.0f} s behind; what lies between is not read"
+            )
         self.since[pod] = (max(until, before), newest)
         return _Read(max(until - before, 0.0), hits)
 

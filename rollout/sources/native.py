@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rollout.sources.exposition import Sample
+from rollout.sources.exposition import Labels, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EDGES_SECONDS = tuple(2.0 ** (k / 2) for k in range(-20, 14))
 """1 ms to 90 s."""
+
+MOST_BUCKETS = 5_000
+"""Of a native histogram; Prometheus' own limit is lower where it has one."""
 
 _SLACK = 1 + 1e-9  # edges are told in decimals
 
@@ -29,7 +32,9 @@ def edged(name: str, labels: Mapping[str, str], histogram: Mapping[str, Any]) ->
         TypeError: it is no histogram.
         ValueError: a number is none.
     """
+    if len(histogram.get("buckets") or ()) > MOST_BUCKETS:
+        raise ValueError(f"a histogram of {len(histogram['buckets'])} buckets")
     buckets = [(float(right), float(count)) for _rule, _left, right, count in histogram.get("buckets") or ()]
     below = [sum(count for right, count in buckets if right <= edge * _SLACK) for edge in EDGES_SECONDS]
     reached = [*zip(map(repr, EDGES_SECONDS), below, strict=True), ("+Inf", float(histogram["count"]))]
-    return [Sample(name, {**labels, "le": edge}, count) for edge, count in reached]
+    return [Sample(name, Labels({**labels, "le": edge}), count) for edge, count in reached]

@@ -57,7 +57,9 @@ class Patience:
     def _fade(self, passed: float) -> None:
         """Forget what is older than half a minute, bit by bit; nothing while stable has no requests."""
         kept = max(1 - passed / _MEMORY_SECONDS, 0.0)
-        self._begun, self._answered, self._waited = (kept * each for each in (self._begun, self._answered, self._waited))
+        self._begun, self._answered, self._waited = (
+            kept * each for each in (self._begun, self._answered, self._waited)
+        )
 
     @property
     def grace(self) -> float:

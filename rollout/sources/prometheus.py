@@ -68,12 +68,12 @@ class PrometheusSource:
             return []
         self._looked_at = now
         own = await self._expressions.values(roster, max((each.at for each in scrapes.values()), default=None))
-        problems = [answer.problem, *(each.problem for each in own.values())]
-        self._outage.note(next(filter(None, problems), ""))
-        return [
+        looks = [
             self._look(tally, roster, own.get(tally.signal.name, Values(problem=answer.problem)), scrapes, now)
             for tally in self._tallies
         ]
+        self._outage.note(next((look.reason for look in looks if look.reason), answer.problem), looks)
+        return looks
 
     @staticmethod
     def _look(tally: Tally, roster: Roster, own: Values, scrapes: Mapping[str, Scrape], now: float) -> SignalLook:

@@ -32,6 +32,9 @@ PATH = re.compile(
 )
 
 
+MOST_BYTES = 1_572_864
+
+
 @dataclass
 class Fault:
     method: str
@@ -160,12 +163,8 @@ class ApiServer:
     async def _answer(self, request: web.Request, found: re.Match[str], body: Any) -> web.StreamResponse:
         base, plural, namespace, name = found["base"], found["plural"], found["namespace"] or "", found["name"]
         kind = PLURALS[base, plural]
-        if name is None and request.method == "GET":
-            if request.query.get("watch"):
-                return await self._watch(request, base, plural, namespace)
-            return self._list(request, base, plural, namespace)
-        if request.method == "POST":
-            return self._create(body, kind, namespace)
+        if name is None:
+            return await self._collection(request, kind, namespace, body)
         key = self.key(base, plural, namespace, name)
         known = self.objects.get(key)
         if request.method == "PATCH" and "apply-patch" in request.content_type:
@@ -175,8 +174,18 @@ class ApiServer:
         if request.method == "GET":
             return web.json_response(known)
         if request.method == "DELETE":
-            return self._delete(key, known)
+            return self._delete(key, known, body or {})
         return self._modify(request, known, body, found["sub"])
+
+    async def _collection(self, request: web.Request, kind: Kind, namespace: str, body: Any) -> web.StreamResponse:
+        base, plural = kind.base, kind.plural
+        if request.method == "POST":
+            return self._create(body, kind, namespace)
+        if request.method == "DELETE":
+            return self._delete_collection(base, plural, namespace)
+        if request.query.get("watch"):
+            return await self._watch(request, base, plural, namespace)
+        return self._list(request, base, plural, namespace)
 
     def _list(self, request: web.Request, base: str, plural: str, namespace: str) -> web.Response:
         labels = request.query.get("labelSelector", "")
@@ -229,7 +238,19 @@ class ApiServer:
         merged["metadata"].setdefault("namespace", key[2])
         return web.json_response(self.put(merged))
 
-    def _delete(self, key: tuple[str, str, str, str], known: Object) -> web.Response:
+    def _delete_collection(self, base: str, plural: str, namespace: str) -> web.Response:
+        """What a DELETE without a name does, in all its horror."""
+        for key in [key for key in self.objects if key[:2] == (base, plural) and namespace in {"", key[2]}]:
+            self.remove(key)
+        return web.json_response({"kind": "Status", "status": "Success"})
+
+    def _delete(self, key: tuple[str, str, str, str], known: Object, options: Object) -> web.Response:
+        wanted = options.get("preconditions") or {}
+        for field_name in ("uid", "resourceVersion"):
+            if wanted.get(field_name, known["metadata"].get(field_name)) != known["metadata"].get(field_name):
+                return status(
+                    409, f"Precondition failed: {field_name} in precondition: {wanted[field_name]}", "Conflict"
+                )
         if known["metadata"].get("finalizers"):
             marked = deepcopy(known)
             marked["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -241,6 +262,11 @@ class ApiServer:
         version = known["metadata"]["resourceVersion"]
         if isinstance(body, dict) and body.get("metadata", {}).get("resourceVersion", version) != version:
             return status(409, "the object has been modified", "Conflict")
+        if (
+            isinstance(body, dict)
+            and body.get("metadata", {}).get("uid", known["metadata"]["uid"]) != known["metadata"]["uid"]
+        ):
+            return status(409, "Precondition failed: UID in precondition", "Conflict")
         if "json-patch" in request.content_type:
             try:
                 changed = json_patch(deepcopy(known), body)
@@ -254,6 +280,8 @@ class ApiServer:
             changed = {**deepcopy(known), "status": changed.get("status")}
         elif "status" in known:
             changed["status"] = known["status"]
+        if len(json.dumps(changed)) > MOST_BYTES:
+            return status(413, f"Request entity too large: limit is {MOST_BYTES}", "RequestEntityTooLarge")
         return web.json_response(self.put(changed))
 
 

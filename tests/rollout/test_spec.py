@@ -111,3 +111,97 @@ def test_traffic_goes_to_a_port_that_exists():
 
 def test_schema_of_a_keyed_list():
     assert by_key("name") == {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("metrics", "it begins with a slash: /metrics"),
+        ("@10.0.0.9/metrics", "it begins with a slash"),
+        ("//10.0.0.9/metrics", "names between single slashes"),
+        ("/a/../../b", "without . and .."),
+        ("/..", "without . and .."),
+        ("/a\n", "names between"),
+        ("/a b", "names between"),
+        ("/%2e%2e/b", "names between"),
+        ("/" + "a" * 300, "it has 301 characters, and at most 256 are taken"),
+    ],
+)
+def test_a_path_is_that_of_a_page(path: str, says: str):
+    assert says in refused(analysis={"signals": [signal(path=path)]})
+    gateway = {"namespace": "gateway", "selector": {"app": "envoy"}, "path": path}
+    assert says in refused(sources={"gateway": gateway})
+
+
+def test_pages_of_all_sorts():
+    for path in ("/", "/metrics", "/actuator/prometheus/", "/.well-known/x", "/v1/metrics?format=prometheus&x=%5E"):
+        assert Signal.model_validate(signal(path=path)).path == path
+    gateway = {"namespace": "gateway", "selector": {"app": "envoy"}, "path": "/stats?x"}
+    assert "leave out the query" in refused(sources={"gateway": gateway})
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, "0", "65536", "a/b", "http:80", "", "UP", "a-"])
+def test_a_port_is_a_number_or_a_name(port):
+    assert "is neither a number from 1 to 65535 nor the name of a port" in refused(
+        analysis={"signals": [signal(port=port)]}
+    )
+    assert [Signal.model_validate(signal(port=it)).port for it in (1, "65535", "http-2")] == [1, "65535", "http-2"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "prometheus:9090",
+        "ftp://p",
+        "http://p:0",
+        "http://p:99999",
+        "http://p/../x",
+        "http://p?x=1",
+        "http://p#x",
+        "http://p\n",
+    ],
+)
+def test_the_address_of_prometheus_is_a_base_url(url: str):
+    assert "is no base URL; write http://HOST:PORT" in refused(sources={"prometheus": url})
+
+
+def test_a_password_in_an_address_is_refused_and_not_told():
+    said = refused(sources={"prometheus": "http://me:hunter22@prometheus:9090"}).partition("[type=")[0]
+    assert "is no base URL" in said
+    assert "hunter22" not in said
+
+
+def test_which_statuses_are_errors():
+    said = "only kind errors takes errors and label, not crashes"
+    assert said in refused(analysis={"signals": [signal(kind="crashes", source="kubernetes", errors=["4xx"])]})
+    assert said in refused(analysis={"signals": [signal(kind="crashes", source="kubernetes", label="status")]})
+    gateway = {"sources": {"gateway": {"namespace": "g", "selector": {"app": "envoy"}}}}
+    for odd, named in (({"errors": ["Internal"]}, "Internal"), ({"errors": ["6xx"]}, "6xx"), ({"label": "a"}, "a")):
+        found = refused(analysis={"signals": [signal(source="gateway", **odd)]}, **gateway)
+        assert f"the gateway counts HTTP statuses alone, not {named}; read others at the pods, for gRPC with" in found
+    assert "should match pattern" in refused(analysis={"signals": [signal(errors=["5 xx"])]})
+    assert Signal.model_validate(signal(errors=["!OK"], label="grpc_code")).errors == ["!OK"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        (r"(a)\1", "is no regular expression of RE2, which has no (?=…), (?!…), (?<=…) and \\1: invalid escape"),
+        ("(?=x)", "is no regular expression of RE2"),
+        ("a{1001}", "is no regular expression of RE2"),
+        ("a{100}", "is too large: write + or *"),
+        ("(a{9}){9}", "is too large"),
+        (r"\pL{9}", "is too large"),
+        ("(" + "." * 200 + "){9}", "is too large"),
+        ("a" * 257, "at most 256 characters"),
+        ("\ud800", ""),
+    ],
+)
+def test_a_pattern_is_re2s_and_small(pattern: str, says: str):
+    logs = {"name": "lines", "kind": "events", "source": "logs", "pattern": pattern}
+    assert says in refused(analysis={"signals": [logs]})
+
+
+def test_a_container_is_named_by_a_name():
+    logs = {"name": "lines", "kind": "events", "source": "logs", "pattern": "x", "container": "a&previous=true"}
+    assert "should match pattern" in refused(analysis={"signals": [logs]})

@@ -68,8 +68,20 @@ class Callers:
     faults: dict[str, float] = field(default_factory=dict)
     status: SourceStatus = SourceStatus.OK
     name: str = "pods"
+    readers: list[Callers] = field(default_factory=list)
     _at: float | None = None
     _owed: dict[str, float] = field(default_factory=dict)
+
+    def say(self, status: SourceStatus) -> None:
+        """From now on the sources say this, whoever reads them."""
+        for each in (self, *self.readers):
+            each.status = status
+
+    def weights(self) -> dict[str, int]:
+        return self._weights()
+
+    def image(self, revision: str) -> str:
+        return self._image(revision)
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         passed = now - self._at if self._at else 0.0
@@ -113,6 +125,7 @@ class Plant:
     accept: bool = True
     history: Callable[[str, Spec, str], Awaitable[Sequence[SignalLook]] | None] | None = None
     identity: str = "one"
+    every: float = 0.02
 
     # ------------------------------------------------------------------ what the engine is given
 
@@ -199,7 +212,7 @@ class Plant:
                     self._remove("pods", pod)
             for route in self.server.all("HTTPRoute"):
                 self._accept(route)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(self.every)
 
     def _run_pods(self, deployment: Object) -> None:
         name, wanted = deployment["metadata"]["name"], deployment["spec"]["replicas"]

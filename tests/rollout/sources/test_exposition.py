@@ -137,7 +137,9 @@ def test_what_is_remembered_is_bounded_in_characters():
     assert max(map(len, module._known)) <= module.LONGEST_REMEMBERED
 
 
-PARTS = st.sampled_from(["m", "{", "}", '"', "\\", "=", ",", " ", "\n", "\r", "# TYPE m counter", "le", "1", "NaN", "\x00", "é"])
+PARTS = st.sampled_from(
+    ["m", "{", "}", '"', "\\", "=", ",", " ", "\n", "\r", "# TYPE m counter", "le", "1", "NaN", "\x00", "é"]
+)
 
 
 @given(st.lists(PARTS | st.text(max_size=5), max_size=200).map("".join))

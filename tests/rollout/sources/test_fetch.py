@@ -10,6 +10,8 @@ from aiohttp import web
 from kube.errors import ClusterUnreachableError
 from rollout.sources.fetch import DirectFetch, FetchError, MemoryFetch, ProxyFetch
 
+PACKED = gzip.compress(bytes(2**24))
+
 
 @pytest.fixture
 async def port():
@@ -27,7 +29,7 @@ async def port():
         return web.Response(body=b"m \xff 5")
 
     async def packed(_: web.Request) -> web.Response:
-        return web.Response(body=gzip.compress(bytes(2**24)), headers={"Content-Encoding": "gzip"})
+        return web.Response(body=PACKED, headers={"Content-Encoding": "gzip"})
 
     async def endless(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse()
@@ -60,7 +62,12 @@ async def test_a_page_with_its_query_as_it_was_encoded(port, direct):
 
 @pytest.mark.parametrize(
     ("path", "says"),
-    [("/none", "answers 404"), ("/moved", "answers 302"), ("/slow", "no answer within 0.2 s"), ("/packed", "packed \\(gzip\\)")],
+    [
+        ("/none", "answers 404"),
+        ("/moved", "answers 302"),
+        ("/slow", "no answer within 0.2 s"),
+        ("/packed", "packed \\(gzip\\)"),
+    ],
 )
 async def test_what_is_no_page_is_told(port, direct, path, says):
     with pytest.raises(FetchError, match=rf"GET shop/a http://127.0.0.1:{port}{path}.*{says}"):
@@ -77,7 +84,7 @@ async def test_nobody_there(direct, unused_tcp_port):
 async def test_what_is_too_large_is_not_read_whether_it_says_so_or_not(port):
     async with aiohttp.ClientSession() as session:
         direct = DirectFetch(session, most_bytes=4)
-        with pytest.raises(FetchError, match="shop/a .*/metrics: 5 bytes; at most 4 are read"):
+        with pytest.raises(FetchError, match=r"shop/a .*/metrics: 5 bytes; at most 4 are read"):
             await direct("shop", "a", "127.0.0.1", port, "/metrics", 1)
         with pytest.raises(FetchError, match="bytes or more; at most 4 are read"):
             await direct("shop", "a", "127.0.0.1", port, "/endless", 1)
@@ -88,7 +95,20 @@ async def test_letters_that_are_none_are_replaced(port, direct):
 
 
 @pytest.mark.parametrize(
-    "path", ["metrics", "@10.0.0.9/metrics", "//10.0.0.9/metrics", "/a/../b", "/..", "/a//b", "/%2e%2e/b", "/a b", "/a\n", "/a?b c", "/a#b"]
+    "path",
+    [
+        "metrics",
+        "@10.0.0.9/metrics",
+        "//10.0.0.9/metrics",
+        "/a/../b",
+        "/..",
+        "/a//b",
+        "/%2e%2e/b",
+        "/a b",
+        "/a\n",
+        "/a?b c",
+        "/a#b",
+    ],
 )
 async def test_a_path_that_leaves_the_pod_is_never_asked_for(direct, path):
     with pytest.raises(FetchError, match="path: "):

@@ -4,6 +4,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from rollout.looks import Arm, SourceStatus
@@ -190,3 +192,144 @@ async def test_a_cluster_that_warms_up_is_no_restart(fetch):
     await source.sample(pair(), T)
     fetch.pages["envoy-a", 8002] = page({"warming_state": 0, "membership_healthy": 1} | done(6), {})
     assert (await source.sample(pair(), T + 1))[0].pods[CANARY].requests == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "begun", "abandoned"),
+    [  # measured on Envoy 1.40, four requests each: while they are under way, and when the clients have given up
+        ({"rq_total": 4, "rq_active": 4}, 4, 0),  # hung
+        ({"rq_total": 4, "rq_active": 0}, 4, 4),
+        ({"rq_pending_active": 4}, 4, 0),  # never connected
+        ({"rq_pending_active": 0, "rq_cancelled": 4}, 4, 4),
+        ({"rq_cancelled": 4, "rq_completed": 4, "rq_504": 4}, 4, 0),  # its time-out
+        ({"rq_total": 4, "rq_completed": 4, "rq_504": 4, "rq_timeout": 4}, 4, 0),
+        ({"rq_total": 4, "rq_active": 4, "rq_completed": 4, "rq_200": 4}, 4, 0),  # amid their bodies
+        ({"rq_pending_failure_eject": 4, "rq_completed": 4, "rq_503": 4}, 4, 0),  # refused
+        ({"cx_none_healthy": 4, "rq_completed": 4, "rq_503": 4}, 4, 0),
+        ({"rq_pending_overflow": 3, "rq_pending_active": 1, "rq_completed": 3, "rq_503": 3}, 4, 0),
+        ({"rq_pending_overflow": 3, "rq_cancelled": 1, "rq_completed": 3, "rq_503": 3}, 4, 1),
+        ({"rq_total": 7, "rq_retry": 3, "rq_completed": 4, "rq_200": 3, "rq_503": 1}, 4, 0),  # tried again
+        ({"rq_completed": 4, "rq_200": 4}, 4, 0),  # nothing else was asked for
+    ],
+)
+def test_what_was_begun_and_what_was_given_up(shown, begun, abandoned):
+    counters = {f"upstream_{name}": value for name, value in shown.items()}
+    backend = backends_on(page(counters), {f"shop_{CANARY}": CANARY})[CANARY]
+    assert (backend.begun, backend.abandoned) == (begun, abandoned)
+
+
+async def test_requests_that_were_given_up_are_failures_when_two_pages_say_so(fetch):
+    source = source_of(fetch)
+    await source.sample(pair(), T)
+    fetch.pages["envoy-a", 8002] = page({"upstream_rq_total": 6, "upstream_rq_active": 6}, done(60))
+    [look] = await source.sample(pair(), T + 1)
+    assert (look.pods[CANARY].begun, look.pods[CANARY].waiting, look.pods[CANARY].requests) == (6, 6, 0)
+    fetch.pages["envoy-a", 8002] = page({"upstream_rq_total": 6, "upstream_rq_active": 1}, done(60))
+    counts = []
+    for second in (2, 3, 4):
+        [look] = await source.sample(pair(), T + second)
+        counts.append((look.pods[CANARY].requests, dict(look.pods[CANARY].errors)))
+    assert counts == [(0, {}), (5, {"abandoned": 5}), (0, {})]
+    assert look.pods[CANARY].waiting == 1
+
+
+async def test_bodies_under_way_hide_what_was_given_up_and_make_nothing_up(fetch):
+    source = source_of(fetch)
+    streams = {"upstream_rq_total": 9, "upstream_rq_completed": 5, "upstream_rq_active": 5}  # and four were given up
+    for second, change in enumerate(({}, streams, streams, streams | {"upstream_rq_active": 0})):
+        fetch.pages["envoy-a", 8002] = page(change, done(50))
+        [look] = await source.sample(pair(), T + second)
+    assert look.pods[CANARY].errors == {}
+    [look] = await source.sample(pair(), T + 9)
+    assert look.pods[CANARY].errors == {"abandoned": 4}
+
+
+async def test_each_revision_is_read_at_its_own_port(fetch):
+    ports = {STABLE: 80, CANARY: 8080}
+    proxies = [envoy()]
+    stats = signal(source="gateway")
+    source = GatewaySource(fetch, STATS, [stats], proxies=lambda: proxies, ports=lambda: ports)
+    shown = page(done(4), None) + f"\ncluster.shop_{STABLE}_80.upstream_rq_completed: 16"
+    fetch.pages["envoy-a", 8002] = shown + f"\ncluster.shop_{STABLE}_80.membership_healthy: 2"
+    await source.sample(pair(), T)
+    assert rf"(shop_{STABLE}_80|shop_{CANARY}_8080)\." in unquote(fetch.asked[-1][2])
+    fetch.pages["envoy-a", 8002] = fetch.pages["envoy-a", 8002].replace("completed: 16", "completed: 32")
+    [look] = await source.sample(pair(), T + 1)
+    assert (look.pods[STABLE].requests, look.pods[CANARY].requests) == (16, 0)
+    assert look.pods[STABLE].gauges == {"endpoints": 2}
+    ports.clear()
+    [look] = await source.sample(pair(), T + 2)
+    assert rf"(shop_{STABLE}_\d+|shop_{CANARY}_\d+)\." in unquote(fetch.asked[-1][2])
+
+
+async def test_one_hung_proxy_of_ten_is_left_out_and_named(fetch):
+    names = [f"envoy-{letter}" for letter in "abcdefghij"]
+    for name in names:
+        fetch.pages[name, 8002] = page({"membership_healthy": 3}, {})
+    fetch.pages["envoy-j", 8002] = FetchError("no answer within 1 s")
+    source = source_of(fetch, *(envoy(name, ip=f"10.0.1.{number}") for number, name in enumerate(names)))
+    with capture_logs() as logs:
+        [look] = await source.sample(pair(), T)
+    assert (look.status, look.pods[CANARY].gauges) == (SourceStatus.OK, {"endpoints": 3})
+    told = "1 of 10 selected pods left out: gateway/envoy-j:8002/stats: no answer within 1 s"
+    assert look.reason == told
+    assert [(entry["event"], entry["reason"]) for entry in logs] == [("source tells less than it should", told)]
+
+
+async def test_a_selected_pod_that_is_no_proxy_is_left_out_and_named(fetch):
+    fetch.pages["contour-a", 8002] = "# HELP contour_build_info x\ncontour_build_info 1\n"
+    source = source_of(fetch, envoy(), envoy("contour-a", ip="10.0.1.9"))
+    [look] = await source.sample(pair(), T)
+    assert (look.status, look.pods[CANARY].gauges) == (SourceStatus.OK, {"endpoints": 1})
+    assert look.reason.endswith("left out: gateway/contour-a:8002/stats shows no statistics of Envoy")
+
+
+async def test_which_statuses_are_errors_is_each_signals_own(fetch):
+    mine = [
+        signal(source="gateway"),
+        signal(source="gateway", name="missing", errors=["404"]),
+        signal(source="gateway", name="callers", errors=["4xx", "!404"]),
+    ]
+    proxies = [envoy()]
+    source = GatewaySource(fetch, STATS, mine, proxies=lambda: proxies)
+    await source.sample(pair(), T)
+    assert r"upstream_rq_[45]\d\d" in unquote(fetch.asked[-1][2])
+    fetch.pages["envoy-a", 8002] = page(done(20, c404=6, c403=2, c500=1), done(50))
+    looks = await source.sample(pair(), T + 1)
+    assert [look.pods[CANARY].errors for look in looks] == [{"500": 1}, {"404": 6}, {"403": 2}]
+    assert {look.pods[CANARY].requests for look in looks} == {20}
+
+
+async def test_what_no_proxy_can_have_counted_is_left_out_and_told(fetch):
+    source = source_of(fetch)
+    await source.sample(pair(), T)
+    fetch.pages["envoy-a", 8002] = page(done(10**15), done(50))
+    [look] = await source.sample(pair(), T + 1)
+    assert look.pods[CANARY].requests == 0
+    assert "envoy-a: its counters grew by" in look.reason
+
+
+async def test_statistics_far_longer_than_what_was_asked_for_are_refused(fetch):
+    fetch.pages["envoy-a", 8002] = page({}, {}) + "\nx: 1" * 6_000
+    [look] = await source_of(fetch).sample(pair(), T)
+    assert look.status is SourceStatus.NO_DATA
+    assert "6,004 lines of statistics; at most 5,000 are read" in look.reason
+
+
+LINES = st.sampled_from(
+    [
+        f"cluster.shop_{CANARY}_8080.upstream_rq_completed: 5",
+        f"cluster.shop_{CANARY}_8080.upstream_rq_total: 99999999999999999999999",
+        f"cluster.shop_{CANARY}_8080.membership_healthy: -1",
+        "server.uptime: 5",
+        "cluster._.: 1",
+    ]
+)
+
+
+@given(st.lists(LINES | st.text(max_size=30), max_size=30).map("\n".join))
+def test_whatever_a_page_holds_it_is_read(text):
+    found = statistics_on(text, {f"shop_{CANARY}": CANARY})
+    backend = found.backends[CANARY]
+    assert backend.abandoned <= backend.begun
+    assert all(count > 0 for count in backend.counts.values())

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from kube.errors import ClusterUnreachableError
 from rollout.looks import SourceStatus
+from rollout.patterns import compiled
 from rollout.sources.fetch import FetchError, LogFetch, MemoryFetch
-from rollout.sources.logs import LogsSource
+from rollout.sources.logs import LARGEST_BYTES, MOST_BYTES, LogsSource, _search
 from rollout.status import timestamp
 from tests.rollout.sources.builders import T, info, pair, roster, signal
 
@@ -106,3 +111,101 @@ async def test_read_through_the_api_server():
     cluster.error = ClusterUnreachableError("away")
     with pytest.raises(FetchError, match="log of shop/c: away"):
         await LogFetch(cluster)("shop", "c", "10.0.0.2", 0, "?x", 2.0)
+
+
+class Kubelet:
+    """Pods' logs as the API server gives them: since a second, of so many bytes."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[str]] = {"s": [], "c": []}
+        self.limits: list[int] = []
+
+    async def __call__(self, namespace: str, pod: str, ip: str, port: int, path: str, seconds: float) -> str:  # noqa: ARG002 - as in the Protocol
+        query = dict(parse_qsl(path[1:]))
+        self.limits.append(int(query["limitBytes"]))
+        text = "".join(each for each in self.lines[pod] if each[:19] >= query["sinceTime"][:19])
+        return text.encode()[: int(query["limitBytes"])].decode(errors="replace")
+
+    def write(self, pod: str, at: float, number: int, text: str = "panic: goroutine") -> None:
+        self.lines[pod] += [line(at + each * 0.9 / number, f"{text} {each} {'x' * 100}") for each in range(number)]
+
+
+async def test_more_than_a_reading_holds_is_counted_to_the_last_line():
+    kubelet = Kubelet()
+    source = LogsSource(kubelet, [counting("panic")])
+    await source.sample(pair(), T)
+    hits = []
+    for number in range(5):
+        kubelet.write("c", T + 2 * number + 1, 12_000)  # 1.7 MB
+        [look] = await source.sample(pair(), T + 2 * number + 2)
+        hits.append(look.pods["c"].errors["lines"])
+    assert hits == [12_000] * 5
+    assert set(kubelet.limits) == {MOST_BYTES, LARGEST_BYTES}
+
+
+async def test_what_one_pass_cannot_read_the_next_ones_do():
+    kubelet = Kubelet()
+    source = LogsSource(kubelet, [counting("panic")])
+    await source.sample(pair(), T)
+    for second in range(1, 7):  # 10 MB in six seconds
+        kubelet.write("c", T + second, 12_000)
+    hits, covered = 0, 0.0
+    for number in range(6):
+        [look] = await source.sample(pair(), T + 8 + 2 * number)
+        hits += look.pods["c"].errors["lines"] if "c" in look.pods else 0
+        covered += look.pods["c"].exposure_seconds if "c" in look.pods else 0.0
+    assert hits == 72_000
+    assert covered == 18, "each look covers the time up to its last line"
+
+
+async def test_a_second_that_holds_more_than_is_ever_read_is_told_and_left_behind():
+    kubelet = Kubelet()
+    source = LogsSource(kubelet, [counting("panic")])
+    await source.sample(pair(), T)
+    kubelet.write("c", T + 1, 40_000)  # 5.7 MB in one second
+    kubelet.write("c", T + 2, 5)
+    looks = [(await source.sample(pair(), T + 4 + 2 * number))[0] for number in range(3)]
+    assert looks[0].pods["c"].errors["lines"] > 20_000
+    assert (looks[1].status, looks[1].pods) == (SourceStatus.SOURCE_DOWN, {})
+    assert "log of c: more than 4 MiB in the second" in looks[1].reason
+    assert looks[2].pods["c"].errors == {"lines": 5}
+
+
+async def test_a_reading_that_lags_too_far_behind_gives_up_and_says_so():
+    kubelet = Kubelet()
+    source = LogsSource(kubelet, [counting("panic")])
+    await source.sample(pair(), T)
+    for second in range(1, 4):
+        kubelet.write("c", T + second, 25_000)
+    [look] = await source.sample(pair(), T + 90)
+    assert look.status is SourceStatus.SOURCE_DOWN
+    assert look.reason == "log of c: reading is 88 s behind; what lies between is not read"
+    assert (await source.sample(pair(), T + 92))[0].pods["c"].errors == {"lines": 0}
+
+
+async def test_lines_are_searched_in_turns():
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    lines = [line(T + number / 10_000, "x" * 20_000 if number == 7 else "ERROR") for number in range(10_000)]
+    hits, newest = await _search(lines, timestamp(T - 1), {"a": compiled("ERROR"), "b": compiled("(x+x+)+y")})
+    task.cancel()
+    assert (hits, newest) == ({"a": 9_999, "b": 0}, lines[-1].split()[0])
+    assert turns >= 9
+
+
+@given(st.lists(st.text(max_size=40) | st.just(line(T + 1, "ERROR")), max_size=20).map("\n".join))
+def test_whatever_a_log_holds_it_is_counted(text):
+    async def looks() -> list:
+        fetch = MemoryFetch()
+        fetch.pages |= {("s", 0): text, ("c", 0): text}
+        source = LogsSource(fetch, [counting()])
+        return [(await source.sample(pair(), T + 2 * number))[0] for number in range(2)]
+
+    assert [look.status for look in asyncio.run(looks())] == [SourceStatus.OK] * 2

@@ -182,3 +182,133 @@ async def test_any_counter_and_any_gauge(fetch):
     gone = await source.sample(pair(), T + 3)
     assert [look.status for look in gone] == [SourceStatus.NO_DATA, SourceStatus.NO_DATA]
     assert gone[1].pods == {}
+
+
+async def passes(fetch: MemoryFetch, source: PodsSource, *pages: str) -> list:
+    """The looks of a source whose canary shows one page after the other."""
+    looks = []
+    for second, shown in enumerate(pages):
+        fetch.pages["c", 9000] = shown
+        looks += await source.sample(pair(), T + second)
+    return looks
+
+
+def lines(*series: str) -> str:
+    return "\n".join(f"http_requests_total{{{labels}}} {value}" for labels, value in (one.split(" ") for one in series))
+
+
+async def test_a_series_that_is_gone_is_no_reset_of_the_others(fetch):
+    before = lines('code="500",path="/a" 900', 'code="500",path="/b" 40')
+    looks = await passes(
+        fetch,
+        PodsSource(fetch, [signal()]),
+        before,
+        lines('path="/b",code="500" 41'),
+        lines('code="500",path="/a" 902', 'code="500",path="/b" 41'),
+        lines('code="500",path="/a" 3', 'code="500",path="/b" 41'),
+    )
+    assert [look.pods["c"].errors for look in looks[1:]] == [{"500": 1}, {"500": 2}, {"500": 3}]
+
+
+@pytest.mark.parametrize("value", ["1e160", "1e300", "NaN", "+Inf", "-5", "9007199254740993e3"])
+async def test_counts_that_nobody_can_have_never_reach_the_judge(fetch, value):
+    source = PodsSource(fetch, [signal()])
+    await passes(fetch, source, page(10), page(11))
+    fetch.pages["c", 9000] = lines(f'code="500" {value}', 'code="200" 12')
+    [look] = await source.sample(pair(), T + 5)
+    assert (look.status, look.pods) == (SourceStatus.SOURCE_DOWN, {})
+    assert look.reason.startswith("signal errors: pod c: a counter of http_requests_total is at ")
+    fetch.pages["c", 9000] = page(15)
+    [look] = await source.sample(pair(), T + 6)
+    assert (look.status, look.pods["c"].requests) == (SourceStatus.OK, 4)
+
+
+async def test_one_pod_of_several_that_shows_nonsense_is_left_out_and_told(fetch):
+    both = roster(*pair().pods, info("d", ip="10.0.0.3"))
+    fetch.pages["d", 9000] = page(10)
+    source = PodsSource(fetch, [signal()])
+    await source.sample(both, T)
+    fetch.pages |= {("c", 9000): page(12), ("d", 9000): page(10**17)}
+    [look] = await source.sample(both, T + 1)
+    assert (look.status, set(look.pods)) == (SourceStatus.OK, {"s", "c"})
+    assert "pod d: a counter of http_requests_total is at 1e+17; it is not counted" in look.reason
+
+
+async def test_gauges_beyond_all_measures_are_left_out(fetch):
+    source = PodsSource(fetch, [signal("gauge", name="memory", metric="m")])
+    fetch.pages |= {("s", 9000): "m 5", ("c", 9000): "m 1e300\nm NaN\nm 7"}
+    [look] = await source.sample(pair(), T)
+    assert look.pods["c"].gauges == {"memory": 7}
+
+
+async def test_a_counter_without_the_label_of_the_status_is_no_data_and_says_which_there_are(fetch):
+    shown = lines('method="GET",status="500" 5')
+    [_, look] = await passes(fetch, PodsSource(fetch, [signal()]), shown, lines('method="GET",status="500" 9'))
+    assert (look.status, look.pods) == (SourceStatus.NO_DATA, {})
+    assert look.reason == (
+        "signal errors: no sample of http_requests_total has the label code, there are method, status; "
+        "name it by `label`"
+    )
+    bare = (await passes(fetch, PodsSource(fetch, [signal()]), "http_requests_total 5"))[0]
+    assert "has the label code, there is none" in bare.reason
+    fetch.pages["s", 9000] = shown
+    mine = PodsSource(fetch, [signal(label="status")])
+    [_, look] = await passes(fetch, mine, shown, lines('method="GET",status="500" 9'))
+    assert (look.status, look.pods["c"].errors) == (SourceStatus.OK, {"500": 4})
+
+
+async def test_errors_are_what_the_signal_says(fetch):
+    shown = [
+        lines(f'code="404" {number}', f'code="403" {number}', f'code="500" {number}', f'code="200" {number}')
+        for number in (1, 3)
+    ]
+    fetch.pages["s", 9000] = shown[0]
+    mine = [
+        signal(name="usual"),
+        signal(name="callers", errors=["4xx", "5xx", "!404"]),
+        signal(name="one", errors=["404"]),
+    ]
+    looks = await passes(fetch, PodsSource(fetch, mine), *shown)
+    assert [look.pods["c"].errors for look in looks[3:]] == [{"500": 2}, {"403": 2, "500": 2}, {"404": 2}]
+
+
+async def test_statuses_of_grpc(fetch):
+    shown = [
+        "\n".join(
+            f'grpc_server_handled_total{{grpc_code="{code}"}} {number}' for code in ("OK", "Internal", "Canceled")
+        )
+        for number in (1, 8)
+    ]
+    fetch.pages["s", 9000] = shown[0]
+    grpc = {"metric": "grpc_server_handled_total", "label": "grpc_code"}
+    mine = [signal(errors=["!OK", "!Canceled"], **grpc), signal(name="internal", errors=["Internal"], **grpc)]
+    looks = await passes(fetch, PodsSource(fetch, mine), *shown)
+    assert [look.pods["c"].errors for look in looks[2:]] == [{"Internal": 7}, {"Internal": 7}]
+    assert looks[2].pods["c"].requests == 21
+
+
+async def test_statuses_that_are_made_up_are_few_and_fit_to_be_shown(fetch):
+    codes = [f"E{number}\\n\x1b[31m{'x' * 99}" for number in range(99)]
+    shown = [lines(*(f'code="{code}" {number}' for code in codes)) for number in (1, 2)]
+    fetch.pages["s", 9000] = shown[0]
+    look = (await passes(fetch, PodsSource(fetch, [signal(errors=["!200"])]), *shown))[1]
+    errors = look.pods["c"].errors
+    assert (len(errors), errors["others"]) == (33, 99 - 32)
+    assert all(name.isprintable() and len(name) <= 40 for name in errors)
+
+
+async def test_a_page_over_its_budget_is_down_and_says_whose_and_by_how_much(fetch):
+    fetch.pages["c", 9000] = lines(*(f'code="200",path="/users/{number}" 1' for number in range(6_000)))
+    [look] = await PodsSource(fetch, [signal()]).sample(pair(), T)
+    assert look.status is SourceStatus.SOURCE_DOWN
+    assert look.reason.startswith("shop/c:9000/metrics: ")
+    assert look.reason.endswith("series of http_requests_total; at most 5,000 are read")
+
+
+async def test_a_pod_that_is_down_beside_others_is_told(fetch):
+    both = roster(*pair().pods, info("d", ip="10.0.0.3"))
+    fetch.pages["d", 9000] = FetchError("d:9000: connection refused")
+    with capture_logs() as logs:
+        [look] = await PodsSource(fetch, [signal()]).sample(both, T)
+    assert (look.status, look.reason) == (SourceStatus.OK, "d:9000: connection refused")
+    assert logs[0]["event"] == "source tells less than it should"

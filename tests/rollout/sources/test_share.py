@@ -112,3 +112,79 @@ def test_endpoints_are_heard_from_whoever_tells_them():
     assert meter.endpoints == 0
     meter.begin([])
     assert meter.endpoints is None
+
+
+def flowing(at: float, stable: tuple[int, int, int], canary: tuple[int, int, int], *, abandoned: int = 0) -> SignalLook:
+    """Each arm's requests begun and answered since the look before, and those that wait."""
+    pods = {
+        str(arm): PodLook(arm, 1, 1, requests=answered, begun=begun, waiting=waiting)
+        for arm, (begun, answered, waiting) in {Arm.STABLE: stable, Arm.CANARY: canary}.items()
+    }
+    if abandoned:
+        given_up = PodLook(Arm.CANARY, 1, 1, requests=abandoned, errors={"abandoned": abandoned}, begun=0, waiting=0)
+        pods["given up"] = given_up
+    return SignalLook("errors", T + at, SourceStatus.OK, pods)
+
+
+def test_requests_count_when_they_begin():
+    meter = fed(flowing(0, (50, 1, 49), (0, 0, 0)), flowing(1, (8, 57, 0), (2, 0, 2)))
+    assert meter.share_since(T) == (0.2, 10)
+    assert meter.open_requests == 2
+
+
+def test_what_pods_count_never_says_that_requests_still_come():
+    meter = ShareMeter()
+    meter.begin([signal(name="p"), signal("crashes", "kubernetes", name="c")])
+    meter.take(look(1, 5, 1, name="p"))
+    meter.take(look(2, 5, 1, name="p"))
+    assert not meter.by_gateway
+    assert meter.share_since(T) == (pytest.approx(1 / 11), 11)
+    assert meter.quiet_seconds(T + 2.9) is None, "it may have been a probe"
+    assert meter.quiet_seconds(T + 3) == 1
+    assert meter.missing(T + 9) == (0, 0)
+    meter.begin([signal(source="gateway", name="g")])
+    assert meter.by_gateway
+
+
+def test_a_canary_that_never_answers_owes_answers():
+    meter = fed(*(flowing(at, (80, 80, 1), (20, 0, 20 * at)) for at in range(11)))
+    missing, seconds = meter.missing(T + 10)
+    assert missing == pytest.approx(20 * 8)
+    assert seconds == 10
+    assert meter.open_requests == 200
+
+
+def test_one_whose_clients_give_up_owes_them_still():
+    meter = fed(*(flowing(at, (80, 80, 1), (20, 0, 20), abandoned=20) for at in range(11)))
+    assert meter.missing(T + 10)[0] == pytest.approx(20 * 8)
+
+
+def test_an_answer_pays_for_all():
+    meter = fed(*(flowing(at, (80, 80, 1), (20, 0, 20 * at)) for at in range(11)))
+    meter.take(flowing(11, (80, 80, 1), (20, 1, 200)))
+    assert meter.missing(T + 11) == (0, 0)
+    meter.take(flowing(12, (80, 80, 1), (20, 0, 220)))
+    assert meter.missing(T + 12) == (0, 0), "two seconds at least are given"
+
+
+def test_a_service_that_answers_slowly_is_given_its_time():
+    slow = [flowing(at, (8, 8, 200), (2, 0, 2 * at)) for at in range(61)]  # 25 s in service
+    meter = fed(*slow)
+    assert meter.missing(T + 60) == (0, 0)
+
+
+def test_what_stable_does_not_answer_either_is_not_owed():
+    meter = fed(*(flowing(at, (80, 0, 80 * at), (20, 0, 20 * at)) for at in range(11)))
+    assert meter.missing(T + 10) == (0, 0)
+    half = fed(*(flowing(at, (80, 40, 10), (20, 0, 20 * at)) for at in range(11)))
+    assert half.missing(T + 10)[0] == pytest.approx(80)
+
+
+def test_without_requests_or_without_a_source_nothing_is_owed():
+    assert ShareMeter().missing(T) == (0, 0)
+    meter = fed(*(flowing(at, (80, 80, 1), (0, 0, 0)) for at in range(11)))
+    assert meter.missing(T + 10) == (0, 0)
+    meter = fed(*(flowing(at, (80, 80, 1), (20, 0, 20 * at)) for at in range(11)))
+    meter.take(SignalLook("errors", T + 11, SourceStatus.SOURCE_DOWN, {}))
+    assert meter.missing(T + 11) == (0, 0)
+    assert meter.open_requests is None
