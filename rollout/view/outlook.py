@@ -156,10 +156,7 @@ def _baking(spec: Spec, status: Status, now: float) -> Outlook:
 
 def _rolling_back(spec: Spec, status: Status, now: float) -> Outlook:
     left = _left(status.phase_since, spec.strategy.drain + spec.strategy.verify_deadline, now)
-    told = (
-        f"writes weight 0 until no request reaches the canary; the next release may come in {about(left)} at the latest"
-    )
-    return Outlook(told, left)
+    return Outlook(f"writes weight 0 until no request reaches the canary; over in {about(left)} at the latest", left)
 
 
 _PHASES: dict[Phase, Callable[[Spec, Status, float], Outlook]] = {
