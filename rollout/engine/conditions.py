@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.context import is_refused
+from rollout.drift import altered_of
 from rollout.engine.judging import is_judged
 from rollout.status import Condition, Phase, Status
 from rollout.texts import told
@@ -120,7 +121,7 @@ def _of_what_was_read(ctx: Context) -> Iterable[Said]:
     notes = ctx.seen.notes
     spec = [note for note in notes if note.startswith("spec")]
     status = [note for note in notes if note.startswith("status")]
-    others = [note for note in notes if note not in {*spec, *status}]
+    others = [*(note for note in notes if note not in {*spec, *status}), *altered_of(ctx)]
     yield _of_notes("SpecValid", "Valid", "NotInForce", spec)
     yield _of_notes("StatusReadable", "Readable", "LeftOut", status)
     yield _of_notes("Undisturbed", "NothingFound", "Found", others)
