@@ -10,6 +10,7 @@ from rollout.engine.sampling import Sampler
 from rollout.sources.remarks import Remarks
 from rollout.sources.roster import Roster, roster_of
 from rollout.sources.share import ShareMeter
+from rollout.status import Phase
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,7 +62,8 @@ class Watch:
 
     async def follow(self, spec: Spec) -> None:
         """Read what ``spec`` says while a release is in flight, and nothing else."""
-        wanted = spec if self._status().in_flight else None
+        waits = self._parts.load.waits(self._key)
+        wanted = spec if self._status().in_flight and not waits else None
         if wanted is not None and self._spec is not None and _read(wanted) == _read(self._spec):
             self._spec = wanted
             return
@@ -98,7 +100,8 @@ class Watch:
         sampling, status = self._spec.analysis.sampling, self._status()
         since = status.verified_at or status.written_at or status.phase_since
         young = since is None or self._parts.clock() - since < sampling.young_for
-        return sampling.young if young else sampling.settled
+        usual = sampling.young if young else sampling.settled
+        return usual if status.phase is Phase.ROLLING_BACK else usual * self._parts.load.stretch(young=young)
 
     def _is_suspicious(self) -> bool:
         """Whether the evidence against the canary has begun to rise: then it is looked at more often."""
