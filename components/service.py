@@ -79,6 +79,8 @@ class Service(Component):
         Raises:
             ValueError: they do not.
         """
+        if self.name in {each.name for each in (*self.settings.init, *self.settings.sidecars)}:
+            raise ValueError(f"init, sidecars: {self.name!r} is the service's own container; use another name")
         self.spec()
 
     def spec(self) -> Spec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,4 +20,5 @@ def shop(box: Sandbox) -> Iterator[Sandbox]:
     """A box with the local stack."""
     grayling(box, "stack", "apply", "local", "--yes", seconds=400)
     yield box
-    grayling(box, "stack", "destroy", "local", "--yes", seconds=300)
+    if not os.environ.get("GRAYLING_TEST_KEEP"):
+        grayling(box, "stack", "destroy", "local", "--yes", seconds=300)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trial.place import Place
 from trial.traffic import Traffic
 
+from kube.errors import KubeError
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, POD, Kind, Manifest
 from rollout.revision import RELEASE_LABEL, REVISION_LABEL
 from tests.rollout.crooked import NAMESPACE, release
@@ -90,6 +91,14 @@ class Crooked:
         """Write a version."""
         wanted = release(self.place.name, {"VERSION": "v2", **env}, change)
         await self.place.cluster.apply(wanted, manager=MANAGER, force=True)
+
+    async def accepted(self, change: Callable[[Manifest], Any]) -> bool:
+        """Whether the API server takes this version; it is written then."""
+        try:
+            await self.bring({}, change)
+        except KubeError:
+            return False
+        return True
 
     async def until(self, what: str, holds: Callable[[Manifest], bool], seconds: float = 60.0) -> Manifest:
         """Wait for a status of the newest spec."""
