@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_jsonable_python
 
+from rollout.bounds import shortened, with_short_texts
 from rollout.status import JournalEntry, Outcome, Phase, Reaction, Refusal, Release, StepRecord, Version, Weight
 from rollout.texts import clean, told
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from rollout.status import Status
     from rollout.world import Observation, RevisionFacts
 
-JOURNAL_LIMIT, JOURNAL_CHARACTERS, JOURNAL_ENTRY = 200, 40_000, 600
-"""Entries and characters that a journal keeps, and characters of one entry."""
+JOURNAL_ENTRY = 600
+"""Characters of one entry of the journal."""
 
 STEPS_LIMIT = 64
 REFUSED_LIMIT = 20
@@ -119,21 +120,8 @@ def write_journal(status: Status, now: float, what: str, text: str, *, weight: i
     if status.release is None:
         return status
     entry = JournalEntry(at=now, what=what, text=told(text, JOURNAL_ENTRY), weight=weight)
-    first, *rest = *status.release.journal, entry
-    kept = _newest(rest)
-    dropped = status.release.journal_dropped + len(rest) - len(kept)
-    return change_release(status, journal=[first, *kept], journal_dropped=dropped)
-
-
-def _newest(entries: list[JournalEntry]) -> list[JournalEntry]:
-    """As many of the newest entries as a journal has room for beside its first."""
-    room, kept = JOURNAL_CHARACTERS, 0
-    for entry in reversed(entries[-(JOURNAL_LIMIT - 1) :]):
-        room -= len(entry.text)
-        if room < 0:
-            break
-        kept += 1
-    return entries[len(entries) - kept :]
+    journal, dropped = shortened([*status.release.journal, entry])
+    return change_release(status, journal=journal, journal_dropped=status.release.journal_dropped + dropped)
 
 
 def change_release(status: Status, **update: Any) -> Status:
@@ -222,11 +210,13 @@ def _evidence(ctx: Context) -> tuple[dict[str, Any], float | None, float]:
     found = ctx.seen.assessment
     if found is None:
         return {}, None, 0.0
-    return to_jsonable_python(found, inf_nan_mode="null"), found.evidence_at, found.excess_failed_requests
+    told_of = with_short_texts(to_jsonable_python(found, inf_nan_mode="null"))
+    return told_of, found.evidence_at, found.excess_failed_requests
 
 
 def finish(status: Status, now: float, phase: Phase, outcome: Outcome, reason: str) -> Status:
     """End the release: it becomes `last`, and its record is due. A pause outlives it: no other starts before resume."""
+    reason = told(reason, JOURNAL_ENTRY)
     status = write_journal(status, now, "ended", f"{outcome.value}: {reason}")
     status = change_release(status, outcome=outcome, outcome_reason=reason, ended_at=now)
     done = {"last": status.release, "release": None, "canary": None, "previous": None, "weight": Weight(), "judge": ""}

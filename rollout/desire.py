@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rollout.world import RevisionFacts
 
 
+STRAGGLERS_SECONDS = 600.0
+"""For so long the pods of a version stay whose rollback was not seen to be complete: requests may still reach them."""
+
+
 def had_traffic(status: Status) -> bool:
     """Whether the release in flight has asked for a share at all; before that the route does not name the canary."""
     asked = status.weight.desired > 0
@@ -155,7 +159,7 @@ def _leftovers(ctx: Context) -> list[Action]:
         return []
     kept = {version.revision for version in (status.stable, status.canary, status.previous) if version}
     kept |= set(ctx.seen.share.weights)
-    if status.last and status.last.incomplete:  # requests may still reach it
+    if status.last and status.last.incomplete and ctx.since(status.last.ended_at) < STRAGGLERS_SECONDS:
         kept.add(status.last.to_version.revision)
     ours = (revision for revision, facts in ctx.seen.revisions.items() if not facts.foreign)
     return [Retire(revision) for revision in sorted(ours) if revision not in kept]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rollout.context import (
     NO_DOUBT,
+    REASON,
     SKIPPED,
     begin,
     begin_step,
@@ -24,6 +25,7 @@ from rollout.doubt import UNJUDGED, may_still_rise, step_may_end
 from rollout.readiness import readiness, routed
 from rollout.revision import replicas_for
 from rollout.status import Outcome, Phase, Version, Weight
+from rollout.texts import told as fit
 from rollout.verbs import waiting_gate
 from rollout.verify import PATIENCE_SECONDS, not_zero, silence, verify, verify_zero
 from rollout.without_pods import PLANNED, after_outage, without_pods, without_pods_status
@@ -304,13 +306,14 @@ def rolling_back(ctx: Context) -> Status:
         return _returned(ctx.with_status(status))
     if not _out_of_patience(ctx):
         return status
-    return _returned(ctx.with_status(change_release(status, incomplete=not_zero(ctx, weights_of(ctx.status)))))
+    missing = fit(not_zero(ctx, weights_of(ctx.status)), REASON)
+    return _returned(ctx.with_status(change_release(status, incomplete=missing)))
 
 
 def _out_of_patience(ctx: Context) -> bool:
     """Whether a rollback has had the time it takes. What comes next must not wait for ever; weight 0 stays wanted."""
     strategy = ctx.spec.strategy
-    return ctx.since(ctx.status.phase_since) >= strategy.drain + strategy.verify_deadline
+    return ctx.waited(ctx.status.phase_since) >= strategy.drain + strategy.verify_deadline
 
 
 def _old_pods_back(ctx: Context) -> bool:

@@ -250,24 +250,12 @@ class Status(Kept):
 
     def trimmed(self) -> Status:
         """The status without what is only for people: what a server takes that took no more."""
-        release, last = (_trimmed(each) for each in (self.release, self.last))
-        less = {"analysis": {}, "judge": "", "conditions": [], "refused": self.refused[-5:]}
-        return self.model_copy(update={**less, "release": release, "last": last})
+        from rollout.bounds import trimmed
+
+        return trimmed(self)
 
     def shifted(self, seconds: float) -> Status:
         """The status with the clocks that run set so many seconds later: time that nobody was there to count."""
         clocks = ("phase_since", "written_at", "verified_at", "withdrawn_at", "doubt_since", "held_since", "looked_at")
         known = {name: getattr(self, name) for name in clocks}
         return self.model_copy(update={name: at + seconds for name, at in known.items() if at is not None})
-
-
-MOST_TRIMMED = 20
-"""Journal entries that a trimmed status keeps."""
-
-
-def _trimmed(release: Release | None) -> Release | None:
-    if release is None:
-        return None
-    dropped = max(0, len(release.journal) - MOST_TRIMMED)
-    less = {"journal": release.journal[-MOST_TRIMMED:], "journal_dropped": release.journal_dropped + dropped}
-    return release.model_copy(update={**less, "verdict_at_end": {}})

@@ -196,7 +196,7 @@ def verify_zero(ctx: Context, weights: dict[str, int]) -> Status:
     """Note when weight 0 was written, and when the last request had left the canary.
 
     Quiet counts from the writing on, and not alone: where requests are rare a canary may be quiet for seconds while the
-    gateway still knows the old weight.
+    gateway still knows the old weight. What pods count holds their probes, and keeps no rollback from ending.
     """
     share, status = ctx.seen.share, ctx.status
     if any((share.weights.get(name, 0) > 0) != (wanted > 0) for name, wanted in weights.items()):
@@ -204,12 +204,13 @@ def verify_zero(ctx: Context, weights: dict[str, int]) -> Status:
     if status.written_at is None:
         status = _reaction(ctx.change(written_at=written_at(ctx)), written_at=written_at(ctx))
     since = ctx.since(status.written_at)
+    drained = share.accepted and since >= ctx.spec.strategy.drain
     if share.canary_quiet_seconds is None:
-        calm = share.accepted and since >= ctx.spec.strategy.drain
-        return status.model_copy(update={"verified_at": ctx.now}) if calm else status
+        return status.model_copy(update={"verified_at": ctx.now}) if drained else status
     quiet = min(share.canary_quiet_seconds, since)
     if quiet < (QUIET_SECONDS if share.accepted else ctx.spec.strategy.verify_deadline):
-        return status
+        over = drained and not share.by_gateway and since >= 2 * QUIET_SECONDS
+        return status.model_copy(update={"verified_at": ctx.now}) if over else status
     status = _reaction(status, observed_at=ctx.now - quiet)
     return status.model_copy(update={"verified_at": ctx.now, "weight": Weight(accepted=0, observed=0.0)})
 

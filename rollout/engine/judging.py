@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from rollout.bounds import with_short_texts
 from rollout.judge import Judge
 from rollout.judge.state import StateError
 from rollout.policy import judge_policy_of
@@ -149,4 +150,4 @@ class Bench:
             return status
         told: dict[str, Any] = asdict(self.assessment) | {"signals": [asdict(each) for each in self._judge.signals()]}
         sums = base64.b64encode(self._judge.save()).decode() if status.phase in JUDGED else ""
-        return status.model_copy(update={"analysis": told, "judge": sums})
+        return status.model_copy(update={"analysis": with_short_texts(told), "judge": sums})

@@ -25,6 +25,10 @@ class ReleaseGoneError(Exception):
     """The GrayRelease does not exist any more."""
 
 
+class StatusMovedError(KubeError):
+    """The server has a status of ours that we did not know to be there."""
+
+
 class OvertakenError(Exception):
     """The status in the cluster carries a higher epoch: another holder is at work."""
 
@@ -34,6 +38,7 @@ class StatusStore:
 
     Attributes:
         persisted: the status as the server has it.
+        moved: it is not what was decided last, because the answer to a write was lost.
         unreadable: what of it could not be read, a sentence each.
         newest: the whole object as the server answered last; None before the first answer.
     """
@@ -42,6 +47,7 @@ class StatusStore:
         self._cluster, self._namespace, self._name = cluster, namespace, name
         self.newest: Manifest | None = None
         self.persisted = Status()
+        self.moved = False
         self.unreadable: tuple[str, ...] = ()
 
     async def load(self) -> Manifest:
@@ -51,11 +57,13 @@ class StatusStore:
             ReleaseGoneError: it is gone.
         """
         try:
-            self.newest = await self._cluster.get(GRAY_RELEASE, self._name, self._namespace, seconds=SECONDS)
+            newest = await self._cluster.get(GRAY_RELEASE, self._name, self._namespace, seconds=SECONDS)
         except NotFoundError as error:
             raise ReleaseGoneError(str(error)) from error
-        self.persisted, self.unreadable = Status.read(self.newest.get("status"))
-        return self.newest
+        known, self.newest = self.persisted.wire() if self.newest is not None else None, newest
+        self.persisted, self.unreadable = Status.read(newest.get("status"))
+        self.moved = self.moved or (known is not None and self.persisted.wire() != known)
+        return newest
 
     async def save(self, status: Status) -> Status:
         """Write the status; returns it as it was written, which is shorter where the server does not take all of it.
@@ -65,6 +73,7 @@ class StatusStore:
         Raises:
             OvertakenError: another holder has written a status with a higher epoch.
             ReleaseGoneError: the GrayRelease is gone.
+            StatusMovedError: an earlier write had come through, though it was not answered: decide again from that.
             KubeError: the server did not take it.
         """
         try:
@@ -81,16 +90,20 @@ class StatusStore:
                 self.newest = await self._put({**base, "status": status.wire()})
             except ConflictError:
                 await self.load()
-                if self.persisted.epoch > status.epoch:
-                    raise OvertakenError(
-                        f"epoch {self.persisted.epoch} is at work, this one is {status.epoch}"
-                    ) from None
+                self._check(status)
                 if attempt == ATTEMPTS:
                     raise
                 continue
             break
         self.persisted = status
         return status
+
+    def _check(self, status: Status) -> None:
+        """What a conflict was about: the spec or the metadata, another holder, or a write of ours without an answer."""
+        if self.persisted.epoch > status.epoch:
+            raise OvertakenError(f"epoch {self.persisted.epoch} is at work, this one is {status.epoch}") from None
+        if self.moved:
+            raise StatusMovedError("the status is further than was known: the answer to a write was lost") from None
 
     async def _put(self, manifest: Manifest) -> Manifest:
         try:

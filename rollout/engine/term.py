@@ -15,8 +15,8 @@ import structlog
 
 from kube.errors import ConflictError, KubeError
 from rollout.actions import Finalize, KeepRecord, Shift
-from rollout.context import Context
-from rollout.decide import decide
+from rollout.context import Context, change_release
+from rollout.decide import UNDER_WAY, decide
 from rollout.desire import weights_of
 from rollout.drivers.route import carriers_on
 from rollout.engine import metrics, report
@@ -107,6 +107,7 @@ class Term:
     async def begin(self, manifest: Manifest) -> None:
         """Read what a predecessor promised. A rollback under way is carried on before anything else is looked at."""
         now = self.parts.clock()
+        self.store.moved = False
         mine = {"epoch": self.epoch, "holder": self.parts.identity}
         self.status = caught_up(self.status, now).model_copy(update=mine)
         self._watching_since = self._expected_at = now
@@ -178,6 +179,7 @@ class Term:
             KubeError: what was decided could not be persisted; nothing was done but what a rollback must do.
         """
         manifest = await self._newest()
+        self._catch_up()
         now = self._on_time()
         self._read(manifest)
         known = self._specs.in_force
@@ -216,6 +218,14 @@ class Term:
         if int(newest["metadata"].get("generation", 0)) < max(self._specs.newest, self.status.observed_generation):
             return await self.store.load()  # the mirror is silent: what it shows is history
         return newest
+
+    def _catch_up(self) -> None:
+        """Go on from what was persisted although nobody answered; a rollback as it is, with that in its journal."""
+        if not self.store.moved:
+            return
+        self.store.moved = False
+        ahead = self.status.phase is Phase.ROLLING_BACK and self.store.persisted.phase in UNDER_WAY | {Phase.BAKING}
+        self.status = with_journal_of(self.status, self.store.persisted) if ahead else self.store.persisted
 
     def _on_time(self) -> float:
         """The time of this look. Time in which nobody could look is no time waited: not late, and not blind."""
@@ -370,6 +380,16 @@ def caught_up(status: Status, now: float) -> Status:
         return status
     away = now - status.looked_at
     return status.shifted(away - min(max(away, 0.0), GAP_SECONDS))
+
+
+def with_journal_of(status: Status, persisted: Status) -> Status:
+    """The status with the entries of the same release that were persisted and that it does not have."""
+    mine, theirs = status.release, persisted.release
+    if mine is None or theirs is None or mine.id != theirs.id:
+        return status
+    missing = [entry for entry in theirs.journal if entry not in mine.journal]
+    journal = sorted([*mine.journal, *missing], key=lambda entry: entry.at)
+    return change_release(status, journal=journal)
 
 
 def _version(manifest: Manifest) -> int:

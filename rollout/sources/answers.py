@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
 Times: TypeAlias = "list[tuple[float, list[Sample]]]"
 """Samples by time (seconds since the epoch), oldest first."""
+Series: TypeAlias = "list[tuple[Mapping[str, str], Times]]"
+"""Labels and samples of each series."""
 
 
-def series_in(body: Any, name: str = "") -> list[tuple[Mapping[str, str], Times]]:
+def series_in(body: Any, name: str = "") -> Series:
     """Labels and samples of each series that has some, in the answer to an instant query.
 
     Args:
@@ -28,17 +31,47 @@ def series_in(body: Any, name: str = "") -> list[tuple[Mapping[str, str], Times]
     Raises:
         FetchError: it is an error, or no such answer.
     """
+    return [found for part in _parts(body, name) for found in part]
+
+
+async def series_in_turns(body: Any, name: str = "") -> Series:
+    """The same; others have their turn after every :data:`SERIES_AT_ONCE` series.
+
+    Raises:
+        FetchError: it is an error, or no such answer.
+    """
+    found: Series = []
+    for number, part in enumerate(_parts(body, name)):
+        if number:
+            await asyncio.sleep(0)
+        found += part
+    return found
+
+
+def _parts(body: Any, name: str) -> Iterator[Series]:
+    """The series, some at a time.
+
+    Raises:
+        FetchError: it is an error, or no such answer.
+    """
+    samples = 0
     try:
         if body["status"] != "success":
             raise FetchError(f"Prometheus refuses the query: {told(body.get('error', body['status']))}")
-        found = [(_labels(each["metric"]), list(_told(each, name))) for each in _bounded(body["data"]["result"])]
+        result = _bounded(body["data"]["result"])
+        for begin in range(0, len(result), SERIES_AT_ONCE):
+            part = [
+                (_labels(each["metric"]), list(_told(each, name))) for each in result[begin : begin + SERIES_AT_ONCE]
+            ]
+            samples += sum(len(each) for _, times in part for _, each in times)
+            if samples > _MOST_SAMPLES:
+                raise FetchError(f"{over('samples or more', samples, _MOST_SAMPLES)}")
+            yield [(labels, times) for labels, times in part if times]
     except _NO_ANSWER as error:
         raise FetchError(f"this is no answer of Prometheus to such a query: {told(repr(error))}") from error
-    if (number := sum(len(samples) for _, times in found for _, samples in times)) > _MOST_SAMPLES:
-        raise FetchError(f"{over('samples', number, _MOST_SAMPLES)}")
-    return [(labels, times) for labels, times in found if times]
 
 
+SERIES_AT_ONCE = 500
 _NO_ANSWER = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 _MOST_SAMPLES = 10 * MOST_SERIES_ANSWERED
 

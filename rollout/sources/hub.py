@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from rollout.sources.answers import series_in
+from rollout.sources.answers import series_in_turns
 from rollout.sources.fetch import FetchError
 from rollout.sources.tally import BIRTH
 
@@ -109,7 +109,7 @@ class PrometheusHub:
         try:
             async with asyncio.timeout(self._seconds):
                 body = await self._ask(self.query(), self._seconds)
-            scrapes, gap = _read(body)
+            scrapes, gap = await _read(body)
         except TimeoutError:
             return Answer(problem=f"Prometheus does not answer within {self._seconds:g} s")
         except FetchError as error:
@@ -144,13 +144,13 @@ def _any(values: Iterable[str]) -> str:
     return '"' + "|".join(re.escape(value).replace("\\", "\\\\") for value in sorted(values)) + '"'
 
 
-def _read(body: Any) -> tuple[dict[tuple[str, str], Scrape], float]:
+async def _read(body: Any) -> tuple[dict[tuple[str, str], Scrape], float]:
     """Newest scrape by pod, and seconds between two scrapes of the slowest (0 where no series shows two).
 
     Raises:
         FetchError: the answer is an error, or no answer of Prometheus.
     """
-    series = series_in(body)
+    series = await series_in_turns(body)
     pods = _by_pod(series)
     gap = max((_gap(times) for _, times in series), default=0.0)
     return pods, gap

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PREFERENCE = (SourceName.GATEWAY, SourceName.PODS, SourceName.PROMETHEUS)
 _MOST_POINTS = 1024
+QUIET_PODS_SECONDS = 1.0
+"""Pods that count nothing for so long are asked by nobody, not even by probes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class ShareMeter:
         if look.signal != self._signal:
             return
         self._up = look.status is SourceStatus.OK
+        self.open_requests = self.open_requests if self._up else None
         if self._up and not (self._points and look.at < self._points[-1].at):
             self._add(look)
 
@@ -145,11 +148,13 @@ class ShareMeter:
     def quiet_seconds(self, now: float) -> float | None:
         """For how long no request has reached the canary; None while nobody can say.
 
-        Pods are asked by probes and scrapes for as long as they live, so only the gateway can say.
+        Pods count probes and scrapes for as long as they live: that they are quiet says something, that they are not
+        says nothing.
         """
-        if not self._up or not self.by_gateway or self._last_request_at is None:
+        if not self._up or self._last_request_at is None:
             return None
-        return max(0.0, now - self._last_request_at)
+        quiet = max(0.0, now - self._last_request_at)
+        return quiet if self.by_gateway or quiet >= QUIET_PODS_SECONDS else None
 
     def missing(self, now: float) -> tuple[float, float]:
         """How many answers of the canary are missing, and for how many seconds; (0, 0) where nobody can say."""

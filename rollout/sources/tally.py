@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from rollout.sources.budget import MOST_SERIES
 from rollout.sources.classes import USUAL, Errors
 from rollout.sources.exposition import Labels
 from rollout.sources.increments import MOST_COUNT, ImpossibleError, Increments, Reading
@@ -109,7 +110,7 @@ def counted(signal: Signal, samples: Iterable[Sample]) -> Counted:
     Of a histogram that is told with buckets and as a native one the buckets count.
 
     Raises:
-        ImpossibleError: one of them is negative, no number, or higher than anybody counts.
+        ImpossibleError: one of them is negative, no number, or higher than anybody counts, or they are too many.
     """
     found = Counted({}, {})
     known, edged, label = list(samples), signal.kind is SignalKind.LATENCY, signal.label
@@ -122,6 +123,8 @@ def counted(signal: Signal, samples: Iterable[Sample]) -> Counted:
                 _add(found, sample, key)
         if found.counts:
             break
+    if len(found.counts) > MOST_SERIES:
+        raise ImpossibleError(f"{len(found.counts):,} series of {family_of(signal)}; at most {MOST_SERIES:,} are read")
     return found
 
 

@@ -39,6 +39,7 @@ def test_one_field_that_is_spoilt_spoils_no_other(field: str, value: Any):
     whole = stepping()
     status, _ = Status.read(kept(**{field: value}))
     touched = {"phase", "weight", "release", "stable"} if field in {"phase", "canary", "stable"} else set()
+    touched |= {"phase", "weight", "written_at", "verified_at"} if field == "release" else set()
     for name, known in Status.model_fields.items():
         if (known.alias or name) != field and name not in touched and field != "stable":
             assert getattr(status, name) == getattr(whole, name), name
@@ -101,3 +102,39 @@ def test_shifted_moves_the_clocks_that_run_and_no_other():
     assert later.phase_since == (status.phase_since or 0.0) + 30.0
     assert later.release == status.release
     assert Status().shifted(5.0) == Status()
+
+
+def test_a_pause_that_cannot_be_read_is_a_pause():
+    for spoilt in (3, {"at": None}, {"at": "lunch", "by": "ann"}, [1]):
+        assert Status.read(kept(paused=spoilt))[0].paused is not None, spoilt
+
+
+def test_a_refusal_outlives_its_time_and_reason():
+    refused = [{"revision": "shop-1", "at": None, "reason": 7}, {"revision": "shop-2", "image": 3}, {"at": 0}]
+    status, notes = Status.read(kept(refused=refused))
+    assert [entry.revision for entry in status.refused] == ["shop-1", "shop-2"]
+    assert notes
+
+
+def test_a_release_that_cannot_be_read_is_taken_back():
+    status, notes = Status.read(kept(release="gone"))
+    assert (status.phase, status.weight.desired) == (Phase.ROLLING_BACK, 0)
+    assert status.release is not None
+    assert (status.release.to_version, status.release.outcome) == (status.canary, Outcome.CANCELLED)
+    assert any("status.release cannot be read" in note for note in notes)
+    baking = kept(phase="Baking", release=None, previous={"revision": "checkout-old"}, canary=None)
+    back, _ = Status.read(baking)
+    assert back.stable is not None
+    assert back.canary is not None
+    assert (back.stable.revision, back.canary.revision, back.previous) == ("checkout-old", "checkout-11111111", None)
+
+
+def test_a_status_that_is_spoilt_all_over_is_read_in_a_few_rounds():
+    raw = kept()
+    raw["release"]["journal"] = [{"what": 3}] * 150 + raw["release"]["journal"]
+    raw["refused"] = [{"revision": f"shop-{number}", "at": None} for number in range(20)]
+    status, notes = Status.read(raw)
+    assert status.release is not None
+    assert len(status.release.journal) == len(stepping().release.journal)
+    assert len(status.refused) == 20
+    assert len(notes) <= 20

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollout.context import JOURNAL_LIMIT, REFUSED_LIMIT, begin_step, change_release, refuse, write_journal
+from rollout.bounds import JOURNAL_LIMIT
+from rollout.context import REFUSED_LIMIT, begin_step, change_release, refuse, write_journal
 from rollout.status import JournalEntry, Phase, Release, Status, Version, timestamp
 
 AT = 1_800_000_000.0

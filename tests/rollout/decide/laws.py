@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from rollout.actions import EnsureRevision, Retire, RetireRoute, Scale, Shift
-from rollout.context import JOURNAL_LIMIT, Context
+from rollout.bounds import JOURNAL_LIMIT
+from rollout.context import Context
 from rollout.decide import decide
 from rollout.desire import actions_of, weights_of
 from rollout.machine import ALLOWED

@@ -20,7 +20,7 @@ from rollout.judge.verdicts import Assessment, Verdict
 from rollout.revision import image_of, revision_of
 from rollout.spec import Spec
 from rollout.status import Command, Phase, Status
-from rollout.world import Observation, RevisionFacts, ShareFacts
+from rollout.world import Failure, Observation, RevisionFacts, ShareFacts
 from tests.rollout.decide.laws import check
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Image:
     most_ready: int = 1000
     problem: str = ""
     fatal: bool = False
+    disrupted: bool = False
+    threatened: int = 0
     verdict: str | None = None
 
 
@@ -84,6 +86,8 @@ class Deployment:
 
     image: str
     born: list[float] = field(default_factory=list)
+    asked: int | None = None
+    declared: int | None = None
 
     def scale(self, replicas: int, now: float) -> None:
         del self.born[replicas:]
@@ -112,6 +116,10 @@ class World:
     plane_after: float = 0.125
     plane_follows: bool = True
     countable: bool = True
+    by_gateway: bool = True
+    missing: float = 0.0
+    strangers: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
     command: Command | None = None
     deleted: bool = False
     finalized: str = ""
@@ -198,6 +206,7 @@ class World:
             assessment=self._assessment(trial.image if trial else "") if judged else None,
             assessed_at=self.now if judged else None,
             command=self.command,
+            failures=self.failures,
             deleted=self.deleted,
             recorded=self.records[-1] if self.records else "",
         )
@@ -206,7 +215,16 @@ class World:
         found, ready = self.deployments[name], self.ready_pods(name)
         image = self.images.get(found.image, Image())
         short = ready < len(found.born)
-        return RevisionFacts(len(found.born), ready, image.problem if short else "", short and image.fatal)
+        return RevisionFacts(
+            len(found.born),
+            ready,
+            image.problem if short else "",
+            short and image.fatal,
+            asked=found.asked,
+            declared=found.declared,
+            disrupted=len(found.born) - ready if image.disrupted else 0,
+            threatened=image.threatened,
+        )
 
     def _share(self, trial: str) -> ShareFacts:
         total = sum(self._answered.values()) if self.countable else 0
@@ -221,6 +239,10 @@ class World:
             canary_quiet_seconds=self.now - last if self.countable else None,
             outdated=self.outdated,
             foreign_writer=self.foreign_writer,
+            foreign_backends=self.strangers,
+            by_gateway=self.by_gateway,
+            missing=self.missing,
+            missing_seconds=5.0 if self.missing else 0.0,
         )
 
     def _assessment(self, image: str) -> Assessment | None:
@@ -256,12 +278,17 @@ class World:
                 self._change_pods(action)
         return True
 
+    def _ask(self, found: Deployment, replicas: int) -> None:
+        """The engine scales a Deployment, and notes on it what it asked for and what the spec said then."""
+        found.scale(replicas, self.now)
+        found.asked, found.declared = replicas, self.spec.workload.replicas
+
     def _change_pods(self, action: Action) -> None:
         match action:
             case EnsureRevision(name, replicas) if name == revision_of(NAME, self.spec):
-                self.deployments.setdefault(name, Deployment(image_of(self.spec))).scale(replicas, self.now)
+                self._ask(self.deployments.setdefault(name, Deployment(image_of(self.spec))), replicas)
             case Scale(name, replicas) if name in self.deployments:
-                self.deployments[name].scale(replicas, self.now)
+                self._ask(self.deployments[name], replicas)
             case Retire(name):
                 self.deployments.pop(name, None)
 

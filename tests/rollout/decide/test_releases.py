@@ -362,11 +362,40 @@ def test_stable_deployment_deleted_by_hand_while_returning_to_it_is_made_again()
     assert EnsureRevision(revision("v1"), 4) in made.world.log
 
 
-def test_hand_scaled_stable_is_put_right_during_a_release():
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_stable_that_somebody_scales_keeps_that_count(count: int):
     made = stepping_at(20)
-    made.world.deployments[revision("v1")].scale(1, made.world.now)
+    made.world.deployments[revision("v1")].scale(count, made.world.now)
+    made.until(Phase.BAKING)
+    assert made.world.pod_numbers() == {revision("v1"): count, revision("v2"): max(4, count)}, "capacity for all of it"
+
+
+def test_a_canary_that_somebody_scales_up_keeps_that_count_and_gets_what_its_share_needs():
+    made = stepping_at(5)
+    made.world.deployments[revision("v2")].scale(3, made.world.now)
     made.run(1)
-    assert made.world.pod_numbers()[revision("v1")] == 4
+    assert made.world.pod_numbers()[revision("v2")] == 3
+    made.until(Phase.BAKING)
+    made.world.deployments[revision("v2")].scale(5, made.world.now)
+    made.until(Phase.IDLE).run(8)
+    assert made.world.pod_numbers() == {revision("v2"): 5}
+
+
+def test_a_canary_that_somebody_scales_down_gets_what_its_share_needs():
+    made = stepping_at(50)
+    made.world.deployments[revision("v2")].scale(1, made.world.now)
+    made.run(1)
+    assert made.world.pod_numbers()[revision("v2")] == 2
+
+
+def test_replicas_that_are_edited_in_the_spec_end_what_somebody_scaled():
+    made = serving()
+    made.world.deployments[revision("v1")].scale(7, made.world.now)
+    made.run(1)
+    assert made.world.pod_numbers() == {revision("v1"): 7}
+    made.world.want("v1", workload={"replicas": 5})
+    made.run(1)
+    assert made.world.pod_numbers() == {revision("v1"): 5}
 
 
 def test_foreign_weights_are_put_right_at_the_next_look():

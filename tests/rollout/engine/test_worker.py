@@ -58,11 +58,21 @@ async def test_the_gateway_may_answer_before_the_api_server_does(it: Plant) -> N
         await it.until(lambda: it.status.weight.accepted == 20, "accepted at 20 %", 2.5)
 
 
+COUNTED_BY_THE_GATEWAY = {
+    "sources": {"gateway": {"namespace": "gateway", "selector": {"app": "envoy"}}},
+    "analysis": {
+        "signals": [{"name": "errors", "kind": "errors", "source": "gateway", "weight": 1.0}],
+        "sampling": {"young": "50ms", "settled": "50ms"},
+    },
+}
+"""Only the gateway can say that nobody reaches the canary any more."""
+
+
 async def test_bad_version_is_taken_back(it: Plant) -> None:
     it.callers.faults["v3"] = 0.5
     async with it.engine():
         await first(it)
-        it.declare("shop:v3")
+        it.declare("shop:v3", **COUNTED_BY_THE_GATEWAY)
         await it.phase(Phase.ROLLED_BACK)
         release = it.status.last
         assert release is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.sources import answers as module
-from rollout.sources.answers import series_in
+from rollout.sources.answers import series_in, series_in_turns
 from rollout.sources.ask import DirectAsk
 from rollout.sources.fetch import FetchError
 
@@ -62,6 +63,23 @@ def test_whatever_is_answered_is_samples_or_an_error_that_is_told(body):
 def test_what_is_no_series_is_told(series):
     with pytest.raises(FetchError, match="this is no answer of Prometheus"):
         series_in(answer(series))
+
+
+async def test_a_long_answer_is_read_in_turns():
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    body = answer(*({"metric": {"__name__": f"a{number}"}, "value": [1, "2"]} for number in range(3_000)))
+    task = asyncio.create_task(other())
+    found = await series_in_turns(body)
+    task.cancel()
+    assert found == series_in(body)
+    assert turns >= 5
 
 
 def test_more_than_is_read_of_anybody_is_told(monkeypatch):

@@ -10,6 +10,8 @@ from aiohttp import web
 from kube.errors import ClusterUnreachableError
 from rollout.sources.fetch import DirectFetch, FetchError, MemoryFetch, ProxyFetch
 
+PACKED = gzip.compress(bytes(2**24))
+
 
 @pytest.fixture
 async def port():
@@ -27,7 +29,7 @@ async def port():
         return web.Response(body=b"m \xff 5")
 
     async def packed(_: web.Request) -> web.Response:
-        return web.Response(body=gzip.compress(bytes(2**24)), headers={"Content-Encoding": "gzip"})
+        return web.Response(body=PACKED, headers={"Content-Encoding": "gzip"})
 
     async def endless(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse()

@@ -326,3 +326,26 @@ async def test_asked_through_the_api_server():
     assert await ProxyAsk(refusing, "http://prometheus.monitoring:9090")("up(", 1) == refusal
     with pytest.raises(UsageError, match=r"write http://NAME.NAMESPACE:PORT"):
         ProxyAsk(cluster, "http://prometheus:9090")
+
+
+async def test_one_pod_with_more_series_than_are_read_of_anybody_is_down_and_named(ask, source):
+    many = [series("c", T, 1, path=f"/users/{number}") for number in range(5_001)]
+    ask.answer = answer(series("s", T, 1), *many)
+    [look] = await source.sample(pair(), T)
+    assert look.status is SourceStatus.SOURCE_DOWN
+    assert "pod c: 5,001 series of http_requests_total; at most 5,000 are read" in look.reason
+
+
+async def test_a_counter_without_the_label_of_the_status_is_no_data(ask, source):
+    ask.answer = answer(
+        *(
+            {
+                "metric": {"__name__": "http_requests_total", "namespace": "shop", "pod": pod, "status": "500"},
+                "values": [[T, "5"]],
+            }
+            for pod in ("s", "c")
+        )
+    )
+    [look] = await source.sample(pair(), T)
+    assert look.status is SourceStatus.NO_DATA
+    assert "has the label code, there are namespace, pod, status; name it by `label`" in look.reason

@@ -1,0 +1,279 @@
+"""Pods that are moved away on purpose, outages of everything, silence, and strangers on the route: who is to blame."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollout.status import Outcome, Phase
+from rollout.world import Failure
+from tests.rollout.decide.simulation import EPOCH, Simulation, World, revision, serving, spec_of, stepping_at
+from tests.rollout.decide.test_rollbacks import baking, promoting
+
+
+def evict(made: Simulation, image: str = "v2") -> None:
+    made.world.image(image).ready = False
+    made.world.image(image).disrupted = True
+
+
+def bring_back(made: Simulation, image: str = "v2") -> None:
+    made.world.image(image).ready = True
+    made.world.image(image).disrupted = False
+
+
+# ------------------------------------------------------------------ a planned event
+
+
+def test_an_evicted_canary_loses_its_share_until_it_is_back_and_the_step_begins_anew():
+    made = stepping_at(20)
+    evict(made)
+    made.look()
+    assert made.world.route == {revision("v1"): 100, revision("v2"): 0}
+    assert made.status.phase is Phase.STEPPING
+    assert "moved away by a planned event" in made.status.waiting.reason
+    assert made.status.waiting.until == made.world.now + 60
+    made.run(10)
+    assert made.status.phase is Phase.STEPPING
+    bring_back(made)
+    made.reach(lambda: made.world.route[revision("v2")] == 20)
+    again = made.world.now
+    made.reach(lambda: made.status.step == 2)
+    assert made.world.now - again >= 5, "it holds for its whole time, once it is seen again"
+    made.until(Phase.IDLE)
+    assert made.status.last.outcome is Outcome.PROMOTED
+    assert made.status.refused == []
+
+
+def test_an_evicted_canary_that_does_not_come_back_is_taken_back_and_not_refused():
+    made = stepping_at(20)
+    evict(made)
+    made.until(Phase.ROLLING_BACK, limit=70)
+    assert made.status.release.outcome is Outcome.CANCELLED
+    made.until(Phase.IDLE, Phase.PREPARING)
+    assert made.status.refused == []
+
+
+def test_nothing_is_given_back_before_the_gateway_knows_the_pods():
+    made = stepping_at(20)
+    evict(made)
+    made.look()
+    bring_back(made)
+    made.world.accepts = False
+    made.run(20)
+    assert made.world.route[revision("v2")] == 0
+    made.until(Phase.ROLLED_BACK, limit=120)
+    assert "did not accept" in made.status.last.outcome_reason
+
+
+def test_a_pause_keeps_the_share_away_and_takes_nothing_back_that_is_ready():
+    made = stepping_at(20)
+    evict(made)
+    made.look()
+    made.world.say("pause")
+    bring_back(made)
+    made.run(100)
+    assert made.status.phase is Phase.STEPPING
+    assert made.world.route[revision("v2")] == 0
+    made.world.say("resume")
+    made.reach(lambda: made.world.route[revision("v2")] == 20)
+
+
+def test_pods_that_crash_after_an_eviction_are_the_versions_own_fault():
+    made = stepping_at(20)
+    evict(made)
+    made.look()
+    made.world.image("v2").fatal = True
+    made.look()
+    assert made.status.release.outcome is Outcome.ROLLED_BACK
+
+
+def test_an_eviction_while_all_traffic_is_asked_for_gives_it_back_to_stable():
+    made = promoting()
+    made.world.accepts = True
+    made.world.image("v2").most_ready = 9
+    made.reach(lambda: made.status.weight.desired == 100)
+    evict(made)
+    made.look()
+    assert made.world.route == {revision("v1"): 100, revision("v2"): 0}
+    bring_back(made)
+    made.until(Phase.IDLE)
+    assert made.status.stable.image == "v2"
+
+
+def test_in_a_bake_the_version_before_serves_and_the_new_one_may_come_again():
+    made = baking()
+    evict(made)
+    made.look()
+    assert made.world.route == {revision("v1"): 100, revision("v2"): 0}
+    assert made.status.release.outcome is Outcome.CANCELLED
+    bring_back(made)
+    made.until(Phase.BAKING)
+    assert made.status.stable.image == "v2"
+    assert made.status.refused == []
+
+
+def test_a_first_version_that_is_evicted_is_waited_for():
+    made = Simulation(World(spec_of("v1")))
+    made.world.accepts = False
+    made.reach(lambda: made.status.weight.desired == 100)
+    evict(made, "v1")
+    made.run(10)
+    assert made.status.phase is Phase.PROMOTING
+    assert made.world.route == {revision("v1"): 100}, "there is nobody else"
+    bring_back(made, "v1")
+    made.world.accepts = True
+    made.until(Phase.IDLE)
+    assert made.status.stable.image == "v1"
+
+
+def test_before_its_last_pod_is_drained_a_second_is_brought_up():
+    made = stepping_at(5)
+    assert made.world.pod_numbers()[revision("v2")] == 1
+    made.world.image("v2").threatened = 1
+    made.run(1)
+    assert made.world.pod_numbers()[revision("v2")] == 2
+    made.run(1)
+    assert made.world.pod_numbers()[revision("v2")] == 2, "one more, not one more each look"
+
+
+# ------------------------------------------------------------------ an outage
+
+
+def outage(made: Simulation) -> None:
+    for image in ("v1", "v2"):
+        made.world.image(image).ready = False
+
+
+def test_an_outage_of_both_arms_moves_nothing_and_blames_nobody():
+    made = stepping_at(20)
+    outage(made)
+    made.run(30)
+    assert made.status.phase is Phase.STEPPING
+    assert made.world.route == {revision("v1"): 80, revision("v2"): 20}
+    assert made.status.waiting.reason == "no pod of any version is ready: nothing is changed before one is"
+    assert made.status.waiting.until is not None
+    for image in ("v1", "v2"):
+        made.world.image(image).ready = True
+    made.run(1)
+    assert made.status.doubt != "outage"
+    made.until(Phase.IDLE)
+    assert made.status.stable.image == "v2"
+
+
+def test_an_outage_that_lasts_ends_the_release_without_a_refusal():
+    made = stepping_at(20)
+    outage(made)
+    made.until(Phase.ROLLING_BACK, limit=70)
+    assert made.status.release.outcome is Outcome.CANCELLED
+    assert made.status.release.outcome_reason == "no pod of any version is ready, for 60 s"
+
+
+def test_a_bake_that_goes_wrong_with_no_way_back_does_not_end_as_promoted():
+    made = baking()
+    outage(made)
+    made.run(60)
+    assert made.status.phase is Phase.BAKING
+    assert "no ready pod to go back to" in made.status.waiting.reason
+    made.until(Phase.IDLE, limit=30)
+    assert made.status.last.outcome is Outcome.PROMOTED_NOT_PROVEN
+    assert not made.status.last.proven
+    assert "no ready pod to go back to" in made.status.last.outcome_reason
+
+
+def test_a_fix_is_not_kept_out_by_a_bake_that_goes_wrong():
+    made = baking()
+    outage(made)
+    made.run(5)
+    made.world.want("v3")
+    made.until(Phase.PREPARING, limit=2)
+
+
+# ------------------------------------------------------------------ silence, strangers, refused objects
+
+
+@pytest.mark.parametrize("phase", ["stepping", "waiting for pods", "baking"])
+def test_a_canary_that_gives_no_answers_is_taken_back_in_every_phase(phase: str):
+    if phase == "baking":
+        made = baking()
+    else:
+        made = stepping_at(20)
+        if phase == "waiting for pods":
+            made.world.image("v2").most_ready = 1
+            made.reach(lambda: made.status.step == 2)
+    made.world.missing = 20.0
+    made.look()
+    assert made.status.phase is Phase.ROLLING_BACK
+    assert "none of about 20 answers in 5.0 s" in made.status.release.outcome_reason
+
+
+@pytest.mark.parametrize("missing", [9.1, 0.0])
+def test_a_few_missing_answers_are_chance(missing: float):
+    made = stepping_at(20)
+    made.world.missing = missing
+    made.look()
+    assert made.status.phase is Phase.STEPPING
+
+
+def test_a_strangers_backend_is_named_and_has_time_to_be_taken_off():
+    made = stepping_at(50)
+    made.world.strangers = {"other-service": 5}
+    made.until(Phase.PROMOTING)
+    made.run(40)
+    assert made.status.phase is Phase.PROMOTING
+    assert "none of this release's: other-service (5 %); take them off" in made.status.waiting.reason
+    made.world.strangers = {}
+    made.until(Phase.IDLE)
+    assert made.status.stable.image == "v2"
+
+
+def test_a_strangers_backend_that_stays_is_the_reason_that_is_told():
+    made = stepping_at(50)
+    made.world.strangers = {"other-service": 5}
+    made.until(Phase.ROLLED_BACK, limit=120)
+    assert "other-service (5 %)" in made.status.last.outcome_reason
+
+
+def test_objects_that_the_api_server_refuses_end_the_release_at_once_in_its_words():
+    made = serving()
+    made.world.image("v2").ready = False
+    made.world.want("v2")
+    made.until(Phase.PREPARING)
+    made.world.failures = {"EnsureRevision": Failure("spec.template: Invalid value", EPOCH, final=True)}
+    made.look()
+    assert made.status.phase is Phase.ROLLED_BACK
+    assert made.status.last.outcome_reason == "the API server does not take its objects: spec.template: Invalid value"
+
+
+def test_objects_that_are_refused_for_now_are_told_while_they_are_waited_for():
+    made = serving()
+    made.world.image("v2").ready = False
+    made.world.want("v2")
+    made.until(Phase.PREPARING)
+    made.world.failures = {"EnsureRevision": Failure("exceeded quota: pods=4", EPOCH)}
+    made.run(1)
+    assert made.status.phase is Phase.PREPARING
+    assert made.status.waiting.reason.endswith("the API server does not take its objects: exceeded quota: pods=4")
+    assert made.status.waiting.until is not None
+
+
+def test_a_problem_of_the_pods_is_told_while_they_are_waited_for():
+    made = serving()
+    made.world.image("v2").ready = False
+    made.world.image("v2").problem = "0/3 nodes are available: Insufficient cpu"
+    made.world.want("v2")
+    made.run(3)
+    assert made.status.waiting.reason == "0 of 1 canary pods are ready: 0/3 nodes are available: Insufficient cpu"
+
+
+# ------------------------------------------------------------------ what pods count
+
+
+def test_what_pods_count_contradicts_no_weight():
+    made = serving()
+    made.world.by_gateway = False
+    made.world.want("v2")
+    made.until(Phase.STEPPING)
+    made.world.plane_follows = False
+    made.world._plane = {revision("v1"): 75, revision("v2"): 25}
+    made.run(40)
+    assert made.status.phase is not Phase.ROLLING_BACK
+    assert made.status.release.steps[0].verified_at is not None
