@@ -147,7 +147,7 @@ class Traffic(Model):
     )
     request_timeout: Seconds | None = Field(
         default=None,
-        description="until the answer is there, else 504; 0s for no limit; the gateway's own if not given (Envoy: 15 s)",
+        description="until the answer is there, else 504; 0s for no limit, the gateway's own if not given (Envoy: 15s)",
     )
 
 

@@ -1,9 +1,10 @@
-"""Services with more than one container and port: hardened like all, reached by whom the ports say, checked when read."""
+"""Services with more than one container and port: hardened like all, reached by whom the ports say."""
 
 from __future__ import annotations
 
 import pytest
 
+from components.companions import TMP
 from components.mistakes import StackError
 from components.rules import broken_rules
 from tests.components.conftest import read
@@ -156,7 +157,7 @@ def test_lines_are_the_services_where_sidecars_write_too():
         ({"volumes": {"work": {"hostPath": "/"}}}, "no such key"),
         ({"volumes": {"tmp": {"secret": "a"}}}, "'tmp' is there already"),
         ({"mounts": {"/a": "nothing"}}, "volume 'nothing', which is not declared; there is files, keys, more, work"),
-        ({"mounts": {"/tmp": "work"}}, "at /tmp is the pod's own folder"),
+        ({"mounts": {TMP: "work"}}, "at /tmp is the pod's own folder"),
         ({"mounts": {"/etc/service": "work"}}, "at /etc/service is `config`"),
         ({"sidecars": [{**SIDECAR, "mounts": {"/a": "x"}}]}, "sidecars: proxy: /a is of volume 'x'"),
         ({"mounts": {"relative": "work"}}, "should match pattern"),

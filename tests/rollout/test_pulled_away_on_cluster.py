@@ -44,9 +44,8 @@ if TYPE_CHECKING:
     from sandbox.box import Sandbox
 
 pytestmark = pytest.mark.timeout(240)
-POLICY = Kind(
-    "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False
-)
+ADMISSION = "admissionregistration.k8s.io/v1"
+POLICY = Kind(ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False)
 BINDING = Kind(ADMISSION, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", namespaced=False)
 ENOUGH_SHARE = 30
 
