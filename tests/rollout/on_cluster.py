@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from trial.place import Place
 from trial.traffic import Traffic
 
+from kube.cluster import Cluster
 from kube.errors import KubeError
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, POD, Kind, Manifest
 from rollout.revision import RELEASE_LABEL, REVISION_LABEL
@@ -57,8 +59,9 @@ def verified(weight: int) -> Callable[[Manifest], bool]:
 
 
 def over(status: Manifest) -> bool:
-    """The release has ended."""
-    return status.get("phase") in {"Idle", "RolledBack"} and "last" in status
+    """The release of the newest version has ended."""
+    last = (status.get("last") or {}).get("toVersion", {}).get("revision")
+    return status.get("phase") in {"Idle", "RolledBack"} and last == status.get("desiredRevision")
 
 
 def waits_for(*words: str) -> Callable[[Manifest], bool]:
@@ -88,8 +91,8 @@ class Crooked:
     place: Place
 
     async def bring(self, env: dict[str, str], change: Callable[[Manifest], Any] = lambda _: None) -> None:
-        """Write a version."""
-        wanted = release(self.place.name, {"VERSION": "v2", **env}, change)
+        """Write a version that was not there before."""
+        wanted = release(self.place.name, {"VERSION": secrets.token_hex(4), **env}, change)
         await self.place.cluster.apply(wanted, manager=MANAGER, force=True)
 
     async def accepted(self, change: Callable[[Manifest], Any]) -> bool:
@@ -155,22 +158,44 @@ async def serving(
     box: Sandbox, name: str, env: dict[str, str] | None = None, change: Callable[[Manifest], Any] = lambda _: None
 ) -> AsyncIterator[Crooked]:
     """A release whose first version serves; it is deleted afterwards."""
-    from kube.cluster import Cluster
-
-    async with await Cluster.open(kubeconfig=str(box.kubeconfig)) as cluster:
-        await cluster.apply(release(name, {"VERSION": "v1", **(env or {})}, change), manager=MANAGER, force=True)
-    async with await Place.find(box.name, name) as place:
+    await _first(box, name, {"VERSION": "v1", **(env or {})}, change)
+    async with _found(box, name) as it:
         try:
-            await place.until(
-                "serving", lambda status: status.get("phase") == "Idle" and "stable" in status, SLOW_START
-            )
-            yield Crooked(place)
+            yield it
         finally:
-            await place.cluster.delete(GRAY_RELEASE, name, NAMESPACE)
+            await it.place.cluster.delete(GRAY_RELEASE, name, NAMESPACE)
+
+
+STEADY = "steady"
 
 
 @asynccontextmanager
-async def traffic(place: Place, folder: Path, rate: float = 40.0) -> AsyncIterator[Traffic]:
+async def steady(box: Sandbox) -> AsyncIterator[Crooked]:
+    """The release that tests share whose first version is as usual: whatever was tried before, one version serves."""
+    async with await Cluster.open(kubeconfig=str(box.kubeconfig)) as cluster:
+        there = await cluster.find(GRAY_RELEASE, STEADY, NAMESPACE)
+    if there is None:
+        await _first(box, STEADY, {"VERSION": "v1"})
+    async with _found(box, STEADY) as it:
+        yield it
+
+
+async def _first(
+    box: Sandbox, name: str, env: dict[str, str], change: Callable[[Manifest], Any] = lambda _: None
+) -> None:
+    async with await Cluster.open(kubeconfig=str(box.kubeconfig)) as cluster:
+        await cluster.apply(release(name, env, change), manager=MANAGER, force=True)
+
+
+@asynccontextmanager
+async def _found(box: Sandbox, name: str) -> AsyncIterator[Crooked]:
+    async with await Place.find(box.name, name) as place:
+        await place.until("serving", lambda status: "stable" in status, SLOW_START)
+        yield Crooked(place)
+
+
+@asynccontextmanager
+async def traffic(place: Place, folder: Path, rate: float = 60.0) -> AsyncIterator[Traffic]:
     """Steady requests while the block runs."""
     out = folder / f"{place.name}.jsonl"
     async with Traffic(place.url, place.host, out, inside=place.inside, rate=rate, seconds=300) as flow:

@@ -1,6 +1,6 @@
 """Versions that are odd and not bad, and bad ones that look well: in a real cluster, under real traffic.
 
-Each test has a release of its own, of a service that misbehaves as it is told (``crooked_server``).
+The service misbehaves as it is told (``crooked_server``); tests share a release where its first version is as usual.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from kube.kinds import GRAY_RELEASE, HTTP_ROUTE
 from rollout.crd import definition
 from tests.rollout.crooked import AT_PODS, CRASHES, NAMESPACE, release
 from tests.rollout.on_cluster import (
+    STEADY,
     eventually,
     grayling,
     reason,
     said,
     serving,
+    steady,
     traffic,
     verified,
     waits_for,
@@ -46,7 +48,7 @@ async def test_another_service_port_is_no_fault(shop: Sandbox, tmp_path: Path) -
     def moved(spec: Manifest) -> None:
         spec["workload"]["ports"][0]["port"] = 8080
 
-    async with serving(shop, "moved") as it, traffic(it.place, tmp_path) as flow:
+    async with steady(shop) as it, traffic(it.place, tmp_path) as flow:
         await it.bring({}, moved)
         await it.promoted()
         flow.poll()
@@ -86,7 +88,7 @@ async def test_init_containers_and_sidecars_find_the_configuration(shop: Sandbox
 
 async def test_a_canary_that_never_answers_is_not_raised(shop: Sandbox, tmp_path: Path) -> None:
     """Its readiness is good: only the requests that do not come back speak against it."""
-    async with serving(shop, "hung") as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         await it.bring({"HANGING": "1"})
         status = await it.taken_back(60)
     assert [step["weight"] for step in status["last"]["steps"]] == [30]
@@ -96,7 +98,7 @@ async def test_a_canary_that_stops_answering_is_taken_back(shop: Sandbox, tmp_pa
     def patient(spec: Manifest) -> None:
         spec["strategy"]["steps"][0]["hold"] = "60s"
 
-    async with serving(shop, "stuck", {}, patient) as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         await it.bring({}, patient)
         status = await it.until("at 30 %", verified(30), 60)
         await it.tell(status["canary"]["revision"], {"HANGING": "1"})
@@ -108,7 +110,7 @@ async def test_answers_of_4xx_are_errors_where_the_spec_says_so(shop: Sandbox, t
     def strict(spec: Manifest) -> None:
         spec["analysis"]["signals"][0]["errors"] = ["4xx", "5xx"]
 
-    async with serving(shop, "lost", {}, strict) as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         await it.bring({"STATUS": "404"}, strict)
         status = await it.taken_back()
     assert "errors" in reason(status)
@@ -136,10 +138,10 @@ async def test_a_refused_template_is_told_with_the_servers_words(shop: Sandbox) 
         found = container_of(spec)
         found["readynessProbe"] = found.pop("readinessProbe")
 
-    async with serving(shop, "typo") as it:
+    async with steady(shop) as it:
         await it.bring({}, typo)
         status = await it.taken_back(15)
-        grayling(shop, "release", "watch", "typo", "-n", NAMESPACE, expect=7)
+        grayling(shop, "release", "watch", STEADY, "-n", NAMESPACE, expect=7)
     assert "readynessProbe" in reason(status)
 
 
@@ -147,24 +149,24 @@ async def test_a_canary_over_the_quota_is_told_while_it_waits(shop: Sandbox) -> 
     def huge(spec: Manifest) -> None:
         container_of(spec)["resources"] = {"requests": {"cpu": "900", "memory": "48Mi"}, "limits": {"memory": "48Mi"}}
 
-    async with serving(shop, "huge") as it:
+    async with steady(shop) as it:
         await it.bring({}, huge)
         await it.until("told", waits_for("Insufficient cpu"), 30)
 
 
 async def test_a_canary_that_ends_at_once_is_told_while_it_waits(shop: Sandbox) -> None:
-    async with serving(shop, "ends") as it:
+    async with steady(shop) as it:
         await it.bring({"EXIT": "3"})
         await it.until("told", waits_for("exit code 3"), 30)
 
 
 async def test_a_strangers_backend_is_named(shop: Sandbox, tmp_path: Path) -> None:
-    async with serving(shop, "shared") as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         await it.bring({})
         await it.until("at 30 %", verified(30), 60)
         stranger = {"group": "", "kind": "Service", "name": "prometheus", "port": 9090, "weight": 5}
         ops = [{"op": "add", "path": "/spec/rules/0/backendRefs/-", "value": stranger}]
-        await it.place.cluster.json_patch(HTTP_ROUTE, "shared", NAMESPACE, ops, manager="somebody")
+        await it.place.cluster.json_patch(HTTP_ROUTE, STEADY, NAMESPACE, ops, manager="somebody")
         status = await it.until("named", lambda found: "prometheus" in str(found.get("waiting", found.get("last"))), 60)
     assert status["phase"] in {"Stepping", "Promoting", "RollingBack", "RolledBack"}
 
@@ -175,7 +177,7 @@ async def test_a_selected_pod_without_statistics_is_left_out(shop: Sandbox, tmp_
     def wide(spec: Manifest) -> None:
         spec["sources"]["gateway"]["selector"].pop("app.kubernetes.io/component")
 
-    async with serving(shop, "wide", {}, wide) as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         await it.bring({}, wide)
         await it.promoted()
 
@@ -188,7 +190,7 @@ async def test_what_the_model_refuses_cannot_be_created(shop: Sandbox) -> None:
         lines = {"name": "lines", "kind": "events", "source": "logs", "pattern": "*panic*"}
         spec["analysis"]["signals"].append(lines)
 
-    async with serving(shop, "refused") as it:
+    async with steady(shop) as it:
         with pytest.raises(KubeError, match="pattern"):
             await it.place.cluster.apply(release("impossible", {}, impossible), manager="test")
 
@@ -199,7 +201,7 @@ async def test_a_release_that_an_older_definition_let_in_can_be_deleted(shop: Sa
     def slipped_in(spec: Manifest) -> None:
         spec["analysis"]["signals"].append({"name": "odd", "kind": "errors", "source": "logs"})
 
-    async with serving(shop, "slipped") as it:
+    async with steady(shop) as it:
         older = definition()
         older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = FREE_FORM
         await it.place.cluster.apply(older, manager="grayling-stack", force=True)
@@ -209,9 +211,9 @@ async def test_a_release_that_an_older_definition_let_in_can_be_deleted(shop: Sa
             await it.place.cluster.apply(definition(), manager="grayling-stack", force=True)
         told = await it.until("told", lambda found: "odd" in str(found["conditions"]), 30)
         assert told["stable"]
-        await it.place.cluster.delete(GRAY_RELEASE, "slipped", NAMESPACE)
+        await it.place.cluster.delete(GRAY_RELEASE, STEADY, NAMESPACE)
 
         async def gone() -> bool:
-            return await it.place.cluster.find(GRAY_RELEASE, "slipped", NAMESPACE) is None
+            return await it.place.cluster.find(GRAY_RELEASE, STEADY, NAMESPACE) is None
 
         await eventually(gone, 30)

@@ -1,6 +1,6 @@
 """What the cluster does to a release while a good version comes in: it is waited for, and blamed on nobody.
 
-Each test has a release of its own, of a service that misbehaves as it is told (``crooked_server``).
+The service misbehaves as it is told (``crooked_server``), and the tests share its release.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from tests.rollout.on_cluster import (
     MANAGER,
     NODE,
     ROOT,
+    STEADY,
     Crooked,
     eventually,
     outcome,
     reason,
-    serving,
     signal_in,
+    steady,
     traffic,
     verified,
 )
@@ -63,7 +64,7 @@ async def at_30(it: Crooked) -> Manifest:
 
 
 async def test_the_only_pod_is_evicted(shop: Sandbox, tmp_path: Path) -> None:
-    async with serving(shop, "evicted") as it, traffic(it.place, tmp_path) as flow:
+    async with steady(shop) as it, traffic(it.place, tmp_path) as flow:
         status = await at_30(it)
         assert await it.evict(status["canary"]["revision"]) == 1
         status = await it.promoted()
@@ -75,7 +76,7 @@ async def test_the_only_pod_is_evicted(shop: Sandbox, tmp_path: Path) -> None:
 
 async def test_a_node_that_is_drained(shop: Sandbox, tmp_path: Path) -> None:
     """It takes no pods any more, and has the only ready one: traffic goes back until there is another."""
-    async with serving(shop, "drained") as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         status = await at_30(it)
         [node] = (await it.place.cluster.list(NODE)).items
         await cordon(it, node, wanted=True)
@@ -93,7 +94,7 @@ async def cordon(it: Crooked, node: Manifest, *, wanted: bool) -> None:
 
 
 async def test_an_outage_of_both_arms_blames_nobody(shop: Sandbox, tmp_path: Path) -> None:
-    async with serving(shop, "both") as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         status = await at_30(it)
         for arm in ("stable", "canary"):
             await it.evict(status[arm]["revision"])
@@ -104,7 +105,7 @@ async def test_an_outage_of_both_arms_blames_nobody(shop: Sandbox, tmp_path: Pat
 
 
 async def test_the_api_server_is_killed_half_way(shop: Sandbox, tmp_path: Path) -> None:
-    async with serving(shop, "restarted") as it, traffic(it.place, tmp_path) as flow:
+    async with steady(shop) as it, traffic(it.place, tmp_path) as flow:
         await at_30(it)
         signal_in(shop, "KILL", "bin/kube-apiserver")
         await asyncio.sleep(2)
@@ -115,9 +116,9 @@ async def test_the_api_server_is_killed_half_way(shop: Sandbox, tmp_path: Path) 
 
 
 async def test_a_status_that_is_refused_stops_no_rollback(shop: Sandbox, tmp_path: Path) -> None:
-    async with serving(shop, "unheard") as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         status = await at_30(it)
-        await refuse_status(it, "unheard")
+        await refuse_status(it, STEADY)
         try:
             await it.tell(status["canary"]["revision"], {"FAILING": "0.9"})
             canary = status["canary"]["revision"]
@@ -127,8 +128,8 @@ async def test_a_status_that_is_refused_stops_no_rollback(shop: Sandbox, tmp_pat
 
             await eventually(away, 20)
         finally:
-            await it.place.cluster.delete(BINDING, "unheard")
-            await it.place.cluster.delete(POLICY, "unheard")
+            await it.place.cluster.delete(BINDING, STEADY)
+            await it.place.cluster.delete(POLICY, STEADY)
         await it.taken_back()
 
 
@@ -161,9 +162,9 @@ async def refuse_status(it: Crooked, name: str) -> None:
 
 
 async def test_a_deleted_lease_stops_nothing(shop: Sandbox, tmp_path: Path) -> None:
-    async with serving(shop, "unheld") as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         status = await at_30(it)
-        assert await it.place.cluster.delete(LEASE, f"{LEASE_PREFIX}unheld", NAMESPACE)
+        assert await it.place.cluster.delete(LEASE, f"{LEASE_PREFIX}{STEADY}", NAMESPACE)
         await it.tell(status["canary"]["revision"], {"FAILING": "0.9"})
         canary = status["canary"]["revision"]
 
@@ -223,12 +224,12 @@ async def test_a_strangers_deployment_with_our_label_is_left_alone(shop: Sandbox
     stranger = release("stranger")["spec"]["workload"]["template"]["spec"]
     container = {**stranger["containers"][0], "image": IMAGE, "command": ["sleep", "3600"]}
     container.pop("readinessProbe")
-    labels = {RELEASE_LABEL: "labelled"}
+    labels = {RELEASE_LABEL: STEADY}
     pods = {"metadata": {"labels": {"app": "stranger"}}, "spec": {**stranger, "containers": [container]}}
     spec = {"replicas": 1, "selector": {"matchLabels": {"app": "stranger"}}, "template": pods}
     meta = {"name": "stranger", "namespace": NAMESPACE, "labels": labels}
     made = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
-    async with serving(shop, "labelled") as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         before = await it.place.cluster.apply(made, manager=MANAGER, force=True)
         try:
             await it.bring({})
@@ -240,13 +241,13 @@ async def test_a_strangers_deployment_with_our_label_is_left_alone(shop: Sandbox
 
 
 async def test_a_command_that_comes_again_does_nothing(shop: Sandbox, tmp_path: Path) -> None:
-    async with serving(shop, "told") as it, traffic(it.place, tmp_path):
+    async with steady(shop) as it, traffic(it.place, tmp_path):
         await at_30(it)
         for number, verb in ((1, "pause"), (2, "resume"), (1, "pause")):
             command = {
                 "metadata": {"annotations": {COMMAND_ANNOTATION: json.dumps({"id": f"c{number}", "verb": verb})}}
             }
-            await it.place.cluster.merge_patch(GRAY_RELEASE, "told", NAMESPACE, command, manager=MANAGER)
+            await it.place.cluster.merge_patch(GRAY_RELEASE, STEADY, NAMESPACE, command, manager=MANAGER)
             await asyncio.sleep(1.5)
         status = await it.promoted()
     assert "paused" not in status
@@ -254,7 +255,7 @@ async def test_a_command_that_comes_again_does_nothing(shop: Sandbox, tmp_path: 
 
 
 async def test_pods_that_somebody_adds_are_kept(shop: Sandbox) -> None:
-    async with serving(shop, "scaled") as it:
+    async with steady(shop) as it:
         stable = (await it.place.release())["status"]["stable"]["revision"]
         patch = {"spec": {"replicas": 2}}
         await it.place.cluster.merge_patch(DEPLOYMENT, stable, NAMESPACE, patch, manager="kubectl-scale")
