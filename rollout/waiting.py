@@ -77,6 +77,8 @@ def _failing(ctx: Context) -> Found:
 
 def _preparing(ctx: Context) -> Found:
     strategy, status = ctx.spec.strategy, ctx.status
+    if ctx.seen.no_room:
+        return ctx.seen.no_room, status.phase_since, None
     if waiting_gate(ctx):
         return _gate(ctx)
     if status.doubt == NOT_ROUTED:

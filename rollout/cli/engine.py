@@ -125,6 +125,13 @@ async def _stopped(task: asyncio.Task[None]) -> None:
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig.")
 @click.option("-n", "--namespace", "namespaces", multiple=True, metavar="NAME", help="Repeatable; all if not given.")
 @click.option("--metrics-port", default=9090, show_default=True, help="Port of /metrics and /healthz; 0 for none.")
+@click.option(
+    "--max-in-flight",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Releases carried out at the same time; others wait in Preparing.",
+)
 @engine_options
 def controller(
     *,
@@ -132,6 +139,7 @@ def controller(
     context: str | None,
     namespaces: tuple[str, ...],
     metrics_port: int,
+    max_in_flight: int,
     identity: str,
     log_level: str | None,
     log_format: str,
@@ -139,14 +147,18 @@ def controller(
     """Carry out every release until stopped."""
     configure_logs(log_format, log_level or "info")
     where = Where(kubeconfig, context)
-    asyncio.run(until_told_to_stop(_control(where, namespaces, metrics_port, identity)))
+    control = _control(where, namespaces, metrics_port or None, identity, max_in_flight)
+    asyncio.run(until_told_to_stop(control))
 
 
-async def _control(where: Where, namespaces: tuple[str, ...], metrics_port: int, identity: str) -> None:
+async def _control(
+    where: Where, namespaces: tuple[str, ...], metrics_port: int | None, identity: str, max_in_flight: int
+) -> None:
     from rollout.engine.run import run_controller
 
     async with where.open() as (cluster, _):
-        await run_controller(cluster, namespaces or (None,), identity=identity, metrics_port=metrics_port or None)
+        found = namespaces or (None,)
+        await run_controller(cluster, found, identity=identity, metrics_port=metrics_port, max_in_flight=max_in_flight)
 
 
 async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:

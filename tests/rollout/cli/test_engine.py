@@ -27,8 +27,8 @@ def engine(monkeypatch):
             raise module.error
         await asyncio.sleep(60)
 
-    async def run_controller(cluster, namespaces, *, identity, metrics_port):
-        module.calls.append((tuple(namespaces), identity, metrics_port))
+    async def run_controller(cluster, namespaces, *, identity, metrics_port, max_in_flight):
+        module.calls.append((tuple(namespaces), identity, metrics_port, max_in_flight))
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.sleep(60)
 
@@ -84,9 +84,9 @@ def test_an_engine_that_fails_ends_the_run(world, engine):
 def test_the_controller_stops_when_told_to(world, engine):
     result = world.grayling("controller", "-n", "a", "-n", "b", "--metrics-port", "0", "--identity", "me")
     assert result.code == 0
-    assert engine.calls == [(("a", "b"), "me", None)]
+    assert engine.calls == [(("a", "b"), "me", None, 200)]
     world.grayling("controller", "--identity", "me")
-    assert engine.calls[-1] == ((None,), "me", 9090)
+    assert engine.calls[-1] == ((None,), "me", 9090, 200)
 
 
 async def test_work_that_ends_by_itself():
