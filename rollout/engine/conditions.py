@@ -36,6 +36,9 @@ def conditions_of(ctx: Context) -> list[Condition]:
         status = "True" if said.true else "False"
         old = before.get(said.type)
         since = old.last_transition_time if old and old.status == status else ctx.now
+        if old is not None and (old.status, old.reason, old.message) == (status, said.reason, said.message):
+            made.append(old)
+            continue
         made.append(
             Condition(
                 type=said.type,
