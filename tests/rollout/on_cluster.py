@@ -16,7 +16,7 @@ from trial.place import Place
 from trial.traffic import Traffic
 
 from kube.cluster import Cluster
-from kube.errors import KubeError
+from kube.errors import KubeError, ThrottledError
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, POD, Kind, Manifest
 from rollout.revision import RELEASE_LABEL, REVISION_LABEL
 from tests.rollout.crooked import NAMESPACE, release
@@ -74,6 +74,11 @@ def said(status: Manifest) -> str:
     return str((status.get("waiting") or {}).get("reason", ""))
 
 
+def condition(status: Manifest, name: str) -> str:
+    """The message of a condition."""
+    return next((str(each["message"]) for each in status["conditions"] if each["type"] == name), "")
+
+
 def outcome(status: Manifest) -> str:
     """How the last release ended."""
     return str(status["last"]["outcome"])
@@ -129,21 +134,26 @@ class Crooked:
             path = f"{POD.path(NAMESPACE)}/{pod}:9000/proxy/change"
             await self.place.cluster.request("POST", path, body=wish, what=f"change {pod}")
 
-    async def evict(self, revision: str) -> int:
-        """Ask for the eviction of each pod of a revision, as a drain does; how many were granted."""
-        granted = 0
+    async def evict(self, revision: str) -> None:
+        """Evict each pod of a revision as a drain does: what the disruption budget refuses is asked for again."""
         for pod in await self.place.pods(revision):
-            meta = {"name": pod, "namespace": NAMESPACE}
-            body = {"apiVersion": EVICTION, "kind": "Eviction", "metadata": meta}
+            await eventually(lambda pod=pod: self._evicted(pod), 60)  # type: ignore[misc] # of this turn of the loop
+
+    async def _evicted(self, pod: str) -> bool:
+        meta = {"name": pod, "namespace": NAMESPACE}
+        body = {"apiVersion": EVICTION, "kind": "Eviction", "metadata": meta}
+        try:
             path = POD.path(NAMESPACE, pod, "eviction")
             await self.place.cluster.request("POST", path, body=body, what=f"evict {pod}")
-            granted += 1
-        return granted
+        except ThrottledError:
+            return False
+        return True
 
-    async def weights(self) -> dict[str, int]:
-        """Weight of each backend of the route."""
+    async def without_share(self, revision: str) -> bool:
+        """Whether the route sends nothing to a revision."""
         route = await self.place.cluster.get(HTTP_ROUTE, self.place.name, NAMESPACE)
-        return {each["name"]: each["weight"] for each in route["spec"]["rules"][0]["backendRefs"]}
+        weights = {each["name"]: each["weight"] for each in route["spec"]["rules"][0]["backendRefs"]}
+        return weights.get(revision, 0) == 0
 
     async def ready_pods(self, revision: str) -> int:
         """Pods of a revision that are ready."""
@@ -200,6 +210,19 @@ async def traffic(place: Place, folder: Path, rate: float = 60.0) -> AsyncIterat
     out = folder / f"{place.name}.jsonl"
     async with Traffic(place.url, place.host, out, inside=place.inside, rate=rate, seconds=300) as flow:
         yield flow
+
+
+async def status_of_one(place: Place) -> int:
+    """The HTTP status of one request from inside the box."""
+    asked = (
+        "import http.client as h; from urllib.parse import urlsplit as u; "
+        f"c = h.HTTPConnection(u({place.url!r}).netloc); c.request('GET', '/', headers={{'Host': {place.host!r}}}); "
+        "print(c.getresponse().status)"
+    )
+    argv = place.inside([sys.executable, "-c", asked])
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    answer, _ = await process.communicate()
+    return int(answer)
 
 
 async def eventually(holds: Callable[[], Any], seconds: float) -> None:
