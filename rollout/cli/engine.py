@@ -16,13 +16,14 @@ from rollout.cli.output import output_option
 from rollout.cli.watch import UNTIL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, MutableMapping
 
     from kube.cluster import Cluster
     from rollout.cli.ending import Ending
     from rollout.cli.output import Wanted
 
 LINGER_SECONDS = 30.0
+MOST_LOGGED = 2000
 LEVELS = ["debug", "info", "warning", "error"]
 
 
@@ -170,6 +171,16 @@ async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
         await task
 
 
+def cleaned(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor: texts of others (pods, people, gateways) neither begin a line of their own nor steer a terminal."""
+    from rollout.texts import clean
+
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[key] = clean(value, MOST_LOGGED)
+    return event
+
+
 def configure_logs(form: str, level: str) -> None:
     """Structured logs to stderr: one JSON object a line, or lines for people."""
     import logging
@@ -177,7 +188,7 @@ def configure_logs(form: str, level: str) -> None:
 
     import structlog
 
-    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level]
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, cleaned]
     colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     endings: dict[str, list[Any]] = {
         "json": [

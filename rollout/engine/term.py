@@ -289,8 +289,8 @@ class Term:
 
     def _notes(self) -> tuple[str, ...]:
         """What people should know and no decision depends on."""
-        strangers = self.parts.world.strangers(self.key)
-        return tuple(filter(None, (self._specs.mistake, *self.store.unreadable, *self._left, *strangers)))
+        strangers, left_out = self.parts.world.strangers(self.key), self._watch.remarks.notes
+        return tuple(filter(None, (self._specs.mistake, *self.store.unreadable, *self._left, *strangers, *left_out)))
 
     def _assess(self, status: Status, now: float) -> Assessment | None:
         """What the judge says now. One that breaks says nothing, which is never taken for good."""

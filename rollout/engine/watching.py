@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rollout.engine.judging import is_judged
 from rollout.engine.look import arms_of, counted
 from rollout.engine.sampling import Sampler
+from rollout.sources.remarks import Remarks
 from rollout.sources.roster import Roster, roster_of
 from rollout.sources.share import ShareMeter
 from rollout.status import Phase
@@ -27,6 +28,7 @@ class Watch:
 
     Attributes:
         meter: counts which part of the requests reaches the canary.
+        remarks: what the sources leave out while they tell the rest.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Watch:
     ) -> None:
         self._parts, self._key, self._status, self._bench = parts, key, status, bench
         self._spec: Spec | None = None
-        self.meter = ShareMeter()
+        self.meter, self.remarks = ShareMeter(), Remarks()
         self._sampler = Sampler(
             key=key,
             roster=self._roster,
@@ -48,7 +50,7 @@ class Watch:
             hurry=self.is_suspicious,
             clock=parts.clock,
         )
-        self._sampler.listeners.append(self.meter.take)
+        self._sampler.listeners += [self.meter.take, self.remarks.take]
 
     def take(self) -> list[SignalLook]:
         """Everything seen since the last call."""
@@ -67,6 +69,7 @@ class Watch:
             return
         if self._sampler.running:
             await self._sampler.stop()
+        self.remarks.clear()
         began = wanted is not None and self._spec is None
         self._spec = wanted
         if wanted is not None:

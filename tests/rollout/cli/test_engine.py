@@ -109,3 +109,17 @@ def test_logs_go_to_stderr(form, capsys, monkeypatch):
     if form == "json":
         assert json.loads(said.err)["event"] == "looked"
     structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_log_line_cannot_be_forged_and_steers_no_terminal(form: str, capsys: pytest.CaptureFixture[str]):
+    configure_logs(form, "info")
+    forged = "paused by ann: x\n03:00:00 [info     ] promoted: all is well"
+    structlog.get_logger().info(forged, problem="gone \x1b[2J\x1b]0;pwn\x07", release="shop/checkout")
+    said = capsys.readouterr().err
+    structlog.reset_defaults()
+    assert said.count("\n") == 1
+    assert "\x1b[2J" not in said
+    assert "u001b[2J" not in said
+    assert "pwn" not in said
+    assert "promoted: all is well" in said
