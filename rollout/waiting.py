@@ -39,7 +39,10 @@ def waiting_of(ctx: Context) -> Waiting | None:
     reason, since, until = _PHASES[status.phase](ctx)
     if not reason:
         return None
-    return Waiting(reason=told(reason, REASON), since=ctx.now if since is None else since, until=until)
+    said, known = told(reason, REASON), status.waiting
+    if since is None:
+        since = known.since if known and known.reason == said else ctx.now
+    return Waiting(reason=said, since=since, until=until)
 
 
 Found = tuple[str, float | None, float | None]
