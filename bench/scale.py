@@ -196,13 +196,8 @@ async def _measured(paper: Paper, engine: Engine, names: list[str], signals: str
     verified = lambda: all(s.get("phase") == Phase.STEPPING and s.get("verifiedAt") for s in statuses(paper, names))  # noqa: E731
     begun = await until("all in their first step", verified, 600.0)
     await asyncio.sleep(SETTLE_SECONDS)
-    before, cpu, mine, pages, began = (
-        await engine.metrics(),
-        engine.cpu(),
-        cpu_of("self"),
-        paper.pages,
-        time.monotonic(),
-    )
+    before, began = await engine.metrics(), time.monotonic()
+    cpu, waited, mine, pages = engine.cpu(), engine.waited(), cpu_of("self"), paper.pages
     await asyncio.sleep(STEADY_SECONDS)
     after, seconds = await engine.metrics(), time.monotonic() - began
     cpu, waited = engine.cpu() - cpu, engine.waited() - waited

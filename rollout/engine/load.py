@@ -35,6 +35,7 @@ FULL, CALM = 0.8, 0.6
 LATE_SECONDS = 0.15
 """A timer that comes so much late says that the thread is full, whatever it was busy with (its core may be shared)."""
 
+NEXT = "about to begin"
 UP, DOWN = 1.15, 0.97
 GAP_SECONDS, MOST_GAP_SECONDS = 0.05, 0.25
 MOST_SETTLED, MOST_YOUNG = 4.0, 4.0
@@ -108,11 +109,12 @@ class Load:
     def no_room(self, key: Key, status: Status) -> str:
         """Why a release has to wait before anything of it is done; empty where it may go on.
 
-        Those under way always go on. Whoever waits has its turn in the order of coming.
+        Those under way always go on. Whoever begins comes to wait, and has its turn in the order of coming; many that
+        begin in the same moment would else all find the same room.
         """
         if not status.in_flight:
             self.leave(key)
-            return "" if self._free > len(self._waiting) else self._told(len(self._waiting))
+            return NEXT
         if key not in self._carried:
             if status.phase is Phase.PREPARING and (before := self._place(key)) >= self._free:
                 self._count()

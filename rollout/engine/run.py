@@ -89,7 +89,7 @@ class Controller:
             await asyncio.gather(*(worker.stop() for worker, _ in self._workers.values()), return_exceptions=True)
 
 
-async def _again(work: Callable[[], Awaitable[None]]) -> None:
+async def _again(work: Callable[[], Awaitable[None]], pause: float = AGAIN_SECONDS) -> None:
     """Do something that never ends by itself, again where it breaks."""
     while True:
         try:
@@ -97,7 +97,7 @@ async def _again(work: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # of one mirror or one measurement; the releases go on with what is known
             metrics.FAILURES.labels("Engine").inc()
             log.exception("a part of the engine broke, and begins anew")
-        await asyncio.sleep(AGAIN_SECONDS)
+        await asyncio.sleep(pause)
 
 
 def _tell_of(task: asyncio.Task[None], release: str) -> None:

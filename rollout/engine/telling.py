@@ -45,13 +45,16 @@ class Teller:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._told: dict[str, tuple[str, ...]] = {}
+        self._measured: tuple[Any, ...] = ()
 
     def news(self, manifest: Manifest, before: Status, after: Status) -> None:
         """Tell what is new in the journal, and bring the metrics up to the status."""
         if entries := report.new_entries(before, after):
             self._tell(manifest, entries)
-        meta = manifest["metadata"]
-        report.measure(meta["namespace"], meta["name"], before, after)
+        measured = (after.phase, after.weight, after.last, after.analysis)
+        if measured != self._measured:
+            self._measured = measured
+            report.measure(manifest["metadata"]["namespace"], manifest["metadata"]["name"], before, after)
 
     def besides(self, manifest: Manifest, ctx: Context) -> None:
         """Tell what no journal would: a route that somebody changed while nothing is under way, mistakes, notes."""

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from rollout.looks import SignalLook
     from rollout.sources import Source
 
+PROXY_SECONDS = 3.0
+"""A proxy's answer to the question of all releases is waited for so long: an engine that is full is not taken for one
+that is silent."""
+
 
 @dataclass(slots=True)
 class Toolbox:
@@ -98,7 +102,7 @@ class Toolbox:
     def _proxies(self, stats: GatewayStats) -> ProxyHub:
         """The one that reads these pods for everybody."""
         where = (stats.namespace, tuple(sorted(stats.selector.items())), stats.port, stats.path)
-        return self.proxies.setdefault(where, ProxyHub(self.fetch))
+        return self.proxies.setdefault(where, ProxyHub(self.fetch, seconds=PROXY_SECONDS))
 
     def _hub(self, url: str) -> PrometheusHub:
         if url not in self.hubs:

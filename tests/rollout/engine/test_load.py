@@ -102,13 +102,10 @@ def test_what_is_under_way_goes_on_however_many_there_are():
     assert load.no_room(key("new"), PREPARING)
 
 
-def test_before_it_begins_it_does_not_overtake_those_who_wait():
+def test_all_that_begin_in_the_same_moment_do_not_find_the_same_room():
     load = Load(max_in_flight=1)
-    assert load.no_room(key("a"), IDLE) == ""
-    load.no_room(key("a"), PREPARING)
-    load.no_room(key("b"), PREPARING)
-    load.leave(key("a"))
-    assert load.no_room(key("c"), IDLE)
+    assert all(load.no_room(key(name), IDLE) for name in "abc")
+    assert [not load.no_room(key(name), PREPARING) for name in "abc"] == [True, False, False]
 
 
 def test_while_nothing_can_be_read_less_often_nobody_begins():
