@@ -1,8 +1,8 @@
 """What one engine carries: N releases in flight in one controller on one core, against a cluster on paper.
 
-For each N: all are created at once, then all begin a release at once and stay in their first step, so that each is read
-as often as a young step is. Then a fault is switched on in one canary after another, and it is timed until weight 0 is on
-its route. Nobody else may be taken back. ::
+For each N: all are created at once, then all begin a release at once and stay in their first step, so that each is
+read as often as a young step is. Then a fault is switched on in one canary after another, and it is timed until weight
+0 is on its route. Nobody else may be taken back. ::
 
     python bench/scale.py --releases 1 10 50 100 200
 """
@@ -63,6 +63,7 @@ class Result:
         created_s: until all N serve their first version.
         begun_s: until all N have their first step verified.
         engine_cpu: part of a core that the engine used while nothing happened.
+        engine_waited: part of the time that it waited for its core, because something else ran there.
         platform_cpu: and the API server, proxies and pods on paper.
         memory_mb: resident, at its highest.
         looks: a second.
@@ -79,6 +80,7 @@ class Result:
     created_s: float
     begun_s: float
     engine_cpu: float
+    engine_waited: float
     platform_cpu: float
     memory_mb: float
     looks: float
@@ -99,6 +101,10 @@ class Engine:
     def cpu(self) -> float:
         """Seconds computed."""
         return cpu_of(self.pid)
+
+    def waited(self) -> float:
+        """Seconds that it could have run and was not let."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
 
     def memory_mb(self) -> float:
         """Resident, at its highest."""
@@ -150,13 +156,13 @@ async def engine_on(paper: Paper, most: int, core: int) -> AsyncIterator[Engine]
         await process.wait()
 
 
-async def until(what: str, condition: Callable[[], bool], seconds: float) -> float:
+async def until(what: str, condition: Callable[[], bool], seconds: float, pause: float = 0.25) -> float:
     """Wait for something; how long that took."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
             raise TimeoutError(f"not {what} within {seconds:g} s")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
     return time.monotonic() - began
 
 
@@ -199,7 +205,8 @@ async def _measured(paper: Paper, engine: Engine, names: list[str], signals: str
     )
     await asyncio.sleep(STEADY_SECONDS)
     after, seconds = await engine.metrics(), time.monotonic() - began
-    cpu, mine, pages = engine.cpu() - cpu, cpu_of("self") - mine, paper.pages - pages
+    cpu, waited = engine.cpu() - cpu, engine.waited() - waited
+    mine, pages = cpu_of("self") - mine, paper.pages - pages
     looks = value(after, "grayling_look_seconds_count") - value(before, "grayling_look_seconds_count")
     broken = names[:: max(1, len(names) // faults)][:faults]
     reactions = [await _reaction(paper, name) for name in broken]
@@ -213,6 +220,7 @@ async def _measured(paper: Paper, engine: Engine, names: list[str], signals: str
         created,
         begun,
         cpu / seconds,
+        waited / seconds,
         mine / seconds,
         engine.memory_mb(),
         looks / seconds,
@@ -231,7 +239,7 @@ async def _reaction(paper: Paper, name: str) -> float:
     began = time.monotonic()
     paper.broken[name] = FAULT
     paper.zeros.pop(name, None)
-    await until(f"{name} at weight 0", lambda: name in paper.zeros, 120.0)
+    await until(f"{name} at weight 0", lambda: name in paper.zeros, 120.0, 0.02)
     return paper.zeros[name] - began
 
 

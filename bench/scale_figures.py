@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "releases in flight, signals",
-    "engine, of one core",
+    "engine, of one core (waited for it)",
     "API server and proxies on paper, of another",
     "memory, MB",
     "looks/s",
@@ -54,7 +54,7 @@ def _row(each: Row) -> str:
     told = ", ".join(f"{one:g}" for one in sorted(reactions))
     cells = (
         f"{each['releases']}, {each['signals']}",
-        f"{100 * each['engine_cpu']:.0f} %",
+        f"{100 * each['engine_cpu']:.0f} % ({100 * each['engine_waited']:.0f} %)",
         f"{100 * each['platform_cpu']:.0f} %",
         f"{each['memory_mb']:.0f}",
         f"{each['looks']:.0f}",

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from kube.kinds import KNOWN
 from rollout.revision import RELEASE_LABEL, REVISION_LABEL
 from tests.fakes.apiserver import ApiServer
 
@@ -24,8 +25,8 @@ START_SECONDS = 0.3
 """A pod needs so long to become ready."""
 
 REQUESTS_A_SECOND = 100.0
-BAD = "bad"
 PROXIES = 2
+BY_NAME = {kind.kind: kind for kind in KNOWN.values()}
 
 
 @dataclass
@@ -70,6 +71,11 @@ class Paper(ApiServer):
         await super().stop()
         if self._runner:
             await self._runner.cleanup()
+
+    def find(self, kind: str, name: str, namespace: str = NAMESPACE) -> Object | None:
+        """One object, without looking at all of them."""
+        known = BY_NAME[kind]
+        return self.objects.get(self.key(known.base, known.plural, namespace, name))
 
     # ------------------------------------------------------------------ what people do
 

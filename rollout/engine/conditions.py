@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.context import is_refused
+from rollout.drift import altered_of
 from rollout.engine.judging import is_judged
 from rollout.status import Condition, Phase, Status
 from rollout.texts import told
@@ -35,6 +36,9 @@ def conditions_of(ctx: Context) -> list[Condition]:
         status = "True" if said.true else "False"
         old = before.get(said.type)
         since = old.last_transition_time if old and old.status == status else ctx.now
+        if old is not None and (old.status, old.reason, old.message) == (status, said.reason, said.message):
+            made.append(old)
+            continue
         made.append(
             Condition(
                 type=said.type,
@@ -120,7 +124,7 @@ def _of_what_was_read(ctx: Context) -> Iterable[Said]:
     notes = ctx.seen.notes
     spec = [note for note in notes if note.startswith("spec")]
     status = [note for note in notes if note.startswith("status")]
-    others = [note for note in notes if note not in {*spec, *status}]
+    others = [*(note for note in notes if note not in {*spec, *status}), *altered_of(ctx)]
     yield _of_notes("SpecValid", "Valid", "NotInForce", spec)
     yield _of_notes("StatusReadable", "Readable", "LeftOut", status)
     yield _of_notes("Undisturbed", "NothingFound", "Found", others)

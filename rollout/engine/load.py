@@ -36,6 +36,7 @@ LATE_SECONDS = 0.15
 """A timer that comes so much late says that the thread is full, whatever it was busy with (its core may be shared)."""
 
 UP, DOWN = 1.15, 0.97
+GAP_SECONDS, MOST_GAP_SECONDS = 0.05, 0.25
 MOST_SETTLED, MOST_YOUNG = 4.0, 4.0
 """At most so many times the interval of the spec: far below what the judge takes for a source that is down."""
 
@@ -88,6 +89,15 @@ class Load:
     def stretch(self, *, young: bool) -> float:
         """By how many times the sampling interval is longer now; settled steps give way first."""
         return max(1.0, self.level / MOST_SETTLED) if young else min(self.level, MOST_SETTLED)
+
+    def gap(self) -> float:
+        """Seconds between two looks of a release that nothing is wrong with: what happens meanwhile is seen together.
+
+        None while there is time to look at everything as it happens.
+        """
+        if self.busy < CALM and self.lag < LATE_SECONDS:
+            return 0.0
+        return min(GAP_SECONDS * self.level, MOST_GAP_SECONDS)
 
     def late(self, seconds: float) -> None:
         """A look came so much later than it should have come."""

@@ -93,6 +93,7 @@ class Term:
     _noted: int = -1
     _watching_since: float = 0.0
     _expected_at: float = 0.0
+    _looked_at: float = 0.0
 
     def __post_init__(self) -> None:
         parts, (namespace, name) = self.parts, self.key
@@ -154,11 +155,19 @@ class Term:
     async def pause(self) -> None:
         """Wait until something changes, until something is to be tried again, or until it is time to look anyway."""
         patience = self._patience()
+        self._looked_at = self.parts.clock()
         self._expected_at = self.parts.clock() + patience
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self.wake.wait()
+                await asyncio.sleep(self._gap())
         self.wake.clear()
+
+    def _gap(self) -> float:
+        """Seconds before the next look of a release whose engine is full; a release that may have to turn round has none."""
+        if self.status.phase is Phase.ROLLING_BACK or self._watch.is_suspicious():
+            return 0.0
+        return max(0.0, self._looked_at + self.parts.load.gap() - self.parts.clock())
 
     def _patience(self) -> float:
         """Seconds until the next look when nothing wakes it: short while something is under way or being drained."""

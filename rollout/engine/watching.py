@@ -47,7 +47,7 @@ class Watch:
             roster=self._roster,
             interval=self._interval,
             wake=wake.set,
-            hurry=self._is_suspicious,
+            hurry=self.is_suspicious,
             clock=parts.clock,
         )
         self._sampler.listeners += [self.meter.take, self.remarks.take]
@@ -103,7 +103,7 @@ class Watch:
         usual = sampling.young if young else sampling.settled
         return usual if status.phase is Phase.ROLLING_BACK else usual * self._parts.load.stretch(young=young)
 
-    def _is_suspicious(self) -> bool:
+    def is_suspicious(self) -> bool:
         """Whether the evidence against the canary has begun to rise: then it is looked at more often."""
         found = self._bench.assessment
         return found is not None and found.log_e > 0 and is_judged(self._status())
