@@ -164,7 +164,7 @@ class Term:
         self.wake.clear()
 
     def _gap(self) -> float:
-        """Seconds before the next look of a release whose engine is full; a release that may have to turn round has none."""
+        """Seconds before the next look where the engine is full; a release that may have to turn round has none."""
         if self.status.phase is Phase.ROLLING_BACK or self._watch.is_suspicious():
             return 0.0
         return max(0.0, self._looked_at + self.parts.load.gap() - self.parts.clock())
