@@ -176,7 +176,7 @@ async def test_a_canary_that_ends_at_once_is_told_while_it_waits(shop: Sandbox) 
         await it.until("told", waits_for("exit code 3"), 30)
 
 
-async def test_a_strangers_backend_is_named_and_waited_for(shop: Sandbox, tmp_path: Path) -> None:
+async def test_a_strangers_backend_is_named(shop: Sandbox, tmp_path: Path) -> None:
     async with steady(shop) as it, traffic(it.place, tmp_path):
         await it.bring({})
         await it.until("at 30 %", verified(30), 60)
