@@ -122,20 +122,21 @@ def mapping(told: Mapping[str, Any], key: str) -> dict[str, Any]:
         raise ValueError(f"{key} is {_short(value)}, expected an object")  # noqa: TRY004 - one error for a bad line
     if odd := next((name for name in value if not name.isprintable()), ""):
         raise ValueError(f"{key} has the key {_short(odd)}, expected a text of one line")
-    return _few(value, key)
+    _few(value, key)
+    return value
 
 
 def _list(told: Mapping[str, Any], key: str) -> list[Any]:
     value = told.get(key, [])
     if not isinstance(value, list):
         raise ValueError(f"{key} is {_short(value)}, expected a list")  # noqa: TRY004 - one error for a bad line
-    return _few(value, key)
+    _few(value, key)
+    return value
 
 
-def _few(value: Any, key: str) -> Any:
+def _few(value: dict[str, Any] | list[Any], key: str) -> None:
     if len(value) > MOST_ENTRIES:
         raise ValueError(f"{key} has {len(value):,} entries, at most {MOST_ENTRIES:,} are read")
-    return value
 
 
 def _short(value: object) -> str:

@@ -76,7 +76,7 @@ def test_a_header_that_is_none(changed, reason):
 def test_time_goes_on_for_each_signal_by_itself():
     at = [json.dumps({"t": t, "signal": signal, "pods": {}}) for t, signal in ((5, "a"), (3, "b"), (5, "a"))]
     assert len(parse([HEADER, *at]).looks) == 3
-    with pytest.raises(RecordingError, match="^line 5: t is 4, before 5 "):
+    with pytest.raises(RecordingError, match=r"^line 5: t is 4, before 5 "):
         parse([HEADER, *at, json.dumps({"t": 4, "signal": "a", "pods": {}})])
 
 
