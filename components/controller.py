@@ -28,6 +28,7 @@ SIZES: Sizes = {
     Size.MEDIUM: Resources("250m", "384Mi"),
     Size.LARGE: Resources("500m", "512Mi"),
 }
+RBAC = "rbac.authorization.k8s.io"
 READ = ["get", "list", "watch"]
 WRITE = [*READ, "create", "patch", "delete"]
 
@@ -39,6 +40,9 @@ class ControllerSettings(ComponentSettings):
     replicas: Annotated[int, Field(ge=1, le=5)] | None = Field(default=None, description="one leads, the others wait")
     namespaces: list[str] = Field(default_factory=list, description="where it serves besides the stack's own")
     read_logs: bool = Field(default=False, description="may read pods' logs; on by itself where a service counts lines")
+    read_nodes: bool = Field(
+        default=True, description="may read nodes, to see a drain coming; off where nothing cluster-wide may be made"
+    )
     install_definitions: bool = Field(default=True, description="off where another stack of the cluster installs them")
 
     @field_validator("image")
@@ -74,21 +78,28 @@ class Controller(Component):
                 yield {**definition, "metadata": {**definition["metadata"], "labels": {PART_OF: "grayling"}}}
         for namespace in self.namespaces:
             yield from self._rights(namespace)
+        if self.settings.read_nodes:
+            yield from self._sees_nodes()
         yield policy(self, self.peers())
         replicas = self.settings.replicas or min(2, self.environment.profile.replicas)
         yield from deployment(self, self._pod(), replicas=replicas)
 
     def _rights(self, namespace: str) -> Iterable[Manifest]:
-        meta = {"name": self.name, "namespace": namespace}
-        role = "rbac.authorization.k8s.io"
         made = rules(logs=self.settings.read_logs or self._counts_lines())
-        yield {"apiVersion": f"{role}/v1", "kind": "Role", "metadata": dict(meta), "rules": made}
+        return self._granted("Role", {"name": self.name, "namespace": namespace}, made)
+
+    def _sees_nodes(self) -> Iterable[Manifest]:
+        name = f"{self.environment.namespace}-{self.name}"
+        return self._granted("ClusterRole", {"name": name}, [_rule("", ["nodes"], READ)])
+
+    def _granted(self, kind: str, meta: dict[str, str], made: list[dict[str, Any]]) -> Iterable[Manifest]:
         subject = {"kind": "ServiceAccount", "name": self.name, "namespace": self.environment.namespace}
+        yield {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": dict(meta), "rules": made}
         yield {
-            "apiVersion": f"{role}/v1",
-            "kind": "RoleBinding",
+            "apiVersion": f"{RBAC}/v1",
+            "kind": f"{kind}Binding",
             "metadata": dict(meta),
-            "roleRef": {"apiGroup": role, "kind": "Role", "name": self.name},
+            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": meta["name"]},
             "subjects": [subject],
         }
 
@@ -122,8 +133,7 @@ class Controller(Component):
         """The API server, the pods it measures, Prometheus both ways."""
         yield Peer("out", None, API_PORTS, "the API server, whose address no selector can name")
         for service in self.scope.of_kind("service"):
-            ports = (getattr(service, "settings").admin_port,)  # noqa: B009 - services alone have one
-            yield Peer("out", service.selector(), ports, f"reads the metrics of {service.name}")
+            yield Peer("out", service.selector(), service.measured_on(), f"reads the metrics of {service.name}")
         for gateway in self.scope.of_kind("gateway"):
             yield Peer("out", gateway.selector("envoy"), (8002,), "reads the gateway's statistics")
         for prometheus in self.scope.of_kind("prometheus"):

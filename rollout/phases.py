@@ -52,6 +52,8 @@ def idle(ctx: Context) -> Status:
 
 def preparing(ctx: Context) -> Status:
     """Pods of the canary are coming up; nothing else has changed yet."""
+    if ctx.seen.no_room:
+        return ctx.change(**NO_DOUBT)
     alone = ctx.status.stable is None or not ctx.shared
     needed = ctx.full if alone else replicas_for(ctx.full, ctx.steps[0].weight)
     pods = readiness(ctx, needed)

@@ -145,7 +145,10 @@ class Traffic(Model):
     port: str | None = Field(
         default=None, description="name of the workload port traffic goes to; the first if not given"
     )
-    request_timeout: Seconds | None = None
+    request_timeout: Seconds | None = Field(
+        default=None,
+        description="until the answer is there, else 504; 0s for no limit, the gateway's own if not given (Envoy: 15s)",
+    )
 
 
 class Gate(StrEnum):

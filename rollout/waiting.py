@@ -77,6 +77,8 @@ def _failing(ctx: Context) -> Found:
 
 def _preparing(ctx: Context) -> Found:
     strategy, status = ctx.spec.strategy, ctx.status
+    if ctx.seen.no_room:
+        return ctx.seen.no_room, status.phase_since, None
     if waiting_gate(ctx):
         return _gate(ctx)
     if status.doubt == NOT_ROUTED:
@@ -103,7 +105,7 @@ def _stepping(ctx: Context) -> Found:
     if waiting_gate(ctx):
         return _gate(ctx)
     if status.step >= len(ctx.steps):
-        return _weight(ctx) if status.verified_at is None else ("about to go to all traffic", status.phase_since, None)
+        return _before_promotion(ctx)
     step = ctx.steps[status.step]
     if status.weight.desired != step.weight and not _owes_its_share(ctx):
         held = policy_of(ctx, status.doubt) is not None
@@ -114,6 +116,12 @@ def _stepping(ctx: Context) -> Found:
     if left > 0 or not status.doubt:
         return f"{status.weight.desired} % is judged", status.verified_at, _until(status.verified_at, step.hold)
     return _doubt(ctx)
+
+
+def _before_promotion(ctx: Context) -> Found:
+    if policy_of(ctx, ctx.status.doubt) is not None:
+        return _doubt(ctx)
+    return _weight(ctx) if _owes_its_share(ctx) else ("goes on to all traffic", ctx.status.phase_since, ctx.now)
 
 
 def _owes_its_share(ctx: Context) -> bool:

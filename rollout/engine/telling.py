@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from rollout.drift import ALTERED, altered_of, drift_of
 from rollout.drift import WHAT as DRIFT
-from rollout.drift import drift_of
 from rollout.engine import report
 from rollout.engine.look import command_mistake
 from rollout.status import JournalEntry
@@ -59,6 +59,7 @@ class Teller:
         self._once(manifest, ctx.now, DRIFT, drift)
         self._once(manifest, ctx.now, "command", command_mistake(manifest))
         self._once(manifest, ctx.now, "note", *ctx.seen.notes)
+        self._once(manifest, ctx.now, ALTERED, *(() if ctx.status.in_flight else altered_of(ctx)))
 
     def _once(self, manifest: Manifest, now: float, what: str, *texts: str) -> None:
         """Tell what is not empty and was not told last time."""

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from rollout.world import Observation
 
 log: Any = structlog.get_logger()
-IN_FLIGHT_WAIT, IDLE_WAIT = 0.5, 10.0
+IN_FLIGHT_WAIT, WAITING_WAIT, IDLE_WAIT = 0.5, 2.0, 10.0
 ALL = 100
 LATE_SECONDS = 3.0
 """A look that comes so much later than it should was not in time, and the clocks stood still meanwhile."""
@@ -93,6 +93,7 @@ class Term:
     _noted: int = -1
     _watching_since: float = 0.0
     _expected_at: float = 0.0
+    _looked_at: float = 0.0
 
     def __post_init__(self) -> None:
         parts, (namespace, name) = self.parts, self.key
@@ -148,22 +149,33 @@ class Term:
         try:
             await self._watch.stop()
         finally:
+            self.parts.load.leave(self.key)
             report.forget(*self.key)  # last: a source that still answers would bring its metric back
 
     async def pause(self) -> None:
         """Wait until something changes, until something is to be tried again, or until it is time to look anyway."""
         patience = self._patience()
+        self._looked_at = self.parts.clock()
         self._expected_at = self.parts.clock() + patience
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self.wake.wait()
+                await asyncio.sleep(self._gap())
         self.wake.clear()
+
+    def _gap(self) -> float:
+        """Seconds before the next look where the engine is full; a release that may have to turn round has none."""
+        if self.status.phase is Phase.ROLLING_BACK or self._watch.is_suspicious():
+            return 0.0
+        return max(0.0, self._looked_at + self.parts.load.gap() - self.parts.clock())
 
     def _patience(self) -> float:
         """Seconds until the next look when nothing wakes it: short while something is under way or being drained."""
         now, known = self.parts.clock(), self._specs.in_force
         drained = (self.status.phase_since or 0.0) + known.spec.strategy.drain + 1.0 if known else 0.0
         usual = IN_FLIGHT_WAIT if self.status.in_flight or now < drained else IDLE_WAIT
+        if self.parts.load.waits(self.key):
+            usual = WAITING_WAIT
         due = self._efforts.due_in(now)
         return usual if due is None else min(usual, due)
 
@@ -231,6 +243,7 @@ class Term:
         """The time of this look. Time in which nobody could look is no time waited: not late, and not blind."""
         now = self.parts.clock()
         late = now - self._expected_at
+        self.parts.load.late(late)
         if late > LATE_SECONDS:
             self.status = self.status.shifted(late)
         if not self.parts.world.healthy_in(self.key[0]):
@@ -271,12 +284,13 @@ class Term:
             written_at=self._written_at,
             recorded=self._recorded,
             watching_since=self._watching_since,
+            no_room=self.parts.load.no_room(self.key, status),
         )
 
     def _notes(self) -> tuple[str, ...]:
         """What people should know and no decision depends on."""
-        strangers = self.parts.world.strangers(self.key)
-        return tuple(filter(None, (self._specs.mistake, *self.store.unreadable, *self._left, *strangers)))
+        strangers, left_out = self.parts.world.strangers(self.key), self._watch.remarks.notes
+        return tuple(filter(None, (self._specs.mistake, *self.store.unreadable, *self._left, *strangers, *left_out)))
 
     def _assess(self, status: Status, now: float) -> Assessment | None:
         """What the judge says now. One that breaks says nothing, which is never taken for good."""

@@ -471,3 +471,12 @@ def test_leftovers_wait_for_the_route_to_drop_them():
     made.world.broken.clear()
     made.run(2)
     assert Retire(revision("v1")) in made.world.log
+
+
+def test_a_revision_that_somebody_edits_is_told_once():
+    made = stepping_at(20)
+    made.world.image("v1").altered = "container main runs v9, not v1, by kubectl-edit"
+    made.run(3)
+    told = [line for line in made.journal() if line.startswith("altered")]
+    said = "is no longer what it was made as: container main runs v9, not v1, by kubectl-edit"
+    assert told == [f"altered: {revision('v1')} {said}"]
