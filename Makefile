@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NAME ?= demo
+LIVES ?= 20
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
@@ -55,7 +56,7 @@ bench-reaction: $(STAMP) ## how fast a bad version goes; writes bench/results
 	$(BIN)/python bench/reaction.py
 
 mutants: $(STAMP) ## change the engine in thousands of small ways and count what the tests see; goes on where it was stopped
-	$(BIN)/mutmut run $(if $(MUTANTS),$(addsuffix .*,$(MUTANTS)))
+	GRAYLING_LIVES=$(LIVES) $(BIN)/mutmut run $(if $(MUTANTS),$(addsuffix .*,$(MUTANTS)))
 	$(BIN)/mutmut results
 
 generate: $(STAMP) ## write what is generated from the models

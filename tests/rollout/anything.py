@@ -39,10 +39,7 @@ anything = st.recursive(
 def paths(node: Any, so_far: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where something stands in a document."""
     found = [so_far] if so_far else []
-    if isinstance(node, dict):
-        inside = list(node.items())
-    else:
-        inside = list(enumerate(node)) if isinstance(node, list) else []
+    inside = node.items() if isinstance(node, dict) else enumerate(node if isinstance(node, list) else ())
     for key, value in inside:
         found += paths(value, (*so_far, key))
     return found

@@ -12,9 +12,8 @@ from pydantic import ValidationError
 from rollout.bounds import JOURNAL_BYTES
 from rollout.commands import unanswered
 from rollout.engine.spec_in_force import SpecReader
-from rollout.plan import Traffic, plan_of
 from rollout.record import record_of
-from rollout.revision import SPEC_ANNOTATION, manifests_of, policy_of, revision_of
+from rollout.revision import SPEC_ANNOTATION, policy_of
 from rollout.spec import COMMAND_ANNOTATION, Spec
 from rollout.status import Release, Status, Version, Weight
 from tests.rollout import samples
@@ -43,21 +42,6 @@ STATUS = Status(
     release=Release(id="r1", started_at=samples.T, to_version=samples.CANARY, journal=[]),
 ).wire()
 COMMAND = {"id": "c-1", "verb": "abort", "by": "ann", "reason": "no"}
-
-
-@given(anything | damaged(FULL))
-@example(FULL)
-@example({**FULL, "workload": {**FULL["workload"], "template": {"spec": {"containers": [{"image": 5}]}}}})
-def test_a_spec_is_refused_or_can_be_carried_out(written):
-    try:
-        spec = Spec.model_validate(written)
-    except ValidationError:
-        return
-    made = manifests_of("checkout", "shop", "u-1", spec, replicas=2)
-    json.dumps(made)
-    assert made[-1]["metadata"]["name"] == revision_of("checkout", spec)
-    json.dumps(plan_of("checkout", spec, traffic=Traffic(100.0, 0.01)).wire())
-    assert Spec.model_validate(spec.wire()) == spec
 
 
 @given(anything | damaged(FULL))
