@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.bake import NO_WAY_BACK, must_return
 from rollout.context import REASON, is_refused
 from rollout.desire import had_traffic, leaves_its_route, weights_of
 from rollout.doubt import UNJUDGED, ends_at, policy_of
-from rollout.phases import NO_WAY_BACK, must_return
 from rollout.readiness import NOT_READY, NOT_ROUTED, why_not_ready, why_not_routed
 from rollout.revision import replicas_for
 from rollout.spec import OnDoubt
@@ -39,7 +39,10 @@ def waiting_of(ctx: Context) -> Waiting | None:
     reason, since, until = _PHASES[status.phase](ctx)
     if not reason:
         return None
-    return Waiting(reason=told(reason, REASON), since=ctx.now if since is None else since, until=until)
+    said, known = told(reason, REASON), status.waiting
+    if since is None:
+        since = known.since if known and known.reason == said else ctx.now
+    return Waiting(reason=said, since=since, until=until)
 
 
 Found = tuple[str, float | None, float | None]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from components.companions import TMP
 from components.mistakes import StackError
 from components.rules import broken_rules
-from tests.components.conftest import read
+from tests.components.conftest import ROOT, read
 
 IMAGE = "registry.example.com/shop:1"
 PROXY = "registry.example.com/proxy:2"
@@ -168,3 +169,13 @@ def test_what_does_not_fit_is_told_with_its_place(changed, told):
     message = refused(**changed)
     assert told in message
     assert "services.shop" in message
+
+
+def test_the_example_of_the_docs_is_one():
+    lines = (ROOT / "docs" / "components.md").read_text().split("## Services\n")[1].splitlines()
+    example = "\n".join(line[4:] for line in lines if line.startswith("    "))
+    services = yaml.safe_load(example)
+    signals = [{"name": "crashes", "kind": "crashes", "source": "kubernetes"}]
+    services["checkout"] |= {"traffic": {}, "analysis": {"signals": signals}}
+    pod = of(read(services=services), "GrayRelease", "checkout")["spec"]["workload"]["template"]["spec"]
+    assert [each["name"] for each in pod["containers"]] == ["checkout", "proxy"]

@@ -76,7 +76,7 @@ def said(status: Manifest) -> str:
 
 def condition(status: Manifest, name: str) -> str:
     """The message of a condition."""
-    return next((str(each["message"]) for each in status["conditions"] if each["type"] == name), "")
+    return next((str(each["message"]) for each in status.get("conditions", ()) if each["type"] == name), "")
 
 
 def outcome(status: Manifest) -> str:

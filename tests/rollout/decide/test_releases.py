@@ -300,7 +300,9 @@ def test_traffic_taken_away_with_the_next_version_removes_the_route_first():
     made.world.broken = {"RetireRoute"}
     made.run(10)
     assert made.status.phase is Phase.IDLE
-    assert "the route is still there" in made.status.waiting.reason
+    waiting = made.status.waiting
+    assert "the route is still there" in waiting.reason
+    assert made.run(5).status.waiting == waiting, "nothing to write anew"
     made.world.broken = set()
     made.until(Phase.BAKING)
     assert made.world.route is None

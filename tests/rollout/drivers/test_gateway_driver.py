@@ -207,7 +207,9 @@ async def test_an_api_server_that_is_away_is_told_at_once(stage, server):
 
 
 async def test_a_route_of_somebody_else_is_left_alone(stage):
-    stage.put(route({A: 100}, uid="other"))
+    taken = route({A: 100}, uid="other")
+    taken["metadata"]["ownerReferences"][0] |= {"kind": "Team", "name": "red"}
+    stage.put(taken)
     with pytest.raises(RouteTakenError):
         await stage.driver.shift({A: 50, B: 50}, epoch=3)
     await stage.driver.retire()
