@@ -30,8 +30,8 @@ CLUSTER_SECONDS = 0.0004
 
 LINES_OF_A_CLUSTER = 128
 LONGEST_QUERY = 7_000
-"""Envoy takes a head of 60 kB, many others 8 kB. From here on backends are not named any more (which costs Envoy the same),
-and those of others are left out here."""
+"""Envoy takes a head of 60 kB, many others 8 kB. From here on backends are not named any more, which costs Envoy the
+same, and those of others are left out here."""
 
 
 @dataclass(frozen=True, slots=True)
