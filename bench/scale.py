@@ -252,24 +252,22 @@ async def main() -> None:
     results = []
     for signals in chosen.signals:
         for releases in chosen.releases:
-            faults = chosen.faults if releases > 1 else 1
-            runs = [
-                await measure(releases, signals, faults, chosen.max_in_flight, chosen.core)
-                for _ in range(1 if releases > 1 else chosen.faults)
-            ]
-            found = runs[-1] if len(runs) == 1 else _together(runs)
+            found = await _found(releases, signals, chosen)
             print(
                 found.releases, signals, f"median reaction {statistics.median(found.reactions_ms):g} ms", asdict(found)
             )
             results.append(found)
-    if not chosen.dry:
-        write([asdict(each) for each in results], HERE / "results")
+            if not chosen.dry:
+                write([asdict(each) for each in results], HERE / "results")
 
 
-def _together(runs: list[Result]) -> Result:
-    """Several runs with one release each: one fault ends it."""
-    last = asdict(runs[-1])
-    return Result(**last | {"reactions_ms": [each for run in runs for each in run.reactions_ms]})
+async def _found(releases: int, signals: str, chosen: argparse.Namespace) -> Result:
+    """One N; of one release several runs, because a fault ends it."""
+    if releases > 1:
+        return await measure(releases, signals, chosen.faults, chosen, STEADY_SECONDS)
+    waits = [*[SHORT_SECONDS] * (chosen.faults - 1), STEADY_SECONDS]
+    runs = [await measure(releases, signals, 1, chosen, steady) for steady in waits]
+    return Result(**asdict(runs[-1]) | {"reactions_ms": [each for run in runs for each in run.reactions_ms]})
 
 
 if __name__ == "__main__":
