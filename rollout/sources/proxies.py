@@ -29,6 +29,9 @@ CLUSTER_SECONDS = 0.0004
 """Each backend that is asked for adds so much to the time between two questions: of Envoy's time a tenth at most."""
 
 LINES_OF_A_CLUSTER = 128
+_NOBODY = ""
+"""A cluster that there is not: who wants nothing is not shown everything."""
+
 LONGEST_QUERY = 7_000
 """Envoy takes a head of 60 kB, many others 8 kB. From here on backends are not named any more, which costs Envoy the
 same, and those of others are left out here."""
@@ -142,7 +145,7 @@ class ProxyHub:
         wanted, self._more_wanted = frozenset(self._wanted.values()), False
         self._asked, self._clusters = wanted, frozenset[str]().union(*(each.clusters for each in wanted))
         firsts = "".join(sorted(set().union(*(each.firsts for each in wanted))))
-        self._query = query_for(sorted(self._clusters), _ports(wanted), firsts)
+        self._query = query_for(sorted(self._clusters) or [_NOBODY], _ports(wanted), firsts)
         self._named = len(self._query) <= LONGEST_QUERY
         if not self._named:
             self._query = query_for((), {}, firsts)

@@ -188,3 +188,8 @@ async def test_a_reader_that_is_cancelled_cancels_nobody_else(fetch):
     await asyncio.sleep(0.01)
     first.cancel()
     assert ENVOY in (await second).pages
+
+
+async def test_who_wants_nothing_is_not_shown_everything(fetch):
+    await ProxyHub(fetch).read(Who(), wanted(), [ENVOY], T)
+    assert "[^.]+" not in unquote(fetch.asked[-1][2])
