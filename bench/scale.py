@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 import aiohttp  # noqa: E402 - after the path is made
-from scale_figures import write  # noqa: E402
+from scale_figures import kept, write  # noqa: E402
 from scale_paper import Paper  # noqa: E402
 
 from rollout.status import Phase  # noqa: E402
@@ -249,7 +249,8 @@ async def main() -> None:
     parser.add_argument("--dry", action="store_true", help="write no results")
     chosen = parser.parse_args()
     os.sched_setaffinity(0, {(chosen.core + 1) % (os.cpu_count() or 1)})
-    results = []
+    results: list[Result] = []
+    others = [each for each in kept(HERE / "results") if each["signals"] not in chosen.signals]
     for signals in chosen.signals:
         for releases in chosen.releases:
             found = await _found(releases, signals, chosen)
@@ -258,7 +259,7 @@ async def main() -> None:
             )
             results.append(found)
             if not chosen.dry:
-                write([asdict(each) for each in results], HERE / "results")
+                write([*others, *(asdict(each) for each in results)], HERE / "results")
 
 
 async def _found(releases: int, signals: str, chosen: argparse.Namespace) -> Result:

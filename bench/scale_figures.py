@@ -40,6 +40,13 @@ def write(results: Sequence[Row], where: Path) -> None:
         print("no matplotlib: no picture")
 
 
+def kept(where: Path) -> list[Row]:
+    """What was measured before, of whatever signals."""
+    path = where / "scale.json"
+    found: list[Row] = json.loads(path.read_text())["results"] if path.exists() else []
+    return found
+
+
 _AFTER = """
 All releases are in their first step, which is read four times a second unless the engine stretches that (load above 1).
 Signals: `gateway` is errors at the gateway and crashes; `pods` is latency from each pod's own metrics besides. The
