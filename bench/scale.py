@@ -48,7 +48,7 @@ SIGNALS = {
         {"name": "crashes", "kind": "crashes", "source": "kubernetes"},
     ),
 }
-SETTLE_SECONDS, STEADY_SECONDS = 10.0, 20.0
+STEADY_SECONDS, SHORT_SECONDS = 20.0, 4.0
 FAULT = 0.5
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -172,21 +172,21 @@ def statuses(paper: Paper, names: Iterable[str]) -> list[dict[str, Any]]:
     return [each.get("status") or {} for each in found]
 
 
-async def measure(releases: int, signals: str, faults: int, most: int, core: int) -> Result:
-    """One N."""
+async def measure(releases: int, signals: str, faults: int, chosen: argparse.Namespace, steady: float) -> Result:
+    """One N, watched for so many seconds before anything is broken."""
     paper = Paper(signals=SIGNALS[signals])
     await paper.start()
     operator = asyncio.create_task(paper.operate())
     names = [f"checkout-{number:03d}" for number in range(releases)]
     try:
-        async with engine_on(paper, most, core) as engine:
-            return await _measured(paper, engine, names, signals, faults)
+        async with engine_on(paper, chosen.max_in_flight, chosen.core) as engine:
+            return await _measured(paper, engine, names, signals, faults, steady)
     finally:
         operator.cancel()
         await paper.stop()
 
 
-async def _measured(paper: Paper, engine: Engine, names: list[str], signals: str, faults: int) -> Result:
+async def _measured(paper: Paper, engine: Engine, names: list[str], signals: str, faults: int, steady: float) -> Result:
     for name in names:
         paper.declare(name, "shop:v1", STEPS)
     served = lambda: all(s.get("phase") == Phase.IDLE and s.get("stable") for s in statuses(paper, names))  # noqa: E731 - short
@@ -195,10 +195,10 @@ async def _measured(paper: Paper, engine: Engine, names: list[str], signals: str
         paper.declare(name, "shop:v2", STEPS)
     verified = lambda: all(s.get("phase") == Phase.STEPPING and s.get("verifiedAt") for s in statuses(paper, names))  # noqa: E731
     begun = await until("all in their first step", verified, 600.0)
-    await asyncio.sleep(SETTLE_SECONDS)
+    await asyncio.sleep(steady / 2)
     before, began = await engine.metrics(), time.monotonic()
     cpu, waited, mine, pages = engine.cpu(), engine.waited(), cpu_of("self"), paper.pages
-    await asyncio.sleep(STEADY_SECONDS)
+    await asyncio.sleep(steady)
     after, seconds = await engine.metrics(), time.monotonic() - began
     cpu, waited = engine.cpu() - cpu, engine.waited() - waited
     mine, pages = cpu_of("self") - mine, paper.pages - pages
@@ -252,24 +252,22 @@ async def main() -> None:
     results = []
     for signals in chosen.signals:
         for releases in chosen.releases:
-            faults = chosen.faults if releases > 1 else 1
-            runs = [
-                await measure(releases, signals, faults, chosen.max_in_flight, chosen.core)
-                for _ in range(1 if releases > 1 else chosen.faults)
-            ]
-            found = runs[-1] if len(runs) == 1 else _together(runs)
+            found = await _found(releases, signals, chosen)
             print(
                 found.releases, signals, f"median reaction {statistics.median(found.reactions_ms):g} ms", asdict(found)
             )
             results.append(found)
-    if not chosen.dry:
-        write([asdict(each) for each in results], HERE / "results")
+            if not chosen.dry:
+                write([asdict(each) for each in results], HERE / "results")
 
 
-def _together(runs: list[Result]) -> Result:
-    """Several runs with one release each: one fault ends it."""
-    last = asdict(runs[-1])
-    return Result(**last | {"reactions_ms": [each for run in runs for each in run.reactions_ms]})
+async def _found(releases: int, signals: str, chosen: argparse.Namespace) -> Result:
+    """One N; of one release several runs, because a fault ends it."""
+    if releases > 1:
+        return await measure(releases, signals, chosen.faults, chosen, STEADY_SECONDS)
+    waits = [*[SHORT_SECONDS] * (chosen.faults - 1), STEADY_SECONDS]
+    runs = [await measure(releases, signals, 1, chosen, steady) for steady in waits]
+    return Result(**asdict(runs[-1]) | {"reactions_ms": [each for run in runs for each in run.reactions_ms]})
 
 
 if __name__ == "__main__":

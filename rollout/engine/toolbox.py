@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rollout.looks import SignalLook
     from rollout.sources import Source
 
+MOST_TO_ONE_HOST, KEPT_SECONDS = 16, 60.0
 PROXY_SECONDS = 3.0
 """A proxy's answer to the question of all releases is waited for so long: an engine that is full is not taken for one
 that is silent."""
@@ -56,7 +57,7 @@ class Toolbox:
     @asynccontextmanager
     async def open(cls, cluster: Cluster, identity: str, max_in_flight: int = MAX_IN_FLIGHT) -> AsyncIterator[Toolbox]:
         """Pods are read at their own addresses from inside the cluster, through the API server from outside."""
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        async with aiohttp.ClientSession(connector=_connector()) as session:
             fetch: Fetch = DirectFetch(session) if cluster.connection.in_cluster else ProxyFetch(cluster)
             yield cls(cluster, identity, session, fetch, Load(max_in_flight))
 
@@ -112,3 +113,8 @@ class Toolbox:
     def _ask(self, url: str) -> Ask:
         inside = self.cluster.connection.in_cluster
         return DirectAsk(self.session, url) if inside else ProxyAsk(self.cluster, url)
+
+
+def _connector() -> aiohttp.TCPConnector:
+    """Connections stay open between passes, also of steps that are read every few seconds; a pod that hangs has few."""
+    return aiohttp.TCPConnector(limit=0, limit_per_host=MOST_TO_ONE_HOST, keepalive_timeout=KEPT_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log
 from typing import TYPE_CHECKING
 
 from rollout.engine.judging import is_judged
@@ -104,9 +105,12 @@ class Watch:
         return usual if status.phase is Phase.ROLLING_BACK else usual * self._parts.load.stretch(young=young)
 
     def is_suspicious(self) -> bool:
-        """Whether the evidence against the canary has begun to rise: then it is looked at more often."""
+        """Whether the evidence against the canary has begun to rise: then it is looked at more often.
+
+        Of a full engine it takes more of it: healthy canaries have a little now and then.
+        """
         found = self._bench.assessment
-        return found is not None and found.log_e > 0 and is_judged(self._status())
+        return found is not None and found.log_e > log(self._parts.load.level) and is_judged(self._status())
 
 
 def _read(spec: Spec) -> tuple[object, ...]:

@@ -44,3 +44,16 @@ def test_what_it_makes_it_may_change_and_delete_one_by_one():
 def test_the_same_rights_in_each_namespace_it_serves():
     found = rendered(namespaces=["other"])
     assert {item["metadata"]["namespace"] for item in found if item["kind"] == "Role"} == {"shop", "other"}
+
+
+def container(**settings):
+    [found] = [item for item in rendered(**settings) if item["kind"] == "Deployment"]
+    return found["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_its_memory_goes_by_how_many_releases_it_carries():
+    few, many = container(maxInFlight=10), container(maxInFlight=200)
+    assert "--max-in-flight=10" in few["args"]
+    assert "--max-in-flight=200" in many["args"]
+    assert few["resources"]["limits"]["memory"] == "224Mi"
+    assert many["resources"]["limits"]["memory"] == "352Mi"

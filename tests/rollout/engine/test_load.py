@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from rollout.engine.load import MOST_SETTLED, MOST_YOUNG, TAKEN_OVER_AT_ONCE, Load
+from rollout.engine.load import GAP_SECONDS, MOST_GAP_SECONDS, MOST_SETTLED, MOST_YOUNG, TAKEN_OVER_AT_ONCE, Load
 from rollout.status import Phase, Status
 
 PREPARING, STEPPING, IDLE = (Status(phase=phase) for phase in (Phase.PREPARING, Phase.STEPPING, Phase.IDLE))
@@ -137,3 +137,13 @@ async def test_few_are_taken_over_at_a_time_and_rollbacks_do_not_queue():
     assert await take_over(urgent=True) == pytest.approx(began + 0.5)
     await asyncio.gather(*usual)
     assert most == TAKEN_OVER_AT_ONCE
+
+
+def test_looks_are_gathered_only_when_the_engine_is_full():
+    load = Load()
+    ticks(load, 20, 0.3)
+    assert load.gap() == 0.0
+    ticks(load, 20, 0.7)
+    assert load.gap() == pytest.approx(GAP_SECONDS)
+    ticks(load, 100, 1.0)
+    assert load.gap() == MOST_GAP_SECONDS
