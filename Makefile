@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NAME ?= demo
+LIVES ?= 20
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction clean
+.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction mutants clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +54,10 @@ demo-down: $(STAMP) ## remove what `make demo` left running
 
 bench-reaction: $(STAMP) ## how fast a bad version goes; writes bench/results
 	$(BIN)/python bench/reaction.py
+
+mutants: $(STAMP) ## change the engine in thousands of small ways and count what the tests see; goes on where it was stopped
+	GRAYLING_LIVES=$(LIVES) $(BIN)/mutmut run $(if $(MUTANTS),$(addsuffix .*,$(MUTANTS)))
+	$(BIN)/mutmut results
 
 generate: $(STAMP) ## write what is generated from the models
 	$(BIN)/python -m rollout crd > manifests/crds/grayreleases.yaml

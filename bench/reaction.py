@@ -92,8 +92,10 @@ class Bench:
         )
 
     async def _canary_at_weight(self) -> str:
-        await self.place.start(f"{self.image}:{CANARY}")
-        if (await self.place.release())["status"].get("refused"):
+        image = f"{self.image}:{CANARY}"
+        await self.place.start(image)
+        refused = (await self.place.release())["status"].get("refused") or ()
+        if any(entry.get("image") == image for entry in refused):
             await self.grayling.run("release", "retry", *self._who())
         status = await self.place.until(
             f"verified at {WEIGHT} %",

@@ -138,6 +138,19 @@ class Component(ABC):
         """Ports its users may reach."""
         return self.client_ports
 
+    def routed_on(self) -> tuple[int, ...]:
+        """Ports the gateway sends requests to."""
+        return ()
+
+    def measured_on(self) -> tuple[int, ...]:
+        """Ports whoever measures a service may read."""
+        return ()
+
+    @property
+    def answers_within(self) -> float | None:
+        """Seconds until an answer through it has to be there; 0 for no limit, None where nothing is said."""
+        return None
+
     @property
     def metrics_selector(self) -> str:
         """PromQL label matcher of this component's own series."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
@@ -11,7 +12,7 @@ from components.component import PART_OF, Component, ComponentSettings, Deviatio
 from components.images import exact
 from components.layers import Layer
 from components.network import policy
-from components.pods import Container, Pod, Probe, Resources, Sizes, size, sleep
+from components.pods import Container, Pod, Probe, Resources, sleep
 from components.profiles import Size
 from manifests.render import definitions
 from rollout.spec import SourceName
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
 METRICS_PORT = 9464
 API_PORTS = (443, 6443)
-SIZES: Sizes = {
-    Size.SMALL: Resources("100m", "256Mi"),
-    Size.MEDIUM: Resources("250m", "384Mi"),
-    Size.LARGE: Resources("500m", "512Mi"),
-}
+CPU = {Size.SMALL: "100m", Size.MEDIUM: "250m", Size.LARGE: "500m"}
+IN_FLIGHT = {Size.SMALL: 100, Size.MEDIUM: 200, Size.LARGE: 200}
+"""One thread watches them: with 200 it is full."""
+
+EMPTY_MB, RELEASE_MB = 208, 0.72
+"""Of the engine without releases, and of each in flight: a third more than `bench/scale` measures."""
+RBAC = "rbac.authorization.k8s.io"
 READ = ["get", "list", "watch"]
 WRITE = [*READ, "create", "patch", "delete"]
 
@@ -39,6 +42,12 @@ class ControllerSettings(ComponentSettings):
     replicas: Annotated[int, Field(ge=1, le=5)] | None = Field(default=None, description="one leads, the others wait")
     namespaces: list[str] = Field(default_factory=list, description="where it serves besides the stack's own")
     read_logs: bool = Field(default=False, description="may read pods' logs; on by itself where a service counts lines")
+    read_nodes: bool = Field(
+        default=True, description="may read nodes, to see a drain coming; off where nothing cluster-wide may be made"
+    )
+    max_in_flight: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="releases carried out at the same time, by which its memory goes; others wait"
+    )
     install_definitions: bool = Field(default=True, description="off where another stack of the cluster installs them")
 
     @field_validator("image")
@@ -74,21 +83,28 @@ class Controller(Component):
                 yield {**definition, "metadata": {**definition["metadata"], "labels": {PART_OF: "grayling"}}}
         for namespace in self.namespaces:
             yield from self._rights(namespace)
+        if self.settings.read_nodes:
+            yield from self._sees_nodes()
         yield policy(self, self.peers())
         replicas = self.settings.replicas or min(2, self.environment.profile.replicas)
         yield from deployment(self, self._pod(), replicas=replicas)
 
     def _rights(self, namespace: str) -> Iterable[Manifest]:
-        meta = {"name": self.name, "namespace": namespace}
-        role = "rbac.authorization.k8s.io"
         made = rules(logs=self.settings.read_logs or self._counts_lines())
-        yield {"apiVersion": f"{role}/v1", "kind": "Role", "metadata": dict(meta), "rules": made}
+        return self._granted("Role", {"name": self.name, "namespace": namespace}, made)
+
+    def _sees_nodes(self) -> Iterable[Manifest]:
+        name = f"{self.environment.namespace}-{self.name}"
+        return self._granted("ClusterRole", {"name": name}, [_rule("", ["nodes"], READ)])
+
+    def _granted(self, kind: str, meta: dict[str, str], made: list[dict[str, Any]]) -> Iterable[Manifest]:
         subject = {"kind": "ServiceAccount", "name": self.name, "namespace": self.environment.namespace}
+        yield {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": dict(meta), "rules": made}
         yield {
-            "apiVersion": f"{role}/v1",
-            "kind": "RoleBinding",
+            "apiVersion": f"{RBAC}/v1",
+            "kind": f"{kind}Binding",
             "metadata": dict(meta),
-            "roleRef": {"apiGroup": role, "kind": "Role", "name": self.name},
+            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": meta["name"]},
             "subjects": [subject],
         }
 
@@ -101,19 +117,30 @@ class Controller(Component):
         container = Container(
             name="controller",
             image=self.environment.image(self.settings.image),
-            args=("controller", *self._served(), f"--metrics-port={METRICS_PORT}", "--log-format=json"),
+            args=(
+                "controller",
+                *self._served(),
+                f"--metrics-port={METRICS_PORT}",
+                f"--max-in-flight={self.max_in_flight}",
+                "--log-format=json",
+            ),
             env={
                 "POD_NAME": "field:metadata.name",
                 "POD_NAMESPACE": "field:metadata.namespace",
             },
             ports={"metrics": METRICS_PORT},
-            resources=size(SIZES, self),
+            resources=Resources(CPU[self.environment.profile.size], f"{memory_for(self.max_in_flight)}Mi"),
             startup=Probe(METRICS_PORT, "/healthz", every_s=1, failures=120),
             readiness=Probe(METRICS_PORT, "/readyz", every_s=5),
             liveness=alive,
             pre_stop=sleep(1),
         )
         return Pod(containers=(container,), token=True, grace_s=30)
+
+    @property
+    def max_in_flight(self) -> int:
+        """As it is set, or what the profile's size allows."""
+        return self.settings.max_in_flight or IN_FLIGHT[self.environment.profile.size]
 
     def _served(self) -> list[str]:
         return [f"--namespace={namespace}" for namespace in self.namespaces]
@@ -122,13 +149,17 @@ class Controller(Component):
         """The API server, the pods it measures, Prometheus both ways."""
         yield Peer("out", None, API_PORTS, "the API server, whose address no selector can name")
         for service in self.scope.of_kind("service"):
-            ports = (getattr(service, "settings").admin_port,)  # noqa: B009 - services alone have one
-            yield Peer("out", service.selector(), ports, f"reads the metrics of {service.name}")
+            yield Peer("out", service.selector(), service.measured_on(), f"reads the metrics of {service.name}")
         for gateway in self.scope.of_kind("gateway"):
             yield Peer("out", gateway.selector("envoy"), (8002,), "reads the gateway's statistics")
         for prometheus in self.scope.of_kind("prometheus"):
             yield Peer("out", prometheus.selector(), (9090,), "asks Prometheus")
             yield Peer("in", prometheus.selector(), (METRICS_PORT,), "scrapes the engine")
+
+
+def memory_for(max_in_flight: int) -> int:
+    """Megabytes that the engine needs at most."""
+    return 16 * math.ceil((EMPTY_MB + RELEASE_MB * max_in_flight) / 16)
 
 
 def rules(*, logs: bool = False) -> list[dict[str, Any]]:

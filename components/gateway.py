@@ -19,11 +19,13 @@ from components.gateway_settings import (
     ENVOY_SIZES,
     HTTP_PORT,
     HTTPS_PORT,
+    IDLE_STREAM_SECONDS,
     SHUTDOWN_PORT,
     STATS_PORT,
     UNUSED,
     XDS_PORT,
     GatewaySettings,
+    written,
 )
 from components.layers import Layer
 from components.monitoring import AlertRule, Dashboard, Panel
@@ -68,6 +70,17 @@ class Gateway(Component):
         """How many control planes there are."""
         return self.settings.contour_replicas or min(2, self.environment.profile.replicas)
 
+    @property
+    def answers_within(self) -> float:
+        """What services without a limit of their own get."""
+        return self.settings.answers_within
+
+    def _longest(self) -> float:
+        """The longest time any route waits for an answer; 0 for no limit."""
+        reached = (each for each in self.scope.of_kind("service") if each.routed_on())
+        limits = [self.answers_within, *(each.answers_within or 0.0 for each in reached)]
+        return 0.0 if 0.0 in limits else max(limits)
+
     def manifests(self) -> Iterable[Manifest]:
         """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""
         yield from self._gateway()
@@ -98,12 +111,14 @@ class Gateway(Component):
         yield {"apiVersion": api, "kind": "Gateway", "metadata": meta, "spec": body}
 
     def _configuration(self) -> str:
+        longest = self._longest()
         return text(
             "contour.yaml.j2",
             namespace=self.environment.namespace,
             gateway=self.environment.gateway.parent.name,
             access_log=self.settings.access_log,
-            request_timeout=self.settings.request_timeout,
+            request_timeout=written(longest),
+            idle_timeout=written(longest and max(longest, IDLE_STREAM_SECONDS)),
             trusted_hops=self.settings.trusted_hops,
         )
 
@@ -246,7 +261,7 @@ class Gateway(Component):
             for reader in self.scope.of_kind(kind):
                 yield Peer("in", reader.selector(), (STATS_PORT,), why)
         for member in self.scope.of_kind("service"):
-            yield Peer("out", member.selector(), member.reached_on(), f"carries requests to {member.name}")
+            yield Peer("out", member.selector(), member.routed_on(), f"carries requests to {member.name}")
 
     def peers(self) -> Iterable[Peer]:
         """Both parts' peers."""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from components.component import ComponentSettings
 from components.pods import Resources, Sizes
 from components.profiles import Size
+from rollout.units import Seconds, duration_of
 
 CONTOUR_IMAGE = "ghcr.io/projectcontour/contour:v1.33.8"
 ENVOY_IMAGE = "docker.io/envoyproxy/envoy:distroless-v1.38.9"
@@ -32,6 +33,15 @@ ENVOY_SIZES: Sizes = {
 UNUSED = ("extensionservices", "tlsroutes", "tcproutes", "backendtlspolicies")
 
 
+IDLE_STREAM_SECONDS = 300.0
+"""Silence after which Envoy ends a request by itself."""
+
+
+def written(seconds: float) -> str:
+    """A limit as Contour's configuration wants it."""
+    return duration_of(seconds) if seconds else "infinity"
+
+
 class Exposure(ComponentSettings):
     """How the proxies are reached from outside."""
 
@@ -49,12 +59,19 @@ class GatewaySettings(ComponentSettings):
     contour_replicas: Annotated[int, Field(ge=1, le=5)] | None = None
     envoy_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
     tls_secret: str | None = Field(default=None, description="Secret with a certificate: opens port 443 as well")
-    request_timeout: str = "infinity"
+    request_timeout: Literal["infinity"] | Seconds = Field(
+        default="infinity", description="until an answer is there, else 504; a service may say another"
+    )
     access_log: Literal["info", "error", "critical", "disabled"] = "info"
     trusted_hops: Annotated[int, Field(ge=0, le=10)] = Field(default=0, description="proxies in front of this one")
     drain_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         default=30, description="how long a proxy that stops waits for its open connections"
     )
+
+    @property
+    def answers_within(self) -> float:
+        """Seconds until an answer has to be there; 0 for no limit, as the Gateway API writes it."""
+        return 0.0 if isinstance(self.request_timeout, str) else self.request_timeout
 
     @model_validator(mode="after")
     def _port_has_a_type(self) -> GatewaySettings:

@@ -193,8 +193,7 @@ class Prometheus(Component):
         yield Peer("out", None, (443, 6443), "the API server, whose address no selector can name")
         yield Peer("out", {"app.kubernetes.io/managed-by": "grayling"}, _METRICS_PORTS, "scrapes the stack's pods")
         for scraped in self.scope.of_kind("service"):
-            port = getattr(scraped, "settings").admin_port  # noqa: B009 - services alone have one
-            yield Peer("out", scraped.selector(), (port,), f"scrapes {scraped.name}")
+            yield Peer("out", scraped.selector(), scraped.measured_on(), f"scrapes {scraped.name}")
         for member in self.scope.of_kind("controller"):
             yield Peer("in", member.selector(), (PORT,), "the engine asks")
 

@@ -6,22 +6,18 @@ and what does not change from revision to revision: the account pods run under a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-from pydantic import Field, field_validator, model_validator
+from typing import TYPE_CHECKING, ClassVar
 
 from components.baseline import account, pod_template
 from components.component import Component, ComponentSettings, Deviation, Peer, SecretKey
-from components.images import exact
 from components.layers import Layer
 from components.network import policy
 from components.pods import Container, Pod, Probe, Resources, Sizes, size, sleep
 from components.profiles import Size
-from components.quantities import Quantity
+from components.service_settings import ServiceSettings
 from rollout.spec import (
     API_VERSION,
     KIND,
-    Analysis,
     GatewayStats,
     ParentRef,
     Port,
@@ -30,7 +26,6 @@ from rollout.spec import (
     SourceName,
     Sources,
     Spec,
-    Strategy,
     Traffic,
     Workload,
 )
@@ -45,69 +40,6 @@ SIZES: Sizes = {
     Size.MEDIUM: Resources("250m", "256Mi"),
     Size.LARGE: Resources("500m", "512Mi"),
 }
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
-
-
-class SecretRef(ComponentSettings):
-    """A value that stands in a Secret."""
-
-    secret: str
-    key: str
-
-
-class Request(ComponentSettings):
-    """CPU requested, and memory requested and never exceeded."""
-
-    cpu: Annotated[str, Field(pattern=r"^\d+m?$")]
-    memory: Quantity
-
-
-class Probes(ComponentSettings):
-    """Paths on the admin port that say whether a pod lives and whether it can serve."""
-
-    liveness: str = "/healthz"
-    readiness: str = "/readyz"
-    startup_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
-
-
-class Reached(ComponentSettings):
-    """How requests reach the service through the gateway."""
-
-    hostnames: list[str] = Field(default_factory=list, description="<name>.<hostname suffix> if none is given")
-    matches: list[dict[str, Any]] = Field(default_factory=list)
-    request_timeout: str | None = None
-
-
-class ServiceSettings(ComponentSettings):
-    """Settings of an application."""
-
-    image: str
-    command: list[str] = Field(default_factory=list)
-    args: list[str] = Field(default_factory=list)
-    replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
-    port: PortNumber | None = Field(default=8080, description="HTTP; null for a service that nobody calls")
-    admin_port: PortNumber = Field(default=9000, description="metrics and probes")
-    env: dict[str, str | SecretRef] = Field(default_factory=dict)
-    config: dict[str, str] = Field(default_factory=dict, description="files, released together with the code")
-    uses: list[str] = Field(default_factory=list, description="components it talks to: address, password, network")
-    probes: Probes = Probes()
-    resources: Request | None = None
-    drain_seconds: Annotated[int, Field(ge=0, le=600)] = Field(default=5, description="between unready and stop")
-    traffic: Reached | None = Field(default=None, description="none: not reached through the gateway")
-    strategy: Strategy = Strategy()
-    analysis: Analysis = Analysis()
-    record: bool = Field(default=False, description="keep what the judge is shown of each release, to judge it again")
-
-    @field_validator("image")
-    @classmethod
-    def _one_build(cls, image: str) -> str:
-        return exact(image)
-
-    @model_validator(mode="after")
-    def _reached_on_a_port(self) -> ServiceSettings:
-        if self.traffic is not None and self.port is None:
-            raise ValueError("traffic needs a port: give one, for example port: 8080")
-        return self
 
 
 class Service(Component):
@@ -147,6 +79,8 @@ class Service(Component):
         Raises:
             ValueError: they do not.
         """
+        if self.name in {each.name for each in (*self.settings.init, *self.settings.sidecars)}:
+            raise ValueError(f"init, sidecars: {self.name!r} is the service's own container; use another name")
         self.spec()
 
     def spec(self) -> Spec:
@@ -162,7 +96,10 @@ class Service(Component):
         )
 
     def _workload(self) -> Workload:
-        ports = [Port(name="http", port=self.settings.port, target_port="http")] if self.settings.port else []
+        own = self.settings
+        ports = [Port(name="http", port=own.port, target_port="http")] if own.port else []
+        more = (each.model_dump(include={"name", "port", "app_protocol"}) for each in own.ports)
+        ports += [Port(**each, target_port=each["name"]) for each in more]
         return Workload(
             replicas=self.settings.replicas or self.environment.profile.replicas,
             template=pod_template(self, self._pod()),
@@ -171,22 +108,37 @@ class Service(Component):
         )
 
     def _pod(self) -> Pod:
+        own, place = self.settings, self.environment
+        init = (each.container(place, own.image) for each in own.init)
+        ports = {each.name: self._ports_of(each.name) for each in own.sidecars}
+        sidecars = (each.beside(place, own.image, ports[each.name], own.drain_seconds) for each in own.sidecars)
+        return Pod(
+            containers=(self._main(), *sidecars),
+            init=tuple(init),
+            volumes={name: source.wire() for name, source in own.volumes.items()},
+            grace_s=own.drain_seconds + 30,
+        )
+
+    def _ports_of(self, container: str | None) -> dict[str, int]:
+        return {each.name: each.port for each in self.settings.ports if each.container == container}
+
+    def _main(self) -> Container:
         own = self.settings
         ports = {"http": own.port} if own.port else {}
-        container = Container(
+        return Container(
             name=self.name,
             image=self.environment.image(own.image),
             command=tuple(own.command),
             args=tuple(own.args),
             env=self._env(),
-            ports={**ports, "metrics": own.admin_port},
-            resources=Resources(own.resources.cpu, own.resources.memory) if own.resources else size(SIZES, self),
+            ports={**ports, "metrics": own.admin_port, **self._ports_of(None)},
+            mounts=dict(own.mounts),
+            resources=own.resources.resources() if own.resources else size(SIZES, self),
             startup=Probe(own.admin_port, own.probes.liveness, every_s=1, failures=own.probes.startup_seconds),
             readiness=Probe(own.admin_port, own.probes.readiness, every_s=2, failures=2, timeout_s=2),
             liveness=Probe(own.admin_port, own.probes.liveness, every_s=10),
             pre_stop=sleep(max(1, own.drain_seconds)),
         )
-        return Pod(containers=(container,), grace_s=own.drain_seconds + 30)
 
     def _env(self) -> Mapping[str, str | SecretKey]:
         bound: dict[str, str | SecretKey] = {}
@@ -194,7 +146,7 @@ class Service(Component):
             if used in self.scope.members:
                 bound |= self.scope.members[used].binding()
         for name, value in self.settings.env.items():
-            bound[name] = SecretKey(value.secret, value.key) if isinstance(value, SecretRef) else value
+            bound[name] = value if isinstance(value, str) else value.bound()
         return dict(sorted(bound.items()))
 
     def _traffic(self) -> Traffic | None:
@@ -206,9 +158,17 @@ class Service(Component):
             parents=[self._parent(place.parent)],
             hostnames=reached.hostnames or [f"{self.name}.{place.hostname_suffix}"],
             matches=reached.matches,
-            port="http",
-            request_timeout=reached.request_timeout,
+            port=self.settings.routed.name if self.settings.routed else "http",
+            request_timeout=self.answers_within,
         )
+
+    @property
+    def answers_within(self) -> float | None:
+        """As said for the service, else for the gateway: without either the proxy gives up after 15 s by itself."""
+        reached = self.settings.traffic
+        if reached is not None and reached.request_timeout is not None:
+            return reached.request_timeout
+        return next((gateway.answers_within for gateway in self.scope.of_kind("gateway")), None)
 
     def _parent(self, parent: ParentRef) -> ParentRef:
         return parent.model_copy(update={"namespace": parent.namespace or self.environment.namespace})
@@ -226,7 +186,7 @@ class Service(Component):
     def health(self) -> Iterable[Signal]:
         """As declared; else errors at the gateway, latency of the pods, and crashes, as far as there is traffic."""
         if self.settings.analysis.signals:
-            return tuple(self.settings.analysis.signals)
+            return tuple(self._said_whose(signal) for signal in self.settings.analysis.signals)
         crashes = Signal(name="crashes", kind=SignalKind.CRASHES, source=SourceName.KUBERNETES)
         if self.settings.traffic is None:
             return (crashes,)
@@ -237,26 +197,42 @@ class Service(Component):
             crashes,
         )
 
+    def _said_whose(self, signal: Signal) -> Signal:
+        """Where sidecars write lines too, those of the service are meant."""
+        if signal.source is not SourceName.LOGS or signal.container or not self.settings.sidecars:
+            return signal
+        return signal.model_copy(update={"container": self.name})
+
     def peers(self) -> Iterable[Peer]:
         """The gateway, whoever measures, and what it uses."""
-        if self.settings.traffic is not None and self.settings.port:
+        if routed := self.routed_on():
             for gateway in self.scope.of_kind("gateway"):
-                yield Peer("in", gateway.selector("envoy"), (self.settings.port,), "requests")
+                yield Peer("in", gateway.selector("envoy"), routed, "requests")
             if not self.scope.of_kind("gateway"):
-                yield Peer("in", None, (self.settings.port,), "requests; the gateway runs in another namespace")
+                yield Peer("in", None, routed, "requests; the gateway runs in another namespace")
         for kind, why in (("prometheus", "scrapes"), ("controller", "reads the pods' own metrics")):
             for member in self.scope.of_kind(kind):
-                yield Peer("in", member.selector(), (self.settings.admin_port,), why)
+                yield Peer("in", member.selector(), self.measured_on(), why)
         for used in self.uses:
             member = self.scope.members[used]
             yield Peer("out", member.selector(), member.reached_on(), f"uses {used}")
         for user in self.scope.users_of(self.name):
-            if self.settings.port:
-                yield Peer("in", user.selector(), (self.settings.port,), f"{user.name} uses it")
+            yield Peer("in", user.selector(), self.reached_on(), f"{user.name} uses it")
 
     def reached_on(self) -> tuple[int, ...]:
-        """Its HTTP port."""
-        return (self.settings.port,) if self.settings.port else ()
+        """Its HTTP port, and those that its users may reach."""
+        own = self.settings
+        return (*((own.port,) if own.port else ()), *(each.port for each in own.ports if each.used))
+
+    def routed_on(self) -> tuple[int, ...]:
+        """The one port that requests come in at."""
+        own = self.settings
+        port = own.routed.port if own.routed else own.port
+        return (port,) if own.traffic is not None and port else ()
+
+    def measured_on(self) -> tuple[int, ...]:
+        """Its admin port, and those that signals are read at."""
+        return (self.settings.admin_port, *(each.port for each in self.settings.ports if each.measured))
 
 
 def _without_empties(spec: Manifest) -> Manifest:

@@ -89,18 +89,27 @@ def _of_plain(found: plain.Plain, path: str | None) -> Connection:
 
 async def _official(path: str | None, name: str | None) -> Connection:
     """As the official client reads it: plugins, providers, merged files, and the pod's own service account."""
-    from kubernetes.aio import client, config
+    from kubernetes.aio.config import ConfigException
+    from yaml import YAMLError
 
-    settings = client.Configuration()
     try:
-        if path is None:
-            config.load_incluster_config(client_configuration=settings)
-        else:
-            await config.load_kube_config(path, name, settings, persist_config=False)
-    except config.ConfigException as error:
+        return await _loaded(path, name)
+    except (ConfigException, YAMLError) as error:
         raise UsageError(f"kubeconfig {path or '(in cluster)'}: {error}") from error
     except OSError as error:
         raise ClusterUnreachableError(f"kubeconfig {path}: {error}") from error
+    except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as error:  # the client's own words for it
+        raise UsageError(f"kubeconfig {path or '(in cluster)'}: it is none ({error})") from error
+
+
+async def _loaded(path: str | None, name: str | None) -> Connection:
+    from kubernetes.aio import client, config
+
+    settings = client.Configuration()
+    if path is None:
+        config.load_incluster_config(client_configuration=settings)
+    else:
+        await config.load_kube_config(path, name, settings, persist_config=False)
     return Connection(
         host=settings.host.rstrip("/"),
         tls=_tls(settings),

@@ -102,6 +102,8 @@ _BY_STATUS: dict[int, type[KubeError]] = {
     503: ClusterUnreachableError,
     504: ClusterUnreachableError,
 }
+UNTYPED = "failed to create typed patch object"
+"""What a server says, with status 500, of an applied object that its own schema refuses."""
 MOST_WAITED = 60.0
 """Seconds that a server's wish to be left alone is heeded at most."""
 
@@ -121,6 +123,8 @@ def error_for(status: int, body: dict[str, Any], what: str, retry_after: str = "
         kind = ThrottledError
     if "etcdserver: request is too large" in message:
         kind = TooLargeError
+    if message.startswith(UNTYPED):
+        kind = InvalidError
     error = kind(f"{what}: {message}", status=status, reason=str(body.get("reason") or ""), details=body)
     if isinstance(error, ThrottledError):
         error.retry_after = _seconds_in(retry_after)

@@ -93,7 +93,7 @@ def read(path: str, context: str | None) -> Plain | None:
         document = yaml.load(Path(path).read_text(), loader)  # noqa: S506 - a safe loader, the fast one
         chosen = _named(document, "context", context or document["current-context"])
         cluster, user = _named(document, "cluster", chosen["cluster"]), _named(document, "user", chosen["user"])
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if not (cluster.get("server") and set(cluster) <= CLUSTER_KEYS and set(user) <= USER_KEYS):
         return None

@@ -7,7 +7,7 @@ in bytes, not in letters: a letter of a pod's message has up to four of them.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rollout.texts import told as fit
 
@@ -87,4 +87,5 @@ def _without_extra(part: Part) -> Part:
     extra: Mapping[str, Any] = part.model_extra or {}
     if len(json.dumps(extra, default=str).encode()) <= TRIMMED_EXTRA:
         return part
-    return type(part).model_construct(**{name: getattr(part, name) for name in type(part).model_fields})
+    known = {name: getattr(part, name) for name in type(part).model_fields}
+    return cast("Part", type(part).model_construct(**known))

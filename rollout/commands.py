@@ -113,10 +113,10 @@ async def _let_others_be_heard(cluster: Cluster, namespace: str, name: str) -> N
 
 async def _write(cluster: Cluster, namespace: str, name: str, command: Command) -> None:
     """Write the annotation. An unanswered command is replaced only if it is the one that was read."""
-    text = json.dumps(command.wire())
     while True:
         found = await cluster.get(GRAY_RELEASE, name, namespace)
-        metadata: Manifest = {"annotations": {COMMAND_ANNOTATION: text}}
+        said = command.model_copy(update={"generation": found["metadata"].get("generation")})
+        metadata: Manifest = {"annotations": {COMMAND_ANNOTATION: json.dumps(said.wire())}}
         if unanswered(found) is not None:
             metadata["resourceVersion"] = found["metadata"]["resourceVersion"]
         try:

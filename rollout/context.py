@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_jsonable_python
 
 from rollout.bounds import shortened, with_short_texts
-from rollout.status import JournalEntry, Outcome, Phase, Reaction, Refusal, Release, StepRecord, Version, Weight
+from rollout.status import (
+    JournalEntry,
+    Outcome,
+    Phase,
+    Reaction,
+    Refusal,
+    Release,
+    StepRecord,
+    Version,
+    Weight,
+    name_of,
+)
 from rollout.texts import clean, told
 
 if TYPE_CHECKING:
@@ -162,8 +173,8 @@ def begin(ctx: Context) -> Status:
     )
     fresh = {"canary": target, "release": release, "step": 0, "gate_passed": -1, "weight": Weight(), "previous": None}
     entered = enter(status, ctx.now, Phase.PREPARING, **fresh, steps=len(ctx.steps), judge="", analysis={})
-    origin = f"from {status.stable.image or status.stable.revision}" if status.stable else "as the first version"
-    return write_journal(entered, ctx.now, "started", f"releasing {target.image or target.revision} {origin}")
+    origin = f"from {name_of(status.stable, target)}" if status.stable else "as the first version"
+    return write_journal(entered, ctx.now, "started", f"releasing {name_of(target, status.stable)} {origin}")
 
 
 def begin_step(status: Status, now: float, index: int, weight: int, hold: float) -> Status:

@@ -53,7 +53,7 @@ def scales_of(ctx: Context) -> dict[str, int]:
     if status.previous:
         previous = status.previous.revision
         wanted[previous] = _serving_scale(ctx, previous) if ctx.shared else 0
-    if status.canary:
+    if status.canary and not (ctx.seen.no_room and status.phase is Phase.PREPARING):
         wanted[status.canary.revision] = _canary_scale(ctx, status.canary.revision)
     return wanted
 

@@ -29,11 +29,11 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(PROMOTING, IDLE, "the first version serves"),
     Transition(BAKING, IDLE, "the bake is over"),
     Transition(PREPARING, BACK, "not ready in time, aborted, cancelled or superseded"),
-    Transition(STEPPING, BACK, "bad verdict, aborted, cancelled, superseded, or a deadline passed"),
-    Transition(PROMOTING, BACK, "bad verdict, aborted, cancelled, superseded, or a deadline passed"),
-    Transition(BAKING, BACK, "bad verdict, aborted, or the previous version is desired again"),
-    Transition(BACK, ROLLED_BACK, "no request reaches the canary any more"),
-    Transition(BACK, IDLE, "no request reaches the canary any more, and nobody refused it"),
+    Transition(STEPPING, BACK, "bad verdict, silence, aborted, cancelled, superseded, or a deadline passed"),
+    Transition(PROMOTING, BACK, "bad verdict, silence, aborted, cancelled, superseded, or a deadline passed"),
+    Transition(BAKING, BACK, "bad verdict, no ready pod, aborted, or the previous version is desired again"),
+    Transition(BACK, ROLLED_BACK, "no request reaches the canary any more, or it had its time"),
+    Transition(BACK, IDLE, "as before, and nobody refused the version"),
 )
 
 ALLOWED: frozenset[tuple[Phase, Phase]] = frozenset((each.source, each.target) for each in TRANSITIONS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.bake import baking
 from rollout.context import (
     NO_DOUBT,
     REASON,
     SKIPPED,
     begin,
     begin_step,
-    can_return,
     change_release,
     change_step,
     enter,
@@ -28,7 +28,7 @@ from rollout.status import Outcome, Phase, Version, Weight
 from rollout.texts import told as fit
 from rollout.verbs import waiting_gate
 from rollout.verify import PATIENCE_SECONDS, not_zero, silence, verify, verify_zero
-from rollout.without_pods import PLANNED, after_outage, without_pods, without_pods_status
+from rollout.without_pods import after_outage, without_pods, without_pods_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from rollout.status import Status
 
 FULL = 100
-NO_WAY_BACK = "the version before has no ready pod to go back to"
 
 
 def idle(ctx: Context) -> Status:
@@ -52,6 +51,8 @@ def idle(ctx: Context) -> Status:
 
 def preparing(ctx: Context) -> Status:
     """Pods of the canary are coming up; nothing else has changed yet."""
+    if ctx.seen.no_room:
+        return ctx.change(**NO_DOUBT)
     alone = ctx.status.stable is None or not ctx.shared
     needed = ctx.full if alone else replicas_for(ctx.full, ctx.steps[0].weight)
     pods = readiness(ctx, needed)
@@ -240,57 +241,6 @@ def _promoted(ctx: Context) -> Status:
     )
     swapped = {"stable": serving, "previous": status.stable, "canary": None, "weight": Weight()}
     return enter(status, ctx.now, Phase.BAKING, **swapped)
-
-
-def baking(ctx: Context) -> Status:
-    """The new version serves alone; the old one is still there at full scale, one route write away."""
-    reason = must_return(ctx)
-    if reason and can_return(ctx):
-        outcome = Outcome.CANCELLED if reason.startswith(PLANNED) else Outcome.ROLLED_BACK
-        return roll_back(ctx, outcome, reason)
-    stable, desired, left = ctx.status.stable, ctx.seen.desired_revision, bake_left(ctx)
-    if ctx.status.paused:
-        return ctx.status
-    moved_on = stable is not None and desired != stable.revision and not is_refused(ctx.status, desired)
-    unwell = bool(reason) and left > -ctx.spec.strategy.ready_deadline
-    if moved_on or (left <= 0 and not unwell):
-        return _bake_over(ctx, reason)
-    return ctx.status
-
-
-def bake_left(ctx: Context) -> float:
-    """Seconds of the bake that are left; below 0 it is over. One that goes wrong with no way back lasts longer."""
-    return ctx.spec.strategy.bake - ctx.since(ctx.status.phase_since)
-
-
-def must_return(ctx: Context) -> str:
-    """What speaks against the new version in its bake, or keeps it from serving."""
-    found = ctx.seen.assessment
-    if found is not None and found.verdict == "bad":
-        return found.reason
-    stable = ctx.seen.revisions.get(ctx.status.stable.revision) if ctx.status.stable else None
-    if stable is None:
-        return "the pods of the new version are gone"
-    if stable.ready == 0 and stable.disrupted:
-        return f"{PLANNED}: the version before serves until it has some again"
-    if silent := silence(ctx):
-        return silent
-    return f"no pod of the new version is ready: {stable.problem or 'all are unready'}" if stable.ready == 0 else ""
-
-
-def _bake_over(ctx: Context, against: str) -> Status:
-    found = ctx.assessed
-    earlier = bool(ctx.status.release and ctx.status.release.proven)
-    proven = not against and (earlier or (found is not None and found.verdict == "good"))
-    excess = found.excess_failed_requests if found else 0.0
-    told = {"proven": proven, "excess_failed_requests": excess, "verdict_at_end": ctx.status.analysis}
-    status = change_release(ctx.status, **told)
-    if proven:
-        return finish(status, ctx.now, Phase.IDLE, Outcome.PROMOTED, "proven not worse than the version before")
-    reason = "nothing spoke against it, but the traffic did not prove it"
-    if against:
-        reason = f"{against}; {NO_WAY_BACK}"
-    return finish(status, ctx.now, Phase.IDLE, Outcome.PROMOTED_NOT_PROVEN, reason)
 
 
 def rolling_back(ctx: Context) -> Status:

@@ -28,19 +28,17 @@ class VolumeMount(_Part):
     mount_path: Annotated[str, Field(min_length=1, max_length=1024)]
 
 
-class Container(_Part):
-    """A container."""
-
-    name: LabelText
-    image: Annotated[str, Field(min_length=1, max_length=1024)]
-    volume_mounts: Annotated[list[VolumeMount], Field(max_length=64)] = []
-
-
 class InitContainer(_Part):
     """A container that runs before the others, or beside them (a sidecar)."""
 
     name: LabelText
     volume_mounts: Annotated[list[VolumeMount], Field(max_length=64)] = []
+
+
+class Container(InitContainer):
+    """A container; the image is what people know the version by."""
+
+    image: Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class Volume(_Part):
@@ -76,7 +74,8 @@ class PodTemplate(_Part):
 
     def mounts_at(self, path: str) -> str:
         """The container that mounts something at ``path``; empty where none does."""
-        for container in (*self.spec.init_containers, *self.spec.containers):
+        containers: list[InitContainer] = [*self.spec.init_containers, *self.spec.containers]
+        for container in containers:
             if any(mount.mount_path.rstrip("/") == path for mount in container.volume_mounts):
                 return container.name
         return ""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import json
 import math
 import zlib
 from dataclasses import replace
@@ -51,6 +53,7 @@ class Recorder:
         self._pending: dict[str, tuple[RecordedLook, int]] = {}
         analysis = spec.analysis
         first = spec.strategy.steps[0].weight / 100
+        self._newest = _newest(before)
         self._write(before or header_line(analysis.sampling.young, (), first, analysis.wire()))
 
     @property
@@ -62,6 +65,7 @@ class Recorder:
     def step(self, at: float, number: int, share: float) -> None:
         """A step begins, in which the canary gets a share of the requests (0 to 1)."""
         self._flush()
+        at = self._newest[""] = max(at, self._newest.get("", at))
         self._write(look_line(RecordedLook(at, "release", {}, step=number, share=share)))
 
     def note(self, phase: Phase, looks: Iterable[SignalLook]) -> None:
@@ -78,6 +82,10 @@ class Recorder:
         return b"".join(self._written) + end.compress(rest.encode()) + end.flush(zlib.Z_FINISH)
 
     def _take(self, look: RecordedLook) -> None:
+        look = replace(look, pods={name: _readable(pod) for name, pod in look.pods.items()})
+        if look.phase != "starts":  # the clock of a successor may be behind
+            look = replace(look, at=max(look.at, self._newest.get(look.signal, look.at)))
+            self._newest[look.signal] = look.at
         kept = self._pending.pop(look.signal, None)
         if kept is not None and (kept[0].phase, kept[0].edges_seconds) != (look.phase, look.edges_seconds):
             self._write(look_line(kept[0]))
@@ -97,6 +105,23 @@ class Recorder:
         made = self._compressor.compress(lines.rstrip("\n").encode() + b"\n")
         self._written.append(made)
         self._size += len(made)
+
+
+def _newest(lines: str) -> dict[str, float]:
+    """When each signal was last looked at, by what a predecessor wrote."""
+    found: dict[str, float] = {}
+    for line in lines.splitlines()[1:]:
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            told = json.loads(line)
+            if told["phase"] != "starts":
+                found[str(told.get("signal", ""))] = float(told["t"])
+    return found
+
+
+def _readable(pod: PodLook) -> PodLook:
+    """The pod with as many requests as failed at least: a gateway counts an answer that was cut off elsewhere."""
+    failed = sum(pod.errors.values())
+    return replace(pod, requests=failed) if 0 < pod.requests < failed else pod
 
 
 def _merged(first: RecordedLook, second: RecordedLook) -> RecordedLook:

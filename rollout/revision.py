@@ -79,7 +79,7 @@ def policy_of(deployment: Manifest) -> Spec | None:
         image = notes.get(IMAGE_ANNOTATION) or "unknown"
         template = {"spec": {"containers": [{"name": "main", "image": image}]}}
         return Spec.model_validate({**told, "workload": {**told["workload"], "template": template}})
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):  # nested a thousand times
         return None
 
 

@@ -87,6 +87,18 @@ class Version(Kept):
     since: Time | None = None
 
 
+def name_of(version: Version | None, *others: Version | None) -> str:
+    """What people call a version; its revision stands beside it where another has the same image (other configuration).
+
+    Empty where there is none.
+    """
+    if version is None:
+        return ""
+    same = any(each and each.image == version.image and each.revision != version.revision for each in others)
+    suffix = version.revision.rsplit("-", 1)[-1]
+    return f"{version.image} ({suffix})" if version.image and same else version.image or version.revision
+
+
 class Command(Kept):
     """What a person asked for, by annotation."""
 

@@ -78,7 +78,9 @@ class PathMatch(Model):
         if value is None or self.type is PathKind.EXPRESSION:
             return self
         if not re.fullmatch(WHOLE_PATH[1:-1], value) or re.search(NO_PATH, value):
-            raise ValueError(f"path: {value[:99]!r} is no path; it begins with / and has no //, /./, /../ and %2f in it")
+            raise ValueError(
+                f"path: {value[:99]!r} is no path; it begins with / and has no //, /./, /../ and %2f in it"
+            )
         return self
 
 
@@ -124,7 +126,10 @@ class Traffic(Model):
     port: Annotated[str, Field(max_length=LONGEST_NAME)] | None = Field(
         default=None, description="name of the workload port traffic goes to; the first if not given"
     )
-    request_timeout: Seconds | None = None
+    request_timeout: Seconds | None = Field(
+        default=None,
+        description="until the answer is there, else 504; 0s for no limit, the gateway's own if not given (Envoy: 15s)",
+    )
 
     @model_validator(mode="after")
     def _parents_differ(self) -> Self:

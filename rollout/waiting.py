@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.bake import NO_WAY_BACK, must_return
 from rollout.context import REASON, is_refused
 from rollout.desire import had_traffic, leaves_its_route, weights_of
 from rollout.doubt import UNJUDGED, ends_at, policy_of
-from rollout.phases import NO_WAY_BACK, must_return
 from rollout.readiness import NOT_READY, NOT_ROUTED, why_not_ready, why_not_routed
 from rollout.revision import replicas_for
 from rollout.spec import OnDoubt
@@ -39,7 +39,10 @@ def waiting_of(ctx: Context) -> Waiting | None:
     reason, since, until = _PHASES[status.phase](ctx)
     if not reason:
         return None
-    return Waiting(reason=told(reason, REASON), since=ctx.now if since is None else since, until=until)
+    said, known = told(reason, REASON), status.waiting
+    if since is None:
+        since = known.since if known and known.reason == said else ctx.now
+    return Waiting(reason=said, since=since, until=until)
 
 
 Found = tuple[str, float | None, float | None]
@@ -77,6 +80,8 @@ def _failing(ctx: Context) -> Found:
 
 def _preparing(ctx: Context) -> Found:
     strategy, status = ctx.spec.strategy, ctx.status
+    if ctx.seen.no_room:
+        return ctx.seen.no_room, status.phase_since, None
     if waiting_gate(ctx):
         return _gate(ctx)
     if status.doubt == NOT_ROUTED:
@@ -103,7 +108,7 @@ def _stepping(ctx: Context) -> Found:
     if waiting_gate(ctx):
         return _gate(ctx)
     if status.step >= len(ctx.steps):
-        return _weight(ctx) if status.verified_at is None else ("about to go to all traffic", status.phase_since, None)
+        return _before_promotion(ctx)
     step = ctx.steps[status.step]
     if status.weight.desired != step.weight and not _owes_its_share(ctx):
         held = policy_of(ctx, status.doubt) is not None
@@ -114,6 +119,12 @@ def _stepping(ctx: Context) -> Found:
     if left > 0 or not status.doubt:
         return f"{status.weight.desired} % is judged", status.verified_at, _until(status.verified_at, step.hold)
     return _doubt(ctx)
+
+
+def _before_promotion(ctx: Context) -> Found:
+    if policy_of(ctx, ctx.status.doubt) is not None:
+        return _doubt(ctx)
+    return _weight(ctx) if _owes_its_share(ctx) else ("goes on to all traffic", ctx.status.phase_since, ctx.now)
 
 
 def _owes_its_share(ctx: Context) -> bool:

@@ -63,9 +63,7 @@ class Workload(Model):
         default="/etc/service", description="where every container, init containers too, finds `config`"
     )
     ports: Annotated[list[Port], Field(max_length=32)] = Field(default_factory=list, json_schema_extra=by_key("name"))
-    max_unavailable: Annotated[int, Field(ge=0, le=1000)] = Field(
-        default=1, description="of the pod disruption budget"
-    )
+    max_unavailable: Annotated[int, Field(ge=0, le=1000)] = Field(default=1, description="of the pod disruption budget")
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

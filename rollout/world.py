@@ -119,6 +119,7 @@ class Observation:
         assessed_at: when the judge was asked for `assessment`; None while it was not. What lets a step end must be of
             that step: an assessment from before its verification is none.
         failures: actions that the API server does not take, by the name of the action's class.
+        no_room: why a release that is in Preparing has to wait before anything is done; empty where it may go on.
         notes: what people should know and nothing depends on, a sentence each (a spec that is not valid, a foreign
             object with the release's labels).
     """
@@ -139,3 +140,4 @@ class Observation:
     deleted: bool = False
     recorded: str = ""
     watching_since: float = 0.0
+    no_room: str = ""

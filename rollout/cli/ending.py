@@ -30,12 +30,14 @@ class Awaited:
         generation: looks at an older spec than this do not count.
         release_id: that very release, once it is known.
         baked: wait for the end of the bake; otherwise all traffic at the new version is enough.
+        started: only what began with this generation counts, and no record of before.
     """
 
     revision: str
     generation: int = 0
     release_id: str = ""
     baked: bool = True
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,16 @@ def _of_release(awaited: Awaited, status: Status) -> Ending | None:
 
 def _ended(release: Release) -> Ending:
     outcome = release.outcome or Outcome.ABORTED
+    if release.incomplete:
+        told = f"{outcome.value}: {release.outcome_reason}; not seen to be complete: {release.incomplete}"
+        return Ending(ExitCode.ROLLBACK_INCOMPLETE, told, release)
     return Ending(CODES[outcome], f"{outcome.value}: {release.outcome_reason}", release)
 
 
 def _of_revision(awaited: Awaited, status: Status) -> Ending | None:
     if status.observed_generation < awaited.generation or status.in_flight:
         return None
-    last = status.last if status.last and status.last.to_version.revision == awaited.revision else None
+    last = status.last if status.last and _is_of(status.last, awaited) else None
     if status.stable and status.stable.revision == awaited.revision:
         return _ended(last) if last else Ending(ExitCode.DONE, f"{awaited.revision} serves already")
     refused = next((entry for entry in status.refused if entry.revision == awaited.revision), None)
@@ -87,6 +92,11 @@ def _of_revision(awaited: Awaited, status: Status) -> Ending | None:
         return None
     text = f"{awaited.revision} was taken back before ({refused.reason}); `release retry` allows another try"
     return Ending(_refused_code(last), text, last)
+
+
+def _is_of(release: Release, awaited: Awaited) -> bool:
+    of_now = not awaited.started or release.generation >= awaited.generation
+    return of_now and release.to_version.revision == awaited.revision
 
 
 def _refused_code(last: Release | None) -> ExitCode:

@@ -16,13 +16,14 @@ from rollout.cli.output import output_option
 from rollout.cli.watch import UNTIL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, MutableMapping
 
     from kube.cluster import Cluster
     from rollout.cli.ending import Ending
     from rollout.cli.output import Wanted
 
 LINGER_SECONDS = 30.0
+MOST_LOGGED = 2000
 LEVELS = ["debug", "info", "warning", "error"]
 
 
@@ -124,6 +125,13 @@ async def _stopped(task: asyncio.Task[None]) -> None:
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig.")
 @click.option("-n", "--namespace", "namespaces", multiple=True, metavar="NAME", help="Repeatable; all if not given.")
 @click.option("--metrics-port", default=9090, show_default=True, help="Port of /metrics and /healthz; 0 for none.")
+@click.option(
+    "--max-in-flight",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Releases carried out at the same time; others wait in Preparing.",
+)
 @engine_options
 def controller(
     *,
@@ -131,6 +139,7 @@ def controller(
     context: str | None,
     namespaces: tuple[str, ...],
     metrics_port: int,
+    max_in_flight: int,
     identity: str,
     log_level: str | None,
     log_format: str,
@@ -138,14 +147,18 @@ def controller(
     """Carry out every release until stopped."""
     configure_logs(log_format, log_level or "info")
     where = Where(kubeconfig, context)
-    asyncio.run(until_told_to_stop(_control(where, namespaces, metrics_port, identity)))
+    control = _control(where, namespaces, metrics_port or None, identity, max_in_flight)
+    asyncio.run(until_told_to_stop(control))
 
 
-async def _control(where: Where, namespaces: tuple[str, ...], metrics_port: int, identity: str) -> None:
+async def _control(
+    where: Where, namespaces: tuple[str, ...], metrics_port: int | None, identity: str, max_in_flight: int
+) -> None:
     from rollout.engine.run import run_controller
 
     async with where.open() as (cluster, _):
-        await run_controller(cluster, namespaces or (None,), identity=identity, metrics_port=metrics_port or None)
+        found = namespaces or (None,)
+        await run_controller(cluster, found, identity=identity, metrics_port=metrics_port, max_in_flight=max_in_flight)
 
 
 async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
@@ -158,6 +171,16 @@ async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
         await task
 
 
+def cleaned(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor: texts of others (pods, people, gateways) neither begin a line of their own nor steer a terminal."""
+    from rollout.texts import clean
+
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[key] = clean(value, MOST_LOGGED)
+    return event
+
+
 def configure_logs(form: str, level: str) -> None:
     """Structured logs to stderr: one JSON object a line, or lines for people."""
     import logging
@@ -165,7 +188,7 @@ def configure_logs(form: str, level: str) -> None:
 
     import structlog
 
-    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level]
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, cleaned]
     colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     endings: dict[str, list[Any]] = {
         "json": [

@@ -32,18 +32,13 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 
 def status_of(manifest: Manifest) -> Status:
-    """The status.
+    """The status, as far as it can be read: an engine of another version may have written it."""
+    return Status.read(manifest.get("status"))[0]
 
-    Raises:
-        UsageError: an engine of another version wrote it.
-    """
-    try:
-        return Status.model_validate(manifest.get("status") or {})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        told = f"status.{place} was written by an engine of another version ({first['msg']})"
-        raise UsageError(f"GrayRelease {label(manifest)}: {told}") from error
+
+def mistakes_of(manifest: Manifest) -> tuple[str, ...]:
+    """What of the status could not be read, a sentence each."""
+    return Status.read(manifest.get("status"))[1]
 
 
 def label(manifest: Manifest) -> str:

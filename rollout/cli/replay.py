@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from errno import EFBIG
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -22,6 +23,9 @@ SUFFIX = ".jsonl"
 TOGETHER_BYTES = 10_000_000
 """So much of files is read and judged side by side; in memory it is several times as much. Less than that is judged
 sooner than other processes start."""
+
+MOST_READ = 500_000_000
+"""Characters of one file."""
 
 
 alpha_option = click.option(
@@ -115,12 +119,28 @@ def _together(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | 
     for file in files:
         try:
             with file.open() as lines:
-                found.append((str(file), recording_in(lines, str(file))))
+                found.append((str(file), recording_in(_bounded(lines), str(file))))
         except UnicodeDecodeError as error:
             raise UsageError(f"{file}: {error}") from error
         except OSError as error:
             raise UsageError(f"{file}: {error.strerror}") from error
     return judged(found, policy, alpha)
+
+
+def _bounded(file: TextIO) -> Iterator[str]:
+    """The lines of a file that may be anything: a line without end, or one of a device, is not read on.
+
+    Raises:
+        OSError: it has more than a recording can have.
+    """
+    from rollout.judge.fields import MOST_CHARACTERS
+
+    left = MOST_READ
+    while line := file.readline(MOST_CHARACTERS + 1):
+        left -= len(line)
+        if left < 0:
+            raise OSError(EFBIG, f"more than {MOST_READ:,} characters; no recording has so many")
+        yield line
 
 
 def recording_in(lines: Iterable[str], what: str) -> Recording:

@@ -75,8 +75,10 @@ async def _one(where: Where, name: str) -> Manifest:
 
 
 def _text(manifest: Manifest) -> str:
-    from rollout.cli.reading import label, spec_of, status_of
+    from rollout.cli.reading import label, mistakes_of, spec_of, status_of
     from rollout.view.scene import describe
     from rollout.view.text import scene_text
 
+    for mistake in mistakes_of(manifest):
+        click.echo(f"Warning: {label(manifest)}: {mistake}", err=True)
     return scene_text(describe(label(manifest), spec_of(manifest), status_of(manifest), time.time()))

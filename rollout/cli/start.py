@@ -95,7 +95,8 @@ def start(
                 after = await patch(cluster, namespace, asked, forced=patch_object)
             if not waiting:
                 return 0
-            return await _wait(cluster, namespace, name, after, timeout, baked=until == "ended", wanted=wanted)
+            home = after["metadata"].get("namespace") or namespace
+            return await _wait(cluster, home, name, after, timeout, baked=until == "ended", wanted=wanted)
 
     return asyncio.run(go())
 
@@ -105,7 +106,7 @@ async def _wait(
 ) -> int:
     from rollout.cli.watch import awaited_of, conclude, wait_for
 
-    manifest, ending = await wait_for(cluster, namespace, name, awaited_of(after, baked=baked), seconds)
+    manifest, ending = await wait_for(cluster, namespace, name, awaited_of(after, baked=baked, started=True), seconds)
     return conclude(manifest, ending, wanted)
 
 

@@ -58,14 +58,16 @@ async def what_is_desired(cluster: Cluster, namespace: str, name: str, *, baked:
     return awaited_of(await cluster.get(GRAY_RELEASE, name, namespace), baked=baked)
 
 
-def awaited_of(manifest: Manifest, *, baked: bool) -> Awaited:
-    """The release of the version that this object asks for."""
+def awaited_of(manifest: Manifest, *, baked: bool, started: bool = False) -> Awaited:
+    """The release of the version that this object asks for; ``started``: that was asked for just now."""
     from rollout.cli.ending import Awaited
     from rollout.cli.reading import spec_of
     from rollout.revision import revision_of
 
     meta = manifest["metadata"]
-    return Awaited(revision_of(meta["name"], spec_of(manifest)), int(meta.get("generation", 0)), baked=baked)
+    return Awaited(
+        revision_of(meta["name"], spec_of(manifest)), int(meta.get("generation", 0)), baked=baked, started=started
+    )
 
 
 async def wait_for(

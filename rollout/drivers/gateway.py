@@ -56,14 +56,20 @@ class GatewayDriver:
     ) -> None:
         self._cluster, self._routes, self._spec_of = cluster, routes, spec_of
         self._name, self._namespace, self._uid, self._patience = name, namespace, uid, patience
+        self._seen: tuple[Manifest, Spec, ShareFacts] | None = None  # of the route and the spec that it was made of
 
     # ------------------------------------------------------------------ seeing
 
     def observe(self) -> ShareFacts:
         """The route as the cache has it."""
-        route, traffic = self._cached(), self._spec_of().traffic
+        route, spec = self._cached(), self._spec_of()
         if route is None:
             return ShareFacts()
+        if self._seen is None or self._seen[0] is not route or self._seen[1] is not spec:
+            self._seen = route, spec, self._facts(route, spec.traffic)
+        return self._seen[2]
+
+    def _facts(self, route: Manifest, traffic: Traffic | None) -> ShareFacts:
         refusal = refusal_of(route)
         weights, ours = weights_on(route), carriers_on(route)
         return ShareFacts(
@@ -95,8 +101,8 @@ class GatewayDriver:
         traffic = spec.traffic
         if traffic is None:
             return ["strategy.driver: gateway moves traffic, and the spec has none; add traffic.parents"]
-        if traffic.request_timeout is not None and traffic.request_timeout < SHORTEST_TIMEOUT:
-            return ["traffic.requestTimeout: the shortest is 1ms; leave it out for none"]
+        if 0 < (traffic.request_timeout or 0.0) < SHORTEST_TIMEOUT:
+            return ["traffic.requestTimeout: the shortest is 1ms; 0s is for no limit"]
         return []
 
     # ------------------------------------------------------------------ acting

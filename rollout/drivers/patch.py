@@ -22,6 +22,7 @@ from rollout.drivers.route import (
     shape_on,
 )
 from rollout.revision import RELEASE_LABEL, owner_of
+from rollout.spec import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,13 +105,15 @@ def _owner(route: Manifest, uid: str) -> tuple[Ops, Ops]:
         return [], []
     name, namespace = meta["name"], meta.get("namespace", "")
     other = next((owner for owner in owners if owner.get("controller")), None)
-    if other or (meta.get("labels") or {}).get(RELEASE_LABEL) != name:
+    earlier = other is not None and (other.get("kind"), other.get("name")) == (KIND, name)
+    if (other and not earlier) or (meta.get("labels") or {}).get(RELEASE_LABEL) != name:
         whose = f"{other['kind']} {other['name']}" if other else "no GrayRelease"
         raise RouteTakenError(
             f"HTTPRoute {namespace}/{name} exists and belongs to {whose}: "
             f"delete it, or label it {RELEASE_LABEL}={name} to hand it over"
         )
-    return [_unchanged(route)], [_add("/metadata/ownerReferences", [*owners, owner_of(name, uid)])]
+    kept = [owner for owner in owners if not owner.get("controller")]
+    return [_unchanged(route)], [_add("/metadata/ownerReferences", [*kept, owner_of(name, uid)])]
 
 
 def _top(route: Manifest, shape: Shape) -> Ops:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.context import is_refused
+from rollout.drift import altered_of
+from rollout.engine.judging import is_judged
 from rollout.status import Condition, Phase, Status
+from rollout.texts import told
 from rollout.verbs import waiting_gate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rollout.context import Context
+
+MOST_WORDS = 1000
 
 
 class Said(NamedTuple):
@@ -25,13 +32,20 @@ def conditions_of(ctx: Context) -> list[Condition]:
     """Conditions of a status, each keeping the time of its last change."""
     before = {condition.type: condition for condition in ctx.status.conditions}
     made = []
-    for said in (_ready(ctx), _progressing(ctx), _paused(ctx), _waiting(ctx), _degraded(ctx)):
+    for said in (*_of_the_release(ctx), *_of_what_was_read(ctx)):
         status = "True" if said.true else "False"
         old = before.get(said.type)
         since = old.last_transition_time if old and old.status == status else ctx.now
+        if old is not None and (old.status, old.reason, old.message) == (status, said.reason, said.message):
+            made.append(old)
+            continue
         made.append(
             Condition(
-                type=said.type, status=status, reason=said.reason, message=said.message, last_transition_time=since
+                type=said.type,
+                status=status,
+                reason=said.reason,
+                message=told(said.message, MOST_WORDS),
+                last_transition_time=since,
             )
         )
     return made
@@ -40,6 +54,10 @@ def conditions_of(ctx: Context) -> list[Condition]:
 def with_conditions(ctx: Context) -> Status:
     """The status with its conditions brought up to date."""
     return ctx.change(conditions=conditions_of(ctx))
+
+
+def _of_the_release(ctx: Context) -> Iterable[Said]:
+    return _ready(ctx), _progressing(ctx), _paused(ctx), _waiting(ctx), _judged(ctx), _degraded(ctx)
 
 
 def _ready(ctx: Context) -> Said:
@@ -64,12 +82,34 @@ def _paused(ctx: Context) -> Said:
 
 
 def _waiting(ctx: Context) -> Said:
-    if waiting_gate(ctx):
-        return Said(
-            "Waiting", true=True, reason="Gate", message=f"step {ctx.status.step + 1} waits for `release promote`"
-        )
-    doubt = ctx.status.doubt
-    return Said("Waiting", true=bool(doubt), reason="Doubt" if doubt else "NotWaiting", message=doubt)
+    """`status.waiting`, with a reason that a script can tell apart."""
+    status = ctx.status
+    if status.waiting is None:
+        return Said("Waiting", true=False, reason="NotWaiting", message="")
+    if status.paused:
+        reason = "Paused"
+    elif waiting_gate(ctx):
+        reason = "Gate"
+    elif status.withdrawn_at is not None:
+        reason = "PlannedEvent"
+    else:
+        reason = _in_one_word(status.doubt) if status.doubt else status.phase.value
+    return Said("Waiting", true=True, reason=reason, message=status.waiting.reason)
+
+
+def _judged(ctx: Context) -> Said:
+    """Whether the judge was heard since what is judged began; that is what lets a step end."""
+    if not is_judged(ctx.status) or not ctx.spec.analysis.signals:
+        return Said("Judged", true=False, reason="NothingToJudge", message="")
+    found = ctx.assessed
+    if found is None:
+        return Said("Judged", true=False, reason="NotHeard", message="nothing goes on before the judge is heard")
+    return Said("Judged", true=True, reason=_in_one_word(str(found.verdict)), message="")
+
+
+def _in_one_word(words: str) -> str:
+    """``no-traffic`` as a condition's reason has to be written: ``NoTraffic``."""
+    return "".join(word.capitalize() for word in words.split("-"))
 
 
 def _degraded(ctx: Context) -> Said:
@@ -77,3 +117,18 @@ def _degraded(ctx: Context) -> Said:
     refused = is_refused(status, status.desired_revision)
     told = next((entry.reason for entry in status.refused if entry.revision == status.desired_revision), "")
     return Said("Refused", true=refused, reason="TakenBack" if refused else "NotRefused", message=told)
+
+
+def _of_what_was_read(ctx: Context) -> Iterable[Said]:
+    """What could not be read, of the spec and of the status, and what else people should know."""
+    notes = ctx.seen.notes
+    spec = [note for note in notes if note.startswith("spec")]
+    status = [note for note in notes if note.startswith("status")]
+    others = [*(note for note in notes if note not in {*spec, *status}), *altered_of(ctx)]
+    yield _of_notes("SpecValid", "Valid", "NotInForce", spec)
+    yield _of_notes("StatusReadable", "Readable", "LeftOut", status)
+    yield _of_notes("Undisturbed", "NothingFound", "Found", others)
+
+
+def _of_notes(name: str, well: str, ill: str, notes: list[str]) -> Said:
+    return Said(name, true=not notes, reason=ill if notes else well, message="; ".join(notes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,9 @@ class Bench:
 
         What was before the canary has traffic is history of stable, whenever it comes: a canary may be ready sooner
         than Prometheus has told what stable did.
+
+        Raises:
+            ArithmeticError: what the judge was shown has spoilt its sums; it has nothing to say any more.
         """
         if self._judge is None or status.release is None:
             return
@@ -129,7 +133,10 @@ class Bench:
         self._begin_step(status, now)
         present = [look for look in mine if not look.starts and look.at >= began]
         self._note("release", present)
-        self.assessment, self.assessed_at = self._judge.look(now, present), now
+        found = self._judge.look(now, present)
+        self.assessment, self.assessed_at = (None if math.isnan(found.log_e) else found), now
+        if self.assessment is None:
+            raise ArithmeticError("the judge's sums are no numbers any more: what it was shown was none")
 
     def _begin_step(self, status: Status, now: float) -> None:
         if self._judge is None or status.phase is not Phase.STEPPING or status.verified_at in {None, self._step_of}:

@@ -37,3 +37,17 @@ FAILURES = Counter(
 )
 SOURCE_UP = Gauge("grayling_source_up", "Whether a source answered last time", [*_RELEASE, "source"], registry=REGISTRY)
 HELD = Gauge("grayling_releases_held", "Releases whose lease this process holds", registry=REGISTRY)
+LOAD = Gauge(
+    "grayling_engine_load",
+    "By how many times less often than specs say is read: 1 to 4 of settled steps, to 16 of young ones too",
+    registry=REGISTRY,
+)
+BUSY = Gauge("grayling_engine_busy_ratio", "Part of the time in which the engine's thread computes", registry=REGISTRY)
+LATE = Histogram(
+    "grayling_look_late_seconds",
+    "By how much looks came later than they should",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+    registry=REGISTRY,
+)
+CARRIED = Gauge("grayling_releases_in_flight", "Releases this process carries out now", registry=REGISTRY)
+WAITING = Gauge("grayling_releases_waiting", "Releases that wait because this process is full", registry=REGISTRY)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rollout.engine.clock import EngineClock
+from rollout.engine.load import Load
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,6 +32,7 @@ class Parts:
         sources: reads the signals of a spec in a namespace.
         history: what stable did before, where somebody knows.
         clock: seconds since the epoch.
+        load: how much this engine has to do.
     """
 
     cluster: Cluster
@@ -40,3 +42,4 @@ class Parts:
     sources: Callable[[str, Spec], Sequence[Source]]
     history: Callable[[str, Spec, str], Awaitable[Sequence[SignalLook]] | None] | None = None
     clock: Callable[[], float] = field(default_factory=EngineClock)
+    load: Load = field(default_factory=Load)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 log: Any = structlog.get_logger()
-WARNINGS = frozenset({"rolled-back", "aborted", "held", "drift", "source", "command", "note"})
+WARNINGS = frozenset({"altered", "rolled-back", "aborted", "held", "drift", "source", "command", "note"})
 
 
 def new_entries(before: Status, after: Status) -> list[JournalEntry]:

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from kube.kinds import GRAY_RELEASE
+from rollout.engine import metrics
+from rollout.engine.load import MAX_IN_FLIGHT
 from rollout.engine.serve import serve_metrics
 from rollout.engine.toolbox import Toolbox
 from rollout.engine.worker import Worker
 from rollout.engine.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from kube.cache import Key
     from kube.cluster import Cluster
     from rollout.engine.parts import Parts
 
 log: Any = structlog.get_logger()
+AGAIN_SECONDS = 1.0
 
 
 class Controller:
@@ -40,17 +43,22 @@ class Controller:
         self._workers: dict[Key, tuple[Worker, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
-        """Work until cancelled; leases are let go on the way out."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.world.run())
+        """Work until cancelled; leases are let go on the way out.
+
+        Whatever breaks ends alone: a release that breaks its worker gets a new one, the mirrors begin anew.
+        """
+        beside = [asyncio.create_task(_again(each)) for each in (self.world.run, self._parts.load.measure)]
+        try:
             await self.world.synced()
             log.info("watching", releases=len(self.world.releases()), identity=self._parts.identity)
-            try:
-                while True:
-                    self._keep_up(group)
-                    await asyncio.sleep(1.0)
-            finally:
-                await self._let_go()
+            while True:
+                self._keep_up()
+                await asyncio.sleep(1.0)
+        finally:
+            await self._let_go()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     def worker(self, key: Key) -> Worker | None:
         """The worker of a release."""
@@ -61,14 +69,16 @@ class Controller:
         if worker := self.worker(key):
             worker.wake()
 
-    def _keep_up(self, group: asyncio.TaskGroup) -> None:
+    def _keep_up(self) -> None:
         for key, (_, task) in list(self._workers.items()):
             if task.done():
                 del self._workers[key]
+                self._parts.load.leave(key)
+                _tell_of(task, "/".join(key))
         for key in self.world.releases():
             if key not in self._workers and self._only in {None, key} and self.world.known(key[0]):
                 worker = Worker(self._parts, *key)
-                self._workers[key] = (worker, group.create_task(worker.run()))
+                self._workers[key] = (worker, asyncio.create_task(worker.run()))
 
     async def _let_go(self) -> None:
         tasks = [task for _, task in self._workers.values()]
@@ -79,13 +89,35 @@ class Controller:
             await asyncio.gather(*(worker.stop() for worker, _ in self._workers.values()), return_exceptions=True)
 
 
+async def _again(work: Callable[[], Awaitable[None]], pause: float = AGAIN_SECONDS) -> None:
+    """Do something that never ends by itself, again where it breaks."""
+    while True:
+        try:
+            await work()
+        except Exception:  # of one mirror or one measurement; the releases go on with what is known
+            metrics.FAILURES.labels("Engine").inc()
+            log.exception("a part of the engine broke, and begins anew")
+        await asyncio.sleep(pause)
+
+
+def _tell_of(task: asyncio.Task[None], release: str) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        metrics.FAILURES.labels("Worker").inc()
+        log.error("worker broke, and begins anew", release=release, exc_info=error)
+
+
 async def run_controller(
-    cluster: Cluster, namespaces: Iterable[str | None] = (None,), *, identity: str, metrics_port: int | None = 9090
+    cluster: Cluster,
+    namespaces: Iterable[str | None] = (None,),
+    *,
+    identity: str,
+    metrics_port: int | None = 9090,
+    max_in_flight: int = MAX_IN_FLIGHT,
 ) -> None:
-    """Carry out every GrayRelease of the namespaces (None: all) until cancelled."""
-    async with Toolbox.open(cluster, identity) as tools:
+    """Carry out every GrayRelease of the namespaces (None: all) until cancelled, so many at the same time."""
+    async with Toolbox.open(cluster, identity, max_in_flight) as tools:
         controller = Controller(cluster, namespaces, parts=tools.parts)
-        async with serve_metrics(metrics_port, lambda: controller.world.healthy):
+        async with serve_metrics(metrics_port, lambda: controller.world.serves):
             await controller.run()
 
 

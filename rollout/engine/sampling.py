@@ -25,6 +25,9 @@ HURRIED = 0.4
 PASS_SECONDS = 15.0
 """A pass that takes longer is given up: a source that hangs is one that does not answer."""
 
+TOGETHER_SECONDS = 0.02
+"""Sources are read at the same moments, and answer one after the other: what comes within so long is one look."""
+
 MOST_WAITING = 4096
 """Looks that wait to be taken; of more the oldest are dropped, so that a holder that is stuck does not fill up."""
 
@@ -44,6 +47,8 @@ class Sampler:
     ) -> None:
         self._key, self._roster, self._interval, self._wake, self._clock = key, roster, interval, wake, clock
         self._hurry = hurry
+        self._reading = 0
+        self._later: asyncio.TimerHandle | None = None
         self._looks: list[SignalLook] = []
         self._signals: Mapping[str, Sequence[str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -76,6 +81,9 @@ class Sampler:
     async def stop(self) -> None:
         """Stop reading and forget what nobody took."""
         tasks, self._tasks, self._looks = self._tasks, [], []
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         for task in tasks:
             task.cancel()
         if tasks:
@@ -101,6 +109,7 @@ class Sampler:
         await known.wait()
         while True:
             began = asyncio.get_running_loop().time()
+            self._reading += 1
             try:
                 async with asyncio.timeout(PASS_SECONDS):
                     looks = await source.sample(self._roster(), self._clock())
@@ -109,6 +118,8 @@ class Sampler:
                 if self._told.get(source.name) != repr(error):
                     log.exception("source failed", source=source.name, release="/".join(self._key))
                 looks = self._broken(source.name, error)
+            finally:
+                self._reading -= 1
             self._note(source.name, looks)
             await self._rest(began)
 
@@ -137,4 +148,17 @@ class Sampler:
                 listener(look)
         self._looks.extend(looks)
         del self._looks[:-MOST_WAITING]
+        self._tell()
+
+    def _tell(self) -> None:
+        """Have the looks taken: at once where no source is being read, else soon, so that they are judged together."""
+        if self._reading == 0:
+            self._tell_now()
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(TOGETHER_SECONDS, self._tell_now)
+
+    def _tell_now(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         self._wake()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from rollout.drift import ALTERED, altered_of, drift_of
 from rollout.drift import WHAT as DRIFT
-from rollout.drift import drift_of
 from rollout.engine import report
 from rollout.engine.look import command_mistake
 from rollout.status import JournalEntry
@@ -45,13 +45,16 @@ class Teller:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._told: dict[str, tuple[str, ...]] = {}
+        self._measured: tuple[Any, ...] = ()
 
     def news(self, manifest: Manifest, before: Status, after: Status) -> None:
         """Tell what is new in the journal, and bring the metrics up to the status."""
         if entries := report.new_entries(before, after):
             self._tell(manifest, entries)
-        meta = manifest["metadata"]
-        report.measure(meta["namespace"], meta["name"], before, after)
+        measured = (after.phase, after.weight, after.last, after.analysis)
+        if measured != self._measured:
+            self._measured = measured
+            report.measure(manifest["metadata"]["namespace"], manifest["metadata"]["name"], before, after)
 
     def besides(self, manifest: Manifest, ctx: Context) -> None:
         """Tell what no journal would: a route that somebody changed while nothing is under way, mistakes, notes."""
@@ -59,6 +62,7 @@ class Teller:
         self._once(manifest, ctx.now, DRIFT, drift)
         self._once(manifest, ctx.now, "command", command_mistake(manifest))
         self._once(manifest, ctx.now, "note", *ctx.seen.notes)
+        self._once(manifest, ctx.now, ALTERED, *(() if ctx.status.in_flight else altered_of(ctx)))
 
     def _once(self, manifest: Manifest, now: float, what: str, *texts: str) -> None:
         """Tell what is not empty and was not told last time."""

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kube.errors import ConflictError, KubeError
+from kube.errors import KubeError
 from rollout.actions import Finalize, KeepRecord, Shift
-from rollout.context import Context, change_release
+from rollout.context import Context
 from rollout.decide import UNDER_WAY, decide
 from rollout.desire import weights_of
-from rollout.drivers.route import carriers_on
 from rollout.engine import metrics, report
 from rollout.engine.act import Actor
 from rollout.engine.conditions import with_conditions
@@ -27,11 +26,11 @@ from rollout.engine.judging import Bench, is_judged
 from rollout.engine.keeping import Keeper
 from rollout.engine.look import count_share, observation_of, revisions_of
 from rollout.engine.spec_in_force import SpecReader, unknown_spec
+from rollout.engine.take_over import caught_up, served_before, with_journal_of
 from rollout.engine.telling import Teller, beside
+from rollout.engine.upkeep import Upkeep
 from rollout.engine.watching import Watch
-from rollout.revision import IMAGE_ANNOTATION
-from rollout.spec import FINALIZER
-from rollout.status import Phase, Version, Waiting
+from rollout.status import Phase, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,13 +47,9 @@ if TYPE_CHECKING:
     from rollout.world import Observation
 
 log: Any = structlog.get_logger()
-IN_FLIGHT_WAIT, IDLE_WAIT = 0.5, 10.0
-ALL = 100
+IN_FLIGHT_WAIT, WAITING_WAIT, IDLE_WAIT = 0.5, 2.0, 10.0
 LATE_SECONDS = 3.0
 """A look that comes so much later than it should was not in time, and the clocks stood still meanwhile."""
-
-GAP_SECONDS = 60.0
-"""Of the time between two engines, so much counts as waited at most: nobody knows how long it really was."""
 
 
 @dataclass(slots=True)
@@ -80,6 +75,7 @@ class Term:
     gone: bool = False
     _driver: Driver = field(init=False)
     _actor: Actor = field(init=False)
+    _upkeep: Upkeep = field(init=False)
     _specs: SpecReader = field(init=False)
     _efforts: Efforts = field(init=False)
     _keeper: Keeper = field(init=False)
@@ -90,9 +86,9 @@ class Term:
     _recorded: str = ""
     _before: str = ""
     _left: tuple[str, ...] = ()
-    _noted: int = -1
     _watching_since: float = 0.0
     _expected_at: float = 0.0
+    _looked_at: float = 0.0
 
     def __post_init__(self) -> None:
         parts, (namespace, name) = self.parts, self.key
@@ -115,6 +111,7 @@ class Term:
         self._driver = self.parts.driver(manifest, self._route_spec)
         uid, (namespace, name) = manifest["metadata"]["uid"], self.key
         self._actor = Actor(self.parts.cluster, self._driver, namespace=namespace, name=name, uid=uid)
+        self._upkeep = Upkeep(self._actor, "/".join(self.key), self.epoch)
         self._read(manifest)
         if self.status.phase is Phase.ROLLING_BACK and (weights := weights_of(self.status)):
             await self._perform([Shift(weights)], urgent=True)
@@ -130,40 +127,43 @@ class Term:
         except KubeError as error:
             log.warning("not taken over yet", release="/".join(self.key), error=str(error))
         if self.status.stable is None and self.status.phase is Phase.IDLE:
-            self.status = self.status.model_copy(update={"stable": self._served(now)})
-
-    def _served(self, now: float) -> Version | None:
-        """The one version that an earlier GrayRelease of this name led all traffic to; None where there is none."""
-        route = self.parts.world.routes(self.key[0]).objects.get(self.key)
-        carriers = [name for name, share in carriers_on(route).items() if share] if route else []
-        deployment = self.parts.world.deployments(self.key).get(carriers[0]) if len(carriers) == 1 else None
-        if route is None or deployment is None or carriers_on(route)[carriers[0]] != ALL:
-            return None
-        image = (deployment["metadata"].get("annotations") or {}).get(IMAGE_ANNOTATION, "")
-        self._left = (*self._left, f"{image or carriers[0]} serves already, and is taken for the stable version")
-        return Version(revision=carriers[0], image=image, since=now)
+            served = served_before(self.parts.world, self.key, now)
+            self.status = self.status.model_copy(update={"stable": served})
+            told = f"{served.image or served.revision} serves already, and is taken for stable" if served else ""
+            self._left = tuple(filter(None, (*self._left, told)))
 
     async def end(self) -> None:
         """Stop reading sources, and forget what was told of the release."""
         try:
             await self._watch.stop()
         finally:
+            self.parts.load.leave(self.key)
             report.forget(*self.key)  # last: a source that still answers would bring its metric back
 
     async def pause(self) -> None:
         """Wait until something changes, until something is to be tried again, or until it is time to look anyway."""
         patience = self._patience()
+        self._looked_at = self.parts.clock()
         self._expected_at = self.parts.clock() + patience
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self.wake.wait()
+                await asyncio.sleep(self._gap())
         self.wake.clear()
+
+    def _gap(self) -> float:
+        """Seconds before the next look where the engine is full; a release that may have to turn round has none."""
+        if self.status.phase is Phase.ROLLING_BACK or self._watch.is_suspicious():
+            return 0.0
+        return max(0.0, self._looked_at + self.parts.load.gap() - self.parts.clock())
 
     def _patience(self) -> float:
         """Seconds until the next look when nothing wakes it: short while something is under way or being drained."""
         now, known = self.parts.clock(), self._specs.in_force
         drained = (self.status.phase_since or 0.0) + known.spec.strategy.drain + 1.0 if known else 0.0
         usual = IN_FLIGHT_WAIT if self.status.in_flight or now < drained else IDLE_WAIT
+        if self.parts.load.waits(self.key):
+            usual = WAITING_WAIT
         due = self._efforts.due_in(now)
         return usual if due is None else min(usual, due)
 
@@ -189,10 +189,17 @@ class Term:
         with metrics.LOOK.time():
             turned = await self._decided(manifest, known, now)
             await self._watch.follow(known.spec)
-            await self._stay(manifest)
-            await self._note_spec(known)
+            turned = await self._keep_up(manifest, known) or turned
         if turned:
             self.wake.set()
+
+    async def _keep_up(self, manifest: Manifest, known: InForce) -> bool:
+        """Keep true what is beside the release; whether that is to be tried again at once."""
+        if self.gone:
+            return False
+        stays = await self._upkeep.stay(manifest, self.store.newest or manifest)
+        await self._upkeep.note_spec(known, self.status.desired_revision)
+        return not stays
 
     async def _decided(self, manifest: Manifest, known: InForce, now: float) -> bool:
         """Decide and do it; whether another phase or step has begun, which is looked at again at once."""
@@ -231,6 +238,7 @@ class Term:
         """The time of this look. Time in which nobody could look is no time waited: not late, and not blind."""
         now = self.parts.clock()
         late = now - self._expected_at
+        self.parts.load.late(late)
         if late > LATE_SECONDS:
             self.status = self.status.shifted(late)
         if not self.parts.world.healthy_in(self.key[0]):
@@ -271,12 +279,13 @@ class Term:
             written_at=self._written_at,
             recorded=self._recorded,
             watching_since=self._watching_since,
+            no_room=self.parts.load.no_room(self.key, status),
         )
 
     def _notes(self) -> tuple[str, ...]:
         """What people should know and no decision depends on."""
-        strangers = self.parts.world.strangers(self.key)
-        return tuple(filter(None, (self._specs.mistake, *self.store.unreadable, *self._left, *strangers)))
+        strangers, left_out = self.parts.world.strangers(self.key), self._watch.remarks.notes
+        return tuple(filter(None, (self._specs.mistake, *self.store.unreadable, *self._left, *strangers, *left_out)))
 
     def _assess(self, status: Status, now: float) -> Assessment | None:
         """What the judge says now. One that breaks says nothing, which is never taken for good."""
@@ -336,30 +345,6 @@ class Term:
     async def _perform(self, actions: Sequence[Action], *, urgent: bool = False) -> bool:
         return await self._efforts.perform(actions, self._do, self.parts.clock, urgent=urgent)
 
-    async def _note_spec(self, known: InForce) -> None:
-        """Note a valid spec on the revision that it wants, once; where that fails, the next look tries."""
-        if not known.complete or self._noted == known.generation or self.status.desired_revision != known.revision:
-            return
-        try:
-            await self._actor.note_spec(known.revision, known.spec, epoch=self.epoch)
-            self._noted = known.generation
-        except KubeError as error:
-            metrics.FAILURES.labels("NoteSpec").inc()
-            log.warning("spec not noted", release="/".join(self.key), error=str(error))
-
-    async def _stay(self, manifest: Manifest) -> None:
-        """Make sure that deleting the GrayRelease waits for us. Where that cannot be written, the next look tries."""
-        meta = manifest["metadata"]
-        if self.gone or meta.get("deletionTimestamp") or FINALIZER in (meta.get("finalizers") or ()):
-            return
-        try:
-            await self._actor.add_finalizer(self.store.newest or manifest)
-        except ConflictError:
-            self.wake.set()
-        except KubeError as error:
-            metrics.FAILURES.labels("Finalizer").inc()
-            log.warning("finalizer not written", release="/".join(self.key), error=str(error))
-
     async def _do(self, action: Action) -> None:
         known = self._specs.in_force
         done = await self._actor.perform(action, known.spec if known else unknown_spec(), epoch=self.epoch)
@@ -372,24 +357,6 @@ class Term:
             self._recorded = action.release.id
         elif isinstance(action, Finalize):
             self.gone = True
-
-
-def caught_up(status: Status, now: float) -> Status:
-    """The status of an engine that went away, its clocks set so that at most a minute of its absence counts."""
-    if status.looked_at is None:
-        return status
-    away = now - status.looked_at
-    return status.shifted(away - min(max(away, 0.0), GAP_SECONDS))
-
-
-def with_journal_of(status: Status, persisted: Status) -> Status:
-    """The status with the entries of the same release that were persisted and that it does not have."""
-    mine, theirs = status.release, persisted.release
-    if mine is None or theirs is None or mine.id != theirs.id:
-        return status
-    missing = [entry for entry in theirs.journal if entry not in mine.journal]
-    journal = sorted([*mine.journal, *missing], key=lambda entry: entry.at)
-    return change_release(status, journal=journal)
 
 
 def _version(manifest: Manifest) -> int:

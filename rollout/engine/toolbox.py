@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from rollout.drivers.gateway import GatewayDriver
+from rollout.engine.load import MAX_IN_FLIGHT, Load
 from rollout.engine.look import counted
 from rollout.engine.parts import Parts
 from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
@@ -21,7 +22,8 @@ from rollout.sources.kubernetes import KubernetesSource
 from rollout.sources.logs import LogsSource
 from rollout.sources.pods import PodsSource
 from rollout.sources.prometheus import PrometheusSource
-from rollout.spec import Signal, SourceName, Spec
+from rollout.sources.proxies import ProxyHub
+from rollout.spec import GatewayStats, Signal, SourceName, Spec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -33,24 +35,31 @@ if TYPE_CHECKING:
     from rollout.looks import SignalLook
     from rollout.sources import Source
 
+MOST_TO_ONE_HOST, KEPT_SECONDS = 16, 60.0
+PROXY_SECONDS = 3.0
+"""A proxy's answer to the question of all releases is waited for so long: an engine that is full is not taken for one
+that is silent."""
+
 
 @dataclass(slots=True)
 class Toolbox:
-    """Builds drivers and sources; Prometheus servers are asked once for all releases."""
+    """Builds drivers and sources; Prometheus servers and proxies are asked once for all releases."""
 
     cluster: Cluster
     identity: str
     session: aiohttp.ClientSession
     fetch: Fetch
+    load: Load = field(default_factory=Load)
     hubs: dict[str, PrometheusHub] = field(default_factory=dict)
+    proxies: dict[tuple[object, ...], ProxyHub] = field(default_factory=dict)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, cluster: Cluster, identity: str) -> AsyncIterator[Toolbox]:
+    async def open(cls, cluster: Cluster, identity: str, max_in_flight: int = MAX_IN_FLIGHT) -> AsyncIterator[Toolbox]:
         """Pods are read at their own addresses from inside the cluster, through the API server from outside."""
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        async with aiohttp.ClientSession(connector=_connector()) as session:
             fetch: Fetch = DirectFetch(session) if cluster.connection.in_cluster else ProxyFetch(cluster)
-            yield cls(cluster, identity, session, fetch)
+            yield cls(cluster, identity, session, fetch, Load(max_in_flight))
 
     def parts(self, world: World) -> Parts:
         """What the workers over ``world`` are built from."""
@@ -64,7 +73,7 @@ class Toolbox:
         def sources(_namespace: str, spec: Spec) -> Sequence[Source]:
             return self.sources(spec, world)
 
-        return Parts(self.cluster, world, self.identity, driver, sources, self.history)
+        return Parts(self.cluster, world, self.identity, driver, sources, self.history, load=self.load)
 
     def history(self, namespace: str, spec: Spec, stable: str) -> Awaitable[Sequence[SignalLook]] | None:
         """What stable's pods did in the last hour; None where the release knows no Prometheus."""
@@ -82,7 +91,7 @@ class Toolbox:
     def _source(self, name: SourceName, signals: list[Signal], spec: Spec, world: World) -> Source:
         stats = spec.sources.gateway
         if name is SourceName.GATEWAY and stats is not None and spec.traffic is not None:
-            return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats))
+            return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats), hub=self._proxies(stats))
         if name is SourceName.PODS:
             return PodsSource(self.fetch, signals)
         if name is SourceName.PROMETHEUS:
@@ -90,6 +99,11 @@ class Toolbox:
         if name is SourceName.LOGS:
             return LogsSource(LogFetch(self.cluster), signals)
         return KubernetesSource(signals)
+
+    def _proxies(self, stats: GatewayStats) -> ProxyHub:
+        """The one that reads these pods for everybody."""
+        where = (stats.namespace, tuple(sorted(stats.selector.items())), stats.port, stats.path)
+        return self.proxies.setdefault(where, ProxyHub(self.fetch, seconds=PROXY_SECONDS))
 
     def _hub(self, url: str) -> PrometheusHub:
         if url not in self.hubs:
@@ -99,3 +113,8 @@ class Toolbox:
     def _ask(self, url: str) -> Ask:
         inside = self.cluster.connection.in_cluster
         return DirectAsk(self.session, url) if inside else ProxyAsk(self.cluster, url)
+
+
+def _connector() -> aiohttp.TCPConnector:
+    """Connections stay open between passes, also of steps that are read every few seconds; a pod that hangs has few."""
+    return aiohttp.TCPConnector(limit=0, limit_per_host=MOST_TO_ONE_HOST, keepalive_timeout=KEPT_SECONDS)

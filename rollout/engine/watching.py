@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import log
 from typing import TYPE_CHECKING
 
 from rollout.engine.judging import is_judged
 from rollout.engine.look import arms_of, counted
 from rollout.engine.sampling import Sampler
+from rollout.sources.remarks import Remarks
 from rollout.sources.roster import Roster, roster_of
 from rollout.sources.share import ShareMeter
+from rollout.status import Phase
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,6 +29,7 @@ class Watch:
 
     Attributes:
         meter: counts which part of the requests reaches the canary.
+        remarks: what the sources leave out while they tell the rest.
     """
 
     def __init__(
@@ -38,16 +42,16 @@ class Watch:
     ) -> None:
         self._parts, self._key, self._status, self._bench = parts, key, status, bench
         self._spec: Spec | None = None
-        self.meter = ShareMeter()
+        self.meter, self.remarks = ShareMeter(), Remarks()
         self._sampler = Sampler(
             key=key,
             roster=self._roster,
             interval=self._interval,
             wake=wake.set,
-            hurry=self._is_suspicious,
+            hurry=self.is_suspicious,
             clock=parts.clock,
         )
-        self._sampler.listeners.append(self.meter.take)
+        self._sampler.listeners += [self.meter.take, self.remarks.take]
 
     def take(self) -> list[SignalLook]:
         """Everything seen since the last call."""
@@ -59,12 +63,14 @@ class Watch:
 
     async def follow(self, spec: Spec) -> None:
         """Read what ``spec`` says while a release is in flight, and nothing else."""
-        wanted = spec if self._status().in_flight else None
+        waits = self._parts.load.waits(self._key)
+        wanted = spec if self._status().in_flight and not waits else None
         if wanted is not None and self._spec is not None and _read(wanted) == _read(self._spec):
             self._spec = wanted
             return
         if self._sampler.running:
             await self._sampler.stop()
+        self.remarks.clear()
         began = wanted is not None and self._spec is None
         self._spec = wanted
         if wanted is not None:
@@ -95,12 +101,16 @@ class Watch:
         sampling, status = self._spec.analysis.sampling, self._status()
         since = status.verified_at or status.written_at or status.phase_since
         young = since is None or self._parts.clock() - since < sampling.young_for
-        return sampling.young if young else sampling.settled
+        usual = sampling.young if young else sampling.settled
+        return usual if status.phase is Phase.ROLLING_BACK else usual * self._parts.load.stretch(young=young)
 
-    def _is_suspicious(self) -> bool:
-        """Whether the evidence against the canary has begun to rise: then it is looked at more often."""
+    def is_suspicious(self) -> bool:
+        """Whether the evidence against the canary has begun to rise: then it is looked at more often.
+
+        Of a full engine it takes more of it: healthy canaries have a little now and then.
+        """
         found = self._bench.assessment
-        return found is not None and found.log_e > 0 and is_judged(self._status())
+        return found is not None and found.log_e > log(self._parts.load.level) and is_judged(self._status())
 
 
 def _read(spec: Spec) -> tuple[object, ...]:

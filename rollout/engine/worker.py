@@ -21,6 +21,7 @@ from rollout.engine.lease import LeaseLostError, ReleaseLease
 from rollout.engine.parts import Parts
 from rollout.engine.store import OvertakenError, ReleaseGoneError, StatusStore
 from rollout.engine.term import Term
+from rollout.status import Phase
 
 if TYPE_CHECKING:
     from kube.kinds import Manifest
@@ -80,9 +81,9 @@ class Worker:
         while not self._gone:
             attempts += 1
             try:
-                if await self._lease.acquire():
+                if (term := await self._take_over()) is not None:
                     attempts = 0
-                    await self._hold()
+                    await self._hold(term)
             except ReleaseGoneError:
                 return
             except (LeaseLostError, OvertakenError, StaleHolderError) as error:
@@ -105,17 +106,26 @@ class Worker:
 
     # ------------------------------------------------------------------ a term
 
-    async def _hold(self) -> None:
+    async def _take_over(self) -> Term | None:
+        """Become the holder and begin, if nobody else is; few of an engine do that at the same time."""
+        async with self.parts.load.entrance(urgent=self._is_urgent()):
+            if not await self._lease.acquire():
+                return None
+            return await self._begin(await self._store.load())
+
+    def _is_urgent(self) -> bool:
+        status = (self.parts.world.release(self.key) or {}).get("status")
+        return isinstance(status, dict) and status.get("phase") == Phase.ROLLING_BACK
+
+    async def _hold(self, term: Term) -> None:
+        self._term = term
         metrics.HELD.inc()
         try:
-            manifest = await self._store.load()
-            self._term = await self._begin(manifest)
-            await self._look_on(self._term)
+            await self._look_on(term)
         finally:
             metrics.HELD.dec()
-            term, self._term = self._term, None
-            if term is not None:
-                await term.end()
+            self._term = None
+            await term.end()
 
     async def _begin(self, manifest: Manifest) -> Term:
         """A term with an epoch above all that were: the lease's, the status' and the route's own."""

@@ -44,7 +44,8 @@ class World:
             kind.kind: defaultdict(dict) for kind in (DEPLOYMENT, POD)
         }
         self.reflectors: dict[tuple[str, str | None], Reflector] = {}
-        for namespace in namespaces:
+        self._namespaces = list(namespaces)
+        for namespace in self._namespaces:
             for kind, labels in MIRRORED:
                 on = self._listener(kind)
                 self.reflectors[kind.kind, namespace] = Reflector(cluster, kind, namespace, labels=labels, on_change=on)
@@ -65,7 +66,12 @@ class World:
         """Whether every watch is up."""
         return all(reflector.healthy for reflector in self.reflectors.values())
 
-    def healthy_in(self, namespace: str) -> bool:
+    @property
+    def serves(self) -> bool:
+        """Whether every watch of at least one namespace is up: a namespace that is closed stops no other."""
+        return any(self.healthy_in(namespace) for namespace in self._namespaces)
+
+    def healthy_in(self, namespace: str | None) -> bool:
         """Whether every watch that shows a namespace is up."""
         return all(reflector.healthy for reflector in self._showing(namespace))
 
@@ -73,7 +79,7 @@ class World:
         """Whether there is a complete copy of a namespace: without it nobody can say what is missing there."""
         return all(reflector.synced.is_set() for reflector in self._showing(namespace))
 
-    def _showing(self, namespace: str) -> list[Reflector]:
+    def _showing(self, namespace: str | None) -> list[Reflector]:
         return [each for (_, where), each in self.reflectors.items() if where in {namespace, None}]
 
     def releases(self) -> list[Key]:

@@ -221,7 +221,7 @@ class Panel:
             return
         guard = self._guard(case)
         alpha = self.policy.false_rollback_rate
-        if case.log_e < math.log(1 / alpha) and guard is None:
+        if not case.log_e >= math.log(1 / alpha) and guard is None:  # what is no number convicts nobody
             return
         names = [signal.name for signal in self.policy.signals]
         logs = self._log_e[case.signals.start : case.signals.stop]

@@ -14,10 +14,11 @@ buckets are not the header's; and "step", the number of the step that begins wit
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
+from rollout.judge import fields
 from rollout.looks import Arm, PodLook
 
 FORMAT = "grayling.recording/1"
@@ -81,17 +82,25 @@ def parse(lines: Iterable[str]) -> Recording:
     numbered = [(number, text) for number, text in enumerate(lines, start=1) if text.strip()]
     if not numbered:
         raise RecordingError(f'line 1: a recording begins with {{"format": "{FORMAT}"}}, found nothing')
-    header = _object(*numbered[0])
-    if header.get("format") != FORMAT:
-        raise RecordingError(f"line 1: format is {header.get('format')!r}, this version reads {FORMAT!r}")
     try:
-        interval = float(header.get("interval_seconds", 15.0))
-        edges = tuple(float(edge) for edge in header.get("latency_edges_seconds", ()))
-        share = float(header.get("canary_share", 0.0))
-        analysis = dict(header.get("analysis", {}))
-    except (TypeError, ValueError) as error:
-        raise RecordingError(f"line 1: {error}") from error
-    return Recording(interval, edges, share, tuple(_looks(numbered[1:], interval)), analysis)
+        return _headed(fields.object_of(numbered[0][1]), numbered[1:])
+    except ValueError as error:
+        raise _at(numbered[0][0], error) from error
+
+
+def _headed(header: Mapping[str, Any], numbered: Sequence[tuple[int, str]]) -> Recording:
+    if header.get("format") != FORMAT:
+        raise ValueError(f"format is {str(header.get('format'))[:60]!r}, this version reads {FORMAT!r}")
+    interval = fields.number(header, "interval_seconds", 15.0, 0.0, fields.MOST_SECONDS)
+    edges = fields.edges(header, "latency_edges_seconds")
+    share = fields.number(header, "canary_share", 0.0, 0.0, 1.0)
+    analysis = fields.mapping(header, "analysis")
+    return Recording(interval, edges, share, tuple(_looks(numbered, interval)), analysis)
+
+
+def _at(number: int, error: ValueError) -> RecordingError:
+    """The error with the line it is of, where it does not tell that itself."""
+    return error if isinstance(error, RecordingError) else RecordingError(f"line {number}: {error}")
 
 
 def header_line(
@@ -136,46 +145,82 @@ def _plain(pod: PodLook) -> dict[str, Any]:
 def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[RecordedLook]:
     before: dict[tuple[str, bool], float] = {}
     for number, text in numbered:
-        told = _object(number, text)
         try:
-            at, signal, phase = float(told["t"]), str(told.get("signal", "")), _phase(told.get("phase", "release"))
-            line = signal, phase == "starts"
-            seconds = max(at - before[line], 0.0) if line in before else interval
-            pods = {name: _pod(pod, seconds) for name, pod in told["pods"].items()}
-            edges = tuple(float(edge) for edge in told.get("edges_seconds", ()))
-            step = int(told.get("step", 0))
-            share = float(told.get("share", 0.0))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RecordingError(f"line {number}: {error!r} in a look; it needs t, phase and pods") from error
-        before[line] = at
-        yield RecordedLook(at, phase, pods, signal, edges, step, share)
+            told = fields.object_of(text)
+            line = fields.text(told, "signal"), told.get("phase") == "starts"
+            look = _look(told, before.get(line), interval)
+        except ValueError as error:
+            raise _at(number, error) from error
+        before[line] = look.at
+        yield look
 
 
-def _phase(value: object) -> Phase:
-    for phase in get_args(Phase):
-        if value == phase:
-            return cast("Phase", phase)
-    raise ValueError(f"phase is {value!r}, expected starts, history or release")
+def _look(told: Mapping[str, Any], before: float | None, interval: float) -> RecordedLook:
+    """A look; ``before`` is when the one before it was, of the same signal.
 
-
-def _pod(told: Mapping[str, Any], seconds: float) -> PodLook:
-    return PodLook(
-        arm=Arm(told["arm"]),
-        age_seconds=float(told.get("age_seconds", 0.0)),
-        exposure_seconds=float(told.get("exposure_seconds", seconds)),
-        requests=int(told.get("requests", 0)),
-        errors={str(name): int(count) for name, count in told.get("errors", {}).items()},
-        latency_counts=tuple(int(count) for count in told.get("latency_counts", ())),
-        crashes=int(told.get("crashes", 0)),
-        gauges={str(name): float(value) for name, value in told.get("gauges", {}).items()},
+    Raises:
+        ValueError: it is none.
+    """
+    for key in ("t", "pods"):
+        if key not in told:
+            raise ValueError(f"no {key}; a look needs t, phase and pods")
+    at, phase = fields.number(told, "t", 0.0, -fields.MOST_SECONDS, fields.MOST_SECONDS), _phase(told)
+    if before is not None and at < before and phase != "starts":
+        raise ValueError(f"t is {at:g}, before {before:g} of the look before; looks are in the order of time")
+    seconds = interval if before is None else max(at - before, 0.0)
+    return RecordedLook(
+        at=at,
+        phase=phase,
+        pods={name: _pod(name, pod, seconds) for name, pod in fields.mapping(told, "pods").items()},
+        signal=fields.text(told, "signal"),
+        edges_seconds=fields.edges(told, "edges_seconds"),
+        step=fields.count(told, "step"),
+        share=fields.number(told, "share", 0.0, 0.0, 1.0),
     )
 
 
-def _object(number: int, text: str) -> dict[str, Any]:
+def _phase(told: Mapping[str, Any]) -> Phase:
+    found = fields.text(told, "phase", "release")
+    for phase in get_args(Phase):
+        if found == phase:
+            return cast("Phase", phase)
+    raise ValueError(f"phase is {found[:60]!r}, expected starts, history or release")
+
+
+def _pod(name: str, told: Any, seconds: float) -> PodLook:
     try:
-        told = json.loads(text)
+        return _sound(_read(told, seconds))
     except ValueError as error:
-        raise RecordingError(f"line {number}: not JSON ({error})") from error
+        raise ValueError(f"pod {name[:60]}: {error}") from error
+
+
+def _read(told: Any, seconds: float) -> PodLook:
     if not isinstance(told, dict):
-        raise RecordingError(f"line {number}: expected an object, found {type(told).__name__}")
-    return told
+        raise ValueError("expected an object")  # noqa: TRY004 - one error for a bad line
+    most = fields.MOST_SECONDS
+    errors, gauges = fields.mapping(told, "errors"), fields.mapping(told, "gauges")
+    return PodLook(
+        arm=_arm(told),
+        age_seconds=fields.number(told, "age_seconds", 0.0, 0.0, most),
+        exposure_seconds=fields.number(told, "exposure_seconds", seconds, 0.0, most),
+        requests=fields.count(told, "requests"),
+        errors={kind: fields.count(errors, kind) for kind in errors},
+        latency_counts=fields.counts(told, "latency_counts"),
+        crashes=fields.count(told, "crashes"),
+        gauges={kind: fields.number(gauges, kind, 0.0, -fields.MOST_GAUGE, fields.MOST_GAUGE) for kind in gauges},
+    )
+
+
+def _arm(told: Mapping[str, Any]) -> Arm:
+    found = fields.text(told, "arm")
+    if found not in list(Arm):
+        raise ValueError(f"arm is {found[:60]!r}, expected stable or canary")
+    return Arm(found)
+
+
+def _sound(pod: PodLook) -> PodLook:
+    """The pod, unless more of its requests failed than there were; counted events have no requests."""
+    failed = sum(pod.errors.values())
+    if pod.requests and failed > pod.requests:
+        raise ValueError(f"{failed} errors of {pod.requests} requests")
+    return pod

@@ -30,6 +30,12 @@ LONGEST_LINE = 8_192
 MOST_LABELS = 64
 """Of one series."""
 
+MOST_LABELS_IN_ALL = 40_000
+"""Of all series of one page: eight a series where there are as many as may be, some 7 MB in memory."""
+
+FEW_SERIES = MOST_LABELS_IN_ALL // MOST_LABELS
+"""So many cannot have too many labels."""
+
 SLICE = 64 * 2**10
 """Characters that are read between two turns of the event loop."""
 

@@ -44,7 +44,7 @@ from urllib.parse import quote
 from rollout.sources.budget import MOST_SERIES, over
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 REQUESTS, TORN, BAD_ANSWER, ABANDONED, BEGUN = "requests", "torn", "502", "abandoned", "begun"
 _COMPLETED, _TORN = "upstream_rq_completed", "upstream_cx_protocol_error"
@@ -61,6 +61,7 @@ _RETRIED, _ACTIVE, _PENDING = "upstream_rq_retry", "upstream_rq_active", "upstre
 _KNOWN, _ENDPOINTS = "warming_state", "membership_healthy"
 _WANTED = (_KNOWN, _ENDPOINTS, _COMPLETED, _TORN, *_ENTRIES, _RETRIED, _ACTIVE, _PENDING)
 _STATUS = "upstream_rq_"
+_CLUSTER = "cluster."
 _LONGEST_NUMBER = 19
 
 
@@ -113,40 +114,86 @@ class Statistics:
     speaks: bool
 
 
-def query_for(clusters: Mapping[str, str], ports: Mapping[str, int], firsts: str = "5") -> str:
+def query_for(clusters: Iterable[str], ports: Mapping[str, int], firsts: str = "5") -> str:
     """The query that shows of these clusters what is needed, and nothing else.
 
     Args:
-        clusters: the revision by its cluster's name without the port.
-        ports: by revision; any port where none is given.
+        clusters: names without the port; of none, of all.
+        ports: by cluster; any port where none is given.
         firsts: first digits of the statuses that are wanted.
     """
-    named = "|".join(f"{cluster}_{ports.get(revision, _ANY_PORT)}" for cluster, revision in clusters.items())
+    named = "|".join(f"{cluster}_{ports.get(cluster, _ANY_PORT)}" for cluster in clusters) or _ANY_CLUSTER
     counters = "|".join((*_WANTED, rf"{_STATUS}[{firsts}]\d\d"))
     wanted = rf"^(cluster\.({named})\.({counters})|server\.uptime)$"
     return f"usedonly&filter={quote(wanted, safe='')}"
 
 
-_ANY_PORT = r"\d+"
+_ANY_PORT, _ANY_CLUSTER = r"\d+", "[^.]+"
+
+
+@dataclass(slots=True)
+class Shown:
+    """A page, taken apart once for all that read it.
+
+    Attributes:
+        services: values by the counter's name, by port, by the cluster's name without the port.
+        uptime: of the proxy, in seconds; None where the page does not say.
+        speaks: whether this is a page of Envoy's at all.
+    """
+
+    services: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    uptime: int | None = None
+    speaks: bool = False
+
+    def of(self, clusters: Mapping[str, str], ports: Mapping[str, int] | None = None) -> Statistics:
+        """What it says of each revision.
+
+        Args:
+            clusters: the revision by its cluster's name without the port.
+            ports: by revision; any port where none is given.
+        """
+        found = {revision: Backend() for revision in clusters.values()}
+        for cluster, revision in clusters.items():
+            wanted = (ports or {}).get(revision)
+            for port, values in self.services.get(cluster, {}).items():
+                if wanted is None or port == str(wanted):
+                    _add(found[revision], values)
+        return Statistics(found, self.uptime, self.speaks)
+
+
+def shown_on(page: str, clusters: Collection[str], most: int = MOST_SERIES) -> Shown:
+    """What a page says of these clusters, which are named without their ports.
+
+    Raises:
+        OverBudgetError: it has more than ``most`` lines: far more than was asked for.
+    """
+    if (lines := page.count("\n")) > most:
+        raise over("lines of statistics", lines, most)
+    shown = Shown()
+    current: str = ""
+    values: dict[str, int] | None = None
+    for name, value in _numbers(page):
+        if not name.startswith(_CLUSTER):
+            if name == "server.uptime":
+                shown.uptime, shown.speaks = value, True
+            continue
+        shown.speaks = True
+        cluster, _, counter = name[len(_CLUSTER) :].partition(".")
+        if cluster != current:
+            current, (service, _, port) = cluster, cluster.rpartition("_")
+            values = shown.services.setdefault(service, {}).setdefault(port, {}) if service in clusters else None
+        if values is not None:
+            values[counter] = values.get(counter, 0) + value
+    return shown
 
 
 def statistics_on(page: str, clusters: Mapping[str, str], ports: Mapping[str, int] | None = None) -> Statistics:
-    """What a page says of each revision; ``clusters`` and ``ports`` as in :func:`query_for`.
+    """What a page says of each revision; as in :meth:`Shown.of`.
 
     Raises:
         OverBudgetError: it is far longer than what was asked for.
     """
-    if (lines := page.count("\n")) > MOST_SERIES:
-        raise over("lines of statistics", lines, MOST_SERIES)
-    found = {revision: Backend() for revision in clusters.values()}
-    uptime, speaks = None, False
-    for name, value in _numbers(page):
-        if name == "server.uptime":
-            uptime = value
-        elif name.startswith("cluster."):
-            speaks = True
-            _add(found, name, value, clusters, ports or {})
-    return Statistics(found, uptime, speaks or uptime is not None)
+    return shown_on(page, clusters).of(clusters, ports)
 
 
 def backends_on(page: str, clusters: Mapping[str, str]) -> Mapping[str, Backend]:
@@ -161,16 +208,9 @@ def _numbers(page: str) -> Iterator[tuple[str, int]]:
             yield name, int(value)
 
 
-def _add(
-    found: Mapping[str, Backend], name: str, value: int, clusters: Mapping[str, str], ports: Mapping[str, int]
-) -> None:
-    cluster, _, counter = name.removeprefix("cluster.").partition(".")
-    service, _, port = cluster.rpartition("_")
-    revision = clusters.get(service)
-    if revision is None or port != str(ports.get(revision, port)):
-        return
-    backend = found[revision]
-    if counter in {_KNOWN, _ENDPOINTS}:
-        backend.endpoints = (backend.endpoints or 0) + (value if counter == _ENDPOINTS else 0)
-    else:
-        backend.shown[counter] += value
+def _add(backend: Backend, values: Mapping[str, int]) -> None:
+    for counter, value in values.items():
+        if counter in {_KNOWN, _ENDPOINTS}:
+            backend.endpoints = (backend.endpoints or 0) + (value if counter == _ENDPOINTS else 0)
+        else:
+            backend.shown[counter] += value

@@ -8,16 +8,26 @@ Names, labels and values of that page together take 86 µs.
 
 Whoever writes the page may be hostile. No expression here goes back over what it has read (their repetitions are
 possessive), so the work is linear in the characters; how many there may be says :mod:`rollout.sources.budget`. What is
-remembered is bounded in characters.
+remembered is bounded in bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from rollout.sources.budget import LONGEST_LINE, MOST_LABELS, MOST_LINES, MOST_SERIES, SLICE, over
+from rollout.sources.budget import (
+    FEW_SERIES,
+    LONGEST_LINE,
+    MOST_LABELS,
+    MOST_LABELS_IN_ALL,
+    MOST_LINES,
+    MOST_SERIES,
+    SLICE,
+    over,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,10 +36,11 @@ _INSIDE = r'(?:[^"\\]|\\.)*+'
 _HEAD = re.compile(rf'([a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t]*+(?:\{{((?:[^"}}]|"{_INSIDE}")*+)\}})?')
 _NAME = re.compile(r"[a-zA-Z0-9_:]*+")
 _LABEL = re.compile(rf'[ \t]*+([a-zA-Z_][a-zA-Z0-9_]*+)[ \t]*+=[ \t]*+"({_INSIDE})"[ \t]*+(?:,[ \t]*+|$)')
+_HEAD_BYTES, _LABEL_BYTES = 300, 180
 _ESCAPED = re.compile(r"\\(.)")
 
-MOST_REMEMBERED = 4 * 2**20
-"""Characters of all the line beginnings that are remembered."""
+MOST_REMEMBERED = 16 * 2**20
+"""Bytes, about, of all the line beginnings that are remembered."""
 
 LONGEST_REMEMBERED = 1_024
 """Characters of one."""
@@ -39,14 +50,14 @@ class Labels(dict[str, str]):
     """The labels of a series, and what tells it from the others of its family.
 
     Attributes:
-        series: the same for the same labels, in whatever order a page has them.
+        series: the same for the same labels, in whatever order a page has them; short, because it is remembered.
     """
 
     __slots__ = ("series",)
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         super().__init__(labels)
-        self.series = frozenset(self.items())
+        self.series = blake2b(repr(sorted(self.items())).encode(), digest_size=16).digest()
 
 
 class Sample(NamedTuple):
@@ -120,6 +131,8 @@ def _read(part: str, names: tuple[str, ...], found: list[Sample]) -> None:
                 found.append(sample)
     if len(found) > MOST_SERIES:
         raise over(f"series of {names[0]}", len(found), MOST_SERIES)
+    if len(found) > FEW_SERIES and (labels := sum(len(sample.labels) for sample in found)) > MOST_LABELS_IN_ALL:
+        raise over(f"labels of the series of {names[0]}", labels, MOST_LABELS_IN_ALL)
 
 
 def _sample(line: str, names: tuple[str, ...]) -> Sample | None:
@@ -162,16 +175,16 @@ def _apart(line: str) -> tuple[str, str]:
 class _Remembered(dict[str, _Head]):
     """Beginnings of lines; all are forgotten when they are too many, and those in use are soon known again."""
 
-    characters = 0
+    size = 0
 
     def add(self, head: str, parsed: _Head) -> None:
         if len(head) > LONGEST_REMEMBERED:
             return
-        if self.characters > MOST_REMEMBERED:
+        if self.size > MOST_REMEMBERED:
             self.clear()
-            self.characters = 0
+            self.size = 0
         self[head] = parsed
-        self.characters += len(head) + 64
+        self.size += len(head) + _HEAD_BYTES + _LABEL_BYTES * len(parsed[1])
 
 
 _known = _Remembered()
@@ -193,7 +206,7 @@ def _series(head: str) -> _Head:
     text, labels, at = (match[2] or "").strip(), {}, 0
     while at < len(text):
         label = _LABEL.match(text, at)
-        if label is None:
+        if label is None or label[1] in labels:
             return _NOTHING
         labels[label[1]] = _unescape(label[2])
         if len(labels) > MOST_LABELS:

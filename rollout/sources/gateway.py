@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rollout.looks import PodLook, SignalLook, SourceStatus
-from rollout.sources.budget import OverBudgetError
 from rollout.sources.classes import USUAL, Errors
-from rollout.sources.envoy import ABANDONED, BAD_ANSWER, BEGUN, REQUESTS, TORN, query_for, statistics_on
+from rollout.sources.envoy import ABANDONED, BAD_ANSWER, BEGUN, REQUESTS, TORN
 from rollout.sources.flow import Flow
-from rollout.sources.gather import Gather, Target
+from rollout.sources.gather import Target
 from rollout.sources.increments import ImpossibleError, Increments
 from rollout.sources.outage import Outage
+from rollout.sources.proxies import ProxyHub, Wanted
 from rollout.sources.roster import ready_since, started_at
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from rollout.looks import Arm
     from rollout.sources.envoy import Statistics
     from rollout.sources.fetch import Fetch
-    from rollout.sources.gather import Harvest, Page
     from rollout.sources.increments import Increment, Reading
+    from rollout.sources.proxies import Answers
     from rollout.sources.roster import Roster
     from rollout.spec import GatewayStats, Signal
 
@@ -61,6 +61,7 @@ class GatewaySource:
         proxies: pods from the cache, of which those that ``stats`` selects are read.
         ports: of the revisions' Services, as the route has them; any port that is routed where none is given. Contour
             names clusters `<namespace>_<service>_<port>`.
+        hub: reads the proxies for all releases; one of its own where none is given.
         service_port: of all revisions that ``ports`` does not give.
     """
 
@@ -75,13 +76,13 @@ class GatewaySource:
         proxies: Callable[[], Iterable[Manifest]],
         ports: Callable[[], Mapping[str, int]] = dict,
         service_port: int | None = None,
-        seconds: float = 1.0,
-        patience: float = 0.15,
+        hub: ProxyHub | None = None,
     ) -> None:
         self._stats, self._proxies, self._ports, self._port = stats, proxies, ports, service_port
         self._signals = {signal.name: Errors(signal.errors or USUAL) for signal in signals}
         self._firsts = "".join(sorted({"5"}.union(*(errors.firsts for errors in self._signals.values()))))
-        self._gather = Gather(fetch, seconds=seconds, patience=patience)
+        self._hub = hub or ProxyHub(fetch)
+        self._newest: dict[Target, float] = {}  # when each proxy was read, so that no page is taken twice
         self._increments: Increments[str] = Increments()
         self._flows: dict[str, Flow] = {}
         self._endpoints: dict[str, dict[str, int]] = {}
@@ -92,8 +93,10 @@ class GatewaySource:
         clusters = {f"{roster.namespace}_{each}": each for each in (roster.stable, roster.canary) if each}
         ports = dict.fromkeys(clusters.values(), self._port) if self._port is not None else {}
         known = {revision: port for revision, port in (ports | dict(self._ports())).items() if port is not None}
-        proxies = list(self._select(f"{self._stats.path}?{query_for(clusters, known, self._firsts)}"))
-        harvest = await self._gather.pages([proxy.target for proxy in proxies], now)
+        proxies = list(self._select(self._stats.path))
+        by_cluster = tuple((cluster, known[each]) for cluster, each in clusters.items() if each in known)
+        wanted = Wanted(frozenset(clusters), by_cluster, self._firsts)
+        harvest = await self._hub.read(self, wanted, [proxy.target for proxy in proxies], now)
         read, silent = self._read(proxies, harvest, clusters, known)
         status, reason = self._status(roster, proxies, harvest)
         taken = self._take(proxies, read, status, silent)
@@ -118,7 +121,7 @@ class GatewaySource:
                 yield _Proxy(meta["name"], target, started_at(pod), ready)
 
     def _read(
-        self, proxies: Sequence[_Proxy], harvest: Harvest, clusters: Mapping[str, str], ports: Mapping[str, int]
+        self, proxies: Sequence[_Proxy], harvest: Answers, clusters: Mapping[str, str], ports: Mapping[str, int]
     ) -> tuple[dict[tuple[str, str], Reading[str]], dict[str, str]]:
         """What each proxy counted of each revision, and why the others say nothing; remembers endpoints."""
         read: dict[tuple[str, str], Reading[str]] = {}
@@ -126,9 +129,14 @@ class GatewaySource:
         names = {proxy.name for proxy in proxies}
         self._flows = {proxy: flow for proxy, flow in self._flows.items() if proxy in names}
         self._endpoints = {proxy: known for proxy, known in self._endpoints.items() if proxy in names}
+        self._newest = {proxy: at for proxy, at in self._newest.items() if proxy in {each.target for each in proxies}}
         for proxy in proxies:
             if (page := harvest.pages.get(proxy.target)) is not None:
-                found, silent[proxy.name] = _statistics(proxy, page, clusters, ports)
+                if page.at <= self._newest.get(proxy.target, float("-inf")):
+                    continue
+                self._newest[proxy.target] = page.at
+                found = page.shown.of(clusters, ports) if page.shown.speaks else None
+                silent[proxy.name] = "" if found else f"{proxy.target} shows no statistics of Envoy"
                 self._hear(proxy.name, found)
                 if found is not None:
                     readings = self._flows.setdefault(proxy.name, Flow()).see(found, page.at)
@@ -146,7 +154,7 @@ class GatewaySource:
             known = {revision: each.endpoints for revision, each in found.backends.items()}
             self._endpoints[proxy] = {revision: count for revision, count in known.items() if count is not None}
 
-    def _status(self, roster: Roster, proxies: Sequence[_Proxy], harvest: Harvest) -> tuple[SourceStatus, str]:
+    def _status(self, roster: Roster, proxies: Sequence[_Proxy], harvest: Answers) -> tuple[SourceStatus, str]:
         answering = [proxy for proxy in proxies if proxy.target in harvest.pages]
         ready = [proxy for proxy in proxies if proxy.ready] or answering  # one that drains still carries requests
         if not ready:
@@ -204,17 +212,6 @@ class GatewaySource:
                 made = _pseudo_pod(arm, age, taken.get(revision, ()), errors)
                 looks[revision] = replace(made, gauges={ENDPOINTS: float(fewest)}, waiting=waiting)
         return looks
-
-
-def _statistics(
-    proxy: _Proxy, page: Page, clusters: Mapping[str, str], ports: Mapping[str, int]
-) -> tuple[Statistics | None, str]:
-    """What a page says, and why it says nothing (empty where it does)."""
-    try:
-        found = statistics_on(page.text, clusters, ports)
-    except OverBudgetError as error:
-        return None, f"{proxy.target}: {error}"
-    return (found, "") if found.speaks else (None, f"{proxy.target} shows no statistics of Envoy")
 
 
 def _left_out(proxies: Sequence[_Proxy], silent: Mapping[str, str]) -> str:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from rollout.sources.share import Point
 
-LEAST_GRACE_SECONDS = 2.0
+LEAST_GRACE_SECONDS = 5.0
+"""A new version may need some seconds for its first answers, however quick stable is."""
+
 GRACE_TIMES = 3.0
 """So many times stable's mean time in service a request may wait."""
 

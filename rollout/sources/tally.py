@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 Key: TypeAlias = str | float
 """A status, or the upper edge of a bucket in seconds."""
-Series: TypeAlias = "frozenset[tuple[str, str]]"
-"""All labels of a series."""
+Series: TypeAlias = bytes
+"""What tells a series from the others of its family: see :class:`~rollout.sources.exposition.Labels`."""
 BIRTH = "process_start_time_seconds"
 """The series that says since when a pod's process counts."""
 
@@ -78,11 +78,13 @@ class Counted:
         counts: value by series.
         keys: status or bucket edge by series; empty for a series without the label that says it.
         labelled: whether any series has that label.
+        labels: names of the labels of a series that has it not.
     """
 
     counts: dict[Series, int]
     keys: dict[Series, Key]
     labelled: bool = False
+    labels: Collection[str] = ()
 
 
 def shows(signal: Signal, samples: Iterable[Sample]) -> bool:
@@ -132,10 +134,12 @@ def _add(found: Counted, sample: Sample, key: Key | None) -> None:
     labels, value = sample.labels, sample.value
     if not 0 <= value <= MOST_COUNT:  # nor is NaN
         raise ImpossibleError(f"a counter of {sample.name} is at {value:.3g}")
-    series = labels.series if isinstance(labels, Labels) else frozenset(labels.items())
+    series = (labels if isinstance(labels, Labels) else Labels(labels)).series
     found.counts[series] = found.counts.get(series, 0) + int(value)
-    found.keys[series] = "" if key is None else key
-    found.labelled = found.labelled or key is not None
+    if key is None:
+        found.keys[series], found.labels = "", labels.keys()
+    else:
+        found.keys[series], found.labelled = key, True
 
 
 def counts_of(signal: Signal, samples: Iterable[Sample]) -> dict[Key, int]:
@@ -263,7 +267,7 @@ class Tally:
         shown = [each for each in arm if each.counts]
         if self.signal.kind is not SignalKind.ERRORS or not shown or any(each.labelled for each in shown):
             return ""
-        labels = sorted({name for each in shown for series in each.counts for name, _ in series} - {"__name__"})
+        labels = sorted({name for each in shown for name in each.labels} - {"__name__"})
         has = f"there are {', '.join(labels[:10])}" if labels else "there is none"
         wanted, family = self.signal.label, family_of(self.signal)
         return told(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from rollout.view.scene import journal_line, phase_of, signal_line
-from rollout.view.words import clock, percent
+from rollout.status import Phase
+from rollout.view.scene import journal_line, phase_of, signal_line, signals_of
+from rollout.view.words import about, clipped, clock, percent
 
 if TYPE_CHECKING:
     from rollout.status import JournalEntry, Release, Status
@@ -18,6 +20,7 @@ def changes(before: Status | None, after: Status, now: float) -> list[str]:
     told = [journal_line(entry) for entry in _news(before, after)]
     if phase_of(before) != phase_of(after):
         told.append(f"{clock(now)} {phase_of(before)} -> {phase_of(after)}")
+    told += _waits(before, after, now)
     if before.weight.observed != after.weight.observed and after.weight.observed is not None:
         told.append(f"{clock(now)} {percent(after.weight.observed)} % observed, {after.weight.desired} % desired")
     verdicts = before.analysis.get("verdict"), after.analysis.get("verdict")
@@ -26,8 +29,22 @@ def changes(before: Status | None, after: Status, now: float) -> list[str]:
     return told
 
 
+def _waits(before: Status, after: Status, now: float) -> list[str]:
+    """What is waited for, once for as long as it is the same but for its numbers."""
+    waiting, known = after.waiting, before.waiting
+    usual = after.doubt == "" and (after.verified_at is not None or after.phase is Phase.BAKING)
+    if waiting is None or usual or not after.in_flight or (known and _gist(known.reason) == _gist(waiting.reason)):
+        return []
+    until = "" if waiting.until is None else f" ({about(waiting.until - now)} left)"
+    return [f"{clock(now)} waits: {clipped(waiting.reason)}{until}"]
+
+
+def _gist(text: str) -> str:
+    return re.sub(r"[0-9.]+", "#", text)
+
+
 def _numbers(status: Status) -> str:
-    lines = [signal_line(signal) for signal in status.analysis.get("signals", ())]
+    lines = [signal_line(signal) for signal in signals_of(status)]
     return "; ".join(
         f"{line.name} {line.verdict}, canary {line.canary}, stable {line.stable}, ln e {line.log_e}" for line in lines
     ) or str(status.analysis.get("reason", ""))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollout.readiness import NOT_READY, NOT_ROUTED
 from rollout.spec import Gate, OnDoubt
 from rollout.status import Phase
 from rollout.view.words import about
+from rollout.without_pods import OUTAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,13 +63,19 @@ def _gate(spec: Spec, status: Status) -> Outlook | None:
 
 def _preparing(spec: Spec, status: Status, now: float) -> Outlook:
     shared = status.stable is not None and spec.traffic is not None
-    left = _left(status.phase_since, spec.strategy.ready_deadline, now)
+    if status.doubt == NOT_ROUTED:
+        left = _left(status.doubt_since, spec.strategy.verify_deadline, now)
+        return Outlook(f"waits until the gateway knows the canary; taken back in {about(left)} if it does not", left)
+    since = status.doubt_since if status.doubt == NOT_READY else status.phase_since
+    left = _left(since, spec.strategy.ready_deadline, now)
     waiting = Outlook(f"waits for the canary's pods; taken back in {about(left)} if they are not ready", left)
     return (_gate(spec, status) or waiting) if shared else waiting
 
 
 def _stepping(spec: Spec, status: Status, now: float) -> Outlook:
     steps = spec.strategy.steps
+    if status.withdrawn_at is not None or status.doubt == OUTAGE:
+        return _without_pods(spec, status, now)
     if status.step >= len(steps):
         return Outlook("promotes now", 0.0)
     step = steps[status.step]
@@ -85,6 +93,13 @@ def _stepping(spec: Spec, status: Status, now: float) -> Outlook:
     if left > 0 or not status.doubt:
         return Outlook(f"{_after(steps, status.step)} in {about(left)}", left)
     return _held(spec, status, now)
+
+
+def _without_pods(spec: Spec, status: Status, now: float) -> Outlook:
+    since = status.doubt_since if status.withdrawn_at is None else status.withdrawn_at
+    left = _left(since, spec.strategy.ready_deadline, now)
+    then = f"{status.weight.desired} % again" if status.withdrawn_at is not None else "goes on"
+    return Outlook(f"{then} when its pods are ready; taken back in {about(left)} if they are not", left)
 
 
 def _after(steps: list[Step], index: int) -> str:
@@ -106,7 +121,7 @@ def _held(spec: Spec, status: Status, now: float) -> Outlook:
 
 def _longest_hold(spec: Spec) -> float:
     """However verdicts take turns, no hold lasts longer than the longest one allowed."""
-    return max(policy.deadline for policy in _doubts(spec).values() if policy.action is OnDoubt.HOLD)
+    return max((policy.deadline for policy in _doubts(spec).values() if policy.action is OnDoubt.HOLD), default=0.0)
 
 
 def policy_of(spec: Spec, doubt: str) -> Doubt | None:
@@ -124,7 +139,11 @@ def _doubts(spec: Spec) -> dict[str, Doubt]:
     }
 
 
-def _promoting(_spec: Spec, status: Status, _now: float) -> Outlook:
+def _promoting(spec: Spec, status: Status, now: float) -> Outlook:
+    if status.withdrawn_at is not None or status.doubt == OUTAGE:
+        return _without_pods(spec, status, now)
+    if policy_of(spec, status.doubt) is not None:
+        return _held(spec, status, now)
     if status.weight.desired != ALL:
         return Outlook("waits for the pods that all traffic needs")
     return Outlook("waits until all traffic is seen at the new version")
@@ -135,8 +154,9 @@ def _baking(spec: Spec, status: Status, now: float) -> Outlook:
     return Outlook(f"the old version stays ready for {about(left)} more", left)
 
 
-def _rolling_back(_spec: Spec, _status: Status, _now: float) -> Outlook:
-    return Outlook("writes weight 0 until no request reaches the canary")
+def _rolling_back(spec: Spec, status: Status, now: float) -> Outlook:
+    left = _left(status.phase_since, spec.strategy.drain + spec.strategy.verify_deadline, now)
+    return Outlook(f"writes weight 0 until no request reaches the canary; over in {about(left)} at the latest", left)
 
 
 _PHASES: dict[Phase, Callable[[Spec, Status, float], Outlook]] = {

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rollout.spec import Gate
-from rollout.status import Phase
+from rollout.status import Phase, name_of
 from rollout.units import duration_of
 from rollout.view.outlook import Outlook, outlook
-from rollout.view.words import ABSENT, clipped, clock, number, or_absent, percent, rate, ratio
+from rollout.view.words import ABSENT, about, clipped, clock, number, or_absent, percent, rate, ratio
 
 if TYPE_CHECKING:
     from rollout.spec import Spec, Step
-    from rollout.status import JournalEntry, Release, Status, StepRecord, Version
+    from rollout.status import JournalEntry, Release, Status, StepRecord
 
 JOURNAL_LINES = 6
+NOTED = {"SpecValid", "StatusReadable", "Undisturbed"}
+"""Conditions whose messages people should know; each has one only where something is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,10 @@ def describe(name: str, spec: Spec, status: Status, now: float) -> Scene:
         name=name,
         phase=phase_of(status),
         headline=_headline(status),
-        facts=tuple(_facts(status, shown)),
+        facts=tuple(_facts(status, shown, now)),
         steps=tuple(_step(step, index, status, shown, now) for index, step in enumerate(planned)),
         verdict=_verdict(status),
-        signals=tuple(signal_line(signal) for signal in status.analysis.get("signals", ())),
+        signals=tuple(signal_line(signal) for signal in signals_of(status)),
         next=outlook(spec, status, now),
         journal=tuple(journal_line(entry) for entry in (shown.journal if shown else ())[-JOURNAL_LINES:]),
     )
@@ -84,21 +86,27 @@ def phase_of(status: Status) -> str:
 
 
 def _headline(status: Status) -> str:
+    stable, canary, previous = names(status)
+    serves = f"{stable} serves" if status.stable else "nothing serves yet"
     if status.phase is Phase.BAKING:
-        return f"{image(status.stable)} has all traffic, {image(status.previous)} stands by"
+        return f"{stable} has all traffic, {previous} stands by"
     if status.phase is Phase.ROLLING_BACK:
-        return f"{image(status.canary)} is being taken back; {image(status.stable)} serves"
+        return f"{canary} is being taken back; {serves}"
     if status.in_flight:
-        origin = f"{image(status.stable)} -> " if status.stable else ""
-        return f"{origin}{image(status.canary)}"
+        return f"{stable} -> {canary}" if status.stable else f"{canary}, the first version"
     if status.phase is Phase.ROLLED_BACK and status.last:
-        return f"{image(status.stable)} serves; {image(status.last.to_version)} was taken back"
-    return f"{image(status.stable)} serves" if status.stable else "nothing serves yet"
+        return f"{serves}; {name_of(status.last.to_version, status.stable)} was taken back"
+    return serves
 
 
-def image(version: Version | None) -> str:
-    """The name people know a version by."""
-    return ABSENT if version is None else version.image or version.revision
+def names(status: Status) -> tuple[str, str, str]:
+    """What people call stable, canary and previous; told apart where only their configuration differs."""
+    versions = status.stable, status.canary, status.previous
+    return (
+        or_absent(name_of(status.stable, *versions)),
+        or_absent(name_of(status.canary, *versions)),
+        or_absent(name_of(status.previous, *versions)),
+    )
 
 
 def weight_of(status: Status) -> str:
@@ -108,8 +116,8 @@ def weight_of(status: Status) -> str:
     return f"{weight.desired} % desired, {accepted} accepted, {percent(weight.observed)} observed"
 
 
-def _facts(status: Status, shown: Release | None) -> list[tuple[str, str]]:
-    facts = []
+def _facts(status: Status, shown: Release | None, now: float) -> list[tuple[str, str]]:
+    facts = [*_waiting(status, now)]
     if status.in_flight and status.phase is not Phase.BAKING:
         facts.append(("weight", weight_of(status)))
     if shown and (shown.requested_by or shown.reason):
@@ -117,8 +125,20 @@ def _facts(status: Status, shown: Release | None) -> list[tuple[str, str]]:
     if shown and shown.outcome:
         facts.append(("outcome", f"{shown.outcome.value}: {clipped(shown.outcome_reason)}"))
         facts += _reaction(shown)
+    if shown and shown.incomplete:
+        facts.append(("incomplete", clipped(shown.incomplete)))
+    facts += [("note", clipped(each.message)) for each in status.conditions if each.type in NOTED and each.message]
     facts.append(("engine", status.holder or "none has taken charge"))
     return facts
+
+
+def _waiting(status: Status, now: float) -> list[tuple[str, str]]:
+    """What the engine says that it waits for: in flight always, at rest where something keeps it from resting."""
+    waiting = status.waiting
+    if waiting is None or status.phase is Phase.ROLLED_BACK:
+        return []
+    until = "" if waiting.until is None else f", {about(waiting.until - now)} left"
+    return [("waits", f"{clipped(waiting.reason)} (for {about(now - waiting.since)}{until})")]
 
 
 def _reaction(release: Release) -> list[tuple[str, str]]:
@@ -188,19 +208,29 @@ def _verdict(status: Status) -> str:
     return f"{analysis['verdict']}: {reason}" if reason else str(analysis["verdict"])
 
 
+def signals_of(status: Status) -> list[dict[str, Any]]:
+    """The judge's words on each signal: whatever else was persisted in their place is left out."""
+    told = status.analysis.get("signals")
+    return [each for each in told if isinstance(each, dict)] if isinstance(told, list | tuple) else []
+
+
 def signal_line(signal: dict[str, Any]) -> SignalLine:
     """A signal of `status.analysis` in words."""
-    get = signal.get
+    get, log_e = signal.get, _figure(signal.get("log_e"))
     return SignalLine(
         name=str(get("signal", "")),
         verdict=str(get("verdict", "")),
-        stable=rate(get("stable_rate")),
-        canary=rate(get("canary_rate")),
-        ratio=ratio(get("ratio_low"), get("ratio_high")),
-        requests=number(get("canary_requests")),
-        log_e=ABSENT if get("log_e") is None else f"{get('log_e'):.2f}",
+        stable=rate(_figure(get("stable_rate"))),
+        canary=rate(_figure(get("canary_rate"))),
+        ratio=ratio(_figure(get("ratio_low")), _figure(get("ratio_high"))),
+        requests=number(_figure(get("canary_requests"))),
+        log_e=ABSENT if log_e is None else f"{log_e:.2f}",
         reason=str(get("reason", "")),
     )
+
+
+def _figure(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def journal_line(entry: JournalEntry) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.status import Status
-from rollout.view.scene import image, phase_of
+from rollout.view.scene import names, phase_of
 from rollout.view.words import ABSENT, about, or_absent, percent
 
 if TYPE_CHECKING:
@@ -116,13 +116,14 @@ def list_row(manifest: Manifest, now: float) -> list[str]:
     weight = f"{status.weight.desired}/{percent(status.weight.observed)}" if status.canary else ABSENT
     since = ABSENT if status.phase_since is None else about(now - status.phase_since)
     verdict = str(status.analysis.get("verdict", "")) if status.in_flight else ""
+    stable, canary, _ = names(status)
     return [
         meta.get("namespace", ""),
         meta["name"],
         coloured(phase_of(status)),
         weight,
-        image(status.stable),
-        image(status.canary),
+        stable,
+        canary,
         coloured(or_absent(verdict)),
         since,
     ]

@@ -1,4 +1,4 @@
-"""An API server small enough to break at will: real HTTP, real watches, optimistic locks and JSON Patch, no schemas.
+"""An API server small enough to break at will: real HTTP, real watches, optimistic locks, JSON Patch and refusals.
 
 The cluster tests run against the real thing; this one exists for what a real one will not do on request: answer 409 to
 the third write, be gone for two seconds, or show what was written in which order.
@@ -10,16 +10,19 @@ import asyncio
 import itertools
 import json
 import re
+from collections import deque
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from pydantic import ValidationError
 
 from kube.cluster import Cluster
 from kube.connect import Connection
 from kube.kinds import KNOWN, Kind
+from rollout.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,6 +36,19 @@ PATH = re.compile(
 
 
 MOST_BYTES = 1_572_864
+FIELDS = {
+    "Deployment": {
+        "minReadySeconds",
+        "paused",
+        "progressDeadlineSeconds",
+        "replicas",
+        "revisionHistoryLimit",
+        "selector",
+        "strategy",
+        "template",
+    }
+}
+"""What a spec may have, of the kinds whose applied objects are held against their schema."""
 
 
 @dataclass
@@ -50,6 +66,7 @@ class ApiServer:
     writes: list[tuple[str, str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     watchers: list[tuple[str, str, str, str, asyncio.Queue[Object]]] = field(default_factory=list)
+    log: deque[tuple[int, str, tuple[str, str, str, str], Object]] = field(default_factory=lambda: deque(maxlen=500))
     down: bool = False
     late: float = 0.0  # seconds between a write, which watchers see at once, and its answer
     counter: Any = field(default_factory=lambda: itertools.count(1))
@@ -129,6 +146,7 @@ class ApiServer:
         return [item for item in self.objects.values() if item["kind"] == kind]
 
     def _publish(self, event: str, key: tuple[str, str, str, str], item: Object) -> None:
+        self.log.append((int(item["metadata"]["resourceVersion"]), event, key, deepcopy(item)))
         for base, plural, namespace, labels, queue in self.watchers:
             if (base, plural) == key[:2] and namespace in {"", key[2]} and matches(item, labels):
                 queue.put_nowait({"type": event, "object": deepcopy(item)})
@@ -218,10 +236,15 @@ class ApiServer:
     def _replay(self, entry: tuple[str, str, str, str, asyncio.Queue[Object]], since: int) -> None:
         """What changed between the list and the watch; the real server keeps it too."""
         base, plural, namespace, labels, queue = entry
-        for (b, p, ns, _), item in self.objects.items():
-            newer = int(item["metadata"]["resourceVersion"]) > since
-            if since and newer and (b, p) == (base, plural) and namespace in {"", ns} and matches(item, labels):
-                queue.put_nowait({"type": "MODIFIED", "object": deepcopy(item)})
+        for version, event, (b, p, ns, _), item in self.log:
+            if (
+                since < version
+                and since
+                and (b, p) == (base, plural)
+                and namespace in {"", ns}
+                and matches(item, labels)
+            ):
+                queue.put_nowait({"type": event, "object": deepcopy(item)})
 
     def _create(self, body: Object, kind: Kind, namespace: str) -> web.Response:
         base, plural = kind.base, kind.plural
@@ -231,11 +254,19 @@ class ApiServer:
         if self.key(base, plural, namespace, meta["name"]) in self.objects:
             return status(409, f"{plural} {meta['name']!r} already exists", "AlreadyExists")
         made = {"apiVersion": kind.api_version, "kind": kind.kind, **body, "metadata": {**meta, "namespace": namespace}}
+        if refusal := refused({}, made):
+            return refusal
         return web.json_response(self.put(made), status=201)
 
     def _apply(self, key: tuple[str, str, str, str], known: Object | None, body: Object) -> web.Response:
         merged = merge(deepcopy(known), body) if known else deepcopy(body)
         merged["metadata"].setdefault("namespace", key[2])
+        if unknown := set(merged.get("spec") or ()) - FIELDS.get(merged["kind"], set(merged.get("spec") or ())):
+            return status(
+                500, f"failed to create typed patch object: .spec.{min(unknown)}: field not declared in schema"
+            )
+        if refusal := refused(known or {}, merged):
+            return refusal
         return web.json_response(self.put(merged))
 
     def _delete_collection(self, base: str, plural: str, namespace: str) -> web.Response:
@@ -259,14 +290,8 @@ class ApiServer:
         return web.json_response({"kind": "Status", "status": "Success"})
 
     def _modify(self, request: web.Request, known: Object, body: Any, sub: str | None) -> web.Response:
-        version = known["metadata"]["resourceVersion"]
-        if isinstance(body, dict) and body.get("metadata", {}).get("resourceVersion", version) != version:
-            return status(409, "the object has been modified", "Conflict")
-        if (
-            isinstance(body, dict)
-            and body.get("metadata", {}).get("uid", known["metadata"]["uid"]) != known["metadata"]["uid"]
-        ):
-            return status(409, "Precondition failed: UID in precondition", "Conflict")
+        if refusal := mistaken(request.method, known, body):
+            return refusal
         if "json-patch" in request.content_type:
             try:
                 changed = json_patch(deepcopy(known), body)
@@ -280,9 +305,40 @@ class ApiServer:
             changed = {**deepcopy(known), "status": changed.get("status")}
         elif "status" in known:
             changed["status"] = known["status"]
+        if refusal := refused(known, changed):
+            return refusal
         if len(json.dumps(changed)) > MOST_BYTES:
             return status(413, f"Request entity too large: limit is {MOST_BYTES}", "RequestEntityTooLarge")
         return web.json_response(self.put(changed))
+
+
+def mistaken(method: str, known: Object, body: Any) -> web.Response | None:
+    """The answer to a change that was meant for another object, or for another state of it."""
+    meta = body.get("metadata", {}) if isinstance(body, dict) else {}
+    version, uid = known["metadata"]["resourceVersion"], known["metadata"]["uid"]
+    if meta.get("resourceVersion", version) != version:
+        return status(409, "the object has been modified", "Conflict")
+    if meta.get("uid", uid) == uid:
+        return None
+    if method == "PUT":
+        return status(409, f"Precondition failed: UID in precondition: {meta['uid']}", "Conflict")
+    return status(422, f"metadata.uid: Invalid value: {meta['uid']!r}: field is immutable", "Invalid")
+
+
+def refused(known: Object, changed: Object) -> web.Response | None:
+    """The answer to an object that its schema refuses, or to a change of what cannot be changed."""
+    if changed["kind"] == "GrayRelease" and known.get("spec") != changed.get("spec"):
+        try:
+            Spec.model_validate(changed.get("spec"))
+        except ValidationError as error:
+            return status(422, f"GrayRelease is invalid: {error.errors()[0]['msg']}", "Invalid")
+    for field_name in ("data", "binaryData"):
+        if known.get("immutable") and known.get(field_name) != changed.get(field_name):
+            return status(422, f"{field_name}: Forbidden: field is immutable when `immutable` is set", "Invalid")
+    selectors = [(each.get("spec") or {}).get("selector") for each in (known, changed)]
+    if known and changed["kind"] == "Deployment" and selectors[0] != selectors[1]:
+        return status(422, f"spec.selector: Invalid value: {selectors[1]}: field is immutable", "Invalid")
+    return None
 
 
 def moment(version: int) -> str:

@@ -88,6 +88,12 @@ def test_errors_by_status(status: int, kind: type, code: int) -> None:
     assert (error.exit_code, error.reason, error.status) == (code, "R", status)
 
 
+def test_an_applied_object_that_the_schema_refuses_is_told_with_500() -> None:
+    """So does Kubernetes 1.34 where server-side apply meets a field that is not in the schema."""
+    typo = {"message": "failed to create typed patch object (shop/x; apps/v1, Kind=Deployment): .spec.x: not declared"}
+    assert type(error_for(500, typo, "apply Deployment shop/x")) is InvalidError
+
+
 def test_names() -> None:
     assert label_of(config()) == "ConfigMap shop/a"
     assert label_of({"kind": "Namespace", "metadata": {"name": "n"}}) == "Namespace n"

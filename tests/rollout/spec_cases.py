@@ -106,7 +106,7 @@ REFUSED: dict[str, Change] = {
     "the same with a slash": both(FILES, container(volumeMounts=[{"name": "a", "mountPath": "/etc/service/"}])),
     "the same in an init container": both(
         FILES,
-        pods(initContainers=[{"name": "b", "image": "i", "volumeMounts": [{"name": "a", "mountPath": "/etc/service"}]}]),
+        pods(initContainers=[{"name": "b", "volumeMounts": [{"name": "a", "mountPath": "/etc/service"}]}]),
     ),
     "file with a folder": workload(config={"a/b": "x"}),
     "file without a name": workload(config={"": "x"}),
@@ -268,7 +268,7 @@ TAKEN: dict[str, Change] = {
             {},
         ]
     ),
-    "durations": strategy(bake="1d2h3m4.5s6ms", drain="0s", readyDeadline="90m", steps=[{"weight": 100, "hold": "1.5h"}]),
+    "durations": strategy(bake="1d2h3m4.5s6ms", drain="0s", steps=[{"weight": 100, "hold": "1.5h"}]),
     "signals": both(
         signal(kind="events", metric="dead_letters_total"),
         signal(name="grpc", label="grpc_code", errors=["!OK"], port="admin", path="/v1/metrics?x=1"),

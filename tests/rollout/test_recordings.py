@@ -117,3 +117,21 @@ def test_a_config_map_that_is_none(data, reason):
     kept = {"metadata": {"name": config_map_name("checkout", "k3x9")}, "binaryData": data}
     with pytest.raises(ValueError, match=f"ConfigMap checkout-recording-k3x9.*{reason}"):
         lines_in(kept)
+
+
+def test_what_a_clock_that_was_set_back_wrote_can_be_read():
+    first = Recorder(samples.spec())
+    first.step(99.0, 1, 0.1)
+    first.note("release", [look(100.0)])
+    second = Recorder(samples.spec(), before=told(first))
+    second.step(39.0, 2, 0.2)
+    second.note("release", [look(40.0), look(101.0)])
+    assert [each.at for each in parse(told(second).splitlines()).looks] == [99.0, 100.0, 99.0, 100.0, 101.0]
+
+
+def test_more_failures_than_answers_can_be_read():
+    cut = look(1.0, requests=2)
+    pods = {name: replace(pod, errors={"500": 1, "cut": 4}) for name, pod in cut.pods.items()}
+    recorder = Recorder(samples.spec())
+    recorder.note("release", [replace(cut, pods=pods)])
+    assert parse(told(recorder).splitlines()).looks[0].pods["c"].requests == 5

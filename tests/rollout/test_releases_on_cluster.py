@@ -1,36 +1,30 @@
 """Releases in a real cluster, under real traffic: as designed when all is well, and when something is pulled away.
 
-One environment for the whole module: the local stack with short steps. Every test leaves a stable version serving.
+All on the local stack's ``checkout``, with short steps. Every test leaves a stable version serving.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from trial.place import Place
-from trial.traffic import Traffic
 
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, POD, Manifest
 from rollout.status import Phase, Status
+from tests.rollout.on_cluster import ENGINE, grayling, outcome, phase, signal_in, traffic, verified
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from sandbox.box import Sandbox
 
 pytestmark = pytest.mark.timeout(600)
-ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "sandbox.grayling.dev/shop:"
-RATE = 60.0
 SIGNALS = [
     {"name": "errors", "kind": "errors", "source": "gateway", "weight": 0.5},
     {"name": "latency", "kind": "latency", "source": "pods", "weight": 0.25},
@@ -47,22 +41,6 @@ SHORT = {
     "analysis": {"signals": SIGNALS, "sampling": {"young": "250ms", "settled": "250ms"}},
     "record": False,
 }
-
-
-@pytest.fixture(scope="module")
-def shop(box: Sandbox) -> Iterator[Sandbox]:
-    grayling(box, "stack", "apply", "local", "--yes", seconds=400)
-    yield box
-    grayling(box, "stack", "destroy", "local", "--yes", seconds=300)
-
-
-def grayling(box: Sandbox, *args: str, expect: int = 0, seconds: float = 120) -> str:
-    """Run the command line as a person does."""
-    environment = {**os.environ, "KUBECONFIG": str(box.kubeconfig), "NO_COLOR": "1"}
-    argv = [sys.executable, "-m", "grayling", *args]
-    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
-    assert done.returncode == expect, f"{args}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture
@@ -82,13 +60,6 @@ async def settle(place: Place) -> None:
     await place.alone(status["stable"]["revision"], 60)
 
 
-@asynccontextmanager
-async def traffic(place: Place, tmp_path: Path) -> AsyncIterator[Traffic]:
-    flow = Traffic(place.url, place.host, tmp_path / "answers.jsonl", inside=place.inside, rate=RATE, seconds=300)
-    async with flow:
-        yield flow
-
-
 async def state(place: Place) -> Status:
     return Status.model_validate((await place.release()).get("status") or {})
 
@@ -106,18 +77,6 @@ async def other(place: Place) -> str:
     stable = (await state(place)).stable
     assert stable is not None
     return IMAGE + ("v1" if stable.image.endswith("v2") else "v2")
-
-
-def phase(name: str) -> Callable[[Manifest], bool]:
-    return lambda status: status.get("phase") == name
-
-
-def verified(weight: int) -> Callable[[Manifest], bool]:
-    return lambda status: bool(status.get("verifiedAt")) and status["weight"]["desired"] == weight
-
-
-def outcome(status: Manifest) -> str:
-    return str(status["last"]["outcome"])
 
 
 async def promoted(place: Place, image: str, seconds: float = 120) -> Manifest:
@@ -141,14 +100,6 @@ async def canary_pod(place: Place) -> str:
     pods = await place.pods(canary.revision)
     assert pods
     return pods[0]
-
-
-def signal_in(box: Sandbox, name: str, pattern: str) -> None:
-    """Send a signal to processes of the box."""
-    subprocess.run(box.enter_argv(["pkill", f"-{name}", "-f", pattern]), check=True, timeout=30)
-
-
-ENGINE = "rollout controller"
 
 
 # ---------------------------------------------------------------------- as it should go

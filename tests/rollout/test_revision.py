@@ -92,7 +92,8 @@ PORT = {"name": "a", "port": 80, "target_port": "web", "app_protocol": "kubernet
 
 
 def test_what_is_not_asked_for_is_not_made():
-    found = made(Spec.model_validate({"workload": {"template": {"spec": {"containers": [{"name": "a", "image": "i"}]}}}}))
+    template = {"spec": {"containers": [{"name": "a", "image": "i"}]}}
+    found = made(Spec.model_validate({"workload": {"template": template}}))
     assert set(found) == {"Deployment", "PodDisruptionBudget"}
 
 

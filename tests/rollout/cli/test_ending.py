@@ -1,5 +1,7 @@
 """The number CI acts on, for every way a wait can end."""
 
+from dataclasses import replace
+
 import pytest
 
 from rollout.cli.ending import Awaited, ending_of, learn, out_of_time
@@ -90,3 +92,21 @@ def test_out_of_time():
     ending = out_of_time(turning, 5)
     assert (ending.code, ending.text) == (8, "rollback not complete after 5 s: errors")
     assert out_of_time(turning.model_copy(update={"release": None}), 5).code == ExitCode.ROLLBACK_INCOMPLETE
+
+
+def test_a_rollback_that_was_not_seen_to_be_complete_has_a_code_of_its_own():
+    last = samples.ended(Outcome.ROLLED_BACK).model_copy(update={"incomplete": "requests still reach the canary"})
+    found = ending_of(Awaited("r", release_id=last.id), Status(last=last))
+    assert found is not None
+    assert found.code is ExitCode.ROLLBACK_INCOMPLETE
+    assert found.text.endswith("not seen to be complete: requests still reach the canary")
+
+
+def test_what_was_just_started_is_never_answered_with_the_record_before():
+    last = samples.ended(Outcome.PROMOTED).model_copy(update={"generation": 3})
+    status = Status(observed_generation=4, stable=last.to_version, last=last)
+    asked = Awaited(last.to_version.revision, generation=4)
+    assert ending_of(asked, status).release == last
+    assert ending_of(replace(asked, started=True), status).release is None
+    mine = status.model_copy(update={"last": last.model_copy(update={"generation": 4})})
+    assert ending_of(replace(asked, started=True), mine).release == mine.last

@@ -27,8 +27,8 @@ def engine(monkeypatch):
             raise module.error
         await asyncio.sleep(60)
 
-    async def run_controller(cluster, namespaces, *, identity, metrics_port):
-        module.calls.append((tuple(namespaces), identity, metrics_port))
+    async def run_controller(cluster, namespaces, *, identity, metrics_port, max_in_flight):
+        module.calls.append((tuple(namespaces), identity, metrics_port, max_in_flight))
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.sleep(60)
 
@@ -84,9 +84,9 @@ def test_an_engine_that_fails_ends_the_run(world, engine):
 def test_the_controller_stops_when_told_to(world, engine):
     result = world.grayling("controller", "-n", "a", "-n", "b", "--metrics-port", "0", "--identity", "me")
     assert result.code == 0
-    assert engine.calls == [(("a", "b"), "me", None)]
+    assert engine.calls == [(("a", "b"), "me", None, 200)]
     world.grayling("controller", "--identity", "me")
-    assert engine.calls[-1] == ((None,), "me", 9090)
+    assert engine.calls[-1] == ((None,), "me", 9090, 200)
 
 
 async def test_work_that_ends_by_itself():
@@ -109,3 +109,17 @@ def test_logs_go_to_stderr(form, capsys, monkeypatch):
     if form == "json":
         assert json.loads(said.err)["event"] == "looked"
     structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_log_line_cannot_be_forged_and_steers_no_terminal(form: str, capsys: pytest.CaptureFixture[str]):
+    configure_logs(form, "info")
+    forged = "paused by ann: x\n03:00:00 [info     ] promoted: all is well"
+    structlog.get_logger().info(forged, problem="gone \x1b[2J\x1b]0;pwn\x07", release="shop/checkout")
+    said = capsys.readouterr().err
+    structlog.reset_defaults()
+    assert said.count("\n") == 1
+    assert "\x1b[2J" not in said
+    assert "u001b[2J" not in said
+    assert "pwn" not in said
+    assert "promoted: all is well" in said

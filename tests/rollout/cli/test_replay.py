@@ -127,3 +127,19 @@ def test_a_file_that_is_not_there_is_an_error(world, tmp_path):
     done = world.grayling("replay", str(tmp_path / "nothing.jsonl"))
     assert done.code == 2
     assert "does not exist" in done.err
+
+
+def test_a_file_without_end_is_not_read_on(world, folder, monkeypatch):
+    monkeypatch.setattr("rollout.cli.replay.MOST_READ", 1_000)
+    done = world.grayling("replay", str(folder / "good.jsonl"))
+    assert done.code == 2
+    assert f"{folder / 'good.jsonl'}: more than 1,000 characters" in done.err
+
+
+@pytest.mark.parametrize("line", ['{"t": Infinity, "pods": {}}', "[" * 100_000])
+def test_an_impossible_line_is_named_with_its_file(world, folder, line):
+    odd = folder / "odd.jsonl"
+    odd.write_text(f"{header_line(15.0, (), 0.25)}\n{line}\n")
+    done = world.grayling("replay", str(odd))
+    assert done.code == 2
+    assert f"{odd}: line 2: " in done.err

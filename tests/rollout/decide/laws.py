@@ -33,6 +33,9 @@ def check(
     _turns_round_first(spec, before, seen, after, actions)
     _keeps_what_serves(spec, seen, after, actions)
     _forgets_nothing(before, after)
+    _carries_out_once(spec, before, seen, now, after)
+    if not seen.deleted:
+        _says_what_it_waits_for(after, now)
     if after.phase is Phase.PREPARING is not before.phase and verb != "retry":
         assert seen.desired_revision not in {entry.revision for entry in before.refused}, "refused, and tried again"
 
@@ -55,6 +58,28 @@ def _rises_when_it_may(spec: Spec, before: Status, seen: Observation, after: Sta
     early = before.release is not None and any(entry.what == "promoted-early" for entry in before.release.journal)
     if before.weight.desired and newest and spec.traffic and not early and verb != "promote":
         assert newest.verified_at is not None, "raised before the weight before was verified"
+        _was_heard(spec, before, seen)
+
+
+def _was_heard(spec: Spec, before: Status, seen: Observation) -> None:
+    """Absence is never consent: what is raised, the judge was heard of since the weight was seen, or since it ended."""
+    since = before.verified_at or before.phase_since
+    if spec.analysis.signals:
+        assert seen.assessment is not None, "raised, and nobody was heard"
+        assert seen.assessed_at is not None
+        assert since is None or seen.assessed_at >= since, "raised by what was said before"
+
+
+def _says_what_it_waits_for(after: Status, now: float) -> None:
+    """In flight a reason, and an end unless a person is waited for."""
+    waiting = after.waiting
+    if not after.in_flight:
+        return
+    assert waiting is not None, f"{after.phase} without a reason"
+    assert waiting.reason
+    assert waiting.since <= now
+    by_a_person = after.paused is not None or "release promote" in waiting.reason
+    assert waiting.until is not None or by_a_person, f"no end of {waiting.reason}"
 
 
 def _turns_round_first(
@@ -86,6 +111,14 @@ def _keeps_what_serves(spec: Spec, seen: Observation, after: Status, actions: tu
             assert action.replicas == spec.workload.replicas, "the version that serves keeps its pods"
         if isinstance(action, Shift):
             assert sum(action.weights.values()) == 100
+
+
+def _carries_out_once(spec: Spec, before: Status, seen: Observation, now: float, after: Status) -> None:
+    if seen.command is None or seen.deleted or after.commands == before.commands:
+        return
+    forgetful = after.model_copy(update={"command": "another"})
+    again, _ = decide(spec, forgetful, seen, now)
+    assert again.commands == after.commands, "a command is carried out once, whatever came in between"
 
 
 def _forgets_nothing(before: Status, after: Status) -> None:

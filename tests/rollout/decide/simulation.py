@@ -77,6 +77,7 @@ class Image:
     fatal: bool = False
     disrupted: bool = False
     threatened: int = 0
+    altered: str = ""
     verdict: str | None = None
 
 
@@ -224,6 +225,7 @@ class World:
             declared=found.declared,
             disrupted=len(found.born) - ready if image.disrupted else 0,
             threatened=image.threatened,
+            altered=image.altered,
         )
 
     def _share(self, trial: str) -> ShareFacts:

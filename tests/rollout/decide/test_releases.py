@@ -300,7 +300,9 @@ def test_traffic_taken_away_with_the_next_version_removes_the_route_first():
     made.world.broken = {"RetireRoute"}
     made.run(10)
     assert made.status.phase is Phase.IDLE
-    assert "the route is still there" in made.status.waiting.reason
+    waiting = made.status.waiting
+    assert "the route is still there" in waiting.reason
+    assert made.run(5).status.waiting == waiting, "nothing to write anew"
     made.world.broken = set()
     made.until(Phase.BAKING)
     assert made.world.route is None
@@ -471,3 +473,12 @@ def test_leftovers_wait_for_the_route_to_drop_them():
     made.world.broken.clear()
     made.run(2)
     assert Retire(revision("v1")) in made.world.log
+
+
+def test_a_revision_that_somebody_edits_is_told_once():
+    made = stepping_at(20)
+    made.world.image("v1").altered = "container main runs v9, not v1, by kubectl-edit"
+    made.run(3)
+    told = [line for line in made.journal() if line.startswith("altered")]
+    said = "is no longer what it was made as: container main runs v9, not v1, by kubectl-edit"
+    assert told == [f"altered: {revision('v1')} {said}"]

@@ -207,7 +207,9 @@ async def test_an_api_server_that_is_away_is_told_at_once(stage, server):
 
 
 async def test_a_route_of_somebody_else_is_left_alone(stage):
-    stage.put(route({A: 100}, uid="other"))
+    taken = route({A: 100}, uid="other")
+    taken["metadata"]["ownerReferences"][0] |= {"kind": "Team", "name": "red"}
+    stage.put(taken)
     with pytest.raises(RouteTakenError):
         await stage.driver.shift({A: 50, B: 50}, epoch=3)
     await stage.driver.retire()
@@ -277,5 +279,6 @@ def test_what_a_route_cannot_do_is_said_beforehand(stage):
         "strategy.driver: gateway moves traffic, and the spec has none; add traffic.parents"
     ]
     assert stage.driver.plan_problems(spec(requestTimeout=0.0001)) == [
-        "traffic.requestTimeout: the shortest is 1ms; leave it out for none",
+        "traffic.requestTimeout: the shortest is 1ms; 0s is for no limit",
     ]
+    assert stage.driver.plan_problems(spec(requestTimeout="0s")) == []

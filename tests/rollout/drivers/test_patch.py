@@ -129,12 +129,21 @@ def test_a_route_left_behind_is_adopted():
 
 
 def test_a_route_of_somebody_else_is_left_alone():
-    with pytest.raises(RouteTakenError, match=r"HTTPRoute shop/checkout exists and belongs to GrayRelease checkout"):
-        patch_for(route({A: 100}, uid="another"), wanted({A: 100}))
+    taken = route({A: 100}, uid="another")
+    taken["metadata"]["ownerReferences"][0] |= {"kind": "Team", "name": "red"}
+    with pytest.raises(RouteTakenError, match=r"HTTPRoute shop/checkout exists and belongs to Team red"):
+        patch_for(taken, wanted({A: 100}))
     made = route({A: 100})
     del made["metadata"]["ownerReferences"], made["metadata"]["labels"]
     with pytest.raises(RouteTakenError, match=r"belongs to no GrayRelease: .* label it grayling.dev/release=checkout"):
         patch_for(made, wanted({A: 100}))
+
+
+def test_a_route_that_an_earlier_grayrelease_of_this_name_left_is_taken_over():
+    left = route({A: 100}, uid="another")
+    ops = patch_for(left, wanted({A: 100}))
+    (owners,) = [op["value"] for op in ops if op["path"] == "/metadata/ownerReferences"]
+    assert [owner["uid"] for owner in owners] == ["uid-checkout"]
 
 
 names = st.sampled_from([A, B, C])

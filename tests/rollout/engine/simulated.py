@@ -273,9 +273,14 @@ class Life:
         if not self.engines:
             self.start("last")
         self.note("everything is calm")
-        resting = {Phase.IDLE, Phase.ROLLED_BACK}
-        await self._until(lambda: self.status.phase in resting, CALM, "at rest")
-        await asyncio.sleep(15.0)
+        resting, since = {Phase.IDLE, Phase.ROLLED_BACK}, self.now()
+
+        def rests() -> bool:
+            nonlocal since
+            since = since if self.status.phase in resting else self.now()
+            return self.now() - since >= 15.0
+
+        await self._until(rests, CALM, "at rest")
         self.laws.at_rest(self.status)
 
     @property

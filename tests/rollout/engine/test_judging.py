@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from rollout.engine.judging import Bench
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from rollout.recordings import config_map_of, lines_in
@@ -43,3 +45,20 @@ def test_history_that_comes_when_the_canary_is_judged_is_history_nevertheless():
         (1, "release"),
         (2, "release"),
     ]
+
+
+def test_sums_that_are_no_numbers_any_more_are_no_word_of_the_judge():
+    status, bench = samples.stepping(), Bench()
+    assert status.release is not None
+    began = status.release.started_at
+    spec = samples.spec()
+    signals = [Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods"})]
+    bench.sit(status, spec.model_copy(update={"analysis": spec.analysis.model_copy(update={"signals": signals})}))
+    nobody = PodLook(Arm.CANARY, 10.0, 1.0, requests=10**160, errors={"500": 10**160})
+    stable = PodLook(Arm.STABLE, 900.0, 1.0, requests=50)
+    pods = {"s": stable, "c": nobody}
+    looks = [SignalLook("errors", began + second, SourceStatus.OK, pods) for second in range(1, 6)]
+    with pytest.raises(ArithmeticError, match="no numbers any more"):
+        bench.hear(status, looks, began + 5)
+    assert bench.assessment is None
+    assert bench.put_down(status) == status

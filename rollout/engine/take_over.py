@@ -1,0 +1,48 @@
+"""Taking over a release: from an engine that went away, from an earlier GrayRelease of its name, from a lost answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollout.context import change_release
+from rollout.drivers.route import carriers_on
+from rollout.revision import IMAGE_ANNOTATION
+from rollout.status import Version
+
+if TYPE_CHECKING:
+    from rollout.engine.world import World
+    from rollout.status import Status
+
+ALL = 100
+GAP_SECONDS = 60.0
+"""Of the time between two engines, so much counts as waited at most: nobody knows how long it really was."""
+
+
+def caught_up(status: Status, now: float) -> Status:
+    """The status of an engine that went away, its clocks set so that at most a minute of its absence counts."""
+    if status.looked_at is None:
+        return status
+    away = now - status.looked_at
+    return status.shifted(away - min(max(away, 0.0), GAP_SECONDS))
+
+
+def with_journal_of(status: Status, persisted: Status) -> Status:
+    """The status with the entries of the same release that were persisted and that it does not have."""
+    mine, theirs = status.release, persisted.release
+    if mine is None or theirs is None or mine.id != theirs.id:
+        return status
+    missing = [entry for entry in theirs.journal if entry not in mine.journal]
+    journal = sorted([*mine.journal, *missing], key=lambda entry: entry.at)
+    return change_release(status, journal=journal)
+
+
+def served_before(world: World, key: tuple[str, str], now: float) -> Version | None:
+    """The one version that an earlier GrayRelease of this name led all traffic to; None where there is none."""
+    route = world.routes(key[0]).objects.get(key)
+    shares = carriers_on(route) if route else {}
+    deployments = world.deployments(key)
+    for revision, share in shares.items():
+        if share == ALL and revision in deployments:
+            image = (deployments[revision]["metadata"].get("annotations") or {}).get(IMAGE_ANNOTATION, "")
+            return Version(revision=revision, image=image, since=now)
+    return None

@@ -1,0 +1,145 @@
+"""The fields of a recorded line, read strictly: what no release can have shown would teach the judge nonsense.
+
+A recording is a file that anybody may have written or cut. A number that is none, infinite or out of reach, a count
+below 0, an edge below the one before it or a key that stands there twice ends the reading, with its name.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+MOST_SECONDS = 1e11
+"""Of any time: three thousand years, from any origin."""
+
+MOST_COUNT = 2**53
+"""Of anything counted: beyond it a float skips numbers."""
+
+MOST_GAUGE = 1e21
+"""Of a momentary value, as of those that are read from pods."""
+
+MOST_ENTRIES = 20_000
+"""Pods of a look, classes, gauges and buckets of a pod."""
+
+MOST_CHARACTERS = 16_000_000
+"""Of one line."""
+
+
+def object_of(text: str) -> dict[str, Any]:
+    """The JSON object that a line is.
+
+    Raises:
+        ValueError: it is none, is too long or too deep, or has a key twice.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"it has {len(text):,} characters, at most {MOST_CHARACTERS:,} are read")
+    try:
+        told = json.loads(text, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("not JSON that can be read (nested too deep)") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error})") from error
+    if not isinstance(told, dict):
+        raise ValueError(f"expected an object, found {type(told).__name__}")  # noqa: TRY004 - one error for a bad line
+    return told
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {_short(twice)} stands there twice")
+    return found
+
+
+def number(told: Mapping[str, Any], key: str, default: float, low: float, high: float) -> float:
+    """A number within bounds.
+
+    Raises:
+        ValueError: it is none, or out of them.
+    """
+    value = told.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:  # nor is NaN
+        raise ValueError(f"{key} is {_short(value)}, expected a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def count(told: Mapping[str, Any], key: str) -> int:
+    """How many; 0 where it is not told.
+
+    Raises:
+        ValueError: nobody can have counted that.
+    """
+    value = number(told, key, 0, 0, MOST_COUNT)
+    if value != int(value):
+        raise ValueError(f"{key} is {_short(value)}, expected a whole number")
+    return int(value)
+
+
+def counts(told: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    """A list of counts; empty where it is not told.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return tuple(count({key: each}, key) for each in _list(told, key))
+
+
+def edges(told: Mapping[str, Any], key: str) -> tuple[float, ...]:
+    """Upper edges of buckets, ascending; empty where they are not told.
+
+    Raises:
+        ValueError: they are none.
+    """
+    found = tuple(number({key: each}, key, 0.0, -MOST_SECONDS, MOST_SECONDS) for each in _list(told, key))
+    for lower, upper in pairwise(found):
+        if lower >= upper:
+            raise ValueError(f"{key}: {upper:g} comes after {lower:g}, expected edges that ascend")
+    return found
+
+
+def text(told: Mapping[str, Any], key: str, default: str = "") -> str:
+    """A text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = told.get(key, default)
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{key} is {_short(value)}, expected a text of one line")
+    return value
+
+
+def mapping(told: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """An object of not too many entries; empty where it is not told.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = told.get(key, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"{key} is {_short(value)}, expected an object")  # noqa: TRY004 - one error for a bad line
+    if odd := next((name for name in value if not name.isprintable()), ""):
+        raise ValueError(f"{key} has the key {_short(odd)}, expected a text of one line")
+    _few(value, key)
+    return value
+
+
+def _list(told: Mapping[str, Any], key: str) -> list[Any]:
+    value = told.get(key, [])
+    if not isinstance(value, list):
+        raise ValueError(f"{key} is {_short(value)}, expected a list")  # noqa: TRY004 - one error for a bad line
+    _few(value, key)
+    return value
+
+
+def _few(value: dict[str, Any] | list[Any], key: str) -> None:
+    if len(value) > MOST_ENTRIES:
+        raise ValueError(f"{key} has {len(value):,} entries, at most {MOST_ENTRIES:,} are read")
+
+
+def _short(value: object) -> str:
+    """What was found, as JSON writes it, cut where it is long."""
+    shown = json.dumps(value)
+    return shown if len(shown) <= 60 else shown[:59] + "…"  # noqa: PLR2004 - half a line

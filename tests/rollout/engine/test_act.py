@@ -1,0 +1,193 @@
+"""The hands of a holder: ours by uid, as it was read, and never after somebody else took over."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kube.errors import ConflictError, InvalidError
+from rollout.actions import EnsureRevision, Finalize, Retire, Scale
+from rollout.drivers import StaleHolderError
+from rollout.drivers.memory import MemoryDriver
+from rollout.engine.act import Actor
+from rollout.revision import (
+    DECLARED_ANNOTATION,
+    EPOCH_ANNOTATION,
+    RELEASE_LABEL,
+    REPLICAS_ANNOTATION,
+    SPEC_ANNOTATION,
+    policy_of,
+    revision_of,
+)
+from rollout.spec import Spec
+from tests.fakes.apiserver import ApiServer, running
+from tests.rollout.engine.plant import gray_release
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SPEC = Spec.model_validate(gray_release("shop:v1")["spec"])
+REVISION = revision_of("checkout", SPEC)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ApiServer]:
+    async with running() as made:
+        made.put(gray_release("shop:v1"))
+        yield made
+
+
+@pytest.fixture
+async def actor(server: ApiServer) -> AsyncIterator[Actor]:
+    async with server.cluster() as cluster:
+        yield Actor(cluster, MemoryDriver(), namespace="shop", name="checkout", uid="uid-checkout")
+
+
+async def made(actor: Actor, epoch: int = 3) -> None:
+    await actor.perform(EnsureRevision(REVISION, 2), SPEC, epoch=epoch)
+
+
+def notes(server: ApiServer) -> dict[str, str]:
+    return deployment(server)["metadata"]["annotations"]
+
+
+def deployment(server: ApiServer) -> dict[str, Any]:
+    found = server.find("Deployment", REVISION)
+    assert found is not None
+    return deepcopy(found)
+
+
+def objects(server: ApiServer) -> set[str]:
+    kinds = ("Deployment", "Service", "ConfigMap", "PodDisruptionBudget")
+    return {kind for kind in kinds if server.find(kind, REVISION)}
+
+
+async def test_a_revision_notes_what_it_was_made_as(server, actor):
+    await made(actor)
+    assert notes(server)[REPLICAS_ANNOTATION] == "2"
+    assert notes(server)[DECLARED_ANNOTATION] == str(SPEC.workload.replicas)
+    assert notes(server)[EPOCH_ANNOTATION] == "3"
+    known = policy_of(deployment(server))
+    assert known is not None
+    assert (known.analysis, known.strategy, known.traffic) == (SPEC.analysis, SPEC.strategy, SPEC.traffic)
+
+
+@pytest.mark.parametrize("spoilt", ["", "{", "[]", '{"workload": 3}', '{"strategy": {"steps": []}}'])
+async def test_a_note_that_cannot_be_read_is_none(server, actor, spoilt):
+    await made(actor)
+    found = deployment(server)
+    found["metadata"]["annotations"][SPEC_ANNOTATION] = spoilt
+    assert policy_of(found) is None
+
+
+async def test_a_scale_is_noted_with_the_epoch_that_asked_for_it(server, actor):
+    await made(actor)
+    await actor.perform(Scale(REVISION, 5), SPEC, epoch=4)
+    assert deployment(server)["spec"]["replicas"] == 5
+    assert (notes(server)[REPLICAS_ANNOTATION], notes(server)[EPOCH_ANNOTATION]) == ("5", "4")
+
+
+@pytest.mark.parametrize("action", [Scale(REVISION, 0), Retire(REVISION), EnsureRevision(REVISION, 9)])
+async def test_a_holder_whose_time_is_over_changes_nothing(server, actor, action):
+    await made(actor, epoch=7)
+    before = (deployment(server), objects(server))
+    with pytest.raises(StaleHolderError, match="carries epoch 7, ours is 6"):
+        await actor.perform(action, SPEC, epoch=6)
+    assert (deployment(server), objects(server)) == before
+
+
+async def test_retiring_removes_everything_of_a_revision_and_the_deployment_last(server, actor):
+    await made(actor)
+    server.writes.clear()
+    await actor.perform(Retire(REVISION), SPEC, epoch=3)
+    assert objects(server) == set()
+    deleted = [path for method, path, _ in server.writes if method == "DELETE"]
+    assert deleted[-1].endswith(f"/deployments/{REVISION}")
+    for method, _, body in server.writes:
+        if method == "DELETE":
+            assert set(body["preconditions"]) == {"uid", "resourceVersion"}
+
+
+async def test_a_removal_that_lands_late_removes_nothing_that_was_written_since(server, actor):
+    await made(actor)
+    read = deployment(server)
+    await made(actor, epoch=4)
+    with pytest.raises(ConflictError, match="Precondition failed"):
+        await actor._delete(next(iter([k for k in actor_kinds() if k.kind == "Deployment"])), read)
+    assert server.find("Deployment", REVISION) is not None
+
+
+def actor_kinds() -> tuple[Any, ...]:
+    from rollout.engine.act import OWNED
+
+    return OWNED
+
+
+@pytest.mark.parametrize("action", [Scale("", 0), Retire("")])
+async def test_a_revision_without_a_name_is_none(server, actor, action):
+    await made(actor)
+    server.writes.clear()
+    with pytest.raises(InvalidError):
+        await actor.perform(action, SPEC, epoch=3)
+    assert server.writes == []
+
+
+async def test_what_is_somebody_elses_is_left_as_it_is(server, actor):
+    await made(actor)
+    for kind in ("Deployment", "Service"):
+        found = deepcopy(server.find(kind, REVISION))
+        found["metadata"]["ownerReferences"][0] |= {"uid": "other", "kind": "Team", "name": "red"}
+        server.put(found)
+    with pytest.raises(ConflictError, match=r"Deployment shop/.* exists and belongs to Team red"):
+        await actor.perform(Scale(REVISION, 0), SPEC, epoch=3)
+    await actor.perform(Retire(REVISION), SPEC, epoch=3)
+    assert objects(server) == {"Deployment", "Service"}
+
+
+async def test_what_an_earlier_one_of_its_name_left_is_taken_over_and_told(server, actor):
+    await made(actor)
+    for kind in ("Deployment", "Service", "ConfigMap"):
+        found = deepcopy(server.find(kind, REVISION))
+        found["metadata"]["ownerReferences"][0]["uid"] = "uid-of-before"
+        server.put(found)
+    told = await actor.adopt()
+    assert len(told) == 3
+    assert f"Deployment {REVISION} was GrayRelease checkout's and is taken over" in told
+    assert deployment(server)["metadata"]["ownerReferences"][0]["uid"] == "uid-checkout"
+    assert await actor.adopt() == []
+
+
+async def test_letting_go_lets_go_of_its_own_alone(server, actor):
+    await made(actor)
+    stranger = {"name": "legacy", "namespace": "shop", "labels": {RELEASE_LABEL: "checkout"}}
+    stranger["ownerReferences"] = [{"kind": "Team", "name": "red", "uid": "t", "controller": True}]
+    server.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": stranger, "spec": {}})
+    await actor.perform(Finalize(orphan=True), SPEC, epoch=3)
+    assert not deployment(server)["metadata"].get("ownerReferences")
+    assert server.find("Deployment", "legacy")["metadata"]["ownerReferences"][0]["uid"] == "t"
+
+
+async def test_a_grayrelease_made_anew_keeps_its_finalizer_from_the_engine_of_the_old_one(server, actor):
+    found = deepcopy(server.find("GrayRelease", "checkout"))
+    found["metadata"] |= {"uid": "another", "finalizers": ["grayling.dev/release"]}
+    server.put(found)
+    await actor.perform(Finalize(orphan=False), SPEC, epoch=3)
+    assert server.find("GrayRelease", "checkout")["metadata"]["finalizers"] == ["grayling.dev/release"]
+
+
+async def test_records_of_somebody_else_are_not_thrown_away(server, actor):
+    from rollout.actions import KeepRecord
+    from rollout.record import RECORD_LABEL
+    from rollout.status import Outcome
+    from tests.rollout import samples
+
+    meta = {"name": "mine", "namespace": "shop", "labels": {RECORD_LABEL: "checkout"}}
+    server.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {}})
+    one = SPEC.model_copy(update={"history": 1})
+    for identity in ("a", "b"):
+        ended = samples.ended(Outcome.PROMOTED).model_copy(update={"id": identity})
+        await actor.perform(KeepRecord(ended), one, epoch=3)
+    kept = {item["metadata"]["name"] for item in server.all("ConfigMap")}
+    assert kept == {"mine", "checkout-release-b"}
