@@ -11,12 +11,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rollout.patterns import HEAVY
+from rollout.pod_template import PodTemplate
 from rollout.spec import (
     GROUP,
     KIND,
     LONGEST_PORT,
-    LONGEST_QUERY,
-    MOST_LABELS,
     PORT_TEXT,
     READABLE,
     VERSION,
@@ -24,36 +23,27 @@ from rollout.spec import (
     Spec,
 )
 from rollout.status import Status
+from rollout.traffic import NO_PATH, WHOLE_PATH
 from rollout.units import PATTERN, duration_of
+from rollout.wire import LONGEST_NAME
+from rollout.workload import CONFIG_VOLUME, FILE_NAME, LAST_PORT, LONGEST_TARGET, MOST_CONFIG, TARGET_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from rollout.spec import Model
+    from pydantic import BaseModel
 
 Schema = dict[str, Any]
 HEADER = "# Generated from rollout/spec.py and rollout/status.py by `python -m rollout crd`; do not edit.\n"
 PLURAL = "grayreleases"
-LONGEST_NAME = 42
 
 _DROPPED = {"title", "$defs", "const", "anyOf", "default", "exclusiveMinimum", "exclusiveMaximum"}
 
 _BOUNDS: dict[tuple[str, str], Schema] = {
-    ("Workload", "ports"): {"maxItems": 32},
-    ("Workload", "config"): {"maxProperties": 256},
-    ("Traffic", "parents"): {"maxItems": 16},
-    ("Traffic", "hostnames"): {"maxItems": 16},
-    ("Traffic", "matches"): {"maxItems": 64},
-    ("Traffic", "port"): {"maxLength": LONGEST_NAME},
-    ("Strategy", "steps"): {"maxItems": 32},
-    ("Analysis", "signals"): {"maxItems": 32},
-    ("Port", "name"): {"maxLength": LONGEST_NAME},
-    ("Signal", "name"): {"maxLength": LONGEST_NAME},
-    ("Signal", "query"): {"maxLength": LONGEST_QUERY},
     ("Signal", "port"): {"maxLength": LONGEST_PORT},
-    ("GatewayStats", "selector"): {"maxProperties": MOST_LABELS},
+    ("Port", "targetPort"): {"maxLength": LONGEST_TARGET},
 }
-"""What CEL needs to bound its cost, by model and property."""
+"""What CEL needs to bound its cost and the models have no word for, by model and property."""
 
 _COLUMNS = (
     ("Phase", "string", ".status.phase", "where the release stands", 0),
@@ -143,7 +133,7 @@ def _column(name: str, kind: str, path: str, description: str, priority: int) ->
     return column | ({"priority": priority} if priority else {})
 
 
-def structural(model: type[Model], *, defaults: bool) -> Schema:
+def structural(model: type[BaseModel], *, defaults: bool) -> Schema:
     """The structural schema of a model: no references, no titles, no unions, with bounds and rules.
 
     Args:
@@ -193,7 +183,7 @@ class _Flattening:
                 key: self.of(value) | _BOUNDS.get((model, key), {}) for key, value in made["properties"].items()
             }
         if model == "Workload":
-            made["properties"]["template"] |= _TEMPLATE
+            made["properties"]["template"] |= structural(PodTemplate, defaults=False)
         if rules := list(_rules(model)):
             made["x-kubernetes-validations"] = rules
         return made | self._default(node)
@@ -207,38 +197,6 @@ class _Flattening:
         return {"default": default}
 
 
-_TEMPLATE: Schema = {
-    "required": ["spec"],
-    "properties": {
-        "metadata": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-        "spec": {
-            "type": "object",
-            "x-kubernetes-preserve-unknown-fields": True,
-            "required": ["containers"],
-            "properties": {
-                "containers": {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": 32,
-                    "x-kubernetes-list-type": "map",
-                    "x-kubernetes-list-map-keys": ["name"],
-                    "items": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                        "required": ["name", "image"],
-                        "properties": {
-                            "name": {"type": "string", "minLength": 1, "maxLength": 63},
-                            "image": {"type": "string", "minLength": 1, "maxLength": 1024},
-                        },
-                    },
-                }
-            },
-        },
-    },
-}
-"""As much of a PodTemplateSpec as the engine relies on; containers are told apart so that an image has an owner."""
-
-
 def _rules(model: str) -> Iterator[Schema]:
     if model == "Spec":
         yield from _spec_rules()
@@ -250,6 +208,8 @@ def _rules(model: str) -> Iterator[Schema]:
         )
     elif model == "Signal":
         yield from _source_rules()
+    elif model in _OF_SHAPES:
+        yield from _OF_SHAPES[model]()
 
 
 def _spec_rules() -> Iterator[Schema]:
@@ -324,6 +284,78 @@ def _reading_rules() -> Iterator[Schema]:
         f"self.port.matches({json.dumps(PORT_TEXT)}))",
         "port: a number from 1 to 65535, or the name of a container port",
     )
+
+
+def _port_rules() -> Iterator[Schema]:
+    yield _rule(
+        "!has(self.targetPort) || (type(self.targetPort) == int ? "
+        f"self.targetPort >= 1 && self.targetPort <= {LAST_PORT} : self.targetPort.size() <= {LONGEST_TARGET} && "
+        f"self.targetPort.matches({json.dumps(TARGET_PORT)}))",
+        "targetPort: a number from 1 to 65535, or the name of a container port",
+    )
+
+
+def _workload_rules() -> Iterator[Schema]:
+    yield _rule(
+        "!has(self.ports) || self.ports.all(p, self.ports.exists_one(q, q.port == p.port))",
+        "ports: every port needs a number of its own",
+    )
+    yield _rule(
+        f"!has(self.config) || self.config.all(f, f.matches({json.dumps(FILE_NAME)}) && f != '.' && "
+        "!f.startsWith('..'))",
+        "config: names of files are made of letters, digits, -, _ and .",
+    )
+    yield _rule(
+        f"!has(self.config) || self.config.map(f, size(bytes(self.config[f]))).sum() <= {MOST_CONFIG}",
+        f"config: at most {MOST_CONFIG} bytes fit into the cluster's object",
+    )
+    yield from _room_rules()
+
+
+def _room_rules() -> Iterator[Schema]:
+    """The folder of the configuration files, and the name of their volume, are the engine's."""
+    files, pod = "!has(self.config) || size(self.config) == 0 || ", "self.template.spec"
+    yield _rule(
+        f"{files}!has({pod}.volumes) || {pod}.volumes.all(v, v.name != '{CONFIG_VOLUME}')",
+        f"template: the volume name {CONFIG_VOLUME} is taken for config",
+    )
+    apart = (
+        "all(c, !has(c.volumeMounts) || c.volumeMounts.all(m, m.mountPath != self.configMountPath && "
+        "m.mountPath != self.configMountPath + '/'))"
+    )
+    taken = "template: a container mounts something where config goes; choose another configMountPath"
+    yield _rule(f"{files}{pod}.containers.{apart}", taken)
+    yield _rule(f"{files}!has({pod}.initContainers) || {pod}.initContainers.{apart}", taken)
+
+
+def _traffic_rules() -> Iterator[Schema]:
+    namespace, section = (
+        f"(has(p.{field}) ? has(q.{field}) && p.{field} == q.{field} : !has(q.{field}))"
+        for field in ("__namespace__", "sectionName")  # a word of CEL, escaped as the API server has it
+    )
+    same = f"p.name == q.name && {namespace}"
+    yield _rule(
+        f"self.parents.all(p, self.parents.exists_one(q, {same} && {section}) && "
+        f"(has(p.sectionName) || self.parents.exists_one(q, {same})))",
+        "parents: a Gateway that is there twice needs a sectionName each",
+    )
+
+
+def _path_rules() -> Iterator[Schema]:
+    yield _rule(
+        "!has(self.value) || has(self.type) && self.type == 'RegularExpression' || "
+        f"self.value.matches({json.dumps(WHOLE_PATH)}) && !self.value.matches({json.dumps(NO_PATH)})",
+        "path: it begins with / and has no //, /./, /../ and %2f in it",
+    )
+
+
+_OF_SHAPES: dict[str, Callable[[], Iterator[Schema]]] = {
+    "Port": _port_rules,
+    "Workload": _workload_rules,
+    "Traffic": _traffic_rules,
+    "PathMatch": _path_rules,
+}
+"""Rules of what a version and its route look like, by model."""
 
 
 def _rule(rule: str, message: str) -> Schema:

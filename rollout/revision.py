@@ -12,7 +12,9 @@ import math
 from copy import deepcopy
 from typing import Any
 
+from rollout.pod_template import without_nulls
 from rollout.spec import API_VERSION, GROUP, KIND, Spec
+from rollout.workload import CONFIG_VOLUME
 
 Manifest = dict[str, Any]
 RELEASE_LABEL = f"{GROUP}/release"
@@ -23,7 +25,6 @@ REPLICAS_ANNOTATION = f"{GROUP}/replicas"
 DECLARED_ANNOTATION = f"{GROUP}/declared-replicas"
 EPOCH_ANNOTATION = f"{GROUP}/epoch"
 SPEC_ANNOTATION = f"{GROUP}/spec"
-CONFIG_VOLUME = "grayling-config"
 MANAGER = "grayling-engine"
 MOST_DIGITS = 10
 MOST_NOTED = 64 * 1024
@@ -57,13 +58,6 @@ def images_of(template: Manifest) -> dict[str, str]:
     """Image by container, the first container first."""
     containers = ((template.get("spec") or {}).get("containers")) or ()
     return {str(each.get("name", "")): str(each.get("image") or "") for each in containers}
-
-
-def without_nulls(value: Any) -> Any:
-    """What the API server makes of nulls in an object: a field that is null is a field that is not there."""
-    if isinstance(value, dict):
-        return {key: without_nulls(each) for key, each in value.items() if each is not None}
-    return [without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def noted(spec: Spec) -> str:

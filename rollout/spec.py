@@ -9,38 +9,52 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, model_validator
 
 from rollout.paths import LONGEST, PAGE, PAGE_AND_QUERY, checked
 from rollout.patterns import LONGEST_PATTERN, compiled
 from rollout.texts import clean, told
+from rollout.traffic import ParentRef, Traffic
 from rollout.units import Seconds
+from rollout.wire import (
+    API_VERSION,
+    FREE_FORM,
+    GROUP,
+    INT_OR_STRING,
+    KIND,
+    VERSION,
+    Model,
+    Name,
+    by_key,
+)
+from rollout.workload import Port, Workload
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
-GROUP = "grayling.dev"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-KIND = "GrayRelease"
+__all__ = [  # what others find here that stands in modules of its own
+    "API_VERSION",
+    "FREE_FORM",
+    "GROUP",
+    "INT_OR_STRING",
+    "KIND",
+    "VERSION",
+    "Model",
+    "Name",
+    "ParentRef",
+    "Port",
+    "Traffic",
+    "Workload",
+    "by_key",
+]
+
 COMMAND_ANNOTATION = f"{GROUP}/command"
 REQUESTED_BY_ANNOTATION = f"{GROUP}/requested-by"
 REASON_ANNOTATION = f"{GROUP}/reason"
 FINALIZER = f"{GROUP}/release"
 
-FREE_FORM: JsonDict = {"x-kubernetes-preserve-unknown-fields": True}
-INT_OR_STRING: JsonDict = {"x-kubernetes-int-or-string": True}
-
-
-def by_key(key: str) -> JsonDict:
-    """Schema of a list whose items several writers may own apart, told apart by `key`."""
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$")]
 StatusName = Annotated[str, Field(pattern=r"^!?([1-9]xx|[A-Za-z0-9_]+)$", max_length=41)]
 
 
@@ -87,68 +101,6 @@ Metric = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=
 ContainerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=64)]
 Percent = Annotated[int, Field(ge=0, le=100)]
-FreeForm = Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)]
-
-
-class Model(BaseModel):
-    """Frozen, strict about unknown keys, camelCase on the wire."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, validate_default=True
-    )
-
-    def wire(self) -> dict[str, Any]:
-        """The JSON form: camelCase, without fields that are unset."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-class Port(Model):
-    """A port of the service and the container port behind it."""
-
-    name: Name
-    port: Annotated[int, Field(ge=1, le=65535)]
-    target_port: int | str | None = Field(
-        default=None,
-        description="container port, by number or name; the port itself where it is not given",
-        json_schema_extra=INT_OR_STRING,
-    )
-    app_protocol: str | None = None
-
-
-class Workload(Model):
-    """What runs: the pod template and everything that is released and taken back together with it."""
-
-    replicas: Annotated[int, Field(ge=1, le=1000)] = Field(default=1, description="pods of the version that serves")
-    template: FreeForm = Field(description="a PodTemplateSpec")
-    config: dict[str, str] = Field(
-        default_factory=dict, description="configuration files by name, released and rolled back with the code"
-    )
-    config_mount_path: str = Field(default="/etc/service", description="where every container finds `config`")
-    ports: list[Port] = Field(default_factory=list, json_schema_extra=by_key("name"))
-    max_unavailable: Annotated[int, Field(ge=0)] = Field(default=1, description="of the pod disruption budget")
-
-
-class ParentRef(Model):
-    """The Gateway (and listener) that traffic comes from."""
-
-    name: str
-    namespace: str | None = None
-    section_name: str | None = None
-
-
-class Traffic(Model):
-    """Where traffic comes from: an HTTPRoute of this shape is made and owned by the engine."""
-
-    parents: Annotated[list[ParentRef], Field(min_length=1)]
-    hostnames: list[str] = Field(default_factory=list)
-    matches: list[FreeForm] = Field(default_factory=list, description="HTTPRouteMatch entries; all paths where empty")
-    port: str | None = Field(
-        default=None, description="name of the workload port traffic goes to; the first if not given"
-    )
-    request_timeout: Seconds | None = Field(
-        default=None,
-        description="until the answer is there, else 504; 0s for no limit, the gateway's own if not given (Envoy: 15s)",
-    )
 
 
 class Gate(StrEnum):
@@ -170,7 +122,7 @@ class Strategy(Model):
     """How a version is brought in."""
 
     driver: Literal["gateway"] = "gateway"
-    steps: Annotated[list[Step], Field(min_length=1)] = Field(
+    steps: Annotated[list[Step], Field(min_length=1, max_length=32)] = Field(
         default_factory=lambda: [Step(weight=5), Step(weight=20), Step(weight=50)]
     )
     ready_deadline: Seconds = Field(default=300.0, description="pods not ready within this time: taken back")
@@ -350,7 +302,9 @@ class Analysis(Model):
     blast_budget: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="excess failed requests after which the canary goes at once"
     )
-    signals: list[Signal] = Field(default_factory=list, json_schema_extra=by_key("name"))
+    signals: Annotated[list[Signal], Field(max_length=32)] = Field(
+        default_factory=list, json_schema_extra=by_key("name")
+    )
     sampling: Sampling = Sampling()
     undecided: Doubt = Doubt(action=OnDoubt.GO_ON)
     no_traffic: Doubt = Doubt(action=OnDoubt.HOLD, deadline=1800.0)

@@ -9,7 +9,14 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
+_NUMBER = r"(\.[0-9]{1,9})?"
+PATTERN = (
+    rf"^([0-9]{{1,9}}{_NUMBER}ms|[0-9]{{1,8}}{_NUMBER}s|[0-9]{{1,7}}{_NUMBER}m|[0-9]{{1,5}}{_NUMBER}h|"
+    rf"[0-9]{{1,3}}{_NUMBER}d){{1,5}}$"
+)
+"""Bounded, so that no duration is longer than clocks can count: some hundred years in all."""
+
+LONGEST_SECONDS = 5 * 99_999 * 3600.0
 
 
 def seconds_of(value: Any) -> float:
@@ -19,9 +26,11 @@ def seconds_of(value: Any) -> float:
         ValueError: it is not one.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not 0 <= value <= LONGEST_SECONDS:
+            raise ValueError(f"{value!r} s is no duration: from 0 to {LONGEST_SECONDS:.0f} are")
         return float(value)
     text = str(value).strip()
-    if not re.fullmatch(PATTERN.strip("^$"), text):
+    if not re.fullmatch(PATTERN[1:-1], text):
         raise ValueError(f"{value!r} is not a duration: write it like 250ms, 30s, 5m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 

@@ -44,7 +44,7 @@ def shape_of(traffic: Traffic) -> Shape:
     return Shape(
         parents=[_with_parent_defaults(parent.wire()) for parent in traffic.parents],
         hostnames=list(traffic.hostnames),
-        matches=[_with_match_defaults(match) for match in traffic.matches] or [ANY_PATH],
+        matches=[_with_match_defaults(match.wire()) for match in traffic.matches] or [ANY_PATH],
         request_timeout="" if timeout is None else duration_of(timeout),
     )
 

@@ -13,6 +13,8 @@ from kube.kinds import NAMESPACE as NAMESPACES
 from rollout.crd import definition
 from rollout.status import Status
 from tests.rollout import samples
+from tests.rollout.spec_cases import REFUSED as TABLE
+from tests.rollout.spec_cases import TAKEN
 
 NAMESPACE = "crd-test"
 
@@ -97,6 +99,17 @@ REFUSED = [
 async def test_what_the_models_refuse_is_refused(cluster, change, told):
     with pytest.raises(InvalidError, match=told):
         await cluster.apply(declared(change, "refused"), manager="test", dry_run=True)
+
+
+@pytest.mark.parametrize("case", TABLE)
+async def test_what_the_table_says_is_refused(cluster, case):
+    with pytest.raises(KubeError):
+        await cluster.apply(declared(TABLE[case], "refused"), manager="test", dry_run=True)
+
+
+@pytest.mark.parametrize("case", TAKEN)
+async def test_what_the_table_says_is_taken(cluster, case):
+    await cluster.apply(declared(TAKEN[case], "taken"), manager="test", dry_run=True)
 
 
 async def test_two_signals_of_one_name_and_unknown_keys(cluster):

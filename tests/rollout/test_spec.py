@@ -20,7 +20,7 @@ def signal(**changes) -> dict:
 
 
 def test_defaults_are_a_whole_policy():
-    spec = Spec.model_validate({"workload": {"template": {}}})
+    spec = Spec.model_validate({"workload": {"template": {"spec": {"containers": [{"name": "a", "image": "i"}]}}}})
     assert [step.weight for step in spec.strategy.steps] == [5, 20, 50]
     assert spec.deletion == "Delete"
     assert spec.traffic_port is None

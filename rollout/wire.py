@@ -1,0 +1,52 @@
+"""What all objects of ours have in common on the wire: their group, camelCase, and no unknown keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
+
+GROUP = "grayling.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "GrayRelease"
+
+FREE_FORM: JsonDict = {"x-kubernetes-preserve-unknown-fields": True}
+INT_OR_STRING: JsonDict = {"x-kubernetes-int-or-string": True}
+
+
+def by_key(key: str) -> JsonDict:
+    """Schema of a list whose items several writers may own apart, told apart by `key`."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+LONGEST_NAME = 42
+Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$", max_length=LONGEST_NAME)]
+FreeForm = Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)]
+
+
+class Model(BaseModel):
+    """Frozen, strict about unknown keys, camelCase on the wire."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, validate_default=True
+    )
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON form: camelCase, without fields that are unset."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def none_twice(what: str, found: list[Any]) -> None:
+    """Check that a list names each thing once.
+
+    Raises:
+        ValueError: it does not; says what is there twice.
+    """
+    twice = sorted({str(each) for each in found if found.count(each) > 1})
+    if twice:
+        raise ValueError(f"{what}: {', '.join(twice)} is there twice")
