@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from kube.errors import ClusterUnreachableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+
+PLUGIN_SECONDS = 20.0
 
 
 @dataclass(slots=True)
@@ -109,7 +113,12 @@ async def _loaded(path: str | None, name: str | None) -> Connection:
     if path is None:
         config.load_incluster_config(client_configuration=settings)
     else:
-        await config.load_kube_config(path, name, settings, persist_config=False)
+        try:
+            async with asyncio.timeout(PLUGIN_SECONDS):
+                await config.load_kube_config(path, name, settings, persist_config=False)
+        except TimeoutError as error:
+            told = f"its credentials plugin gives no answer within {PLUGIN_SECONDS:g} s"
+            raise ClusterUnreachableError(f"kubeconfig {path}: {told}") from error
     return Connection(
         host=settings.host.rstrip("/"),
         tls=_tls(settings),
