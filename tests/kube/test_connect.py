@@ -91,5 +91,5 @@ users:
   user:
     exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: ["3"], interactiveMode: Never}
 """)
-    with pytest.raises(ClusterUnreachableError, match="credentials plugin gives no answer within 0.3 s"):
+    with pytest.raises(ClusterUnreachableError, match="credentials plugin gives no answer"):
         await connect(str(file))
