@@ -345,7 +345,14 @@ class Cluster:
         what = f"GET {path[:200]!r} of pod {namespace}/{pod}:{port}"
         route, _, query = path.partition("?")
         parts = route.split("/")
-        if parts[0] or {"..", "."} & set(parts) or not _PATH.fullmatch(route) or not _PATH.fullmatch(f"/{query}"):
+        packed = any(sign in route.lower() for sign in ("%2e", "%2f", "%5c", "\\", "//"))
+        if (
+            packed
+            or parts[0]
+            or {"..", "."} & set(parts)
+            or not _PATH.fullmatch(route)
+            or not _PATH.fullmatch(f"/{query}")
+        ):
             raise InvalidError(f"{what}: a path begins with / and stays in the pod, for example /metrics", status=400)
         url = f"{POD.path(namespace, pod)}:{int(port)}/proxy{path}"
         return await self._text(url, what, seconds, most_bytes)

@@ -193,12 +193,12 @@ def configure_logs(form: str, level: str) -> None:
     endings: dict[str, list[Any]] = {
         "json": [
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ],
         "console": [
             structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=True),
-            structlog.dev.ConsoleRenderer(colors=colours),
+            structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback),
         ],
     }
     structlog.configure(

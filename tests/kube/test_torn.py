@@ -164,6 +164,8 @@ async def test_nothing_is_asked_of_a_server_by_an_empty_name():
         "/a b",
         "/é",
         "/./x",
+        "/%2e%2e/secrets",
+        "/a%2Fb",
     ],
 )
 async def test_a_path_stays_in_its_pod(path: str):

@@ -123,3 +123,17 @@ def test_a_log_line_cannot_be_forged_and_steers_no_terminal(form: str, capsys: p
     assert "u001b[2J" not in said
     assert "pwn" not in said
     assert "promoted: all is well" in said
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_shows_no_values(form: str, capsys: pytest.CaptureFixture[str]):
+    configure_logs(form, "info")
+    token = "-".join(("s3cr3t", *["of", "a", "request"]))
+    try:
+        assert {"Authorization": token}["missing"]
+    except KeyError:
+        structlog.get_logger().exception("broke")
+    said = capsys.readouterr().err
+    structlog.reset_defaults()
+    assert "KeyError" in said
+    assert "s3cr3t-of-a-request" not in said
