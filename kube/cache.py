@@ -85,7 +85,8 @@ class Reflector:
                 self._broke(error)
                 pause = self._pause()
             else:
-                pause = 0.0 if self._monotonic() - began >= LIVED_SECONDS else self._pause()
+                lived = self._monotonic() - began >= LIVED_SECONDS
+                self.healthy, pause = lived, 0.0 if lived else self._pause()
             self.tried.set()
             await self._sleep(pause)
 

@@ -8,6 +8,7 @@ import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -83,9 +84,11 @@ class Cluster:
         Raises:
             NotFoundError: there is none.
         """
-        return await self.request(
-            "GET", kind.path(namespace, name), what=_what("get", kind, namespace, name), seconds=seconds, urgent=urgent
-        )
+        what = _what("get", kind, namespace, name)
+        found = await self.request("GET", kind.path(namespace, name), what=what, seconds=seconds, urgent=urgent)
+        if not isinstance(found.get("metadata"), dict):
+            raise ClusterUnreachableError(f"{what}: the answer is no object: {str(found)[:100]}")
+        return found
 
     async def find(
         self, kind: Kind, name: str, namespace: str | None = None, *, seconds: float = 30.0, urgent: bool = False
@@ -363,7 +366,7 @@ class Cluster:
         Raises:
             KubeError: no such pod, or it has not started.
         """
-        query = f"?tailLines={tail}" + (f"&container={container}" if container else "")
+        query = f"?{urlencode({'tailLines': tail, **({'container': container} if container else {})})}"
         return await self.log_text(namespace, pod, query, seconds=30.0)
 
     async def log_text(

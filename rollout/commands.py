@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from kube.errors import ConflictError, GraylingError
+from kube.errors import ConflictError, GraylingError, KubeError
 from kube.kinds import GRAY_RELEASE, LEASE, Manifest
-from rollout.follow import follow
+from rollout.follow import FIRST_PAUSE, LONGEST_PAUSE, follow, is_passing
 from rollout.spec import COMMAND_ANNOTATION
 from rollout.status import Command
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MANAGER = "grayling-cli"
 COURTESY_SECONDS = 2.0
+WRITE_SECONDS = 10.0
 LEASE_PREFIX = "grayling-"
 
 
@@ -112,18 +113,30 @@ async def _let_others_be_heard(cluster: Cluster, namespace: str, name: str) -> N
 
 
 async def _write(cluster: Cluster, namespace: str, name: str, command: Command) -> None:
-    """Write the annotation. An unanswered command is replaced only if it is the one that was read."""
+    """Write the annotation, over a server's bad moments. An unanswered command is replaced only as it was read."""
+    clock = asyncio.get_running_loop().time
+    until, pause = clock() + WRITE_SECONDS, FIRST_PAUSE
     while True:
-        found = await cluster.get(GRAY_RELEASE, name, namespace)
-        said = command.model_copy(update={"generation": found["metadata"].get("generation")})
-        metadata: Manifest = {"annotations": {COMMAND_ANNOTATION: json.dumps(said.wire())}}
-        if unanswered(found) is not None:
-            metadata["resourceVersion"] = found["metadata"]["resourceVersion"]
         try:
-            await cluster.merge_patch(GRAY_RELEASE, name, namespace, {"metadata": metadata}, manager=MANAGER)
+            await _write_once(cluster, namespace, name, command)
         except ConflictError:
             continue
-        return
+        except KubeError as error:
+            if not is_passing(error) or clock() >= until:
+                raise
+            await asyncio.sleep(max(pause, getattr(error, "retry_after", 0.0)))
+            pause = min(LONGEST_PAUSE, 2 * pause)
+        else:
+            return
+
+
+async def _write_once(cluster: Cluster, namespace: str, name: str, command: Command) -> None:
+    found = await cluster.get(GRAY_RELEASE, name, namespace)
+    said = command.model_copy(update={"generation": found["metadata"].get("generation")})
+    metadata: Manifest = {"annotations": {COMMAND_ANNOTATION: json.dumps(said.wire())}}
+    if unanswered(found) is not None:
+        metadata["resourceVersion"] = found["metadata"]["resourceVersion"]
+    await cluster.merge_patch(GRAY_RELEASE, name, namespace, {"metadata": metadata}, manager=MANAGER)
 
 
 async def _answer(cluster: Cluster, namespace: str, name: str, command: Command) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -171,6 +171,17 @@ async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
         await task
 
 
+def _traceback(out: TextIO, found: tuple[Any, ...]) -> None:
+    """A traceback without values, its lines cleaned and indented: what an error says begins no line of the log."""
+    import traceback
+
+    from rollout.texts import clean
+
+    out.writelines(
+        f"\n    {clean(line, MOST_LOGGED)}" for line in "".join(traceback.format_exception(*found)).splitlines()
+    )
+
+
 def cleaned(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A processor: texts of others (pods, people, gateways) neither begin a line of their own nor steer a terminal."""
     from rollout.texts import clean
@@ -198,7 +209,7 @@ def configure_logs(form: str, level: str) -> None:
         ],
         "console": [
             structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=True),
-            structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback),
+            structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=_traceback),
         ],
     }
     structlog.configure(

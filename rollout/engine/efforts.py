@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log: Any = structlog.get_logger()
 FIRST_SECONDS, MOST_SECONDS, MOST_URGENT_SECONDS = 0.05, 5.0, 0.25
 MOST_WORDS = 400
+RELYING = {Scale.__name__, Retire.__name__}
+"""Actions that take pods from a version, which must have no weight by then."""
 
 
 @dataclass(slots=True)
@@ -56,8 +58,12 @@ class Efforts:
         return {key.partition(" ")[0]: row.failure for key, row in self._rows.items()}
 
     def due_in(self, now: float) -> float | None:
-        """Seconds until something is to be tried again; None where nothing failed."""
-        return min((max(0.0, row.due - now) for row in self._rows.values()), default=None)
+        """Seconds until something can be tried again, a moment at least; None where nothing failed."""
+        tried = (row for name, row in self._rows.items() if not self._waits_for_weights(name))
+        return min((max(FIRST_SECONDS / 2, row.due - now) for row in tried), default=None)
+
+    def _waits_for_weights(self, name: str) -> bool:
+        return "Shift" in self._rows and name.partition(" ")[0] in RELYING
 
     async def perform(
         self,
@@ -78,8 +84,7 @@ class Efforts:
         wanted = {_name(action): action for action in actions}
         for name, action in wanted.items():
             at_once = urgent and isinstance(action, Shift)
-            relies = isinstance(action, Scale | Retire) and "Shift" in self._rows
-            if not relies and (at_once or not self._rests(name, clock())):
+            if not self._waits_for_weights(name) and (at_once or not self._rests(name, clock())):
                 await self._try(name, action, do, clock, at_once=at_once)
         return self._rows.keys().isdisjoint(wanted)
 

@@ -21,7 +21,7 @@ from rollout.desire import weights_of
 from rollout.engine import metrics, report
 from rollout.engine.act import Actor
 from rollout.engine.conditions import with_conditions
-from rollout.engine.efforts import Efforts
+from rollout.engine.efforts import FIRST_SECONDS, Efforts
 from rollout.engine.judging import Bench, is_judged
 from rollout.engine.keeping import Keeper
 from rollout.engine.look import count_share, observation_of, revisions_of
@@ -237,7 +237,7 @@ class Term:
     def _on_time(self) -> float:
         """The time of this look. Time in which nobody could look is no time waited: not late, and not blind."""
         now = self.parts.clock()
-        late = now - self._expected_at
+        late, self._expected_at = now - self._expected_at, now
         self.parts.load.late(late)
         if late > LATE_SECONDS:
             self.status = self.status.shifted(late)
@@ -320,7 +320,7 @@ class Term:
         keeping = asyncio.ensure_future(self._keep(manifest, ctx))
         try:
             while not await self._perform(shifts, urgent=True) and not keeping.done():
-                await asyncio.wait([keeping], timeout=self._efforts.due_in(self.parts.clock()))
+                await asyncio.wait([keeping], timeout=self._efforts.due_in(self.parts.clock()) or FIRST_SECONDS)
             await keeping
         except KubeError:
             self.status = ctx.status

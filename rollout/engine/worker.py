@@ -167,8 +167,11 @@ class Worker:
             return
         try:
             term = await self._begin(await self._store.load())
-            await term.look()
-            self._gone = term.gone
+            try:
+                await term.look()
+                self._gone = term.gone
+            finally:
+                await term.end()
         except ReleaseGoneError:
             self._gone = True
         except (KubeError, StaleHolderError) as error:

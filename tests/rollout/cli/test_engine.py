@@ -130,10 +130,16 @@ def test_a_traceback_shows_no_values(form: str, capsys: pytest.CaptureFixture[st
     configure_logs(form, "info")
     token = "-".join(("s3cr3t", *["of", "a", "request"]))
     try:
-        assert {"Authorization": token}["missing"]
+        _broken(token)
     except KeyError:
         structlog.get_logger().exception("broke")
     said = capsys.readouterr().err
     structlog.reset_defaults()
     assert "KeyError" in said
     assert "s3cr3t-of-a-request" not in said
+    assert not any(line.startswith("03:00:00 [info     ] promoted") for line in said.splitlines())
+    assert "\x1b[2J" not in said
+
+
+def _broken(token: str) -> None:
+    raise KeyError(f"\x1b[2J{len(token)}\n03:00:00 [info     ] promoted")

@@ -104,3 +104,15 @@ async def test_a_record_that_cannot_be_kept_keeps_nothing_else_from_being_done()
     hands = Hands(broken={KeepRecord: KubeError("too large", status=413)})
     await hands.perform(record)
     assert await hands.perform(SHIFT, DOWN, RETIRE, record) == [SHIFT, DOWN, RETIRE]
+
+
+async def test_what_waits_for_weights_is_not_waited_for_without_a_pause():
+    hands = Hands(broken={Shift: ConflictError("no"), Scale: ConflictError("no")})
+    hands.broken.pop(Shift)
+    await hands.perform(SHIFT, DOWN)
+    hands.broken[Shift] = ConflictError("no")
+    hands.now += 100
+    await hands.perform(SHIFT, DOWN)
+    due = hands.efforts.due_in(hands.now)
+    assert due is not None
+    assert due >= FIRST_SECONDS / 2, "the scaling that is overdue can only be tried when the weights are written"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rollout.engine import metrics
 from rollout.engine.judging import Bench
 from rollout.engine.keeping import SAVE_EVERY
 from rollout.engine.take_over import GAP_SECONDS, caught_up, with_journal_of
@@ -210,3 +211,39 @@ def test_journals_are_put_together_by_time_and_never_of_another_release():
     assert [each.at for each in both.release.journal] == sorted(each.at for each in both.release.journal)
     other = theirs.model_copy(update={"release": mine.release.model_copy(update={"id": "x", "journal": [entry]})})
     assert with_journal_of(mine, other) == mine
+
+
+# ---------------------------------------------------------------------- looks that come late, or break
+
+
+async def test_time_that_nobody_looked_is_counted_once(it: Plant) -> None:
+    async with it.engine() as engine:
+        await canary(it)
+        worker = engine.worker(("shop", "checkout"))
+        assert worker is not None
+        term = worker._term
+        assert term is not None
+    now, since = term.parts.clock(), term.status.phase_since
+    assert since is not None
+    term._expected_at = now
+    for second in (10, 20, 30):
+        term.parts.clock = lambda at=now + second: at
+        term._on_time()
+    assert term.status.phase_since == pytest.approx(since + 30, abs=0.01), (
+        "each look is late by the time since the one before"
+    )
+
+
+async def test_looks_that_break_end_the_term_and_not_the_release(it: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended() -> float:
+        return metrics.REGISTRY.get_sample_value("grayling_action_failures_total", {"action": "Term"}) or 0.0
+
+    async with it.engine():
+        await canary(it)
+        epoch, before = it.status.epoch, ended()
+        with monkeypatch.context() as patched:
+            patched.setattr("rollout.engine.term.decide", lambda *_: 1 / 0)
+            await it.until(lambda: ended() > before, "ended")
+        await it.until(lambda: it.status.epoch > epoch, "begun anew", 20)
+        it.callers.faults["v2"] = 1.0
+        await it.phase(Phase.ROLLED_BACK)
