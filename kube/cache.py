@@ -44,7 +44,6 @@ class Reflector:
         synced: set with the first complete copy.
         tried: set with the first attempt at one, whatever came of it.
         healthy: the copy is as old as the last event.
-        heard_at: when the server last said anything, by the monotonic clock.
     """
 
     def __init__(
@@ -62,7 +61,6 @@ class Reflector:
         self.objects: dict[Key, Manifest] = {}
         self.synced, self.tried = asyncio.Event(), asyncio.Event()
         self.healthy = False
-        self.heard_at = float("-inf")
         self._sleep, self._monotonic, self._chance = sleep, monotonic, chance
         self._failures, self._said = 0, ""
         self._cluster, self._kind, self._namespace, self._labels = cluster, kind, namespace, labels
@@ -108,7 +106,6 @@ class Reflector:
         changed = [key for key, item in fresh.items() if _version(self.objects.get(key)) != _version(item)]
         self.objects = fresh
         self.healthy = True
-        self.heard_at = self._monotonic()
         self.synced.set()
         self.tried.set()
         for key in gone:
@@ -123,7 +120,6 @@ class Reflector:
             began = self._monotonic()
             stream = self._cluster.watch(self._kind, self._namespace, resource_version=version, labels=self._labels)
             async for event in stream:
-                self.heard_at = self._monotonic()
                 version = str(event.object["metadata"].get("resourceVersion") or version)
                 if event.type != "BOOKMARK" and _is_named(event.object):
                     self._take(event.type, event.object)

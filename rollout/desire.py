@@ -130,7 +130,7 @@ def _pods(ctx: Context) -> list[Action]:
             todo += [EnsureRevision(revision, replicas)] if _can_rebuild(ctx, revision) else []
         elif _is_old_writing(ctx, revision, facts):
             todo.append(EnsureRevision(revision, max(replicas, facts.replicas)))
-        elif facts.replicas != replicas and not facts.foreign:
+        elif facts.replicas != replicas:
             todo.append(Scale(revision, replicas))
     return todo
 
@@ -161,8 +161,7 @@ def _leftovers(ctx: Context) -> list[Action]:
     kept |= set(ctx.seen.share.weights)
     if status.last and status.last.incomplete and ctx.since(status.last.ended_at) < STRAGGLERS_SECONDS:
         kept.add(status.last.to_version.revision)
-    ours = (revision for revision, facts in ctx.seen.revisions.items() if not facts.foreign)
-    return [Retire(revision) for revision in sorted(ours) if revision not in kept]
+    return [Retire(revision) for revision in sorted(ctx.seen.revisions) if revision not in kept]
 
 
 def _record(ctx: Context) -> list[Action]:

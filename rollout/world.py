@@ -31,7 +31,6 @@ class RevisionFacts:
         disrupted: pods that are missing because of a planned event: an eviction, a drain, a node that shuts down.
         threatened: ready pods on nodes that take no pods any more, and will be drained.
         altered: how the revision is no longer what it was made as, and by whom; empty while it is.
-        foreign: whose object this is when it only carries the release's labels; such a one is told, never touched.
     """
 
     replicas: int
@@ -44,7 +43,6 @@ class RevisionFacts:
     disrupted: int = 0
     threatened: int = 0
     altered: str = ""
-    foreign: str = ""
 
 
 @dataclass(frozen=True, slots=True)

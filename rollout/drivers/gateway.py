@@ -82,11 +82,6 @@ class GatewayDriver:
             foreign_backends={name: share for name, share in weights.items() if name not in ours and share},
         )
 
-    def ports(self) -> Mapping[str, int]:
-        """The Service port that the route has for each revision on it."""
-        route = self._cached()
-        return ports_on(route) if route is not None else {}
-
     def _is_outdated(self, route: Manifest, traffic: Traffic) -> bool:
         """Whether anything but weights is to be written: the shape, or the port of the version that is desired."""
         if shape_of(traffic) != shape_on(route):
