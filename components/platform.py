@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -167,6 +168,14 @@ class _Reader:
                 ]
             except ValueError as error:
                 self.mistakes.append(Mistake(path, "", str(error)))
+
+
+def value_of(text: Any) -> Any:
+    """A value of Pulumi's configuration: a text that is JSON stands for what it says."""
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return text
 
 
 _STAND_IN = Environment.model_validate({"tier": "local", "namespace": "unknown", "owners": ["unknown"]})

@@ -6,7 +6,6 @@ that moves between components needs one alias and nothing else. Decisions: docs/
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from components.credentials import draw, filled, recipe_of
 from components.layers import ORDER, kept, rank
-from components.platform import PROJECT, Platform
+from components.platform import PROJECT, Platform, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,16 +100,9 @@ def platform_from_pulumi() -> Platform:
     """
     prefix = f"{PROJECT}:"
     found = {**get_config_env(), **CONFIG.get()}
-    config = {key.removeprefix(prefix): _value(text) for key, text in found.items() if key.startswith(prefix)}
+    config = {key.removeprefix(prefix): value_of(text) for key, text in found.items() if key.startswith(prefix)}
     stack = pulumi.get_stack()
     return Platform.read(config, stack=stack, source=f"stacks/Pulumi.{stack}.yaml")
-
-
-def _value(text: Any) -> Any:
-    try:
-        return json.loads(text) if isinstance(text, str) else text
-    except ValueError:
-        return text
 
 
 def _resource_name(manifest: Manifest) -> str:

@@ -1,18 +1,23 @@
 """A stack as plain manifests, without a cluster and without the Pulumi engine: what `pulumi up` would create.
 
-The same ``__main__.py`` runs in a process of its own under :mod:`components.recorder`.
+Where the project's ``__main__.py`` is the one Grayling comes with, the components are asked here and now. A program
+that declares more runs in a process of its own under :mod:`components.recorder`. One test per stack: both agree.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from components.layers import layer_of, ordered
+from components.platform import PROJECT, Platform, value_of
+from components.stackfile import PROJECT_FILE
 from kube.errors import GraylingError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +27,10 @@ if TYPE_CHECKING:
     from components.stackfile import StackFile
     from kube.kinds import Manifest
 
+PROGRAM = "__main__.py"
+PREFIX = f"{PROJECT}:"
+OUR_PROGRAM = "15a3f2138e1fa9a13422a7cb687dd116ab671b40162547a545a8f21169b62dba"
+
 
 def render(file: StackFile) -> list[Manifest]:
     """Every object of the stack, in the order in which they are applied; the same for the same file.
@@ -30,14 +39,48 @@ def render(file: StackFile) -> list[Manifest]:
         UsageError: the stack file is wrong; every mistake in it is named.
         GraylingError: the program failed for another reason.
     """
-    config, secret_keys = file.config()
-    request = {
-        "program": str(file.project / "__main__.py"),
-        "stack": file.stack,
-        "config": config,
-        "secret_keys": secret_keys,
-    }
-    return ordered(arranged(manifest) for manifest in _recorded(request, file))
+    program = file.project / PROGRAM
+    found = declared(file) if is_ours(program) else recorded(file, program)
+    return ordered(arranged(manifest) for manifest in found)
+
+
+def is_ours(program: Path) -> bool:
+    """Whether a program does exactly what Grayling's own does: the same code, whatever its comments and layout.
+
+    Raises:
+        UsageError: the program cannot be read.
+    """
+    try:
+        code = ast.parse(program.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"{program}: {error.strerror}; a project has the Pulumi program beside {PROJECT_FILE}"
+        ) from error
+    except (SyntaxError, ValueError):
+        return False
+    if ast.get_docstring(code) is not None:
+        del code.body[0]
+    return sha256(ast.unparse(code).encode()).hexdigest() == OUR_PROGRAM
+
+
+def declared(file: StackFile) -> list[Manifest]:
+    """The objects of Grayling's own program, in this process.
+
+    Raises:
+        UsageError: the stack file is wrong; every mistake in it is named.
+    """
+    config, _ = file.config()
+    sections = {key.removeprefix(PREFIX): value_of(value) for key, value in config.items() if key.startswith(PREFIX)}
+    return [plain(item) for item in Platform.read(sections, stack=file.stack, source=file.source).manifests()]
+
+
+def plain(value: Any) -> Any:
+    """A value as it comes back from Pulumi: whole numbers are integers, keys without a value are left out."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 _FIRST = {"apiVersion": 0, "kind": 1, "metadata": 2, "name": 3, "namespace": 4}
@@ -51,7 +94,15 @@ def arranged(value: Any) -> Any:
     return [arranged(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _recorded(request: dict[str, Any], file: StackFile) -> list[Manifest]:
+def recorded(file: StackFile, program: Path) -> list[Manifest]:
+    """The objects that a program declares, run in a process of its own.
+
+    Raises:
+        UsageError: the stack file is wrong; every mistake in it is named.
+        GraylingError: the program failed for another reason.
+    """
+    config, secret_keys = file.config()
+    request = {"program": str(program), "stack": file.stack, "config": config, "secret_keys": secret_keys}
     done = subprocess.run(
         [sys.executable, "-m", "components.recorder"],
         input=json.dumps(request, default=str),
@@ -68,11 +119,17 @@ def _recorded(request: dict[str, Any], file: StackFile) -> list[Manifest]:
     return list(answer["manifests"])
 
 
-class _Dumper(yaml.SafeDumper):
+if TYPE_CHECKING or not yaml.__with_libyaml__:
+    from yaml import SafeDumper
+else:
+    from yaml import CSafeDumper as SafeDumper
+
+
+class _Dumper(SafeDumper):
     """Multi-line texts as blocks, so that a configuration file in a ConfigMap can be read in a diff."""
 
 
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+def _text(dumper: SafeDumper, value: str) -> yaml.ScalarNode:
     style = "|" if "\n" in value else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
@@ -83,7 +140,9 @@ _Dumper.ignore_aliases = lambda *_: True  # type: ignore[method-assign]
 
 def as_yaml(manifests: Iterable[Manifest]) -> str:
     """One YAML stream."""
-    return "---\n".join(yaml.dump(item, Dumper=_Dumper, sort_keys=False, width=120) for item in manifests)
+    return "---\n".join(
+        yaml.dump(item, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True) for item in manifests
+    )
 
 
 def as_json(manifests: Iterable[Manifest]) -> str:

@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from components.layers import LAYER_ANNOTATION, ORDER, identity, layer_of, rank
-from components.render import as_yaml, render, write_folder
+from components.layers import LAYER_ANNOTATION, ORDER, identity, layer_of, ordered, rank
+from components.render import PROGRAM, arranged, as_yaml, declared, is_ours, recorded, render, write_folder
 from components.stackfile import find
 from kube.errors import GraylingError, UsageError
 from tests.components.conftest import ROOT
 
+MORE = """
+from components.register import KubernetesObject
+meta = {"name": "of-the-shop", "namespace": platform.environment.namespace}
+KubernetesObject("more", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}, pulumi.ResourceOptions())
+"""
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_the_program_under_pulumi_declares_what_the_components_yield(platform, rendered):
-    assert rendered == platform.manifests()
+def test_the_program_under_pulumi_declares_what_the_components_yield(stack):
+    under_pulumi = ordered(arranged(recorded(stack, ROOT / PROGRAM)))
+    assert as_yaml(arranged(declared(stack))) == as_yaml(under_pulumi)
+
+
+def test_our_own_program_is_known_whatever_its_comments(project):
+    assert is_ours(ROOT / PROGRAM)
+    program = project / PROGRAM
+    program.write_text(f'"""Of the shop team."""\n# our platform\n{program.read_text().split(chr(10), 1)[1]}')
+    assert is_ours(program)
+
+
+def test_a_program_that_declares_more_is_run(project):
+    shutil.copy(ROOT / "stacks" / "Pulumi.local.yaml", project / "stacks")
+    program = project / PROGRAM
+    program.write_text(program.read_text() + MORE)
+    assert not is_ours(program)
+    names = {item["metadata"]["name"] for item in render(find("local", project))}
+    assert names == {item["metadata"]["name"] for item in render(find("local", ROOT))} | {"of-the-shop"}
+
+
+def test_a_project_without_a_program(project):
+    (project / PROGRAM).unlink()
+    shutil.copy(ROOT / "stacks" / "Pulumi.local.yaml", project / "stacks")
+    with pytest.raises(UsageError, match=r"__main__\.py: No such file.*beside Pulumi\.yaml"):
+        render(find("local", project))
 
 
 def test_golden(stack, rendered):
@@ -67,6 +97,8 @@ def test_mistakes_come_through_the_program(project):
     with pytest.raises(UsageError, match=r"stacks/Pulumi\.bad\.yaml: 3 mistakes") as caught:
         render(find("bad", project))
     assert caught.value.exit_code == 2
+    with pytest.raises(UsageError, match=r"stacks/Pulumi\.bad\.yaml: 3 mistakes"):
+        recorded(find("bad", project), project / PROGRAM)
 
 
 def test_a_program_that_fails_says_so(project):
