@@ -6,10 +6,12 @@ limits, a service account of its own without a token, a disruption budget. ``com
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.images import version
+from components.values import MOST_IN_ONE_OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,6 +142,20 @@ def config_map(owner: Component, name: str, files: Mapping[str, str]) -> Manifes
     """Configuration files; never a secret."""
     meta = {"name": name, "labels": owner.labels()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": dict(files)}
+
+
+def in_parts(name: str, files: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Files in as many ConfigMaps as they need: ``name``, ``name-2`` and so on."""
+    parts: list[dict[str, str]] = [{}]
+    size = 0
+    for key, content in files.items():
+        more = len(json.dumps(content)) + len(key)
+        if parts[-1] and size + more > MOST_IN_ONE_OBJECT:
+            parts.append({})
+            size = 0
+        parts[-1][key] = content
+        size += more
+    return {name if index == 0 else f"{name}-{index + 1}": part for index, part in enumerate(parts)}
 
 
 def _workload(kind: str, owner: Component, part: str | None, spec: Manifest) -> Manifest:

@@ -6,26 +6,34 @@ leave the baseline (the host's files, root, a writable root) has no key here.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
 from components.component import ComponentSettings, SecretKey
-from components.images import exact
 from components.pods import SIDECAR, Container, Probe, Resources, config_volume, secret_volume, sleep
 from components.profiles import Size
-from components.quantities import Quantity
+from components.quantities import Cpu, Memory, Quantity
+from components.values import (
+    AppProtocol,
+    EnvName,
+    HttpPath,
+    Image,
+    Label,
+    MountedVolume,
+    MountPath,
+    ObjectName,
+    PortName,
+    PortNumber,
+    SecretField,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.environment import Environment
 
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
-PortName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,13}[a-z0-9])?$")]
-ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-MountPath = Annotated[str, Field(pattern=r"^/[^:]*[^:/]$", max_length=200)]
-MountedVolume = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(#[^/:][^:]*)?$")]
 Mounts = Annotated[
     dict[MountPath, MountedVolume], Field(description="path in the container: volume, or volume#path-inside")
 ]
@@ -34,22 +42,45 @@ TAKEN_VOLUMES = {"tmp", "grayling-config"}
 TMP = "/tmp"  # noqa: S108 - in the pod
 
 
-class SecretRef(ComponentSettings):
-    """A value that stands in a Secret."""
+class EnvValue(ComponentSettings):
+    """What a variable holds: a text as it stands, or the key of a Secret."""
 
-    secret: str
-    key: str
+    value: str | None = Field(default=None, description="the text; alone it needs no key")
+    secret: ObjectName | None = Field(default=None, description="name of the Secret")
+    key: SecretField | None = Field(default=None, description="in that Secret")
 
-    def bound(self) -> SecretKey:
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_one(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"value": data}
+        if isinstance(data, dict):
+            return data
+        fix = f"quote it: '{json.dumps(data)}'" if isinstance(data, int | float) else "write {secret: name, key: of-it}"
+        raise ValueError(f"is no text; {fix}")
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> EnvValue:
+        by_secret = (self.secret is not None, self.key is not None)
+        if by_secret != ((self.value is None,) * 2):
+            raise ValueError("is neither a text nor the key of a Secret; write {secret: name, key: of-it}")
+        return self
+
+    def bound(self) -> str | SecretKey:
         """The same, as a container takes it."""
-        return SecretKey(self.secret, self.key)
+        if self.secret is not None and self.key is not None:
+            return SecretKey(self.secret, self.key)
+        return self.value or ""
+
+
+Env = dict[EnvName, EnvValue]
 
 
 class Request(ComponentSettings):
     """CPU requested, and memory requested and never exceeded."""
 
-    cpu: Annotated[str, Field(pattern=r"^\d+m?$")]
-    memory: Quantity
+    cpu: Cpu
+    memory: Memory
 
     def resources(self) -> Resources:
         """The same, as a container takes it."""
@@ -95,7 +126,7 @@ class Check(ComponentSettings):
     """How a container is asked whether it is well: a path and its port, a port that listens, or a command."""
 
     port: PortNumber | None = None
-    path: Annotated[str, Field(pattern=r"^/[^\s]*$")] | None = None
+    path: HttpPath | None = None
     command: list[str] = Field(default_factory=list)
     every_seconds: Annotated[int, Field(ge=1, le=300)] = 5
 
@@ -113,23 +144,17 @@ class Check(ComponentSettings):
 class InitContainer(ComponentSettings):
     """Runs to its end before the service starts, in every pod; finds `config` where the service finds it."""
 
-    name: ObjectName
-    image: str | None = Field(default=None, description="the service's if not given")
+    name: Label
+    image: Image | None = Field(default=None, description="the service's if not given")
     command: list[str] = Field(default_factory=list)
     args: list[str] = Field(default_factory=list)
-    env: dict[str, str | SecretRef] = Field(default_factory=dict)
+    env: Env = Field(default_factory=dict)
     mounts: Mounts = Field(default_factory=dict)
     resources: Request | None = None
 
-    @model_validator(mode="after")
-    def _one_build(self) -> InitContainer:
-        if self.image is not None:
-            exact(self.image)
-        return self
-
     def container(self, environment: Environment, image: str) -> Container:
         """As a pod takes it; ``image`` is the service's."""
-        bound = {name: value if isinstance(value, str) else value.bound() for name, value in self.env.items()}
+        bound = {name: value.bound() for name, value in self.env.items()}
         return Container(
             name=self.name,
             image=environment.image(self.image or image),
@@ -170,10 +195,10 @@ class ExtraPort(ComponentSettings):
 
     name: PortName
     port: PortNumber
-    app_protocol: Annotated[str, Field(pattern=r"^[a-z0-9./-]+$")] | None = Field(
+    app_protocol: AppProtocol | None = Field(
         default=None, description="what is spoken there, for example kubernetes.io/h2c for gRPC"
     )
-    container: ObjectName | None = Field(default=None, description="the sidecar that listens; the service if not given")
+    container: Label | None = Field(default=None, description="the sidecar that listens; the service if not given")
     routed: bool = Field(default=False, description="the gateway sends requests here instead of to `port`")
     used: bool = Field(default=True, description="components that use the service may reach it")
     measured: bool = Field(default=False, description="the engine and Prometheus may read it")

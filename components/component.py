@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from components.checksum import restarted_by_files
+from components.checksum import Fingerprints, named_by_content, restarted_by_files
 from components.layers import KEEP, LAYER_ANNOTATION, ON_DESTROY_ANNOTATION, Layer, foundational
 from components.monitoring import AlertRule, Dashboard, alert_for, panel_for
 from rollout.spec import Model, Signal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 PART_OF = "app.kubernetes.io/part-of"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
 NAME = "app.kubernetes.io/name"
 PART = "app.kubernetes.io/component"
@@ -44,13 +46,16 @@ class Deviation:
 class Peer:
     """Somebody a component talks to (``out``) or hears from (``in``), on which ports, and why.
 
-    ``pods`` are labels in the same namespace; None means anyone, inside the cluster or out.
+    ``pods`` are labels in ``namespace`` (the same one if empty); None means anyone, there or, without a namespace,
+    inside the cluster or out. ``every_port`` is for those whose ports nobody here can know.
     """
 
     direction: Literal["in", "out"]
     pods: Mapping[str, str] | None
     ports: tuple[int, ...]
     why: str
+    namespace: str = ""
+    every_port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,19 @@ class SecretKey:
     key: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Scope:
-    """Everything declared in one stack, as its members see each other."""
+    """Everything declared in one stack, as its members see each other; ``secrets`` are those of the stack file."""
 
     environment: Environment
     stack: str
     members: dict[str, Component] = field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def fingerprints(self) -> Fingerprints:
+        """What changes when a Secret of the stack does, and tells nothing of it."""
+        return Fingerprints(f"{self.stack}/{self.environment.namespace}", self.secrets)
 
     def of_kind(self, kind: str) -> list[Component]:
         """Members of one kind, by name."""
@@ -126,9 +137,13 @@ class Component(ABC):
         """Names of the components it needs."""
         return ()
 
-    def binding(self) -> Mapping[str, SecretKey]:
-        """Environment variables that a user of this component gets."""
+    def binding(self) -> Mapping[str, str | SecretKey]:
+        """Environment variables that a user of this component gets, under their usual names."""
         return {}
+
+    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
+        """Pods that its users talk to, and on which ports."""
+        return [(self.selector(), self.reached_on())]
 
     def peers(self) -> Iterable[Peer]:
         """Whom the component talks to and hears from; everything else is denied."""
@@ -163,7 +178,7 @@ class Component(ABC):
 
     def labels(self, part: str | None = None) -> dict[str, str]:
         """Labels of every object."""
-        common = {PART_OF: self.environment.namespace, "app.kubernetes.io/managed-by": "grayling"}
+        common = {PART_OF: self.environment.namespace, MANAGED_BY: "grayling"}
         return {**self.selector(part), **common}
 
     def check(self) -> None:  # noqa: B027 - most have nothing to check
@@ -176,10 +191,12 @@ class Component(ABC):
     def render(self) -> list[Manifest]:
         """The manifests, complete: namespace, labels, layer, and what becomes of them when the stack goes.
 
-        Workloads bear a checksum of the files they mount, so that a changed file is a rollout and not a surprise.
+        Workloads bear a checksum of the files and Secrets they read, so that a changed one is a rollout and no
+        surprise; a changed Job is another Job.
         """
         if self._rendered is None:
-            self._rendered = restarted_by_files([self._completed(manifest) for manifest in self.manifests()])
+            made = [named_by_content(self._completed(manifest)) for manifest in self.manifests()]
+            self._rendered = restarted_by_files(made, self.scope.fingerprints)
         return self._rendered
 
     def _completed(self, manifest: Manifest) -> Manifest:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from components.profiles import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from components.component import Component, SecretKey
     from kube.kinds import Manifest
@@ -58,15 +58,22 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldPath:
+    """A field of the pod itself, by the downward API."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
-    """One container. ``env`` values are text, a :class:`SecretKey` or ``field:<path>`` of the downward API."""
+    """One container; the values of ``env`` are texts, keys of Secrets, or fields of the pod."""
 
     name: str
     image: str
     resources: Resources
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
-    env: Mapping[str, str | SecretKey] = field(default_factory=dict)
+    env: Mapping[str, str | SecretKey | FieldPath] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     mounts: Mapping[str, str] = field(default_factory=dict)
     liveness: Probe | None = None
@@ -121,6 +128,13 @@ def config_volume(name: str) -> dict[str, Any]:
     return {"configMap": {"name": name}}
 
 
+def config_volumes(names: Sequence[str]) -> Mapping[str, Any]:
+    """One volume with the files of all these ConfigMaps."""
+    if len(names) == 1:
+        return config_volume(names[0])
+    return {"projected": {"sources": [{"configMap": {"name": name}} for name in names]}}
+
+
 def secret_volume(name: str) -> dict[str, Any]:
     """A volume with the values of a Secret, readable by the pod's group alone."""
     return {"secret": {"secretName": name, "defaultMode": 0o440}}
@@ -131,13 +145,12 @@ def size(table: Sizes, owner: Component) -> Resources:
     return table[owner.environment.profile.size]
 
 
-def _env(name: str, value: str | SecretKey) -> Manifest:
-    if not isinstance(value, str):
-        return {"name": name, "valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
-    if value.startswith("field:"):
-        path = value.removeprefix("field:")
-        return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
-    return {"name": name, "value": value}
+def _env(name: str, value: str | SecretKey | FieldPath) -> Manifest:
+    if isinstance(value, str):
+        return {"name": name, "value": value}
+    if isinstance(value, FieldPath):
+        return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": value.path}}}
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
 
 
 def _mount(path: str, volume: str) -> Manifest:

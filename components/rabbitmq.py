@@ -16,9 +16,21 @@ from components.credentials import generated_secret
 from components.images import version
 from components.monitoring import AlertRule, Dashboard, Panel
 from components.network import policy
-from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, secret_volume, size
+from components.pods import (
+    SIDECAR,
+    Container,
+    FieldPath,
+    Pod,
+    Probe,
+    Resources,
+    Sizes,
+    config_volume,
+    secret_volume,
+    size,
+)
 from components.profiles import Size
-from components.quantities import Quantity, megabytes
+from components.quantities import Quantity, bytes_of, megabytes, share_of
+from components.values import Image, ObjectName
 from manifests.render import text
 
 if TYPE_CHECKING:
@@ -60,12 +72,14 @@ DRAIN = f"rabbitmq-upgrade --timeout 300 await_online_quorum_plus_one; {DRAIN_AL
 class RabbitMQSettings(ComponentSettings):
     """Settings of a broker."""
 
-    image: str = IMAGE
+    image: Image = IMAGE
     members: Literal[1, 3, 5, 7] | None = Field(default=None, description="an odd number, so that a majority exists")
     storage: Quantity = "1Gi"
-    delivery_limit: int = Field(default=20, ge=1, description="a message delivered more often is dead-lettered")
+    delivery_limit: int = Field(
+        default=20, ge=1, le=1_000_000, description="a message delivered more often is dead-lettered"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    auth_secret: str | None = Field(
+    auth_secret: ObjectName | None = Field(
         default=None,
         description="existing Secret (cookie, 10-users.json, username, password, url); generated if not given",
     )
@@ -142,7 +156,7 @@ class RabbitMQ(Component):
             members=self.members,
             nodes=[f"rabbit@{self._host(str(ordinal))}" for ordinal in range(self.members)],
             memory_watermark=int(memory * 0.6),
-            disk_free_limit="50MB" if self.environment.profile.size is Size.SMALL else "2GB",
+            disk_free_limit=f"{min(int(memory * 0.6), share_of(self.settings.storage, 0.2))}MiB",
             log_level=self.settings.log_level,
             version=_numbers(version(self.image)),
             definitions=DEFINITIONS,
@@ -199,7 +213,7 @@ class RabbitMQ(Component):
             command=("rabbitmq-server",),
             env={
                 "HOME": HOME,
-                "POD_NAME": "field:metadata.name",
+                "POD_NAME": FieldPath("metadata.name"),
                 "RABBITMQ_USE_LONGNAME": "true",
                 "RABBITMQ_NODENAME": f"rabbit@{self._host('').replace(f'{self.name}-.', '$(POD_NAME).', 1)}",
                 "RABBITMQ_CONFIG_FILE": "/etc/rabbitmq/rabbitmq.conf",
@@ -247,6 +261,8 @@ class RabbitMQ(Component):
         yield AlertRule("RabbitMQMemoryAlarm", memory, f"{who} blocks publishers: memory", "1m", "critical")
         disk = f"max(rabbitmq_alarms_free_disk_space_watermark{{{own}}}) > 0"
         yield AlertRule("RabbitMQDiskAlarm", disk, f"{who} blocks publishers: disk", "1m", "critical")
+        room = f"min(rabbitmq_disk_space_available_bytes{{{own}}}) / {bytes_of(self.settings.storage)} < 0.3"
+        yield AlertRule("RabbitMQVolumeFull", room, f"{who}: over 70 % of a volume is in use", "5m")
         lost = f"sum(rate(rabbitmq_global_messages_unroutable_dropped_total{{{own}}}[5m])) > 0"
         yield AlertRule("RabbitMQUnroutable", lost, f"{who} drops messages that no queue takes")
         backlog = f"sum(rabbitmq_queue_messages_ready{{{own}}}) > 10000"

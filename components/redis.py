@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from components.baseline import Volume, config_map, service, stateful_set
 from components.component import Component, ComponentSettings, Peer, SecretKey
 from components.credentials import generated_secret
 from components.monitoring import AlertRule, Dashboard, Panel
 from components.network import policy
-from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, secret_volume, size, sleep
+from components.pods import (
+    SIDECAR,
+    Container,
+    FieldPath,
+    Pod,
+    Probe,
+    Resources,
+    Sizes,
+    config_volume,
+    secret_volume,
+    size,
+    sleep,
+)
 from components.profiles import Size
-from components.quantities import Quantity, megabytes
+from components.quantities import Quantity, bytes_of, megabytes, share_of
+from components.values import Image, ObjectName
 from manifests.render import text
 
 if TYPE_CHECKING:
@@ -41,16 +54,33 @@ START = (
 class RedisSettings(ComponentSettings):
     """Settings of a cache."""
 
-    image: str = IMAGE
-    exporter_image: str = EXPORTER_IMAGE
+    image: Image = IMAGE
+    exporter_image: Image = EXPORTER_IMAGE
     mode: Literal["standalone", "replication"] = Field(default="standalone", description="replication adds readers")
     replicas: Annotated[int, Field(ge=2, le=9)] | None = Field(default=None, description="pods in replication mode")
     storage: Quantity | None = Field(default="1Gi", description="volume of each pod; null keeps everything in memory")
     eviction: Literal["noeviction", "allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-ttl"] = "allkeys-lru"
-    auth_secret: str | None = Field(
+    auth_secret: ObjectName | None = Field(
         default=None,
         description="existing Secret with `auth.conf`, `password` and `url`; one is generated if not given",
     )
+
+    @field_validator("replicas")
+    @classmethod
+    def _replicas_replicate(cls, replicas: int | None, info: ValidationInfo) -> int | None:
+        if info.data.get("mode") == "standalone" and replicas is not None:
+            raise ValueError("a standalone store has one pod; set mode: replication, or leave replicas out")
+        return replicas
+
+    @field_validator("storage")
+    @classmethod
+    def _primaries_come_back(cls, storage: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("mode") == "replication" and storage is None:
+            raise ValueError(
+                "a primary without a volume comes back empty, and its readers copy that; "
+                "give storage, or set mode: standalone"
+            )
+        return storage
 
 
 class Redis(Component):
@@ -103,15 +133,19 @@ class Redis(Component):
         }
 
     def _configuration(self) -> str:
-        memory = megabytes(size(SIZES, self).memory)
         return text(
             "redis.conf.j2",
             port=PORT,
-            maxmemory=f"{int(memory * 0.75)}mb",
+            maxmemory=f"{self._most_data()}mb",
             eviction=self.settings.eviction,
             persistent=self.settings.storage is not None,
             replicas=self.replicas,
         )
+
+    def _most_data(self) -> int:
+        """Megabytes that fit into memory, and into the volume: its log grows to twice that, and is then rewritten."""
+        memory = int(megabytes(size(SIZES, self).memory) * 0.75)
+        return min(memory, share_of(self.settings.storage, 0.25)) if self.settings.storage else memory
 
     def _pod(self) -> Pod:
         volumes: dict[str, Mapping[str, object]] = {
@@ -129,7 +163,7 @@ class Redis(Component):
             image=self.environment.image(self.settings.image),
             command=("sh", "-c", START, "redis"),
             env={
-                "POD_NAME": "field:metadata.name",
+                "POD_NAME": FieldPath("metadata.name"),
                 "PRIMARY": f"{self.name}-0.{self.name}-nodes.{self.environment.namespace}.svc",
                 "PORT": str(PORT),
                 "REDISCLI_AUTH": SecretKey(self.secret, "password"),
@@ -176,13 +210,19 @@ class Redis(Component):
         """Gone, full, refusing, or its replicas broken."""
         own = self.metrics_selector
         who = f"{self.environment.namespace}/{self.name}"
-        yield AlertRule("RedisDown", f"redis_up{{{own}}} == 0", f"{who} does not answer", "1m", "critical")
+        down = f"sum(redis_up{{{own}}}) < {self.replicas} or absent(redis_up{{{own}}})"
+        yield AlertRule("RedisDown", down, f"{who}: fewer than {self.replicas} pods answer", "1m", "critical")
+        if self.settings.storage:
+            whole = bytes_of(self.settings.storage)
+            log = f"max(redis_aof_current_size_bytes{{{own}}}) / {whole} > 0.7"
+            yield AlertRule("RedisVolumeFull", log, f"{who}: its log fills over 70 % of the volume", "5m", "critical")
         full = f"redis_memory_used_bytes{{{own}}} / redis_memory_max_bytes{{{own}}} > 0.9"
         yield AlertRule("RedisMemoryHigh", full, f"{who} uses more than 90 % of its memory")
         refused = f"increase(redis_rejected_connections_total{{{own}}}[5m]) > 0"
         yield AlertRule("RedisRejectsConnections", refused, f"{who} refuses connections", "1m")
         if self.replicas > 1:
-            broken = f"sum(redis_connected_slaves{{{own}}}) < {self.replicas - 1}"
+            slaves = f"redis_connected_slaves{{{own}}}"
+            broken = f"sum({slaves}) < {self.replicas - 1} or absent({slaves})"
             yield AlertRule("RedisReplicaMissing", broken, f"{who} has fewer replicas than declared", "5m", "critical")
 
     def dashboard(self) -> Dashboard:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from components.address import address, carrier, reached_at
 from components.baseline import account, pod_template
+from components.bindings import variables
 from components.component import Component, ComponentSettings, Deviation, Peer, SecretKey
+from components.gateway_settings import HTTP_PORT
 from components.layers import Layer
+from components.monitoring import AlertRule, camel, gone
 from components.network import policy
 from components.pods import Container, Pod, Probe, Resources, Sizes, size, sleep
 from components.profiles import Size
@@ -70,6 +74,8 @@ class Service(Component):
         """The account and the policy stay; the GrayRelease carries the version."""
         yield account(self)
         yield policy(self, self.peers())
+        if self.scope.users_of(self.name):
+            yield from address(self)
         meta = {"name": self.name, "annotations": {"grayling.dev/owners": ",".join(self.environment.owners)}}
         yield {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": _without_empties(self.spec().wire())}
 
@@ -81,6 +87,9 @@ class Service(Component):
         """
         if self.name in {each.name for each in (*self.settings.init, *self.settings.sidecars)}:
             raise ValueError(f"init, sidecars: {self.name!r} is the service's own container; use another name")
+        bound = variables(self)
+        for name in sorted(bound.keys() & self.settings.env.keys()):
+            raise ValueError(f"env: {name} is there by what the service uses; leave it out, or give it another name")
         self.spec()
 
     def spec(self) -> Spec:
@@ -141,13 +150,8 @@ class Service(Component):
         )
 
     def _env(self) -> Mapping[str, str | SecretKey]:
-        bound: dict[str, str | SecretKey] = {}
-        for used in self.uses:
-            if used in self.scope.members:
-                bound |= self.scope.members[used].binding()
-        for name, value in self.settings.env.items():
-            bound[name] = value if isinstance(value, str) else value.bound()
-        return dict(sorted(bound.items()))
+        own = {name: value.bound() for name, value in self.settings.env.items()}
+        return dict(sorted({**variables(self), **own}.items()))
 
     def _traffic(self) -> Traffic | None:
         reached = self.settings.traffic
@@ -156,7 +160,7 @@ class Service(Component):
         place = self.environment.gateway
         return Traffic(
             parents=[self._parent(place.parent)],
-            hostnames=reached.hostnames or [f"{self.name}.{place.hostname_suffix}"],
+            hostnames=[*self.hostnames, *self._inner_hostnames()],
             matches=reached.matches,
             port=self.settings.routed.name if self.settings.routed else "http",
             request_timeout=self.answers_within,
@@ -169,6 +173,18 @@ class Service(Component):
         if reached is not None and reached.request_timeout is not None:
             return reached.request_timeout
         return next((gateway.answers_within for gateway in self.scope.of_kind("gateway")), None)
+
+    @property
+    def hostnames(self) -> list[str]:
+        """Names that requests from outside come under."""
+        own = self.settings.traffic.hostnames if self.settings.traffic else []
+        return own or [f"{self.name}.{self.environment.gateway.hostname_suffix}"]
+
+    def _inner_hostnames(self) -> list[str]:
+        """Names that requests of the stack's own services come under, where the gateway carries them."""
+        if not self.scope.users_of(self.name) or carrier(self) is None:
+            return []
+        return [f"{self.name}.{self.environment.namespace}.svc{domain}" for domain in ("", ".cluster.local")]
 
     def _parent(self, parent: ParentRef) -> ParentRef:
         return parent.model_copy(update={"namespace": parent.namespace or self.environment.namespace})
@@ -214,10 +230,29 @@ class Service(Component):
             for member in self.scope.of_kind(kind):
                 yield Peer("in", member.selector(), self.measured_on(), why)
         for used in self.uses:
-            member = self.scope.members[used]
-            yield Peer("out", member.selector(), member.reached_on(), f"uses {used}")
+            for pods, ports in self.scope.members[used].ways():
+                yield Peer("out", pods, ports, f"uses {used}")
+        direct = [ports for pods, ports in self.ways() if pods == self.selector()]
         for user in self.scope.users_of(self.name):
-            yield Peer("in", user.selector(), self.reached_on(), f"{user.name} uses it")
+            for ports in direct:
+                yield Peer("in", user.selector(), ports, f"{user.name} uses it")
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """Gone, and what follows from :meth:`health`."""
+        who = f"{self.environment.namespace}/{self.name}"
+        yield gone(camel(self.name, "down"), self.metrics_selector, f"{who}: no pod answers")
+        yield from super().alerts()
+
+    def binding(self) -> Mapping[str, str]:
+        """``<NAME>_URL``, and ``<NAME>_<PORT>_ADDRESS`` for each further port."""
+        return reached_at(self)
+
+    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
+        """Through the gateway of the stack where that has its requests anyway, else to its pods."""
+        gateway, ports = carrier(self), self.reached_on()
+        if gateway is None:
+            return [(self.selector(), ports)] if ports else []
+        return [(gateway.selector("envoy"), (HTTP_PORT,)), *([(self.selector(), ports[1:])] if ports[1:] else [])]
 
     def reached_on(self) -> tuple[int, ...]:
         """Its HTTP port, and those that its users may reach."""

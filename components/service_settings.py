@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator, model_validator
 
@@ -10,41 +10,46 @@ from components.companions import (
     TAKEN_PORTS,
     TAKEN_VOLUMES,
     TMP,
+    Env,
     ExtraPort,
     InitContainer,
     Mounts,
-    ObjectName,
-    PortNumber,
     Request,
-    SecretRef,
     Sidecar,
     VolumeSource,
     twice,
 )
 from components.component import ComponentSettings
-from components.images import exact
+from components.values import MOST_IN_ONE_OBJECT, FileName, Hostname, HttpPath, Image, Label, PortNumber, check_promql
 from rollout.spec import Analysis, Strategy
+from rollout.traffic import Match
 from rollout.units import Seconds
+from rollout.workload import LONGEST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONFIG_PATH = "/etc/service"
+FileText = Annotated[str, Field(max_length=LONGEST_FILE)]
 
 
 class Probes(ComponentSettings):
     """Paths on the admin port that say whether a pod lives and whether it can serve."""
 
-    liveness: str = "/healthz"
-    readiness: str = "/readyz"
+    liveness: HttpPath = "/healthz"
+    readiness: HttpPath = "/readyz"
     startup_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
 
 
 class Reached(ComponentSettings):
     """How requests reach the service through the gateway."""
 
-    hostnames: list[str] = Field(default_factory=list, description="<name>.<hostname suffix> if none is given")
-    matches: list[dict[str, Any]] = Field(default_factory=list)
+    hostnames: Annotated[list[Hostname], Field(max_length=14)] = Field(
+        default_factory=list, description="<name>.<hostname suffix> if none is given"
+    )
+    matches: Annotated[list[Match], Field(max_length=64)] = Field(
+        default_factory=list, description="as an HTTPRoute has them; all paths if none is given"
+    )
     request_timeout: Seconds | None = Field(
         default=None, description="until the answer is there, else 504; 0 for no limit, the gateway's if not given"
     )
@@ -53,18 +58,20 @@ class Reached(ComponentSettings):
 class ServiceSettings(ComponentSettings):
     """Settings of an application."""
 
-    image: str
+    image: Image
     command: list[str] = Field(default_factory=list)
     args: list[str] = Field(default_factory=list)
     replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
     port: PortNumber | None = Field(default=8080, description="HTTP; null for a service that nobody calls")
     admin_port: PortNumber = Field(default=9000, description="metrics and probes")
     ports: list[ExtraPort] = Field(default_factory=list, description="more ports")
-    env: dict[str, str | SecretRef] = Field(default_factory=dict)
-    config: dict[str, str] = Field(default_factory=dict, description="files, released together with the code")
+    env: Env = Field(default_factory=dict)
+    config: Annotated[dict[FileName, FileText], Field(max_length=64)] = Field(
+        default_factory=dict, description="files, released together with the code"
+    )
     init: list[InitContainer] = Field(default_factory=list, description="run one after the other before it starts")
     sidecars: list[Sidecar] = Field(default_factory=list, description="run beside it in each pod")
-    volumes: dict[ObjectName, VolumeSource] = Field(default_factory=dict, description="by the name mounts say")
+    volumes: dict[Label, VolumeSource] = Field(default_factory=dict, description="by the name mounts say")
     mounts: Mounts = Field(default_factory=dict, description="path in the container: volume, or volume#path-inside")
     uses: list[str] = Field(default_factory=list, description="components it talks to: address, password, network")
     probes: Probes = Probes()
@@ -75,10 +82,27 @@ class ServiceSettings(ComponentSettings):
     analysis: Analysis = Analysis()
     record: bool = Field(default=False, description="keep what the judge is shown of each release, to judge it again")
 
-    @field_validator("image")
+    @field_validator("config")
     @classmethod
-    def _one_build(cls, image: str) -> str:
-        return exact(image)
+    def _fits_into_one_object(cls, files: dict[str, str]) -> dict[str, str]:
+        size = sum(len(name) + len(text.encode()) for name, text in files.items())
+        if size > MOST_IN_ONE_OBJECT:
+            raise ValueError(
+                f"is {size} bytes together, and one object takes {MOST_IN_ONE_OBJECT}; "
+                "put what is large into the image or a volume"
+            )
+        return files
+
+    @field_validator("analysis")
+    @classmethod
+    def _queries_are_promql(cls, analysis: Analysis) -> Analysis:
+        for signal in analysis.signals:
+            if signal.query is not None:
+                try:
+                    check_promql(signal.query)
+                except ValueError as error:
+                    raise ValueError(f"signals: the query of {signal.name} {error}") from None
+        return analysis
 
     @property
     def routed(self) -> ExtraPort | None:

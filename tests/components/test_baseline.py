@@ -176,12 +176,12 @@ def test_a_changed_file_changes_the_pods_and_nothing_else_does():
     assert checksum("allkeys-lru") != checksum("noeviction")
 
 
-@pytest.mark.parametrize("mode", ["standalone", "replication"])
-def test_redis_with_and_without_replicas(mode):
-    items = read(components={"redis": {"mode": mode, "storage": None}}).manifests()
+@pytest.mark.parametrize(("mode", "storage"), [("standalone", None), ("replication", "1Gi")])
+def test_redis_with_and_without_replicas(mode, storage):
+    items = read(components={"redis": {"mode": mode, "storage": storage}}).manifests()
     stateful = next(item for item in items if item["kind"] == "StatefulSet")
     assert stateful["spec"]["replicas"] == (1 if mode == "standalone" else 2)
-    assert "volumeClaimTemplates" not in stateful["spec"]
+    assert ("volumeClaimTemplates" in stateful["spec"]) is (storage is not None)
 
 
 def test_a_service_is_bound_to_what_it_uses():

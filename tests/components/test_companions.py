@@ -161,7 +161,7 @@ def test_lines_are_the_services_where_sidecars_write_too():
         ({"mounts": {TMP: "work"}}, "at /tmp is the pod's own folder"),
         ({"mounts": {"/etc/service": "work"}}, "at /etc/service is `config`"),
         ({"sidecars": [{**SIDECAR, "mounts": {"/a": "x"}}]}, "sidecars: proxy: /a is of volume 'x'"),
-        ({"mounts": {"relative": "work"}}, "should match pattern"),
+        ({"mounts": {"relative": "work"}}, "mounts.relative: is no path in a container"),
         ({"sidecars": [{**SIDECAR, "privileged": True}]}, "no such key"),
     ],
 )
