@@ -29,9 +29,15 @@ def account(owner: Component, part: str | None = None) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": {"name": workload_name(owner, part), "labels": owner.labels(part)},
+        "metadata": _annotated(
+            {"name": workload_name(owner, part), "labels": owner.labels(part)}, owner.placement.account_annotations
+        ),
         "automountServiceAccountToken": False,
     }
+
+
+def _annotated(meta: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    return {**meta, "annotations": dict(annotations)} if annotations else meta
 
 
 def workload_name(owner: Component, part: str | None) -> str:
@@ -43,9 +49,7 @@ def pod_template(owner: Component, pod: Pod, part: str | None = None) -> Manifes
     """A hardened PodTemplateSpec."""
     selector = owner.selector(part)
     labels = {**owner.labels(part), VERSION: version(pod.containers[0].image)}
-    metadata: Manifest = {"labels": labels}
-    if pod.annotations:
-        metadata["annotations"] = dict(pod.annotations)
+    metadata = _annotated({"labels": labels}, {**owner.placement.pod_annotations, **pod.annotations})
     spec: Manifest = {
         "serviceAccountName": workload_name(owner, part),
         "automountServiceAccountToken": pod.token,
@@ -59,6 +63,7 @@ def pod_template(owner: Component, pod: Pod, part: str | None = None) -> Manifes
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **owner.placement.scheduling(),
         "affinity": _apart(selector),
         "topologySpreadConstraints": [_spread(owner, selector)],
         "initContainers": [container.wire() for container in pod.init],

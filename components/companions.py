@@ -7,14 +7,15 @@ leave the baseline (the host's files, root, a writable root) has no key here.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from components.component import ComponentSettings, SecretKey
-from components.pods import SIDECAR, Container, Probe, Resources, config_volume, secret_volume, sleep
+from components.component import SecretKey
+from components.pods import SIDECAR, Container, Probe, config_volume, secret_volume, sleep
 from components.profiles import Size
-from components.quantities import Cpu, Memory, Quantity
+from components.quantities import Quantity
+from components.settings import ComponentSettings, Request
 from components.values import (
     AppProtocol,
     EnvName,
@@ -76,17 +77,6 @@ class EnvValue(ComponentSettings):
 Env = dict[EnvName, EnvValue]
 
 
-class Request(ComponentSettings):
-    """CPU requested, and memory requested and never exceeded."""
-
-    cpu: Cpu
-    memory: Memory
-
-    def resources(self) -> Resources:
-        """The same, as a container takes it."""
-        return Resources(self.cpu, self.memory)
-
-
 class Scratch(ComponentSettings):
     """An empty folder that lives as long as the pod."""
 
@@ -123,22 +113,57 @@ class VolumeSource(ComponentSettings):
 
 
 class Check(ComponentSettings):
-    """How a container is asked whether it is well: a path and its port, a port that listens, or a command."""
+    """How a container is asked whether it is well: by HTTP, gRPC, a port that listens, or a command."""
 
     port: PortNumber | None = None
-    path: HttpPath | None = None
+    path: HttpPath | None = Field(default=None, description="asked by HTTP")
+    grpc: Annotated[str, Field(max_length=200)] | None = Field(
+        default=None, description="service asked for by gRPC's health protocol; '' is the server as a whole"
+    )
     command: list[str] = Field(default_factory=list)
     every_seconds: Annotated[int, Field(ge=1, le=300)] = 5
 
     @model_validator(mode="after")
     def _one_way(self) -> Check:
-        if bool(self.command) == (self.port is not None) or (self.path and self.port is None):
-            raise ValueError("give a port (with a path for HTTP) or a command, not both")
+        ways = [self.path is not None, self.grpc is not None, bool(self.command)]
+        if sum(ways) > 1:
+            raise ValueError("give one of path, grpc and command")
+        if self.command and self.port is not None:
+            raise ValueError("port: a command needs none; leave it out")
+        if not self.command and self.port is None and self._needs_port:
+            raise ValueError("give a port (with a path for HTTP, grpc for gRPC), or a command")
         return self
 
-    def probe(self) -> Probe:
-        """The same, as a container takes it."""
-        return Probe(self.port or 0, self.path or "", tuple(self.command), every_s=self.every_seconds)
+    _needs_port: ClassVar[bool] = True
+
+    def probe(self, port: int = 0, **timing: int) -> Probe:
+        """The same, as a container takes it; ``port`` is asked where none is said."""
+        asked = {"every_s": self.every_seconds, **timing}
+        return Probe(self.port or port, self.path or "", tuple(self.command), grpc=self.grpc, **asked)
+
+
+class OwnCheck(Check):
+    """How the service itself is asked: a path alone is one on the admin port."""
+
+    every_seconds: Annotated[int, Field(ge=1, le=300)] | None = Field(  # type: ignore[assignment]
+        default=None, description="2 for readiness and 10 for liveness if not given"
+    )
+    _needs_port: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_a_path(cls, data: Any) -> Any:
+        return {"path": data} if isinstance(data, str) else data
+
+    @property
+    def asks_admin(self) -> bool:
+        """Whether it is the admin port that is asked."""
+        return not self.command and self.port is None
+
+    def probe(self, port: int = 0, **timing: int) -> Probe:
+        """The same; the interval that is said goes before that of ``timing``."""
+        every = {"every_s": self.every_seconds} if self.every_seconds else {}
+        return Probe(self.port or port, self.path or "", tuple(self.command), grpc=self.grpc, **{**timing, **every})
 
 
 class InitContainer(ComponentSettings):

@@ -14,23 +14,20 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from components.checksum import Fingerprints, named_by_content, restarted_by_files
 from components.layers import KEEP, LAYER_ANNOTATION, ON_DESTROY_ANNOTATION, Layer, foundational
 from components.monitoring import AlertRule, Dashboard, alert_for, panel_for
-from rollout.spec import Model, Signal
+from components.settings import ComponentSettings, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from components.environment import Environment
     from kube.kinds import Manifest
+    from rollout.spec import Signal
 
 PART_OF = "app.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
 NAME = "app.kubernetes.io/name"
 PART = "app.kubernetes.io/component"
-
-
-class ComponentSettings(Model):
-    """Base of every component's settings: frozen, camelCase in YAML, unknown keys refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,8 @@ class Peer:
     """Somebody a component talks to (``out``) or hears from (``in``), on which ports, and why.
 
     ``pods`` are labels in ``namespace`` (the same one if empty); None means anyone, there or, without a namespace,
-    inside the cluster or out. ``every_port`` is for those whose ports nobody here can know.
+    inside the cluster or out. ``cidr`` is a network instead of pods. ``every_port`` is for those whose ports nobody
+    here can know.
     """
 
     direction: Literal["in", "out"]
@@ -56,6 +54,7 @@ class Peer:
     why: str
     namespace: str = ""
     every_port: bool = False
+    cidr: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +106,7 @@ class Component(ABC):
         self.name = name
         self.scope = scope
         self.environment = scope.environment
+        self.placement = settings if isinstance(settings, Placement) else Placement()
         self._rendered: list[Manifest] | None = None
         self.take(settings)
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from components.baseline import deployment
-from components.component import PART_OF, Component, ComponentSettings, Deviation, Peer
+from components.component import PART_OF, Component, Deviation, Peer
 from components.layers import Layer
 from components.monitoring import AlertRule, gone
 from components.network import let_in, policy, reads_elsewhere
 from components.pods import Container, FieldPath, Pod, Probe, Resources, sleep
 from components.profiles import Size
+from components.settings import ComponentSettings, Placement
 from components.values import Image, Namespace
 from manifests.render import definitions
 from rollout.spec import SourceName
@@ -36,7 +37,7 @@ READ = ["get", "list", "watch"]
 WRITE = [*READ, "create", "patch", "delete"]
 
 
-class ControllerSettings(ComponentSettings):
+class ControllerSettings(Placement):
     """Settings of the engine."""
 
     image: Image = Field(description="of the engine: its entry point is `python -m rollout`")

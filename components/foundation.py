@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator
 
-from components.component import Component, ComponentSettings
+from components.component import Component
 from components.layers import Layer
 from components.network import default_deny
+from components.settings import ComponentSettings
 from components.values import MOST_IN_ONE_OBJECT, ObjectName, SecretField, said
 
 if TYPE_CHECKING:

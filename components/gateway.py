@@ -37,7 +37,7 @@ from manifests.render import text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from components.component import ComponentSettings
+    from components.settings import ComponentSettings
     from kube.kinds import Manifest
 
 
@@ -175,7 +175,7 @@ class Gateway(Component):
             env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace"), "POD_NAME": FieldPath("metadata.name")},
             ports={"xds": XDS_PORT, "metrics": CONTOUR_METRICS_PORT},
             mounts={"/config": "config", **({"/certs": "certs"} if self.encrypted else {})},
-            resources=size(CONTOUR_SIZES, self),
+            resources=size(CONTOUR_SIZES, self, self.settings.contour_resources),
             startup=Probe(XDS_PORT, every_s=1, failures=120),
             readiness=Probe(XDS_PORT, every_s=5),
             liveness=Probe(CONTOUR_METRICS_PORT, "/healthz", every_s=10, failures=6),
@@ -221,7 +221,7 @@ class Gateway(Component):
             env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace"), "ENVOY_POD_NAME": FieldPath("metadata.name")},
             ports={"http": HTTP_PORT, "https": HTTPS_PORT, "metrics": STATS_PORT},
             mounts={**files, "/admin": "admin"},
-            resources=size(ENVOY_SIZES, self),
+            resources=size(ENVOY_SIZES, self, self.settings.envoy_resources),
             startup=Probe(STATS_PORT, "/ready", every_s=1, failures=120),
             readiness=Probe(STATS_PORT, "/ready", every_s=2),
             liveness=Probe(STATS_PORT, "/stats?filter=server.live", every_s=10, failures=6),

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from components.component import ComponentSettings
 from components.pods import Resources, Sizes
 from components.profiles import Size
+from components.settings import ComponentSettings, Placement, Request
 from components.values import AnnotationName, Image, Limit, ObjectName
 from rollout.units import duration_of
 
@@ -51,7 +51,7 @@ class Exposure(ComponentSettings):
     annotations: dict[AnnotationName, str] = Field(default_factory=dict, description="for the cloud's load balancer")
 
 
-class GatewaySettings(ComponentSettings):
+class GatewaySettings(Placement):
     """Settings of a gateway."""
 
     contour_image: Image = CONTOUR_IMAGE
@@ -59,6 +59,8 @@ class GatewaySettings(ComponentSettings):
     exposure: Exposure = Exposure()
     contour_replicas: Annotated[int, Field(ge=1, le=5)] | None = None
     envoy_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    contour_resources: Request | None = Field(default=None, description="the tier's size if not given")
+    envoy_resources: Request | None = Field(default=None, description="the tier's size if not given")
     tls_secret: ObjectName | None = Field(default=None, description="Secret with a certificate: opens port 443 as well")
     request_timeout: Limit = Field(
         default=0.0,

@@ -43,6 +43,8 @@ def _rule(side: str, peer: Peer) -> Manifest:
         whom["namespaceSelector"] = {"matchLabels": {NAMESPACE_NAME: peer.namespace}}
     if peer.pods is not None:
         whom["podSelector"] = {"matchLabels": dict(peer.pods)}
+    if peer.cidr:
+        whom = {"ipBlock": {"cidr": peer.cidr}}
     return {**rule, side: [whom]} if whom else rule
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from components.component import Component, SecretKey
+    from components.settings import Request
     from kube.kinds import Manifest
 
 
@@ -32,7 +33,7 @@ SIDECAR: Sizes = dict.fromkeys(Size, Resources("10m", "64Mi"))
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How a container is asked whether it is well; exactly one of ``path`` (HTTP), ``command`` or the bare port."""
+    """How a container is asked whether it is well: one of ``path`` (HTTP), ``grpc``, ``command`` or the bare port."""
 
     port: int | str = 0
     path: str = ""
@@ -40,11 +41,14 @@ class Probe:
     every_s: int = 5
     failures: int = 3
     timeout_s: int = 3
+    grpc: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """As a container writes it."""
         if self.path:
             how: dict[str, Any] = {"httpGet": {"path": self.path, "port": self.port}}
+        elif self.grpc is not None:
+            how = {"grpc": {"port": self.port, "service": self.grpc}}
         elif self.command:
             how = {"exec": {"command": list(self.command)}}
         else:
@@ -140,9 +144,10 @@ def secret_volume(name: str) -> dict[str, Any]:
     return {"secret": {"secretName": name, "defaultMode": 0o440}}
 
 
-def size(table: Sizes, owner: Component) -> Resources:
-    """The row of a resource table that the tier's profile says."""
-    return table[owner.environment.profile.size]
+def size(table: Sizes, owner: Component, asked: Request | None = None) -> Resources:
+    """What the settings ask for, by ``asked`` or for the main container; else the table's row for the tier."""
+    said = asked or owner.placement.asked
+    return said.resources() if said else table[owner.environment.profile.size]
 
 
 def _env(name: str, value: str | SecretKey | FieldPath) -> Manifest:

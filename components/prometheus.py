@@ -8,13 +8,14 @@ import yaml
 from pydantic import Field, ValidationInfo, field_validator
 
 from components.baseline import Volume, config_map, in_parts, service, stateful_set
-from components.component import Component, ComponentSettings, Deviation, Peer
+from components.component import Component, Deviation, Peer
 from components.layers import Layer
 from components.monitoring import AlertRule, gone
 from components.network import let_in, policy, reads_elsewhere
 from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, config_volumes, size, sleep
 from components.profiles import Size
 from components.quantities import Quantity, RetentionSize, bytes_of, retention_bytes, share_of
+from components.settings import ComponentSettings, WorkloadSettings
 from components.values import HostPort, Image, Namespace, host_and_port
 from manifests.render import text
 from rollout.units import Seconds, duration_of
@@ -38,7 +39,7 @@ FULL = 0.9
 """Share of the volume that may be asked for: the log and a compaction need the rest."""
 
 
-class PrometheusSettings(ComponentSettings):
+class PrometheusSettings(WorkloadSettings):
     """Settings of a monitor."""
 
     image: Image = IMAGE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from components.baseline import Volume, config_map, service, stateful_set
-from components.component import Component, ComponentSettings, Peer, SecretKey
+from components.component import Component, Peer, SecretKey
 from components.credentials import generated_secret
 from components.images import version
 from components.monitoring import AlertRule, Dashboard, Panel
@@ -30,6 +30,7 @@ from components.pods import (
 )
 from components.profiles import Size
 from components.quantities import Quantity, bytes_of, megabytes, share_of
+from components.settings import ComponentSettings, WorkloadSettings
 from components.values import Image, ObjectName
 from manifests.render import text
 
@@ -69,7 +70,7 @@ DRAIN_ALONE = "rabbitmq-upgrade --timeout 20 drain || true"
 DRAIN = f"rabbitmq-upgrade --timeout 300 await_online_quorum_plus_one; {DRAIN_ALONE}"
 
 
-class RabbitMQSettings(ComponentSettings):
+class RabbitMQSettings(WorkloadSettings):
     """Settings of a broker."""
 
     image: Image = IMAGE

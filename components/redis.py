@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from components.baseline import Volume, config_map, service, stateful_set
-from components.component import Component, ComponentSettings, Peer, SecretKey
+from components.component import Component, Peer, SecretKey
 from components.credentials import generated_secret
 from components.monitoring import AlertRule, Dashboard, Panel
 from components.network import policy
@@ -26,6 +26,7 @@ from components.pods import (
 )
 from components.profiles import Size
 from components.quantities import Quantity, bytes_of, megabytes, share_of
+from components.settings import ComponentSettings, WorkloadSettings
 from components.values import Image, ObjectName
 from manifests.render import text
 
@@ -51,7 +52,7 @@ START = (
 )
 
 
-class RedisSettings(ComponentSettings):
+class RedisSettings(WorkloadSettings):
     """Settings of a cache."""
 
     image: Image = IMAGE

@@ -6,17 +6,18 @@ and what does not change from revision to revision: the account pods run under a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from components.address import address, carrier, reached_at
 from components.baseline import account, pod_template
 from components.bindings import variables
-from components.component import Component, ComponentSettings, Deviation, Peer, SecretKey
+from components.component import Component, Deviation, Peer, SecretKey
 from components.gateway_settings import HTTP_PORT
 from components.layers import Layer
 from components.monitoring import AlertRule, camel, gone
 from components.network import policy
-from components.pods import Container, Pod, Probe, Resources, Sizes, size, sleep
+from components.pods import Container, Pod, Resources, Sizes, size, sleep
 from components.profiles import Size
 from components.service_settings import ServiceSettings
 from rollout.spec import (
@@ -37,6 +38,7 @@ from rollout.spec import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from components.settings import ComponentSettings
     from kube.kinds import Manifest
 
 SIZES: Sizes = {
@@ -76,8 +78,10 @@ class Service(Component):
         yield policy(self, self.peers())
         if self.scope.users_of(self.name):
             yield from address(self)
+        if self.settings.autoscaling:
+            yield self.settings.autoscaling.manifest(self)
         meta = {"name": self.name, "annotations": {"grayling.dev/owners": ",".join(self.environment.owners)}}
-        yield {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": _without_empties(self.spec().wire())}
+        yield {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": self._written()}
 
     def check(self) -> None:
         """The parts fit together as the engine wants them.
@@ -104,17 +108,28 @@ class Service(Component):
             record=self.settings.record,
         )
 
+    def _written(self) -> Manifest:
+        """The spec as it is declared: how many pods there are is another's field where they are scaled to the load."""
+        spec = _without_empties(self.spec().wire())
+        if self.settings.autoscaling:
+            del spec["workload"]["replicas"]
+        return spec
+
     def _workload(self) -> Workload:
         own = self.settings
         ports = [Port(name="http", port=own.port, target_port="http")] if own.port else []
         more = (each.model_dump(include={"name", "port", "app_protocol"}) for each in own.ports)
         ports += [Port(**each, target_port=each["name"]) for each in more]
         return Workload(
-            replicas=self.settings.replicas or self.environment.profile.replicas,
+            replicas=self._replicas(),
             template=pod_template(self, self._pod()),
             config=self.settings.config,
             ports=ports,
         )
+
+    def _replicas(self) -> int:
+        scaled = self.settings.autoscaling
+        return scaled.min if scaled else self.settings.replicas or self.environment.profile.replicas
 
     def _pod(self) -> Pod:
         own, place = self.settings, self.environment
@@ -133,19 +148,20 @@ class Service(Component):
 
     def _main(self) -> Container:
         own = self.settings
-        ports = {"http": own.port} if own.port else {}
+        named = {"http": own.port, "metrics": own.admin_port}
+        admin, live = own.admin_port or 0, own.probes.liveness
         return Container(
             name=self.name,
             image=self.environment.image(own.image),
             command=tuple(own.command),
             args=tuple(own.args),
             env=self._env(),
-            ports={**ports, "metrics": own.admin_port, **self._ports_of(None)},
+            ports={**{name: port for name, port in named.items() if port}, **self._ports_of(None)},
             mounts=dict(own.mounts),
-            resources=own.resources.resources() if own.resources else size(SIZES, self),
-            startup=Probe(own.admin_port, own.probes.liveness, every_s=1, failures=own.probes.startup_seconds),
-            readiness=Probe(own.admin_port, own.probes.readiness, every_s=2, failures=2, timeout_s=2),
-            liveness=Probe(own.admin_port, own.probes.liveness, every_s=10),
+            resources=size(SIZES, self),
+            startup=replace(live.probe(admin), every_s=1, failures=own.probes.startup_seconds),
+            readiness=own.probes.readiness.probe(admin, every_s=2, failures=2, timeout_s=2),
+            liveness=live.probe(admin, every_s=10),
             pre_stop=sleep(max(1, own.drain_seconds)),
         )
 
@@ -207,11 +223,11 @@ class Service(Component):
         if self.settings.traffic is None:
             return (crashes,)
         errors_at = SourceName.GATEWAY if self.scope.of_kind("gateway") else SourceName.PODS
-        return (
-            Signal(name="errors", kind=SignalKind.ERRORS, source=errors_at),
-            Signal(name="latency", kind=SignalKind.LATENCY, source=SourceName.PODS),
-            crashes,
-        )
+        errors = Signal(name="errors", kind=SignalKind.ERRORS, source=errors_at)
+        latency = Signal(name="latency", kind=SignalKind.LATENCY, source=SourceName.PODS)
+        by_themselves = self.settings.admin_port is not None
+        found = [errors] if by_themselves or errors_at is SourceName.GATEWAY else []
+        return (*found, *([latency] if by_themselves else []), crashes)
 
     def _said_whose(self, signal: Signal) -> Signal:
         """Where sidecars write lines too, those of the service are meant."""
@@ -232,6 +248,7 @@ class Service(Component):
         for used in self.uses:
             for pods, ports in self.scope.members[used].ways():
                 yield Peer("out", pods, ports, f"uses {used}")
+        yield from (each.peer() for each in self.settings.egress)
         direct = [ports for pods, ports in self.ways() if pods == self.selector()]
         for user in self.scope.users_of(self.name):
             for ports in direct:
@@ -240,7 +257,8 @@ class Service(Component):
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, and what follows from :meth:`health`."""
         who = f"{self.environment.namespace}/{self.name}"
-        yield gone(camel(self.name, "down"), self.metrics_selector, f"{who}: no pod answers")
+        if self.settings.admin_port:
+            yield gone(camel(self.name, "down"), self.metrics_selector, f"{who}: no pod answers")
         yield from super().alerts()
 
     def binding(self) -> Mapping[str, str]:
@@ -267,7 +285,8 @@ class Service(Component):
 
     def measured_on(self) -> tuple[int, ...]:
         """Its admin port, and those that signals are read at."""
-        return (self.settings.admin_port, *(each.port for each in self.settings.ports if each.measured))
+        own = self.settings
+        return (*((own.admin_port,) if own.admin_port else ()), *(each.port for each in own.ports if each.measured))
 
 
 def _without_empties(spec: Manifest) -> Manifest:

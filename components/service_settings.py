@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from components.autoscaling import Autoscaling
 from components.companions import (
     TAKEN_PORTS,
     TAKEN_VOLUMES,
@@ -14,13 +15,14 @@ from components.companions import (
     ExtraPort,
     InitContainer,
     Mounts,
-    Request,
+    OwnCheck,
     Sidecar,
     VolumeSource,
     twice,
 )
-from components.component import ComponentSettings
-from components.values import MOST_IN_ONE_OBJECT, FileName, Hostname, HttpPath, Image, Label, PortNumber, check_promql
+from components.egress import Egress
+from components.settings import ComponentSettings, WorkloadSettings
+from components.values import MOST_IN_ONE_OBJECT, FileName, Hostname, Image, Label, PortNumber, check_promql
 from rollout.spec import Analysis, Strategy
 from rollout.traffic import Match
 from rollout.units import Seconds
@@ -34,10 +36,10 @@ FileText = Annotated[str, Field(max_length=LONGEST_FILE)]
 
 
 class Probes(ComponentSettings):
-    """Paths on the admin port that say whether a pod lives and whether it can serve."""
+    """How pods are asked whether they live and whether they can serve: paths on the admin port as a rule."""
 
-    liveness: HttpPath = "/healthz"
-    readiness: HttpPath = "/readyz"
+    liveness: OwnCheck = OwnCheck(path="/healthz")
+    readiness: OwnCheck = OwnCheck(path="/readyz")
     startup_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
 
 
@@ -55,15 +57,16 @@ class Reached(ComponentSettings):
     )
 
 
-class ServiceSettings(ComponentSettings):
+class ServiceSettings(WorkloadSettings):
     """Settings of an application."""
 
     image: Image
     command: list[str] = Field(default_factory=list)
     args: list[str] = Field(default_factory=list)
-    replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = Field(default=None, description="the tier's if not given")
+    autoscaling: Autoscaling | None = Field(default=None, description="as many pods as the load needs")
     port: PortNumber | None = Field(default=8080, description="HTTP; null for a service that nobody calls")
-    admin_port: PortNumber = Field(default=9000, description="metrics and probes")
+    admin_port: PortNumber | None = Field(default=9000, description="metrics and probes; null for a program without")
     ports: list[ExtraPort] = Field(default_factory=list, description="more ports")
     env: Env = Field(default_factory=dict)
     config: Annotated[dict[FileName, FileText], Field(max_length=64)] = Field(
@@ -74,8 +77,10 @@ class ServiceSettings(ComponentSettings):
     volumes: dict[Label, VolumeSource] = Field(default_factory=dict, description="by the name mounts say")
     mounts: Mounts = Field(default_factory=dict, description="path in the container: volume, or volume#path-inside")
     uses: list[str] = Field(default_factory=list, description="components it talks to: address, password, network")
+    egress: Annotated[list[Egress], Field(max_length=32)] = Field(
+        default_factory=list, description="where it connects to besides what it uses and `uses` opens"
+    )
     probes: Probes = Probes()
-    resources: Request | None = None
     drain_seconds: Annotated[int, Field(ge=0, le=600)] = Field(default=5, description="between unready and stop")
     traffic: Reached | None = Field(default=None, description="none: not reached through the gateway")
     strategy: Strategy = Strategy()
@@ -116,12 +121,27 @@ class ServiceSettings(ComponentSettings):
         return self
 
     @model_validator(mode="after")
+    def _is_counted_once(self) -> ServiceSettings:
+        if self.autoscaling is not None and self.replicas is not None:
+            raise ValueError("replicas: autoscaling decides how many there are; leave one of the two out")
+        return self
+
+    @model_validator(mode="after")
+    def _is_asked_where_it_listens(self) -> ServiceSettings:
+        asked = (self.probes.liveness.asks_admin, self.probes.readiness.asks_admin)
+        if self.admin_port is None and any(asked):
+            raise ValueError(
+                "probes: there is no admin port to ask; give liveness and readiness a port, or a command each"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _ports_differ(self) -> ServiceSettings:
         if again := twice([each.name for each in self.ports]):
             raise ValueError(f"ports: there are two of the name {again!r}; give each its own")
         if taken := {each.name for each in self.ports} & TAKEN_PORTS:
             raise ValueError(f"ports: {min(taken)!r} is the name of `port` or `adminPort`; use another")
-        numbers = [each.port for each in self.ports] + [self.admin_port] + ([self.port] if self.port else [])
+        numbers = [each.port for each in self.ports] + [each for each in (self.admin_port, self.port) if each]
         if number := twice([str(each) for each in numbers]):
             raise ValueError(f"ports: two have the number {number}; containers of one pod share its ports")
         if sum(each.routed for each in self.ports) > 1:

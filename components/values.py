@@ -231,5 +231,13 @@ AnnotationName = Annotated[
         "write it like example.com/name",
     ),
 ]
+LabelValue = Annotated[
+    str,
+    said(
+        whole(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", 63),
+        "is no value of a label",
+        "use at most 63 letters, digits, -, _ and ., a letter or digit at both ends",
+    ),
+]
 Image = Annotated[str, AfterValidator(exact)]
 Limit = Annotated[Seconds, BeforeValidator(_limit)]
