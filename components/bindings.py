@@ -26,11 +26,11 @@ def variables(user: Component) -> Mapping[str, str | SecretKey]:
         ValueError: one name would mean two things.
     """
     used = [user.scope.members[name] for name in user.uses if name in user.scope.members]
-    usual = Counter(name for member in used for name in member.binding())
+    usual = Counter(name for member in used for name in member.binding(user.name))
     made: dict[str, str | SecretKey] = {}
     owners: dict[str, str] = {}
     for member in used:
-        for name, value in member.binding().items():
+        for name, value in member.binding(user.name).items():
             for each in _names(member, name, alone=usual[name] == 1):
                 if owners.setdefault(each, member.name) != member.name:
                     raise ValueError(f"uses: {each} would be {owners[each]} and {member.name}; rename one of the two")

@@ -137,9 +137,13 @@ class Component(ABC):
         """Names of the components it needs."""
         return ()
 
-    def binding(self) -> Mapping[str, str | SecretKey]:
-        """Environment variables that a user of this component gets, under their usual names."""
+    def binding(self, user: str) -> Mapping[str, str | SecretKey]:  # noqa: ARG002 - stores have accounts for each
+        """Environment variables that the service ``user`` gets for using this component, under their usual names."""
         return {}
+
+    def authority(self) -> SecretKey | None:
+        """The certificate authority that users have to trust; None where nothing is encrypted."""
+        return None
 
     def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
         """Pods that its users talk to, and on which ports."""

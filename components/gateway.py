@@ -262,7 +262,7 @@ class Gateway(Component):
         for member in self.scope.of_kind("service"):
             yield Peer("out", member.selector(), member.routed_on(), f"carries requests to {member.name}")
 
-    def binding(self) -> Mapping[str, str]:
+    def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``GATEWAY_URL``."""
         return {"GATEWAY_URL": f"http://{self.name}-envoy.{self.environment.namespace}.svc"}
 

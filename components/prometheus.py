@@ -238,7 +238,7 @@ class Prometheus(Component):
         namespace = parts[-1] if len(parts) > 1 else self.environment.namespace
         return Peer("out", None, (), "tells the Alertmanager", namespace=namespace, every_port=True)
 
-    def binding(self) -> Mapping[str, str]:
+    def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``PROMETHEUS_URL``."""
         return {"PROMETHEUS_URL": f"http://{self.name}.{self.environment.namespace}.svc:{PORT}"}
 

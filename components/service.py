@@ -13,6 +13,7 @@ from components.address import address, carrier, reached_at
 from components.baseline import account, pod_template
 from components.bindings import variables
 from components.component import Component, Deviation, Peer, SecretKey
+from components.encryption import trust_of
 from components.gateway_settings import HTTP_PORT
 from components.layers import Layer
 from components.monitoring import AlertRule, camel, gone
@@ -91,7 +92,7 @@ class Service(Component):
         """
         if self.name in {each.name for each in (*self.settings.init, *self.settings.sidecars)}:
             raise ValueError(f"init, sidecars: {self.name!r} is the service's own container; use another name")
-        bound = variables(self)
+        bound = {**variables(self), **trust_of(self)[2]}
         for name in sorted(bound.keys() & self.settings.env.keys()):
             raise ValueError(f"env: {name} is there by what the service uses; leave it out, or give it another name")
         self.spec()
@@ -139,7 +140,7 @@ class Service(Component):
         return Pod(
             containers=(self._main(), *sidecars),
             init=tuple(init),
-            volumes={name: source.wire() for name, source in own.volumes.items()},
+            volumes={**{name: source.wire() for name, source in own.volumes.items()}, **trust_of(self)[0]},
             grace_s=own.drain_seconds + 30,
         )
 
@@ -157,7 +158,7 @@ class Service(Component):
             args=tuple(own.args),
             env=self._env(),
             ports={**{name: port for name, port in named.items() if port}, **self._ports_of(None)},
-            mounts=dict(own.mounts),
+            mounts={**own.mounts, **trust_of(self)[1]},
             resources=size(SIZES, self),
             startup=replace(live.probe(admin), every_s=1, failures=own.probes.startup_seconds),
             readiness=own.probes.readiness.probe(admin, every_s=2, failures=2, timeout_s=2),
@@ -167,7 +168,7 @@ class Service(Component):
 
     def _env(self) -> Mapping[str, str | SecretKey]:
         own = {name: value.bound() for name, value in self.settings.env.items()}
-        return dict(sorted({**variables(self), **own}.items()))
+        return dict(sorted({**variables(self), **trust_of(self)[2], **own}.items()))
 
     def _traffic(self) -> Traffic | None:
         reached = self.settings.traffic
@@ -261,7 +262,7 @@ class Service(Component):
             yield gone(camel(self.name, "down"), self.metrics_selector, f"{who}: no pod answers")
         yield from super().alerts()
 
-    def binding(self) -> Mapping[str, str]:
+    def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``<NAME>_URL``, and ``<NAME>_<PORT>_ADDRESS`` for each further port."""
         return reached_at(self)
 
