@@ -191,8 +191,8 @@ def test_a_service_is_bound_to_what_it_uses():
     items = read(components={"redis": {}, "rabbitmq": {}}, services=services).manifests()
     release = next(item for item in items if item["kind"] == "GrayRelease")
     env = {entry["name"]: entry for entry in release["spec"]["workload"]["template"]["spec"]["containers"][0]["env"]}
-    assert env["REDIS_URL"]["valueFrom"]["secretKeyRef"] == {"name": "redis-auth", "key": "url"}
-    assert env["AMQP_URL"]["valueFrom"]["secretKeyRef"] == {"name": "rabbitmq-auth", "key": "url"}
+    assert env["REDIS_URL"]["valueFrom"]["secretKeyRef"] == {"name": "redis-a-auth", "key": "url"}
+    assert env["AMQP_URL"]["valueFrom"]["secretKeyRef"] == {"name": "rabbitmq-a-auth", "key": "url"}
     assert env["X"]["valueFrom"]["secretKeyRef"] == {"name": "s", "key": "k"}
     assert env["Y"]["value"] == "1"
     policy = next(item for item in items if item["kind"] == "NetworkPolicy" and item["metadata"]["name"] == "redis")
