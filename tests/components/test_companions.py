@@ -149,7 +149,7 @@ def test_lines_are_the_services_where_sidecars_write_too():
         ({"sidecars": [{"name": "a"}]}, "readiness: is required"),
         (
             {"sidecars": [{"name": "a", "readiness": {}}]},
-            "a command needs none; leave it out",
+            "give a port (with a path for HTTP, grpc for gRPC), or a command",
         ),
         (
             {"sidecars": [{"name": "a", "readiness": {"path": "/x"}}]},
@@ -157,7 +157,7 @@ def test_lines_are_the_services_where_sidecars_write_too():
         ),
         (
             {"sidecars": [{"name": "a", "readiness": {"port": 1, "command": ["x"]}}]},
-            "give a port (with a path for HTTP, grpc for gRPC), or a command",
+            "a command needs none; leave it out",
         ),
         ({"volumes": {"work": {}}}, "give one of scratch, secret, configMap or claim, found none"),
         ({"volumes": {"work": {"secret": "a", "claim": "b"}}}, "found secret and claim"),
