@@ -15,7 +15,7 @@ from components.network import let_in, policy, reads_elsewhere
 from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, config_volumes, size, sleep
 from components.profiles import Size
 from components.quantities import Quantity, RetentionSize, bytes_of, retention_bytes, share_of
-from components.values import HostPort, Image, Namespace, host_and_port
+from components.values import HostPort, Image, Namespace, host_and_port, is_label
 from manifests.render import text
 from rollout.units import Seconds, duration_of
 
@@ -231,7 +231,7 @@ class Prometheus(Component):
         """Who is told of alerts: in the cluster by namespace, since a Service's port is not that of its pods."""
         host, port = host_and_port(alertmanager)
         parts = host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
-        inside = host.endswith((".svc", ".svc.cluster.local")) or len(parts) == 1
+        inside = host.endswith((".svc", ".svc.cluster.local")) or is_label(host)
         if not inside:
             return Peer("out", None, (port,), "tells the Alertmanager, whose address no selector can name")
         namespace = parts[-1] if len(parts) > 1 else self.environment.namespace

@@ -75,6 +75,11 @@ def _host_of(text: str) -> str:
     return f"did you mean {meant!r}?" if is_hostname(meant) else "write it like shop.example.com or *.example.com"
 
 
+def is_label(text: str) -> bool:
+    """One part of a name."""
+    return bool(whole(_LABEL, 63)(text))
+
+
 def is_hostname(text: str) -> bool:
     """A name as the Gateway API takes it: a wildcard for the first label alone, no address."""
     plain = text.removeprefix("*.")

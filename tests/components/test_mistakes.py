@@ -81,7 +81,10 @@ def test_all_mistakes_of_a_file_come_at_once():
             "grayling:services.a: signal errors: source gateway needs sources.gateway",
         ),
         ({"components": {"rabbitmq": {"members": 2}}}, "grayling:components.rabbitmq.members"),
-        ({"components": {"redis": {"storage": "1 GB"}}}, "redis.storage: is no size (found '1 GB'); write it like 512Mi or 2Gi"),
+        (
+            {"components": {"redis": {"storage": "1 GB"}}},
+            "redis.storage: is no size (found '1 GB'); write it like 512Mi or 2Gi",
+        ),
         ({"components": {"controller": {}}}, "grayling:components.controller.image: is required"),
         ({"components": {"gateway": {"exposure": {"type": "ClusterIP", "httpNodePort": 30080}}}}, "has no node port"),
         ({"components": {"prometheus": {"scrapeInterval": "10ms"}}}, "greater than or equal to 0.25"),
