@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
@@ -98,7 +99,7 @@ class Prometheus(Component):
             yield from self._rights(namespace)
         yield from (let_in(self, namespace) for namespace in self._elsewhere)
         yield config_map(self, f"{self.name}-config", self._files())
-        for name, files in self._rules().items():
+        for name, files in self._rules.items():
             yield config_map(self, name, files)
         yield from self._dashboards()
         yield service(self, {"metrics": PORT}, headless=True, name=f"{self.name}-nodes")
@@ -145,6 +146,7 @@ class Prometheus(Component):
             discovery=self.settings.discovery,
         )
 
+    @cached_property
     def _rules(self) -> dict[str, dict[str, str]]:
         """ConfigMaps by name: one, or as many as the rules need."""
         files: dict[str, str] = {}
@@ -169,7 +171,7 @@ class Prometheus(Component):
     def _pod(self) -> Pod:
         volumes: dict[str, Any] = {
             "config": config_volume(f"{self.name}-config"),
-            "rules": config_volumes(list(self._rules())),
+            "rules": config_volumes(list(self._rules)),
         }
         if not self.settings.storage:
             volumes["data"] = {"emptyDir": {}}

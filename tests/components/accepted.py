@@ -150,21 +150,24 @@ def _pod(spec, claims):
             yield f"containers: {where!r}"
         if container["image"] != container["image"].strip() or not container["image"]:
             yield f"{where}: image {container['image']!r}"
-        for variable in container.get("env", ()):
-            if not _is(ENV_NAME, variable["name"]):
-                yield f"{where}: env {variable['name']!r}"
+        variables = [each["name"] for each in container.get("env", ())]
+        yield from (f"{where}: env {name!r}" for name in variables if not _is(ENV_NAME, name))
         yield from _twice(f"{where}: port names", [port["name"] for port in container.get("ports", ())])
         for port in container.get("ports", ()):
             if not _is(PORT_NAME, port["name"]) or not 1 <= port["containerPort"] <= 65535:
                 yield f"{where}: port {port}"
-        yield from _twice(f"{where}: mounts", [mount["mountPath"] for mount in container.get("volumeMounts", ())])
-        for mount in container.get("volumeMounts", ()):
-            sub = mount.get("subPath", "")
-            if mount["name"] not in {*volumes, *claims} or ":" in mount["mountPath"] or ".." in sub.split("/"):
-                yield f"{where}: mount {mount}"
+        yield from _mounts(where, container.get("volumeMounts", ()), {*volumes, *claims})
         yield from _quantities(container["resources"])
         for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
             yield from _probe(where, container.get(probe) or {})
+
+
+def _mounts(where, mounts, volumes):
+    yield from _twice(f"{where}: mounts", [mount["mountPath"] for mount in mounts])
+    for mount in mounts:
+        sub = mount.get("subPath", "")
+        if mount["name"] not in volumes or ":" in mount["mountPath"] or ".." in sub.split("/"):
+            yield f"{where}: mount {mount}"
 
 
 def _probe(where, probe):

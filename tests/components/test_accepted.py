@@ -8,7 +8,8 @@ import pytest
 
 from tests.components.accepted import refusals
 from tests.components.conftest import read
-from tests.components.test_companions import STACK, stack as companions
+from tests.components.test_companions import STACK
+from tests.components.test_companions import stack as companions
 
 
 def test_all_objects_of_the_stacks(rendered):

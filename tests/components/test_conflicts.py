@@ -87,7 +87,7 @@ CONFLICTS = [
     ),
     (
         {"environment": gateway(sectionName="https"), "components": {"gateway": {}}},
-        "gateway.parent.sectionName: 'gateway' of this stack has no such listener (found 'https'); give 'gateway' a tls",
+        "gateway.parent.sectionName: 'gateway' of this stack has no such listener (found 'https'); give 'gateway' a",
     ),
     (
         {"environment": gateway(sectionName="grpc"), "components": {"gateway": {"tlsSecret": "t"}}},

@@ -1,4 +1,4 @@
-"""Every type of value: what is one is taken and kept in one form, what is none is told with its place and the way out."""
+"""Every type of value: what is one is kept in one form, what is none is told with its place and the way out."""
 
 from __future__ import annotations
 
