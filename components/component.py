@@ -17,7 +17,7 @@ from components.monitoring import AlertRule, Dashboard, alert_for, panel_for
 from rollout.spec import Model, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from components.environment import Environment
     from kube.kinds import Manifest
@@ -139,6 +139,14 @@ class Component(ABC):
 
     def binding(self) -> Mapping[str, str | SecretKey]:
         """Environment variables that a user of this component gets, under their usual names."""
+        return {}
+
+    def makes_secrets(self) -> Mapping[str, Collection[str]]:
+        """Secrets that are made with it, and their keys."""
+        return {}
+
+    def needs_secrets(self) -> Mapping[str, Collection[str]]:
+        """Secrets that somebody else keeps, and the keys that it reads there."""
         return {}
 
     def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:

@@ -43,8 +43,8 @@ class PrometheusSettings(ComponentSettings):
     """Settings of a monitor."""
 
     image: Image = IMAGE
-    scrape_interval: Annotated[Seconds, Field(ge=0.25)] = 15.0
-    retention: Seconds | None = Field(default=None, description="the tier's if not given")
+    scrape_interval: Annotated[Seconds, Field(ge=0.25, le=120)] = 15.0
+    retention: Annotated[Seconds, Field(ge=60)] | None = Field(default=None, description="the tier's if not given")
     storage: Quantity | None = Field(default="2Gi", description="volume; null forgets everything at a restart")
     retention_size: RetentionSize | None = Field(
         default=None, description="at most so much; four fifths of the volume if not given, 1GB without one"

@@ -34,7 +34,7 @@ from components.values import Image, ObjectName
 from manifests.render import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from kube.kinds import Manifest
 
@@ -129,6 +129,14 @@ class RabbitMQ(Component):
             governing=f"{self.name}-nodes",
             volume=Volume("data", self.settings.storage),
         )
+
+    def makes_secrets(self) -> Mapping[str, Collection[str]]:
+        """The one with its password, unless it is given."""
+        return {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
+
+    def needs_secrets(self) -> Mapping[str, Collection[str]]:
+        """The one that is given."""
+        return {self.settings.auth_secret: ("10-users.json", "cookie", "url")} if self.settings.auth_secret else {}
 
     def _recipe(self) -> dict[str, str]:
         return {
@@ -250,13 +258,9 @@ class RabbitMQ(Component):
         own = self.metrics_selector
         who = f"{self.environment.namespace}/{self.name}"
         few = self.members // 2 + 1
-        yield AlertRule(
-            "RabbitMQNoMajority",
-            f"count(rabbitmq_identity_info{{{own}}}) < {few} or absent(rabbitmq_identity_info{{{own}}})",
-            f"{who}: fewer than {few} of {self.members} members",
-            "1m",
-            "critical",
-        )
+        seen = f"rabbitmq_identity_info{{{own}}}"
+        lost = f"count({seen}) < {few} or absent({seen})"
+        yield AlertRule("RabbitMQNoMajority", lost, f"{who}: fewer than {few} of {self.members}", "1m", "critical")
         memory = f"max(rabbitmq_alarms_memory_used_watermark{{{own}}}) > 0"
         yield AlertRule("RabbitMQMemoryAlarm", memory, f"{who} blocks publishers: memory", "1m", "critical")
         disk = f"max(rabbitmq_alarms_free_disk_space_watermark{{{own}}}) > 0"

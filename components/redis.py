@@ -30,7 +30,7 @@ from components.values import Image, ObjectName
 from manifests.render import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from kube.kinds import Manifest
 
@@ -124,6 +124,14 @@ class Redis(Component):
         yield from stateful_set(
             self, self._pod(), replicas=self.replicas, governing=f"{self.name}-nodes", volume=volume
         )
+
+    def makes_secrets(self) -> Mapping[str, Collection[str]]:
+        """The one with its password, unless it is given."""
+        return {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
+
+    def needs_secrets(self) -> Mapping[str, Collection[str]]:
+        """The one that is given."""
+        return {self.settings.auth_secret: ("auth.conf", "password", "url")} if self.settings.auth_secret else {}
 
     def _recipe(self) -> dict[str, str]:
         return {

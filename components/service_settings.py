@@ -20,10 +20,19 @@ from components.companions import (
     twice,
 )
 from components.component import ComponentSettings
-from components.values import MOST_IN_ONE_OBJECT, FileName, Hostname, HttpPath, Image, Label, PortNumber, check_promql
+from components.values import (
+    MOST_IN_ONE_OBJECT,
+    FileName,
+    Hostname,
+    HttpPath,
+    Image,
+    Label,
+    Limit,
+    PortNumber,
+    check_promql,
+)
 from rollout.spec import Analysis, Strategy
 from rollout.traffic import Match
-from rollout.units import Seconds
 from rollout.workload import LONGEST_FILE
 
 if TYPE_CHECKING:
@@ -50,7 +59,7 @@ class Reached(ComponentSettings):
     matches: Annotated[list[Match], Field(max_length=64)] = Field(
         default_factory=list, description="as an HTTPRoute has them; all paths if none is given"
     )
-    request_timeout: Seconds | None = Field(
+    request_timeout: Limit | None = Field(
         default=None, description="until the answer is there, else 504; 0 for no limit, the gateway's if not given"
     )
 

@@ -25,6 +25,9 @@ _LAST_PORT = 65535
 LONGEST_SUFFIX = 200
 """Of a hostname that the name of a service is put before."""
 
+SHORTEST_LIMIT, LONGEST_LIMIT = 0.001, 86400.0
+"""Seconds until an answer has to be there: less would be written as 0, which is no limit."""
+
 MOST_IN_ONE_OBJECT = 1_000_000
 """Bytes of files or values that a ConfigMap or Secret takes (1 MiB with its names and labels)."""
 
@@ -129,7 +132,10 @@ def _limit(value: Any) -> float:
     Raises:
         ValueError: it is no duration.
     """
-    return 0.0 if value == "infinity" else seconds_of(value)
+    seconds = 0.0 if value == "infinity" else seconds_of(value)
+    if seconds and not SHORTEST_LIMIT <= seconds <= LONGEST_LIMIT:
+        raise ValueError("is no limit that a route may have; from 1ms to 24h, 0s for none")
+    return seconds
 
 
 def check_promql(text: str) -> None:

@@ -106,6 +106,38 @@ def test_conflicts(sections, expected):
     assert len(lines) == 1
 
 
+MISSING = [
+    ({"env": {"U": {"secret": "redis-auth", "key": "urll"}}}, "a.env.U.key: Secret redis-auth has no such key"),
+    (
+        {"volumes": {"k": {"secret": "payment"}}, "mounts": {"/k/t": "k#tokn"}},
+        "a.mounts./k/t: Secret payment has no such key (found 'tokn'); did you mean 'token'?",
+    ),
+    (
+        {
+            "volumes": {"k": {"secret": "payment"}},
+            "sidecars": [{"name": "s", "image": IMAGE, "readiness": {"port": 1}, "mounts": {"/k": "k#other"}}],
+        },
+        "a.sidecars.0.mounts./k: Secret payment has no such key (found 'other')",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "expected"), MISSING, ids=[str(index) for index in range(len(MISSING))])
+def test_keys_that_a_secret_of_the_stack_has_not(settings, expected):
+    (line,) = said(components={"redis": {}}, services=services(a=settings), secrets={"payment": {"token": "x"}})
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "needs"), [("redis", "auth.conf, password, url"), ("rabbitmq", "10-users.json, cookie, url")]
+)
+def test_a_given_secret_has_what_is_read_there(kind, needs):
+    (line,) = said(components={kind: {"authSecret": "own"}}, secrets={"own": {"url": "x"}})
+    assert f"components.{kind}.authSecret: Secret own has no " in line
+    assert f"it needs {needs}" in line
+    assert read(components={kind: {"authSecret": "elsewhere"}}).manifests()
+
+
 def test_one_name_for_two_addresses():
     components = {"amqp": {"kind": "redis"}, "sessions": {"kind": "redis"}, "rabbitmq": {}}
     (line,) = said(components=components, services=services(a={"uses": ["amqp", "sessions", "rabbitmq"]}))

@@ -18,7 +18,7 @@ from tests.components.accepted import refusals
 from tests.components.conftest import read, small
 
 IMAGE = "registry.example.com/shop/a:1"
-LINE = re.compile(r"  grayling:\S.*?: \S.*", re.DOTALL)
+LINE = re.compile(r"grayling:\S.*?: \S.*", re.DOTALL)
 
 
 def near(alphabet, longest=70):
@@ -131,9 +131,10 @@ def told(error):
     """Mistakes are one line each, with a place of its own."""
     count = len(error.mistakes)
     assert count
-    assert str(error).startswith(f"stacks/Pulumi.test.yaml: {count} mistake{'s' if count > 1 else ''}\n")
+    assert str(error).startswith("stacks/Pulumi.test.yaml: ")
     for mistake in error.mistakes:
-        assert LINE.fullmatch(f"  {mistake}"), mistake
+        assert str(mistake) in str(error)
+        assert LINE.fullmatch(str(mistake)), mistake
     paths = [mistake.path for mistake in error.mistakes]
     assert len(set(paths)) == count, paths
 

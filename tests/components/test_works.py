@@ -8,6 +8,7 @@ import promql_parser
 import pytest
 import yaml
 
+from components.mistakes import StackError
 from components.profiles import Tier
 from components.quantities import MEBIBYTE, bytes_of, retention_bytes
 from tests.components.conftest import read, small
@@ -86,7 +87,11 @@ def reads(token, other="x"):
             "c": {"image": IMAGE, "volumes": {"k": {"secret": "payment"}}, "mounts": {"/k": "k"}},
             "d": {"image": IMAGE, "init": [{"name": "i", "env": {"T": {"secret": "payment", "key": "token"}}}]},
         },
-        secrets={"payment": {"token": token}, "store": {"password": token, "url": "u"}, "broker": {"cookie": other}},
+        secrets={
+            "payment": {"token": token},
+            "store": {"password": token, "url": "u", "auth.conf": "a"},
+            "broker": {"cookie": other, "url": "u", "10-users.json": "{}"},
+        },
     )
 
 
@@ -207,6 +212,22 @@ def test_namespaces_outside_the_stack_are_named_by_policies_on_both_sides():
         (source,) = there["spec"]["ingress"][0]["from"]
         assert source["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}
         assert source["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == name
+
+
+@pytest.mark.parametrize("name", ["null", "on", "123", "1e3", "0x1f"])
+def test_names_that_yaml_would_read_as_something_else(name):
+    environment = {**small()["environment"], "namespace": name}
+    found = read(environment=environment, components={"prometheus": {}, "gateway": {}})
+    made = yaml.safe_load(of(found, "ConfigMap", "prometheus-config")["data"]["prometheus.yml"])
+    assert made["scrape_configs"][0]["kubernetes_sd_configs"][0]["namespaces"]["names"] == [name]
+    contour = yaml.safe_load(of(found, "ConfigMap", "gateway-contour")["data"]["contour.yaml"])
+    assert contour["gateway"]["gatewayRef"]["namespace"] == name
+
+
+def test_an_object_that_the_cluster_would_not_take():
+    text = "\x01" * 250_000
+    with pytest.raises(StackError, match=r"services\.a: GrayRelease 'a' would be \d+ bytes, and the cluster takes"):
+        read(services={"a": {"image": IMAGE, "config": {"a": text}}}).manifests()
 
 
 def test_rules_and_dashboards_of_many_services_fit_into_objects():
