@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+_NAME = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"  # of an object: its parts may be long
 _LAST_PORT = 65535
 LONGEST_SUFFIX = 200
 """Of a hostname that the name of a service is put before."""
@@ -161,7 +162,7 @@ Label = Annotated[
 ObjectName = Annotated[
     str,
     said(
-        whole(_SUBDOMAIN, 253),
+        whole(_NAME, 253),
         "is no name of an object",
         "use a-z, 0-9, - and ., a letter or digit at both ends of each part",
     ),

@@ -20,7 +20,8 @@ from tests.components.conftest import ROOT
 
 VERSIONS = ("1.30.0", "1.37.0")
 LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
+LONG_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = rf"{LONG_LABEL}(\.{LONG_LABEL})*"
 QUALIFIED = rf"({SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
 LABEL_VALUE = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
 PORT_NAME = r"(?=.*[a-z])[a-z0-9](-?[a-z0-9]){0,14}"

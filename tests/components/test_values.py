@@ -128,7 +128,7 @@ VALUES = [
     ({"strategy": {"steps": [{"weight": i + 1} for i in range(100)]}}, "strategy.steps: list should have at most 32"),
     ({"analysis": {"blastBudget": None}}, "analysis.blastBudget: is empty"),
     ({"analysis": {"promotionMargin": float("inf")}}, "analysis.promotionMargin: is no number (found inf)"),
-    ({"probes": {"liveness": "healthz"}}, "probes.liveness: is no path (found 'healthz'); write it like /healthz"),
+    ({"probes": {"liveness": "healthz"}}, "is no path (found 'healthz'); write it like /healthz"),
     ({"volumes": {"Work": {"secret": "a"}}}, "is no name (found 'Work')"),
     ({"volumes": {"work": {"scratch": {"size": "0Gi"}}}}, "volumes.work.scratch.size: is too little"),
     ({"volumes": {"work": {"secret": "a"}}, "mounts": {"/a/../b": "work"}}, "is no path in a container"),
