@@ -137,15 +137,8 @@ class Gateway(Component):
         return front
 
     def _contour(self) -> Pod:
-        safety = (
-            (
-                "--contour-cafile=/certs/ca.crt",
-                "--contour-cert-file=/certs/tls.crt",
-                "--contour-key-file=/certs/tls.key",
-            )
-            if self.encrypted
-            else ("--insecure",)
-        )
+        files = ("cafile=/certs/ca.crt", "cert-file=/certs/tls.crt", "key-file=/certs/tls.key")
+        safety = [f"--contour-{each}" for each in files] if self.encrypted else ["--insecure"]
         # Who loses the lease ends itself: one that is alone has nothing to gain by that when the API server is away.
         lease = f"--leader-election-resource-name={self.name}-contour"
         leader = lease if self.contour_replicas > 1 else "--disable-leader-election"

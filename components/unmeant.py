@@ -31,9 +31,12 @@ def unmeant(model: type[BaseModel], value: Any, path: str) -> list[Mistake]:
 
 
 def without_followers(found: list[Mistake], first: list[Mistake]) -> list[Mistake]:
-    """``first``, and of ``found`` what is not said of the same values."""
-    told = [mistake.path for mistake in first]
-    return [*first, *(each for each in found if not any(_within(each.path, path) for path in told))]
+    """``first``, and of ``found`` what is not said of the same values; of a value one thing alone."""
+    kept = list(first)
+    for each in found:
+        if not any(_within(each.path, told.path) for told in kept):
+            kept.append(each)
+    return kept
 
 
 def _within(path: str, whole: str) -> bool:
