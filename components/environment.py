@@ -43,9 +43,10 @@ class Environment(Model):
     @model_validator(mode="before")
     @classmethod
     def _tier_fills_profile(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("tier") not in list(Tier):
-            return {"profile": PROFILES[Tier.LOCAL], **data} if isinstance(data, dict) else data
-        base = PROFILES[Tier(data["tier"])].model_dump(by_alias=True)
+        if not isinstance(data, dict):
+            return data
+        known = data.get("tier") in list(Tier)  # an unknown tier is one mistake, not nine
+        base = PROFILES[Tier(data["tier"]) if known else Tier.LOCAL].model_dump(by_alias=True)
         own = data.get("profile", {})
         return {**data, "profile": {**base, **own} if isinstance(own, dict) else own}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from components.component import Component, ComponentSettings
 from components.layers import Layer
 from components.network import default_deny
+from components.passphrase import Opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 LEVEL = "pod-security.kubernetes.io"
+SecretText = Annotated[str, AfterValidator(Opened)]
 
 
 class FoundationSettings(ComponentSettings):
     """Secrets by name, each a map of keys to values (``grayling:secrets``)."""
 
-    secrets: dict[str, dict[str, str]] = Field(default_factory=dict)
+    secrets: dict[str, dict[str, SecretText]] = Field(default_factory=dict)
 
 
 class Foundation(Component):

@@ -30,7 +30,7 @@ def test_all_mistakes_of_a_file_come_at_once():
     )
     assert text.startswith("stacks/Pulumi.test.yaml: 8 mistakes\n")
     for part in (
-        "grayling:environment.tier: input should be 'local', 'dev', 'staging' or 'prod' (found 'locl')",
+        "grayling:environment.tier: is none of local, dev, staging, prod (found 'locl'); did you mean 'local'?",
         "grayling:environment.namespace: string should match pattern",
         "grayling:environment.owners: list should have at least 1 item",
         "grayling:components.redis.storge: no such key (found '1Gi'); did you mean 'storage'?",
