@@ -127,6 +127,8 @@ def _own(document: Document, parts: tuple[str, ...]) -> Entry:
 def _forms(written: str, scalar: Scalar, value: Any) -> Iterator[str]:
     """How the new value may be written, that nearest to the old one first."""
     text = value if isinstance(value, str) else _flow(value)
+    if not written:
+        yield f" {_flow(value)}"
     if scalar.text and written.count(scalar.text) == 1:
         yield written.replace(scalar.text, text)
     found = _PROPERTIES.match(written)

@@ -13,7 +13,7 @@ import secrets
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from kube.errors import UsageError
 
@@ -37,6 +37,10 @@ class Opened(str):
 
     __slots__ = ()
 
+    def __new__(cls, text: str) -> Self:
+        """Of the text itself, which ``str()`` of another one hides."""
+        return super().__new__(cls, str.__str__(text))
+
     def __repr__(self) -> str:
         return HIDDEN
 
@@ -45,6 +49,17 @@ class Opened(str):
 
     def __format__(self, spec: str) -> str:
         return HIDDEN
+
+
+def without_opened(text: str, values: Any) -> str:
+    """``text`` with every opened secret in ``values`` hidden, plain or in base64."""
+    if isinstance(values, Opened) and values:
+        coded = b64encode(values.encode()).decode()
+        return text.replace(str.__str__(values), HIDDEN).replace(coded, HIDDEN)
+    inner = values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
+    for each in inner:
+        text = without_opened(text, each)
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class Crypter:
         if len(parts) != _PARTS or parts[0] != "v1":
             raise SecretError("a secure value is not of the form v1:<nonce>:<text>")
         try:
-            return Opened(AESGCM(self.key).decrypt(b64decode(parts[1]), b64decode(parts[2]), None), "utf-8")
+            return Opened(AESGCM(self.key).decrypt(b64decode(parts[1]), b64decode(parts[2]), None).decode())
         except (InvalidTag, ValueError):
             raise SecretError("a secure value cannot be decrypted: another key made it, or it is damaged") from None
 

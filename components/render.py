@@ -17,6 +17,7 @@ import yaml
 
 from components.layers import layer_of, ordered
 from components.mistakes import Mistake, StackError
+from components.passphrase import without_opened
 from components.platform import Platform, value_of
 from components.stackfile import PROJECT_FILE, sections_of
 from kube.errors import GraylingError, UsageError
@@ -113,13 +114,14 @@ def recorded(file: StackFile, program: Path) -> list[Manifest]:
         check=False,
     )
     if done.returncode != 0:
-        raise GraylingError(f"{file.source}: the program failed:\n{done.stderr.strip()[-2000:]}")
+        said = without_opened(done.stderr, config).strip()[-2000:]
+        raise GraylingError(f"{file.source}: the program failed:\n{said}")
     answer = json.loads(done.stdout)
     if "mistakes" in answer:
         with file.placing():
             raise StackError(file.source, [Mistake(*each[:4]) for each in answer["mistakes"]])
     if "error" in answer:
-        raise UsageError(answer["error"])
+        raise UsageError(without_opened(answer["error"], config))
     return list(answer["manifests"])
 
 
