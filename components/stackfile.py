@@ -12,7 +12,7 @@ from components.mistakes import Mistake, StackError, nearest
 from components.nodes import Map, Scalar, plain
 from components.passphrase import HIDDEN, Crypter, SecretError, passphrase, unlock
 from components.reading import read
-from components.sections import CONFIG, OURS, SECTIONS, SECURE, holds_sealed, sealed, sections
+from components.sections import CONFIG, OURS, SECTIONS, SECURE, holds_sealed, sealed, sections, whole
 from kube.errors import UsageError
 
 if TYPE_CHECKING:
@@ -134,7 +134,9 @@ class StackFile:
 
         if not entries:
             return []
-        config = {key: plain(entry.node) for key, entry in entries.items()}
+        outside = document.root.entries if isinstance(document.root, Map) else {}
+        meant = {whole(key, OURS): entry for key, entry in outside.items() if isinstance(entry.node, Map)}
+        config = {key: plain(entry.node) for key, entry in {**meant, **entries}.items() if key != whole(CONFIG, OURS)}
         if secrets := config.get(f"{PROJECT_PREFIX}secrets"):
             config[f"{PROJECT_PREFIX}secrets"] = _as_if_opened(secrets)
         try:
