@@ -179,7 +179,12 @@ def secret_set(stack: str, path: str) -> None:
     from components.versions import set_secret
 
     file = _find(stack)
-    value = sys.stdin.read().removesuffix("\n")
+    try:
+        value = sys.stdin.buffer.read().decode().removesuffix("\n")
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{path}: the value on stdin is no text in UTF-8; encode it, for example with base64"
+        ) from None
     set_secret(file, path, value)
     _say(f"{file.source}: grayling:secrets.{path} is set")
 

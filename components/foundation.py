@@ -5,11 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from components.component import Component
 from components.layers import Layer
 from components.network import default_deny
+from components.passphrase import Opened
 from components.settings import ComponentSettings
 from components.values import MOST_IN_ONE_OBJECT, ObjectName, SecretField, said
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 LEVEL = "pod-security.kubernetes.io"
-SecretText = Annotated[str, said(bool, "is empty", "seal a value")]
+SecretText = Annotated[str, said(bool, "is empty", "seal a value"), AfterValidator(Opened)]
 
 
 class FoundationSettings(ComponentSettings):

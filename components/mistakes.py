@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
@@ -18,43 +19,49 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing wrong: where (``components.redis.storage.size``), what was found, what is the matter, what to do."""
+    """One thing wrong: where (``components.redis.storage.size``), what was found, what is the matter, what to do.
+
+    ``line`` is that of the file, 0 where it is not known; ``path`` is empty for what is said of the whole file.
+    """
 
     path: str
     value: str
     problem: str
     fix: str = ""
+    line: int = 0
 
     def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
         found = f" (found {self.value})" if self.value else ""
-        return f"{self.path}: {self.problem}{found}" + (f"; {self.fix}" if self.fix else "")
+        return f"{where}{self.problem}{found}" + (f"; {self.fix}" if self.fix else "")
 
 
 class StackError(UsageError):
     """A stack file says something that cannot be meant.
 
     Attributes:
-        mistakes: every one that was found, in the order of the file's key paths.
+        mistakes: every one that was found, in the order of the file.
     """
 
     def __init__(self, source: str, mistakes: Iterable[Mistake]) -> None:
         self.source = source
-        self.mistakes = tuple(sorted(mistakes, key=lambda mistake: mistake.path))
-        count = len(self.mistakes)
-        head = f"{source}: {count} mistake{'s' if count > 1 else ''}"
-        super().__init__("\n".join([head, *(f"  {mistake}" for mistake in self.mistakes)]))
+        self.mistakes = tuple(sorted(mistakes, key=lambda mistake: (mistake.line, mistake.path)))
+        lines = [f"{source}{f':{each.line}' if each.line else ''}: {each}" for each in self.mistakes]
+        head = f"{source}: {len(lines)} mistakes"
+        super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([head, *lines]))
 
 
 def shown(value: Any) -> str:
     """A value as an error may show it: short, and on one line."""
-    text = repr(value)
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """``did you mean 'x'?`` where one of ``known`` is close, else the list of what is known."""
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}"
+    begun = [each for each in known if len(each) > 1 and (word.startswith(each) or (word and each.startswith(word)))]
+    close = get_close_matches(word, known, n=1, cutoff=0.6) or begun[:1]
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known)) or 'none'}"
 
 
 def mistakes_of(error: ValidationError, model: type[BaseModel], path: str) -> list[Mistake]:
@@ -63,7 +70,7 @@ def mistakes_of(error: ValidationError, model: type[BaseModel], path: str) -> li
 
 
 def _mistake(entry: Any, model: type[BaseModel], path: str) -> Mistake:
-    where = ".".join([path, *(str(part) for part in entry["loc"])]) if entry["loc"] else path
+    where = ".".join([path, *(str(part) for part in entry["loc"])])
     match entry["type"]:
         case "extra_forbidden":
             known = _keys_at(model, entry["loc"][:-1])
@@ -71,6 +78,14 @@ def _mistake(entry: Any, model: type[BaseModel], path: str) -> Mistake:
             return Mistake(where, shown(entry["input"]), "no such key", fix)
         case "missing":
             return Mistake(where, "", "is required", "add it")
+        case "string_type" if isinstance(entry["input"], bool | int | float):
+            return Mistake(where, shown(entry["input"]), "is no text", f"quote it: '{json.dumps(entry['input'])}'")
+        case "string_type" if entry["input"] is None:
+            return Mistake(where, "", "is empty", "give it a value ('' is an empty text), or leave it out")
+        case "enum" | "literal_error":
+            known = [word.strip("'") for word in entry["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+            fix = nearest(str(entry["input"]), known)
+            return Mistake(where, shown(entry["input"]), f"is none of {', '.join(known)}", fix)
         case _:
             return Mistake(where, shown(entry["input"]), _plain(entry["msg"]))
 

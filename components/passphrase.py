@@ -13,7 +13,7 @@ import secrets
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from kube.errors import UsageError
 
@@ -24,11 +24,42 @@ ROUNDS = 1_000_000
 _KEY_BYTES, _SALT_BYTES, _NONCE_BYTES = 32, 8, 12
 _PROOF = "pulumi"
 _PARTS = 3
+HIDDEN = "(hidden)"
 VARIABLE, FILE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"
 
 
 class SecretError(UsageError):
     """A secret in a stack file cannot be read."""
+
+
+class Opened(str):
+    """A secret in plain text: a text for those who write it out, hidden wherever it is shown, formatted or logged."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Of the text itself, which ``str()`` of another one hides."""
+        return super().__new__(cls, str.__str__(text))
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __str__(self) -> str:
+        return HIDDEN
+
+    def __format__(self, spec: str) -> str:
+        return HIDDEN
+
+
+def without_opened(text: str, values: Any) -> str:
+    """``text`` with every opened secret in ``values`` hidden, plain or in base64."""
+    if isinstance(values, Opened) and values:
+        coded = b64encode(values.encode()).decode()
+        return text.replace(str.__str__(values), HIDDEN).replace(coded, HIDDEN)
+    inner = values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
+    for each in inner:
+        text = without_opened(text, each)
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +68,7 @@ class Crypter:
 
     key: bytes = field(repr=False)
 
-    def open(self, sealed: str) -> str:
+    def open(self, sealed: str) -> Opened:
         """The plain text.
 
         Raises:
@@ -50,9 +81,9 @@ class Crypter:
         if len(parts) != _PARTS or parts[0] != "v1":
             raise SecretError("a secure value is not of the form v1:<nonce>:<text>")
         try:
-            return AESGCM(self.key).decrypt(b64decode(parts[1]), b64decode(parts[2]), None).decode()
-        except (InvalidTag, ValueError) as error:
-            raise SecretError("a secure value cannot be decrypted: another key made it, or it is damaged") from error
+            return Opened(AESGCM(self.key).decrypt(b64decode(parts[1]), b64decode(parts[2]), None).decode())
+        except (InvalidTag, ValueError):
+            raise SecretError("a secure value cannot be decrypted: another key made it, or it is damaged") from None
 
     def seal(self, plain: str) -> str:
         """The form a stack file holds, under a fresh nonce."""
@@ -75,9 +106,11 @@ def passphrase(environment: Mapping[str, str] = os.environ) -> str:
     if not file:
         raise SecretError(f"the stack file holds secrets: set {VARIABLE} or {FILE_VARIABLE}")
     try:
-        return Path(file).read_text().strip()
+        return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SecretError(f"{FILE_VARIABLE}={file}: {error.strerror}") from error
+    except ValueError:
+        raise SecretError(f"{FILE_VARIABLE}={file}: is no text in UTF-8") from None
 
 
 def unlock(phrase: str, salt: str) -> Crypter:

@@ -11,6 +11,7 @@ import json
 import runpy
 import sys
 from contextlib import redirect_stdout
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_pulumi_func
 
 from components.credentials import GENERATE_ANNOTATION
+from components.mistakes import StackError
 from components.platform import PROJECT
 
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks one
@@ -118,7 +120,9 @@ def main() -> int:
             found = record(Path(request["program"]), request["stack"], request["config"], request["secret_keys"])
             answer = {"manifests": found}
         except pulumi.RunError as error:
-            answer = {"error": str(error)}
+            cause = error.__cause__
+            told = [astuple(mistake) for mistake in cause.mistakes] if isinstance(cause, StackError) else []
+            answer = {"mistakes": told} if told else {"error": str(error)}
     sys.stdout.write(json.dumps(answer))
     return 0
 

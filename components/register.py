@@ -6,6 +6,7 @@ that moves between components needs one alias and nothing else. Decisions: docs/
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,15 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from components.credentials import draw, filled, recipe_of
 from components.layers import ORDER, kept, rank
-from components.platform import PROJECT, Platform, value_of
+from components.platform import Platform, value_of
+from components.stackfile import find, sections_of
+from kube.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from components.component import Component
+    from components.stackfile import StackFile
     from kube.kinds import Manifest
 
 
@@ -80,7 +84,8 @@ def declare(platform: Platform) -> dict[str, Declared]:
     Raises:
         StackError: the platform breaks the baseline, or two components claim one object.
     """
-    platform.manifests()
+    with _told_with_lines(platform.stack):
+        platform.manifests()
     made: dict[str, Declared] = {}
     for component in sorted(platform.components, key=lambda member: (ORDER.index(member.layer), member.name)):
         before = [
@@ -98,11 +103,30 @@ def platform_from_pulumi() -> Platform:
     Raises:
         StackError: with every mistake in the file.
     """
-    prefix = f"{PROJECT}:"
     found = {**get_config_env(), **CONFIG.get()}
-    config = {key.removeprefix(prefix): value_of(text) for key, text in found.items() if key.startswith(prefix)}
     stack = pulumi.get_stack()
-    return Platform.read(config, stack=stack, source=f"stacks/Pulumi.{stack}.yaml")
+    with _told_with_lines(stack):
+        if file := _file_of(stack):
+            file.document()
+        config = {key: value_of(text) for key, text in sections_of(found).items()}
+        return Platform.read(config, stack=stack, source=file.source if file else f"stacks/Pulumi.{stack}.yaml")
+
+
+@contextmanager
+def _told_with_lines(stack: str) -> Iterator[None]:
+    file = _file_of(stack)
+    with file.placing() if file else nullcontext():
+        yield
+
+
+def _file_of(stack: str) -> StackFile | None:
+    """The stack file, where it is the one that Pulumi reads: it may have been given another."""
+    try:
+        file = find(stack)
+        keys = file.keys()
+    except UsageError:
+        return None
+    return file if keys <= {*get_config_env(), *CONFIG.get()} else None
 
 
 def _resource_name(manifest: Manifest) -> str:

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from components.layers import layer_of, ordered
-from components.platform import PROJECT, Platform, value_of
-from components.stackfile import PROJECT_FILE
+from components.mistakes import Mistake, StackError
+from components.passphrase import without_opened
+from components.platform import Platform, value_of
+from components.stackfile import PROJECT_FILE, sections_of
 from kube.errors import GraylingError, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 PROGRAM = "__main__.py"
-PREFIX = f"{PROJECT}:"
 OUR_PROGRAM = "15a3f2138e1fa9a13422a7cb687dd116ab671b40162547a545a8f21169b62dba"
 
 
@@ -70,8 +71,9 @@ def declared(file: StackFile) -> list[Manifest]:
         UsageError: the stack file is wrong; every mistake in it is named.
     """
     config, _ = file.config()
-    sections = {key.removeprefix(PREFIX): value_of(value) for key, value in config.items() if key.startswith(PREFIX)}
-    return [plain(item) for item in Platform.read(sections, stack=file.stack, source=file.source).manifests()]
+    sections = {key: value_of(value) for key, value in sections_of(config).items()}
+    with file.placing():
+        return [plain(item) for item in Platform.read(sections, stack=file.stack, source=file.source).manifests()]
 
 
 def plain(value: Any) -> Any:
@@ -112,10 +114,14 @@ def recorded(file: StackFile, program: Path) -> list[Manifest]:
         check=False,
     )
     if done.returncode != 0:
-        raise GraylingError(f"{file.source}: the program failed:\n{done.stderr.strip()[-2000:]}")
+        said = without_opened(done.stderr, config).strip()[-2000:]
+        raise GraylingError(f"{file.source}: the program failed:\n{said}")
     answer = json.loads(done.stdout)
+    if "mistakes" in answer:
+        with file.placing():
+            raise StackError(file.source, [Mistake(*each[:4]) for each in answer["mistakes"]])
     if "error" in answer:
-        raise UsageError(answer["error"])
+        raise UsageError(without_opened(answer["error"], config))
     return list(answer["manifests"])
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import os
-import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pydantic import ValidationError
+
+from components.edits import edited, with_entry, with_value
+from components.foundation import FoundationSettings
 from components.images import exact
-from components.mistakes import nearest
+from components.keypath import keypath
+from components.mistakes import Mistake, StackError, mistakes_of, nearest
+from components.nodes import Map, Scalar, plain
 from components.passphrase import new_salt, passphrase
-from components.stackfile import StackFile, find
+from components.reading import composed
+from components.sections import CONFIG, SECURE, sealed, sections, whole
+from components.stackfile import StackFile, beside, find, project_name
 from kube.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from components.inventory import Inventory
+    from components.nodes import Document, Node
     from kube.kinds import Manifest
 
 SERVICES, SECRETS = "grayling:services", "grayling:secrets"
@@ -38,48 +41,92 @@ def set_image(stack: Stack, service: str, image: str) -> bool:
     """Make ``image`` the desired version of ``service`` in a stack file; False where it is so already.
 
     Raises:
-        UsageError: the stack declares no such service, or the image names no single build.
+        UsageError: the stack declares no such service, the image names no single build, or it cannot be changed alone.
     """
     try:
         exact(image)
     except ValueError as error:
         raise UsageError(str(error)) from error
-
     file = opened(stack)
-    text = file.path.read_text()
-    services = (_editor().load(text).get("config") or {}).get(SERVICES) or {}
-    if service not in services:
-        raise UsageError(f"{file.source}: no service {service!r}; {nearest(service, list(services))}")
-    old = services[service].get("image")
-    if old is None:
-        raise UsageError(f"{file.source}: {SERVICES}.{service}.image: is required; add it")
-    if old == image:
-        return False
-    line, column = services[service].lc.value("image")
-    _replace(file.path, _with_value(text, line, column, old, image))
-    return True
+
+    def change(document: Document) -> str:
+        """The image alone."""
+        entries, mistakes = sections(document, project_name(file.project))
+        if told := [*document.mistakes, *mistakes]:
+            raise StackError(file.source, told)
+        path = (*_place_of(SERVICES, document, file), service)
+        services = entries[SERVICES].node if SERVICES in entries else None
+        declared = services.entries if isinstance(services, Map) else {}
+        if service not in declared:
+            raise UsageError(f"{file.source}: no service {service!r}; {nearest(service, list(declared))}")
+        settings = plain(declared[service].node)
+        if not isinstance(settings, dict) or settings.get("image") is None:
+            problem = Mistake(keypath(*path, "image"), "", "is required", "add it", declared[service].line)
+            raise StackError(file.source, [problem])
+        return document.text if settings["image"] == image else with_value(document, (*path, "image"), image)
+
+    return edited(file.path, file.source, change)
 
 
 def set_secret(file: StackFile, path: str, value: str) -> None:
     """Seal ``value`` under ``<secret>.<key>``, with a salt of its own where the stack has none.
 
     Raises:
-        UsageError: ``path`` is no such path, the passphrase is missing or wrong.
+        UsageError: ``path`` is no such path or no name, the passphrase is wrong, or there is no place for it.
     """
     secret, dot, key = path.partition(".")
     if not (secret and dot and key):
         raise UsageError(f"{path!r}: write it as SECRET.KEY, for example payment.token")
+    if not value:
+        raise UsageError(f"{path}: the value on stdin is empty; an empty secret is never meant")
+    try:
+        FoundationSettings.model_validate({"secrets": {secret: {key: value}}})
+    except ValidationError as error:
+        found = mistakes_of(error, FoundationSettings, SECRETS)
+        raise UsageError(f"{path!r}: {'; '.join(mistake.problem for mistake in found)}") from None
 
-    def edit(document: Any) -> bool:
-        if document.get("encryptionsalt") or document.get("secretsprovider"):
-            crypter = file.crypter(document)
+    def change(document: Document) -> str:
+        """The sealed value, and before the first one the salt."""
+        _, mistakes = sections(document, project_name(file.project))
+        filled = [each for each in mistakes if each.path not in {"", CONFIG} and not each.path.startswith(SECRETS)]
+        if told := [*document.mistakes, *filled]:
+            raise StackError(file.source, told)
+        kept = beside(document)
+        if kept.get("encryptionsalt") or kept.get("secretsprovider"):
+            crypter = file.crypter(kept)
         else:
-            document["encryptionsalt"], crypter = new_salt(passphrase())
-        secrets = document.setdefault("config", {}).setdefault(SECRETS, {})
-        secrets.setdefault(secret, {})[key] = {"secure": crypter.seal(value)}
-        return True
+            salt, crypter = new_salt(passphrase())
+            document = composed(with_entry(document, ("encryptionsalt",), salt), file.source)
+        section = _place_of(SECRETS, document, file)
+        return _with_secret(document, (*section, secret, key), {SECURE: crypter.seal(value)})
 
-    _edited(file, edit)
+    edited(file.path, file.source, change)
+
+
+def _with_secret(document: Document, path: tuple[str, ...], value: dict[str, str]) -> str:
+    here: Node | None = document.root
+    for depth, part in enumerate(path, 1):
+        entry = here.entries.get(part) if isinstance(here, Map) else None
+        empty = entry is not None and isinstance(entry.node, Scalar) and entry.node.value is None
+        if entry is None or (empty and depth < len(path)):
+            at = depth + empty
+            below: Any = value
+            for each in reversed(path[at:]):
+                below = {each: below}
+            return with_entry(document, path[:at], below)
+        here = entry.node
+    if here is not None and sealed(here):
+        return with_value(document, (*path, SECURE), value[SECURE])
+    return with_value(document, path, value)
+
+
+def _place_of(section: str, document: Document, file: StackFile) -> tuple[str, str]:
+    """Where a section stands: under its whole name, or without the namespace if the file writes it so."""
+    project = project_name(file.project)
+    root = document.root
+    config = root.entries.get(CONFIG) if isinstance(root, Map) else None
+    keys = config.node.entries if config is not None and isinstance(config.node, Map) else {}
+    return CONFIG, next((key for key in keys if whole(key, project) == section), section)
 
 
 def declares(file: StackFile, service: str) -> bool:
@@ -100,53 +147,6 @@ def render_service(stack: Stack, service: str) -> list[Manifest]:
         raise UsageError(f"{file.source}: no service {service!r}")
     inventory: Inventory = inventory_of(file)
     return [inventory.stamped(item) for item in rendered(file, [service]) if item["kind"] != "Namespace"]
-
-
-def _edited(file: StackFile, edit: Callable[[Any], bool]) -> bool:
-    """Change the file in place; comments and order stay."""
-    text = file.path.read_text()
-    editor = _editor()
-    offset = _dash_offset(text)
-    editor.indent(mapping=2, sequence=offset + 2, offset=offset)
-    document = editor.load(text)
-    if not edit(document):
-        return False
-    sink = io.StringIO()
-    editor.dump(document, sink)
-    _replace(file.path, sink.getvalue())
-    return True
-
-
-def _editor() -> Any:
-    from ruamel.yaml import YAML
-
-    editor = YAML()
-    editor.preserve_quotes = True
-    editor.width = 4096
-    return editor
-
-
-def _with_value(text: str, line: int, column: int, old: str, new: str) -> str:
-    """One scalar replaced where it stands, and not a byte besides."""
-    lines = text.splitlines(keepends=True)
-    head, tail = lines[line][:column], lines[line][column:]
-    lines[line] = head + tail.replace(old, new, 1)
-    return "".join(lines)
-
-
-def _dash_offset(text: str) -> int:
-    """How far the items of a list are indented under their key."""
-    found = re.search(r"^( *)[^\s#-][^\n]*:[ ]*\n( *)- ", text, re.MULTILINE)
-    return max(0, len(found[2]) - len(found[1])) if found else 2
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as out:
-        out.write(text)
-    Path(name).chmod(path.stat().st_mode & 0o777)
-    Path(name).replace(path)
 
 
 __all__ = ["declares", "find", "render_service", "set_image", "set_secret"]

@@ -110,7 +110,11 @@ def test_a_program_that_fails_says_so(project):
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [("", "empty; a stack file starts with"), ("a: [", "not YAML"), ("config: [1]", "config must be a map")],
+    [
+        ("", "empty; a stack file starts with"),
+        ("a: [", "not YAML"),
+        ("config: [1]", r"Pulumi\.a\.yaml:1: config: must be a map"),
+    ],
 )
 def test_files_that_are_no_stack_files(project, content, expected):
     (project / "stacks" / "Pulumi.a.yaml").write_text(content)

@@ -15,6 +15,7 @@ from components.stackfile import StackFile, find
 from components.versions import set_secret
 from kube.errors import UsageError
 
+ENVIRONMENT = "config:\n  grayling:environment: {tier: local, namespace: shop, owners: [platform]}\n"
 SALT, NONCE, PHRASE = bytes(range(8)), bytes(range(12)), "correct horse"
 
 
@@ -90,7 +91,7 @@ def test_a_passphrase_that_does_not_open_it(secret_stack, environment, expected)
 )
 def test_secrets_that_are_not_ours_to_read(project, line, expected):
     path = project / "stacks" / "Pulumi.test.yaml"
-    path.write_text(f"{line}\nconfig:\n  grayling:secrets:\n    a:\n      b:\n        secure: v1:AAAA:BBBB\n")
+    path.write_text(f"{line}\n{ENVIRONMENT}  grayling:secrets:\n    a:\n      b:\n        secure: v1:AAAA:BBBB\n")
     with pytest.raises(SecretError, match=expected.replace("(", r"\(")):
         find("test", project).config({"PULUMI_CONFIG_PASSPHRASE": PHRASE})
 
@@ -105,7 +106,7 @@ def test_a_damaged_value_names_its_key(secret_stack):
 
 def test_no_passphrase_is_asked_where_there_is_no_secret(project):
     (project / "stacks" / "Pulumi.test.yaml").write_text("config:\n  a: b\n")
-    assert find("test", project).config({}) == ({"a": "b"}, [])
+    assert find("test", project).config({}) == ({"grayling:a": "b"}, [])
 
 
 def test_setting_a_secret(secret_stack, monkeypatch):
