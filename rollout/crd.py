@@ -26,7 +26,15 @@ from rollout.status import Status
 from rollout.traffic import NO_PATH, WHOLE_PATH
 from rollout.units import PATTERN, duration_of
 from rollout.wire import LONGEST_NAME
-from rollout.workload import CONFIG_VOLUME, FILE_NAME, LAST_PORT, LONGEST_TARGET, MOST_CONFIG, TARGET_PORT
+from rollout.workload import (
+    BLOCKS_DRAINS,
+    CONFIG_VOLUME,
+    FILE_NAME,
+    LAST_PORT,
+    LONGEST_TARGET,
+    MOST_CONFIG,
+    TARGET_PORT,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -309,6 +317,7 @@ def _workload_rules() -> Iterator[Schema]:
         f"!has(self.config) || self.config.map(f, size(bytes(self.config[f]))).sum() <= {MOST_CONFIG}",
         f"config: at most {MOST_CONFIG} bytes fit into the cluster's object",
     )
+    yield _rule("!has(self.maxUnavailable) || self.maxUnavailable >= 1", BLOCKS_DRAINS.format("less than 1"))
     yield from _room_rules()
 
 

@@ -178,3 +178,9 @@ def test_the_worst_of_several_pods_is_told():
     found = revision_facts(deployment(3), [unready, hopeless, pod("c")])
     assert (found.ready, found.fatal) == (1, True)
     assert "pod b" in found.problem
+
+
+def test_ready_pods_on_nodes_that_will_be_drained_are_counted():
+    pods = [pod("a"), pod("b"), pod("c", ready=False), pod("d", deleted=True)]
+    found = revision_facts(deployment(2), pods, leaves=lambda each: each["metadata"]["name"] != "a")
+    assert (found.ready, found.threatened) == (2, 1)

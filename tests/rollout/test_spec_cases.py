@@ -28,6 +28,7 @@ def test_what_is_taken_is_read_back(case: str):
         (REFUSED["files that are too long together"], "workload.config: 1250000 bytes; at most 1000000 fit"),
         (REFUSED["volume that the files need"], "the volume name grayling-config is taken for workload.config"),
         (REFUSED["mount where the files go"], "container checkout mounts something at /etc/service, where"),
+        (REFUSED["no pod may go"], "maxUnavailable: 0 would block the drain of every node with a pod; write 1 or more"),
         (REFUSED["ports of one number"], "workload.ports: port: 80 is there twice"),
         (REFUSED["target port as a text of digits"], "targetPort: '80' is neither a number from 1 to 65535 nor"),
         (REFUSED["parent twice"], "traffic.parents: edge is there twice; give each a sectionName of its own"),
