@@ -75,7 +75,7 @@ class Workload(Model):
         default="/etc/service", description="where every container, init containers too, finds `config`"
     )
     ports: Annotated[list[Port], Field(max_length=32)] = Field(default_factory=list, json_schema_extra=by_key("name"))
-    max_unavailable: Annotated[int, AfterValidator(_lets_drains_go_on), Field(le=1000)] = Field(
+    max_unavailable: Annotated[int, Field(le=1000), AfterValidator(_lets_drains_go_on)] = Field(
         default=1, description="pods of a version that may be moved away at the same time (its disruption budget)"
     )
 

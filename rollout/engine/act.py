@@ -14,6 +14,7 @@ from kube.errors import ConflictError, InvalidError, NotFoundError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, SERVICE, Kind, Manifest
 from rollout.actions import Action, EnsureRevision, Finalize, Guard, KeepRecord, Retire, RetireRoute, Scale, Shift
 from rollout.drivers import StaleHolderError
+from rollout.own import corrected
 from rollout.ownership import Whose, controller_of, owner_told, whose
 from rollout.record import RECORD_LABEL, Record, config_map_of, record_of
 from rollout.record import config_map_name as record_name
@@ -29,6 +30,7 @@ from rollout.revision import (
     noted,
     number_noted,
     owner_of,
+    policy_of,
     revision_of,
     scale_annotations,
 )
@@ -124,8 +126,25 @@ class Actor:
         if known is None or (known["metadata"].get("annotations") or {}).get(SPEC_ANNOTATION) == text:
             return
         _fence(known, epoch)
-        patch = {"metadata": _as_read(known) | {"annotations": {SPEC_ANNOTATION: text}}}
-        await self._cluster.merge_patch(DEPLOYMENT, revision, self._namespace, patch, manager=MANAGER)
+        if (before := policy_of(known)) is not None:
+            await self._correct_others(revision, before, spec, epoch)
+        await self._note(known, text)
+
+    async def _correct_others(self, revision: str, before: Spec, after: Spec, epoch: int) -> None:
+        """What was corrected of the desired revision's signals is corrected of the others too: before it is noted."""
+        found = await self._cluster.list(DEPLOYMENT, self._namespace, labels=f"{RELEASE_LABEL}={self._name}")
+        for item in found.items:
+            ours = whose(item, self._name, self._uid) is Whose.OURS and item["metadata"]["name"] != revision
+            known = policy_of(item) if ours else None
+            mended = corrected(known, before, after) if known is not None else None
+            if mended is not None:
+                _fence(item, epoch)
+                await self._note(item, noted(mended))
+
+    async def _note(self, deployment: Manifest, text: str) -> None:
+        patch = {"metadata": _as_read(deployment) | {"annotations": {SPEC_ANNOTATION: text}}}
+        name = deployment["metadata"]["name"]
+        await self._cluster.merge_patch(DEPLOYMENT, name, self._namespace, patch, manager=MANAGER)
 
     async def _retire(self, revision: str, epoch: int) -> None:
         """Remove what is ours of a revision; what carries its name and is somebody else's stays."""

@@ -141,7 +141,7 @@ class Plant:
                     cluster, routes, name=meta["name"], namespace="shop", uid=meta["uid"], spec_of=spec_of
                 )
 
-            sources = lambda _namespace, _spec: [self.callers]  # noqa: E731 - as short as it can be said
+            sources = lambda _spec, _own: [self.callers]  # noqa: E731 - as short as it can be said
             return Parts(cluster, world, identity or self.identity, driver, sources, self.history)
 
         return Controller(cluster, ["shop"], parts=parts, only=only)

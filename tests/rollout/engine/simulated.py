@@ -115,7 +115,7 @@ class Life:
                         cluster, routes, name=meta["name"], namespace="shop", uid=meta["uid"], spec_of=spec_of
                     )
 
-                sources = lambda _namespace, _spec: [self._callers_of(clock)]  # noqa: E731 - as short as it can be said
+                sources = lambda _spec, _own: [self._callers_of(clock)]  # noqa: E731 - as short as it can be said
                 return Parts(cluster, world, identity, driver, sources, clock=clock)
 
             await Controller(cluster, ["shop"], parts=parts).run()

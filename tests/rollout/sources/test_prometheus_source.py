@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -16,7 +16,10 @@ from rollout.sources.ask import DirectAsk, MemoryAsk, ProxyAsk
 from rollout.sources.fetch import FetchError
 from rollout.sources.hub import PrometheusHub
 from rollout.sources.prometheus import PrometheusSource
-from tests.rollout.sources.builders import T, info, pair, roster, signal
+from tests.rollout.sources.builders import STABLE, T, info, pair, roster, signal
+
+if TYPE_CHECKING:
+    from rollout.spec import Signal
 
 
 def series(pod: str, at: float, value: float, *, before: float = 1.0, **labels: str) -> dict[str, Any]:
@@ -349,3 +352,24 @@ async def test_a_counter_without_the_label_of_the_status_is_no_data(ask, source)
     [look] = await source.sample(pair(), T)
     assert look.status is SourceStatus.NO_DATA
     assert "has the label code, there are namespace, pod, status; name it by `label`" in look.reason
+
+
+async def test_each_revision_is_read_by_the_metric_of_its_own_spec(ask, hub):
+    def own(revision: str, given: Signal) -> Signal:
+        old = {"metric": "requests_total", "label": "status"}
+        return given.model_copy(update=old) if revision == STABLE else given
+
+    def shown(at: float, stable: int, canary: int) -> dict[str, Any]:
+        old = series("s", at, stable, __name__="requests_total", status="500")
+        return answer(old, series("s", at, 9 * stable), series("c", at, canary, code="500"))
+
+    source = PrometheusSource(hub, [signal(source="prometheus")], own=own)
+    ask.answer = shown(T, 10, 5)
+    await source.sample(pair(), T)
+    assert "http_requests_total|process_start_time_seconds|requests_total" in ask.asked[-1]
+    ask.answer = shown(T + 1, 12, 8)
+    [look] = await source.sample(pair(), T + 1)
+    assert {name: (pod.requests, pod.errors) for name, pod in look.pods.items()} == {
+        "s": (2, {"500": 2}),
+        "c": (3, {"500": 3}),
+    }
