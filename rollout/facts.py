@@ -108,28 +108,35 @@ def _noted(deployment: Manifest, replicas: int, ready: int) -> RevisionFacts:
 
 
 def _altered(deployment: Manifest) -> str:
-    """How its images are not those it was made with, and who wrote them."""
+    """How its pods are not those it was made with, and who wrote them.
+
+    The API server fills in what a template leaves out, so templates are not compared: it keeps the books of who set
+    which field, and what was set anew is no longer ours alone.
+    """
     try:
         made = json.loads(((deployment.get("metadata") or {}).get("annotations") or {}).get(IMAGES_ANNOTATION) or "{}")
     except ValueError:
         return ""
     now = images_of((deployment.get("spec") or {}).get("template") or {})
-    if not isinstance(made, dict) or not made:
-        return ""
-    for name, image in made.items():
+    others = [entry for entry in _template_writers(deployment) if entry.get("manager") != MANAGER]
+    newest = max(others, key=lambda entry: str(entry.get("time", "")), default=None)
+    for name, image in made.items() if isinstance(made, dict) else ():
         if name in now and now[name] != image:
-            return told(f"container {name} runs {now[name]}, not {image}{_writer(deployment)}")
-    return ""
+            by = f", written by {newest['manager']}" if newest else ""
+            return told(f"container {name} runs {now[name]}, not {image}{by}")
+    return told(f"its pod template was changed by {newest['manager']}") if newest and _is_kept(deployment) else ""
 
 
-def _writer(deployment: Manifest) -> str:
-    writers = [
-        entry
-        for entry in (deployment.get("metadata") or {}).get("managedFields") or ()
-        if entry.get("manager") != MANAGER and "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
-    ]
-    newest = max(writers, key=lambda entry: entry.get("time", ""), default=None)
-    return f", written by {newest['manager']}" if newest else ""
+def _is_kept(deployment: Manifest) -> bool:
+    """Whether the engine's own entry is there: in what was restored from a backup, all is the restorer's."""
+    return any(entry.get("manager") == MANAGER for entry in _template_writers(deployment))
+
+
+def _template_writers(deployment: Manifest) -> Iterator[Manifest]:
+    """Entries of who set fields of the pod template."""
+    for entry in (deployment.get("metadata") or {}).get("managedFields") or ():
+        if "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
+            yield entry
 
 
 def _refusals(deployment: Manifest) -> Iterator[_Problem]:

@@ -52,6 +52,42 @@ def test_an_evicted_canary_that_does_not_come_back_is_taken_back_and_not_refused
     assert made.status.refused == []
 
 
+def test_a_version_that_was_moved_away_and_finds_no_room_after_that_is_not_refused():
+    made = stepping_at(20)
+    evict(made)
+    made.until(Phase.ROLLING_BACK, limit=70)
+    made.until(Phase.PREPARING)
+    for _ in range(2):
+        before = made.status.last.id
+        made.reach(lambda: made.status.last.id != before, limit=80)  # noqa: B023 - of this turn
+        assert made.status.last.outcome is Outcome.CANCELLED
+        assert "0 of 1 canary pods ready after 60 s" in made.status.last.outcome_reason
+        assert made.status.last.outcome_reason.endswith("its pods were moved away by a planned event")
+    bring_back(made)
+    made.until(Phase.BAKING)
+    assert made.status.stable.image == "v2"
+    assert made.status.refused == []
+
+
+def test_a_version_that_was_moved_away_and_cannot_start_after_that_is_refused():
+    made = stepping_at(20)
+    evict(made)
+    made.until(Phase.PREPARING, limit=90)
+    made.world.image("v2").fatal = True
+    made.until(Phase.ROLLED_BACK)
+    assert [each.image for each in made.status.refused] == ["v2"]
+
+
+def test_another_version_that_finds_no_room_is_refused_as_ever():
+    made = stepping_at(20)
+    evict(made)
+    made.until(Phase.ROLLING_BACK, limit=70)
+    made.world.image("v3").ready = False
+    made.world.want("v3")
+    made.until(Phase.ROLLED_BACK, limit=90)
+    assert [each.image for each in made.status.refused] == ["v3"]
+
+
 def test_nothing_is_given_back_before_the_gateway_knows_the_pods():
     made = stepping_at(20)
     evict(made)
