@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rollout.looks import SignalLook
     from rollout.own import ReadAs
-    from rollout.sources.hub import PrometheusHub, Scrape
+    from rollout.sources.hub import PrometheusHub, Scrape, Wanted
     from rollout.sources.roster import Roster
     from rollout.spec import Signal
 
@@ -38,10 +38,11 @@ class PrometheusSource:
         self._outage = Outage(self.name)
         self._pace = Pace(LONGEST_SECONDS)
         self._looked_at = float("-inf")
+        self._wanted: Wanted = ("", frozenset())
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal as soon as the next scrape of the canary can be seen, or none where it does not come."""
-        self._hub.subscribe(self, roster.namespace, self._series(roster))
+        self._wanted = self._hub.subscribe(self, roster.namespace, self._series(roster))
         clock = asyncio.get_running_loop().time
         ahead = now - clock()
         for wait in self._pace.waits(now):
@@ -69,15 +70,16 @@ class PrometheusSource:
         }
         canary = [pod.name for pod in roster.pods if pod.arm is Arm.CANARY]
         news = self._pace.see({name: scrapes[name] for name in canary if name in scrapes}, now)
-        if not (news or answer.problem or now - self._looked_at >= LONGEST_SECONDS):
+        problem = answer.problem_of(self._wanted)
+        if not (news or problem or now - self._looked_at >= LONGEST_SECONDS):
             return []
         self._looked_at = now
         own = await self._expressions.values(roster, max((each.at for each in scrapes.values()), default=None))
         looks = [
-            self._look(tally, roster, own.get(tally.signal.name, Values(problem=answer.problem)), scrapes, now)
+            self._look(tally, roster, own.get(tally.signal.name, Values(problem=problem)), scrapes, now)
             for tally in self._tallies
         ]
-        self._outage.note(next((look.reason for look in looks if look.reason), answer.problem), looks)
+        self._outage.note(next((look.reason for look in looks if look.reason), problem), looks)
         return looks
 
     @staticmethod
