@@ -321,6 +321,13 @@ def _workload_rules() -> Iterator[Schema]:
         f"config: at most {MOST_CONFIG} bytes fit into the cluster's object",
     )
     yield _rule("!has(self.maxUnavailable) || self.maxUnavailable >= 1", BLOCKS_DRAINS.format("less than 1"))
+    named = "{}.exists(c, has(c.ports) && c.ports.exists(q, has(q.name) && q.name == p.targetPort))"
+    yield _rule(
+        "!has(self.ports) || self.ports.all(p, !has(p.targetPort) || type(p.targetPort) == int || "
+        f"{named.format('self.template.spec.containers')} || "
+        f"has(self.template.spec.initContainers) && {named.format('self.template.spec.initContainers')})",
+        "ports: no container has a port of that targetPort's name; name it in the template, or write its number",
+    )
     yield from _room_rules()
 
 

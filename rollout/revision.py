@@ -79,9 +79,11 @@ def policy_of(deployment: Manifest) -> Spec | None:
     try:
         told = json.loads(notes.get(SPEC_ANNOTATION) or "null")
         image = notes.get(IMAGE_ANNOTATION) or "unknown"
-        template = {"spec": {"containers": [{"name": "main", "image": image}]}}
+        wanted = [port.get("targetPort") for port in told["workload"].get("ports") or ()]
+        ports = [{"name": name} for name in wanted if isinstance(name, str)]
+        template = {"spec": {"containers": [{"name": "main", "image": image, "ports": ports}]}}
         return Spec.model_validate({**told, "workload": {**told["workload"], "template": template}})
-    except (ValueError, TypeError, KeyError, RecursionError):  # nested a thousand times
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # nested a thousand times
         return None
 
 

@@ -86,6 +86,19 @@ class Workload(Model):
         return self
 
     @model_validator(mode="after")
+    def _named_ports_are_there(self) -> Self:
+        """A Service whose port leads nowhere answers nobody, and says nothing of it."""
+        named = PodTemplate.read(self.template).port_names()
+        for port in self.ports:
+            if isinstance(port.target_port, str) and port.target_port not in named:
+                there = f"there are {', '.join(sorted(named))}" if named else "no container names one"
+                raise ValueError(
+                    f"workload.ports: {port.name}: no container has a port called {port.target_port} ({there}); "
+                    "name it in workload.template, or write its number as targetPort"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _files_have_names(self) -> Self:
         for name in self.config:
             if not re.fullmatch(FILE_NAME[1:-1], name) or name == "." or name.startswith(".."):

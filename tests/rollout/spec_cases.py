@@ -145,6 +145,10 @@ REFUSED: dict[str, Change] = {
     "target port with a long name": port(targetPort="a" * 16),
     "target port with two dashes": port(targetPort="a--b"),
     "empty target port": port(targetPort=""),
+    "target port that no container has": port(targetPort="web"),
+    "target port that is another's": both(
+        port(targetPort="web"), container(ports=[{"name": "wab", "containerPort": 1}])
+    ),
     "protocol that is none": port(appProtocol="a b"),
     "no parent": traffic(parents=[]),
     "parent without a name": traffic(parents=[{"name": ""}]),
@@ -267,12 +271,17 @@ TAKEN: dict[str, Change] = {
         pods(nodeSelector=None),
         container(command=None),
     ),
-    "ports of all sorts": workload(
-        ports=[
-            {"name": "http", "port": 80, "targetPort": "web-1"},
-            {"name": "grpc", "port": 65535, "targetPort": 9090, "appProtocol": "kubernetes.io/h2c"},
-            {"name": "admin", "port": 1, "appProtocol": "http"},
-        ]
+    "ports of all sorts": both(
+        workload(
+            ports=[
+                {"name": "http", "port": 80, "targetPort": "web-1"},
+                {"name": "grpc", "port": 65535, "targetPort": 9090, "appProtocol": "kubernetes.io/h2c"},
+                {"name": "admin", "port": 1, "appProtocol": "http"},
+                {"name": "side", "port": 2, "targetPort": "side"},
+            ]
+        ),
+        container(ports=[{"containerPort": 1}, {"name": "web-1", "containerPort": 8080}]),
+        pods(initContainers=[{"name": "s", "image": "i", "ports": [{"name": "side", "containerPort": 9}]}]),
     ),
     "parents": traffic(
         parents=[

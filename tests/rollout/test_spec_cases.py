@@ -36,6 +36,10 @@ def test_what_is_taken_is_read_back(case: str):
         (REFUSED["no pod may go"], "maxUnavailable: 0 would block the drain of every node with a pod; write 1 or more"),
         (REFUSED["time-out of less than a millisecond"], "write 1ms or more, or 0s for no limit"),
         (REFUSED["gateway with a key that is none"], "selector: '-app' is no key of a label; write app.kubernetes.io"),
+        (
+            REFUSED["target port that is another's"],
+            "no container has a port called web (there are wab); name it in workload.template, or write its number",
+        ),
         (REFUSED["ports of one number"], "workload.ports: port: 80 is there twice"),
         (REFUSED["target port as a text of digits"], "targetPort: '80' is neither a number from 1 to 65535 nor"),
         (REFUSED["parent twice"], "traffic.parents: edge is there twice; give each a sectionName of its own"),

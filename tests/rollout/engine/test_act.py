@@ -19,6 +19,7 @@ from rollout.revision import (
     RELEASE_LABEL,
     REPLICAS_ANNOTATION,
     SPEC_ANNOTATION,
+    manifests_of,
     policy_of,
     revision_of,
 )
@@ -75,7 +76,32 @@ async def test_a_revision_notes_what_it_was_made_as(server, actor):
     assert (known.analysis, known.strategy, known.traffic) == (SPEC.analysis, SPEC.strategy, SPEC.traffic)
 
 
-@pytest.mark.parametrize("spoilt", ["", "{", "[]", '{"workload": 3}', '{"strategy": {"steps": []}}'])
+@pytest.mark.parametrize("change", ["named", "none"])
+def test_a_note_is_read_whatever_the_ports_were(change):
+    spec = deepcopy(gray_release()["spec"])
+    if change == "named":
+        spec["workload"]["ports"][0]["targetPort"] = "web"
+        spec["workload"]["template"]["spec"]["containers"][0]["ports"] = [{"name": "web", "containerPort": 8080}]
+    else:
+        del spec["workload"]["ports"], spec["traffic"]
+    wanted = Spec.model_validate(spec)
+    found = policy_of(manifests_of("checkout", "shop", "u", wanted, replicas=1)[-1])
+    assert found is not None
+    assert (found.workload.ports, found.analysis) == (wanted.workload.ports, wanted.analysis)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        '{"workload": {"ports": ["x"]}}',
+        '{"workload": {"ports": 3}}',
+        "",
+        "{",
+        "[]",
+        '{"workload": 3}',
+        '{"strategy": {"steps": []}}',
+    ],
+)
 async def test_a_note_that_cannot_be_read_is_none(server, actor, spoilt):
     await made(actor)
     found = deployment(server)
