@@ -63,6 +63,7 @@ SERVICE = Kind("v1", "Service", "services")
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 SECRET = Kind("v1", "Secret", "secrets")
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
 EVENT = Kind("v1", "Event", "events")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
@@ -79,6 +80,7 @@ KNOWN: dict[tuple[str, str], Kind] = {
         CONFIG_MAP,
         SECRET,
         NAMESPACE,
+        NODE,
         EVENT,
         DEPLOYMENT,
         LEASE,

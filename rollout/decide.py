@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.context import Context, can_return, roll_back
 from rollout.desire import actions_of
+from rollout.drains import note_threat
 from rollout.drift import note_drift
 from rollout.phases import PHASES
 from rollout.status import Outcome, Phase
@@ -51,7 +52,7 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
     ctx = Context(spec, _running(status, observation, now), observation, now)
     if observation.deleted:
         return Decision(status, actions_of(ctx))
-    changed = note_drift(ctx, _next(ctx))
+    changed = note_threat(ctx, note_drift(ctx, _next(ctx)))
     changed = changed.model_copy(
         update={
             "observed_generation": observation.generation,

@@ -219,6 +219,9 @@ class Status(Kept):
     withdrawn_at: Time | None = Field(
         default=None, description="since when the canary's share is with stable, because it has no ready pod"
     )
+    threatened_since: Time | None = Field(
+        default=None, description="since when all ready pods of the canary are on nodes that will be drained"
+    )
     doubt: str = Field(default="", description="verdict that holds the step, or `not-ready`")
     doubt_since: Time | None = None
     held_since: Time | None = Field(default=None, description="when the hold began, whatever verdict it began with")
@@ -270,6 +273,7 @@ class Status(Kept):
 
     def shifted(self, seconds: float) -> Status:
         """The status with the clocks that run set so many seconds later: time that nobody was there to count."""
-        clocks = ("phase_since", "written_at", "verified_at", "withdrawn_at", "doubt_since", "held_since", "looked_at")
+        running = ("phase_since", "written_at", "verified_at", "withdrawn_at", "threatened_since")
+        clocks = (*running, "doubt_since", "held_since", "looked_at")
         known = {name: getattr(self, name) for name in clocks}
         return self.model_copy(update={name: at + seconds for name, at in known.items() if at is not None})

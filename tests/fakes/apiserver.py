@@ -31,7 +31,7 @@ Object = dict[str, Any]
 PLURALS = {(kind.base, kind.plural): kind for kind in KNOWN.values()}
 PATH = re.compile(
     r"^(?P<base>/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+)(?=/))?/(?P<plural>[^/]+)"
-    r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|scale))?$"
+    r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|scale|eviction))?$"
 )
 
 
@@ -67,6 +67,7 @@ class ApiServer:
     faults: list[Fault] = field(default_factory=list)
     watchers: list[tuple[str, str, str, str, asyncio.Queue[Object]]] = field(default_factory=list)
     log: deque[tuple[int, str, tuple[str, str, str, str], Object]] = field(default_factory=lambda: deque(maxlen=500))
+    applied: dict[tuple[str, str, str, str], Object] = field(default_factory=dict)
     down: bool = False
     late: float = 0.0  # seconds between a write, which watchers see at once, and its answer
     counter: Any = field(default_factory=lambda: itertools.count(1))
@@ -189,6 +190,8 @@ class ApiServer:
             return self._apply(key, known, body)
         if known is None:
             return status(404, f"{plural} {name!r} not found", "NotFound")
+        if found["sub"] == "eviction":
+            return self._evict(key, known)
         if request.method == "GET":
             return web.json_response(known)
         if request.method == "DELETE":
@@ -259,7 +262,9 @@ class ApiServer:
         return web.json_response(self.put(made), status=201)
 
     def _apply(self, key: tuple[str, str, str, str], known: Object | None, body: Object) -> web.Response:
-        merged = merge(deepcopy(known), body) if known else deepcopy(body)
+        before = self.applied.get(key, {}) if known else {}
+        merged = merge(without(deepcopy(known), before, body), body) if known else deepcopy(body)
+        self.applied[key] = deepcopy(body)
         merged["metadata"].setdefault("namespace", key[2])
         if unknown := set(merged.get("spec") or ()) - FIELDS.get(merged["kind"], set(merged.get("spec") or ())):
             return status(
@@ -268,6 +273,22 @@ class ApiServer:
         if refusal := refused(known or {}, merged):
             return refusal
         return web.json_response(self.put(merged))
+
+    def _evict(self, key: tuple[str, str, str, str], pod: Object) -> web.Response:
+        """As the disruption controller counts: what is not ready may go where the budget says so."""
+        for budget in self.all("PodDisruptionBudget"):
+            spec, labels = budget["spec"], budget["spec"]["selector"]["matchLabels"]
+            selector = ",".join(f"{name}={value}" for name, value in labels.items())
+            if not matches(pod, selector) or (not is_ready(pod) and "unhealthyPodEvictionPolicy" in spec):
+                continue
+            assert ("minAvailable" in spec) != ("maxUnavailable" in spec), spec
+            ready = sum(matches(each, selector) and is_ready(each) for each in self.all("Pod"))
+            made = sum(each["spec"]["replicas"] for each in self.all("Deployment") if matches(each, selector))
+            needed = spec["minAvailable"] if "minAvailable" in spec else made - spec["maxUnavailable"]
+            if ready - 1 < needed:
+                return status(429, "Cannot evict pod as it would violate the pod's disruption budget.", "")
+        self.remove(key)
+        return web.json_response({"kind": "Status", "status": "Success"}, status=201)
 
     def _delete_collection(self, base: str, plural: str, namespace: str) -> web.Response:
         """What a DELETE without a name does, in all its horror."""
@@ -369,6 +390,21 @@ def merge(base: Any, patch: Any) -> Any:
         else:
             base[key] = merge(base.get(key, {}), value)
     return base
+
+
+def without(base: Any, before: Any, now: Any) -> Any:
+    """What its manager applied before and no longer applies is gone."""
+    for key, value in before.items() if isinstance(base, dict) and isinstance(before, dict) else ():
+        if not isinstance(now, dict) or key not in now:
+            base.pop(key, None)
+        elif isinstance(value, dict):
+            without(base.get(key), value, now[key])
+    return base
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def json_patch(document: Any, operations: list[Object]) -> Any:
