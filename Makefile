@@ -9,7 +9,7 @@ LIVES ?= 20
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction mutants clean
+.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction mutants mutants-sample mutants-by-hand clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,14 @@ bench-reaction: $(STAMP) ## how fast a bad version goes; writes bench/results
 mutants: $(STAMP) ## change the engine in thousands of small ways and count what the tests see; goes on where it was stopped
 	GRAYLING_LIVES=$(LIVES) $(BIN)/mutmut run $(if $(MUTANTS),$(addsuffix .*,$(MUTANTS)))
 	$(BIN)/mutmut results
+
+mutants-sample: $(STAMP) ## the same for thirty mutants of each module, those that were not tried yet; and the table
+	$(BIN)/python bench/mutants.py made || $(BIN)/mutmut run 'rollout.machine.*'
+	names=$$($(BIN)/python bench/mutants.py sample); test -z "$$names" || GRAYLING_LIVES=$(LIVES) $(BIN)/mutmut run $$names
+	$(BIN)/python bench/mutants.py table
+
+mutants-by-hand: $(STAMP) ## put faults back that the engine once had; each must fail the tests it names
+	$(BIN)/python -m tests.mutants.by_hand
 
 generate: $(STAMP) ## write what is generated from the models
 	$(BIN)/python -m rollout crd > manifests/crds/grayreleases.yaml
