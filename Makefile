@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NAME ?= demo
 LIVES ?= 20
+UNTIMED = GRAYLING_VIRTUAL_TIME=1 GRAYLING_LIVES=$(LIVES) nice
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
@@ -56,12 +57,12 @@ bench-reaction: $(STAMP) ## how fast a bad version goes; writes bench/results
 	$(BIN)/python bench/reaction.py
 
 mutants: $(STAMP) ## change the engine in thousands of small ways and count what the tests see; goes on where it was stopped
-	GRAYLING_LIVES=$(LIVES) $(BIN)/mutmut run $(if $(MUTANTS),$(addsuffix .*,$(MUTANTS)))
+	$(UNTIMED) $(BIN)/mutmut run $(if $(MUTANTS),$(addsuffix .*,$(MUTANTS)))
 	$(BIN)/mutmut results
 
 mutants-sample: $(STAMP) ## the same for thirty mutants of each module, those that were not tried yet; and the table
-	$(BIN)/python bench/mutants.py made || $(BIN)/mutmut run 'rollout.machine.*'
-	names=$$($(BIN)/python bench/mutants.py sample); test -z "$$names" || GRAYLING_LIVES=$(LIVES) $(BIN)/mutmut run $$names
+	$(BIN)/python bench/mutants.py made || $(UNTIMED) $(BIN)/mutmut run 'rollout.machine.*'
+	names=$$($(BIN)/python bench/mutants.py sample); test -z "$$names" || $(UNTIMED) $(BIN)/mutmut run $$names
 	$(BIN)/python bench/mutants.py table
 
 mutants-by-hand: $(STAMP) ## put faults back that the engine once had; each must fail the tests it names

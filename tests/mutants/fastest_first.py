@@ -1,23 +1,27 @@
 """A pytest plugin for `make mutants`: the tests that are quick come first, and one that hangs is ended.
 
-A mutant is killed by the first test that fails, so the order is most of what it costs. Tests that drive an engine in
-real time (their fixture is `it`) are left out: a busy machine fails them too. The same engine's lives in virtual time
-stand for them. `GRAYLING_REAL_TIME=1` asks them as well. What decides is asked of its own tests alone.
+A mutant is killed by the first test that fails, so the order is most of what it costs. A busy machine must not fail a
+test, so those that drive an engine (their fixture is `it`) do it in virtual time, on a server that is called and not
+connected to. What decides is asked of its own tests alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
+import structlog
 
 STATS = Path("mutmut-stats.json")
 """Where mutmut notes how long each test took; it runs pytest in the folder of that file."""
 
 ENGINE = "tests/rollout/engine/"
-IN_REAL_TIME = "it"
+PLANT = "it"
+"""Fixture of the tests that drive an engine."""
+
 LEAST_SECONDS, TIMES = 20.0, 10.0
 """A test is ended after ten times what it took without a mutant, and never sooner than this."""
 
@@ -35,8 +39,8 @@ def is_asked(name: str, test: str) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that are not asked, and order those of a mutant."""
-    asked = [item for item in items if os.environ.get("GRAYLING_REAL_TIME") or IN_REAL_TIME not in _fixtures(item)]
+    """Leave out the tests that are not asked, order those of a mutant, and let the engine's take no time."""
+    asked = items[:]
     if (name := mutant()) and STATS.exists():
         took: dict[str, float] = json.loads(STATS.read_text())["duration_by_test"]
         asked = sorted(
@@ -47,7 +51,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(limit), append=False)
     config.hook.pytest_deselected(items=[item for item in items if item not in asked])
     items[:] = asked
+    for item in filter(_drives_an_engine, asked):
+        item.add_marker(pytest.mark.looptime(start=time.monotonic))
 
 
-def _fixtures(item: pytest.Item) -> tuple[str, ...]:
-    return tuple(getattr(item, "fixturenames", ()))
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tracebacks in colours take longer than what they are about."""
+    if _drives_an_engine(item):
+        plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+
+
+def pytest_runtest_teardown() -> None:
+    """Speak again."""
+    structlog.reset_defaults()
+
+
+def _drives_an_engine(item: pytest.Item) -> bool:
+    return PLANT in getattr(item, "fixturenames", ())

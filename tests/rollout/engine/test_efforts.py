@@ -10,6 +10,7 @@ import pytest
 
 from kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
 from rollout.actions import Action, EnsureRevision, KeepRecord, Retire, Scale, Shift
+from rollout.engine import metrics
 from rollout.engine.efforts import FIRST_SECONDS, MOST_SECONDS, MOST_URGENT_SECONDS, Efforts
 from tests.rollout.samples import stepping
 
@@ -116,3 +117,28 @@ async def test_what_waits_for_weights_is_not_waited_for_without_a_pause():
     due = hands.efforts.due_in(hands.now)
     assert due is not None
     assert due >= FIRST_SECONDS / 2, "the scaling that is overdue can only be tried when the weights are written"
+
+
+@pytest.mark.parametrize(("chance", "factor"), [(0.0, 0.5), (1.0, 1.5)])
+async def test_pauses_are_spread_around_what_they_are(chance: float, factor: float):
+    hands = Hands(broken={EnsureRevision: ForbiddenError("quota")})
+    hands.efforts.chance = lambda: chance
+    await hands.perform(UP)
+    assert hands.efforts.due_in(hands.now) == pytest.approx(FIRST_SECONDS * factor)
+
+
+async def test_a_server_that_says_when_is_asked_no_sooner():
+    busy = KubeError("busy", status=429)
+    busy.retry_after = 7.0
+    hands = Hands(broken={EnsureRevision: busy})
+    await hands.perform(UP)
+    assert hands.efforts.due_in(hands.now) == pytest.approx(7.0)
+
+
+async def test_failures_are_counted_by_the_class_of_the_action():
+    def counted() -> float:
+        return metrics.REGISTRY.get_sample_value("grayling_action_failures_total", {"action": "EnsureRevision"}) or 0.0
+
+    before = counted()
+    await Hands(broken={EnsureRevision: ForbiddenError("quota")}).perform(UP)
+    assert counted() == before + 1

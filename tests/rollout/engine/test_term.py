@@ -228,6 +228,8 @@ def test_journals_are_put_together_by_time_and_never_of_another_release():
     assert [each.at for each in both.release.journal] == sorted(each.at for each in both.release.journal)
     other = theirs.model_copy(update={"release": mine.release.model_copy(update={"id": "x", "journal": [entry]})})
     assert with_journal_of(mine, other) == mine
+    assert with_journal_of(mine, Status()) == mine
+    assert with_journal_of(Status(), mine) == Status()
 
 
 # ---------------------------------------------------------------------- looks that come late, or break
