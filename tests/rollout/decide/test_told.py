@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rollout.decide import decide
-from rollout.status import Phase
+from rollout.status import Command, Phase
 from rollout.world import Failure
 from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of, stepping_at
 from tests.rollout.decide.test_limits import (
@@ -458,3 +458,102 @@ def test_the_journal_of_a_rollback_has_its_verdict_and_its_weight():
     assert made.status.last.verdict_at_end["verdict"] == "bad"
     assert made.status.last.steps[-1].verdict == "bad"
     assert made.status.refused[-1].revision == revision("v2")
+
+
+def test_a_release_says_who_asked_why_and_from_what_to_what():
+    made = serving()
+    made.world.want("v2")
+    seen = replace(made.world.observe(made.status, None), requested_by="ann\x1b[2J", reason="a fix", generation=7)
+    status = decide(made.world.spec, made.status, seen, made.world.now).status
+    release = status.release
+    assert (release.requested_by, release.reason, release.generation) == ("ann", "a fix", 7)
+    assert (release.from_version.image, release.to_version.image) == ("v1", "v2")
+    assert release.to_version.revision == status.canary.revision == revision("v2")
+    assert release.started_at == status.phase_since == made.world.now
+    assert release.id == f"{revision('v2').rpartition('-')[2]}-{int(made.world.now * 1000):x}"
+    assert (status.step, status.steps, status.gate_passed, status.weight.desired) == (0, 3, -1, 0)
+    assert (status.judge, status.analysis, status.previous) == ("", {}, None)
+    assert (status.observed_generation, status.desired_revision) == (7, revision("v2"))
+
+
+def test_versions_that_differ_in_configuration_alone_are_told_apart():
+    made = serving()
+    config = {"workload": {"config": {"app.yaml": "a: 2"}}}
+    made.world.want("v1", **config)
+    made.until(Phase.PREPARING)
+    one, two = (each.revision.removeprefix("shop-") for each in (made.status.stable, made.status.canary))
+    assert story(made)[0][1] == f"releasing v1 ({two}) from v1 ({one})"
+
+
+def test_a_hand_on_the_route_and_on_a_revision_is_told_in_full():
+    made = stepping_at(20)
+    made.world.edit_route({revision("v2"): 70, revision("v1"): 30})
+    made.world.image("v1").altered = "image: v1 became v0 (by kubectl)"
+    made.look()
+    shares = ", ".join(sorted([f"{revision('v1')} 30 %", f"{revision('v2')} 70 %"]))
+    assert story(made)[-2:] == [
+        ("drift", f"kubectl-edit set the route to {shares}", None),
+        ("altered", f"{revision('v1')} is no longer what it was made as: image: v1 became v0 (by kubectl)", None),
+    ]
+
+
+def test_a_refusal_says_which_version_when_and_why():
+    made = taken_back()
+    last = made.status.refused[-1]
+    assert (last.revision, last.image, last.reason) == (revision("v2"), "v2", "errors bad")
+    assert last.at == made.status.phase_since == made.status.last.ended_at
+
+
+# ------------------------------------------------------------------ answers to what people say
+
+ANSWERS: dict[str, tuple[Callable[[], Simulation], str, str, str]] = {
+    "pause": (lambda: stepping_at(20), "pause", "paused", "paused: paused by ann"),
+    "pause again": (lambda: _said(stepping_at(20), "pause"), "pause", "it is paused already", ""),
+    "resume": (lambda: _said(stepping_at(20), "pause"), "resume", "resumed", "resumed: resumed by ann"),
+    "resume of nothing": (lambda: stepping_at(20), "resume", "it is not paused", ""),
+    "a gate": (gated, "promote", "gate of step 2 opened", "gate: step 2 opened by ann"),
+    "a step": (lambda: stepping_at(20), "promote", "promoting in full", "promoted-early: promoted in full by ann"),
+    "a bake": (baking, "promote", "bake ended", "bake-ended: bake ended by ann"),
+    "nothing to promote": (serving, "promote", "nothing to promote: the phase is Idle", ""),
+    "abort": (lambda: stepping_at(20), "abort", "rolling back", "aborted: aborted by ann"),
+    "abort again": (
+        lambda: gone_bad(stepping_at(20), 0.25),
+        "abort",
+        "nothing to abort: it is being taken back already",
+        "",
+    ),
+    "nothing to abort": (serving, "abort", "nothing to abort: the phase is Idle", ""),
+    "retry": (taken_back, "retry", f"{revision('v2')} will be tried again", ""),
+    "nothing to retry": (serving, "retry", f"{revision('v1')} was not refused: nothing to retry", ""),
+    "a word nobody knows": (serving, "sing", "unknown verb 'sing': abort, pause, promote, resume, retry", ""),
+}
+
+
+def _said(made: Simulation, verb: str, **rest: str) -> Simulation:
+    made.world.say(verb, **rest)
+    made.look()
+    return made
+
+
+@pytest.mark.parametrize("word", ANSWERS)
+def test_every_word_has_its_answer_and_what_it_changed_is_in_the_journal(word: str):
+    begin, verb, answer, entry = ANSWERS[word]
+    made = begin()
+    before = len(made.journal())
+    _said(made, verb)
+    assert made.status.command_answer == answer
+    assert entry in [*made.journal()[before:], ""]
+
+
+def test_why_is_told_behind_who():
+    assert _said(stepping_at(20), "abort", reason="too slow").journal()[-1] == "aborted: aborted by ann: too slow"
+
+
+def test_a_word_on_a_spec_of_before_is_answered_and_changes_nothing():
+    made = stepping_at(20)
+    made.world.command = Command(id="x" * 300, verb="abort", generation=1)
+    made.look()
+    assert made.status.phase is Phase.STEPPING
+    assert made.status.command_answer == "it was said of an earlier spec, so there is nothing to do: say it again"
+    assert made.status.command == made.status.commands[-1]
+    assert len(made.status.command) <= 100
