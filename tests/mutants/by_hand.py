@@ -67,7 +67,8 @@ FAULTS = (
         "an action is done before the status that promises it is persisted",
         "rollout/engine/term.py",
         "            await self._keep(manifest, ctx)\n        self._teller.besides",
-        "            await self._perform(actions)\n            await self._keep(manifest, ctx)\n        self._teller.besides",
+        "            await self._perform(actions)\n"
+        "            await self._keep(manifest, ctx)\n        self._teller.besides",
         (f"{TERM}::test_what_is_promised_is_persisted_before_it_is_done",),
     ),
     Fault(

@@ -6,7 +6,6 @@ import ast
 import importlib.util
 import json
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,7 @@ from tests.mutants.by_hand import FAULTS, ROOT, Fault
 from tests.mutants.fastest_first import is_asked
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
 

@@ -248,7 +248,8 @@ def test_silence_needs_enough_answers_and_enough_time(missing: float, seconds: f
     found = at(made, made.world.now, missing=missing, missing_seconds=seconds, open_requests=7).status
     assert (found.phase is Phase.ROLLING_BACK) is goes
     if goes:
-        assert found.release.outcome_reason == "the canary has given none of about 9 answers in 2.0 s; 7 requests wait for it"
+        told = "the canary has given none of about 9 answers in 2.0 s; 7 requests wait for it"
+        assert found.release.outcome_reason == told
 
 
 def test_a_canary_that_nobody_is_sent_to_is_not_silent():

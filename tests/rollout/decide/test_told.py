@@ -1,4 +1,4 @@
-"""What people are told while a release waits, and the story that its journal tells: the words, since when, until when."""
+"""What people are told while a release waits, in its journal, and in answer to what they say."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NO_DATA = {"analysis": {"no_data": {"action": "hold", "deadline": 60}}}
 FAILED_SINCE = 7.0
+STRANGERS = "the route leads to backends that are none of this release's: elder (1 %), legacy (5 %)"
 
 
 def gated(first: str = "none", second: str = "manual") -> Simulation:
@@ -146,14 +147,13 @@ TOLD: dict[str, tuple[Callable[[], Simulation], str, str, float | None]] = {
     ),
     "strangers": (
         lambda: with_stranger("kubectl"),
-        "the route leads to backends that are none of this release's: elder (1 %), legacy (5 %), put there by kubectl; "
-        "take them off its rule",
+        f"{STRANGERS}, put there by kubectl; take them off its rule",
         "written_at",
         READY,
     ),
     "strangers of nobody": (
         lambda: with_stranger(""),
-        "the route leads to backends that are none of this release's: elder (1 %), legacy (5 %); take them off its rule",
+        f"{STRANGERS}; take them off its rule",
         "written_at",
         READY,
     ),
@@ -378,7 +378,9 @@ def test_the_journal_tells_the_whole_story_of_a_release():
     made.world.countable = True
     made.world.want("v2")
     made.until(Phase.IDLE)
-    told = [(what, text.partition(" %: ")[0] if what == "verified" else text, weight) for what, text, weight in story(made)]
+    told = [
+        (what, text.partition(" %: ")[0] if what == "verified" else text, weight) for what, text, weight in story(made)
+    ]
     assert told == [
         ("started", "releasing v2 from v1", None),
         ("ready", "1 of 1 canary pods ready and known to the gateway", None),

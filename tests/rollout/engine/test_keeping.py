@@ -34,7 +34,8 @@ class Desk(NamedTuple):
     keeper: Keeper
 
     def statuses(self) -> list[Status]:
-        return [Status.model_validate(body["status"]) for _, path, body in self.server.writes if path.endswith("/status")]
+        written = [body for _, path, body in self.server.writes if path.endswith("/status")]
+        return [Status.model_validate(body["status"]) for body in written]
 
 
 @pytest.fixture
@@ -156,9 +157,10 @@ async def test_an_edit_of_the_spec_meanwhile_costs_one_more_try_and_a_higher_epo
     edited["status"] = status.wire()
     desk.server.put(edited)
     assert await desk.store.save(status.model_copy(update={"step": 2}))
-    assert desk.server.find("GrayRelease", "checkout")["spec"]["workload"]["template"]["spec"]["containers"][0][
-        "image"
-    ] == "shop:v2", "the edit stays"
+    assert (
+        desk.server.find("GrayRelease", "checkout")["spec"]["workload"]["template"]["spec"]["containers"][0]["image"]
+        == "shop:v2"
+    ), "the edit stays"
     other = gray_release("shop:v2")
     other["status"] = status.model_copy(update={"epoch": 4}).wire()
     desk.server.put(other)

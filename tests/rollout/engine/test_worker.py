@@ -466,7 +466,9 @@ async def test_a_release_deleted_while_its_engine_was_away_is_cleaned_up(it: Pla
 # ---------------------------------------------------------------------- taking over
 
 
-async def test_who_is_being_taken_back_does_not_queue_to_be_taken_over(it: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_is_being_taken_back_does_not_queue_to_be_taken_over(
+    it: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with it.engine("one"):
         await first(it)
         it.declare("shop:v2", strategy={**gray_release()["spec"]["strategy"], "steps": [{"weight": 20, "hold": "60s"}]})
