@@ -199,6 +199,14 @@ def test_the_limit_that_is_told_is_the_one_that_is_kept(wait: str):
         assert told.since == since
 
 
+def test_a_rollback_without_traffic_ends_as_soon_as_the_old_pods_are_back():
+    made, since = returning_without_traffic()
+    made.world.image("v1").ready = True
+    made.until(Phase.ROLLED_BACK)
+    assert since is not None
+    assert made.world.now < since + READY / 2
+
+
 # ------------------------------------------------------------------ quiet, silence, shares
 
 
