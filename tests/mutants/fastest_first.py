@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ STATS = Path("mutmut-stats.json")
 ENGINE = "tests/rollout/engine/"
 PLANT = "it"
 """Fixture of the tests that drive an engine."""
+
+AT_MOST = "GRAYLING_MUTANT_SECONDS"
+"""For so long a mutant is asked, by what its tests take without it; for as long as they all take where it is not set."""
 
 LEAST_SECONDS, TIMES = 20.0, 10.0
 """A test is ended after ten times what it took without a mutant, and never sooner than this."""
@@ -46,6 +50,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         asked = sorted(
             (item for item in asked if is_asked(name, item.nodeid)), key=lambda item: took.get(item.nodeid, 0.0)
         )
+        sums = accumulate(took.get(item.nodeid, 0.0) for item in asked)
+        most = float(os.environ.get(AT_MOST, "inf"))
+        asked = [item for item, seconds in zip(asked, sums, strict=True) if seconds <= most]
         for item in asked:
             limit = max(LEAST_SECONDS, TIMES * took.get(item.nodeid, 0.0))
             item.add_marker(pytest.mark.timeout(limit), append=False)

@@ -559,3 +559,23 @@ def test_a_word_on_a_spec_of_before_is_answered_and_changes_nothing():
     assert made.status.command_answer == "it was said of an earlier spec, so there is nothing to do: say it again"
     assert made.status.command == made.status.commands[-1]
     assert len(made.status.command) <= 100
+
+
+def test_a_word_on_the_spec_that_a_release_began_with_holds_though_it_was_edited_since():
+    made = stepping_at(20)
+    began = made.status.release.generation
+    made.world.want("v2", strategy={"bake": 21})
+    made.world.command = Command(id="c", verb="abort", generation=began)
+    made.look()
+    assert made.status.command_answer == "rolling back"
+
+
+def test_a_word_on_an_earlier_spec_than_there_is_holds_for_no_release_that_is_to_come():
+    made = serving()
+    made.world.want("v1", strategy={"bake": 21})
+    made.world.command = Command(id="c", verb="pause", generation=made.world.generation - 1)
+    made.look()
+    assert made.status.paused is None
+    made.world.command = Command(id="d", verb="pause", generation=made.world.generation)
+    made.look()
+    assert made.status.paused is not None

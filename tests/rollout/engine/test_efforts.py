@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
 from rollout.actions import Action, EnsureRevision, KeepRecord, Retire, Scale, Shift
@@ -135,10 +136,26 @@ async def test_a_server_that_says_when_is_asked_no_sooner():
     assert hands.efforts.due_in(hands.now) == pytest.approx(7.0)
 
 
-async def test_failures_are_counted_by_the_class_of_the_action():
+@pytest.mark.parametrize("action", [SHIFT, UP, DOWN, RETIRE])
+async def test_failures_are_counted_by_the_class_of_the_action(action: Action):
     def counted() -> float:
-        return metrics.REGISTRY.get_sample_value("grayling_action_failures_total", {"action": "EnsureRevision"}) or 0.0
+        named = {"action": type(action).__name__}
+        return metrics.REGISTRY.get_sample_value("grayling_action_failures_total", named) or 0.0
 
     before = counted()
-    await Hands(broken={EnsureRevision: ForbiddenError("quota")}).perform(UP)
+    await Hands(broken={type(action): ForbiddenError("quota")}).perform(action)
     assert counted() == before + 1
+
+
+async def test_a_failure_that_lasts_is_logged_more_and_more_rarely_and_another_one_at_once():
+    hands = Hands(broken={EnsureRevision: ForbiddenError("quota")})
+    with capture_logs() as logs:
+        for _ in range(20):
+            await hands.perform(UP)
+            hands.now += 100
+        hands.broken[EnsureRevision] = ForbiddenError("a webhook")
+        await hands.perform(UP)
+    assert [(each["attempt"], each["error"]) for each in logs] == [
+        *((attempt, "quota") for attempt in (1, 2, 4, 8, 16)),
+        (21, "a webhook"),
+    ]

@@ -501,7 +501,9 @@ async def test_a_release_that_is_deleted_with_its_namespace_is_let_go_without_a_
     it.server.writes.clear()
     async with it.engine("two"):
         await asyncio.sleep(0.5)
-        assert [path for _, path, _ in it.server.writes if "leases" not in path] == [], "without a lease nothing is done"
+        assert [path for _, path, _ in it.server.writes if "leases" not in path] == [], (
+            "without a lease nothing is done"
+        )
         gone = deepcopy(it.release())
         gone["metadata"]["deletionTimestamp"] = "2027-01-01T00:00:00Z"
         it.server.put(gone)
