@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NAME ?= demo
-LIVES ?= 20
+LIVES ?= 10
+SAMPLE ?= sample
 UNTIMED = GRAYLING_VIRTUAL_TIME=1 GRAYLING_LIVES=$(LIVES) nice
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
@@ -60,9 +61,9 @@ mutants: $(STAMP) ## change the engine in thousands of small ways and count what
 	$(UNTIMED) $(BIN)/mutmut run $(if $(MUTANTS),$(addsuffix .*,$(MUTANTS)))
 	$(BIN)/mutmut results
 
-mutants-sample: $(STAMP) ## the same for thirty mutants of each module, those that were not tried yet; and the table
+mutants-sample: $(STAMP) ## the same for twenty mutants of each module, those that were not tried yet; and the table
 	$(BIN)/python bench/mutants.py made || $(UNTIMED) $(BIN)/mutmut run 'rollout.machine.*'
-	names=$$($(BIN)/python bench/mutants.py sample); test -z "$$names" || $(UNTIMED) $(BIN)/mutmut run $$names
+	names=$$($(BIN)/python bench/mutants.py $(SAMPLE)); test -z "$$names" || GRAYLING_MUTANT_SECONDS=15 $(UNTIMED) $(BIN)/mutmut run $$names
 	$(BIN)/python bench/mutants.py table
 
 mutants-by-hand: $(STAMP) ## put faults back that the engine once had; each must fail the tests it names

@@ -6,7 +6,8 @@
     python bench/mutants.py table      # what was found, per module
 
 All mutants are more than a shared core tries in a day. So from each module as many are drawn, by a seed that stands
-here: the same ones again for as long as the module is what it was, and a larger sample holds the smaller. The whole is weighted by how many a module has.
+here: the same ones again for as long as the module is what it was, and a larger sample holds the smaller. The whole is
+weighted by how many a module has.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ PLANT = "it"
 """Fixture of the tests that drive an engine."""
 
 AT_MOST = "GRAYLING_MUTANT_SECONDS"
-"""For so long a mutant is asked, by what its tests take without it; for as long as they all take where it is not set."""
+"""For so long tests are asked about a mutant, by what they take without it; all of them where it is not set."""
 
 LEAST_SECONDS, TIMES = 20.0, 10.0
 """A test is ended after ten times what it took without a mutant, and never sooner than this."""
