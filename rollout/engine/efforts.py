@@ -121,7 +121,7 @@ class Efforts:
         self._rows[name] = _Row(failure, attempts, now + max(pause, getattr(error, "retry_after", None) or 0.0))
         kind = name.partition(" ")[0]
         metrics.FAILURES.labels(kind).inc()
-        if attempts & (attempts - 1) == 0 or known is None or known.failure.text != text:
+        if attempts & (attempts - 1) == 0 or (known and known.failure.text != text):
             log.warning("action failed", release=self.release, action=name, error=text, attempt=attempts)
 
 

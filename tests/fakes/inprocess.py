@@ -93,6 +93,17 @@ class InProcess(ApiServer):
         self.asked = 0
         self.dead: set[str] = set()
 
+    @property
+    def down(self) -> bool:
+        """Nobody answers, and watches are cut."""
+        return self._down
+
+    @down.setter
+    def down(self, gone: bool) -> None:
+        self._down = gone
+        for *_, queue in self.watchers if gone else ():
+            queue.put_nowait(None)  # wakes the watch, which then ends
+
     def cluster(self, namespace: str = "shop") -> Cluster:
         async def bearer() -> str | None:
             return None
@@ -153,7 +164,7 @@ class InProcess(ApiServer):
                     await asyncio.sleep(LATENCY / 2)
                     while self.silent:
                         await asyncio.sleep(1.0)
-                    if self.down:
+                    if self.down or event is None:
                         raise aiohttp.ClientPayloadError("cut")
                     yield json.dumps(event).encode() + b"\n"
         except TimeoutError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -24,6 +25,7 @@ from rollout.revision import IMAGE_ANNOTATION, RELEASE_LABEL, REVISION_LABEL
 from rollout.spec import COMMAND_ANNOTATION, Spec
 from rollout.status import Phase, Status
 from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.inprocess import InProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -142,7 +144,7 @@ class Plant:
                 )
 
             sources = lambda _spec, _own: [self.callers]  # noqa: E731 - as short as it can be said
-            return Parts(cluster, world, identity or self.identity, driver, sources, self.history)
+            return Parts(cluster, world, identity or self.identity, driver, sources, self.history, **_clock())
 
         return Controller(cluster, ["shop"], parts=parts, only=only)
 
@@ -302,9 +304,22 @@ class Plant:
         self.server.remove(self.server.key("/api/v1", plural, meta["namespace"], meta["name"]))
 
 
+VIRTUAL_TIME = "GRAYLING_VIRTUAL_TIME"
+"""Set where tests of an engine are to take no time: the server is called and not connected to. `make mutants` does."""
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[ApiServer]:
+    if os.environ.get(VIRTUAL_TIME):
+        yield InProcess()
+        return
+    async with running() as server:
+        yield server
+
+
 @asynccontextmanager
 async def plant() -> AsyncIterator[Plant]:
-    async with running() as server:
+    async with serving() as server:
         made = Plant(server, Callers(server))
         operator = asyncio.create_task(made.operate())
         try:
@@ -313,3 +328,10 @@ async def plant() -> AsyncIterator[Plant]:
             operator.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await operator
+
+
+def _clock() -> dict[str, Callable[[], float]]:
+    """The engine's clock where time is virtual; where it is not, the engine has its own."""
+    if not os.environ.get(VIRTUAL_TIME):
+        return {}
+    return {"clock": lambda: time.time() + asyncio.get_running_loop().time() - time.monotonic()}

@@ -259,3 +259,13 @@ async def test_records_of_somebody_else_are_not_thrown_away(server, actor):
         await actor.perform(KeepRecord(ended), one, epoch=3)
     kept = {item["metadata"]["name"] for item in server.all("ConfigMap")}
     assert kept == {"mine", "checkout-release-b"}
+
+
+async def test_letting_go_keeps_other_owners_and_what_is_anothers(server, actor):
+    await made(actor)
+    found = deployment(server)
+    team = {"apiVersion": "v1", "kind": "Team", "name": "red", "uid": "t"}
+    found["metadata"]["ownerReferences"].append(team)
+    server.put(found)
+    await actor.perform(Finalize(orphan=True), SPEC, epoch=3)
+    assert deployment(server)["metadata"]["ownerReferences"] == [team]
