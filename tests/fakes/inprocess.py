@@ -69,9 +69,6 @@ class Response:
     content: Content
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    async def json(self, **_: Any) -> Any:
-        return json.loads(await self.content.read())
-
     def release(self) -> None:
         """Nothing is kept open."""
 
