@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kube.errors import ClusterUnreachableError, KubeError, error_for
 from kube.kinds import Kind, Manifest, ObjectList
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MOST_BYTES = 256 * 2**20
 """Of one JSON answer: a list of everything in a large cluster has less."""
@@ -53,9 +50,9 @@ def object_in(body: Manifest, what: str) -> Manifest:
     """The same, once it is an object.
 
     Raises:
-        ClusterUnreachableError: it has no metadata.
+        ClusterUnreachableError: it has no name.
     """
-    if not isinstance(body.get("metadata"), dict):
+    if not is_named(body):
         raise ClusterUnreachableError(f"{what}: the answer is no object: {str(body)[:100]}")
     return body
 
@@ -103,7 +100,7 @@ def event_in(line: bytes, what: str) -> WatchEvent:
     return WatchEvent(event["type"], found)
 
 
-def refusal_in(status: int, raw: bytes, what: str, headers: Mapping[str, str]) -> KubeError:
+def refusal_in(status: int, raw: bytes, what: str, retry_after: str | None) -> KubeError:
     """The exception for an answer that says no, in the server's words, or in those of whatever stands before it."""
     text = raw.decode(errors="replace")
     try:
@@ -111,4 +108,4 @@ def refusal_in(status: int, raw: bytes, what: str, headers: Mapping[str, str]) -
     except (ValueError, RecursionError):
         body = None
     told = body if isinstance(body, dict) else {"message": text.strip()[:MOST_WORDS]}
-    return error_for(status, told, what, headers.get("Retry-After") or "")
+    return error_for(status, told, what, retry_after or "")

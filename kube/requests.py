@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 SECONDS = 30.0
 """For one request, where nothing else is said."""
-CREDENTIALS_SECONDS = 25.0
-"""More than a plugin is given: that one's own words are better than ours."""
 SILENCE_SECONDS = 75.0
 """The server ends a watch after a minute; one that is silent for longer is dead."""
 
@@ -88,7 +85,7 @@ class Requests:
         seconds: float | None, what: str, *, urgent: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:  # fmt: skip
         """An answer that says yes, while it is read."""
-        token = await self._token(what)
+        token = await self.connection.authorization(what)
         sent = {**headers, **({"Authorization": token} if token else {})}
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=5.0, sock_read=seconds or SILENCE_SECONDS)
         session = self._urgent if urgent else self._session
@@ -101,23 +98,12 @@ class Requests:
         try:
             if response.status >= 400:  # noqa: PLR2004 - HTTP
                 raw = await response.content.read(MOST_ERROR_BYTES)
-                raise refusal_in(response.status, raw, what, response.headers)
+                raise refusal_in(response.status, raw, what, response.headers.get("Retry-After"))
             yield response
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ClusterUnreachableError(f"{what}: the answer cannot be read: {said(error)}") from error
         finally:
             response.release()
-
-    async def _token(self, what: str) -> str | None:
-        """What the credentials give now: a token may be renewed by a file or by a program, and neither may stop us."""
-        try:
-            async with asyncio.timeout(CREDENTIALS_SECONDS):
-                return await self.connection.bearer()
-        except TimeoutError as error:
-            told = f"no answer within {CREDENTIALS_SECONDS:g} s"
-            raise ClusterUnreachableError(f"{what}: the credentials cannot be had: {told}") from error
-        except Exception as error:
-            raise ClusterUnreachableError(f"{what}: the credentials cannot be had: {said(error)}") from error
 
 
 def named(verb: str, kind: Kind, namespace: str | None, name: str = "") -> str:
