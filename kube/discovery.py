@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from kube.errors import InvalidError, NotFoundError
+from kube.errors import NotFoundError, UnsentError
 from kube.kinds import KNOWN, Kind, Manifest, kind_of
 from kube.requests import Requests
 
@@ -36,7 +36,7 @@ class Discovery(Requests):
         try:
             key = kind_of(manifest)
         except KeyError as error:
-            raise InvalidError(f"a manifest has no {error.args[0]}: {str(manifest)[:100]}", status=400) from error
+            raise UnsentError(f"a manifest has no {error.args[0]}: {str(manifest)[:100]}", status=400) from error
         if key not in self._kinds:
             await self._discover(key[0])
         if key not in self._kinds:
@@ -45,7 +45,7 @@ class Discovery(Requests):
 
     async def _discover(self, api_version: str) -> None:
         if not _API_VERSION.fullmatch(api_version):
-            raise InvalidError(f"apiVersion {api_version[:100]!r} is none; for example apps/v1", status=400)
+            raise UnsentError(f"apiVersion {api_version[:100]!r} is none; for example apps/v1", status=400)
         base = Kind(api_version, "", "").base
         try:
             found = await self.request("GET", base, what=f"discover {api_version}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from kube.errors import InvalidError
+from kube.errors import UnsentError
 
 Manifest: TypeAlias = dict[str, Any]
 
@@ -58,15 +58,15 @@ class Kind:
 
     def _need(self, namespace: str | None) -> None:
         if self.namespaced and namespace is None:
-            raise InvalidError(
+            raise UnsentError(
                 f"{self.kind}: an object of this kind has a namespace: give metadata.namespace", status=400
             )
 
     def _checked(self, part: object, what: str) -> str:
         if not isinstance(part, str):
-            raise InvalidError(f"{self.kind}: {what} {str(part)[:100]} is no text", status=400)
+            raise UnsentError(f"{self.kind}: {what} {str(part)[:100]} is no text", status=400)
         if not _SEGMENT.fullmatch(part) or part in {".", ".."}:
-            raise InvalidError(f"{self.kind}: {what} {part[:100]!r} is none: give the name of one object", status=400)
+            raise UnsentError(f"{self.kind}: {what} {part[:100]!r} is none: give the name of one object", status=400)
         return quote(part, safe="")
 
 

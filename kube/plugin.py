@@ -46,6 +46,28 @@ class Credentials:
     until: float
 
 
+class _Heard(asyncio.SubprocessProtocol):
+    """What a program prints, until it has ended or printed more than anybody reads."""
+
+    def __init__(self) -> None:
+        self.parts = {1: bytearray(), 2: bytearray()}
+        self.enough, self.over = asyncio.Event(), asyncio.Event()
+
+    @property
+    def most(self) -> int:
+        return max(map(len, self.parts.values()))
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if self.most <= MOST_BYTES:
+            self.parts[fd] += data
+        if self.most > MOST_BYTES:
+            self.enough.set()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.enough.set()
+        self.over.set()
+
+
 @dataclass(slots=True)
 class Plugin:
     """One program, and what it gave last.
@@ -87,33 +109,33 @@ class Plugin:
 
     async def _run(self) -> tuple[bytes, bytes]:
         command, environment = self.command(), os.environ | self._environment()
-        pipe = asyncio.subprocess.PIPE
+        loop = asyncio.get_running_loop()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=pipe,
-                stderr=pipe,
-                env=environment,
-                start_new_session=True,
+            process, heard = await loop.subprocess_exec(
+                _Heard, *command, stdin=asyncio.subprocess.DEVNULL, env=environment, start_new_session=True
             )
         except (OSError, ValueError) as error:
             hint = f"; {_words(str(self.said['installHint']))}" if self.said.get("installHint") else ""
             raise ClusterUnreachableError(f"{self.name} cannot be run: {error}{hint}") from error
         try:
             async with asyncio.timeout(self.seconds):
-                out, told = await asyncio.gather(self._some(process.stdout), self._some(process.stderr))
-                code = await process.wait()
-        except BaseException as error:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            if isinstance(error, TimeoutError):
-                raise ClusterUnreachableError(f"{self.name} gives no answer within {self.seconds:g} s") from error
-            raise
+                await heard.enough.wait()
+            if heard.most > MOST_BYTES:
+                raise ClusterUnreachableError(f"{self.name} prints more than {MOST_BYTES} bytes")
+        except TimeoutError as error:
+            raise ClusterUnreachableError(f"{self.name} gives no answer within {self.seconds:g} s") from error
+        finally:
+            if not heard.over.is_set():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.get_pid(), signal.SIGKILL)
+            process.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await heard.over.wait()
+        code, told = process.get_returncode(), bytes(heard.parts[2])
         if code:
             raise ClusterUnreachableError(f"{self.name} ended with {code}: {_words(told) or 'it says nothing'}")
-        return out, told
+        return bytes(heard.parts[1]), told
 
     def command(self) -> list[str]:
         """The program and its arguments.
@@ -154,14 +176,6 @@ class Plugin:
             if isinstance(each, dict) and each.get("name") == CONFIG_EXTENSION:
                 known["config"] = each.get("extension")
         return known
-
-    async def _some(self, stream: asyncio.StreamReader | None) -> bytes:
-        read = bytearray()
-        while stream is not None and (chunk := await stream.read(2**16)):
-            read += chunk
-            if len(read) > MOST_BYTES:
-                raise ClusterUnreachableError(f"{self.name} prints more than {MOST_BYTES} bytes")
-        return bytes(read)
 
     def _read(self, out: bytes, told: bytes) -> Credentials:
         """What it printed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlencode
 
-from kube.errors import InvalidError
+from kube.errors import UnsentError
 from kube.kinds import POD
 from kube.requests import SECONDS, Requests
 
@@ -37,7 +37,7 @@ class Pods(Requests):
             or not _PATH.fullmatch(route)
             or not _PATH.fullmatch(f"/{query}")
         ):
-            raise InvalidError(f"{what}: a path begins with / and stays in the pod, for example /metrics", status=400)
+            raise UnsentError(f"{what}: a path begins with / and stays in the pod, for example /metrics", status=400)
         url = f"{POD.path(namespace, pod)}:{int(port)}/proxy{path}"
         return await self._text(url, what, seconds, most_bytes)
 

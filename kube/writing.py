@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from kube.discovery import Discovery
-from kube.errors import InvalidError, NotFoundError
+from kube.errors import NotFoundError, UnsentError
 from kube.kinds import Kind, Manifest, label_of
 from kube.requests import SECONDS, named
 
@@ -84,7 +84,7 @@ class Writing(Discovery):
     async def _path(self, manifest: Manifest, subresource: str | None) -> str:
         kind, meta = await self.resolve(manifest), _meta(manifest)
         if "name" not in meta:
-            raise InvalidError(f"{label_of(manifest)}: metadata.name is missing", status=400)
+            raise UnsentError(f"{label_of(manifest)}: metadata.name is missing", status=400)
         return kind.path(meta.get("namespace"), meta["name"], subresource)
 
     async def json_patch(
@@ -161,5 +161,5 @@ class Writing(Discovery):
 def _meta(manifest: Manifest) -> Manifest:
     meta = manifest.get("metadata")
     if not isinstance(meta, dict):
-        raise InvalidError(f"{label_of(manifest)}: metadata is missing", status=400)
+        raise UnsentError(f"{label_of(manifest)}: metadata is missing", status=400)
     return meta

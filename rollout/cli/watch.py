@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
 from contextlib import aclosing
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from rollout.cli.output import Wanted
     from rollout.status import Status
 
+PATIENCE = click.option(
+    "--patience",
+    callback=duration,
+    default="1m",
+    show_default=True,
+    help="End when the API server has refused an object for this long (exit 13).",
+)
 UNTIL = click.option(
     "--until",
     type=click.Choice(["ended", "promoted"]),
@@ -37,17 +45,23 @@ UNTIL = click.option(
 @click.option(
     "--timeout", callback=duration, default="1h", show_default=True, help="Give up after this long (exit 10)."
 )
+@PATIENCE
 @UNTIL
 @output_option("text", "json", "yaml", "markdown")
-def watch(*, name: str, where: Where, timeout: float, until: str, wanted: list[Wanted]) -> int:
-    """Wait for the outcome: exit 0 promoted, 7 rolled back, 8 rollback incomplete, 9 ended by a person, 10 timeout."""
-    return asyncio.run(_watch(where, name, timeout, baked=until == "ended", wanted=wanted))
+def watch(*, name: str, where: Where, timeout: float, patience: float, until: str, wanted: list[Wanted]) -> int:
+    """Wait for the outcome.
+
+    Exit 0 promoted, 7 rolled back, 8 rollback incomplete, 9 ended by a person, 10 timeout, 13 an object is refused.
+    """
+    return asyncio.run(_watch(where, name, timeout, patience, baked=until == "ended", wanted=wanted))
 
 
-async def _watch(where: Where, name: str, timeout_seconds: float, *, baked: bool, wanted: list[Wanted]) -> int:
+async def _watch(
+    where: Where, name: str, timeout_seconds: float, patience_seconds: float, *, baked: bool, wanted: list[Wanted]
+) -> int:
     async with where.open() as (cluster, namespace):
         awaited = await what_is_desired(cluster, namespace, name, baked=baked)
-        manifest, ending = await wait_for(cluster, namespace, name, awaited, timeout_seconds)
+        manifest, ending = await wait_for(cluster, namespace, name, awaited, timeout_seconds, patience_seconds)
     return conclude(manifest, ending, wanted)
 
 
@@ -71,18 +85,35 @@ def awaited_of(manifest: Manifest, *, baked: bool, started: bool = False) -> Awa
 
 
 async def wait_for(
-    cluster: Cluster, namespace: str, name: str, awaited: Awaited, timeout_seconds: float
+    cluster: Cluster,
+    namespace: str,
+    name: str,
+    awaited: Awaited,
+    timeout_seconds: float,
+    patience_seconds: float = math.inf,
 ) -> tuple[Manifest | None, Ending]:
-    """Follow a release to its end, showing it meanwhile on stderr; the last state seen, and the end."""
-    from rollout.cli.ending import ending_of, learn, out_of_time
+    """Follow a release to its end, showing it meanwhile on stderr; the last state seen, and the end.
+
+    Args:
+        cluster: where it is.
+        namespace: of the release.
+        name: of the release.
+        awaited: what is waited for.
+        timeout_seconds: after which the wait ends, whatever there is.
+        patience_seconds: after which it ends where the API server refuses an object all the time.
+    """
+    from rollout.cli.ending import ending_of, learn, out_of_patience, out_of_time, refusal_in
     from rollout.cli.reading import status_of
 
+    clock = asyncio.get_running_loop().time
+    until = clock() + timeout_seconds
     newest: Manifest | None = None
     ending: Ending | None = None
+    refused_since: float | None = None
 
     async def until_the_end() -> AsyncGenerator[Manifest, None]:
         """Each state up to the one that ends the wait."""
-        nonlocal newest, ending
+        nonlocal newest, ending, refused_since
         known = awaited
         from rollout.follow import follow
 
@@ -91,16 +122,21 @@ async def wait_for(
                 newest, status = manifest, status_of(manifest)
                 known = learn(known, status)
                 ending = ending_of(known, status)
+                refused_since = (refused_since or clock()) if refusal_in(known, status) else None
+                limit.reschedule(until if refused_since is None else min(until, refused_since + patience_seconds))
                 yield manifest
                 if ending is not None:
                     return
 
     try:
-        async with asyncio.timeout(timeout_seconds), aclosing(until_the_end()) as stream:
+        async with asyncio.timeout_at(until) as limit, aclosing(until_the_end()) as stream:
             await _show(stream)
     except TimeoutError:
         pass
-    return newest, ending or out_of_time(status_of(newest) if newest else None, timeout_seconds)
+    status = status_of(newest) if newest else None
+    if ending is None and status is not None and refused_since is not None and clock() < until:
+        ending = out_of_patience(status, clock() - refused_since, time.time())
+    return newest, ending or out_of_time(status, timeout_seconds)
 
 
 async def look_on(where: Where, name: str) -> None:

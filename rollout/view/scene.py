@@ -110,10 +110,11 @@ def names(status: Status) -> tuple[str, str, str]:
 
 
 def weight_of(status: Status) -> str:
-    """Desired, accepted and observed percent in one cell."""
+    """Desired, accepted and observed percent in one cell; and what the route says, where that is another."""
     weight = status.weight
     accepted = ABSENT if weight.accepted is None else str(weight.accepted)
-    return f"{weight.desired} % desired, {accepted} accepted, {percent(weight.observed)} observed"
+    route = "" if weight.written in {None, weight.desired} else f"{weight.written} on the route, "
+    return f"{weight.desired} % desired, {route}{accepted} accepted, {percent(weight.observed)} observed"
 
 
 def _facts(status: Status, shown: Release | None, now: float) -> list[tuple[str, str]]:

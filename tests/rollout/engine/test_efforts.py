@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
+from kube.errors import ConflictError, DeniedError, ForbiddenError, InvalidError, KubeError
 from rollout.actions import Action, EnsureRevision, KeepRecord, Retire, Scale, Shift
 from rollout.engine.efforts import FIRST_SECONDS, MOST_SECONDS, MOST_URGENT_SECONDS, Efforts
 from tests.rollout.samples import stepping
@@ -116,3 +116,19 @@ async def test_what_waits_for_weights_is_not_waited_for_without_a_pause():
     due = hands.efforts.due_in(hands.now)
     assert due is not None
     assert due >= FIRST_SECONDS / 2, "the scaling that is overdue can only be tried when the weights are written"
+
+
+@pytest.mark.parametrize(
+    ("error", "final", "refused"),
+    [
+        (InvalidError("spec.x: not declared"), True, True),
+        (DeniedError("exceeded quota"), False, True),
+        (ForbiddenError("cannot create resource"), False, False),
+        (KubeError("failed calling webhook", status=500), False, False),
+    ],
+)
+async def test_a_refused_object_is_told_apart_from_everything_else(*, error: KubeError, final: bool, refused: bool):
+    hands = Hands(broken={EnsureRevision: error})
+    await hands.perform(UP)
+    failure = hands.efforts.failures["EnsureRevision"]
+    assert (failure.final, failure.refused) == (final, refused)
