@@ -73,15 +73,24 @@ async def what_is_desired(cluster: Cluster, namespace: str, name: str, *, baked:
 
 
 def awaited_of(manifest: Manifest, *, baked: bool, started: bool = False) -> Awaited:
-    """The release of the version that this object asks for; ``started``: that was asked for just now."""
+    """The release of the version that this object asks for; ``started``: that was asked for just now.
+
+    Where the object's spec is not valid, that is the version which the engine goes by.
+
+    Raises:
+        UsageError: it is not valid, and no engine has said what it goes by.
+    """
     from rollout.cli.ending import Awaited
-    from rollout.cli.reading import spec_of
+    from rollout.cli.reading import label, shown_spec, spec_of, status_of
     from rollout.revision import revision_of
 
     meta = manifest["metadata"]
-    return Awaited(
-        revision_of(meta["name"], spec_of(manifest)), int(meta.get("generation", 0)), baked=baked, started=started
-    )
+    wanted = status_of(manifest).desired_revision
+    if wanted and (mistake := shown_spec(manifest).mistake):
+        click.echo(f"Warning: {label(manifest)}: {mistake}", err=True)
+    else:
+        wanted = revision_of(meta["name"], spec_of(manifest))
+    return Awaited(wanted, int(meta.get("generation", 0)), baked=baked, started=started)
 
 
 async def wait_for(
@@ -152,10 +161,10 @@ async def _show(stream: AsyncGenerator[Manifest, None], *, err: bool = True) -> 
     if (sys.stderr if err else sys.stdout).isatty():
         from rich.console import Console
 
-        from rollout.cli.reading import spec_of
+        from rollout.cli.reading import shown_spec
         from rollout.view.live import show
 
-        await show(stream, spec_of, console=Console(stderr=err))
+        await show(stream, shown_spec, console=Console(stderr=err))
         return
     from rollout.cli.reading import status_of
     from rollout.view.changes import changes
@@ -170,7 +179,7 @@ async def _show(stream: AsyncGenerator[Manifest, None], *, err: bool = True) -> 
 
 def conclude(manifest: Manifest | None, ending: Ending, wanted: list[Wanted]) -> int:
     """Write the outcome (text: one line; the other forms: the record) and answer the exit code."""
-    from rollout.cli.reading import label, spec_of
+    from rollout.cli.reading import label, shown_spec
     from rollout.record import record_of
     from rollout.view.text import coloured
 
@@ -178,7 +187,7 @@ def conclude(manifest: Manifest | None, ending: Ending, wanted: list[Wanted]) ->
         _without_record(ending, wanted)
         return ending.code
     meta = manifest["metadata"]
-    record = record_of(meta["name"], meta["namespace"], spec_of(manifest), ending.release)
+    record = record_of(meta["name"], meta["namespace"], shown_spec(manifest).spec, ending.release)
 
     def page() -> str:
         from rollout.view.page import markdown
