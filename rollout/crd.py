@@ -59,7 +59,7 @@ _BOUNDS: dict[tuple[str, str], Schema] = {
 _COLUMNS = (
     ("Phase", "string", ".status.phase", "where the release stands", 0),
     ("Step", "integer", ".status.step", "step under way, from 0", 0),
-    ("Weight", "integer", ".status.weight.desired", "percent of requests meant for the canary", 0),
+    ("Weight", "integer", ".status.weight.written", "percent of requests that the route gives the canary", 0),
     ("Stable", "string", ".status.stable.image", "version that serves", 0),
     ("Canary", "string", ".status.canary.image", "version that is coming in", 0),
     ("Verdict", "string", ".status.analysis.verdict", "what the judge says of the canary", 0),

@@ -46,6 +46,7 @@ class _Problem:
     text: str
     rank: int
     fatal: bool = False
+    refused: bool = False
 
 
 def revision_facts(
@@ -80,7 +81,7 @@ def revision_facts(
             found += _of_pod(pod, now)
     worst = max(found, key=lambda problem: (problem.fatal, problem.rank), default=_Problem("", 0))
     disrupted = sum(is_disrupted(pod) for pod in all_pods)
-    return replace(known, problem=worst.text, fatal=worst.fatal, disrupted=disrupted)
+    return replace(known, problem=worst.text, fatal=worst.fatal, refused=worst.refused, disrupted=disrupted)
 
 
 def _replicas(deployment: Manifest | None) -> int:
@@ -145,7 +146,8 @@ def _refusals(deployment: Manifest) -> Iterator[_Problem]:
         said = _short(condition.get("message", ""))
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             fatal = any(sign in said.lower() for sign in _REFUSED_POD)
-            yield _Problem(f"{condition.get('reason', 'FailedCreate')}: {said}", 8, fatal)
+            refused = fatal or "is forbidden: " in said
+            yield _Problem(f"{condition.get('reason', 'FailedCreate')}: {said}", 8, fatal, refused)
         elif condition.get("reason") == "ProgressDeadlineExceeded":
             yield _Problem(f"ProgressDeadlineExceeded: {said}", 1)
 

@@ -23,6 +23,7 @@ class RevisionFacts:
         replicas: what its Deployment asks for.
         ready: pods that are ready and not being deleted.
         problem: why it cannot become ready, in one sentence (`ImagePullBackOff: …`); empty while nothing is known.
+        refused: whether `problem` is that the API server takes no pod of it (a quota, pod security, a webhook).
         fatal: whether `problem` does not mend itself (a bad image name, a crash loop, a refused pod).
         asked: how many pods the engine asked for last; None where nobody noted it. A Deployment that asks for another
             number was scaled by somebody else, a person or an autoscaler, and keeps that number.
@@ -47,6 +48,7 @@ class RevisionFacts:
     spare: int = 0
     keeps_last: bool = False
     altered: str = ""
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,13 @@ class Failure:
         text: the API server's words, bounded.
         since: of the first failure in a row; seconds since the epoch.
         final: the object itself was refused (its schema, an admission policy): trying again cures nothing.
+        refused: the object was refused; by a quota or a webhook, too, which may change their mind.
     """
 
     text: str
     since: float
     final: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kube.errors import ConflictError, InvalidError, NotFoundError
+from kube.errors import ConflictError, NotFoundError, UnsentError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, SERVICE, Kind, Manifest
 from rollout.actions import Action, EnsureRevision, Finalize, Guard, KeepRecord, Retire, RetireRoute, Scale, Shift
 from rollout.drivers import StaleHolderError
@@ -163,7 +163,7 @@ class Actor:
 
     async def _find(self, kind: Kind, name: str) -> Manifest | None:
         if not name:
-            raise InvalidError(f"{kind.kind} in {self._namespace}: a revision without a name is none", status=400)
+            raise UnsentError(f"{kind.kind} in {self._namespace}: a revision without a name is none", status=400)
         return await self._cluster.find(kind, name, self._namespace)
 
     async def _ours(self, kind: Kind, name: str) -> Manifest | None:

@@ -148,21 +148,22 @@ def refused(message: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("message", "fatal"),
+    ("message", "fatal", "is_refused"),
     [
-        ('pods "x" is forbidden: exceeded quota: small, requested: cpu=2', False),
-        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot', True),
-        ("admission webhook policy denied the request: no latest tags", True),
-        ('Pod "x" is invalid: spec.containers[0].image: Required value', True),
-        ('failed calling webhook "policy": connection refused', False),
-        ("x" * 1000, False),
+        ('pods "x" is forbidden: exceeded quota: small, requested: cpu=2', False, True),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot', True, True),
+        ("admission webhook policy denied the request: no latest tags", True, True),
+        ('Pod "x" is invalid: spec.containers[0].image: Required value', True, True),
+        ('failed calling webhook "policy": connection refused', False, False),
+        ("x" * 1000, False, False),
     ],
 )
-def test_pods_the_api_server_does_not_take(message, fatal):
+def test_pods_the_api_server_does_not_take(message, fatal, is_refused):
     found = revision_facts(deployment(1, refused(message)), [])
     assert found.problem.startswith(f"FailedCreate: {message[:399]}")
     assert len(found.problem) < 430
     assert found.fatal is fatal
+    assert found.refused is is_refused
 
 
 def test_a_deadline_that_passed_is_told_when_nothing_better_is_known():

@@ -26,8 +26,11 @@ def bring_back(made: Simulation, image: str = "v2") -> None:
 def test_an_evicted_canary_loses_its_share_until_it_is_back_and_the_step_begins_anew():
     made = stepping_at(20)
     evict(made)
+    assert made.status.weight.written == 20
     made.look()
     assert made.world.route == {revision("v1"): 100, revision("v2"): 0}
+    made.look()
+    assert (made.status.weight.desired, made.status.weight.written) == (20, 0), "what the route says"
     assert made.status.phase is Phase.STEPPING
     assert "moved away by a planned event" in made.status.waiting.reason
     assert made.status.waiting.until == made.world.now + 60
@@ -387,6 +390,31 @@ def test_objects_that_the_api_server_refuses_end_the_release_at_once_in_its_word
     made.look()
     assert made.status.phase is Phase.ROLLED_BACK
     assert made.status.last.outcome_reason == "the API server does not take its objects: spec.template: Invalid value"
+    assert made.status.last.refused is False, "it only says so where it is known"
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_a_release_that_ends_because_of_a_refusal_says_so(*, final: bool):
+    made = serving()
+    made.world.image("v2").ready = False
+    made.world.want("v2")
+    made.until(Phase.PREPARING)
+    made.world.failures = {"EnsureRevision": Failure("exceeded quota: pods=4", EPOCH, final=final, refused=True)}
+    made.look()
+    assert final or made.status.waiting.refused
+    made.until(Phase.ROLLED_BACK, limit=70)
+    assert made.status.last.refused
+    assert made.status.last.outcome_reason.endswith("exceeded quota: pods=4")
+
+
+def test_a_record_that_is_refused_is_no_reason_of_the_release():
+    made = stepping_at(20)
+    made.world.failures = {"KeepRecord": Failure("exceeded quota: count/configmaps=9", EPOCH, refused=True)}
+    made.run(1)
+    assert not made.status.waiting.refused
+    made.world.image("v2").verdict = "bad"
+    made.until(Phase.ROLLED_BACK, limit=60)
+    assert not made.status.last.refused
 
 
 def test_objects_that_are_refused_for_now_are_told_while_they_are_waited_for():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
+from kube.errors import ConflictError, DeniedError, ForbiddenError, InvalidError, KubeError
 from rollout.actions import Action, EnsureRevision, KeepRecord, Retire, Scale, Shift
 from rollout.engine import metrics
 from rollout.engine.efforts import FIRST_SECONDS, MOST_SECONDS, MOST_URGENT_SECONDS, Efforts
@@ -159,3 +159,18 @@ async def test_a_failure_that_lasts_is_logged_more_and_more_rarely_and_another_o
         *((attempt, "quota") for attempt in (1, 2, 4, 8, 16)),
         (21, "a webhook"),
     ]
+
+@pytest.mark.parametrize(
+    ("error", "final", "refused"),
+    [
+        (InvalidError("spec.x: not declared"), True, True),
+        (DeniedError("exceeded quota"), False, True),
+        (ForbiddenError("cannot create resource"), False, False),
+        (KubeError("failed calling webhook", status=500), False, False),
+    ],
+)
+async def test_a_refused_object_is_told_apart_from_everything_else(*, error: KubeError, final: bool, refused: bool):
+    hands = Hands(broken={EnsureRevision: error})
+    await hands.perform(UP)
+    failure = hands.efforts.failures["EnsureRevision"]
+    assert (failure.final, failure.refused) == (final, refused)
