@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.gateway import Gateway
 from components.mistakes import Mistake, nearest, shown
+from components.secret_types import DOCKER, DOCKER_KEY, type_of
 from components.service import Service
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Componen
         if isinstance(member, Service):
             yield from _keys(made, member, place(member))
             yield from _files(made, member, place(member))
+    for name in scope.environment.pull_secrets:
+        if name in scope.secrets and type_of(scope.secrets[name]) != DOCKER:
+            path, problem = "grayling:environment.pullSecrets", f"Secret {name} is none for a registry"
+            yield Mistake(path, shown(name), problem, f"give it {DOCKER_KEY}, and nothing else")
     yield from _hostnames(scope, place)
     for gateway in scope.of_kind(Gateway.kind):
         if isinstance(gateway, Gateway):

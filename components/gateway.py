@@ -35,7 +35,7 @@ from components.profiles import Size
 from manifests.render import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from components.settings import ComponentSettings
     from kube.kinds import Manifest
@@ -80,6 +80,11 @@ class Gateway(Component):
         reached = (each for each in self.scope.of_kind("service") if each.routed_on())
         limits = [self.answers_within, *(each.answers_within or 0.0 for each in reached)]
         return 0.0 if 0.0 in limits else max(limits)
+
+    def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
+        """The certificate of the listener, where there is one."""
+        name = self.settings.tls_secret
+        return {"tlsSecret": (name, ("tls.crt", "tls.key"))} if name else {}
 
     def manifests(self) -> Iterable[Manifest]:
         """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""

@@ -163,10 +163,7 @@ REFUSED = {
     ),
     "tier": (
         "config:\n  grayling:environment:\n    tier: production\n    namespace: shop\n    owners: [p]\n",
-        (
-            ":3: grayling:environment.tier: is no tier (found 'production'); "
-            "did you mean 'prod'?"
-        ),
+        (":3: grayling:environment.tier: is no tier (found 'production'); did you mean 'prod'?"),
     ),
     "tier-list": (
         "config:\n  grayling:environment:\n    tier: [dev]\n    namespace: shop\n    owners: [p]\n",

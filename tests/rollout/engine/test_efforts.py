@@ -160,6 +160,7 @@ async def test_a_failure_that_lasts_is_logged_more_and_more_rarely_and_another_o
         (21, "a webhook"),
     ]
 
+
 @pytest.mark.parametrize(
     ("error", "final", "refused"),
     [
