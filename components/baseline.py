@@ -6,10 +6,12 @@ limits, a service account of its own without a token, a disruption budget. ``com
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.images import version
+from components.values import MOST_IN_ONE_OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,9 +29,15 @@ def account(owner: Component, part: str | None = None) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": {"name": workload_name(owner, part), "labels": owner.labels(part)},
+        "metadata": _annotated(
+            {"name": workload_name(owner, part), "labels": owner.labels(part)}, owner.placement.account_annotations
+        ),
         "automountServiceAccountToken": False,
     }
+
+
+def _annotated(meta: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    return {**meta, "annotations": dict(annotations)} if annotations else meta
 
 
 def workload_name(owner: Component, part: str | None) -> str:
@@ -41,9 +49,7 @@ def pod_template(owner: Component, pod: Pod, part: str | None = None) -> Manifes
     """A hardened PodTemplateSpec."""
     selector = owner.selector(part)
     labels = {**owner.labels(part), VERSION: version(pod.containers[0].image)}
-    metadata: Manifest = {"labels": labels}
-    if pod.annotations:
-        metadata["annotations"] = dict(pod.annotations)
+    metadata = _annotated({"labels": labels}, {**owner.placement.pod_annotations, **pod.annotations})
     spec: Manifest = {
         "serviceAccountName": workload_name(owner, part),
         "automountServiceAccountToken": pod.token,
@@ -57,6 +63,7 @@ def pod_template(owner: Component, pod: Pod, part: str | None = None) -> Manifes
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **owner.placement.scheduling(),
         "affinity": _apart(selector),
         "topologySpreadConstraints": [_spread(owner, selector)],
         "initContainers": [container.wire() for container in pod.init],
@@ -140,6 +147,20 @@ def config_map(owner: Component, name: str, files: Mapping[str, str]) -> Manifes
     """Configuration files; never a secret."""
     meta = {"name": name, "labels": owner.labels()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": dict(files)}
+
+
+def in_parts(name: str, files: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Files in as many ConfigMaps as they need: ``name``, ``name-2`` and so on."""
+    parts: list[dict[str, str]] = [{}]
+    size = 0
+    for key, content in files.items():
+        more = len(json.dumps(content)) + len(key)
+        if parts[-1] and size + more > MOST_IN_ONE_OBJECT:
+            parts.append({})
+            size = 0
+        parts[-1][key] = content
+        size += more
+    return {name if index == 0 else f"{name}-{index + 1}": part for index, part in enumerate(parts)}
 
 
 def _workload(kind: str, owner: Component, part: str | None, spec: Manifest) -> Manifest:

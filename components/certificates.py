@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from components.baseline import account, pod_template, workload_name
 from components.component import Peer
-from components.images import version
 from components.network import policy
-from components.pods import SIDECAR, Container, Pod
+from components.pods import SIDECAR, Container, FieldPath, Pod
 from components.profiles import Size
 
 if TYPE_CHECKING:
@@ -54,13 +53,11 @@ def _job(owner: Component, name: str, image: str) -> Manifest:
             f"--certificate-lifetime={LIFETIME_DAYS}",
             "--namespace=$(POD_NAMESPACE)",
         ),
-        env={"POD_NAMESPACE": "field:metadata.namespace"},
+        env={"POD_NAMESPACE": FieldPath("metadata.namespace")},
         resources=SIDECAR[Size.SMALL],
     )
     template = pod_template(owner, Pod(containers=(container,), token=True), CERTGEN)
     template["spec"]["restartPolicy"] = "OnFailure"
-    # A Job cannot be changed: one made by another version of the image is another Job.
-    called = f"{name}-{version(image)}".replace(".", "-").replace("_", "-").lower()
     spec = {"backoffLimit": 6, "template": template}
-    meta = {"name": called, "labels": owner.labels(CERTGEN)}
+    meta = {"name": name, "labels": owner.labels(CERTGEN)}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": spec}

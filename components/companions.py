@@ -6,26 +6,35 @@ leave the baseline (the host's files, root, a writable root) has no key here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import json
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from components.component import ComponentSettings, SecretKey
-from components.images import exact
-from components.pods import SIDECAR, Container, Probe, Resources, config_volume, secret_volume, sleep
+from components.component import SecretKey
+from components.pods import SIDECAR, Container, Probe, config_volume, secret_volume, sleep
 from components.profiles import Size
 from components.quantities import Quantity
+from components.settings import ComponentSettings, Request
+from components.values import (
+    AppProtocol,
+    EnvName,
+    HttpPath,
+    Image,
+    Label,
+    MountedVolume,
+    MountPath,
+    ObjectName,
+    PortName,
+    PortNumber,
+    SecretField,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.environment import Environment
 
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
-PortName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,13}[a-z0-9])?$")]
-ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-MountPath = Annotated[str, Field(pattern=r"^/[^:]*[^:/]$", max_length=200)]
-MountedVolume = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(#[^/:][^:]*)?$")]
 Mounts = Annotated[
     dict[MountPath, MountedVolume], Field(description="path in the container: volume, or volume#path-inside")
 ]
@@ -34,26 +43,38 @@ TAKEN_VOLUMES = {"tmp", "grayling-config"}
 TMP = "/tmp"  # noqa: S108 - in the pod
 
 
-class SecretRef(ComponentSettings):
-    """A value that stands in a Secret."""
+class EnvValue(ComponentSettings):
+    """What a variable holds: a text as it stands, or the key of a Secret."""
 
-    secret: str
-    key: str
+    value: str | None = Field(default=None, description="the text; alone it needs no key")
+    secret: ObjectName | None = Field(default=None, description="name of the Secret")
+    key: SecretField | None = Field(default=None, description="in that Secret")
 
-    def bound(self) -> SecretKey:
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_one(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"value": data}
+        if isinstance(data, dict):
+            return data
+        fix = f"quote it: '{json.dumps(data)}'" if isinstance(data, int | float) else "write {secret: name, key: of-it}"
+        raise ValueError(f"is no text; {fix}")
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> EnvValue:
+        by_secret = (self.secret is not None, self.key is not None)
+        if by_secret != ((self.value is None,) * 2):
+            raise ValueError("is neither a text nor the key of a Secret; write {secret: name, key: of-it}")
+        return self
+
+    def bound(self) -> str | SecretKey:
         """The same, as a container takes it."""
-        return SecretKey(self.secret, self.key)
+        if self.secret is not None and self.key is not None:
+            return SecretKey(self.secret, self.key)
+        return self.value or ""
 
 
-class Request(ComponentSettings):
-    """CPU requested, and memory requested and never exceeded."""
-
-    cpu: Annotated[str, Field(pattern=r"^\d+m?$")]
-    memory: Quantity
-
-    def resources(self) -> Resources:
-        """The same, as a container takes it."""
-        return Resources(self.cpu, self.memory)
+Env = dict[EnvName, EnvValue]
 
 
 class Scratch(ComponentSettings):
@@ -92,44 +113,73 @@ class VolumeSource(ComponentSettings):
 
 
 class Check(ComponentSettings):
-    """How a container is asked whether it is well: a path and its port, a port that listens, or a command."""
+    """How a container is asked whether it is well: by HTTP, gRPC, a port that listens, or a command."""
 
     port: PortNumber | None = None
-    path: Annotated[str, Field(pattern=r"^/[^\s]*$")] | None = None
+    path: HttpPath | None = Field(default=None, description="asked by HTTP")
+    grpc: Annotated[str, Field(max_length=200)] | None = Field(
+        default=None, description="service asked for by gRPC's health protocol; '' is the server as a whole"
+    )
     command: list[str] = Field(default_factory=list)
     every_seconds: Annotated[int, Field(ge=1, le=300)] = 5
 
     @model_validator(mode="after")
     def _one_way(self) -> Check:
-        if bool(self.command) == (self.port is not None) or (self.path and self.port is None):
-            raise ValueError("give a port (with a path for HTTP) or a command, not both")
+        ways = [self.path is not None, self.grpc is not None, bool(self.command)]
+        if sum(ways) > 1:
+            raise ValueError("give one of path, grpc and command")
+        if self.command and self.port is not None:
+            raise ValueError("port: a command needs none; leave it out")
+        if not self.command and self.port is None and self._needs_port:
+            raise ValueError("give a port (with a path for HTTP, grpc for gRPC), or a command")
         return self
 
-    def probe(self) -> Probe:
-        """The same, as a container takes it."""
-        return Probe(self.port or 0, self.path or "", tuple(self.command), every_s=self.every_seconds)
+    _needs_port: ClassVar[bool] = True
+
+    def probe(self, port: int = 0, **timing: int) -> Probe:
+        """The same, as a container takes it; ``port`` is asked where none is said."""
+        asked = {"every_s": self.every_seconds, **timing}
+        return Probe(self.port or port, self.path or "", tuple(self.command), grpc=self.grpc, **asked)
+
+
+class OwnCheck(Check):
+    """How the service itself is asked: a path alone is one on the admin port."""
+
+    every_seconds: Annotated[int, Field(ge=1, le=300)] | None = Field(  # type: ignore[assignment]
+        default=None, description="2 for readiness and 10 for liveness if not given"
+    )
+    _needs_port: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_a_path(cls, data: Any) -> Any:
+        return {"path": data} if isinstance(data, str) else data
+
+    @property
+    def asks_admin(self) -> bool:
+        """Whether it is the admin port that is asked."""
+        return not self.command and self.port is None
+
+    def probe(self, port: int = 0, **timing: int) -> Probe:
+        """The same; the interval that is said goes before that of ``timing``."""
+        every = {"every_s": self.every_seconds} if self.every_seconds else {}
+        return Probe(self.port or port, self.path or "", tuple(self.command), grpc=self.grpc, **{**timing, **every})
 
 
 class InitContainer(ComponentSettings):
     """Runs to its end before the service starts, in every pod; finds `config` where the service finds it."""
 
-    name: ObjectName
-    image: str | None = Field(default=None, description="the service's if not given")
+    name: Label
+    image: Image | None = Field(default=None, description="the service's if not given")
     command: list[str] = Field(default_factory=list)
     args: list[str] = Field(default_factory=list)
-    env: dict[str, str | SecretRef] = Field(default_factory=dict)
+    env: Env = Field(default_factory=dict)
     mounts: Mounts = Field(default_factory=dict)
     resources: Request | None = None
 
-    @model_validator(mode="after")
-    def _one_build(self) -> InitContainer:
-        if self.image is not None:
-            exact(self.image)
-        return self
-
     def container(self, environment: Environment, image: str) -> Container:
         """As a pod takes it; ``image`` is the service's."""
-        bound = {name: value if isinstance(value, str) else value.bound() for name, value in self.env.items()}
+        bound = {name: value.bound() for name, value in self.env.items()}
         return Container(
             name=self.name,
             image=environment.image(self.image or image),
@@ -170,10 +220,10 @@ class ExtraPort(ComponentSettings):
 
     name: PortName
     port: PortNumber
-    app_protocol: Annotated[str, Field(pattern=r"^[a-z0-9./-]+$")] | None = Field(
+    app_protocol: AppProtocol | None = Field(
         default=None, description="what is spoken there, for example kubernetes.io/h2c for gRPC"
     )
-    container: ObjectName | None = Field(default=None, description="the sidecar that listens; the service if not given")
+    container: Label | None = Field(default=None, description="the sidecar that listens; the service if not given")
     routed: bool = Field(default=False, description="the gateway sends requests here instead of to `port`")
     used: bool = Field(default=True, description="components that use the service may reach it")
     measured: bool = Field(default=False, description="the engine and Prometheus may read it")

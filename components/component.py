@@ -8,27 +8,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from components.checksum import restarted_by_files
+from components.checksum import Fingerprints, named_by_content, restarted_by_files
 from components.layers import KEEP, LAYER_ANNOTATION, ON_DESTROY_ANNOTATION, Layer, foundational
 from components.monitoring import AlertRule, Dashboard, alert_for, panel_for
-from rollout.spec import Model, Signal
+from components.settings import ComponentSettings, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from components.environment import Environment
     from kube.kinds import Manifest
+    from rollout.spec import Signal
 
 PART_OF = "app.kubernetes.io/part-of"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
 NAME = "app.kubernetes.io/name"
 PART = "app.kubernetes.io/component"
-
-
-class ComponentSettings(Model):
-    """Base of every component's settings: frozen, camelCase in YAML, unknown keys refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,18 @@ class Deviation:
 class Peer:
     """Somebody a component talks to (``out``) or hears from (``in``), on which ports, and why.
 
-    ``pods`` are labels in the same namespace; None means anyone, inside the cluster or out.
+    ``pods`` are labels in ``namespace`` (the same one if empty); None means anyone, there or, without a namespace,
+    inside the cluster or out. ``cidr`` is a network instead of pods. ``every_port`` is for those whose ports nobody
+    here can know.
     """
 
     direction: Literal["in", "out"]
     pods: Mapping[str, str] | None
     ports: tuple[int, ...]
     why: str
+    namespace: str = ""
+    every_port: bool = False
+    cidr: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,19 @@ class SecretKey:
     key: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Scope:
-    """Everything declared in one stack, as its members see each other."""
+    """Everything declared in one stack, as its members see each other; ``secrets`` are those of the stack file."""
 
     environment: Environment
     stack: str
     members: dict[str, Component] = field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def fingerprints(self) -> Fingerprints:
+        """What changes when a Secret of the stack does, and tells nothing of it."""
+        return Fingerprints(f"{self.stack}/{self.environment.namespace}", self.secrets)
 
     def of_kind(self, kind: str) -> list[Component]:
         """Members of one kind, by name."""
@@ -96,6 +106,7 @@ class Component(ABC):
         self.name = name
         self.scope = scope
         self.environment = scope.environment
+        self.placement = settings if isinstance(settings, Placement) else Placement()
         self._rendered: list[Manifest] | None = None
         self.take(settings)
 
@@ -126,9 +137,17 @@ class Component(ABC):
         """Names of the components it needs."""
         return ()
 
-    def binding(self) -> Mapping[str, SecretKey]:
-        """Environment variables that a user of this component gets."""
+    def binding(self, user: str) -> Mapping[str, str | SecretKey]:  # noqa: ARG002 - stores have accounts for each
+        """Environment variables that the service ``user`` gets for using this component, under their usual names."""
         return {}
+
+    def authority(self) -> SecretKey | None:
+        """The certificate authority that users have to trust; None where nothing is encrypted."""
+        return None
+
+    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
+        """Pods that its users talk to, and on which ports."""
+        return [(self.selector(), self.reached_on())]
 
     def peers(self) -> Iterable[Peer]:
         """Whom the component talks to and hears from; everything else is denied."""
@@ -163,7 +182,7 @@ class Component(ABC):
 
     def labels(self, part: str | None = None) -> dict[str, str]:
         """Labels of every object."""
-        common = {PART_OF: self.environment.namespace, "app.kubernetes.io/managed-by": "grayling"}
+        common = {PART_OF: self.environment.namespace, MANAGED_BY: "grayling"}
         return {**self.selector(part), **common}
 
     def check(self) -> None:  # noqa: B027 - most have nothing to check
@@ -176,10 +195,12 @@ class Component(ABC):
     def render(self) -> list[Manifest]:
         """The manifests, complete: namespace, labels, layer, and what becomes of them when the stack goes.
 
-        Workloads bear a checksum of the files they mount, so that a changed file is a rollout and not a surprise.
+        Workloads bear a checksum of the files and Secrets they read, so that a changed one is a rollout and no
+        surprise; a changed Job is another Job.
         """
         if self._rendered is None:
-            self._rendered = restarted_by_files([self._completed(manifest) for manifest in self.manifests()])
+            made = [named_by_content(self._completed(manifest)) for manifest in self.manifests()]
+            self._rendered = restarted_by_files(made, self.scope.fingerprints)
         return self._rendered
 
     def _completed(self, manifest: Manifest) -> Manifest:

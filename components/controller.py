@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from components.baseline import deployment
-from components.component import PART_OF, Component, ComponentSettings, Deviation, Peer
-from components.images import exact
+from components.component import PART_OF, Component, Deviation, Peer
 from components.layers import Layer
-from components.network import policy
-from components.pods import Container, Pod, Probe, Resources, sleep
+from components.monitoring import AlertRule, gone
+from components.network import let_in, policy, reads_elsewhere
+from components.pods import Container, FieldPath, Pod, Probe, Resources, sleep
 from components.profiles import Size
+from components.settings import ComponentSettings, Placement
+from components.values import Image, Namespace
 from manifests.render import definitions
 from rollout.spec import SourceName
 
@@ -35,12 +37,12 @@ READ = ["get", "list", "watch"]
 WRITE = [*READ, "create", "patch", "delete"]
 
 
-class ControllerSettings(ComponentSettings):
+class ControllerSettings(Placement):
     """Settings of the engine."""
 
-    image: str = Field(description="of the engine: its entry point is `python -m rollout`")
+    image: Image = Field(description="of the engine: its entry point is `python -m rollout`")
     replicas: Annotated[int, Field(ge=1, le=5)] | None = Field(default=None, description="one leads, the others wait")
-    namespaces: list[str] = Field(default_factory=list, description="where it serves besides the stack's own")
+    namespaces: list[Namespace] = Field(default_factory=list, description="where it serves besides the stack's own")
     read_logs: bool = Field(default=False, description="may read pods' logs; on by itself where a service counts lines")
     read_nodes: bool = Field(
         default=True, description="may read nodes, which nothing needs yet; off where nothing cluster-wide may be made"
@@ -49,11 +51,6 @@ class ControllerSettings(ComponentSettings):
         default=None, description="releases carried out at the same time, by which its memory goes; others wait"
     )
     install_definitions: bool = Field(default=True, description="off where another stack of the cluster installs them")
-
-    @field_validator("image")
-    @classmethod
-    def _one_build(cls, image: str) -> str:
-        return exact(image)
 
 
 class Controller(Component):
@@ -86,8 +83,13 @@ class Controller(Component):
         if self.settings.read_nodes:
             yield from self._sees_nodes()
         yield policy(self, self.peers())
+        yield from (let_in(self, namespace) for namespace in self._elsewhere)
         replicas = self.settings.replicas or min(2, self.environment.profile.replicas)
         yield from deployment(self, self._pod(), replicas=replicas)
+
+    @property
+    def _elsewhere(self) -> list[str]:
+        return [each for each in self.namespaces if each != self.environment.namespace]
 
     def _rights(self, namespace: str) -> Iterable[Manifest]:
         made = rules(logs=self.settings.read_logs or self._counts_lines())
@@ -125,8 +127,8 @@ class Controller(Component):
                 "--log-format=json",
             ),
             env={
-                "POD_NAME": "field:metadata.name",
-                "POD_NAMESPACE": "field:metadata.namespace",
+                "POD_NAME": FieldPath("metadata.name"),
+                "POD_NAMESPACE": FieldPath("metadata.namespace"),
             },
             ports={"metrics": METRICS_PORT},
             resources=Resources(CPU[self.environment.profile.size], f"{memory_for(self.max_in_flight)}Mi"),
@@ -155,6 +157,12 @@ class Controller(Component):
         for prometheus in self.scope.of_kind("prometheus"):
             yield Peer("out", prometheus.selector(), (9090,), "asks Prometheus")
             yield Peer("in", prometheus.selector(), (METRICS_PORT,), "scrapes the engine")
+        yield from reads_elsewhere(self._elsewhere)
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """Gone: releases stand still, and bad ones are not taken back."""
+        who = f"{self.environment.namespace}/{self.name}"
+        yield gone("EngineDown", self.metrics_selector, f"{who}: no engine, releases stand still", "1m")
 
 
 def memory_for(max_in_flight: int) -> int:

@@ -43,10 +43,16 @@ def recipe_of(manifest: Manifest) -> dict[str, str] | None:
 
 
 def draw(recipe: Mapping[str, str]) -> dict[str, str]:
-    """Values by key, drawn from the operating system's randomness; about 5.95 bits a character."""
+    """Values by key, drawn from the operating system's randomness; about 5.95 bits a character.
+
+    ``{ca}``, ``{certificate}`` and ``{key}`` are of one certificate, for the hosts that the key ``names`` lists.
+    """
+    from components.encryption import self_signed
+
     made: dict[str, str] = {}
+    safety = self_signed(recipe["names"].split(",")) if "{certificate}" in recipe.values() else {}
     for key, text in recipe.items():
-        made[key] = _SLOT.sub(lambda slot: _fill(slot, made), text)
+        made[key] = _SLOT.sub(lambda slot: _fill(slot, {**made, **safety}), text)
     return made
 
 

@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.images import exact, resolve, split
 from components.profiles import PROFILES, Profile, Tier
+from components.values import HostnameSuffix, Namespace, ObjectName, choice
 from rollout.spec import Model, ParentRef
 
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+SYSTEM = ("kube-", "default")
+"""How namespaces begin that the cluster itself needs."""
+
+_PREFIX = re.compile(r"[A-Za-z0-9\[][-A-Za-z0-9.:_\]]*(/[a-z0-9][-a-z0-9._]*)*/")
 
 
 class GatewayPlace(Model):
     """The Gateway that services are reached through, whoever runs it."""
 
-    class_name: DnsLabel = Field(default="contour", alias="class", description="GatewayClass")
+    class_name: ObjectName = Field(default="contour", alias="class", description="GatewayClass")
     parent: ParentRef = Field(default=ParentRef(name="gateway"), description="the Gateway, and its listener")
-    hostname_suffix: str = Field(
-        default="local",
-        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        description="a service without hostnames gets <name>.<suffix>",
+    hostname_suffix: HostnameSuffix = Field(
+        default="local", description="a service without hostnames gets <name>.<suffix>"
     )
 
 
 class Environment(Model):
     """One environment: a tier, a namespace, and what holds for everything in it."""
 
-    tier: Tier
-    namespace: DnsLabel
+    tier: Annotated[Tier, choice([each.value for each in Tier], "tier")]
+    in_system_namespace: bool = Field(
+        default=False, description="a word of consent where the namespace is one of the cluster's own"
+    )
+    namespace: Namespace
     create_namespace: bool = Field(default=True, description="off where somebody else owns the namespace")
     gateway: GatewayPlace = GatewayPlace()
     images: dict[str, str] = Field(
         default_factory=dict, description="upstream image, repository or `registry/` prefix: what is pulled instead"
     )
-    pull_secrets: list[DnsLabel] = Field(default_factory=list, description="Secrets with registry credentials")
+    pull_secrets: list[ObjectName] = Field(default_factory=list, description="Secrets with registry credentials")
     owners: Annotated[list[str], Field(min_length=1)] = Field(description="teams that answer for it")
-    storage_class: str | None = Field(default=None, description="of every volume; the cluster's default if not given")
+    storage_class: ObjectName | None = Field(
+        default=None, description="of every volume; the cluster's default if not given"
+    )
     profile: Profile
 
     @model_validator(mode="before")
@@ -45,8 +53,8 @@ class Environment(Model):
     def _tier_fills_profile(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        known = data.get("tier") in list(Tier)  # an unknown tier is one mistake, not nine
-        base = PROFILES[Tier(data["tier"]) if known else Tier.LOCAL].model_dump(by_alias=True)
+        tier = data.get("tier")  # of one that there is not, nothing follows
+        base = PROFILES[Tier(tier) if tier in list(Tier) else Tier.LOCAL].model_dump(by_alias=True)
         own = data.get("profile", {})
         return {**data, "profile": {**base, **own} if isinstance(own, dict) else own}
 
@@ -56,9 +64,22 @@ class Environment(Model):
         for key, target in images.items():
             if key.endswith("/") != target.endswith("/"):
                 raise ValueError(f"{key!r} and {target!r} must both end in / (prefix) or both not (image)")
-            if not key.endswith("/") and any(split(target)[1:]):
-                exact(target)
+            if not key.endswith("/"):
+                split(key)
+                if any(split(target)[1:]):
+                    exact(target)
+            elif not _PREFIX.fullmatch(key) or not _PREFIX.fullmatch(target):
+                raise ValueError(
+                    f"{key!r}: {target!r} is no registry and folder; write it like mirror.example.com/hub/"
+                )
         return images
+
+    @field_validator("namespace")
+    @classmethod
+    def _system_is_meant(cls, namespace: str, info: ValidationInfo) -> str:
+        if (namespace.startswith(SYSTEM[0]) or namespace in SYSTEM) and not info.data.get("in_system_namespace"):
+            raise ValueError("is the cluster's own; use another, or say inSystemNamespace: true")
+        return namespace
 
     @model_validator(mode="after")
     def _owners_are_said(self) -> Self:

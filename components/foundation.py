@@ -5,12 +5,14 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
-from components.component import Component, ComponentSettings
+from components.component import Component
 from components.layers import Layer
 from components.network import default_deny
 from components.passphrase import Opened
+from components.settings import ComponentSettings
+from components.values import MOST_IN_ONE_OBJECT, ObjectName, SecretField, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,13 +20,26 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 LEVEL = "pod-security.kubernetes.io"
-SecretText = Annotated[str, AfterValidator(Opened)]
+SecretText = Annotated[str, said(bool, "is empty", "seal a value"), AfterValidator(Opened)]
 
 
 class FoundationSettings(ComponentSettings):
     """Secrets by name, each a map of keys to values (``grayling:secrets``)."""
 
-    secrets: dict[str, dict[str, SecretText]] = Field(default_factory=dict)
+    secrets: dict[ObjectName, Annotated[dict[SecretField, SecretText], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+
+    @field_validator("secrets")
+    @classmethod
+    def _fit_into_objects(cls, secrets: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        for name, values in secrets.items():
+            size = sum(len(key) + len(text.encode()) for key, text in values.items())
+            if size > MOST_IN_ONE_OBJECT:
+                raise ValueError(
+                    f"{name} is {size} bytes together; one Secret takes {MOST_IN_ONE_OBJECT}, make several"
+                )
+        return secrets
 
 
 class Foundation(Component):

@@ -28,16 +28,16 @@ from components.gateway_settings import (
     written,
 )
 from components.layers import Layer
-from components.monitoring import AlertRule, Dashboard, Panel
+from components.monitoring import AlertRule, Dashboard, Panel, gone
 from components.network import policy
-from components.pods import SIDECAR, Container, Pod, Probe, config_volume, secret_volume, size, sleep
+from components.pods import SIDECAR, Container, FieldPath, Pod, Probe, config_volume, secret_volume, size, sleep
 from components.profiles import Size
 from manifests.render import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from components.component import ComponentSettings
+    from components.settings import ComponentSettings
     from kube.kinds import Manifest
 
 
@@ -99,16 +99,15 @@ class Gateway(Component):
     def _gateway(self) -> Iterable[Manifest]:
         api = "gateway.networking.k8s.io/v1"
         place = self.environment.gateway
-        spec = {"controllerName": CONTROLLER_NAME}
-        yield {"apiVersion": api, "kind": "GatewayClass", "metadata": {"name": place.class_name}, "spec": spec}
+        meta, spec = {"name": place.class_name}, {"controllerName": CONTROLLER_NAME}
+        yield {"apiVersion": api, "kind": "GatewayClass", "metadata": meta, "spec": spec}
         routes = {"namespaces": {"from": "Same"}}
         listeners: list[Manifest] = [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": routes}]
         if self.settings.tls_secret:
             tls = {"mode": "Terminate", "certificateRefs": [{"name": self.settings.tls_secret}]}
             listeners.append({"name": "https", "port": 443, "protocol": "HTTPS", "tls": tls, "allowedRoutes": routes})
-        meta = {"name": place.parent.name}
         body = {"gatewayClassName": place.class_name, "listeners": listeners}
-        yield {"apiVersion": api, "kind": "Gateway", "metadata": meta, "spec": body}
+        yield {"apiVersion": api, "kind": "Gateway", "metadata": {"name": place.parent.name}, "spec": body}
 
     def _configuration(self) -> str:
         longest = self._longest()
@@ -173,10 +172,10 @@ class Gateway(Component):
                 *(f"--disable-feature={feature}" for feature in UNUSED),
                 *safety,
             ),
-            env={"CONTOUR_NAMESPACE": "field:metadata.namespace", "POD_NAME": "field:metadata.name"},
+            env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace"), "POD_NAME": FieldPath("metadata.name")},
             ports={"xds": XDS_PORT, "metrics": CONTOUR_METRICS_PORT},
             mounts={"/config": "config", **({"/certs": "certs"} if self.encrypted else {})},
-            resources=size(CONTOUR_SIZES, self),
+            resources=size(CONTOUR_SIZES, self, self.settings.contour_resources),
             startup=Probe(XDS_PORT, every_s=1, failures=120),
             readiness=Probe(XDS_PORT, every_s=5),
             liveness=Probe(CONTOUR_METRICS_PORT, "/healthz", every_s=10, failures=6),
@@ -207,7 +206,7 @@ class Gateway(Component):
             image=self.environment.image(self.settings.contour_image),
             command=("contour",),
             args=("bootstrap", "/config/envoy.json", *where, "--dns-lookup-family=v4", *safety),
-            env={"CONTOUR_NAMESPACE": "field:metadata.namespace"},
+            env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace")},
             mounts=files,
             resources=SIDECAR[Size.SMALL],
         )
@@ -219,10 +218,10 @@ class Gateway(Component):
             image=self.environment.image(self.settings.envoy_image),
             command=("envoy",),
             args=("-c", "/config/envoy.json", *node, "--log-level", "info"),
-            env={"CONTOUR_NAMESPACE": "field:metadata.namespace", "ENVOY_POD_NAME": "field:metadata.name"},
+            env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace"), "ENVOY_POD_NAME": FieldPath("metadata.name")},
             ports={"http": HTTP_PORT, "https": HTTPS_PORT, "metrics": STATS_PORT},
             mounts={**files, "/admin": "admin"},
-            resources=size(ENVOY_SIZES, self),
+            resources=size(ENVOY_SIZES, self, self.settings.envoy_resources),
             startup=Probe(STATS_PORT, "/ready", every_s=1, failures=120),
             readiness=Probe(STATS_PORT, "/ready", every_s=2),
             liveness=Probe(STATS_PORT, "/stats?filter=server.live", every_s=10, failures=6),
@@ -263,6 +262,14 @@ class Gateway(Component):
         for member in self.scope.of_kind("service"):
             yield Peer("out", member.selector(), member.routed_on(), f"carries requests to {member.name}")
 
+    def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+        """``GATEWAY_URL``."""
+        return {"GATEWAY_URL": f"http://{self.name}-envoy.{self.environment.namespace}.svc"}
+
+    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
+        """The proxies."""
+        return [(self.selector("envoy"), self.client_ports)]
+
     def peers(self) -> Iterable[Peer]:
         """Both parts' peers."""
         return [*self._contour_peers(), *self._envoy_peers()]
@@ -271,12 +278,14 @@ class Gateway(Component):
         """No proxy, no configuration, or answers that fail in bulk."""
         where = f'namespace="{self.environment.namespace}",instance_name="{self.name}"'
         who = f"{self.environment.namespace}/{self.name}"
-        yield AlertRule("GatewayDown", f"sum(envoy_server_live{{{where}}}) < 1", f"{who}: no proxy", "1m", "critical")
+        away = f"sum(envoy_server_live{{{where}}}) < 1 or absent(envoy_server_live{{{where}}})"
+        yield AlertRule("GatewayDown", away, f"{who}: no proxy", "1m", "critical")
+        yield gone("GatewayControlPlaneDown", f'{where},component="contour"', f"{who}: no control plane")
         lost = f"min(envoy_control_plane_connected_state{{{where}}}) == 0"
         yield AlertRule("GatewayWithoutControlPlane", lost, f"{who}: a proxy gets no new configuration")
         failed = f'sum(rate(envoy_cluster_upstream_rq{{{where},envoy_response_code=~"5.."}}[5m]))'
-        total = f"sum(rate(envoy_cluster_upstream_rq{{{where}}}[5m]))"
-        yield AlertRule("GatewayErrors", f"{failed} / {total} > 0.05", f"{who}: over 5 % of answers fail")
+        share = f"{failed} / sum(rate(envoy_cluster_upstream_rq{{{where}}}[5m]))"
+        yield AlertRule("GatewayErrors", f"{share} > 0.05", f"{who}: over 5 % of answers fail")
 
     def dashboard(self) -> Dashboard:
         """Requests by code, latency, connections."""

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from components.component import ComponentSettings
 from components.pods import Resources, Sizes
 from components.profiles import Size
-from rollout.units import Seconds, duration_of
+from components.settings import ComponentSettings, Placement, Request
+from components.values import AnnotationName, Image, Limit, ObjectName
+from rollout.units import duration_of
 
 CONTOUR_IMAGE = "ghcr.io/projectcontour/contour:v1.33.8"
 ENVOY_IMAGE = "docker.io/envoyproxy/envoy:distroless-v1.38.9"
@@ -47,20 +48,23 @@ class Exposure(ComponentSettings):
 
     type: Literal["NodePort", "LoadBalancer", "ClusterIP"] = "LoadBalancer"
     http_node_port: Annotated[int, Field(ge=30000, le=32767)] | None = None
-    annotations: dict[str, str] = Field(default_factory=dict, description="for the cloud's load balancer")
+    annotations: dict[AnnotationName, str] = Field(default_factory=dict, description="for the cloud's load balancer")
 
 
-class GatewaySettings(ComponentSettings):
+class GatewaySettings(Placement):
     """Settings of a gateway."""
 
-    contour_image: str = CONTOUR_IMAGE
-    envoy_image: str = ENVOY_IMAGE
+    contour_image: Image = CONTOUR_IMAGE
+    envoy_image: Image = ENVOY_IMAGE
     exposure: Exposure = Exposure()
     contour_replicas: Annotated[int, Field(ge=1, le=5)] | None = None
     envoy_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
-    tls_secret: str | None = Field(default=None, description="Secret with a certificate: opens port 443 as well")
-    request_timeout: Literal["infinity"] | Seconds = Field(
-        default="infinity", description="until an answer is there, else 504; a service may say another"
+    contour_resources: Request | None = Field(default=None, description="the tier's size if not given")
+    envoy_resources: Request | None = Field(default=None, description="the tier's size if not given")
+    tls_secret: ObjectName | None = Field(default=None, description="Secret with a certificate: opens port 443 as well")
+    request_timeout: Limit = Field(
+        default=0.0,
+        description="until an answer is there, else 504; 0s or infinity for no limit; a service may say another",
     )
     access_log: Literal["info", "error", "critical", "disabled"] = "info"
     trusted_hops: Annotated[int, Field(ge=0, le=10)] = Field(default=0, description="proxies in front of this one")
@@ -71,7 +75,7 @@ class GatewaySettings(ComponentSettings):
     @property
     def answers_within(self) -> float:
         """Seconds until an answer has to be there; 0 for no limit, as the Gateway API writes it."""
-        return 0.0 if isinstance(self.request_timeout, str) else self.request_timeout
+        return self.request_timeout
 
     @model_validator(mode="after")
     def _port_has_a_type(self) -> GatewaySettings:

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])"
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(
-    r"^(?P<name>(?:[^@\s:/]+(?::\d+)?/)*[^@\s:/]+)(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
+    rf"(?P<name>(?:{_HOST}(?::[0-9]{{1,5}})?/)?{_PART}(?:/{_PART})*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+_LONGEST = 500
+_DEFAULT_REGISTRY = "docker.io"
 _MOVING = {"latest", "stable", "main", "master", "edge", "nightly"}
 
 
@@ -20,9 +25,9 @@ def split(image: str) -> tuple[str, str, str]:
     Raises:
         ValueError: it is no image reference.
     """
-    found = _REFERENCE.match(image)
-    if found is None or "/" in (found["tag"] or ""):
-        raise ValueError(f"{image!r} is no image reference: write it like registry.example/team/app:1.4.2")
+    found = _REFERENCE.fullmatch(image) if len(image) <= _LONGEST else None
+    if found is None:
+        raise ValueError(f"{image[:99]!r} is no image reference: write it like registry.example/team/app:1.4.2")
     return found["name"], found["tag"] or "", found["digest"] or ""
 
 
@@ -43,22 +48,36 @@ def resolve(image: str, mirrors: Mapping[str, str]) -> str:
     """``image`` as the environment pulls it: the longest key of ``mirrors`` that fits decides.
 
     A key is a whole reference, a repository, or a prefix that ends in ``/``. A target with a tag of its own replaces
-    tag and digest; one without keeps them.
+    tag and digest; one without keeps them. Short names, in the map too, are those of Docker's registry.
 
-    >>> resolve("docker.io/library/redis:7.2.4", {"docker.io/": "mirror.example/"})
+    >>> resolve("redis:7.2.4", {"docker.io/": "mirror.example/"})
     'mirror.example/library/redis:7.2.4'
     """
     name, tag, digest = split(image)
-    if image in mirrors:
-        return mirrors[image]
+    name = canonical(name)
     suffix = (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
-    for key in sorted(mirrors, key=len, reverse=True):
+    known = {key if key.endswith("/") else canonical(key): target for key, target in mirrors.items()}
+    if name + suffix in known:
+        return known[name + suffix]
+    for key in sorted(known, key=len, reverse=True):
         if key == name:
-            target = mirrors[key]
+            target = known[key]
             return target if any(split(target)[1:]) else target + suffix
         if key.endswith("/") and name.startswith(key):
-            return mirrors[key] + name.removeprefix(key) + suffix
+            return known[key] + name.removeprefix(key) + suffix
     return image
+
+
+def canonical(name: str) -> str:
+    """A name with its registry: what has none is Docker's, where images without an owner are in ``library/``.
+
+    >>> canonical("redis"), canonical("team/app"), canonical("localhost:5000/app")
+    ('docker.io/library/redis', 'docker.io/team/app', 'localhost:5000/app')
+    """
+    first, slash, _ = name.partition("/")
+    if slash and (first == "localhost" or any(mark in first for mark in ".:[") or first.lower() != first):
+        return name
+    return f"{_DEFAULT_REGISTRY}/{name}" if slash else f"{_DEFAULT_REGISTRY}/library/{name}"
 
 
 def version(image: str) -> str:

@@ -34,6 +34,12 @@ class AlertRule:
         }
 
 
+def gone(name: str, selector: str, summary: str, hold: str = "2m") -> AlertRule:
+    """The alert for pods of which none answers, and of which none is there any more."""
+    expr = f"sum(up{{{selector}}}) < 1 or absent(up{{{selector}}})"
+    return AlertRule(name, expr, summary, hold, "critical")
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
     """One graph."""
@@ -89,6 +95,11 @@ def expression(signal: Signal, selector: str) -> str:
             return f"sum(changes(process_start_time_seconds{{{selector}}}[10m]))"
 
 
+def camel(*names: str) -> str:
+    """``order-store``, ``errors`` as one name: ``OrderStoreErrors``."""
+    return "".join(part.capitalize() for name in names for part in name.split("-"))
+
+
 def alert_for(signal: Signal, owner: str, selector: str) -> AlertRule | None:
     """The alert that follows from a signal; None where the signal has no absolute bound (a ratio to stable only)."""
     bounds = {
@@ -99,9 +110,8 @@ def alert_for(signal: Signal, owner: str, selector: str) -> AlertRule | None:
     bound = bounds.get(signal.kind)
     if bound is None or signal.query is not None:  # evidence against a release is none against the service
         return None
-    camel = "".join(part.capitalize() for part in [*owner.split("-"), *signal.name.split("-")])
     return AlertRule(
-        name=camel,
+        name=camel(owner, signal.name),
         expr=f"{expression(signal, selector)} > {bound:g}",
         summary=f"{owner}: {signal.name} above {bound:g}",
         severity="critical" if signal.kind is SignalKind.ERRORS else "warning",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.component import MANAGED_BY, Peer
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from components.component import Component, Peer
+    from components.component import Component
     from kube.kinds import Manifest
 
 DNS_PORT = 53
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 def default_deny(owner: Component) -> Manifest:
@@ -22,7 +25,7 @@ def default_deny(owner: Component) -> Manifest:
 
 def policy(owner: Component, peers: Iterable[Peer], *, part: str | None = None) -> Manifest:
     """One NetworkPolicy for a workload, with one rule for each peer."""
-    found = [peer for peer in peers if peer.ports]
+    found = [peer for peer in peers if peer.ports or peer.every_port]
     spec = {
         "podSelector": {"matchLabels": owner.selector(part)},
         "policyTypes": ["Ingress", "Egress"],
@@ -34,10 +37,33 @@ def policy(owner: Component, peers: Iterable[Peer], *, part: str | None = None) 
 
 
 def _rule(side: str, peer: Peer) -> Manifest:
-    rule: Manifest = {"ports": [{"port": port, "protocol": "TCP"} for port in peer.ports]}
+    rule: Manifest = {"ports": [{"port": port, "protocol": "TCP"} for port in peer.ports]} if peer.ports else {}
+    whom: Manifest = {}
+    if peer.namespace:
+        whom["namespaceSelector"] = {"matchLabels": {NAMESPACE_NAME: peer.namespace}}
     if peer.pods is not None:
-        rule[side] = [{"podSelector": {"matchLabels": dict(peer.pods)}}]
-    return rule
+        whom["podSelector"] = {"matchLabels": dict(peer.pods)}
+    if peer.cidr:
+        whom = {"ipBlock": {"cidr": peer.cidr}}
+    return {**rule, side: [whom]} if whom else rule
+
+
+def let_in(owner: Component, namespace: str) -> Manifest:
+    """In another namespace: what stacks run there may be read by ``owner``. Pods of others stay as open as they are."""
+    reader = Peer("in", owner.selector(), (), "reads metrics", namespace=owner.environment.namespace, every_port=True)
+    spec = {
+        "podSelector": {"matchLabels": {MANAGED_BY: "grayling"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [_rule("from", reader)],
+    }
+    made = _policy(f"{owner.environment.namespace}-{owner.name}", owner, spec)
+    made["metadata"]["namespace"] = namespace
+    return made
+
+
+def reads_elsewhere(namespaces: Iterable[str]) -> Iterable[Peer]:
+    """Whoever measures the pods of other namespaces talks to any port there: which ones, their stacks know."""
+    return [Peer("out", None, (), f"reads pods of {each}", namespace=each, every_port=True) for each in namespaces]
 
 
 def _policy(name: str, owner: Component, spec: Manifest, part: str | None = None) -> Manifest:

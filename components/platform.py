@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,12 +11,15 @@ from pydantic import BaseModel, ValidationError
 
 from components.catalogue import KINDS
 from components.component import PART, Component, Scope
+from components.conflicts import conflicts
 from components.environment import Environment
 from components.foundation import Foundation, FoundationSettings
 from components.layers import identity, ordered
 from components.mistakes import Mistake, StackError, mistakes_of, nearest, shown
 from components.rules import broken_rules
 from components.service import Service
+from components.unmeant import unmeant, without_followers
+from components.values import MOST_IN_ONE_OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +61,7 @@ class Platform:
             StackError: two components claim the same object, or a workload breaks the production baseline.
         """
         rendered = [(component, manifest) for component in self.components for manifest in component.render()]
-        mistakes = [*_twice(rendered), *_below_baseline(rendered)]
+        mistakes = [*_twice(rendered), *_below_baseline(rendered), *_too_large(rendered)]
         if mistakes:
             raise StackError(self.source, mistakes)
         return ordered(manifest for _, manifest in rendered)
@@ -69,19 +73,21 @@ class _Reader:
     def __init__(self, stack: str, source: str) -> None:
         self.stack, self.source = stack, source
         self.mistakes: list[Mistake] = []
+        self.declared: set[str] = set()
 
     def read(self, config: Mapping[str, Any]) -> Platform:
         """The platform, or every mistake."""
         for key in config.keys() - set(SECTIONS):
             self.mistakes.append(Mistake(f"{PROJECT}:{key}", shown(config[key]), "no such key", nearest(key, SECTIONS)))
+        for key in SECTIONS[1:]:
+            if key in config and config[key] is None:
+                self.mistakes.append(Mistake(f"{PROJECT}:{key}", "", "is empty", "write {} for none"))
         environment = self._model(Environment, config.get("environment"), f"{PROJECT}:environment")
-        scope = Scope(environment or _STAND_IN, self.stack)
-        foundation = self._model(
-            FoundationSettings, {"secrets": config.get("secrets") or {}}, PROJECT, rename=f"{PROJECT}:secrets"
-        )
+        foundation = self._secrets(config.get("secrets"))
+        scope = Scope(environment or _STAND_IN, self.stack, secrets=foundation.secrets if foundation else {})
         self._components(scope, config.get("components"))
         self._services(scope, config.get("services"))
-        self._check_uses(scope)
+        self.mistakes += conflicts(scope, self.declared, _place)
         self._check_members(scope)
         if self.mistakes or environment is None or foundation is None:
             raise StackError(self.source, self.mistakes)
@@ -93,7 +99,7 @@ class _Reader:
             path = f"{PROJECT}:components.{name}"
             settings = dict(entry)
             kind = settings.pop("kind", name)
-            if kind not in KINDS:
+            if not isinstance(kind, str) or kind not in KINDS:
                 self.mistakes.append(Mistake(path, "", f"no component {kind!r}", nearest(str(kind), list(KINDS))))
                 continue
             self._declare(scope, name, KINDS[kind], settings, path)
@@ -123,7 +129,10 @@ class _Reader:
             return []
         entries: list[tuple[str, Mapping[str, Any]]] = []
         for key, value in section.items():
-            if value is not None and not isinstance(value, dict):
+            self.declared.add(str(key))
+            if value is None:
+                self.mistakes.append(Mistake(f"{path}.{key}", "", "is empty", "write {} for the defaults"))
+            elif not isinstance(value, dict):
                 self.mistakes.append(Mistake(f"{path}.{key}", shown(value), "must be a map of settings, {} for none"))
             elif not _is_name(key):
                 self.mistakes.append(
@@ -132,34 +141,36 @@ class _Reader:
                     )
                 )
             else:
-                entries.append((key, value or {}))
+                entries.append((key, value))
         return entries
 
-    def _model(self, model: type[Model], value: Any, path: str, rename: str = "") -> Model | None:
+    def _secrets(self, section: Any) -> FoundationSettings | None:
+        """The stack's Secrets; what is said of them shows no value."""
+        before = len(self.mistakes)
+        read = self._model(FoundationSettings, {"secrets": {} if section is None else section}, PROJECT)
+        found = self.mistakes[before:]
+        self.mistakes[before:] = [_hidden(each) for each in found]
+        return read
+
+    def _model(self, model: type[Model], value: Any, path: str) -> Model | None:
         if value is None:
             self.mistakes.append(Mistake(path, "", "is required", "see docs/stacks.md for the shortest stack file"))
             return None
+        made, found = None, []
         try:
-            return model.model_validate(value)
+            made = model.model_validate(value)
         except ValidationError as error:
-            found = mistakes_of(error, model, path)
-            self.mistakes += [_renamed(mistake, f"{path}.secrets", rename) if rename else mistake for mistake in found]
+            found = [placed(mistake) for mistake in mistakes_of(error, model, path)]
+        if told := without_followers(found, unmeant(model, value, path)):
+            self.mistakes += told
             return None
-
-    def _check_uses(self, scope: Scope) -> None:
-        for name, member in scope.members.items():
-            for used in member.uses:
-                if used not in scope.members:
-                    fix = nearest(used, list(scope.members))
-                    path = f"{PROJECT}:services.{name}.uses"
-                    self.mistakes.append(Mistake(path, shown(used), "no such component in this stack", fix))
+        return made
 
     def _check_members(self, scope: Scope) -> None:
         if self.mistakes:
             return
-        for name, member in scope.members.items():
-            section = "services" if member.kind == Service.kind else "components"
-            path = f"{PROJECT}:{section}.{name}"
+        for member in scope.members.values():
+            path = _place(member)
             try:
                 member.check()
             except ValidationError as error:
@@ -167,7 +178,7 @@ class _Reader:
                     _unplaced(mistake, path) for mistake in mistakes_of(error, type(member).Settings, path)
                 ]
             except ValueError as error:
-                self.mistakes.append(Mistake(path, "", str(error)))
+                self.mistakes.append(placed(Mistake(path, "", str(error))))
 
 
 def value_of(text: Any) -> Any:
@@ -192,8 +203,29 @@ def _is_name(key: object) -> bool:
     )
 
 
-def _renamed(mistake: Mistake, old: str, new: str) -> Mistake:
-    return Mistake(mistake.path.replace(old, new, 1), "(hidden)" if mistake.value else "", mistake.problem, mistake.fix)
+def _place(member: Component) -> str:
+    section = "services" if member.kind == Service.kind else "components"
+    return f"{PROJECT}:{section}.{member.name}"
+
+
+def _hidden(mistake: Mistake) -> Mistake:
+    """The same without the value; of names nothing is hidden."""
+    path = mistake.path.replace(f"{PROJECT}.secrets", f"{PROJECT}:secrets", 1)
+    if "no name of" in mistake.problem or "no key of" in mistake.problem:
+        return Mistake(path, mistake.value, mistake.problem, mistake.fix)
+    return Mistake(path, "(hidden)" if mistake.value else "", mistake.problem, mistake.fix.partition(":")[0])
+
+
+_KEY_FIRST = re.compile(r"([a-z][A-Za-z]*(?:\.[A-Za-z0-9]+)*): (.+)", re.DOTALL)
+
+
+def placed(mistake: Mistake) -> Mistake:
+    """What a rule over several keys says, at the key that it names first; the problem apart from the way out."""
+    path, value = mistake.path.removesuffix(".[key]"), mistake.value
+    problem, _, fix = mistake.problem.partition("; ") if not mistake.fix else (mistake.problem, "", mistake.fix)
+    if (not value or value[0] in "{[") and (found := _KEY_FIRST.fullmatch(problem)):
+        path, problem, value = f"{path}.{found[1]}", found[2], ""
+    return Mistake(path, value, problem, fix)
 
 
 def _unplaced(mistake: Mistake, path: str) -> Mistake:
@@ -210,6 +242,19 @@ def _twice(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
             problem = f"{manifest['kind']} {key[3]!r} is declared by {owners[key]!r} too"
             found.append(Mistake(component.name, "", problem, "rename one of the two"))
         owners[key] = component.name
+    return found
+
+
+def _too_large(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
+    """What the API server would refuse for its size alone."""
+    found = []
+    for component, manifest in rendered:
+        size = len(json.dumps(manifest.get("data") or {})) if manifest["kind"] == "ConfigMap" else 0
+        if size > MOST_IN_ONE_OBJECT * 1.04:
+            problem = f"{size} bytes, and one object takes {MOST_IN_ONE_OBJECT}"
+            found.append(
+                Mistake(f"{component.name}: ConfigMap {manifest['metadata']['name']}", "", problem, "make it less")
+            )
     return found
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from components.profiles import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from components.component import Component, SecretKey
+    from components.settings import Request
     from kube.kinds import Manifest
 
 
@@ -32,7 +33,7 @@ SIDECAR: Sizes = dict.fromkeys(Size, Resources("10m", "64Mi"))
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How a container is asked whether it is well; exactly one of ``path`` (HTTP), ``command`` or the bare port."""
+    """How a container is asked whether it is well: one of ``path`` (HTTP), ``grpc``, ``command`` or the bare port."""
 
     port: int | str = 0
     path: str = ""
@@ -40,11 +41,14 @@ class Probe:
     every_s: int = 5
     failures: int = 3
     timeout_s: int = 3
+    grpc: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """As a container writes it."""
         if self.path:
             how: dict[str, Any] = {"httpGet": {"path": self.path, "port": self.port}}
+        elif self.grpc is not None:
+            how = {"grpc": {"port": self.port, "service": self.grpc}}
         elif self.command:
             how = {"exec": {"command": list(self.command)}}
         else:
@@ -58,15 +62,22 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldPath:
+    """A field of the pod itself, by the downward API."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
-    """One container. ``env`` values are text, a :class:`SecretKey` or ``field:<path>`` of the downward API."""
+    """One container; the values of ``env`` are texts, keys of Secrets, or fields of the pod."""
 
     name: str
     image: str
     resources: Resources
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
-    env: Mapping[str, str | SecretKey] = field(default_factory=dict)
+    env: Mapping[str, str | SecretKey | FieldPath] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     mounts: Mapping[str, str] = field(default_factory=dict)
     liveness: Probe | None = None
@@ -121,23 +132,30 @@ def config_volume(name: str) -> dict[str, Any]:
     return {"configMap": {"name": name}}
 
 
+def config_volumes(names: Sequence[str]) -> Mapping[str, Any]:
+    """One volume with the files of all these ConfigMaps."""
+    if len(names) == 1:
+        return config_volume(names[0])
+    return {"projected": {"sources": [{"configMap": {"name": name}} for name in names]}}
+
+
 def secret_volume(name: str) -> dict[str, Any]:
     """A volume with the values of a Secret, readable by the pod's group alone."""
     return {"secret": {"secretName": name, "defaultMode": 0o440}}
 
 
-def size(table: Sizes, owner: Component) -> Resources:
-    """The row of a resource table that the tier's profile says."""
-    return table[owner.environment.profile.size]
+def size(table: Sizes, owner: Component, asked: Request | None = None) -> Resources:
+    """What the settings ask for, by ``asked`` or for the main container; else the table's row for the tier."""
+    said = asked or owner.placement.asked
+    return said.resources() if said else table[owner.environment.profile.size]
 
 
-def _env(name: str, value: str | SecretKey) -> Manifest:
-    if not isinstance(value, str):
-        return {"name": name, "valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
-    if value.startswith("field:"):
-        path = value.removeprefix("field:")
-        return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
-    return {"name": name, "value": value}
+def _env(name: str, value: str | SecretKey | FieldPath) -> Manifest:
+    if isinstance(value, str):
+        return {"name": name, "value": value}
+    if isinstance(value, FieldPath):
+        return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": value.path}}}
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
 
 
 def _mount(path: str, volume: str) -> Manifest:

@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from components.baseline import Volume, config_map, service, stateful_set
-from components.component import Component, ComponentSettings, Deviation, Peer
-from components.images import exact
+from components.baseline import Volume, config_map, in_parts, service, stateful_set
+from components.component import Component, Deviation, Peer
 from components.layers import Layer
-from components.network import policy
-from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, size, sleep
+from components.monitoring import AlertRule, gone
+from components.network import let_in, policy, reads_elsewhere
+from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, config_volumes, size, sleep
 from components.profiles import Size
-from components.quantities import Quantity
+from components.quantities import Quantity, RetentionSize, bytes_of, retention_bytes, share_of
+from components.settings import ComponentSettings, WorkloadSettings
+from components.values import HostPort, Image, Namespace, host_and_port
 from manifests.render import text
 from rollout.units import Seconds, duration_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from kube.kinds import Manifest
 
@@ -33,20 +35,41 @@ SIZES: Sizes = {
 }
 
 
-class PrometheusSettings(ComponentSettings):
+FULL = 0.9
+"""Share of the volume that may be asked for: the log and a compaction need the rest."""
+
+
+class PrometheusSettings(WorkloadSettings):
     """Settings of a monitor."""
 
-    image: str = IMAGE
+    image: Image = IMAGE
     scrape_interval: Annotated[Seconds, Field(ge=0.25)] = 15.0
     retention: Seconds | None = Field(default=None, description="the tier's if not given")
-    retention_size: Annotated[str, Field(pattern=r"^\d+(MB|GB|TB)$")] = "1GB"
     storage: Quantity | None = Field(default="2Gi", description="volume; null forgets everything at a restart")
+    retention_size: RetentionSize | None = Field(
+        default=None, description="at most so much; four fifths of the volume if not given, 1GB without one"
+    )
     discovery: Literal["kubernetes", "sidecar"] = Field(
         default="kubernetes", description="sidecar: for builds of Prometheus that cannot ask Kubernetes themselves"
     )
-    discovery_image: str = Field(default=DISCOVERY_IMAGE, description="of the sidecar: any Python 3")
-    alertmanager: str | None = Field(default=None, description="host:port that alerts are sent to")
-    namespaces: list[str] = Field(default_factory=list, description="scraped besides the stack's own")
+    discovery_image: Image = Field(default=DISCOVERY_IMAGE, description="of the sidecar: any Python 3")
+    alertmanager: HostPort | None = Field(default=None, description="host:port that alerts are sent to")
+    namespaces: list[Namespace] = Field(default_factory=list, description="scraped besides the stack's own")
+
+    @field_validator("retention_size")
+    @classmethod
+    def _fits_its_volume(cls, kept: str | None, info: ValidationInfo) -> str | None:
+        storage = info.data.get("storage")
+        if kept and storage and retention_bytes(kept) > FULL * bytes_of(storage):
+            raise ValueError(f"is more than nine tenths of storage {storage}; give less, or leave it out")
+        return kept
+
+    @property
+    def kept_size(self) -> str:
+        """How much is kept at most; the log of the newest samples comes on top."""
+        if self.retention_size:
+            return self.retention_size
+        return f"{share_of(self.storage, 0.8)}MB" if self.storage else "1GB"
 
 
 class Prometheus(Component):
@@ -61,13 +84,8 @@ class Prometheus(Component):
     settings: PrometheusSettings
 
     def take(self, settings: ComponentSettings) -> None:
-        """Keep the settings; the image must name one build.
-
-        Raises:
-            ValueError: it does not.
-        """
+        """Keep the settings."""
         assert isinstance(settings, PrometheusSettings)  # noqa: S101 - for the type checker
-        exact(settings.image)
         self.settings = settings
 
     @property
@@ -79,14 +97,20 @@ class Prometheus(Component):
         """Rights, configuration, rules, dashboards, Service, policy, StatefulSet."""
         for namespace in self.namespaces:
             yield from self._rights(namespace)
+        yield from (let_in(self, namespace) for namespace in self._elsewhere)
         yield config_map(self, f"{self.name}-config", self._files())
-        yield config_map(self, f"{self.name}-rules", self._rules())
-        yield self._dashboards()
+        for name, files in self._rules().items():
+            yield config_map(self, name, files)
+        yield from self._dashboards()
         yield service(self, {"metrics": PORT}, headless=True, name=f"{self.name}-nodes")
         yield service(self, {"metrics": PORT})
         yield policy(self, self.peers())
         volume = Volume("data", self.settings.storage) if self.settings.storage else None
         yield from stateful_set(self, self._pod(), replicas=1, governing=f"{self.name}-nodes", volume=volume)
+
+    @property
+    def _elsewhere(self) -> list[str]:
+        return [each for each in self.namespaces if each != self.environment.namespace]
 
     def _rights(self, namespace: str) -> Iterable[Manifest]:
         group = "rbac.authorization.k8s.io"
@@ -122,29 +146,31 @@ class Prometheus(Component):
             discovery=self.settings.discovery,
         )
 
-    def _rules(self) -> dict[str, str]:
+    def _rules(self) -> dict[str, dict[str, str]]:
+        """ConfigMaps by name: one, or as many as the rules need."""
         files: dict[str, str] = {}
         for name, member in sorted(self.scope.members.items()):
             rules = [alert.rule({"component": name}) for alert in member.alerts()]
             if rules:
                 body: dict[str, Any] = {"groups": [{"name": name, "rules": rules}]}
                 files[f"{name}.yml"] = yaml.safe_dump(body, sort_keys=False, width=1000)
-        return files
+        return in_parts(f"{self.name}-rules", files)
 
-    def _dashboards(self) -> Manifest:
+    def _dashboards(self) -> Iterable[Manifest]:
         files = {}
         for name, member in sorted(self.scope.members.items()):
             dashboard = member.dashboard()
             if dashboard.panels:
                 files[f"{name}.json"] = dashboard.grafana(f"{self.environment.namespace}-{name}"[:40])
-        made = config_map(self, f"{self.name}-dashboards", files)
-        made["metadata"]["labels"] = {**made["metadata"]["labels"], "grafana_dashboard": "1"}
-        return made
+        for called, part in in_parts(f"{self.name}-dashboards", files).items():
+            made = config_map(self, called, part)
+            made["metadata"]["labels"] = {**made["metadata"]["labels"], "grafana_dashboard": "1"}
+            yield made
 
     def _pod(self) -> Pod:
         volumes: dict[str, Any] = {
             "config": config_volume(f"{self.name}-config"),
-            "rules": config_volume(f"{self.name}-rules"),
+            "rules": config_volumes(list(self._rules())),
         }
         if not self.settings.storage:
             volumes["data"] = {"emptyDir": {}}
@@ -164,7 +190,7 @@ class Prometheus(Component):
                 "--config.file=/etc/prometheus/prometheus.yml",
                 "--storage.tsdb.path=/prometheus",
                 f"--storage.tsdb.retention.time={duration_of(retention)}",
-                f"--storage.tsdb.retention.size={self.settings.retention_size}",
+                f"--storage.tsdb.retention.size={self.settings.kept_size}",
                 f"--web.listen-address=:{PORT}",
             ),
             ports={"metrics": PORT},
@@ -196,6 +222,52 @@ class Prometheus(Component):
             yield Peer("out", scraped.selector(), scraped.measured_on(), f"scrapes {scraped.name}")
         for member in self.scope.of_kind("controller"):
             yield Peer("in", member.selector(), (PORT,), "the engine asks")
+        for user in self.scope.users_of(self.name):
+            yield Peer("in", user.selector(), (PORT,), f"{user.name} uses it")
+        yield from reads_elsewhere(self._elsewhere)
+        if self.settings.alertmanager:
+            yield self._told(self.settings.alertmanager)
+
+    def _told(self, alertmanager: str) -> Peer:
+        """Who is told of alerts: in the cluster by namespace, since a Service's port is not that of its pods."""
+        host, port = host_and_port(alertmanager)
+        parts = host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
+        inside = host.endswith((".svc", ".svc.cluster.local")) or len(parts) == 1
+        if not inside:
+            return Peer("out", None, (port,), "tells the Alertmanager, whose address no selector can name")
+        namespace = parts[-1] if len(parts) > 1 else self.environment.namespace
+        return Peer("out", None, (), "tells the Alertmanager", namespace=namespace, every_port=True)
+
+    def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+        """``PROMETHEUS_URL``."""
+        return {"PROMETHEUS_URL": f"http://{self.name}.{self.environment.namespace}.svc:{PORT}"}
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """Its own room, rules that fail, alerts that reach nobody, targets it cannot read."""
+        own = self.metrics_selector
+        who = f"{self.environment.namespace}/{self.name}"
+        yield gone("PrometheusDown", own, f"{who} does not read itself")
+        failed = f"increase(prometheus_rule_evaluation_failures_total{{{own}}}[5m]) > 0"
+        yield AlertRule("PrometheusRuleFailures", failed, f"{who}: a rule cannot be evaluated", "5m", "critical")
+        if self.settings.alertmanager:
+            errors = f"increase(prometheus_notifications_errors_total{{{own}}}[5m]) > 0"
+            none = f"max(prometheus_notifications_alertmanagers_discovered{{{own}}}) < 1"
+            lost = f"{errors} or {none}"
+            yield AlertRule(
+                "PrometheusAlertsLost", lost, f"{who}: alerts do not reach the Alertmanager", "5m", "critical"
+            )
+        if self.settings.storage:
+            room = f"({_taken(own)}) / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
+            yield AlertRule("PrometheusVolumeFull", room, f"{who}: its volume is nearly full", "5m", "critical")
+        elsewhere = "|".join(self.namespaces)
+        lost = f'count by (namespace, instance_name) (up{{namespace=~"{elsewhere}"}} == 0) > 0'
+        yield AlertRule("TargetDown", lost, "metrics of a pod cannot be read", "5m")
+
+
+def _taken(own: str) -> str:
+    """Bytes in the volume, as Prometheus counts them itself."""
+    parts = ("storage_blocks_bytes", "wal_storage_size_bytes", "head_chunks_storage_size_bytes")
+    return " + ".join(f"max(prometheus_tsdb_{part}{{{own}}})" for part in parts)
 
 
 # The list of pods is no older than a minute.

@@ -6,69 +6,55 @@ Members are listed in the configuration file instead of asking the API server, s
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
+from components.accounts import account_files, account_of, accounts
 from components.baseline import Volume, config_map, service, stateful_set
-from components.component import Component, ComponentSettings, Peer, SecretKey
+from components.component import Component, Peer, SecretKey
 from components.credentials import generated_secret
+from components.encryption import FOLDER, certificate, hosts, one_file, secret_of
+from components.extra_config import checked
 from components.images import version
 from components.monitoring import AlertRule, Dashboard, Panel
 from components.network import policy
-from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, secret_volume, size
+from components.pods import (
+    SIDECAR,
+    Container,
+    FieldPath,
+    Pod,
+    Probe,
+    config_volume,
+    secret_volume,
+    size,
+)
 from components.profiles import Size
-from components.quantities import Quantity, megabytes
+from components.quantities import bytes_of, megabytes, share_of
+from components.rabbitmq_settings import (
+    AMQP_PORT,
+    AMQPS_PORT,
+    CLI_PORTS,
+    DEFINITIONS,
+    DISTRIBUTION_PORT,
+    DRAIN,
+    DRAIN_ALONE,
+    EPMD_PORT,
+    HOME,
+    METRICS_PORT,
+    PREPARE,
+    SIZES,
+    RabbitMQSettings,
+    numbers,
+    user_definitions,
+)
 from manifests.render import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from components.settings import ComponentSettings
     from kube.kinds import Manifest
 
-IMAGE = "docker.io/library/rabbitmq:4.3.4-management"
-AMQP_PORT = 5672
-EPMD_PORT = 4369
-DISTRIBUTION_PORT = 25672
-METRICS_PORT = 15692
-CLI_PORTS = tuple(range(35672, 35683))
-SIZES: Sizes = {
-    Size.SMALL: Resources("100m", "384Mi"),
-    Size.MEDIUM: Resources("500m", "1Gi"),
-    Size.LARGE: Resources("2000m", "4Gi"),
-}
-HOME = "/var/lib/rabbitmq"
-DEFINITIONS = f"{HOME}/definitions"
-# Erlang wants its cookie as a file that nobody else may read, which a Secret volume cannot give to an arbitrary user;
-# and RabbitMQ takes every entry of the definitions folder for a file, a volume's hidden folders among them.
-# It may run twice on one home (the kubelet makes a pod's sandbox anew), and what it copied can only be read: hence -f.
-PREPARE = (
-    f"umask 077 && cp -f /run/cookie/cookie {HOME}/.erlang.cookie.new "
-    f"&& mv -f {HOME}/.erlang.cookie.new {HOME}/.erlang.cookie "
-    f"&& mkdir -p {DEFINITIONS} && cp -f /run/definitions/*.json {DEFINITIONS}/"
-)
-# With peers: wait until the queues keep their quorum without this member. Always: send clients elsewhere, then stop.
-_FIRST_USER = {
-    "vhosts": [{"name": "/"}],
-    "users": [{"name": "{username}", "password": "{password}", "tags": "administrator"}],
-    "permissions": [{"user": "{username}", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}],
-}
-DRAIN_ALONE = "rabbitmq-upgrade --timeout 20 drain || true"
-DRAIN = f"rabbitmq-upgrade --timeout 300 await_online_quorum_plus_one; {DRAIN_ALONE}"
-
-
-class RabbitMQSettings(ComponentSettings):
-    """Settings of a broker."""
-
-    image: str = IMAGE
-    members: Literal[1, 3, 5, 7] | None = Field(default=None, description="an odd number, so that a majority exists")
-    storage: Quantity = "1Gi"
-    delivery_limit: int = Field(default=20, ge=1, description="a message delivered more often is dead-lettered")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    auth_secret: str | None = Field(
-        default=None,
-        description="existing Secret (cookie, 10-users.json, username, password, url); generated if not given",
-    )
+_OURS = ("listeners.", "ssl_options.", "cluster_formation.", "default_user", "default_pass", "load_definitions")
 
 
 class RabbitMQ(Component):
@@ -103,10 +89,12 @@ class RabbitMQ(Component):
         """Secret, configuration, Services, policy, StatefulSet."""
         if not self.settings.auth_secret:
             yield generated_secret(self, self.secret, self._recipe())
+        yield from accounts(self, self._account())
+        yield from certificate(self, self.settings.tls, hosts(self, self.name))
         yield config_map(self, f"{self.name}-config", self._files())
-        inner = {"amqp": AMQP_PORT, "epmd": EPMD_PORT, "dist": DISTRIBUTION_PORT}
+        inner = {"amqp": self.port, "epmd": EPMD_PORT, "dist": DISTRIBUTION_PORT}
         yield service(self, inner, headless=True, name=f"{self.name}-nodes")
-        yield service(self, {"amqp": AMQP_PORT})
+        yield service(self, {"amqp": self.port})
         yield policy(self, self.peers())
         yield from stateful_set(
             self,
@@ -121,9 +109,30 @@ class RabbitMQ(Component):
             "username": "{random:12}",
             "password": "{random:32}",
             "cookie": "{random:48}",
-            "10-users.json": json.dumps(_FIRST_USER),
-            "url": f"amqp://{{username}}:{{password}}@{self.name}.{self.environment.namespace}.svc:{AMQP_PORT}/",
+            "10-users.json": json.dumps(user_definitions("administrator", vhosts=[{"name": "/"}])),
+            "url": self._url(),
         }
+
+    def _account(self) -> dict[str, str]:
+        """Queues and messages, no administration."""
+        return {"password": "{random:32}", "users.json": json.dumps(user_definitions("")), "url": self._url()}
+
+    def _url(self) -> str:
+        scheme = "amqps" if self.settings.tls else "amqp"
+        return f"{scheme}://{{username}}:{{password}}@{self.name}.{self.environment.namespace}.svc:{self.port}/"
+
+    @property
+    def port(self) -> int:
+        """Where clients connect."""
+        return AMQPS_PORT if self.settings.tls else AMQP_PORT
+
+    def check(self) -> None:
+        """What is added to the configuration is not there already.
+
+        Raises:
+            ValueError: it is.
+        """
+        checked(self.settings.extra_config, self._configuration(alone=True), ours=_OURS)
 
     def _files(self) -> dict[str, str]:
         return {
@@ -132,19 +141,21 @@ class RabbitMQ(Component):
             "20-policies.json": json.dumps(self._policies(), indent=1, sort_keys=True) + "\n",
         }
 
-    def _configuration(self) -> str:
+    def _configuration(self, *, alone: bool = False) -> str:
         memory = megabytes(size(SIZES, self).memory)
         return text(
             "rabbitmq.conf.j2",
-            port=AMQP_PORT,
+            port=self.port,
+            tls=FOLDER if self.settings.tls else "",
+            extra={} if alone else self.settings.extra_config,
             metrics_port=METRICS_PORT,
             cluster=f"{self.environment.namespace}-{self.name}",
             members=self.members,
             nodes=[f"rabbit@{self._host(str(ordinal))}" for ordinal in range(self.members)],
             memory_watermark=int(memory * 0.6),
-            disk_free_limit="50MB" if self.environment.profile.size is Size.SMALL else "2GB",
+            disk_free_limit=f"{min(int(memory * 0.6), share_of(self.settings.storage, 0.2))}MiB",
             log_level=self.settings.log_level,
-            version=_numbers(version(self.image)),
+            version=numbers(version(self.image)),
             definitions=DEFINITIONS,
         )
 
@@ -167,9 +178,11 @@ class RabbitMQ(Component):
         volumes = {
             "config": config_volume(f"{self.name}-config"),
             "definitions": self._definitions(),
-            "cookie": _one_key(self.secret, "cookie"),
+            "cookie": one_file(SecretKey(self.secret, "cookie"), "cookie"),
             "home": {"emptyDir": {}},
         }
+        if self.settings.tls:
+            volumes["tls"] = secret_volume(secret_of(self, self.settings.tls))
         alone = self.members == 1
         return Pod(
             init=(self._prepare(),),
@@ -180,8 +193,9 @@ class RabbitMQ(Component):
 
     def _definitions(self) -> dict[str, Any]:
         user = {"name": self.secret, "items": [{"key": "10-users.json", "path": "10-users.json"}]}
+        others = account_files(self, "users.json", prefix="30-")
         rest = {"name": f"{self.name}-config", "items": [{"key": "20-policies.json", "path": "20-policies.json"}]}
-        return {"projected": {"defaultMode": 0o440, "sources": [{"secret": user}, {"configMap": rest}]}}
+        return {"projected": {"defaultMode": 0o440, "sources": [{"secret": user}, {"configMap": rest}, *others]}}
 
     def _prepare(self) -> Container:
         return Container(
@@ -199,7 +213,7 @@ class RabbitMQ(Component):
             command=("rabbitmq-server",),
             env={
                 "HOME": HOME,
-                "POD_NAME": "field:metadata.name",
+                "POD_NAME": FieldPath("metadata.name"),
                 "RABBITMQ_USE_LONGNAME": "true",
                 "RABBITMQ_NODENAME": f"rabbit@{self._host('').replace(f'{self.name}-.', '$(POD_NAME).', 1)}",
                 "RABBITMQ_CONFIG_FILE": "/etc/rabbitmq/rabbitmq.conf",
@@ -208,23 +222,36 @@ class RabbitMQ(Component):
                 "RABBITMQ_LOGS": "-",
                 "LANG": "C.UTF-8",
             },
-            ports={"amqp": AMQP_PORT, "epmd": EPMD_PORT, "dist": DISTRIBUTION_PORT, "metrics": METRICS_PORT},
-            mounts={HOME: "home", f"{HOME}/data": "data", "/etc/rabbitmq": "config"},
+            ports={"amqp": self.port, "epmd": EPMD_PORT, "dist": DISTRIBUTION_PORT, "metrics": METRICS_PORT},
+            mounts={
+                HOME: "home",
+                f"{HOME}/data": "data",
+                "/etc/rabbitmq": "config",
+                **({FOLDER: "tls"} if self.settings.tls else {}),
+            },
             resources=size(SIZES, self),
-            startup=Probe(AMQP_PORT, every_s=2, failures=150),
-            readiness=Probe(AMQP_PORT, every_s=5),
+            startup=Probe(self.port, every_s=2, failures=150),
+            readiness=Probe(self.port, every_s=5),
             liveness=Probe(DISTRIBUTION_PORT, every_s=15, failures=6),
             pre_stop={"exec": {"command": ["sh", "-c", drain]}},
         )
 
-    def binding(self) -> Mapping[str, SecretKey]:
-        """``AMQP_URL``."""
-        return {"AMQP_URL": SecretKey(self.secret, "url")}
+    def reached_on(self) -> tuple[int, ...]:
+        """Where clients connect."""
+        return (self.port,)
+
+    def binding(self, user: str) -> Mapping[str, SecretKey]:
+        """``AMQP_URL``, with the account of the user."""
+        return {"AMQP_URL": SecretKey(account_of(self, user), "url")}
+
+    def authority(self) -> SecretKey | None:
+        """Of the certificate, where there is one."""
+        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
 
     def peers(self) -> Iterable[Peer]:
         """Declared users, the other members, and whoever scrapes."""
         for user in self.scope.users_of(self.name):
-            yield Peer("in", user.selector(), (AMQP_PORT,), f"{user.name} uses it")
+            yield Peer("in", user.selector(), (self.port,), f"{user.name} uses it")
         for scraper in self.scope.of_kind("prometheus"):
             yield Peer("in", scraper.selector(), (METRICS_PORT,), "scrapes")
         inner = (EPMD_PORT, DISTRIBUTION_PORT, *CLI_PORTS)
@@ -247,6 +274,8 @@ class RabbitMQ(Component):
         yield AlertRule("RabbitMQMemoryAlarm", memory, f"{who} blocks publishers: memory", "1m", "critical")
         disk = f"max(rabbitmq_alarms_free_disk_space_watermark{{{own}}}) > 0"
         yield AlertRule("RabbitMQDiskAlarm", disk, f"{who} blocks publishers: disk", "1m", "critical")
+        room = f"min(rabbitmq_disk_space_available_bytes{{{own}}}) / {bytes_of(self.settings.storage)} < 0.3"
+        yield AlertRule("RabbitMQVolumeFull", room, f"{who}: over 70 % of a volume is in use", "5m")
         lost = f"sum(rate(rabbitmq_global_messages_unroutable_dropped_total{{{own}}}[5m])) > 0"
         yield AlertRule("RabbitMQUnroutable", lost, f"{who} drops messages that no queue takes")
         backlog = f"sum(rabbitmq_queue_messages_ready{{{own}}}) > 10000"
@@ -265,15 +294,3 @@ class RabbitMQ(Component):
                 Panel("Memory", f"rabbitmq_process_resident_memory_bytes{{{own}}}", "bytes"),
             ),
         )
-
-
-def _one_key(secret: str, key: str) -> dict[str, Any]:
-    source = {**secret_volume(secret)["secret"], "items": [{"key": key, "path": key}]}
-    return {"secret": source}
-
-
-def _numbers(tag: str) -> tuple[int, int]:
-    digits = tag.split("-", maxsplit=1)[0].split(".")
-    if len(digits) > 1 and digits[0].isdigit() and digits[1].isdigit():
-        return int(digits[0]), int(digits[1])
-    return (4, 0)

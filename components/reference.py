@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from components.component import Component
 
-_DURATIONS = {"scrapeInterval", "retention"}
+_DURATIONS = {"scrapeInterval", "retention", "requestTimeout"}
 
 
 def reference() -> str:

@@ -6,13 +6,19 @@ and what does not change from revision to revision: the account pods run under a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from components.address import address, carrier, reached_at
 from components.baseline import account, pod_template
-from components.component import Component, ComponentSettings, Deviation, Peer, SecretKey
+from components.bindings import variables
+from components.component import Component, Deviation, Peer, SecretKey
+from components.encryption import trust_of
+from components.gateway_settings import HTTP_PORT
 from components.layers import Layer
+from components.monitoring import AlertRule, camel, gone
 from components.network import policy
-from components.pods import Container, Pod, Probe, Resources, Sizes, size, sleep
+from components.pods import Container, Pod, Resources, Sizes, size, sleep
 from components.profiles import Size
 from components.service_settings import ServiceSettings
 from rollout.spec import (
@@ -33,6 +39,7 @@ from rollout.spec import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from components.settings import ComponentSettings
     from kube.kinds import Manifest
 
 SIZES: Sizes = {
@@ -70,8 +77,12 @@ class Service(Component):
         """The account and the policy stay; the GrayRelease carries the version."""
         yield account(self)
         yield policy(self, self.peers())
+        if self.scope.users_of(self.name):
+            yield from address(self)
+        if self.settings.autoscaling:
+            yield self.settings.autoscaling.manifest(self)
         meta = {"name": self.name, "annotations": {"grayling.dev/owners": ",".join(self.environment.owners)}}
-        yield {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": _without_empties(self.spec().wire())}
+        yield {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": self._written()}
 
     def check(self) -> None:
         """The parts fit together as the engine wants them.
@@ -81,6 +92,9 @@ class Service(Component):
         """
         if self.name in {each.name for each in (*self.settings.init, *self.settings.sidecars)}:
             raise ValueError(f"init, sidecars: {self.name!r} is the service's own container; use another name")
+        bound = {**variables(self), **trust_of(self)[2]}
+        for name in sorted(bound.keys() & self.settings.env.keys()):
+            raise ValueError(f"env: {name} is there by what the service uses; leave it out, or give it another name")
         self.spec()
 
     def spec(self) -> Spec:
@@ -95,17 +109,28 @@ class Service(Component):
             record=self.settings.record,
         )
 
+    def _written(self) -> Manifest:
+        """The spec as it is declared: how many pods there are is another's field where they are scaled to the load."""
+        spec = _without_empties(self.spec().wire())
+        if self.settings.autoscaling:
+            del spec["workload"]["replicas"]
+        return spec
+
     def _workload(self) -> Workload:
         own = self.settings
         ports = [Port(name="http", port=own.port, target_port="http")] if own.port else []
         more = (each.model_dump(include={"name", "port", "app_protocol"}) for each in own.ports)
         ports += [Port(**each, target_port=each["name"]) for each in more]
         return Workload(
-            replicas=self.settings.replicas or self.environment.profile.replicas,
+            replicas=self._replicas(),
             template=pod_template(self, self._pod()),
             config=self.settings.config,
             ports=ports,
         )
+
+    def _replicas(self) -> int:
+        scaled = self.settings.autoscaling
+        return scaled.min if scaled else self.settings.replicas or self.environment.profile.replicas
 
     def _pod(self) -> Pod:
         own, place = self.settings, self.environment
@@ -115,7 +140,7 @@ class Service(Component):
         return Pod(
             containers=(self._main(), *sidecars),
             init=tuple(init),
-            volumes={name: source.wire() for name, source in own.volumes.items()},
+            volumes={**{name: source.wire() for name, source in own.volumes.items()}, **trust_of(self)[0]},
             grace_s=own.drain_seconds + 30,
         )
 
@@ -124,30 +149,26 @@ class Service(Component):
 
     def _main(self) -> Container:
         own = self.settings
-        ports = {"http": own.port} if own.port else {}
+        named = {"http": own.port, "metrics": own.admin_port}
+        admin, live = own.admin_port or 0, own.probes.liveness
         return Container(
             name=self.name,
             image=self.environment.image(own.image),
             command=tuple(own.command),
             args=tuple(own.args),
             env=self._env(),
-            ports={**ports, "metrics": own.admin_port, **self._ports_of(None)},
-            mounts=dict(own.mounts),
-            resources=own.resources.resources() if own.resources else size(SIZES, self),
-            startup=Probe(own.admin_port, own.probes.liveness, every_s=1, failures=own.probes.startup_seconds),
-            readiness=Probe(own.admin_port, own.probes.readiness, every_s=2, failures=2, timeout_s=2),
-            liveness=Probe(own.admin_port, own.probes.liveness, every_s=10),
+            ports={**{name: port for name, port in named.items() if port}, **self._ports_of(None)},
+            mounts={**own.mounts, **trust_of(self)[1]},
+            resources=size(SIZES, self),
+            startup=replace(live.probe(admin), every_s=1, failures=own.probes.startup_seconds),
+            readiness=own.probes.readiness.probe(admin, every_s=2, failures=2, timeout_s=2),
+            liveness=live.probe(admin, every_s=10),
             pre_stop=sleep(max(1, own.drain_seconds)),
         )
 
     def _env(self) -> Mapping[str, str | SecretKey]:
-        bound: dict[str, str | SecretKey] = {}
-        for used in self.uses:
-            if used in self.scope.members:
-                bound |= self.scope.members[used].binding()
-        for name, value in self.settings.env.items():
-            bound[name] = value if isinstance(value, str) else value.bound()
-        return dict(sorted(bound.items()))
+        own = {name: value.bound() for name, value in self.settings.env.items()}
+        return dict(sorted({**variables(self), **trust_of(self)[2], **own}.items()))
 
     def _traffic(self) -> Traffic | None:
         reached = self.settings.traffic
@@ -156,7 +177,7 @@ class Service(Component):
         place = self.environment.gateway
         return Traffic(
             parents=[self._parent(place.parent)],
-            hostnames=reached.hostnames or [f"{self.name}.{place.hostname_suffix}"],
+            hostnames=[*self.hostnames, *self._inner_hostnames()],
             matches=reached.matches,
             port=self.settings.routed.name if self.settings.routed else "http",
             request_timeout=self.answers_within,
@@ -169,6 +190,18 @@ class Service(Component):
         if reached is not None and reached.request_timeout is not None:
             return reached.request_timeout
         return next((gateway.answers_within for gateway in self.scope.of_kind("gateway")), None)
+
+    @property
+    def hostnames(self) -> list[str]:
+        """Names that requests from outside come under."""
+        own = self.settings.traffic.hostnames if self.settings.traffic else []
+        return own or [f"{self.name}.{self.environment.gateway.hostname_suffix}"]
+
+    def _inner_hostnames(self) -> list[str]:
+        """Names that requests of the stack's own services come under, where the gateway carries them."""
+        if not self.scope.users_of(self.name) or carrier(self) is None:
+            return []
+        return [f"{self.name}.{self.environment.namespace}.svc{domain}" for domain in ("", ".cluster.local")]
 
     def _parent(self, parent: ParentRef) -> ParentRef:
         return parent.model_copy(update={"namespace": parent.namespace or self.environment.namespace})
@@ -191,11 +224,11 @@ class Service(Component):
         if self.settings.traffic is None:
             return (crashes,)
         errors_at = SourceName.GATEWAY if self.scope.of_kind("gateway") else SourceName.PODS
-        return (
-            Signal(name="errors", kind=SignalKind.ERRORS, source=errors_at),
-            Signal(name="latency", kind=SignalKind.LATENCY, source=SourceName.PODS),
-            crashes,
-        )
+        errors = Signal(name="errors", kind=SignalKind.ERRORS, source=errors_at)
+        latency = Signal(name="latency", kind=SignalKind.LATENCY, source=SourceName.PODS)
+        by_themselves = self.settings.admin_port is not None
+        found = [errors] if by_themselves or errors_at is SourceName.GATEWAY else []
+        return (*found, *([latency] if by_themselves else []), crashes)
 
     def _said_whose(self, signal: Signal) -> Signal:
         """Where sidecars write lines too, those of the service are meant."""
@@ -214,10 +247,31 @@ class Service(Component):
             for member in self.scope.of_kind(kind):
                 yield Peer("in", member.selector(), self.measured_on(), why)
         for used in self.uses:
-            member = self.scope.members[used]
-            yield Peer("out", member.selector(), member.reached_on(), f"uses {used}")
+            for pods, ports in self.scope.members[used].ways():
+                yield Peer("out", pods, ports, f"uses {used}")
+        yield from (each.peer() for each in self.settings.egress)
+        direct = [ports for pods, ports in self.ways() if pods == self.selector()]
         for user in self.scope.users_of(self.name):
-            yield Peer("in", user.selector(), self.reached_on(), f"{user.name} uses it")
+            for ports in direct:
+                yield Peer("in", user.selector(), ports, f"{user.name} uses it")
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """Gone, and what follows from :meth:`health`."""
+        who = f"{self.environment.namespace}/{self.name}"
+        if self.settings.admin_port:
+            yield gone(camel(self.name, "down"), self.metrics_selector, f"{who}: no pod answers")
+        yield from super().alerts()
+
+    def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+        """``<NAME>_URL``, and ``<NAME>_<PORT>_ADDRESS`` for each further port."""
+        return reached_at(self)
+
+    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
+        """Through the gateway of the stack where that has its requests anyway, else to its pods."""
+        gateway, ports = carrier(self), self.reached_on()
+        if gateway is None:
+            return [(self.selector(), ports)] if ports else []
+        return [(gateway.selector("envoy"), (HTTP_PORT,)), *([(self.selector(), ports[1:])] if ports[1:] else [])]
 
     def reached_on(self) -> tuple[int, ...]:
         """Its HTTP port, and those that its users may reach."""
@@ -232,7 +286,8 @@ class Service(Component):
 
     def measured_on(self) -> tuple[int, ...]:
         """Its admin port, and those that signals are read at."""
-        return (self.settings.admin_port, *(each.port for each in self.settings.ports if each.measured))
+        own = self.settings
+        return (*((own.admin_port,) if own.admin_port else ()), *(each.port for each in own.ports if each.measured))
 
 
 def _without_empties(spec: Manifest) -> Manifest:

@@ -2,83 +2,112 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from components.autoscaling import Autoscaling
 from components.companions import (
     TAKEN_PORTS,
     TAKEN_VOLUMES,
     TMP,
+    Env,
     ExtraPort,
     InitContainer,
     Mounts,
-    ObjectName,
-    PortNumber,
-    Request,
-    SecretRef,
+    OwnCheck,
     Sidecar,
     VolumeSource,
     twice,
 )
-from components.component import ComponentSettings
-from components.images import exact
+from components.egress import Egress
+from components.settings import ComponentSettings, WorkloadSettings
+from components.values import MOST_IN_ONE_OBJECT, FileName, Hostname, Image, Label, PortNumber, check_promql
 from rollout.spec import Analysis, Strategy
+from rollout.traffic import Match
 from rollout.units import Seconds
+from rollout.workload import LONGEST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONFIG_PATH = "/etc/service"
+FileText = Annotated[str, Field(max_length=LONGEST_FILE)]
 
 
 class Probes(ComponentSettings):
-    """Paths on the admin port that say whether a pod lives and whether it can serve."""
+    """How pods are asked whether they live and whether they can serve: paths on the admin port as a rule."""
 
-    liveness: str = "/healthz"
-    readiness: str = "/readyz"
+    liveness: OwnCheck = OwnCheck(path="/healthz")
+    readiness: OwnCheck = OwnCheck(path="/readyz")
     startup_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
 
 
 class Reached(ComponentSettings):
     """How requests reach the service through the gateway."""
 
-    hostnames: list[str] = Field(default_factory=list, description="<name>.<hostname suffix> if none is given")
-    matches: list[dict[str, Any]] = Field(default_factory=list)
+    hostnames: Annotated[list[Hostname], Field(max_length=14)] = Field(
+        default_factory=list, description="<name>.<hostname suffix> if none is given"
+    )
+    matches: Annotated[list[Match], Field(max_length=64)] = Field(
+        default_factory=list, description="as an HTTPRoute has them; all paths if none is given"
+    )
     request_timeout: Seconds | None = Field(
         default=None, description="until the answer is there, else 504; 0 for no limit, the gateway's if not given"
     )
 
 
-class ServiceSettings(ComponentSettings):
+class ServiceSettings(WorkloadSettings):
     """Settings of an application."""
 
-    image: str
+    image: Image
     command: list[str] = Field(default_factory=list)
     args: list[str] = Field(default_factory=list)
-    replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = Field(default=None, description="the tier's if not given")
+    autoscaling: Autoscaling | None = Field(default=None, description="as many pods as the load needs")
     port: PortNumber | None = Field(default=8080, description="HTTP; null for a service that nobody calls")
-    admin_port: PortNumber = Field(default=9000, description="metrics and probes")
+    admin_port: PortNumber | None = Field(default=9000, description="metrics and probes; null for a program without")
     ports: list[ExtraPort] = Field(default_factory=list, description="more ports")
-    env: dict[str, str | SecretRef] = Field(default_factory=dict)
-    config: dict[str, str] = Field(default_factory=dict, description="files, released together with the code")
+    env: Env = Field(default_factory=dict)
+    config: Annotated[dict[FileName, FileText], Field(max_length=64)] = Field(
+        default_factory=dict, description="files, released together with the code"
+    )
     init: list[InitContainer] = Field(default_factory=list, description="run one after the other before it starts")
     sidecars: list[Sidecar] = Field(default_factory=list, description="run beside it in each pod")
-    volumes: dict[ObjectName, VolumeSource] = Field(default_factory=dict, description="by the name mounts say")
+    volumes: dict[Label, VolumeSource] = Field(default_factory=dict, description="by the name mounts say")
     mounts: Mounts = Field(default_factory=dict, description="path in the container: volume, or volume#path-inside")
     uses: list[str] = Field(default_factory=list, description="components it talks to: address, password, network")
+    egress: Annotated[list[Egress], Field(max_length=32)] = Field(
+        default_factory=list, description="where it connects to besides what it uses and `uses` opens"
+    )
     probes: Probes = Probes()
-    resources: Request | None = None
     drain_seconds: Annotated[int, Field(ge=0, le=600)] = Field(default=5, description="between unready and stop")
     traffic: Reached | None = Field(default=None, description="none: not reached through the gateway")
     strategy: Strategy = Strategy()
     analysis: Analysis = Analysis()
     record: bool = Field(default=False, description="keep what the judge is shown of each release, to judge it again")
 
-    @field_validator("image")
+    @field_validator("config")
     @classmethod
-    def _one_build(cls, image: str) -> str:
-        return exact(image)
+    def _fits_into_one_object(cls, files: dict[str, str]) -> dict[str, str]:
+        size = sum(len(name) + len(text.encode()) for name, text in files.items())
+        if size > MOST_IN_ONE_OBJECT:
+            raise ValueError(
+                f"is {size} bytes together, and one object takes {MOST_IN_ONE_OBJECT}; "
+                "put what is large into the image or a volume"
+            )
+        return files
+
+    @field_validator("analysis")
+    @classmethod
+    def _queries_are_promql(cls, analysis: Analysis) -> Analysis:
+        for signal in analysis.signals:
+            if signal.query is not None:
+                try:
+                    check_promql(signal.query)
+                except ValueError as error:
+                    raise ValueError(f"signals: the query of {signal.name} {error}") from None
+        return analysis
 
     @property
     def routed(self) -> ExtraPort | None:
@@ -92,12 +121,27 @@ class ServiceSettings(ComponentSettings):
         return self
 
     @model_validator(mode="after")
+    def _is_counted_once(self) -> ServiceSettings:
+        if self.autoscaling is not None and self.replicas is not None:
+            raise ValueError("replicas: autoscaling decides how many there are; leave one of the two out")
+        return self
+
+    @model_validator(mode="after")
+    def _is_asked_where_it_listens(self) -> ServiceSettings:
+        asked = (self.probes.liveness.asks_admin, self.probes.readiness.asks_admin)
+        if self.admin_port is None and any(asked):
+            raise ValueError(
+                "probes: there is no admin port to ask; give liveness and readiness a port, or a command each"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _ports_differ(self) -> ServiceSettings:
         if again := twice([each.name for each in self.ports]):
             raise ValueError(f"ports: there are two of the name {again!r}; give each its own")
         if taken := {each.name for each in self.ports} & TAKEN_PORTS:
             raise ValueError(f"ports: {min(taken)!r} is the name of `port` or `adminPort`; use another")
-        numbers = [each.port for each in self.ports] + [self.admin_port] + ([self.port] if self.port else [])
+        numbers = [each.port for each in self.ports] + [each for each in (self.admin_port, self.port) if each]
         if number := twice([str(each) for each in numbers]):
             raise ValueError(f"ports: two have the number {number}; containers of one pod share its ports")
         if sum(each.routed for each in self.ports) > 1:

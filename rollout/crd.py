@@ -111,7 +111,14 @@ def _version() -> Schema:
         "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.workload.replicas",
+                "statusReplicasPath": ".status.replicas",
+                "labelSelectorPath": ".status.selector",
+            },
+        },
         "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
         "schema": {"openAPIV3Schema": root},
     }

@@ -56,6 +56,8 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
         update={
             "observed_generation": observation.generation,
             "desired_revision": observation.desired_revision,
+            "replicas": sum(facts.replicas for facts in observation.revisions.values()),
+            "selector": observation.selector,
             "looked_at": now,
         }
     )

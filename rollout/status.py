@@ -210,6 +210,8 @@ class Status(Kept):
     canary: Version | None = None
     previous: Version | None = Field(default=None, description="while baking: the version an instant return goes to")
     desired_revision: str = ""
+    replicas: int = Field(default=0, description="pods asked for, of all versions; what `/scale` answers")
+    selector: str = Field(default="", description="labels of these pods, for autoscalers; what `/scale` answers")
     weight: Weight = Weight()
     phase_since: Time | None = None
     written_at: Time | None = Field(default=None, description="when the weight was first seen on the route")

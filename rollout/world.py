@@ -109,6 +109,7 @@ class Observation:
         desired_revision: revision that the spec describes now.
         desired_image: and the image people know it by.
         generation: of the spec.
+        selector: labels that all pods of the release have, as a selector's text.
         deleted: the GrayRelease is being deleted.
         watching_since: since when this engine sees and writes without a break; deadlines do not run before it.
         recorded: id of the newest release whose record is known to be kept.
@@ -135,6 +136,7 @@ class Observation:
     command: Command | None = None
     requested_by: str = ""
     reason: str = ""
+    selector: str = ""
     deleted: bool = False
     recorded: str = ""
     watching_since: float = 0.0

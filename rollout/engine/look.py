@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from rollout.facts import revision_facts
-from rollout.revision import REVISION_LABEL
+from rollout.revision import RELEASE_LABEL, REVISION_LABEL
 from rollout.spec import (
     COMMAND_ANNOTATION,
     REASON_ANNOTATION,
@@ -140,6 +140,7 @@ def observation_of(
         command=command_of(manifest),
         requested_by=clean(str(notes.get(REQUESTED_BY_ANNOTATION, ""))),
         reason=clean(str(notes.get(REASON_ANNOTATION, ""))),
+        selector=f"{RELEASE_LABEL}={meta['name']}",
         deleted=bool(meta.get("deletionTimestamp")),
         **rest,
     )

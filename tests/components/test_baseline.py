@@ -176,12 +176,12 @@ def test_a_changed_file_changes_the_pods_and_nothing_else_does():
     assert checksum("allkeys-lru") != checksum("noeviction")
 
 
-@pytest.mark.parametrize("mode", ["standalone", "replication"])
-def test_redis_with_and_without_replicas(mode):
-    items = read(components={"redis": {"mode": mode, "storage": None}}).manifests()
+@pytest.mark.parametrize(("mode", "storage"), [("standalone", None), ("replication", "1Gi")])
+def test_redis_with_and_without_replicas(mode, storage):
+    items = read(components={"redis": {"mode": mode, "storage": storage}}).manifests()
     stateful = next(item for item in items if item["kind"] == "StatefulSet")
     assert stateful["spec"]["replicas"] == (1 if mode == "standalone" else 2)
-    assert "volumeClaimTemplates" not in stateful["spec"]
+    assert ("volumeClaimTemplates" in stateful["spec"]) is (storage is not None)
 
 
 def test_a_service_is_bound_to_what_it_uses():
@@ -191,8 +191,8 @@ def test_a_service_is_bound_to_what_it_uses():
     items = read(components={"redis": {}, "rabbitmq": {}}, services=services).manifests()
     release = next(item for item in items if item["kind"] == "GrayRelease")
     env = {entry["name"]: entry for entry in release["spec"]["workload"]["template"]["spec"]["containers"][0]["env"]}
-    assert env["REDIS_URL"]["valueFrom"]["secretKeyRef"] == {"name": "redis-auth", "key": "url"}
-    assert env["AMQP_URL"]["valueFrom"]["secretKeyRef"] == {"name": "rabbitmq-auth", "key": "url"}
+    assert env["REDIS_URL"]["valueFrom"]["secretKeyRef"] == {"name": "redis-a-auth", "key": "url"}
+    assert env["AMQP_URL"]["valueFrom"]["secretKeyRef"] == {"name": "rabbitmq-a-auth", "key": "url"}
     assert env["X"]["valueFrom"]["secretKeyRef"] == {"name": "s", "key": "k"}
     assert env["Y"]["value"] == "1"
     policy = next(item for item in items if item["kind"] == "NetworkPolicy" and item["metadata"]["name"] == "redis")

@@ -147,11 +147,17 @@ def test_lines_are_the_services_where_sidecars_write_too():
         ({"init": [{"name": "shop"}]}, "'shop' is the service's own container"),
         ({"init": [{"name": "a", "image": "a/b:latest"}]}, "tag 'latest' moves"),
         ({"sidecars": [{"name": "a"}]}, "readiness: is required"),
-        ({"sidecars": [{"name": "a", "readiness": {}}]}, "give a port (with a path for HTTP) or a command"),
-        ({"sidecars": [{"name": "a", "readiness": {"path": "/x"}}]}, "give a port (with a path for HTTP) or a command"),
+        (
+            {"sidecars": [{"name": "a", "readiness": {}}]},
+            "give a port (with a path for HTTP, grpc for gRPC), or a command",
+        ),
+        (
+            {"sidecars": [{"name": "a", "readiness": {"path": "/x"}}]},
+            "give a port (with a path for HTTP, grpc for gRPC), or a command",
+        ),
         (
             {"sidecars": [{"name": "a", "readiness": {"port": 1, "command": ["x"]}}]},
-            "give a port (with a path for HTTP) or a command",
+            "a command needs none; leave it out",
         ),
         ({"volumes": {"work": {}}}, "give one of scratch, secret, configMap or claim, found none"),
         ({"volumes": {"work": {"secret": "a", "claim": "b"}}}, "found secret and claim"),
@@ -161,7 +167,7 @@ def test_lines_are_the_services_where_sidecars_write_too():
         ({"mounts": {TMP: "work"}}, "at /tmp is the pod's own folder"),
         ({"mounts": {"/etc/service": "work"}}, "at /etc/service is `config`"),
         ({"sidecars": [{**SIDECAR, "mounts": {"/a": "x"}}]}, "sidecars: proxy: /a is of volume 'x'"),
-        ({"mounts": {"relative": "work"}}, "should match pattern"),
+        ({"mounts": {"relative": "work"}}, "mounts.relative: is no path in a container"),
         ({"sidecars": [{**SIDECAR, "privileged": True}]}, "no such key"),
     ],
 )

@@ -30,8 +30,8 @@ def test_all_mistakes_of_a_file_come_at_once():
     )
     assert text.startswith("stacks/Pulumi.test.yaml: 8 mistakes\n")
     for part in (
-        "grayling:environment.tier: is none of local, dev, staging, prod (found 'locl'); did you mean 'local'?",
-        "grayling:environment.namespace: string should match pattern",
+        "grayling:environment.tier: is no tier (found 'locl'); did you mean 'local'?",
+        "grayling:environment.namespace: is no namespace (found 'Shop_1'); use at most 63 of a-z, 0-9 and -",
         "grayling:environment.owners: list should have at least 1 item",
         "grayling:components.redis.storge: no such key (found '1Gi'); did you mean 'storage'?",
         "grayling:components.redis.eviction",
@@ -81,7 +81,10 @@ def test_all_mistakes_of_a_file_come_at_once():
             "grayling:services.a: signal errors: source gateway needs sources.gateway",
         ),
         ({"components": {"rabbitmq": {"members": 2}}}, "grayling:components.rabbitmq.members"),
-        ({"components": {"redis": {"storage": "1 GB"}}}, "'1 GB' is no size: write it like 512Mi or 2Gi"),
+        (
+            {"components": {"redis": {"storage": "1 GB"}}},
+            "redis.storage: is no size (found '1 GB'); write it like 512Mi or 2Gi",
+        ),
         ({"components": {"controller": {}}}, "grayling:components.controller.image: is required"),
         ({"components": {"gateway": {"exposure": {"type": "ClusterIP", "httpNodePort": 30080}}}}, "has no node port"),
         ({"components": {"prometheus": {"scrapeInterval": "10ms"}}}, "greater than or equal to 0.25"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.rabbitmq import HOME, PREPARE
+from components.rabbitmq_settings import HOME, PREPARE
 
 NOBODY = 65534
 
