@@ -284,6 +284,8 @@ def emptied(value):
     [
         ("payment", "x", "config: {}", r"write it as SECRET\.KEY"),
         ("payment.token", "", "config: {}", "the value on stdin is empty"),
+        ("Payment.token", "x", "config: {}", "'Payment.token': is no name of an object"),
+        ("payment.to ken", "x", "config: {}", "'payment.to ken': is no key of a Secret"),
         ("payment.token", "x", "[1]\n", "is no map; change it by hand"),
         ("payment.token", "x", "config: 5\n", "config: must be a map|is no map"),
         ("payment.token", "x", "config:\n  grayling:secrets:\n    payment: 5\n", "payment: is no map"),

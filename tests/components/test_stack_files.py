@@ -393,10 +393,10 @@ SECRET = "  grayling:secrets: {payment: {token: {planted}}}\n"
         f"{WHERE}{SECRET}  grayling:services: {{a: {{image: 'r/a:latest'}}}}\n",
     ],
 )
-@pytest.mark.parametrize("program", ["", "\nprint(platform)\n"])
-def test_an_opened_value_is_in_no_error(project, monkeypatch, text, program):
+def test_an_opened_value_is_in_no_error(project, monkeypatch, text):
     path = planted(project, monkeypatch, text)
-    (project / PROGRAM).write_text((project / PROGRAM).read_text() + program)
+    if "latest" in text:  # through a program of its own too
+        (project / PROGRAM).write_text((project / PROGRAM).read_text() + "\nprint(platform)\n")
     result = CliRunner().invoke(cli, ["render", path])
     assert isinstance(result.exception, UsageError)
     assert PLANTED not in f"{result.output}{result.exception}{result.exception!r}{result.exception.__cause__!r}"
