@@ -123,7 +123,7 @@ def _of_plain(found: plain.Plain, path: str | None) -> Connection:
 
 def _bearer_of(found: plain.Plain, tls: ssl.SSLContext) -> Callable[[], Awaitable[str | None]]:
     said = found.user.get("exec")
-    if said is None:
+    if said is None or found.user.get("token") or found.user.get("tokenFile"):
         return found.bearer
     if not isinstance(said, dict):
         raise UsageError(f"exec is {said!r}: give a map with command and apiVersion")

@@ -101,6 +101,7 @@ class Plugin:
         if self._newest is None or self._newest.until <= self.clock():
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._asked())
+                self._asking.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._newest = await asyncio.shield(self._asking)
         return self._newest
 

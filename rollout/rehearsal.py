@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kube.errors import ClusterUnreachableError, DeniedError, ForbiddenError
+from kube.errors import DeniedError, InvalidError, KubeError
 from rollout.revision import MANAGER, manifests_of
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ async def rehearse(cluster: Cluster, name: str, namespace: str, spec: Spec) -> s
     for manifest in manifests_of(name, namespace, "", spec, replicas=1):
         try:
             await cluster.apply(_without_owner(manifest), manager=MANAGER, force=True, dry_run=True)
-        except DeniedError:
+        except (InvalidError, DeniedError):
             raise
-        except (ForbiddenError, ClusterUnreachableError) as error:
+        except KubeError as error:
             return str(error)
     return ""
 

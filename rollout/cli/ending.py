@@ -113,10 +113,10 @@ def _refused_code(last: Release | None) -> ExitCode:
 def refusal_in(awaited: Awaited, status: Status) -> str:
     """What the API server says of an object that it does not take, while what is awaited waits for that; else empty."""
     waiting, release = status.waiting, status.release
-    ours = release is not None and release.to_version.revision == awaited.revision
-    if waiting is None or not waiting.refused or not ours or status.phase is Phase.ROLLING_BACK:
+    wanted = release.to_version.revision if release else status.desired_revision
+    if waiting is None or not waiting.refused or status.phase is Phase.ROLLING_BACK:
         return ""
-    return waiting.reason
+    return waiting.reason if wanted == awaited.revision else ""
 
 
 def out_of_patience(status: Status, seconds: float, now: float) -> Ending:

@@ -283,3 +283,20 @@ async def test_where_the_official_client_is_asked_it_does_not_go_on_without_any(
     path = config(tmp_path, "exit 1", cluster={"tls-server-name": "x"}, interactiveMode="Never")
     with pytest.raises(ClusterUnreachableError, match="login gives no credentials; run it by hand"):
         await connect(path)
+
+
+async def test_a_token_that_stands_in_the_file_wins(tmp_path: Path) -> None:
+    """As with kubectl, which does not run the program then."""
+    path = config(tmp_path, "exit 1")
+    text = yaml.safe_load(read(path))
+    text["users"][0]["user"]["token"] = "given"
+    write(path, yaml.safe_dump(text))
+    assert await (await connect(path)).bearer() == "Bearer given"
+
+
+def read(path: str) -> str:
+    return Path(path).read_text()
+
+
+def write(path: str, text: str) -> None:
+    Path(path).write_text(text)

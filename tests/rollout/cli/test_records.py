@@ -223,7 +223,7 @@ def test_what_admission_would_refuse_is_told_before_anything_begins(shop, messag
     assert message in result.err
 
 
-@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
 def test_a_cluster_that_cannot_be_asked_is_no_consent(world, status):
     """Then the schema at hand is looked at, and that it was only that is told."""
     world.put(samples.manifest(status=samples.promoted()))
