@@ -5,11 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NAME ?= demo
-LIVES ?= 20
+LIVES ?= 10
+SAMPLE ?= sample
+UNTIMED = GRAYLING_VIRTUAL_TIME=1 GRAYLING_LIVES=$(LIVES) nice
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction mutants clean
+.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction mutants mutants-sample mutants-by-hand clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,8 +58,16 @@ bench-reaction: $(STAMP) ## how fast a bad version goes; writes bench/results
 	$(BIN)/python bench/reaction.py
 
 mutants: $(STAMP) ## change the engine in thousands of small ways and count what the tests see; goes on where it was stopped
-	GRAYLING_LIVES=$(LIVES) $(BIN)/mutmut run $(if $(MUTANTS),$(addsuffix .*,$(MUTANTS)))
+	$(UNTIMED) $(BIN)/mutmut run $(if $(MUTANTS),$(addsuffix .*,$(MUTANTS)))
 	$(BIN)/mutmut results
+
+mutants-sample: $(STAMP) ## the same for twenty mutants of each module, those that were not tried yet; and the table
+	$(BIN)/python bench/mutants.py made || $(UNTIMED) $(BIN)/mutmut run 'rollout.machine.*'
+	names=$$($(BIN)/python bench/mutants.py $(SAMPLE)); test -z "$$names" || GRAYLING_MUTANT_SECONDS=15 $(UNTIMED) $(BIN)/mutmut run $$names
+	$(BIN)/python bench/mutants.py table
+
+mutants-by-hand: $(STAMP) ## put faults back that the engine once had; each must fail the tests it names
+	$(BIN)/python -m tests.mutants.by_hand
 
 generate: $(STAMP) ## write what is generated from the models
 	$(BIN)/python -m rollout crd > manifests/crds/grayreleases.yaml

@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING, Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "examples")]
 
-from machine import about_this_machine  # noqa: E402 - after the path is made
-from reaction_figures import Run, Scenario, epoch, figures, markdown, scenario_of  # noqa: E402
-from trial.commands import Grayling, end_on_sigterm  # noqa: E402
-from trial.moments import failed, moments_of, slower_than  # noqa: E402
-from trial.place import Place, PlaceError  # noqa: E402
-from trial.traffic import Traffic, shares  # noqa: E402
+from machine import about_this_machine
+from reaction_figures import Run, Scenario, epoch, figures, markdown, scenario_of
+from trial.commands import Grayling, end_on_sigterm
+from trial.moments import failed, moments_of, slower_than
+from trial.place import Place, PlaceError
+from trial.traffic import Traffic, shares
 
-from kube.errors import KubeError  # noqa: E402
-from kube.kinds import HTTP_ROUTE, Manifest  # noqa: E402
+from kube.errors import KubeError
+from kube.kinds import HTTP_ROUTE, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.machine import page  # noqa: E402 - after the path is made
+from bench.machine import page
 
 SERVICES, TIMES = 318, 5
 HEAD = """config:

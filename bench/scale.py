@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
-import aiohttp  # noqa: E402 - after the path is made
-from scale_figures import kept, write  # noqa: E402
-from scale_paper import Paper  # noqa: E402
+import aiohttp
+from scale_figures import kept, write
+from scale_paper import Paper
 
-from rollout.status import Phase  # noqa: E402
-from tests.rollout.engine.test_serve import free_port  # noqa: E402
+from rollout.status import Phase
+from tests.rollout.engine.test_serve import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -189,11 +189,17 @@ async def measure(releases: int, signals: str, faults: int, chosen: argparse.Nam
 async def _measured(paper: Paper, engine: Engine, names: list[str], signals: str, faults: int, steady: float) -> Result:
     for name in names:
         paper.declare(name, "shop:v1", STEPS)
-    served = lambda: all(s.get("phase") == Phase.IDLE and s.get("stable") for s in statuses(paper, names))  # noqa: E731 - short
+
+    def served() -> bool:
+        return all(s.get("phase") == Phase.IDLE and s.get("stable") for s in statuses(paper, names))
+
     created = await until("all created", served, 600.0)
     for name in names:
         paper.declare(name, "shop:v2", STEPS)
-    verified = lambda: all(s.get("phase") == Phase.STEPPING and s.get("verifiedAt") for s in statuses(paper, names))  # noqa: E731
+
+    def verified() -> bool:
+        return all(s.get("phase") == Phase.STEPPING and s.get("verifiedAt") for s in statuses(paper, names))
+
     begun = await until("all in their first step", verified, 600.0)
     await asyncio.sleep(steady / 2)
     before, began = await engine.metrics(), time.monotonic()

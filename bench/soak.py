@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "examples")]
 
-from load.answers import Summary, summarise  # noqa: E402 - after the path is made
-from machine import about_this_machine  # noqa: E402
-from trial.commands import Grayling, end_on_sigterm  # noqa: E402
-from trial.place import Place, PlaceError  # noqa: E402
-from trial.traffic import Traffic, shares  # noqa: E402
+from load.answers import Summary, summarise
+from machine import about_this_machine
+from trial.commands import Grayling, end_on_sigterm
+from trial.place import Place, PlaceError
+from trial.traffic import Traffic, shares
 
-from kube.errors import KubeError  # noqa: E402
+from kube.errors import KubeError
 
 if TYPE_CHECKING:
     from kube.kinds import Manifest

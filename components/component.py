@@ -17,7 +17,7 @@ from components.monitoring import AlertRule, Dashboard, alert_for, panel_for
 from components.settings import ComponentSettings, Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from components.environment import Environment
     from kube.kinds import Manifest
@@ -144,6 +144,14 @@ class Component(ABC):
     def authority(self) -> SecretKey | None:
         """The certificate authority that users have to trust; None where nothing is encrypted."""
         return None
+
+    def makes_secrets(self) -> Mapping[str, Collection[str]]:
+        """Secrets that are made with it, and their keys."""
+        return {}
+
+    def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
+        """Secrets that somebody else keeps, by the setting that names them: the name, and the keys read there."""
+        return {}
 
     def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
         """Pods that its users talk to, and on which ports."""

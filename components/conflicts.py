@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from components.gateway import Gateway
 from components.mistakes import Mistake, nearest, shown
+from components.secret_types import DOCKER, DOCKER_KEY, type_of
 from components.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from components.component import Component, Scope
 
@@ -22,10 +23,22 @@ def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Componen
 
     ``place`` says where in the file a member stands.
     """
+    made: dict[str, Collection[str]] = {name: values.keys() for name, values in scope.secrets.items()}
+    for member in scope.members.values():
+        made |= member.makes_secrets()
     for member in scope.members.values():
         yield from _uses(scope, member, declared, place(member))
+        for setting, (name, keys) in member.needs_secrets().items():
+            if name in made and (missing := sorted(set(keys) - set(made[name]))):
+                fix = f"it needs {', '.join(sorted(keys))}"
+                yield Mistake(f"{place(member)}.{setting}", shown(name), f"Secret {name} has no {missing[0]}", fix)
         if isinstance(member, Service):
-            yield from _keys(scope, member, place(member))
+            yield from _keys(made, member, place(member))
+            yield from _files(made, member, place(member))
+    for name in scope.environment.pull_secrets:
+        if name in scope.secrets and type_of(scope.secrets[name]) != DOCKER:
+            path, problem = "grayling:environment.pullSecrets", f"Secret {name} is none for a registry"
+            yield Mistake(path, shown(name), problem, f"give it {DOCKER_KEY}, and nothing else")
     yield from _hostnames(scope, place)
     for gateway in scope.of_kind(Gateway.kind):
         if isinstance(gateway, Gateway):
@@ -51,7 +64,7 @@ def _uses(scope: Scope, member: Component, declared: Collection[str], path: str)
         seen.add(name)
 
 
-def _keys(scope: Scope, service: Service, path: str) -> Iterator[Mistake]:
+def _keys(made: Mapping[str, Collection[str]], service: Service, path: str) -> Iterator[Mistake]:
     """Keys that a Secret of this stack does not have; of Secrets that others keep nothing is known here."""
     own = service.settings
     whose = [("env", own.env)]
@@ -59,12 +72,26 @@ def _keys(scope: Scope, service: Service, path: str) -> Iterator[Mistake]:
         whose += [(f"{part}.{index}.env", each.env) for index, each in enumerate(found)]
     for where, env in whose:
         for name, value in env.items():
-            keys = scope.secrets.get(value.secret or "")
+            keys = made.get(value.secret or "")
             if keys is not None and value.key not in keys:
                 problem = f"Secret {value.secret} has no such key"
                 yield Mistake(
                     f"{path}.{where}.{name}.key", shown(value.key), problem, nearest(value.key or "", [*keys])
                 )
+
+
+def _files(made: Mapping[str, Collection[str]], service: Service, path: str) -> Iterator[Mistake]:
+    """Files of such Secrets that are mounted by name: one that is missing would be an empty folder."""
+    own = service.settings
+    whose = [("mounts", own.mounts), *((f"init.{index}.mounts", each.mounts) for index, each in enumerate(own.init))]
+    whose += [(f"sidecars.{index}.mounts", each.mounts) for index, each in enumerate(own.sidecars)]
+    for where, mounts in whose:
+        for at, mounted in mounts.items():
+            volume, _, key = mounted.partition("#")
+            secret = own.volumes[volume].secret or ""
+            if key and secret in made and key not in made[secret]:
+                problem = f"Secret {secret} has no such key"
+                yield Mistake(f"{path}.{where}.{at}", shown(key), problem, nearest(key, sorted(made[secret])))
 
 
 def _hostnames(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mistake]:

@@ -45,7 +45,9 @@ class ControllerSettings(Placement):
     namespaces: list[Namespace] = Field(default_factory=list, description="where it serves besides the stack's own")
     read_logs: bool = Field(default=False, description="may read pods' logs; on by itself where a service counts lines")
     read_nodes: bool = Field(
-        default=True, description="may read nodes, which nothing needs yet; off where nothing cluster-wide may be made"
+        default=True,
+        description="sees which nodes are drained, and brings up a second pod before the only one of a canary goes; "
+        "off where nothing cluster-wide may be made",
     )
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="releases carried out at the same time, by which its memory goes; others wait"

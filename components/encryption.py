@@ -27,6 +27,7 @@ FOLDER = "/run/tls"
 TRUSTED = "/etc/grayling/ca"
 """Where a service finds the authorities of what it uses, one folder for each."""
 
+CERTIFICATE_KEYS = ("ca.crt", "tls.crt", "tls.key")
 LIFETIME = timedelta(days=3650)
 _CLOCKS_DIFFER = timedelta(hours=1)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from components.images import exact, resolve, split
+from components.images import canonical, exact, resolve, split
 from components.profiles import PROFILES, Profile, Tier
 from components.values import HostnameSuffix, Namespace, ObjectName, choice
 from rollout.spec import Model, ParentRef
@@ -61,6 +61,9 @@ class Environment(Model):
     @field_validator("images")
     @classmethod
     def _targets_are_images(cls, images: dict[str, str]) -> dict[str, str]:
+        names = [key if key.endswith("/") else canonical(key) for key in images]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"{min(twice)!r} is there twice, once by its short name; leave one out")
         for key, target in images.items():
             if key.endswith("/") != target.endswith("/"):
                 raise ValueError(f"{key!r} and {target!r} must both end in / (prefix) or both not (image)")

@@ -11,6 +11,7 @@ from components.component import Component
 from components.layers import Layer
 from components.network import default_deny
 from components.passphrase import Opened
+from components.secret_types import problem_of, type_of
 from components.settings import ComponentSettings
 from components.values import MOST_IN_ONE_OBJECT, ObjectName, SecretField, said
 
@@ -39,6 +40,8 @@ class FoundationSettings(ComponentSettings):
                 raise ValueError(
                     f"{name} is {size} bytes together; one Secret takes {MOST_IN_ONE_OBJECT}, make several"
                 )
+            if problem := problem_of(values):
+                raise ValueError(f"{name}: {problem}")
         return secrets
 
 
@@ -71,4 +74,4 @@ class Foundation(Component):
 
     def _secret(self, name: str, values: Mapping[str, str]) -> Manifest:
         data = {key: b64encode(value.encode()).decode() for key, value in values.items()}
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": data}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": type_of(values), "data": data}

@@ -35,7 +35,7 @@ from components.profiles import Size
 from manifests.render import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from components.settings import ComponentSettings
     from kube.kinds import Manifest
@@ -80,6 +80,11 @@ class Gateway(Component):
         reached = (each for each in self.scope.of_kind("service") if each.routed_on())
         limits = [self.answers_within, *(each.answers_within or 0.0 for each in reached)]
         return 0.0 if 0.0 in limits else max(limits)
+
+    def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
+        """The certificate of the listener, where there is one."""
+        name = self.settings.tls_secret
+        return {"tlsSecret": (name, ("tls.crt", "tls.key"))} if name else {}
 
     def manifests(self) -> Iterable[Manifest]:
         """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""
@@ -137,15 +142,8 @@ class Gateway(Component):
         return front
 
     def _contour(self) -> Pod:
-        safety = (
-            (
-                "--contour-cafile=/certs/ca.crt",
-                "--contour-cert-file=/certs/tls.crt",
-                "--contour-key-file=/certs/tls.key",
-            )
-            if self.encrypted
-            else ("--insecure",)
-        )
+        files = ("cafile=/certs/ca.crt", "cert-file=/certs/tls.crt", "key-file=/certs/tls.key")
+        safety = [f"--contour-{each}" for each in files] if self.encrypted else ["--insecure"]
         # Who loses the lease ends itself: one that is alone has nothing to gain by that when the API server is away.
         lease = f"--leader-election-resource-name={self.name}-contour"
         leader = lease if self.contour_replicas > 1 else "--disable-leader-election"

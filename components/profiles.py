@@ -34,7 +34,7 @@ class Profile(Model):
     replicas: Annotated[int, Field(ge=1, le=100)] = Field(description="of stateless workloads")
     members: Literal[1, 3, 5, 7] = Field(description="of systems that vote")
     size: Size = Field(description="row of every component's resource table")
-    metrics_retention: Seconds = Field(description="how long Prometheus keeps samples")
+    metrics_retention: Annotated[Seconds, Field(ge=60)] = Field(description="how long Prometheus keeps samples")
     spread: Literal["ScheduleAnyway", "DoNotSchedule"] = Field(description="when pods cannot be spread over zones")
     data: Literal["Delete", "Retain"] = Field(
         description="volumes, namespace and definitions when a stack is destroyed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
@@ -16,7 +17,7 @@ from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, co
 from components.profiles import Size
 from components.quantities import Quantity, RetentionSize, bytes_of, retention_bytes, share_of
 from components.settings import ComponentSettings, WorkloadSettings
-from components.values import HostPort, Image, Namespace, host_and_port
+from components.values import HostPort, Image, Namespace, host_and_port, is_label
 from manifests.render import text
 from rollout.units import Seconds, duration_of
 
@@ -43,8 +44,8 @@ class PrometheusSettings(WorkloadSettings):
     """Settings of a monitor."""
 
     image: Image = IMAGE
-    scrape_interval: Annotated[Seconds, Field(ge=0.25)] = 15.0
-    retention: Seconds | None = Field(default=None, description="the tier's if not given")
+    scrape_interval: Annotated[Seconds, Field(ge=0.25, le=120)] = 15.0
+    retention: Annotated[Seconds, Field(ge=60)] | None = Field(default=None, description="the tier's if not given")
     storage: Quantity | None = Field(default="2Gi", description="volume; null forgets everything at a restart")
     retention_size: RetentionSize | None = Field(
         default=None, description="at most so much; four fifths of the volume if not given, 1GB without one"
@@ -99,7 +100,7 @@ class Prometheus(Component):
             yield from self._rights(namespace)
         yield from (let_in(self, namespace) for namespace in self._elsewhere)
         yield config_map(self, f"{self.name}-config", self._files())
-        for name, files in self._rules().items():
+        for name, files in self._rules.items():
             yield config_map(self, name, files)
         yield from self._dashboards()
         yield service(self, {"metrics": PORT}, headless=True, name=f"{self.name}-nodes")
@@ -146,6 +147,7 @@ class Prometheus(Component):
             discovery=self.settings.discovery,
         )
 
+    @cached_property
     def _rules(self) -> dict[str, dict[str, str]]:
         """ConfigMaps by name: one, or as many as the rules need."""
         files: dict[str, str] = {}
@@ -170,7 +172,7 @@ class Prometheus(Component):
     def _pod(self) -> Pod:
         volumes: dict[str, Any] = {
             "config": config_volume(f"{self.name}-config"),
-            "rules": config_volumes(list(self._rules())),
+            "rules": config_volumes(list(self._rules)),
         }
         if not self.settings.storage:
             volumes["data"] = {"emptyDir": {}}
@@ -232,7 +234,7 @@ class Prometheus(Component):
         """Who is told of alerts: in the cluster by namespace, since a Service's port is not that of its pods."""
         host, port = host_and_port(alertmanager)
         parts = host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
-        inside = host.endswith((".svc", ".svc.cluster.local")) or len(parts) == 1
+        inside = host.endswith((".svc", ".svc.cluster.local")) or is_label(host)
         if not inside:
             return Peer("out", None, (port,), "tells the Alertmanager, whose address no selector can name")
         namespace = parts[-1] if len(parts) > 1 else self.environment.namespace

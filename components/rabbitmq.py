@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from components.accounts import account_files, account_of, accounts
+from components.accounts import account_files, account_of, accounts, made_secrets, needed_secrets
 from components.baseline import Volume, config_map, service, stateful_set
 from components.component import Component, Peer, SecretKey
 from components.credentials import generated_secret
@@ -49,7 +49,7 @@ from components.rabbitmq_settings import (
 from manifests.render import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from components.settings import ComponentSettings
     from kube.kinds import Manifest
@@ -103,6 +103,15 @@ class RabbitMQ(Component):
             governing=f"{self.name}-nodes",
             volume=Volume("data", self.settings.storage),
         )
+
+    def makes_secrets(self) -> Mapping[str, Collection[str]]:
+        """Passwords and certificate, as far as they are not given."""
+        own = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
+        return made_secrets(self, own, self.settings.tls)
+
+    def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
+        """Those that are given."""
+        return needed_secrets(self.settings.auth_secret, ("10-users.json", "cookie", "url"), self.settings.tls)
 
     def _recipe(self) -> dict[str, str]:
         return {
@@ -207,6 +216,7 @@ class RabbitMQ(Component):
         )
 
     def _server(self, drain: str) -> Container:
+        keys = {FOLDER: "tls"} if self.settings.tls else {}
         return Container(
             name="rabbitmq",
             image=self.image,
@@ -223,12 +233,7 @@ class RabbitMQ(Component):
                 "LANG": "C.UTF-8",
             },
             ports={"amqp": self.port, "epmd": EPMD_PORT, "dist": DISTRIBUTION_PORT, "metrics": METRICS_PORT},
-            mounts={
-                HOME: "home",
-                f"{HOME}/data": "data",
-                "/etc/rabbitmq": "config",
-                **({FOLDER: "tls"} if self.settings.tls else {}),
-            },
+            mounts={HOME: "home", f"{HOME}/data": "data", "/etc/rabbitmq": "config", **keys},
             resources=size(SIZES, self),
             startup=Probe(self.port, every_s=2, failures=150),
             readiness=Probe(self.port, every_s=5),
@@ -263,13 +268,9 @@ class RabbitMQ(Component):
         own = self.metrics_selector
         who = f"{self.environment.namespace}/{self.name}"
         few = self.members // 2 + 1
-        yield AlertRule(
-            "RabbitMQNoMajority",
-            f"count(rabbitmq_identity_info{{{own}}}) < {few} or absent(rabbitmq_identity_info{{{own}}})",
-            f"{who}: fewer than {few} of {self.members} members",
-            "1m",
-            "critical",
-        )
+        seen = f"rabbitmq_identity_info{{{own}}}"
+        lost = f"count({seen}) < {few} or absent({seen})"
+        yield AlertRule("RabbitMQNoMajority", lost, f"{who}: fewer than {few} of {self.members}", "1m", "critical")
         memory = f"max(rabbitmq_alarms_memory_used_watermark{{{own}}}) > 0"
         yield AlertRule("RabbitMQMemoryAlarm", memory, f"{who} blocks publishers: memory", "1m", "critical")
         disk = f"max(rabbitmq_alarms_free_disk_space_watermark{{{own}}}) > 0"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from components.accounts import account_files, account_of, accounts
+from components.accounts import account_files, account_of, accounts, made_secrets, needed_secrets
 from components.baseline import Volume, config_map, service, stateful_set
 from components.component import Component, Peer, SecretKey
 from components.credentials import generated_secret
@@ -34,7 +34,7 @@ from components.values import Image, ObjectName
 from manifests.render import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from kube.kinds import Manifest
 
@@ -133,6 +133,15 @@ class Redis(Component):
         yield from stateful_set(
             self, self._pod(), replicas=self.replicas, governing=f"{self.name}-nodes", volume=volume
         )
+
+    def makes_secrets(self) -> Mapping[str, Collection[str]]:
+        """Passwords and certificate, as far as they are not given."""
+        own = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
+        return made_secrets(self, own, self.settings.tls)
+
+    def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
+        """Those that are given."""
+        return needed_secrets(self.settings.auth_secret, ("auth.conf", "password", "url"), self.settings.tls)
 
     def _recipe(self) -> dict[str, str]:
         return {

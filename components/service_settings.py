@@ -22,10 +22,18 @@ from components.companions import (
 )
 from components.egress import Egress
 from components.settings import ComponentSettings, WorkloadSettings
-from components.values import MOST_IN_ONE_OBJECT, FileName, Hostname, Image, Label, PortNumber, check_promql
+from components.values import (
+    MOST_IN_ONE_OBJECT,
+    FileName,
+    Hostname,
+    Image,
+    Label,
+    Limit,
+    PortNumber,
+    check_promql,
+)
 from rollout.spec import Analysis, Strategy
 from rollout.traffic import Match
-from rollout.units import Seconds
 from rollout.workload import LONGEST_FILE
 
 if TYPE_CHECKING:
@@ -52,7 +60,7 @@ class Reached(ComponentSettings):
     matches: Annotated[list[Match], Field(max_length=64)] = Field(
         default_factory=list, description="as an HTTPRoute has them; all paths if none is given"
     )
-    request_timeout: Seconds | None = Field(
+    request_timeout: Limit | None = Field(
         default=None, description="until the answer is there, else 504; 0 for no limit, the gateway's if not given"
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import types
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+_NUMBER = re.compile(r"\s*[-+]?[0-9][0-9_]*(\.[0-9]*)?([eE][-+]?[0-9]+)?\s*")
+
 Option: TypeAlias = "tuple[Any, tuple[Any, ...]]"
 """A type that a value may have, and what is said of it."""
 
@@ -31,9 +34,13 @@ def unmeant(model: type[BaseModel], value: Any, path: str) -> list[Mistake]:
 
 
 def without_followers(found: list[Mistake], first: list[Mistake]) -> list[Mistake]:
-    """``first``, and of ``found`` what is not said of the same values."""
-    told = [mistake.path for mistake in first]
-    return [*first, *(each for each in found if not any(_within(each.path, path) for path in told))]
+    """``first``, and of ``found`` what is not said of the same values; of a value one thing alone."""
+    kept = list(first)
+    for each in found:
+        followed = any(_within(each.path, told.path) for told in first)
+        if not followed and each.path not in {told.path for told in kept}:
+            kept.append(each)
+    return kept
 
 
 def _within(path: str, whole: str) -> bool:
@@ -64,7 +71,9 @@ def _empty(field: FieldInfo, path: str) -> Iterator[Mistake]:
 
 def _in_value(options: list[Option], value: Any, path: str) -> Iterator[Mistake]:
     flat = _flat(options)
-    if isinstance(value, dict):
+    if shape := _shape_of(flat, value):
+        yield Mistake(path, shown(value), *shape)
+    elif isinstance(value, dict):
         yield from _in_map(flat, value, path)
     elif isinstance(value, list):
         for index, item in enumerate(value):
@@ -72,6 +81,18 @@ def _in_value(options: list[Option], value: Any, path: str) -> Iterator[Mistake]
             yield from _in_item(inner, item, f"{path}.{index}")
     else:
         yield from _in_scalar(flat, value, path)
+
+
+def _shape_of(flat: list[Option], value: Any) -> tuple[str, str] | None:
+    """What is said of one value where many belong, or of many where there is one."""
+    kinds = [kind for kind, _ in flat if kind is not type(None)]
+    if not kinds:
+        return None
+    if all(_origin(kind) is list for kind in kinds) and not isinstance(value, list):
+        return "is no list", "write one" if isinstance(value, dict) else f"write it in brackets: [{value}]"
+    if all(_is_map(kind) for kind in kinds) and not isinstance(value, dict):
+        return "is no map of keys and values", "write some under it, or {} for none"
+    return None
 
 
 def _in_map(flat: list[Option], value: dict[Any, Any], path: str) -> Iterator[Mistake]:
@@ -92,24 +113,25 @@ def _in_item(inner: list[Option], item: Any, path: str) -> Iterator[Mistake]:
 
 
 def _in_scalar(flat: list[Option], value: Any, path: str) -> Iterator[Mistake]:
-    kinds = [kind for kind, told in flat if not _reads_itself(told)]
-    if not isinstance(value, bool | int | float) or len(kinds) < len(flat) or Any in kinds:
-        if any(_is_duration(told) for _, told in flat):
-            yield from _in_duration(value, path)
+    if any(_is_duration(told) for _, told in flat):
+        yield from _in_duration(value, path)
+    kinds = {kind for kind, told in flat if not _reads_itself(told)} - {type(None)}
+    if len(kinds) < len({kind for kind, _ in flat} - {type(None)}) or Any in kinds:
         return
-    literals = [each for kind in kinds if _origin(kind) is Literal for each in get_args(kind)]
-    counts = bool({int, float} & set(kinds)) or any(type(each) is int for each in literals)
-    if isinstance(value, bool):
-        if bool in kinds:
-            return
-        if counts:
-            yield Mistake(path, shown(value), "is no number", "write one")
-            return
-    elif counts:
-        if isinstance(value, float) and not math.isfinite(value):
-            yield Mistake(path, shown(value), "is no number", "write one that ends")
-        return
-    if str in kinds:
+    literals = {type(each) for kind in kinds if _origin(kind) is Literal for each in get_args(kind)}
+    counts = bool({int, float} & kinds) or int in literals
+    if isinstance(value, str):
+        wrong = kinds <= {int, float} and not _NUMBER.fullmatch(value)
+    else:
+        wrong = counts and bool not in kinds and (isinstance(value, bool) or not math.isfinite(value))
+    if wrong and counts:
+        yield Mistake(path, shown(value), "is no number", "write one")
+    elif (
+        isinstance(value, int | float)
+        and str in kinds
+        and (isinstance(value, bool) or not counts)
+        and bool not in kinds
+    ):
         yield Mistake(path, shown(value), "is no text", f"quote it: '{json.dumps(value)}'")
 
 
@@ -137,6 +159,14 @@ def _flat(options: list[Option]) -> list[Option]:
 
 def _origin(kind: Any) -> Any:
     return get_origin(kind)
+
+
+def _is_map(kind: Any) -> bool:
+    """Whether only keys and values can be read into it."""
+    if not _is_model(kind):
+        return _origin(kind) is dict
+    readers = kind.__pydantic_decorators__.model_validators.values()
+    return not any(each.info.mode == "before" for each in readers)
 
 
 def _is_model(kind: Any) -> bool:

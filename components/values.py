@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+_NAME = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"  # of an object: its parts may be long
 _LAST_PORT = 65535
 LONGEST_SUFFIX = 200
 """Of a hostname that the name of a service is put before."""
+
+SHORTEST_LIMIT, LONGEST_LIMIT = 0.001, 86400.0
+"""Seconds until an answer has to be there: less would be written as 0, which is no limit."""
 
 MOST_IN_ONE_OBJECT = 1_000_000
 """Bytes of files or values that a ConfigMap or Secret takes (1 MiB with its names and labels)."""
@@ -75,6 +79,11 @@ def _host_of(text: str) -> str:
     return f"did you mean {meant!r}?" if is_hostname(meant) else "write it like shop.example.com or *.example.com"
 
 
+def is_label(text: str) -> bool:
+    """One part of a name."""
+    return bool(whole(_LABEL, 63)(text))
+
+
 def is_hostname(text: str) -> bool:
     """A name as the Gateway API takes it: a wildcard for the first label alone, no address."""
     plain = text.removeprefix("*.")
@@ -124,7 +133,10 @@ def _limit(value: Any) -> float:
     Raises:
         ValueError: it is no duration.
     """
-    return 0.0 if value == "infinity" else seconds_of(value)
+    seconds = 0.0 if value == "infinity" else seconds_of(value)
+    if seconds and not SHORTEST_LIMIT <= seconds <= LONGEST_LIMIT:
+        raise ValueError("is no limit that a route may have; from 1ms to 24h, 0s for none")
+    return seconds
 
 
 def check_promql(text: str) -> None:
@@ -150,7 +162,7 @@ Label = Annotated[
 ObjectName = Annotated[
     str,
     said(
-        whole(_SUBDOMAIN, 253),
+        whole(_NAME, 253),
         "is no name of an object",
         "use a-z, 0-9, - and ., a letter or digit at both ends of each part",
     ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from kube.answers import is_named
 from kube.errors import KubeError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Reflector:
 
     async def _relist(self) -> str:
         listed = await self._cluster.list(self._kind, self._namespace, labels=self._labels)
-        fresh = {key_of(item): item for item in listed.items if _is_named(item)}
+        fresh = {key_of(item): item for item in listed.items}
         gone = [key for key in self.objects if key not in fresh]
         changed = [key for key, item in fresh.items() if _version(self.objects.get(key)) != _version(item)]
         self.objects = fresh
@@ -109,9 +110,9 @@ class Reflector:
         self.synced.set()
         self.tried.set()
         for key in gone:
-            self._on_change(key, None)
+            self._tell(key, None)
         for key in changed:
-            self._on_change(key, fresh[key])
+            self._tell(key, fresh[key])
         return listed.resource_version
 
     async def _follow(self, version: str) -> None:
@@ -121,7 +122,7 @@ class Reflector:
             stream = self._cluster.watch(self._kind, self._namespace, resource_version=version, labels=self._labels)
             async for event in stream:
                 version = str(event.object["metadata"].get("resourceVersion") or version)
-                if event.type != "BOOKMARK" and _is_named(event.object):
+                if event.type != "BOOKMARK" and is_named(event.object):
                     self._take(event.type, event.object)
             if self._monotonic() - began < LIVED_SECONDS:
                 return
@@ -135,10 +136,17 @@ class Reflector:
             return
         if event_type == "DELETED":
             self.objects.pop(key, None)
-            self._on_change(key, None)
+            self._tell(key, None)
         else:
             self.objects[key] = item
+            self._tell(key, item)
+
+    def _tell(self, key: Key, item: Manifest | None) -> None:
+        """Tell a reader of one change; one that raises misses none of those that follow."""
+        try:
             self._on_change(key, item)
+        except Exception:
+            log.exception("a change could not be taken in", kind=self._kind.kind, object="/".join(key))
 
     def put(self, item: Manifest) -> None:
         """Take an object this process just wrote, so that it does not have to wait for its own event.
@@ -147,11 +155,6 @@ class Reflector:
         """
         if not _is_older(item, self.objects.get(key_of(item))):
             self.objects[key_of(item)] = item
-
-
-def _is_named(item: Manifest) -> bool:
-    meta = item.get("metadata")
-    return isinstance(meta, dict) and isinstance(meta.get("name"), str) and bool(meta["name"])
 
 
 def _version(item: Manifest | None) -> str:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kube import plain
 from kube.errors import ClusterUnreachableError, UsageError
+from kube.plugin import Plugin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from kube.plugin import Credentials
 
 PLUGIN_SECONDS = 20.0
+MOST_WORDS = 600
+_HEADER = re.compile(r"[ -~]+")
+CREDENTIALS_SECONDS = 25.0
+"""For credentials to be there; more than a plugin is given, because its own words are better than ours."""
 
 
 @dataclass(slots=True)
@@ -28,6 +35,28 @@ class Connection:
     namespace: str
     bearer: Callable[[], Awaitable[str | None]] = field(repr=False)
     in_cluster: bool = False
+
+    async def authorization(self, what: str) -> str | None:
+        """The Authorization header of now: a token may be renewed by a file or by a program.
+
+        Args:
+            what: names the request in errors.
+
+        Raises:
+            ClusterUnreachableError: there is none, or none in time.
+        """
+        try:
+            async with asyncio.timeout(CREDENTIALS_SECONDS):
+                header = await self.bearer()
+        except TimeoutError as error:
+            told = f"no answer within {CREDENTIALS_SECONDS:g} s"
+            raise ClusterUnreachableError(f"{what}: the credentials cannot be had: {told}") from error
+        except Exception as error:
+            told = str(error)[:MOST_WORDS] or type(error).__name__
+            raise ClusterUnreachableError(f"{what}: the credentials cannot be had: {told}") from error
+        if header and not _HEADER.fullmatch(header):
+            raise ClusterUnreachableError(f"{what}: the credentials cannot be had: the token has letters that none has")
+        return header
 
 
 def sandbox_kubeconfig(name: str) -> Path:
@@ -86,9 +115,34 @@ async def connect(kubeconfig: str | None = None, context: str | None = None) -> 
 
 def _of_plain(found: plain.Plain, path: str | None) -> Connection:
     try:
-        return Connection(found.host, found.tls(), found.namespace, found.bearer)
-    except OSError as error:
+        tls = found.tls()
+        return Connection(found.host, tls, found.namespace, _bearer_of(found, tls))
+    except (OSError, UsageError) as error:
         raise UsageError(f"kubeconfig {path}: {error}") from error
+
+
+def _bearer_of(found: plain.Plain, tls: ssl.SSLContext) -> Callable[[], Awaitable[str | None]]:
+    said = found.user.get("exec")
+    if said is None or found.user.get("token") or found.user.get("tokenFile"):
+        return found.bearer
+    if not isinstance(said, dict):
+        raise UsageError(f"exec is {said!r}: give a map with command and apiVersion")
+    plugin = Plugin(said, found.cluster)
+    plugin.command()
+    shown: list[Credentials] = []
+
+    async def bearer() -> str | None:
+        """What the program gives now; a certificate is shown to the server from the next connection on."""
+        given = await plugin.credentials()
+        if given.certificate and given not in shown:
+            try:
+                plain.identify(tls, given.certificate.encode(), given.key.encode())
+            except OSError as error:
+                raise ClusterUnreachableError(f"{plugin.name} gives a certificate that is none: {error}") from error
+            shown[:] = [given]
+        return f"Bearer {given.token}" if given.token else None
+
+    return bearer
 
 
 async def _official(path: str | None, name: str | None) -> Connection:
@@ -119,6 +173,7 @@ async def _loaded(path: str | None, name: str | None) -> Connection:
         except TimeoutError as error:
             told = f"its credentials plugin gives no answer within {PLUGIN_SECONDS:g} s"
             raise ClusterUnreachableError(f"kubeconfig {path}: {told}") from error
+        _check_plugin(path, name, settings)
     return Connection(
         host=settings.host.rstrip("/"),
         tls=_tls(settings),
@@ -126,6 +181,20 @@ async def _loaded(path: str | None, name: str | None) -> Connection:
         bearer=lambda: settings.get_api_key_with_prefix("BearerToken"),
         in_cluster=path is None,
     )
+
+
+def _check_plugin(path: str, name: str | None, settings: Any) -> None:
+    """The official client goes on without credentials where a plugin gives none.
+
+    Raises:
+        ClusterUnreachableError: it did.
+    """
+    found = plain.chosen(path, name)
+    said = found.user.get("exec") if found else None
+    if said and not settings.api_key and not settings.cert_file:
+        command = said.get("command") if isinstance(said, dict) else said
+        told = f"credentials plugin {command} gives no credentials; run it by hand to see why"
+        raise ClusterUnreachableError(f"kubeconfig {path}: {told}")
 
 
 def _tls(settings: object) -> ssl.SSLContext:

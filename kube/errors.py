@@ -7,8 +7,10 @@
     └── KubeError                 1   the API server said no
         ├── NotFoundError         1
         ├── ConflictError         11  somebody else wrote first, or holds the lock
-        ├── InvalidError          2   the object breaks its schema or an admission policy
-        ├── ForbiddenError        1
+        ├── InvalidError          13  the object breaks its schema or an admission policy
+        │   └── UnsentError       2   it says so little or so wrongly of itself that it was not sent
+        ├── ForbiddenError        1   the credentials may not do this
+        │   └── DeniedError       13  a quota, an admission webhook or a policy will not have the object
         ├── TooLargeError         1   what was sent or answered is over a limit
         └── ClusterUnreachableError 12  no answer, or none that is whole
             └── ThrottledError    12  too many requests, or not just now: try again later
@@ -18,6 +20,7 @@ The base lives here because every room that talks to a cluster may import this o
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 
@@ -62,11 +65,23 @@ class ConflictError(KubeError):
 class InvalidError(KubeError):
     """The object breaks its schema, a JSON Patch test failed, or an admission policy said no."""
 
+    exit_code = 13
+
+
+class UnsentError(InvalidError):
+    """What was to be asked for has no name, or one that Kubernetes does not give. Nothing was sent."""
+
     exit_code = 2
 
 
 class ForbiddenError(KubeError):
     """The credentials in use may not do this."""
+
+
+class DeniedError(ForbiddenError):
+    """The credentials may do this, and a quota, an admission webhook or a policy will not have this object."""
+
+    exit_code = 13
 
 
 class TooLargeError(KubeError):
@@ -104,6 +119,11 @@ _BY_STATUS: dict[int, type[KubeError]] = {
 }
 UNTYPED = "failed to create typed patch object"
 """What a server says, with status 500, of an applied object that its own schema refuses."""
+FORBIDDEN = 403
+_DENIED = re.compile(r"is forbidden: |denied (?:the )?request")
+"""What admission says with status 403: it is about the object."""
+_AUTHORIZER = re.compile(r"\bcannot [a-z]+ (?:resource|path) |attempting to grant RBAC permissions")
+"""What an authorizer says with the same status: it is about who asks."""
 MOST_WAITED = 60.0
 """Seconds that a server's wish to be left alone is heeded at most."""
 
@@ -125,6 +145,8 @@ def error_for(status: int, body: dict[str, Any], what: str, retry_after: str = "
         kind = TooLargeError
     if message.startswith(UNTYPED):
         kind = InvalidError
+    if status == FORBIDDEN and _DENIED.search(message) and not _AUTHORIZER.search(message):
+        kind = DeniedError
     error = kind(f"{what}: {message}", status=status, reason=str(body.get("reason") or ""), details=body)
     if isinstance(error, ThrottledError):
         error.retry_after = _seconds_in(retry_after)

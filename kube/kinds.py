@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from kube.errors import InvalidError
+from kube.errors import UnsentError
 
 Manifest: TypeAlias = dict[str, Any]
 
@@ -34,9 +34,12 @@ class Kind:
         """The URL path of the collection (where ``name`` is None), of one object, or of a subresource of it.
 
         Raises:
-            InvalidError: a name is empty, or is none that Kubernetes gives: it would lead elsewhere.
+            InvalidError: a name is empty, or is none that Kubernetes gives: it would lead elsewhere; or an object
+                of a namespace is asked for without one.
         """
         parts = [self.base]
+        if name is not None:
+            self._need(namespace)
         if self.namespaced and namespace is not None:
             parts.append(f"namespaces/{self._checked(namespace, 'namespace')}")
         parts.append(self.plural)
@@ -44,9 +47,26 @@ class Kind:
             parts.append(self._checked(name, "name"))
         return "/".join([*parts, subresource] if subresource else parts)
 
-    def _checked(self, part: str, what: str) -> str:
+    def collection(self, namespace: str | None) -> str:
+        """The URL path that a new object is sent to.
+
+        Raises:
+            InvalidError: the kind needs a namespace, and there is none.
+        """
+        self._need(namespace)
+        return self.path(namespace)
+
+    def _need(self, namespace: str | None) -> None:
+        if self.namespaced and namespace is None:
+            raise UnsentError(
+                f"{self.kind}: an object of this kind has a namespace: give metadata.namespace", status=400
+            )
+
+    def _checked(self, part: object, what: str) -> str:
+        if not isinstance(part, str):
+            raise UnsentError(f"{self.kind}: {what} {str(part)[:100]} is no text", status=400)
         if not _SEGMENT.fullmatch(part) or part in {".", ".."}:
-            raise InvalidError(f"{self.kind}: {what} {part[:100]!r} is none: give the name of one object", status=400)
+            raise UnsentError(f"{self.kind}: {what} {part[:100]!r} is none: give the name of one object", status=400)
         return quote(part, safe="")
 
 
@@ -63,6 +83,7 @@ SERVICE = Kind("v1", "Service", "services")
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 SECRET = Kind("v1", "Secret", "secrets")
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
 EVENT = Kind("v1", "Event", "events")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
@@ -79,6 +100,7 @@ KNOWN: dict[tuple[str, str], Kind] = {
         CONFIG_MAP,
         SECRET,
         NAMESPACE,
+        NODE,
         EVENT,
         DEPLOYMENT,
         LEASE,
@@ -115,7 +137,8 @@ def kind_of(manifest: Manifest) -> tuple[str, str]:
 
 def label_of(manifest: Manifest) -> str:
     """How messages name an object: ``Deployment shop/checkout``."""
-    meta = manifest.get("metadata") or {}
+    found = manifest.get("metadata")
+    meta = found if isinstance(found, dict) else {}
     name = meta.get("name", "?")
     return (
         f"{manifest.get('kind', '?')} {meta['namespace']}/{name}"

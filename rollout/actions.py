@@ -33,10 +33,19 @@ class EnsureRevision:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Give an existing revision this many pods."""
+    """Give an existing revision this many pods, of which so many are there only while a drain is expected."""
 
     revision: str
     replicas: int
+    spare: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Let a revision's disruption budget keep its last ready pod until there is another, or no longer."""
+
+    revision: str
+    keeps_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +69,4 @@ class Finalize:
     orphan: bool
 
 
-Action: TypeAlias = Shift | RetireRoute | EnsureRevision | Scale | Retire | KeepRecord | Finalize
+Action: TypeAlias = Shift | RetireRoute | EnsureRevision | Scale | Guard | Retire | KeepRecord | Finalize

@@ -12,7 +12,7 @@ import time
 import uuid
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -95,11 +95,18 @@ async def send(cluster: Cluster, namespace: str, name: str, command: Command, *,
         async with asyncio.timeout(seconds):
             answer = await _answer(cluster, namespace, name, command)
     except TimeoutError:
-        hint = await who_is_in_charge(cluster, namespace, name, time.time())
+        hint = await _hint(cluster, namespace, name)
         raise NotAcknowledgedError(f"{command.verb} was written but not answered in {seconds:g} s: {hint}") from None
     if has_no_effect(answer):
         raise NoEffectError(f"{command.verb} {namespace}/{name}: {answer}")
     return answer
+
+
+async def _hint(cluster: Cluster, namespace: str, name: str) -> str:
+    try:
+        return await who_is_in_charge(cluster, namespace, name, time.time())
+    except KubeError as error:
+        return f"whether an engine is in charge cannot be told ({error})"
 
 
 async def _let_others_be_heard(cluster: Cluster, namespace: str, name: str) -> None:
@@ -119,10 +126,8 @@ async def _write(cluster: Cluster, namespace: str, name: str, command: Command) 
     while True:
         try:
             await _write_once(cluster, namespace, name, command)
-        except ConflictError:
-            continue
         except KubeError as error:
-            if not is_passing(error) or clock() >= until:
+            if not (isinstance(error, ConflictError) or is_passing(error)) or clock() >= until:
                 raise
             await asyncio.sleep(max(pause, getattr(error, "retry_after", 0.0)))
             pause = min(LONGEST_PAUSE, 2 * pause)
@@ -159,7 +164,22 @@ async def who_is_in_charge(cluster: Cluster, namespace: str, name: str, now: flo
     holder = spec.get("holderIdentity")
     if not holder or not spec.get("renewTime"):
         return f"no engine is in charge of {namespace}/{name}; {start}"
-    silent = now - datetime.fromisoformat(spec["renewTime"]).timestamp()
-    if silent > float(spec.get("leaseDurationSeconds") or 0):
+    renewed = _moment(spec["renewTime"])
+    if renewed is None:
+        return f"its engine {holder} cannot be told to be alive (its lease has no time that can be read); {start}"
+    silent = now - renewed
+    if silent > _seconds(spec.get("leaseDurationSeconds")):
         return f"its engine {holder} was last heard of {silent:.0f} s ago; {start}"
     return f"its engine {holder} is alive (heard of {max(0.0, silent):.0f} s ago) but did not answer; see its log"
+
+
+def _moment(stamp: Any) -> float | None:
+    """Seconds since the epoch, or None where it is no time."""
+    try:
+        return datetime.fromisoformat(str(stamp)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _seconds(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

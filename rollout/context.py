@@ -158,6 +158,14 @@ def enter(status: Status, now: float, phase: Phase, **update: Any) -> Status:
     return status.model_copy(update={"phase": phase, **cleared, **update})
 
 
+def is_refusal(ctx: Context, reason: str) -> bool:
+    """Whether a reason to wait or to turn round is that the API server does not take an object: it has its words."""
+    words = [failure.text for failure in ctx.seen.failures.values() if failure.refused]
+    if ctx.canary and ctx.canary.refused:
+        words.append(ctx.canary.problem)
+    return any(each and each in reason for each in words)
+
+
 def begin(ctx: Context) -> Status:
     """Start a release of the desired revision."""
     seen, status = ctx.seen, ctx.status
@@ -200,6 +208,7 @@ def begin_step(status: Status, now: float, index: int, weight: int, hold: float)
 
 def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
     """Turn round: the canary's weight is 0 from this status on. In a bake, stable and canary change places first."""
+    refused = is_refusal(ctx, reason)
     status, reason = ctx.status, told(reason, JOURNAL_ENTRY)
     if status.phase is Phase.BAKING:
         status = status.model_copy(update={"stable": status.previous, "canary": status.stable, "previous": None})
@@ -212,6 +221,7 @@ def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
         verdict_at_end=verdict,
         excess_failed_requests=excess,
         reaction=Reaction(evidence_at=evidence, decided_at=ctx.now),
+        refused=refused,
     )
     status = enter(status, ctx.now, Phase.ROLLING_BACK, weight=Weight(), paused=None)
     return write_journal(status, ctx.now, outcome.value, reason, weight=0)

@@ -15,6 +15,8 @@ from rollout.pod_template import PodTemplate
 from rollout.spec import (
     GROUP,
     KIND,
+    LABEL_KEY,
+    LONGEST_LABEL,
     LONGEST_PORT,
     PORT_TEXT,
     READABLE,
@@ -23,10 +25,18 @@ from rollout.spec import (
     Spec,
 )
 from rollout.status import Status
-from rollout.traffic import NO_PATH, WHOLE_PATH
-from rollout.units import PATTERN, duration_of
+from rollout.traffic import A_MILLISECOND, NO_PATH, TOO_SHORT, WHOLE_PATH
+from rollout.units import LONGEST_DURATION, PATTERN, duration_of
 from rollout.wire import LONGEST_NAME
-from rollout.workload import CONFIG_VOLUME, FILE_NAME, LAST_PORT, LONGEST_TARGET, MOST_CONFIG, TARGET_PORT
+from rollout.workload import (
+    BLOCKS_DRAINS,
+    CONFIG_VOLUME,
+    FILE_NAME,
+    LAST_PORT,
+    LONGEST_TARGET,
+    MOST_CONFIG,
+    TARGET_PORT,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +51,7 @@ _DROPPED = {"title", "$defs", "const", "anyOf", "default", "exclusiveMinimum", "
 
 _BOUNDS: dict[tuple[str, str], Schema] = {
     ("Signal", "port"): {"maxLength": LONGEST_PORT},
+    ("Traffic", "requestTimeout"): {"maxLength": LONGEST_DURATION},
     ("Port", "targetPort"): {"maxLength": LONGEST_TARGET},
 }
 """What CEL needs to bound its cost and the models have no word for, by model and property."""
@@ -48,7 +59,7 @@ _BOUNDS: dict[tuple[str, str], Schema] = {
 _COLUMNS = (
     ("Phase", "string", ".status.phase", "where the release stands", 0),
     ("Step", "integer", ".status.step", "step under way, from 0", 0),
-    ("Weight", "integer", ".status.weight.desired", "percent of requests meant for the canary", 0),
+    ("Weight", "integer", ".status.weight.written", "percent of requests that the route gives the canary", 0),
     ("Stable", "string", ".status.stable.image", "version that serves", 0),
     ("Canary", "string", ".status.canary.image", "version that is coming in", 0),
     ("Verdict", "string", ".status.analysis.verdict", "what the judge says of the canary", 0),
@@ -316,6 +327,14 @@ def _workload_rules() -> Iterator[Schema]:
         f"!has(self.config) || self.config.map(f, size(bytes(self.config[f]))).sum() <= {MOST_CONFIG}",
         f"config: at most {MOST_CONFIG} bytes fit into the cluster's object",
     )
+    yield _rule("!has(self.maxUnavailable) || self.maxUnavailable >= 1", BLOCKS_DRAINS.format("less than 1"))
+    named = "{}.exists(c, has(c.ports) && c.ports.exists(q, has(q.name) && q.name == p.targetPort))"
+    yield _rule(
+        "!has(self.ports) || self.ports.all(p, !has(p.targetPort) || type(p.targetPort) == int || "
+        f"{named.format('self.template.spec.containers')} || "
+        f"has(self.template.spec.initContainers) && {named.format('self.template.spec.initContainers')})",
+        "ports: no container has a port of that targetPort's name; name it in the template, or write its number",
+    )
     yield from _room_rules()
 
 
@@ -336,6 +355,11 @@ def _room_rules() -> Iterator[Schema]:
 
 
 def _traffic_rules() -> Iterator[Schema]:
+    yield _rule(
+        "!has(self.requestTimeout) || !self.requestTimeout.matches('[1-9]') || "
+        f"self.requestTimeout.matches({json.dumps(A_MILLISECOND)})",
+        TOO_SHORT,
+    )
     namespace, section = (
         f"(has(p.{field}) ? has(q.{field}) && p.{field} == q.{field} : !has(q.{field}))"
         for field in ("__namespace__", "sectionName")  # a word of CEL, escaped as the API server has it
@@ -345,6 +369,13 @@ def _traffic_rules() -> Iterator[Schema]:
         f"self.parents.all(p, self.parents.exists_one(q, {same} && {section}) && "
         f"(has(p.sectionName) || self.parents.exists_one(q, {same})))",
         "parents: a Gateway that is there twice needs a sectionName each",
+    )
+
+
+def _stats_rules() -> Iterator[Schema]:
+    yield _rule(
+        f"self.selector.all(k, k.size() <= {LONGEST_LABEL} && k.matches({json.dumps(LABEL_KEY)}))",
+        "selector: keys of labels, for example app.kubernetes.io/name: envoy",
     )
 
 
@@ -360,6 +391,7 @@ _OF_SHAPES: dict[str, Callable[[], Iterator[Schema]]] = {
     "Port": _port_rules,
     "Workload": _workload_rules,
     "Traffic": _traffic_rules,
+    "GatewayStats": _stats_rules,
     "PathMatch": _path_rules,
 }
 """Rules of what a version and its route look like, by model."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.context import Context, can_return, roll_back
 from rollout.desire import actions_of
+from rollout.drains import note_threat
 from rollout.drift import note_drift
 from rollout.phases import PHASES
-from rollout.status import Outcome, Phase
+from rollout.status import Outcome, Phase, Weight
 from rollout.verbs import is_new, obey
 from rollout.waiting import waiting_of
 
@@ -51,7 +52,7 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
     ctx = Context(spec, _running(status, observation, now), observation, now)
     if observation.deleted:
         return Decision(status, actions_of(ctx))
-    changed = note_drift(ctx, _next(ctx))
+    changed = note_threat(ctx, note_drift(ctx, _next(ctx)))
     changed = changed.model_copy(
         update={
             "observed_generation": observation.generation,
@@ -59,10 +60,17 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
             "replicas": sum(facts.replicas for facts in observation.revisions.values()),
             "selector": observation.selector,
             "looked_at": now,
+            "weight": _with_what_is_written(changed, observation),
         }
     )
     changed = changed.model_copy(update={"waiting": waiting_of(ctx.with_status(changed))})
     return Decision(changed, actions_of(ctx.with_status(changed)))
+
+
+def _with_what_is_written(status: Status, seen: Observation) -> Weight:
+    """The weight with what the route gives the canary now."""
+    written = seen.share.weights.get(status.canary.revision, 0) if status.canary else 0
+    return status.weight if status.weight.written == written else status.weight.model_copy(update={"written": written})
 
 
 def _running(status: Status, seen: Observation, now: float) -> Status:

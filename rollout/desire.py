@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.actions import EnsureRevision, Finalize, KeepRecord, Retire, RetireRoute, Scale, Shift
+from rollout.actions import EnsureRevision, Finalize, Guard, KeepRecord, Retire, RetireRoute, Scale, Shift
+from rollout.drains import keeps_last, needs_another, waited_enough
 from rollout.revision import replicas_for
 from rollout.status import Phase
 
@@ -45,16 +46,16 @@ def weights_of(status: Status) -> dict[str, int]:
     return weights
 
 
-def scales_of(ctx: Context) -> dict[str, int]:
+def scales_of(ctx: Context) -> list[Scale]:
     """Pods per revision. Stable never loses one before the bake is over; a canary loses none while traffic may come."""
-    status, wanted = ctx.status, {}
+    status, wanted = ctx.status, []
     if status.stable:
-        wanted[status.stable.revision] = _serving_scale(ctx, status.stable.revision)
+        wanted.append(_serving(ctx, status.stable.revision))
     if status.previous:
         previous = status.previous.revision
-        wanted[previous] = _serving_scale(ctx, previous) if ctx.shared else 0
+        wanted.append(_serving(ctx, previous) if ctx.shared else Scale(previous, 0))
     if status.canary and not (ctx.seen.no_room and status.phase is Phase.PREPARING):
-        wanted[status.canary.revision] = _canary_scale(ctx, status.canary.revision)
+        wanted.append(_canary(ctx, status.canary.revision))
     return wanted
 
 
@@ -62,6 +63,22 @@ def leaves_its_route(ctx: Context) -> bool:
     """Whether a spec without traffic still has its route: that goes first, then versions are replaced without one."""
     stable = ctx.status.stable
     return ctx.spec.traffic is None and stable is not None and stable.revision in ctx.seen.share.weights
+
+
+def _serving(ctx: Context, revision: str) -> Scale:
+    """A spare pod of the time as a canary goes when the bake is over, and the drain too."""
+    replicas, facts = _serving_scale(ctx, revision), ctx.seen.revisions.get(revision)
+    spare = _spare_of(facts)
+    if facts is None or not spare or replicas != facts.replicas:
+        return Scale(revision, replicas)
+    if ctx.status.in_flight or facts.threatened:
+        return Scale(revision, replicas, spare)
+    return Scale(revision, max(ctx.replicas, replicas - spare))
+
+
+def _spare_of(facts: RevisionFacts | None) -> int:
+    """Pods beyond those that are needed, as the engine asked for them; a count of somebody else has none."""
+    return facts.spare if facts is not None and facts.replicas == facts.asked else 0
 
 
 def _serving_scale(ctx: Context, revision: str) -> int:
@@ -76,19 +93,26 @@ def _serving_scale(ctx: Context, revision: str) -> int:
     return facts.replicas
 
 
-def _canary_scale(ctx: Context, revision: str) -> int:
-    status, steps = ctx.status, ctx.steps
+def _canary(ctx: Context, revision: str) -> Scale:
     facts = ctx.seen.revisions.get(revision)
     running = facts.replicas if facts else 0
-    if status.phase is Phase.ROLLING_BACK:
-        return running if ctx.shared else 0
-    if status.stable is None:
-        return _serving_scale(ctx, revision)
+    if ctx.status.phase is Phase.ROLLING_BACK:
+        return Scale(revision, running, _spare_of(facts)) if ctx.shared else Scale(revision, 0)
+    if ctx.status.stable is None:
+        return Scale(revision, _serving_scale(ctx, revision))
+    without = max(running - _spare_of(facts), needed_of(ctx))
+    if waited_enough(ctx):  # one that never became ready counts in the budget, and would hold up the drain
+        return Scale(revision, without)
+    replicas = max(running, without + needs_another(facts))
+    return Scale(revision, replicas, replicas - without)
+
+
+def needed_of(ctx: Context) -> int:
+    """Pods that the canary needs for what it has, or is about to get."""
+    status, steps = ctx.status, ctx.steps
     if status.phase is Phase.PROMOTING or not ctx.shared:
-        return max(running, ctx.full)
-    needed = replicas_for(ctx.full, steps[min(status.step, len(steps) - 1)].weight)
-    spare = 1 if facts and 0 < facts.ready <= facts.threatened else 0
-    return max(running, needed + spare)
+        return ctx.full
+    return replicas_for(ctx.full, steps[min(status.step, len(steps) - 1)].weight)
 
 
 def actions_of(ctx: Context) -> tuple[Action, ...]:
@@ -124,14 +148,25 @@ def leads_nowhere(ctx: Context) -> bool:
 
 def _pods(ctx: Context) -> list[Action]:
     todo: list[Action] = []
-    for revision, replicas in scales_of(ctx).items():
-        facts = ctx.seen.revisions.get(revision)
+    for wanted in scales_of(ctx):
+        revision, facts = wanted.revision, ctx.seen.revisions.get(wanted.revision)
         if facts is None:
-            todo += [EnsureRevision(revision, replicas)] if _can_rebuild(ctx, revision) else []
+            todo += [EnsureRevision(revision, wanted.replicas)] if _can_rebuild(ctx, revision) else []
         elif _is_old_writing(ctx, revision, facts):
-            todo.append(EnsureRevision(revision, max(replicas, facts.replicas)))
-        elif facts.replicas != replicas:
-            todo.append(Scale(revision, replicas))
+            todo.append(EnsureRevision(revision, max(wanted.replicas, facts.replicas)))
+        else:
+            todo += _kept_up(ctx, wanted, facts)
+    return todo
+
+
+def _kept_up(ctx: Context, wanted: Scale, facts: RevisionFacts) -> list[Action]:
+    """Its budget first: one pod less is never asked for under the budget of more."""
+    todo: list[Action] = []
+    keeps = keeps_last(ctx, wanted.revision, needed_of(ctx))
+    if facts.keeps_last != keeps:
+        todo.append(Guard(wanted.revision, keeps))
+    if facts.replicas != wanted.replicas or _spare_of(facts) != wanted.spare:
+        todo.append(wanted)
     return todo
 
 

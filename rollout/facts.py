@@ -14,8 +14,10 @@ from rollout.revision import (
     DECLARED_ANNOTATION,
     EPOCH_ANNOTATION,
     IMAGES_ANNOTATION,
+    KEEPS_LAST_ANNOTATION,
     MANAGER,
     REPLICAS_ANNOTATION,
+    SPARE_ANNOTATION,
     images_of,
     number_noted,
 )
@@ -24,7 +26,7 @@ from rollout.texts import told
 from rollout.world import RevisionFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kube.kinds import Manifest
 
@@ -44,21 +46,31 @@ class _Problem:
     text: str
     rank: int
     fatal: bool = False
+    refused: bool = False
 
 
-def revision_facts(deployment: Manifest | None, pods: Iterable[Manifest], *, now: float | None = None) -> RevisionFacts:
+def revision_facts(
+    deployment: Manifest | None,
+    pods: Iterable[Manifest],
+    *,
+    now: float | None = None,
+    leaves: Callable[[Manifest], bool] = lambda _pod: False,
+) -> RevisionFacts:
     """What the Deployment of a revision and its pods say.
 
     Args:
         deployment: None where it does not exist (yet).
         pods: of this revision.
         now: seconds since the epoch; without it, an image whose registry does not answer never counts as fatal.
+        leaves: whether a pod is on a node that will be drained.
     """
     all_pods = list(pods)
     present = [pod for pod in all_pods if not pod["metadata"].get("deletionTimestamp")]
-    ready = sum(ready_since(pod) is not None for pod in present)
+    serving = [pod for pod in present if ready_since(pod) is not None]
+    ready = len(serving)
     replicas = _replicas(deployment)
     known = RevisionFacts(replicas, ready) if deployment is None else _noted(deployment, replicas, ready)
+    known = replace(known, threatened=sum(leaves(pod) for pod in serving))
     if ready >= replicas:
         return known
     found = [*_refusals(deployment or {})]
@@ -69,7 +81,7 @@ def revision_facts(deployment: Manifest | None, pods: Iterable[Manifest], *, now
             found += _of_pod(pod, now)
     worst = max(found, key=lambda problem: (problem.fatal, problem.rank), default=_Problem("", 0))
     disrupted = sum(is_disrupted(pod) for pod in all_pods)
-    return replace(known, problem=worst.text, fatal=worst.fatal, disrupted=disrupted)
+    return replace(known, problem=worst.text, fatal=worst.fatal, refused=worst.refused, disrupted=disrupted)
 
 
 def _replicas(deployment: Manifest | None) -> int:
@@ -84,33 +96,48 @@ def _noted(deployment: Manifest, replicas: int, ready: int) -> RevisionFacts:
     epoch, asked, declared = (
         number_noted(deployment, note) for note in (EPOCH_ANNOTATION, REPLICAS_ANNOTATION, DECLARED_ANNOTATION)
     )
-    altered = _altered(deployment)
-    return RevisionFacts(replicas, ready, epoch=epoch, asked=asked, declared=declared, altered=altered)
+    return RevisionFacts(
+        replicas,
+        ready,
+        epoch=epoch,
+        asked=asked,
+        declared=declared,
+        spare=number_noted(deployment, SPARE_ANNOTATION) or 0,
+        keeps_last=number_noted(deployment, KEEPS_LAST_ANNOTATION) == 1,
+        altered=_altered(deployment),
+    )
 
 
 def _altered(deployment: Manifest) -> str:
-    """How its images are not those it was made with, and who wrote them."""
+    """How its pods are not those it was made with, and who wrote them.
+
+    The API server fills in what a template leaves out, so templates are not compared: it keeps the books of who set
+    which field, and what was set anew is no longer ours alone.
+    """
     try:
         made = json.loads(((deployment.get("metadata") or {}).get("annotations") or {}).get(IMAGES_ANNOTATION) or "{}")
     except ValueError:
         return ""
     now = images_of((deployment.get("spec") or {}).get("template") or {})
-    if not isinstance(made, dict) or not made:
-        return ""
-    for name, image in made.items():
+    others = [entry for entry in _template_writers(deployment) if entry.get("manager") != MANAGER]
+    newest = max(others, key=lambda entry: str(entry.get("time", "")), default=None)
+    for name, image in made.items() if isinstance(made, dict) else ():
         if name in now and now[name] != image:
-            return told(f"container {name} runs {now[name]}, not {image}{_writer(deployment)}")
-    return ""
+            by = f", written by {newest['manager']}" if newest else ""
+            return told(f"container {name} runs {now[name]}, not {image}{by}")
+    return told(f"its pod template was changed by {newest['manager']}") if newest and _is_kept(deployment) else ""
 
 
-def _writer(deployment: Manifest) -> str:
-    writers = [
-        entry
-        for entry in (deployment.get("metadata") or {}).get("managedFields") or ()
-        if entry.get("manager") != MANAGER and "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
-    ]
-    newest = max(writers, key=lambda entry: entry.get("time", ""), default=None)
-    return f", written by {newest['manager']}" if newest else ""
+def _is_kept(deployment: Manifest) -> bool:
+    """Whether the engine's own entry is there: in what was restored from a backup, all is the restorer's."""
+    return any(entry.get("manager") == MANAGER for entry in _template_writers(deployment))
+
+
+def _template_writers(deployment: Manifest) -> Iterator[Manifest]:
+    """Entries of who set fields of the pod template."""
+    for entry in (deployment.get("metadata") or {}).get("managedFields") or ():
+        if "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
+            yield entry
 
 
 def _refusals(deployment: Manifest) -> Iterator[_Problem]:
@@ -119,7 +146,8 @@ def _refusals(deployment: Manifest) -> Iterator[_Problem]:
         said = _short(condition.get("message", ""))
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             fatal = any(sign in said.lower() for sign in _REFUSED_POD)
-            yield _Problem(f"{condition.get('reason', 'FailedCreate')}: {said}", 8, fatal)
+            refused = fatal or "is forbidden: " in said
+            yield _Problem(f"{condition.get('reason', 'FailedCreate')}: {said}", 8, fatal, refused)
         elif condition.get("reason") == "ProgressDeadlineExceeded":
             yield _Problem(f"ProgressDeadlineExceeded: {said}", 1)
 

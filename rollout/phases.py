@@ -28,7 +28,7 @@ from rollout.status import Outcome, Phase, Version, Weight
 from rollout.texts import told as fit
 from rollout.verbs import waiting_gate
 from rollout.verify import PATIENCE_SECONDS, not_zero, silence, verify, verify_zero
-from rollout.without_pods import after_outage, without_pods, without_pods_status
+from rollout.without_pods import after_outage, moved_away_before, without_pods, without_pods_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +56,8 @@ def preparing(ctx: Context) -> Status:
     alone = ctx.status.stable is None or not ctx.shared
     needed = ctx.full if alone else replicas_for(ctx.full, ctx.steps[0].weight)
     pods = readiness(ctx, needed)
+    if pods.late and (before := moved_away_before(ctx)):
+        return roll_back(ctx, Outcome.CANCELLED, f"{pods.trouble}; the time before, {before}")
     if pods.trouble:
         return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
     if not pods.ready or ctx.status.paused or waiting_gate(ctx):

@@ -16,6 +16,9 @@ from rollout.wire import by_key, none_twice
 LabelText = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
 
 
+LONGEST_PORT_NAME, MOST_PORTS = 15, 64
+
+
 class _Part(BaseModel):
     """A part of a pod template: fields that are not named here stay as they are."""
 
@@ -28,11 +31,18 @@ class VolumeMount(_Part):
     mount_path: Annotated[str, Field(min_length=1, max_length=1024)]
 
 
+class ContainerPort(_Part):
+    """A port of a container; a Service may mean it by its name."""
+
+    name: Annotated[str, Field(max_length=LONGEST_PORT_NAME)] | None = None
+
+
 class InitContainer(_Part):
     """A container that runs before the others, or beside them (a sidecar)."""
 
     name: LabelText
     volume_mounts: Annotated[list[VolumeMount], Field(max_length=64)] = []
+    ports: Annotated[list[ContainerPort], Field(max_length=MOST_PORTS)] = []
 
 
 class Container(InitContainer):
@@ -72,10 +82,16 @@ class PodTemplate(_Part):
         none_twice("template.spec.containers", [container.name for container in found.spec.containers])
         return found
 
+    def port_names(self) -> set[str]:
+        """Names of container ports, those of sidecars too."""
+        return {port.name for container in self._all() for port in container.ports if port.name}
+
+    def _all(self) -> list[InitContainer]:
+        return [*self.spec.init_containers, *self.spec.containers]
+
     def mounts_at(self, path: str) -> str:
         """The container that mounts something at ``path``; empty where none does."""
-        containers: list[InitContainer] = [*self.spec.init_containers, *self.spec.containers]
-        for container in containers:
+        for container in self._all():
             if any(mount.mount_path.rstrip("/") == path for mount in container.volume_mounts):
                 return container.name
         return ""

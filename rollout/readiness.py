@@ -18,11 +18,12 @@ REFUSED = "the API server does not take its objects"
 
 
 class Readiness(NamedTuple):
-    """The status with the doubt noted or gone; `trouble` is the reason to turn round, if any."""
+    """The status with the doubt noted or gone; `trouble` is the reason to turn round, `late` that it is time."""
 
     status: Status
     ready: bool = False
     trouble: str = ""
+    late: bool = False
 
 
 def readiness(ctx: Context, needed: int) -> Readiness:
@@ -38,7 +39,8 @@ def readiness(ctx: Context, needed: int) -> Readiness:
         return Readiness(status, trouble=f"the canary cannot start: {facts.problem}")
     if status.doubt != NOT_READY:
         return Readiness(ctx.change(doubt=NOT_READY, doubt_since=ctx.now))
-    return Readiness(status, trouble=_late(ctx, needed))
+    late = _late(ctx, needed)
+    return Readiness(status, trouble=late, late=bool(late))
 
 
 def _late(ctx: Context, needed: int) -> str:

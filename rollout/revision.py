@@ -23,6 +23,8 @@ IMAGE_ANNOTATION = f"{GROUP}/image"
 IMAGES_ANNOTATION = f"{GROUP}/images"
 REPLICAS_ANNOTATION = f"{GROUP}/replicas"
 DECLARED_ANNOTATION = f"{GROUP}/declared-replicas"
+SPARE_ANNOTATION = f"{GROUP}/spare-replicas"
+KEEPS_LAST_ANNOTATION = f"{GROUP}/keeps-last-pod"
 EPOCH_ANNOTATION = f"{GROUP}/epoch"
 SPEC_ANNOTATION = f"{GROUP}/spec"
 MANAGER = "grayling-engine"
@@ -77,9 +79,11 @@ def policy_of(deployment: Manifest) -> Spec | None:
     try:
         told = json.loads(notes.get(SPEC_ANNOTATION) or "null")
         image = notes.get(IMAGE_ANNOTATION) or "unknown"
-        template = {"spec": {"containers": [{"name": "main", "image": image}]}}
+        wanted = [port.get("targetPort") for port in told["workload"].get("ports") or ()]
+        ports = [{"name": name} for name in wanted if isinstance(name, str)]
+        template = {"spec": {"containers": [{"name": "main", "image": image, "ports": ports}]}}
         return Spec.model_validate({**told, "workload": {**told["workload"], "template": template}})
-    except (ValueError, TypeError, KeyError, RecursionError):  # nested a thousand times
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # nested a thousand times
         return None
 
 
@@ -108,12 +112,7 @@ def owner_of(name: str, uid: str) -> Manifest:
 def manifests_of(name: str, namespace: str, uid: str, spec: Spec, *, replicas: int, epoch: int = 0) -> list[Manifest]:
     """Everything the revision of ``spec`` needs, in the order in which it is applied; the Deployment comes last."""
     revision = revision_of(name, spec)
-    meta = {
-        "name": revision,
-        "namespace": namespace,
-        "labels": labels_of(name, revision),
-        "ownerReferences": [owner_of(name, uid)],
-    }
+    meta = _meta(name, namespace, uid, revision)
     made: list[Manifest] = []
     if spec.workload.config:
         made.append(
@@ -127,9 +126,18 @@ def manifests_of(name: str, namespace: str, uid: str, spec: Spec, *, replicas: i
         )
     if spec.workload.ports:
         made.append(_service(meta, name, revision, spec))
-    made.append(_disruption_budget(meta, name, revision, spec))
+    made.append(disruption_budget(name, namespace, uid, revision, spec))
     made.append(_deployment(meta, name, revision, spec, replicas, epoch))
     return made
+
+
+def _meta(name: str, namespace: str, uid: str, revision: str) -> Manifest:
+    return {
+        "name": revision,
+        "namespace": namespace,
+        "labels": labels_of(name, revision),
+        "ownerReferences": [owner_of(name, uid)],
+    }
 
 
 def _service(meta: Manifest, name: str, revision: str, spec: Spec) -> Manifest:
@@ -146,13 +154,27 @@ def _service(meta: Manifest, name: str, revision: str, spec: Spec) -> Manifest:
     }
 
 
-def _disruption_budget(meta: Manifest, name: str, revision: str, spec: Spec) -> Manifest:
+def disruption_budget(
+    name: str, namespace: str, uid: str, revision: str, spec: Spec, *, keeps_last: bool = False
+) -> Manifest:
+    """How many pods of a revision may be moved away at the same time; those that are not ready always may.
+
+    Args:
+        name: of the release.
+        namespace: of both.
+        uid: of the GrayRelease.
+        revision: whose pods.
+        spec: says how many.
+        keeps_last: the last ready pod stays until there is another, however many the spec allows.
+    """
+    most = {"minAvailable": 1} if keeps_last else {"maxUnavailable": spec.workload.max_unavailable}
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": deepcopy(meta),
+        "metadata": _meta(name, namespace, uid, revision),
         "spec": {
-            "maxUnavailable": spec.workload.max_unavailable,
+            **most,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
             "selector": {"matchLabels": {RELEASE_LABEL: name, REVISION_LABEL: revision}},
         },
     }
@@ -170,15 +192,17 @@ def annotations_of(spec: Spec, *, replicas: int, epoch: int) -> dict[str, str]:
         IMAGE_ANNOTATION: image_of(spec),
         IMAGES_ANNOTATION: json.dumps(images_of(spec.workload.template), separators=(",", ":")),
         **scale_annotations(spec, replicas=replicas, epoch=epoch),
+        KEEPS_LAST_ANNOTATION: "0",
         SPEC_ANNOTATION: noted(spec),
     }
 
 
-def scale_annotations(spec: Spec, *, replicas: int, epoch: int) -> dict[str, str]:
+def scale_annotations(spec: Spec, *, replicas: int, epoch: int, spare: int = 0) -> dict[str, str]:
     """The part of the annotations that changes with the number of pods."""
     return {
         REPLICAS_ANNOTATION: str(replicas),
         DECLARED_ANNOTATION: str(spec.workload.replicas),
+        SPARE_ANNOTATION: str(spare),
         EPOCH_ANNOTATION: str(epoch),
     }
 

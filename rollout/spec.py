@@ -72,6 +72,9 @@ PORT_TEXT = rf"^({_PORT}|([a-z0-9][-a-z0-9]*)?[a-z]([-a-z0-9]*[a-z0-9])?)$"
 """The number of a port, or a name: those have a letter in them."""
 
 BASE_URL = rf"^https?://[A-Za-z0-9][A-Za-z0-9.-]{{0,252}}(:{_PORT})?(/\.?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
+MOST_RATIO, MOST_FAILED = 1000, 1_000_000_000
+"""Beyond them a tolerance, a margin and a budget would let everything pass."""
+
 LONGEST_PORT, LONGEST_QUERY, LONGEST_URL, MOST_LABELS = 63, 4096, 512, 64
 
 
@@ -97,6 +100,9 @@ def _container_port(port: str | int) -> str | int:
     return port
 
 
+LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
+LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+LONGEST_LABEL = 317
 Metric = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
 ContainerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=64)]
@@ -183,7 +189,9 @@ class Signal(Model):
         description="share of the false-rollback rate, in proportion to the other signals'; errors 0.57, latency 0.34, "
         "crashes 0.09, others 0.125",
     )
-    tolerance: Annotated[float, Field(ge=1)] = Field(default=1.0, description="ratio to stable that is still accepted")
+    tolerance: Annotated[float, Field(ge=1, le=MOST_RATIO)] = Field(
+        default=1.0, description="ratio to stable that is still accepted"
+    )
     floor: Annotated[float, Field(ge=0, le=1)] = Field(default=0.005, description="rate never worth a rollback")
     port: Annotated[str | int, AfterValidator(_container_port)] = Field(
         default="metrics", json_schema_extra=INT_OR_STRING
@@ -296,10 +304,10 @@ class Analysis(Model):
     )
     missed_rate: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     horizon: Seconds = Field(default=1800.0, description="time over which a fault is expected to begin")
-    promotion_margin: Annotated[float, Field(gt=1)] = Field(
+    promotion_margin: Annotated[float, Field(gt=1, le=MOST_RATIO)] = Field(
         default=2.0, description="`good` proves the ratio is below this"
     )
-    blast_budget: Annotated[int, Field(ge=1)] | None = Field(
+    blast_budget: Annotated[int, Field(ge=1, le=MOST_FAILED)] | None = Field(
         default=None, description="excess failed requests after which the canary goes at once"
     )
     signals: Annotated[list[Signal], Field(max_length=32)] = Field(
@@ -319,11 +327,26 @@ class Analysis(Model):
         return self
 
 
+def _labels(selector: dict[str, str]) -> dict[str, str]:
+    """Labels by key.
+
+    Raises:
+        ValueError: a key is none.
+    """
+    if odd := [key for key in selector if len(key) > LONGEST_LABEL or not re.fullmatch(LABEL_KEY[1:-1], key)]:
+        raise ValueError(f"selector: {told(odd[0])!r} is no key of a label; write app.kubernetes.io/name: envoy")
+    return selector
+
+
 class GatewayStats(Model):
     """Which pods are the gateway's data plane, and where they show their statistics (Envoy's `/stats`)."""
 
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-    selector: Annotated[dict[str, str], Field(max_length=MOST_LABELS)]
+    selector: Annotated[
+        dict[str, Annotated[str, Field(pattern=LABEL_VALUE, max_length=63)]],
+        Field(min_length=1, max_length=MOST_LABELS),
+        AfterValidator(_labels),
+    ]
     port: Annotated[int, Field(ge=1, le=65535)] = 8002
     path: Annotated[str, AfterValidator(_page_alone), Field(json_schema_extra=page_schema(PAGE))] = "/stats"
 

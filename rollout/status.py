@@ -72,9 +72,12 @@ class Kept(Model):
 
 
 class Weight(Kept):
-    """Percent of requests to the canary: asked for, taken by the gateway, seen in its counters."""
+    """Percent of requests to the canary: asked for, on the route, taken by the gateway, seen in its counters."""
 
     desired: int = 0
+    written: int | None = Field(
+        default=None, description="on the route: less than desired while the canary has no ready pod"
+    )
     accepted: int | None = None
     observed: float | None = None
 
@@ -132,6 +135,9 @@ class Waiting(Kept):
     reason: str
     since: Time
     until: Time | None = Field(default=None, description="when it is taken back, or goes on, at the latest")
+    refused: bool = Field(
+        default=False, description="the API server does not take an object: its schema, a quota, a webhook, a policy"
+    )
 
 
 class Reaction(Kept):
@@ -183,6 +189,7 @@ class Release(Kept):
     reaction: Reaction = Reaction()
     verdict_at_end: dict[str, Any] = Field(default_factory=dict, json_schema_extra=FREE_FORM)
     excess_failed_requests: float = 0.0
+    refused: bool = Field(default=False, description="it ended because the API server did not take an object of it")
     generation: int = Field(default=0, description="of the spec that it began with")
     incomplete: str = Field(default="", description="what of a rollback was not seen to be done; empty where all was")
     journal: list[JournalEntry] = Field(default_factory=list)
@@ -218,6 +225,9 @@ class Status(Kept):
     verified_at: Time | None = Field(default=None, description="when the step's clock began")
     withdrawn_at: Time | None = Field(
         default=None, description="since when the canary's share is with stable, because it has no ready pod"
+    )
+    threatened_since: Time | None = Field(
+        default=None, description="since when all ready pods of the canary are on nodes that will be drained"
     )
     doubt: str = Field(default="", description="verdict that holds the step, or `not-ready`")
     doubt_since: Time | None = None
@@ -270,6 +280,7 @@ class Status(Kept):
 
     def shifted(self, seconds: float) -> Status:
         """The status with the clocks that run set so many seconds later: time that nobody was there to count."""
-        clocks = ("phase_since", "written_at", "verified_at", "withdrawn_at", "doubt_since", "held_since", "looked_at")
+        running = ("phase_since", "written_at", "verified_at", "withdrawn_at", "threatened_since")
+        clocks = (*running, "doubt_since", "held_since", "looked_at")
         known = {name: getattr(self, name) for name in clocks}
         return self.model_copy(update={name: at + seconds for name, at in known.items() if at is not None})

@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rollout.units import Seconds
 from rollout.wire import LONGEST_NAME, Model, by_key, none_twice
@@ -66,6 +66,15 @@ class Method(StrEnum):
     PATCH = "PATCH"
 
 
+LEAST_TIMEOUT = 0.001
+TOO_SHORT = "requestTimeout: less than a millisecond; write 1ms or more, or 0s for no limit"
+A_MILLISECOND = (
+    r"(^|[a-z])([0-9]*[1-9][0-9]*([.][0-9]+)?[a-z]|[0-9]+[.][0-9]{0,2}[1-9][0-9]*s|"
+    r"[0-9]+[.][0-9]{0,3}[1-9][0-9]*(m$|m[0-9]|h|d))"
+)
+"""A part of a duration that is a millisecond or more."""
+
+
 class PathMatch(Model):
     """Which paths; a prefix where nothing else is said."""
 
@@ -115,6 +124,17 @@ class Match(Model):
         return self
 
 
+def _a_millisecond(seconds: float) -> float:
+    """A time-out as routes have it: whole milliseconds.
+
+    Raises:
+        ValueError: less than one would be written as none, which means no limit.
+    """
+    if 0 < seconds < LEAST_TIMEOUT:
+        raise ValueError(TOO_SHORT)
+    return seconds
+
+
 class Traffic(Model):
     """Where traffic comes from: an HTTPRoute of this shape is made and owned by the engine."""
 
@@ -126,7 +146,7 @@ class Traffic(Model):
     port: Annotated[str, Field(max_length=LONGEST_NAME)] | None = Field(
         default=None, description="name of the workload port traffic goes to; the first if not given"
     )
-    request_timeout: Seconds | None = Field(
+    request_timeout: Annotated[Seconds, AfterValidator(_a_millisecond)] | None = Field(
         default=None,
         description="until the answer is there, else 504; 0s for no limit, the gateway's own if not given (Envoy: 15s)",
     )

@@ -16,6 +16,9 @@ PATTERN = (
 )
 """Bounded, so that no duration is longer than clocks can count: some hundred years in all."""
 
+LONGEST_DURATION = 128
+"""Characters, where a rule reads one."""
+
 LONGEST_SECONDS = 5 * 99_999 * 3600.0
 
 

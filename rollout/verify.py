@@ -212,7 +212,7 @@ def verify_zero(ctx: Context, weights: dict[str, int]) -> Status:
         over = drained and not share.by_gateway and since >= 2 * QUIET_SECONDS
         return status.model_copy(update={"verified_at": ctx.now}) if over else status
     status = _reaction(status, observed_at=ctx.now - quiet)
-    return status.model_copy(update={"verified_at": ctx.now, "weight": Weight(accepted=0, observed=0.0)})
+    return status.model_copy(update={"verified_at": ctx.now})
 
 
 def not_zero(ctx: Context, weights: dict[str, int]) -> str:

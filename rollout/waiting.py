@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.bake import NO_WAY_BACK, must_return
-from rollout.context import REASON, is_refused
+from rollout.context import REASON, is_refusal, is_refused
 from rollout.desire import had_traffic, leaves_its_route, weights_of
 from rollout.doubt import UNJUDGED, ends_at, policy_of
 from rollout.readiness import NOT_READY, NOT_ROUTED, why_not_ready, why_not_routed
@@ -42,7 +42,7 @@ def waiting_of(ctx: Context) -> Waiting | None:
     said, known = told(reason, REASON), status.waiting
     if since is None:
         since = known.since if known and known.reason == said else ctx.now
-    return Waiting(reason=said, since=since, until=until)
+    return Waiting(reason=said, since=since, until=until, refused=is_refusal(ctx, reason))
 
 
 Found = tuple[str, float | None, float | None]

@@ -65,6 +65,15 @@ def _hold_still(ctx: Context) -> Status:
     return roll_back(ctx, Outcome.CANCELLED, f"{NOBODY}, for {deadline:g} s")
 
 
+def moved_away_before(ctx: Context) -> str:
+    """Why the last try of this version ended without a refusal, where that was for want of pods; empty otherwise."""
+    last, canary = ctx.status.last, ctx.status.canary
+    same = last is not None and canary is not None and last.to_version.revision == canary.revision
+    if last is None or not same or last.outcome is not Outcome.CANCELLED:
+        return ""
+    return next((reason for reason in (PLANNED, NOBODY) if reason in last.outcome_reason), "")
+
+
 def after_outage(status: Status) -> Status:
     """The status once a pod is ready again."""
     return status.model_copy(update=NO_DOUBT) if status.doubt == OUTAGE else status

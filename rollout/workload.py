@@ -21,6 +21,7 @@ FOLDER = rf"^(/{_SEGMENT})+$"
 
 TARGET_PORT = r"^([a-z0-9]-?)*[a-z](-?[a-z0-9])*$"
 LONGEST_TARGET, LAST_PORT = 15, 65535
+BLOCKS_DRAINS = "maxUnavailable: {} would block the drain of every node with a pod; write 1 or more"
 APP_PROTOCOL = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 
 
@@ -34,6 +35,17 @@ def _target_port(port: int | str) -> int | str:
     if named or (isinstance(port, int) and 1 <= port <= LAST_PORT):
         return port
     raise ValueError(f"targetPort: {str(port)[:99]!r} is neither a number from 1 to 65535 nor the name of a port")
+
+
+def _lets_drains_go_on(pods: int) -> int:
+    """How many pods may be moved away at the same time.
+
+    Raises:
+        ValueError: none: no node that has one could be drained.
+    """
+    if pods < 1:
+        raise ValueError(BLOCKS_DRAINS.format(pods))
+    return pods
 
 
 class Port(Model):
@@ -63,12 +75,27 @@ class Workload(Model):
         default="/etc/service", description="where every container, init containers too, finds `config`"
     )
     ports: Annotated[list[Port], Field(max_length=32)] = Field(default_factory=list, json_schema_extra=by_key("name"))
-    max_unavailable: Annotated[int, Field(ge=0, le=1000)] = Field(default=1, description="of the pod disruption budget")
+    max_unavailable: Annotated[int, Field(le=1000), AfterValidator(_lets_drains_go_on)] = Field(
+        default=1, description="pods of a version that may be moved away at the same time (its disruption budget)"
+    )
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
         none_twice("workload.ports: name", [port.name for port in self.ports])
         none_twice("workload.ports: port", [port.port for port in self.ports])
+        return self
+
+    @model_validator(mode="after")
+    def _named_ports_are_there(self) -> Self:
+        """A Service whose port leads nowhere answers nobody, and says nothing of it."""
+        named = PodTemplate.read(self.template).port_names()
+        for port in self.ports:
+            if isinstance(port.target_port, str) and port.target_port not in named:
+                there = f"there are {', '.join(sorted(named))}" if named else "no container names one"
+                raise ValueError(
+                    f"workload.ports: {port.name}: no container has a port called {port.target_port} ({there}); "
+                    "name it in workload.template, or write its number as targetPort"
+                )
         return self
 
     @model_validator(mode="after")

@@ -23,13 +23,16 @@ class RevisionFacts:
         replicas: what its Deployment asks for.
         ready: pods that are ready and not being deleted.
         problem: why it cannot become ready, in one sentence (`ImagePullBackOff: …`); empty while nothing is known.
+        refused: whether `problem` is that the API server takes no pod of it (a quota, pod security, a webhook).
         fatal: whether `problem` does not mend itself (a bad image name, a crash loop, a refused pod).
         asked: how many pods the engine asked for last; None where nobody noted it. A Deployment that asks for another
             number was scaled by somebody else, a person or an autoscaler, and keeps that number.
         epoch: of the holder that wrote its objects last; None where nobody noted it.
         declared: how many the spec asked for then; None where nobody noted it.
         disrupted: pods that are missing because of a planned event: an eviction, a drain, a node that shuts down.
-        threatened: ready pods on nodes that take no pods any more, and will be drained.
+        threatened: ready pods on nodes that take no such pods any more, and will be drained.
+        spare: how many of the pods asked for are there only because of that.
+        keeps_last: its disruption budget lets the last ready pod go only when there is another.
         altered: how the revision is no longer what it was made as, and by whom; empty while it is.
     """
 
@@ -42,7 +45,10 @@ class RevisionFacts:
     declared: int | None = None
     disrupted: int = 0
     threatened: int = 0
+    spare: int = 0
+    keeps_last: bool = False
     altered: str = ""
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +59,13 @@ class Failure:
         text: the API server's words, bounded.
         since: of the first failure in a row; seconds since the epoch.
         final: the object itself was refused (its schema, an admission policy): trying again cures nothing.
+        refused: the object was refused; by a quota or a webhook, too, which may change their mind.
     """
 
     text: str
     since: float
     final: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,7 @@ class Observation:
         assessed_at: when the judge was asked for `assessment`; None while it was not. What lets a step end must be of
             that step: an assessment from before its verification is none.
         failures: actions that the API server does not take, by the name of the action's class.
+        sees_nodes: whether it is known which nodes are being drained; None while nobody can say.
         no_room: why a release that is in Preparing has to wait before anything is done; empty where it may go on.
         notes: what people should know and nothing depends on, a sentence each (a spec that is not valid, a foreign
             object with the release's labels).
@@ -140,4 +149,5 @@ class Observation:
     deleted: bool = False
     recorded: str = ""
     watching_since: float = 0.0
+    sees_nodes: bool | None = None
     no_room: str = ""

@@ -15,15 +15,15 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
-import matplotlib as mpl  # noqa: E402 - after the path is made
+import matplotlib as mpl
 
 mpl.use("svg")
-import numpy as np  # noqa: E402
-from matplotlib import pyplot as plt  # noqa: E402
+import numpy as np
+from matplotlib import pyplot as plt
 
-from bench.judge.ours import Ours  # noqa: E402
-from bench.judge.tables import OURS  # noqa: E402
-from bench.judge.world import World, scenarios  # noqa: E402
+from bench.judge.ours import Ours
+from bench.judge.tables import OURS
+from bench.judge.world import World, scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

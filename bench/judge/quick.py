@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from bench.machine import page  # noqa: E402 - after the path is made
-from rollout.judge import JudgePolicy  # noqa: E402
-from tests.rollout.judge.traffic import CRASHES, ERRORS, ERRORS_ONLY, POLICY, Traffic, delay  # noqa: E402
+from bench.machine import page
+from rollout.judge import JudgePolicy
+from tests.rollout.judge.traffic import CRASHES, ERRORS, ERRORS_ONLY, POLICY, Traffic, delay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

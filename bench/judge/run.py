@@ -24,15 +24,15 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-import numpy as np  # noqa: E402 - after the threads are limited and the path is made
+import numpy as np
 
-from bench.judge.gauge_runs import GaugeScenario, gauge_scenarios, play_gauge  # noqa: E402
-from bench.judge.limit import limit_seconds  # noqa: E402
-from bench.judge.ours import Ours  # noqa: E402
-from bench.judge.rivals import rivals  # noqa: E402
-from bench.judge.tables import Result, markdown, summary  # noqa: E402
-from bench.judge.world import EDGES, Look, Scenario, World, scenarios  # noqa: E402
-from bench.machine import about_this_machine  # noqa: E402
+from bench.judge.gauge_runs import GaugeScenario, gauge_scenarios, play_gauge
+from bench.judge.limit import limit_seconds
+from bench.judge.ours import Ours
+from bench.judge.rivals import rivals
+from bench.judge.tables import Result, markdown, summary
+from bench.judge.world import EDGES, Look, Scenario, World, scenarios
+from bench.machine import about_this_machine
 
 CHUNK = 250
 SLOW_BUCKET = int(np.searchsorted(EDGES, 0.5)) + 1

@@ -27,13 +27,13 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402 - after the threads are limited and the path is made
+import numpy as np
 
-from bench.machine import page  # noqa: E402
-from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy  # noqa: E402
-from rollout.judge.recording import RecordedLook, Recording, header_line, look_line  # noqa: E402
-from rollout.judge.replay import replay  # noqa: E402
-from rollout.looks import Arm, PodLook, SignalLook, SourceStatus  # noqa: E402
+from bench.machine import page
+from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.recording import RecordedLook, Recording, header_line, look_line
+from rollout.judge.replay import replay
+from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

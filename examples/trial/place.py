@@ -15,7 +15,7 @@ from sandbox.box import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kube.cluster import ObjectList
+    from kube.kinds import ObjectList
 
 ADMIN_PORT = 9000
 GATEWAY_PORT = 80

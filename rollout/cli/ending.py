@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rollout.cli.exits import ExitCode
 from rollout.status import Outcome, Phase
+from rollout.view.words import about
 
 if TYPE_CHECKING:
     from rollout.status import Release, Status
@@ -78,7 +79,13 @@ def _ended(release: Release) -> Ending:
     if release.incomplete:
         told = f"{outcome.value}: {release.outcome_reason}; not seen to be complete: {release.incomplete}"
         return Ending(ExitCode.ROLLBACK_INCOMPLETE, told, release)
-    return Ending(CODES[outcome], f"{outcome.value}: {release.outcome_reason}", release)
+    return Ending(_code(release), f"{outcome.value}: {release.outcome_reason}", release)
+
+
+def _code(release: Release) -> ExitCode:
+    """Of a release that ended: one whose objects were not taken is told apart from one that was found bad."""
+    outcome = release.outcome or Outcome.ABORTED
+    return ExitCode.REFUSED if release.refused and outcome is Outcome.ROLLED_BACK else CODES[outcome]
 
 
 def _of_revision(awaited: Awaited, status: Status) -> Ending | None:
@@ -100,7 +107,28 @@ def _is_of(release: Release, awaited: Awaited) -> bool:
 
 
 def _refused_code(last: Release | None) -> ExitCode:
-    return CODES[last.outcome] if last and last.outcome else ExitCode.ROLLED_BACK
+    return _code(last) if last and last.outcome else ExitCode.ROLLED_BACK
+
+
+def refusal_in(awaited: Awaited, status: Status) -> str:
+    """What the API server says of an object that it does not take, while what is awaited waits for that; else empty."""
+    waiting, release = status.waiting, status.release
+    wanted = release.to_version.revision if release else status.desired_revision
+    if waiting is None or not waiting.refused or status.phase is Phase.ROLLING_BACK:
+        return ""
+    return waiting.reason if wanted == awaited.revision else ""
+
+
+def out_of_patience(status: Status, seconds: float, now: float) -> Ending:
+    """The end of a wait for what the API server has not taken for so long."""
+    waiting = status.waiting
+    reason, end = (waiting.reason, waiting.until) if waiting else ("", None)
+    until = "" if end is None else f" for {about(end - now)} more, then takes it back"
+    text = (
+        f"refused for {seconds:g} s: {reason}; "
+        f"the engine tries on{until}; `release abort` ends it now, `release watch` waits again"
+    )
+    return Ending(ExitCode.REFUSED, text, status.release)
 
 
 def out_of_time(status: Status | None, seconds: float) -> Ending:

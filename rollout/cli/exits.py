@@ -38,6 +38,7 @@ class ExitCode(IntEnum):
     TIMEOUT = 10
     LOCKED = 11
     UNREACHABLE = 12
+    REFUSED = 13
     INTERRUPTED = 130
 
 

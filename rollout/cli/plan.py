@@ -14,6 +14,7 @@ from rollout.cli.output import data_writers, emit, output_option
 if TYPE_CHECKING:
     from kube.kinds import Manifest
     from rollout.cli.output import Wanted
+    from rollout.spec import Spec
 
 
 @click.command()
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Failure share of a healthy version.",
 )
+@click.option("--server", is_flag=True, help="Ask the cluster about a FILE too: would it take its objects?")
 @output_option("text", "json", "yaml", "markdown")
 def plan(
     *,
@@ -38,9 +40,14 @@ def plan(
     image: str | None,
     rps: float | None,
     error_rate: float,
+    server: bool,
     wanted: list[Wanted],
 ) -> None:
-    """Show steps, times and pods of a release, what each step can see, and what it may cost."""
+    """Show steps, times and pods of a release, what each step can see, and what it may cost.
+
+    A pod template that Kubernetes would not take is an error: by the schema that is known here (exit 2), and, where a
+    cluster is asked, in its own words (exit 13).
+    """
     from rollout.cli.reading import spec_of, status_of
     from rollout.plan import Traffic, plan_of
     from rollout.view.planned import plan_markdown, plan_text
@@ -48,9 +55,15 @@ def plan(
     manifest = _read(file, name) if file else asyncio.run(_live(where, name))
     if image:
         manifest = with_image(manifest, image)
+    spec = spec_of(manifest)
+    unasked = asyncio.run(_asked(where, manifest, spec)) if server or not file else "no cluster was asked"
+    if unasked:
+        _check(manifest, spec)
+    if unasked and (server or not file):
+        click.echo(f"Warning: whether the cluster takes its objects is not known: {unasked}", err=True)
     known = status_of(manifest) if manifest.get("status") else None
     traffic = Traffic(rps, error_rate) if rps else None
-    made = plan_of(manifest["metadata"]["name"], spec_of(manifest), known, traffic)
+    made = plan_of(manifest["metadata"]["name"], spec, known, traffic)
     writers = {**data_writers(made.wire), "text": lambda: plan_text(made), "markdown": lambda: plan_markdown(made)}
     emit(wanted, writers)
 
@@ -62,6 +75,29 @@ async def _live(where: Where, name: str | None) -> Manifest:
         raise click.UsageError("Missing argument 'NAME' (or -f FILE).")
     async with where.read() as (cluster, namespace):
         return await cluster.get(GRAY_RELEASE, name, namespace)
+
+
+async def _asked(where: Where, manifest: Manifest, spec: Spec) -> str:
+    """Why the cluster could not be asked; empty where it takes the objects."""
+    from rollout.rehearsal import rehearse
+
+    meta = manifest["metadata"]
+    async with where.open() as (cluster, namespace):
+        return await rehearse(cluster, meta["name"], meta.get("namespace") or namespace, spec)
+
+
+def _check(manifest: Manifest, spec: Spec) -> None:
+    """Look for mistakes in the pod template without a cluster.
+
+    Raises:
+        UsageError: there are some.
+    """
+    from kube.errors import UsageError
+    from rollout.cli.reading import label
+    from rollout.typos import mistakes_in
+
+    if found := mistakes_in(spec.workload.template):
+        raise UsageError(f"GrayRelease {label(manifest)}: {'; '.join(found)}")
 
 
 def _read(file: Path, name: str | None) -> Manifest:

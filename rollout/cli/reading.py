@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
@@ -11,7 +12,57 @@ from rollout.spec import Spec
 from rollout.status import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kube.kinds import Manifest
+    from kube.once import Once
+
+
+class Shown(NamedTuple):
+    """The spec that a release is shown by.
+
+    Attributes:
+        spec: of the object; where that is not valid, the newest valid one that the engine noted.
+        mistake: why the object's own is not in force; empty where it is.
+        known: whether there is such a spec; where there is none, nothing can be told ahead.
+    """
+
+    spec: Spec
+    mistake: str = ""
+    known: bool = True
+
+
+def shown_spec(manifest: Manifest, deployments: Mapping[str, Manifest] | None = None) -> Shown:
+    """The spec to show a release by; a mistake in it hides nobody's release.
+
+    Args:
+        manifest: the GrayRelease.
+        deployments: of its revisions by name: the engine notes on them which spec is in force.
+    """
+    from rollout.engine.spec_in_force import SpecReader, unknown_spec
+
+    reader = SpecReader(manifest["metadata"]["name"])
+    reader.read(manifest, status_of(manifest), deployments or {})
+    found = reader.in_force
+    known = found is not None and (not reader.mistake or found.generation > 0)
+    return Shown(found.spec if found else unknown_spec(), reader.mistake, known)
+
+
+async def spec_in_force(cluster: Once, manifest: Manifest) -> Shown:
+    """The same, with what the engine noted in the cluster; that is asked for only where it is needed."""
+    from kube.errors import KubeError
+    from kube.kinds import DEPLOYMENT
+
+    shown = shown_spec(manifest)
+    if not shown.mistake:
+        return shown
+    status = status_of(manifest)
+    noted: dict[str, Manifest] = {}
+    for version in filter(None, (status.canary, status.stable)):
+        with suppress(KubeError):
+            found = await cluster.find(DEPLOYMENT, version.revision, manifest["metadata"]["namespace"])
+            noted |= {version.revision: found} if found else {}
+    return shown_spec(manifest, noted)
 
 
 def spec_of(manifest: Manifest) -> Spec:

@@ -175,7 +175,7 @@ async def _kept(where: Where, name: str) -> list[Record]:
 async def records_of(cluster: Once, namespace: str, name: str) -> list[Record]:
     """Every record of a service, the newest first; what the status knows and no ConfigMap keeps is among them."""
     from kube.kinds import CONFIG_MAP, GRAY_RELEASE
-    from rollout.cli.reading import spec_of, status_of
+    from rollout.cli.reading import shown_spec, status_of
     from rollout.record import RECORD_LABEL, record_in, record_of
 
     listed, manifest = await asyncio.gather(
@@ -194,5 +194,5 @@ async def records_of(cluster: Once, namespace: str, name: str) -> list[Record]:
         status = status_of(manifest)
         for release in (status.last, status.release):
             if release is not None and release.id not in found:
-                found[release.id] = record_of(name, namespace, spec_of(manifest), release)
+                found[release.id] = record_of(name, namespace, shown_spec(manifest).spec, release)
     return sorted(found.values(), key=lambda each: each.started_at, reverse=True)

@@ -15,6 +15,7 @@ from rollout.cli.output import data_writers, emit, output_option
 if TYPE_CHECKING:
     from kube.kinds import Manifest
     from rollout.cli.output import Wanted
+    from rollout.cli.reading import Shown
 
 
 @click.command("list")
@@ -63,22 +64,24 @@ def status(*, name: str, where: Where, watching: bool, wanted: list[Wanted]) -> 
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(look_on(where, name))
         return
-    manifest = asyncio.run(_one(where, name))
-    emit(wanted, {**data_writers(lambda: bare(manifest)), "text": lambda: _text(manifest)})
+    manifest, shown = asyncio.run(_one(where, name))
+    emit(wanted, {**data_writers(lambda: bare(manifest)), "text": lambda: _text(manifest, shown)})
 
 
-async def _one(where: Where, name: str) -> Manifest:
+async def _one(where: Where, name: str) -> tuple[Manifest, Shown]:
     from kube.kinds import GRAY_RELEASE
+    from rollout.cli.reading import spec_in_force
 
     async with where.read() as (cluster, namespace):
-        return await cluster.get(GRAY_RELEASE, name, namespace)
+        found = await cluster.get(GRAY_RELEASE, name, namespace)
+        return found, await spec_in_force(cluster, found)
 
 
-def _text(manifest: Manifest) -> str:
-    from rollout.cli.reading import label, mistakes_of, spec_of, status_of
+def _text(manifest: Manifest, shown: Shown) -> str:
+    from rollout.cli.reading import label, mistakes_of, status_of
     from rollout.view.scene import describe
     from rollout.view.text import scene_text
 
-    for mistake in mistakes_of(manifest):
+    for mistake in filter(None, (shown.mistake, *mistakes_of(manifest))):
         click.echo(f"Warning: {label(manifest)}: {mistake}", err=True)
-    return scene_text(describe(label(manifest), spec_of(manifest), status_of(manifest), time.time()))
+    return scene_text(describe(label(manifest), shown.spec, status_of(manifest), time.time(), known=shown.known))

@@ -13,7 +13,7 @@ import click
 
 from rollout.cli.options import Where, cluster_options, duration, person_options, release_name
 from rollout.cli.output import output_option
-from rollout.cli.watch import UNTIL
+from rollout.cli.watch import PATIENCE, UNTIL
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster
@@ -62,6 +62,7 @@ class Request(NamedTuple):
 @person_options
 @click.option("--wait", "waiting", is_flag=True, help="Wait for the outcome, as `release watch` does.")
 @click.option("--timeout", callback=duration, default="1h", show_default=True, help="Give up waiting after this long.")
+@PATIENCE
 @UNTIL
 @output_option("text", "json", "yaml", "markdown")
 @click.pass_obj
@@ -79,6 +80,7 @@ def start(
     reason: str,
     waiting: bool,
     timeout: float,
+    patience: float,
     until: str,
     wanted: list[Wanted],
 ) -> int:
@@ -96,17 +98,27 @@ def start(
             if not waiting:
                 return 0
             home = after["metadata"].get("namespace") or namespace
-            return await _wait(cluster, home, name, after, timeout, baked=until == "ended", wanted=wanted)
+            how: Any = {"baked": until == "ended", "wanted": wanted}
+            return await _wait(cluster, home, name, after, timeout, patience, **how)
 
     return asyncio.run(go())
 
 
 async def _wait(
-    cluster: Cluster, namespace: str, name: str, after: Manifest, seconds: float, *, baked: bool, wanted: list[Wanted]
+    cluster: Cluster,
+    namespace: str,
+    name: str,
+    after: Manifest,
+    seconds: float,
+    patience: float,
+    *,
+    baked: bool,
+    wanted: list[Wanted],
 ) -> int:
     from rollout.cli.watch import awaited_of, conclude, wait_for
 
-    manifest, ending = await wait_for(cluster, namespace, name, awaited_of(after, baked=baked, started=True), seconds)
+    awaited = awaited_of(after, baked=baked, started=True)
+    manifest, ending = await wait_for(cluster, namespace, name, awaited, seconds, patience)
     return conclude(manifest, ending, wanted)
 
 
@@ -183,8 +195,9 @@ async def patch(cluster: Cluster, namespace: str, asked: Request, *, forced: boo
 
     Raises:
         UsageError: a stack declares the object, or it has no such container.
+        ConflictError: somebody else was faster.
     """
-    from kube.errors import UsageError
+    from kube.errors import ConflictError, InvalidError, UsageError
     from kube.kinds import GRAY_RELEASE
     from rollout.commands import MANAGER
 
@@ -199,7 +212,14 @@ async def patch(cluster: Cluster, namespace: str, asked: Request, *, forced: boo
     if not operations:
         click.echo(f"{namespace}/{asked.name}: {asked.image} is asked for already")
         return found
-    after = await cluster.json_patch(GRAY_RELEASE, asked.name, namespace, operations, manager=MANAGER)
+    try:
+        after = await cluster.json_patch(GRAY_RELEASE, asked.name, namespace, operations, manager=MANAGER)
+    except InvalidError as error:
+        newest = await cluster.get(GRAY_RELEASE, asked.name, namespace)
+        if newest["spec"] == found["spec"]:
+            raise
+        told = f"{namespace}/{asked.name} was changed by somebody else meanwhile; look at it, then ask again"
+        raise ConflictError(told) from error
     click.echo(f"{namespace}/{asked.name}: {asked.image} asked for")
     click.echo("No stack was changed: whoever declares this object must be told, or will take it back.", err=True)
     return after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
 from contextlib import aclosing
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from rollout.cli.output import Wanted
     from rollout.status import Status
 
+PATIENCE = click.option(
+    "--patience",
+    callback=duration,
+    default="1m",
+    show_default=True,
+    help="End when the API server has refused an object for this long (exit 13).",
+)
 UNTIL = click.option(
     "--until",
     type=click.Choice(["ended", "promoted"]),
@@ -37,17 +45,23 @@ UNTIL = click.option(
 @click.option(
     "--timeout", callback=duration, default="1h", show_default=True, help="Give up after this long (exit 10)."
 )
+@PATIENCE
 @UNTIL
 @output_option("text", "json", "yaml", "markdown")
-def watch(*, name: str, where: Where, timeout: float, until: str, wanted: list[Wanted]) -> int:
-    """Wait for the outcome: exit 0 promoted, 7 rolled back, 8 rollback incomplete, 9 ended by a person, 10 timeout."""
-    return asyncio.run(_watch(where, name, timeout, baked=until == "ended", wanted=wanted))
+def watch(*, name: str, where: Where, timeout: float, patience: float, until: str, wanted: list[Wanted]) -> int:
+    """Wait for the outcome.
+
+    Exit 0 promoted, 7 rolled back, 8 rollback incomplete, 9 ended by a person, 10 timeout, 13 an object is refused.
+    """
+    return asyncio.run(_watch(where, name, timeout, patience, baked=until == "ended", wanted=wanted))
 
 
-async def _watch(where: Where, name: str, timeout_seconds: float, *, baked: bool, wanted: list[Wanted]) -> int:
+async def _watch(
+    where: Where, name: str, timeout_seconds: float, patience_seconds: float, *, baked: bool, wanted: list[Wanted]
+) -> int:
     async with where.open() as (cluster, namespace):
         awaited = await what_is_desired(cluster, namespace, name, baked=baked)
-        manifest, ending = await wait_for(cluster, namespace, name, awaited, timeout_seconds)
+        manifest, ending = await wait_for(cluster, namespace, name, awaited, timeout_seconds, patience_seconds)
     return conclude(manifest, ending, wanted)
 
 
@@ -59,30 +73,56 @@ async def what_is_desired(cluster: Cluster, namespace: str, name: str, *, baked:
 
 
 def awaited_of(manifest: Manifest, *, baked: bool, started: bool = False) -> Awaited:
-    """The release of the version that this object asks for; ``started``: that was asked for just now."""
+    """The release of the version that this object asks for; ``started``: that was asked for just now.
+
+    Where the object's spec is not valid, that is the version which the engine goes by.
+
+    Raises:
+        UsageError: it is not valid, and no engine has said what it goes by.
+    """
     from rollout.cli.ending import Awaited
-    from rollout.cli.reading import spec_of
+    from rollout.cli.reading import label, shown_spec, spec_of, status_of
     from rollout.revision import revision_of
 
     meta = manifest["metadata"]
-    return Awaited(
-        revision_of(meta["name"], spec_of(manifest)), int(meta.get("generation", 0)), baked=baked, started=started
-    )
+    wanted = status_of(manifest).desired_revision
+    if wanted and (mistake := shown_spec(manifest).mistake):
+        click.echo(f"Warning: {label(manifest)}: {mistake}", err=True)
+    else:
+        wanted = revision_of(meta["name"], spec_of(manifest))
+    return Awaited(wanted, int(meta.get("generation", 0)), baked=baked, started=started)
 
 
 async def wait_for(
-    cluster: Cluster, namespace: str, name: str, awaited: Awaited, timeout_seconds: float
+    cluster: Cluster,
+    namespace: str,
+    name: str,
+    awaited: Awaited,
+    timeout_seconds: float,
+    patience_seconds: float = math.inf,
 ) -> tuple[Manifest | None, Ending]:
-    """Follow a release to its end, showing it meanwhile on stderr; the last state seen, and the end."""
-    from rollout.cli.ending import ending_of, learn, out_of_time
+    """Follow a release to its end, showing it meanwhile on stderr; the last state seen, and the end.
+
+    Args:
+        cluster: where it is.
+        namespace: of the release.
+        name: of the release.
+        awaited: what is waited for.
+        timeout_seconds: after which the wait ends, whatever there is.
+        patience_seconds: after which it ends where the API server refuses an object all the time.
+    """
+    from rollout.cli.ending import ending_of, learn, out_of_patience, out_of_time, refusal_in
     from rollout.cli.reading import status_of
 
+    clock = asyncio.get_running_loop().time
+    until = clock() + timeout_seconds
     newest: Manifest | None = None
     ending: Ending | None = None
+    refused_since: float | None = None
 
     async def until_the_end() -> AsyncGenerator[Manifest, None]:
         """Each state up to the one that ends the wait."""
-        nonlocal newest, ending
+        nonlocal newest, ending, refused_since
         known = awaited
         from rollout.follow import follow
 
@@ -91,16 +131,21 @@ async def wait_for(
                 newest, status = manifest, status_of(manifest)
                 known = learn(known, status)
                 ending = ending_of(known, status)
+                refused_since = (refused_since or clock()) if refusal_in(known, status) else None
+                limit.reschedule(until if refused_since is None else min(until, refused_since + patience_seconds))
                 yield manifest
                 if ending is not None:
                     return
 
     try:
-        async with asyncio.timeout(timeout_seconds), aclosing(until_the_end()) as stream:
+        async with asyncio.timeout_at(until) as limit, aclosing(until_the_end()) as stream:
             await _show(stream)
     except TimeoutError:
         pass
-    return newest, ending or out_of_time(status_of(newest) if newest else None, timeout_seconds)
+    status = status_of(newest) if newest else None
+    if ending is None and status is not None and refused_since is not None and clock() < until:
+        ending = out_of_patience(status, clock() - refused_since, time.time())
+    return newest, ending or out_of_time(status, timeout_seconds)
 
 
 async def look_on(where: Where, name: str) -> None:
@@ -116,10 +161,10 @@ async def _show(stream: AsyncGenerator[Manifest, None], *, err: bool = True) -> 
     if (sys.stderr if err else sys.stdout).isatty():
         from rich.console import Console
 
-        from rollout.cli.reading import spec_of
+        from rollout.cli.reading import shown_spec
         from rollout.view.live import show
 
-        await show(stream, spec_of, console=Console(stderr=err))
+        await show(stream, shown_spec, console=Console(stderr=err))
         return
     from rollout.cli.reading import status_of
     from rollout.view.changes import changes
@@ -134,7 +179,7 @@ async def _show(stream: AsyncGenerator[Manifest, None], *, err: bool = True) -> 
 
 def conclude(manifest: Manifest | None, ending: Ending, wanted: list[Wanted]) -> int:
     """Write the outcome (text: one line; the other forms: the record) and answer the exit code."""
-    from rollout.cli.reading import label, spec_of
+    from rollout.cli.reading import label, shown_spec
     from rollout.record import record_of
     from rollout.view.text import coloured
 
@@ -142,7 +187,7 @@ def conclude(manifest: Manifest | None, ending: Ending, wanted: list[Wanted]) ->
         _without_record(ending, wanted)
         return ending.code
     meta = manifest["metadata"]
-    record = record_of(meta["name"], meta["namespace"], spec_of(manifest), ending.release)
+    record = record_of(meta["name"], meta["namespace"], shown_spec(manifest).spec, ending.release)
 
     def page() -> str:
         from rollout.view.page import markdown

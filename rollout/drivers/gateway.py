@@ -27,7 +27,6 @@ SECONDS = 2.0
 """A write of weights takes some ten milliseconds. One that hangs is given up and made anew, from what is there then."""
 
 SETTLE_CHECKS = 50
-SHORTEST_TIMEOUT = 0.001
 
 
 class GatewayDriver:
@@ -93,11 +92,8 @@ class GatewayDriver:
 
     def plan_problems(self, spec: Spec) -> list[str]:
         """What an HTTPRoute cannot do and the spec's own models let pass."""
-        traffic = spec.traffic
-        if traffic is None:
+        if spec.traffic is None:
             return ["strategy.driver: gateway moves traffic, and the spec has none; add traffic.parents"]
-        if 0 < (traffic.request_timeout or 0.0) < SHORTEST_TIMEOUT:
-            return ["traffic.requestTimeout: the shortest is 1ms; 0s is for no limit"]
         return []
 
     # ------------------------------------------------------------------ acting

@@ -10,23 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kube.errors import ConflictError, InvalidError, NotFoundError
+from kube.errors import ConflictError, NotFoundError, UnsentError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, SERVICE, Kind, Manifest
-from rollout.actions import Action, EnsureRevision, Finalize, KeepRecord, Retire, RetireRoute, Scale, Shift
+from rollout.actions import Action, EnsureRevision, Finalize, Guard, KeepRecord, Retire, RetireRoute, Scale, Shift
 from rollout.drivers import StaleHolderError
+from rollout.own import corrected
 from rollout.ownership import Whose, controller_of, owner_told, whose
 from rollout.record import RECORD_LABEL, Record, config_map_of, record_of
 from rollout.record import config_map_name as record_name
 from rollout.recordings import config_map_name as recording_name
 from rollout.revision import (
     EPOCH_ANNOTATION,
+    KEEPS_LAST_ANNOTATION,
     MANAGER,
     RELEASE_LABEL,
     SPEC_ANNOTATION,
+    disruption_budget,
     manifests_of,
     noted,
     number_noted,
     owner_of,
+    policy_of,
     revision_of,
     scale_annotations,
 )
@@ -63,8 +67,10 @@ class Actor:
                 await self._driver.retire()
             case EnsureRevision(revision, replicas):
                 await self._ensure(spec, revision, replicas, epoch)
-            case Scale(revision, replicas):
-                await self._scale(spec, revision, replicas, epoch)
+            case Scale():
+                await self._scale(spec, action, epoch)
+            case Guard(revision, keeps_last):
+                await self._guard(spec, revision, epoch, keeps_last=keeps_last)
             case Retire(revision):
                 await self._retire(revision, epoch)
             case KeepRecord(release):
@@ -87,13 +93,26 @@ class Actor:
                 await self._ours(kind, revision)
             await self._cluster.apply(manifest, manager=MANAGER, force=True)
 
-    async def _scale(self, spec: Spec, revision: str, replicas: int, epoch: int) -> None:
+    async def _scale(self, spec: Spec, wanted: Scale, epoch: int) -> None:
+        known = await self._ours(DEPLOYMENT, wanted.revision)
+        if known is None:
+            return
+        _fence(known, epoch)
+        notes = scale_annotations(spec, replicas=wanted.replicas, epoch=epoch, spare=wanted.spare)
+        patch = {"metadata": _as_read(known) | {"annotations": notes}, "spec": {"replicas": wanted.replicas}}
+        await self._cluster.merge_patch(DEPLOYMENT, wanted.revision, self._namespace, patch, manager=MANAGER)
+
+    async def _guard(self, spec: Spec, revision: str, epoch: int, *, keeps_last: bool) -> None:
+        """The budget first: one that is not noted is written again."""
         known = await self._ours(DEPLOYMENT, revision)
         if known is None:
             return
         _fence(known, epoch)
-        meta = _as_read(known) | {"annotations": scale_annotations(spec, replicas=replicas, epoch=epoch)}
-        patch = {"metadata": meta, "spec": {"replicas": replicas}}
+        await self._ours(DISRUPTION_BUDGET, revision)
+        budget = disruption_budget(self._name, self._namespace, self._uid, revision, spec, keeps_last=keeps_last)
+        await self._cluster.apply(budget, manager=MANAGER, force=True)
+        notes = {KEEPS_LAST_ANNOTATION: str(int(keeps_last)), EPOCH_ANNOTATION: str(epoch)}
+        patch = {"metadata": _as_read(known) | {"annotations": notes}}
         await self._cluster.merge_patch(DEPLOYMENT, revision, self._namespace, patch, manager=MANAGER)
 
     async def note_spec(self, revision: str, spec: Spec, *, epoch: int) -> None:
@@ -107,8 +126,25 @@ class Actor:
         if known is None or (known["metadata"].get("annotations") or {}).get(SPEC_ANNOTATION) == text:
             return
         _fence(known, epoch)
-        patch = {"metadata": _as_read(known) | {"annotations": {SPEC_ANNOTATION: text}}}
-        await self._cluster.merge_patch(DEPLOYMENT, revision, self._namespace, patch, manager=MANAGER)
+        if (before := policy_of(known)) is not None:
+            await self._correct_others(revision, before, spec, epoch)
+        await self._note(known, text)
+
+    async def _correct_others(self, revision: str, before: Spec, after: Spec, epoch: int) -> None:
+        """What was corrected of the desired revision's signals is corrected of the others too: before it is noted."""
+        found = await self._cluster.list(DEPLOYMENT, self._namespace, labels=f"{RELEASE_LABEL}={self._name}")
+        for item in found.items:
+            ours = whose(item, self._name, self._uid) is Whose.OURS and item["metadata"]["name"] != revision
+            known = policy_of(item) if ours else None
+            mended = corrected(known, before, after) if known is not None else None
+            if mended is not None:
+                _fence(item, epoch)
+                await self._note(item, noted(mended))
+
+    async def _note(self, deployment: Manifest, text: str) -> None:
+        patch = {"metadata": _as_read(deployment) | {"annotations": {SPEC_ANNOTATION: text}}}
+        name = deployment["metadata"]["name"]
+        await self._cluster.merge_patch(DEPLOYMENT, name, self._namespace, patch, manager=MANAGER)
 
     async def _retire(self, revision: str, epoch: int) -> None:
         """Remove what is ours of a revision; what carries its name and is somebody else's stays."""
@@ -127,7 +163,7 @@ class Actor:
 
     async def _find(self, kind: Kind, name: str) -> Manifest | None:
         if not name:
-            raise InvalidError(f"{kind.kind} in {self._namespace}: a revision without a name is none", status=400)
+            raise UnsentError(f"{kind.kind} in {self._namespace}: a revision without a name is none", status=400)
         return await self._cluster.find(kind, name, self._namespace)
 
     async def _ours(self, kind: Kind, name: str) -> Manifest | None:

@@ -92,6 +92,8 @@ def _waiting(ctx: Context) -> Said:
         reason = "Gate"
     elif status.withdrawn_at is not None:
         reason = "PlannedEvent"
+    elif status.waiting.refused:
+        reason = "ObjectRefused"
     else:
         reason = _in_one_word(status.doubt) if status.doubt else status.phase.value
     return Said("Waiting", true=True, reason=reason, message=status.waiting.reason)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kube.errors import InvalidError, KubeError
+from kube.errors import DeniedError, InvalidError, KubeError
 from rollout.actions import Retire, Scale, Shift
 from rollout.engine import metrics
 from rollout.texts import told
@@ -117,11 +117,12 @@ class Efforts:
         attempts = known.attempts + 1 if known else 1
         pause = min(most, FIRST_SECONDS * 2 ** (attempts - 1)) * (0.5 + self.chance())
         text = told(error, most=MOST_WORDS)
-        failure = Failure(text, known.failure.since if known else now, final=isinstance(error, InvalidError))
+        since, final = known.failure.since if known else now, isinstance(error, InvalidError)
+        failure = Failure(text, since, final=final, refused=final or isinstance(error, DeniedError))
         self._rows[name] = _Row(failure, attempts, now + max(pause, getattr(error, "retry_after", None) or 0.0))
         kind = name.partition(" ")[0]
         metrics.FAILURES.labels(kind).inc()
-        if attempts & (attempts - 1) == 0 or known is None or known.failure.text != text:
+        if attempts & (attempts - 1) == 0 or (known and known.failure.text != text):
             log.warning("action failed", release=self.release, action=name, error=text, attempt=attempts)
 
 

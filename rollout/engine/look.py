@@ -23,7 +23,7 @@ from rollout.texts import clean
 from rollout.world import Observation, RevisionFacts, ShareFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from kube.kinds import Manifest
     from rollout.sources.share import ShareMeter
@@ -75,12 +75,20 @@ def _command(manifest: Manifest) -> Command | str | None:
         )
 
 
-def revisions_of(deployments: Mapping[str, Manifest], pods: Iterable[Manifest], now: float) -> dict[str, RevisionFacts]:
-    """Facts of every revision that has a Deployment."""
+def revisions_of(
+    deployments: Mapping[str, Manifest],
+    pods: Iterable[Manifest],
+    now: float,
+    leaves: Callable[[Manifest], bool] = lambda _pod: False,
+) -> dict[str, RevisionFacts]:
+    """Facts of every revision that has a Deployment; ``leaves`` says which pods are on nodes that will be drained."""
     by_revision: dict[str, list[Manifest]] = {}
     for pod in pods:
         by_revision.setdefault(pod["metadata"].get("labels", {}).get(REVISION_LABEL, ""), []).append(pod)
-    return {name: revision_facts(found, by_revision.get(name, ()), now=now) for name, found in deployments.items()}
+    return {
+        name: revision_facts(found, by_revision.get(name, ()), now=now, leaves=leaves)
+        for name, found in deployments.items()
+    }
 
 
 def counted(spec: Spec) -> list[Signal]:

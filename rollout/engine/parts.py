@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rollout.drivers import Driver
     from rollout.engine.world import World
     from rollout.looks import SignalLook
+    from rollout.own import ReadAs
     from rollout.sources import Source
     from rollout.spec import Spec
 
@@ -29,7 +30,7 @@ class Parts:
         world: what is read without a request.
         identity: of this process.
         driver: moves the traffic of a GrayRelease by its spec; a spec without traffic moves weights alone.
-        sources: reads the signals of a spec in a namespace.
+        sources: reads the signals of a spec, each revision as it is to be read.
         history: what stable did before, where somebody knows.
         clock: seconds since the epoch.
         load: how much this engine has to do.
@@ -39,7 +40,7 @@ class Parts:
     world: World
     identity: str
     driver: Callable[[Manifest, Callable[[], Spec]], Driver]
-    sources: Callable[[str, Spec], Sequence[Source]]
+    sources: Callable[[Spec, ReadAs], Sequence[Source]]
     history: Callable[[str, Spec, str], Awaitable[Sequence[SignalLook]] | None] | None = None
     clock: Callable[[], float] = field(default_factory=EngineClock)
     load: Load = field(default_factory=Load)

@@ -38,7 +38,7 @@ class Controller:
         parts: Callable[[World], Parts],
         only: Key | None = None,
     ) -> None:
-        self.world = World(cluster, namespaces, self._changed)
+        self.world = World(cluster, namespaces, self._changed, nodes=only is None)
         self._parts, self._only = parts(self.world), only
         self._workers: dict[Key, tuple[Worker, asyncio.Task[None]]] = {}
 

@@ -270,7 +270,7 @@ class Term:
             manifest,
             revision=known.revision,
             image=known.image,
-            revisions=revisions_of(world.deployments(self.key), world.pods(self.key), now),
+            revisions=revisions_of(world.deployments(self.key), world.pods(self.key), now, world.leaves),
             share=count_share(self._driver.observe(), self._watch.meter, since, now),
             assessment=assessment,
             assessed_at=self._bench.assessed_at if assessment is not None else None,
@@ -279,6 +279,7 @@ class Term:
             written_at=self._written_at,
             recorded=self._recorded,
             watching_since=self._watching_since,
+            sees_nodes=world.sees_nodes,
             no_room=self.parts.load.no_room(self.key, status),
         )
 

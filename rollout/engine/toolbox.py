@@ -13,6 +13,7 @@ from rollout.drivers.gateway import GatewayDriver
 from rollout.engine.load import MAX_IN_FLIGHT, Load
 from rollout.engine.look import counted
 from rollout.engine.parts import Parts
+from rollout.own import as_given
 from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
 from rollout.sources.fetch import DirectFetch, Fetch, LogFetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from rollout.drivers import Driver
     from rollout.engine.world import World
     from rollout.looks import SignalLook
+    from rollout.own import ReadAs
     from rollout.sources import Source
 
 MOST_TO_ONE_HOST, KEPT_SECONDS = 16, 60.0
@@ -70,8 +72,8 @@ class Toolbox:
             routes = world.routes(namespace)
             return GatewayDriver(self.cluster, routes, name=name, namespace=namespace, uid=uid, spec_of=spec_of)
 
-        def sources(_namespace: str, spec: Spec) -> Sequence[Source]:
-            return self.sources(spec, world)
+        def sources(spec: Spec, own: ReadAs) -> Sequence[Source]:
+            return self.sources(spec, world, own)
 
         return Parts(self.cluster, world, self.identity, driver, sources, self.history, load=self.load)
 
@@ -81,21 +83,21 @@ class Toolbox:
             return None
         return history_of(self._ask(spec.sources.prometheus), namespace, stable, spec.analysis.signals, time.time())
 
-    def sources(self, spec: Spec, world: World) -> list[Source]:
-        """One source for each place that the signals of ``spec`` are read from."""
+    def sources(self, spec: Spec, world: World, own: ReadAs = as_given) -> list[Source]:
+        """One source for each place that the signals of ``spec`` are read from; ``own`` says how at each revision."""
         by_source: dict[SourceName, list[Signal]] = {}
         for signal in counted(spec):
             by_source.setdefault(signal.source, []).append(signal)
-        return [self._source(name, signals, spec, world) for name, signals in by_source.items()]
+        return [self._source(name, signals, spec, world, own) for name, signals in by_source.items()]
 
-    def _source(self, name: SourceName, signals: list[Signal], spec: Spec, world: World) -> Source:
+    def _source(self, name: SourceName, signals: list[Signal], spec: Spec, world: World, own: ReadAs) -> Source:
         stats = spec.sources.gateway
         if name is SourceName.GATEWAY and stats is not None and spec.traffic is not None:
             return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats), hub=self._proxies(stats))
         if name is SourceName.PODS:
-            return PodsSource(self.fetch, signals)
+            return PodsSource(self.fetch, signals, own=own)
         if name is SourceName.PROMETHEUS:
-            return PrometheusSource(self._hub(spec.sources.prometheus or ""), signals)
+            return PrometheusSource(self._hub(spec.sources.prometheus or ""), signals, own=own)
         if name is SourceName.LOGS:
             return LogsSource(LogFetch(self.cluster), signals)
         return KubernetesSource(signals)

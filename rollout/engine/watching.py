@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from rollout.engine.judging import is_judged
 from rollout.engine.look import arms_of, counted
+from rollout.engine.own_signals import OwnSignals
 from rollout.engine.sampling import Sampler
+from rollout.revision import revision_of
 from rollout.sources.remarks import Remarks
 from rollout.sources.roster import Roster, roster_of
 from rollout.sources.share import ShareMeter
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from rollout.engine.judging import Bench
     from rollout.engine.parts import Parts
     from rollout.looks import SignalLook
+    from rollout.own import ReadAs
     from rollout.spec import Spec
     from rollout.status import Status
 
@@ -82,14 +85,18 @@ class Watch:
         by_source: dict[str, list[str]] = {}
         for signal in signals:
             by_source.setdefault(signal.source.value, []).append(signal.name)
-        history = self._history(spec) if began else None
-        self._sampler.start(self._parts.sources(self._key[0], spec), history, by_source)
+        own = OwnSignals(lambda: self._parts.world.deployments(self._key), revision_of(self._key[1], spec))
+        history = self._history(spec, own) if began else None
+        self._sampler.start(self._parts.sources(spec, own), history, by_source)
 
-    def _history(self, spec: Spec) -> Awaitable[Sequence[SignalLook]] | None:
+    def _history(self, spec: Spec, own: ReadAs) -> Awaitable[Sequence[SignalLook]] | None:
         """What stable did before; None where the judge knows it already, or nobody can tell."""
         if self._status().judge or self._parts.history is None:
             return None
-        return self._parts.history(self._key[0], spec, arms_of(self._status())[0])
+        stable, _ = arms_of(self._status())
+        signals = [own(stable, signal) for signal in spec.analysis.signals]
+        as_stable = spec.model_copy(update={"analysis": spec.analysis.model_copy(update={"signals": signals})})
+        return self._parts.history(self._key[0], as_stable, stable)
 
     def _roster(self) -> Roster:
         stable, canary = arms_of(self._status())

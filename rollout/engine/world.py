@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kube.cache import Key, Reflector
 from kube.kinds import DEPLOYMENT, GRAY_RELEASE, HTTP_ROUTE, LEASE, POD, Kind, Manifest
 from rollout.engine.lease import PREFIX
+from rollout.engine.nodes import Nodes
 from rollout.ownership import Whose, controller_of, is_revision_of, owner_told, whose
 from rollout.revision import RELEASE_LABEL, REVISION_LABEL
 
@@ -31,15 +32,22 @@ MIRRORED: tuple[tuple[Kind, str], ...] = (
 class World:
     """Live copies of GrayReleases and what belongs to them, in some namespaces or (None) all.
 
-    ``on_change(release key)`` is called whenever something of a release changed.
+    ``on_change(release key)`` is called whenever something of a release changed. Nodes are looked at where there is
+    somebody to look at them again: an engine that may go away at any time leaves no budget that holds up a drain.
     """
 
     def __init__(
-        self, cluster: Cluster, namespaces: Iterable[str | None], on_change: Callable[[Key], None] = lambda _key: None
+        self,
+        cluster: Cluster,
+        namespaces: Iterable[str | None],
+        on_change: Callable[[Key], None] = lambda _key: None,
+        *,
+        nodes: bool = True,
     ) -> None:
         self._cluster, self._on_change = cluster, on_change
         self._group: asyncio.TaskGroup | None = None
         self._proxies: dict[str, Reflector] = {}
+        self._nodes = Nodes(cluster) if nodes else None
         self._owned: dict[str, dict[Key, dict[Key, Manifest]]] = {
             kind.kind: defaultdict(dict) for kind in (DEPLOYMENT, POD)
         }
@@ -56,6 +64,8 @@ class World:
             self._group = group
             for reflector in (*self.reflectors.values(), *self._proxies.values()):
                 group.create_task(reflector.run())
+            if self._nodes is not None:
+                group.create_task(self._nodes.run())
 
     async def synced(self) -> None:
         """Wait until everything was read once, or could not be: a namespace that is closed holds no other up."""
@@ -129,6 +139,15 @@ class World:
     def _uid(self, key: Key) -> str:
         release = self.release(key)
         return str(release["metadata"].get("uid", "")) if release is not None else ""
+
+    @property
+    def sees_nodes(self) -> bool | None:
+        """Whether it is known which nodes are being drained; None while nobody can say."""
+        return self._nodes.known if self._nodes is not None else False
+
+    def leaves(self, pod: Manifest) -> bool:
+        """Whether a pod is on a node that takes no such pods any more, as far as anybody knows."""
+        return self._nodes is not None and self._nodes.leaves(pod)
 
     def proxies(self, stats: GatewayStats) -> Callable[[], list[Manifest]]:
         """The pods of a gateway's data plane, live; mirrored from the first call on, once for all releases."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rollout.sources.budget import MOST_SERIES_ANSWERED, over
 from rollout.sources.exposition import Labels, Sample
-from rollout.sources.fetch import FetchError
+from rollout.sources.fetch import FetchError, TooMuchError
 from rollout.sources.native import edged
 from rollout.texts import told
 
@@ -57,7 +57,8 @@ def _parts(body: Any, name: str) -> Iterator[Series]:
     samples = 0
     try:
         if body["status"] != "success":
-            raise FetchError(f"Prometheus refuses the query: {told(body.get('error', body['status']))}")
+            refusal = f"Prometheus refuses the query: {told(body.get('error', body['status']))}"
+            raise (TooMuchError if TOO_MUCH in refusal else FetchError)(refusal)
         result = _bounded(body["data"]["result"])
         for begin in range(0, len(result), SERIES_AT_ONCE):
             part = [
@@ -65,13 +66,16 @@ def _parts(body: Any, name: str) -> Iterator[Series]:
             ]
             samples += sum(len(each) for _, times in part for _, each in times)
             if samples > _MOST_SAMPLES:
-                raise FetchError(f"{over('samples or more', samples, _MOST_SAMPLES)}")
+                raise TooMuchError(f"{over('samples or more', samples, _MOST_SAMPLES)}")
             yield [(labels, times) for labels, times in part if times]
     except _NO_ANSWER as error:
         raise FetchError(f"this is no answer of Prometheus to such a query: {told(repr(error))}") from error
 
 
 SERIES_AT_ONCE = 500
+TOO_MUCH = "too many samples"
+"""What Prometheus says of a query that would cost it more than `--query.max-samples`."""
+
 _NO_ANSWER = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 _MOST_SAMPLES = 10 * MOST_SERIES_ANSWERED
 
@@ -86,7 +90,7 @@ def _bounded(result: Any) -> list[Any]:
     if not isinstance(result, list):
         raise TypeError(f"the result is a {type(result).__name__}")
     if len(result) > MOST_SERIES_ANSWERED:
-        raise FetchError(f"{over('series', len(result), MOST_SERIES_ANSWERED)}")
+        raise TooMuchError(f"{over('series', len(result), MOST_SERIES_ANSWERED)}")
     return result
 
 

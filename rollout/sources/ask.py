@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import aiohttp
 from yarl import URL
 
-from kube.errors import GraylingError, UsageError
+from kube.errors import GraylingError, TooLargeError, UsageError
 from rollout.sources.budget import MOST_ANSWERED, OverBudgetError
-from rollout.sources.fetch import FetchError, text_of
+from rollout.sources.fetch import FetchError, TooMuchError, text_of
 from rollout.texts import told
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ class DirectAsk:
                 return _json(await text_of(answer, self._most))
         except TimeoutError as error:
             raise FetchError(f"{self._url}: no answer within {seconds:g} s") from error
-        except (aiohttp.ClientError, OSError, ValueError, OverBudgetError) as error:
+        except OverBudgetError as error:
+            raise TooMuchError(f"{self._url}: {told(error)}") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise FetchError(f"{self._url}: {told(str(error) or type(error).__name__)}") from error
 
 
@@ -95,6 +97,8 @@ class ProxyAsk:
             return await self._cluster.request(
                 "GET", self._path, query=_form(query, at), what=self._what, seconds=seconds
             )
+        except TooLargeError as error:
+            raise TooMuchError(told(error)) from error
         except GraylingError as error:
             details = getattr(error, "details", {})
             if details.get("status") == "error":  # Prometheus' own; Kubernetes says Failure

@@ -114,21 +114,20 @@ class Statistics:
     speaks: bool
 
 
-def query_for(clusters: Iterable[str], ports: Mapping[str, int], firsts: str = "5") -> str:
+def query_for(clusters: Iterable[str], firsts: str = "5") -> str:
     """The query that shows of these clusters what is needed, and nothing else.
 
     Args:
         clusters: names without the port; of none, of all.
-        ports: by cluster; any port where none is given.
         firsts: first digits of the statuses that are wanted.
     """
-    named = "|".join(f"{cluster}_{ports.get(cluster, _ANY_PORT)}" for cluster in clusters) or _ANY_CLUSTER
+    named = "|".join(rf"{cluster}_\d+" for cluster in clusters) or _ANY_CLUSTER
     counters = "|".join((*_WANTED, rf"{_STATUS}[{firsts}]\d\d"))
     wanted = rf"^(cluster\.({named})\.({counters})|server\.uptime)$"
     return f"usedonly&filter={quote(wanted, safe='')}"
 
 
-_ANY_PORT, _ANY_CLUSTER = r"\d+", "[^.]+"
+_ANY_CLUSTER = "[^.]+"
 
 
 @dataclass(slots=True)
@@ -145,19 +144,12 @@ class Shown:
     uptime: int | None = None
     speaks: bool = False
 
-    def of(self, clusters: Mapping[str, str], ports: Mapping[str, int] | None = None) -> Statistics:
-        """What it says of each revision.
-
-        Args:
-            clusters: the revision by its cluster's name without the port.
-            ports: by revision; any port where none is given.
-        """
+    def of(self, clusters: Mapping[str, str]) -> Statistics:
+        """What it says of each revision; ``clusters`` gives it by its cluster's name without the port."""
         found = {revision: Backend() for revision in clusters.values()}
         for cluster, revision in clusters.items():
-            wanted = (ports or {}).get(revision)
-            for port, values in self.services.get(cluster, {}).items():
-                if wanted is None or port == str(wanted):
-                    _add(found[revision], values)
+            for values in self.services.get(cluster, {}).values():
+                _add(found[revision], values)
         return Statistics(found, self.uptime, self.speaks)
 
 
@@ -187,13 +179,13 @@ def shown_on(page: str, clusters: Collection[str], most: int = MOST_SERIES) -> S
     return shown
 
 
-def statistics_on(page: str, clusters: Mapping[str, str], ports: Mapping[str, int] | None = None) -> Statistics:
+def statistics_on(page: str, clusters: Mapping[str, str]) -> Statistics:
     """What a page says of each revision; as in :meth:`Shown.of`.
 
     Raises:
         OverBudgetError: it is far longer than what was asked for.
     """
-    return shown_on(page, clusters).of(clusters, ports)
+    return shown_on(page, clusters).of(clusters)
 
 
 def backends_on(page: str, clusters: Mapping[str, str]) -> Mapping[str, Backend]:

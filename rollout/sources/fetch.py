@@ -22,6 +22,10 @@ class FetchError(GraylingError):
     """A pod could not be read: no answer, not in time, or an error."""
 
 
+class TooMuchError(FetchError):
+    """The answer is more than is read of anybody; who asks for less gets one."""
+
+
 class Fetch(Protocol):
     """One GET of a pod's page."""
 

@@ -1,8 +1,9 @@
 """The gateway's own statistics: what every backend answered, what Envoy had to answer in its place, and who gave up.
 
 What its counters mean is written in :mod:`rollout.sources.envoy`. Here the pods of the data plane are found, read, and
-summed, so that a release sees one pseudo-pod per revision. Proxies that do not answer, and selected pods that are no
-proxies, are left out and named: of ten the other nine still tell.
+summed, so that a release sees one pseudo-pod per revision, over all its ports that are routed: Contour names clusters
+`<namespace>_<service>_<port>`, and each revision has a Service of its own, whose ports may be other ones. Proxies that
+do not answer, and selected pods that are no proxies, are left out and named: of ten the other nine still tell.
 """
 
 from __future__ import annotations
@@ -59,10 +60,7 @@ class GatewaySource:
         stats: which pods, and where they show their statistics.
         signals: the signals read here; all of them see the same requests, each with its own idea of an error.
         proxies: pods from the cache, of which those that ``stats`` selects are read.
-        ports: of the revisions' Services, as the route has them; any port that is routed where none is given. Contour
-            names clusters `<namespace>_<service>_<port>`.
         hub: reads the proxies for all releases; one of its own where none is given.
-        service_port: of all revisions that ``ports`` does not give.
     """
 
     name = "gateway"
@@ -74,11 +72,9 @@ class GatewaySource:
         signals: Iterable[Signal],
         *,
         proxies: Callable[[], Iterable[Manifest]],
-        ports: Callable[[], Mapping[str, int]] = dict,
-        service_port: int | None = None,
         hub: ProxyHub | None = None,
     ) -> None:
-        self._stats, self._proxies, self._ports, self._port = stats, proxies, ports, service_port
+        self._stats, self._proxies = stats, proxies
         self._signals = {signal.name: Errors(signal.errors or USUAL) for signal in signals}
         self._firsts = "".join(sorted({"5"}.union(*(errors.firsts for errors in self._signals.values()))))
         self._hub = hub or ProxyHub(fetch)
@@ -91,13 +87,10 @@ class GatewaySource:
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal."""
         clusters = {f"{roster.namespace}_{each}": each for each in (roster.stable, roster.canary) if each}
-        ports = dict.fromkeys(clusters.values(), self._port) if self._port is not None else {}
-        known = {revision: port for revision, port in (ports | dict(self._ports())).items() if port is not None}
         proxies = list(self._select(self._stats.path))
-        by_cluster = tuple((cluster, known[each]) for cluster, each in clusters.items() if each in known)
-        wanted = Wanted(frozenset(clusters), by_cluster, self._firsts)
+        wanted = Wanted(frozenset(clusters), self._firsts)
         harvest = await self._hub.read(self, wanted, [proxy.target for proxy in proxies], now)
-        read, silent = self._read(proxies, harvest, clusters, known)
+        read, silent = self._read(proxies, harvest, clusters)
         status, reason = self._status(roster, proxies, harvest)
         taken = self._take(proxies, read, status, silent)
         reason = reason or _left_out(proxies, silent)
@@ -121,7 +114,7 @@ class GatewaySource:
                 yield _Proxy(meta["name"], target, started_at(pod), ready)
 
     def _read(
-        self, proxies: Sequence[_Proxy], harvest: Answers, clusters: Mapping[str, str], ports: Mapping[str, int]
+        self, proxies: Sequence[_Proxy], harvest: Answers, clusters: Mapping[str, str]
     ) -> tuple[dict[tuple[str, str], Reading[str]], dict[str, str]]:
         """What each proxy counted of each revision, and why the others say nothing; remembers endpoints."""
         read: dict[tuple[str, str], Reading[str]] = {}
@@ -135,7 +128,7 @@ class GatewaySource:
                 if page.at <= self._newest.get(proxy.target, float("-inf")):
                     continue
                 self._newest[proxy.target] = page.at
-                found = page.shown.of(clusters, ports) if page.shown.speaks else None
+                found = page.shown.of(clusters) if page.shown.speaks else None
                 silent[proxy.name] = "" if found else f"{proxy.target} shows no statistics of Envoy"
                 self._hear(proxy.name, found)
                 if found is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rollout.looks import Arm, SourceStatus
+from rollout.own import as_given
 from rollout.sources.budget import OverBudgetError
 from rollout.sources.exposition import declares, samples_in_turns
 from rollout.sources.gather import Gather, Target
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rollout.looks import SignalLook
+    from rollout.own import ReadAs
     from rollout.sources.exposition import Sample
     from rollout.sources.fetch import Fetch
     from rollout.sources.gather import Harvest, Page
@@ -29,18 +31,25 @@ class PodsSource:
     name = "pods"
 
     def __init__(
-        self, fetch: Fetch, signals: Iterable[Signal], *, seconds: float = 1.0, patience: float = 0.15
+        self,
+        fetch: Fetch,
+        signals: Iterable[Signal],
+        *,
+        own: ReadAs = as_given,
+        seconds: float = 1.0,
+        patience: float = 0.15,
     ) -> None:
         self._gather = Gather(fetch, seconds=seconds, patience=patience)
-        self._signals = [_PodsSignal(signal) for signal in signals]
+        self._signals = [_PodsSignal(signal, own) for signal in signals]
         self._outage = Outage(self.name)
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal."""
         names: dict[Target, tuple[str, ...]] = {}
+        revisions = {pod.name: pod.revision for pod in roster.pods}
         for signal in self._signals:
-            for target in signal.targets(roster).values():
-                names[target] = (*names.get(target, ()), *signal.names)
+            for pod, target in signal.targets(roster).items():
+                names[target] = (*names.get(target, ()), *series_of(signal.own(revisions[pod])))
         harvest = await self._gather.pages(sorted(names, key=lambda target: target.pod), now)
         read = await _read(harvest, names)
         looks = [signal.look(roster, read, now) for signal in self._signals]
@@ -82,42 +91,37 @@ async def _read(harvest: Harvest, names: Mapping[Target, tuple[str, ...]]) -> _R
 
 
 class _PodsSignal:
-    """One signal and what is known of its pages.
+    """One signal and what is known of its pages."""
 
-    Attributes:
-        names: of the series it is read from.
-    """
-
-    def __init__(self, signal: Signal) -> None:
+    def __init__(self, signal: Signal, own: ReadAs) -> None:
         self._signal = signal
-        self._tally = Tally(signal)
-        self.names = tuple(series_of(signal))
+        self._tally = Tally(signal, own)
+        self.own = self._tally.own
         self._declared: dict[str, bool] = {}
 
     def targets(self, roster: Roster) -> dict[str, Target]:
         """The page of every pod that can have one, by pod."""
-        signal = self._signal
         return {
             pod.name: Target(roster.namespace, pod.name, pod.ip, port, signal.path)
             for pod in roster.pods
-            if pod.ip and pod.running and (port := pod.port(signal.port)) is not None
+            if pod.ip and pod.running and (port := pod.port((signal := self.own(pod.revision)).port)) is not None
         }
 
     def look(self, roster: Roster, read: _Read, now: float) -> SignalLook:
         """The look, with the reason where there is nothing to see, or less than there should be."""
         targets = self.targets(roster)
-        seen = {pod: self._seen(pod, target, read) for pod, target in targets.items() if target in read.samples}
+        own = {pod.name: self.own(pod.revision) for pod in roster.pods}
+        seen = {pod: self._seen(pod, own[pod], it, read) for pod, it in targets.items() if it in read.samples}
         self._declared = {pod.name: self._declared[pod.name] for pod in roster.pods if pod.name in self._declared}
         failed = {pod: read.failed[target] for pod, target in targets.items() if target in read.failed}
         status, reason = self._status(roster, targets, failed)
         look = self._tally.look(roster, seen, status, now, reason)
         return look if look.reason or not failed else replace(look, reason=next(iter(failed.values())))
 
-    def _seen(self, pod: str, target: Target, read: _Read) -> Seen:
+    def _seen(self, pod: str, own: Signal, target: Target, read: _Read) -> Seen:
         page, by_name = read.pages[target], read.samples[target]
-        found = [sample for name in self.names for sample in by_name.get(name, ())]
-        shown = shows(self._signal, found)
-        self._declared[pod] = shown or declares(page.text, family_of(self._signal))
+        found = [sample for name in series_of(own) for sample in by_name.get(name, ())]
+        self._declared[pod] = shows(own, found) or declares(page.text, family_of(own))
         return Seen(page.at, found, birth_of(by_name.get(BIRTH, ())))
 
     def _status(
@@ -136,10 +140,13 @@ class _PodsSignal:
 
     def _mute(self, pods: Sequence[PodInfo], targets: Mapping[str, Target]) -> str:
         """Why no pod of an arm can ever show the signal; empty where one may."""
-        if pods and not any(pod.name in targets for pod in pods):
-            return f"signal {self._signal.name}: pods of {pods[0].revision} have no port {self._signal.port!r}"
-        if pods and not any(self._declared.get(pod.name, True) for pod in pods):
-            where, family = f"{self._signal.path} of {pods[0].revision}", family_of(self._signal)
+        if not pods:
+            return ""
+        own = self.own(pods[0].revision)
+        if not any(pod.name in targets for pod in pods):
+            return f"signal {self._signal.name}: pods of {pods[0].revision} have no port {own.port!r}"
+        if not any(self._declared.get(pod.name, True) for pod in pods):
+            where, family = f"{own.path} of {pods[0].revision}", family_of(own)
             return f"signal {self._signal.name}: {where} shows no {family}"
         return ""
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rollout.looks import Arm, SourceStatus
+from rollout.own import as_given
 from rollout.sources.expressions import Expressions, Values
 from rollout.sources.hub import UP
 from rollout.sources.outage import Outage
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rollout.looks import SignalLook
-    from rollout.sources.hub import PrometheusHub, Scrape
+    from rollout.own import ReadAs
+    from rollout.sources.hub import PrometheusHub, Scrape, Wanted
     from rollout.sources.roster import Roster
     from rollout.spec import Signal
 
@@ -29,20 +31,18 @@ class PrometheusSource:
 
     name = "prometheus"
 
-    def __init__(self, hub: PrometheusHub, signals: Iterable[Signal]) -> None:
+    def __init__(self, hub: PrometheusHub, signals: Iterable[Signal], *, own: ReadAs = as_given) -> None:
         self._hub = hub
-        self._tallies = [Tally(signal) for signal in signals]
+        self._tallies = [Tally(signal, own) for signal in signals]
         self._expressions = Expressions(hub, [tally.signal for tally in self._tallies])
-        named = [tally.signal for tally in self._tallies if not tally.signal.query]
-        self._series = [name for signal in named for name in series_of(signal)]
-        self._series += [UP] if self._expressions.signals else []
         self._outage = Outage(self.name)
         self._pace = Pace(LONGEST_SECONDS)
         self._looked_at = float("-inf")
+        self._wanted: Wanted = ("", frozenset())
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal as soon as the next scrape of the canary can be seen, or none where it does not come."""
-        self._hub.subscribe(self, roster.namespace, self._series)
+        self._wanted = self._hub.subscribe(self, roster.namespace, self._series(roster))
         clock = asyncio.get_running_loop().time
         ahead = now - clock()
         for wait in self._pace.waits(now):
@@ -50,6 +50,12 @@ class PrometheusSource:
             if looks := await self._question(roster, clock() + ahead):
                 return looks
         return []
+
+    def _series(self, roster: Roster) -> list[str]:
+        """The names of what is read, at either revision."""
+        named = [tally for tally in self._tallies if not tally.signal.query]
+        found = [tally.own(revision) for tally in named for revision in (roster.stable, roster.canary)]
+        return [name for signal in found for name in series_of(signal)] + ([UP] if self._expressions.signals else [])
 
     async def _question(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """Looks, if there is something new to look at.
@@ -64,23 +70,25 @@ class PrometheusSource:
         }
         canary = [pod.name for pod in roster.pods if pod.arm is Arm.CANARY]
         news = self._pace.see({name: scrapes[name] for name in canary if name in scrapes}, now)
-        if not (news or answer.problem or now - self._looked_at >= LONGEST_SECONDS):
+        problem = answer.problem_of(self._wanted)
+        if not (news or problem or now - self._looked_at >= LONGEST_SECONDS):
             return []
         self._looked_at = now
         own = await self._expressions.values(roster, max((each.at for each in scrapes.values()), default=None))
         looks = [
-            self._look(tally, roster, own.get(tally.signal.name, Values(problem=answer.problem)), scrapes, now)
+            self._look(tally, roster, own.get(tally.signal.name, Values(problem=problem)), scrapes, now)
             for tally in self._tallies
         ]
-        self._outage.note(next((look.reason for look in looks if look.reason), answer.problem), looks)
+        self._outage.note(next((look.reason for look in looks if look.reason), problem), looks)
         return looks
 
     @staticmethod
-    def _look(tally: Tally, roster: Roster, own: Values, scrapes: Mapping[str, Scrape], now: float) -> SignalLook:
-        samples = {pod: (*scrape.samples, *own.samples.get(pod, ())) for pod, scrape in scrapes.items()}
+    def _look(tally: Tally, roster: Roster, values: Values, scrapes: Mapping[str, Scrape], now: float) -> SignalLook:
+        samples = {pod: (*scrape.samples, *values.samples.get(pod, ())) for pod, scrape in scrapes.items()}
         seen = {pod: Seen(scrapes[pod].at, each, birth_of(each)) for pod, each in samples.items()}
-        showing = {pod for pod, each in samples.items() if shows(tally.signal, each)}
-        return tally.look(roster, seen, _status(roster, own.problem, showing), now, own.problem)
+        own = {pod.name: tally.own(pod.revision) for pod in roster.pods if pod.name in samples}
+        showing = {pod for pod, signal in own.items() if shows(signal, samples[pod])}
+        return tally.look(roster, seen, _status(roster, values.problem, showing), now, values.problem)
 
 
 def _status(roster: Roster, problem: str, showing: Collection[str]) -> SourceStatus:

@@ -43,12 +43,10 @@ class Wanted:
 
     Attributes:
         clusters: names without the port.
-        ports: by name, where only one port is asked for.
         firsts: first digits of the statuses that are wanted.
     """
 
     clusters: frozenset[str]
-    ports: tuple[tuple[str, int], ...] = ()
     firsts: str = "5"
 
 
@@ -145,20 +143,10 @@ class ProxyHub:
         wanted, self._more_wanted = frozenset(self._wanted.values()), False
         self._asked, self._clusters = wanted, frozenset[str]().union(*(each.clusters for each in wanted))
         firsts = "".join(sorted(set().union(*(each.firsts for each in wanted))))
-        self._query = query_for(sorted(self._clusters) or [_NOBODY], _ports(wanted), firsts)
+        self._query = query_for(sorted(self._clusters) or [_NOBODY], firsts)
         self._named = len(self._query) <= LONGEST_QUERY
         if not self._named:
-            self._query = query_for((), {}, firsts)
+            self._query = query_for((), firsts)
 
     def _most_lines(self) -> int:
         return max(MOST_SERIES, LINES_OF_A_CLUSTER * len(self._clusters)) if self._named else MOST_LINES
-
-
-def _ports(wanted: Iterable[Wanted]) -> dict[str, int]:
-    """By cluster, where everybody asks for the same one port."""
-    ports: dict[str, set[int | None]] = {}
-    for each in wanted:
-        chosen = dict(each.ports)
-        for cluster in each.clusters:
-            ports.setdefault(cluster, set()).add(chosen.get(cluster))
-    return {cluster: port for cluster, found in ports.items() if len(found) == 1 and (port := next(iter(found)))}

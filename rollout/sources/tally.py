@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from rollout.own import as_given
 from rollout.sources.budget import MOST_SERIES
 from rollout.sources.classes import USUAL, Errors
 from rollout.sources.exposition import Labels
@@ -23,6 +24,7 @@ from rollout.texts import told
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from rollout.own import ReadAs
     from rollout.sources.exposition import Sample
     from rollout.sources.increments import Step
     from rollout.sources.roster import PodInfo, Roster
@@ -190,13 +192,22 @@ def bucket_counts(cumulative: Mapping[Key, int], edges: tuple[float, ...]) -> tu
 
 
 class Tally:
-    """One signal: remembers counters, gives increments, makes the look."""
+    """One signal: remembers counters, gives increments, makes the look.
 
-    def __init__(self, signal: Signal) -> None:
-        self.signal = signal
+    Args:
+        signal: as it is judged.
+        own: and as it is read at each revision.
+    """
+
+    def __init__(self, signal: Signal, own: ReadAs = as_given) -> None:
+        self.signal, self._own = signal, own
         self._errors = Errors(signal.errors or USUAL)
         self._increments: Increments[Series] = Increments()
         self._buckets: dict[str, frozenset[Key]] = {}
+
+    def own(self, revision: str) -> Signal:
+        """The signal as it is read at the pods of a revision."""
+        return self._own(revision, self.signal)
 
     def look(
         self, roster: Roster, seen: Mapping[str, Seen], status: SourceStatus, now: float, reason: str = ""
@@ -226,7 +237,8 @@ class Tally:
     ) -> SignalLook:
         looks: dict[str, PodLook] = {}
         for pod in roster.pods if status is SourceStatus.OK else ():
-            if pod.name in seen and (values := _values(self.signal, seen[pod.name].samples)):
+            own = self.own(pod.revision)
+            if pod.name in seen and (values := _values(own, seen[pod.name].samples)):
                 looks[pod.name] = PodLook(pod.arm, pod.age(now), 0.0, gauges={self.signal.name: sum(values)})
         return SignalLook(self.signal.name, now, status, looks, reason=reason)
 
@@ -239,10 +251,12 @@ class Tally:
         refused: dict[str, str] = {}
         for pod in roster.pods:
             if (it := seen.get(pod.name)) is not None:
+                own = self.own(pod.revision)
+                subject = f"{pod.name} {pod.uid} {family_of(own)}"
                 try:
-                    counts = counted(self.signal, it.samples)
+                    counts = counted(own, it.samples)
                     reading = Reading(it.at, counts.counts, it.born)
-                    steps[pod.name] = self._increments.weigh(f"{pod.name} {pod.uid}", reading, born=pod.started_at)
+                    steps[pod.name] = self._increments.weigh(subject, reading, born=pod.started_at)
                     found[pod.name] = counts
                 except ImpossibleError as error:
                     refused[pod.name] = f"signal {self.signal.name}: pod {pod.name}: {error}; it is not counted"
@@ -254,22 +268,23 @@ class Tally:
         """What can be said of counters that were read: nothing, where all that an arm shows was refused."""
         for arm in Arm:
             pods = [pod.name for pod in roster.pods if pod.arm is arm and pod.ready]
+            own = self.own(roster.canary if arm is Arm.CANARY else roster.stable)
             if any(pod in refused for pod in pods) and not any(pod in found for pod in pods):
                 return SourceStatus.SOURCE_DOWN, next(refused[pod] for pod in pods if pod in refused)
-            if reason := self._unlabelled([found[pod] for pod in pods if pod in found]):
+            if reason := self._unlabelled(own, [found[pod] for pod in pods if pod in found]):
                 return SourceStatus.NO_DATA, reason
         if self.signal.kind is SignalKind.LATENCY and self._buckets and not edges:
             return SourceStatus.NO_DATA, NO_EDGES
         return SourceStatus.OK, next(iter(refused.values()), "")
 
-    def _unlabelled(self, arm: Sequence[Counted]) -> str:
+    def _unlabelled(self, own: Signal, arm: Sequence[Counted]) -> str:
         """Why nobody can tell an arm's errors from its other answers; empty where one can."""
         shown = [each for each in arm if each.counts]
         if self.signal.kind is not SignalKind.ERRORS or not shown or any(each.labelled for each in shown):
             return ""
         labels = sorted({name for each in shown for name in each.labels} - {"__name__"})
         has = f"there are {', '.join(labels[:10])}" if labels else "there is none"
-        wanted, family = self.signal.label, family_of(self.signal)
+        wanted, family = own.label, family_of(own)
         return told(
             f"signal {self.signal.name}: no sample of {family} has the label {wanted}, {has}; name it by `label`"
         )

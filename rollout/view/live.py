@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,12 +26,19 @@ REFRESH_SECONDS = 0.5
 
 async def show(
     changes: AsyncIterable[Manifest],
-    spec_of: Callable[[Manifest], Spec],
+    spec_of: Callable[[Manifest], tuple[Spec, str, bool]],
     *,
     console: Console | None = None,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Paint the release until `changes` ends; clocks move between changes."""
+    """Paint the release until `changes` ends; clocks move between changes.
+
+    Args:
+        changes: the object, each time that it changed.
+        spec_of: the spec to show it by, what is wrong with its own, and whether any is known.
+        console: to paint on.
+        clock: seconds since the epoch.
+    """
     with Live(console=console or Console(), auto_refresh=False) as live:
         newest: list[Manifest] = []
 
@@ -54,9 +62,12 @@ async def _tick(paint: Callable[[], None]) -> None:
         paint()
 
 
-def picture(manifest: Manifest, spec_of: Callable[[Manifest], Spec], now: float) -> Text:
+def picture(manifest: Manifest, spec_of: Callable[[Manifest], tuple[Spec, str, bool]], now: float) -> Text:
     """One frame."""
     meta = manifest["metadata"]
     status = Status.read(manifest.get("status"))[0]
-    scene = describe(f"{meta['namespace']}/{meta['name']}", spec_of(manifest), status, now)
+    spec, mistake, known = spec_of(manifest)
+    scene = describe(f"{meta['namespace']}/{meta['name']}", spec, status, now, known=known)
+    if mistake:
+        scene = replace(scene, facts=(*scene.facts, ("mistake", mistake)))
     return Text.from_ansi(scene_text(scene), no_wrap=True, overflow="ellipsis")

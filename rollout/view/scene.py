@@ -60,10 +60,10 @@ class Scene:
     journal: tuple[str, ...]
 
 
-def describe(name: str, spec: Spec, status: Status, now: float) -> Scene:
-    """The scene of release `name` at `now` (seconds since the epoch)."""
+def describe(name: str, spec: Spec, status: Status, now: float, *, known: bool = True) -> Scene:
+    """The scene of release `name` at `now` (seconds since the epoch); without a known spec, of what its status says."""
     shown = status.release or status.last
-    planned = spec.strategy.steps if spec.traffic else []
+    planned = spec.strategy.steps if spec.traffic and known else []
     return Scene(
         name=name,
         phase=phase_of(status),
@@ -72,7 +72,7 @@ def describe(name: str, spec: Spec, status: Status, now: float) -> Scene:
         steps=tuple(_step(step, index, status, shown, now) for index, step in enumerate(planned)),
         verdict=_verdict(status),
         signals=tuple(signal_line(signal) for signal in signals_of(status)),
-        next=outlook(spec, status, now),
+        next=outlook(spec, status, now) if known else Outlook("cannot be told: the spec in force is not known"),
         journal=tuple(journal_line(entry) for entry in (shown.journal if shown else ())[-JOURNAL_LINES:]),
     )
 
@@ -110,10 +110,11 @@ def names(status: Status) -> tuple[str, str, str]:
 
 
 def weight_of(status: Status) -> str:
-    """Desired, accepted and observed percent in one cell."""
+    """Desired, accepted and observed percent in one cell; and what the route says, where that is another."""
     weight = status.weight
     accepted = ABSENT if weight.accepted is None else str(weight.accepted)
-    return f"{weight.desired} % desired, {accepted} accepted, {percent(weight.observed)} observed"
+    route = "" if weight.written in {None, weight.desired} else f"{weight.written} on the route, "
+    return f"{weight.desired} % desired, {route}{accepted} accepted, {percent(weight.observed)} observed"
 
 
 def _facts(status: Status, shown: Release | None, now: float) -> list[tuple[str, str]]:

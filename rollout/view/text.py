@@ -113,7 +113,8 @@ def list_text(manifests: Sequence[Manifest], now: float, *, all_namespaces: bool
 def list_row(manifest: Manifest, now: float) -> list[str]:
     """Cells of a release in a list."""
     meta, status = manifest["metadata"], Status.read(manifest.get("status"))[0]
-    weight = f"{status.weight.desired}/{percent(status.weight.observed)}" if status.canary else ABSENT
+    written = status.weight.desired if status.weight.written is None else status.weight.written
+    weight = f"{written}/{percent(status.weight.observed)}" if status.canary else ABSENT
     since = ABSENT if status.phase_since is None else about(now - status.phase_since)
     verdict = str(status.analysis.get("verdict", "")) if status.in_flight else ""
     stable, canary, _ = names(status)

@@ -132,7 +132,7 @@ async def test_a_refused_object_is_named_with_the_reason_and_what_was_done(clust
     assert text.startswith(f"Service {NAMESPACE_NAME}/wrong: ")
     assert "prots" in text
     assert "applied before: " in text
-    assert caught.value.exit_code == 2
+    assert caught.value.exit_code == 13
     assert (await applier(cluster).apply(manifests)).count("changed") == 0
 
 

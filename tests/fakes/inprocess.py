@@ -16,7 +16,7 @@ import aiohttp
 
 from kube.cluster import Cluster
 from kube.connect import Connection
-from tests.fakes.apiserver import PATH, PLURALS, ApiServer
+from tests.fakes.apiserver import EXPIRED, PATH, PLURALS, ApiServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -69,9 +69,6 @@ class Response:
     content: Content
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    async def json(self, **_: Any) -> Any:
-        return json.loads(await self.content.read())
-
     def release(self) -> None:
         """Nothing is kept open."""
 
@@ -92,6 +89,17 @@ class InProcess(ApiServer):
         self.silent = False
         self.asked = 0
         self.dead: set[str] = set()
+
+    @property
+    def down(self) -> bool:
+        """Nobody answers, and watches are cut."""
+        return self._down
+
+    @down.setter
+    def down(self, gone: bool) -> None:
+        self._down = gone
+        for *_, queue in self.watchers if gone else ():
+            queue.put_nowait(None)  # wakes the watch, which then ends
 
     def cluster(self, namespace: str = "shop") -> Cluster:
         async def bearer() -> str | None:
@@ -132,11 +140,13 @@ class InProcess(ApiServer):
         if found is None or (found["base"], found["plural"]) not in PLURALS:
             return _said(404, {"code": 404, "message": f"no such path {request.path}", "reason": "NotFound"})
         if request.query.get("watch"):
+            if self._is_forgotten(request):  # type: ignore[arg-type]
+                return Response(200, Content(EXPIRED))
             return Response(
                 200, Content(lines=self._lines(request, found["base"], found["plural"], found["namespace"]))
             )
         body = json.loads(request.raw or b"null")
-        if request.method != "GET":
+        if request.method != "GET" and not request.query.get("dryRun"):
             self.writes.append((request.method, request.path, body))
         answer: Any = await self._answer(request, found, body)  # type: ignore[arg-type]
         return Response(answer.status, Content(bytes(answer.body)))
@@ -153,7 +163,7 @@ class InProcess(ApiServer):
                     await asyncio.sleep(LATENCY / 2)
                     while self.silent:
                         await asyncio.sleep(1.0)
-                    if self.down:
+                    if self.down or event is None:
                         raise aiohttp.ClientPayloadError("cut")
                     yield json.dumps(event).encode() + b"\n"
         except TimeoutError:

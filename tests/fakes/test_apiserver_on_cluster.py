@@ -196,6 +196,39 @@ async def a_list_and_what_comes_after_it(it: Cluster) -> Any:
     return [item["metadata"]["name"] for item in found.items], told
 
 
+async def apply_of_what_is_anothers(it: Cluster) -> Any:
+    await it.apply(config_map("owned"), manager="one")
+    other = config_map("owned") | {"data": {"a": "2"}}
+    answer = await said(it.apply(other, manager="two"))
+    await it.apply(other, manager="two", force=True)
+    return answer, (await it.get(CONFIG_MAP, "owned", SHOP))["data"]
+
+
+async def apply_that_says_less(it: Cluster) -> Any:
+    await it.apply(config_map("less") | {"data": {"a": "1", "b": "1"}}, manager="one")
+    await it.apply(config_map("less") | {"data": {"c": "2"}}, manager="two")
+    await it.apply(config_map("less") | {"data": {"a": "1"}}, manager="one")
+    return (await it.get(CONFIG_MAP, "less", SHOP))["data"]
+
+
+async def apply_as_a_rehearsal(it: Cluster) -> Any:
+    told = await it.apply(config_map("rehearsed"), manager="one", dry_run=True)
+    return told["data"], await it.find(CONFIG_MAP, "rehearsed", SHOP)
+
+
+async def apply_of_a_typo_in_a_pod_template(it: Cluster) -> Any:
+    wrong = deployment("typo")
+    wrong["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    return await said(it.apply(wrong, manager="one", dry_run=True))
+
+
+async def a_field_that_the_definition_does_not_know(it: Cluster) -> Any:
+    odd = release("pruned")
+    odd["spec"]["strategy"]["colour"] = "blue"
+    made = await it.create(odd)
+    return "colour" in made["spec"]["strategy"], await said(it.apply(odd, manager="one", force=True))
+
+
 REQUESTS: list[tuple[Callable[[Cluster], Awaitable[Any]], Any]] = [
     (put_that_is_late, (409, "Conflict")),
     (delete_of_another, (409, "Conflict")),
@@ -214,6 +247,11 @@ REQUESTS: list[tuple[Callable[[Cluster], Awaitable[Any]], Any]] = [
     (a_finalizer_keeps_an_object, (True, None)),
     (what_cannot_be_changed, ((422, "Invalid"), (422, "Invalid"))),
     (what_is_too_large, True),
+    (apply_of_what_is_anothers, ((409, "Conflict"), {"a": "2"})),
+    (apply_that_says_less, {"a": "1", "c": "2"}),
+    (apply_as_a_rehearsal, ({"a": "1"}, None)),
+    (apply_of_a_typo_in_a_pod_template, (500, "")),
+    (a_field_that_the_definition_does_not_know, (False, (500, ""))),
     (a_list_and_what_comes_after_it, (["seen"], [("MODIFIED", "seen", "2"), ("DELETED", "seen", "2")])),
 ]
 

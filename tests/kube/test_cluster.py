@@ -9,6 +9,7 @@ from kube.cache import Reflector
 from kube.errors import (
     ClusterUnreachableError,
     ConflictError,
+    DeniedError,
     ForbiddenError,
     InvalidError,
     KubeError,
@@ -79,7 +80,7 @@ async def test_server_that_is_gone(server: ApiServer, cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "code"),
     [(401, ForbiddenError, 1), (403, ForbiddenError, 1), (404, NotFoundError, 1), (409, ConflictError, 11)]
-    + [(422, InvalidError, 2), (503, ClusterUnreachableError, 12), (500, KubeError, 1)],
+    + [(422, InvalidError, 13), (400, InvalidError, 13), (503, ClusterUnreachableError, 12), (500, KubeError, 1)],
 )
 def test_errors_by_status(status: int, kind: type, code: int) -> None:
     error = error_for(status, {"message": "because", "reason": "R"}, "get X")
@@ -127,3 +128,24 @@ async def test_reflector_follows_and_survives_an_outage(server: ApiServer, clust
     await eventually(lambda: not mirror.objects)
     assert seen == [("early", True), ("late", True), ("early", False), ("late", False)]
     task.cancel()
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "code"),
+    [
+        ('pods "x" is forbidden: exceeded quota: small, requested: pods=1', DeniedError, 13),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot', DeniedError, 13),
+        ('admission webhook "tags" denied the request: no latest', DeniedError, 13),
+        ("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", DeniedError, 13),
+        (
+            'deployments.apps is forbidden: User "ann" cannot create resource "deployments" in API group',
+            ForbiddenError,
+            1,
+        ),
+        ('roles "r" is forbidden: user "ann" is attempting to grant RBAC permissions not held', ForbiddenError, 1),
+        ("<html>Forbidden</html>", ForbiddenError, 1),
+    ],
+)
+def test_admission_and_permission_are_told_apart(message: str, kind: type, code: int) -> None:
+    error = error_for(403, {"message": message}, "create X")
+    assert (type(error), error.exit_code) == (kind, code)

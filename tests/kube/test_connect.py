@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from kube.connect import connect, locate, sandbox_kubeconfig
-from kube.errors import ClusterUnreachableError, UsageError
+from kube.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,21 +75,3 @@ async def test_unknown_context_and_broken_file(tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("{}")
     with pytest.raises(UsageError, match="kubeconfig"):
         await connect(str(tmp_path / "bad"))
-
-
-async def test_a_credentials_plugin_that_hangs_has_a_deadline(tmp_path, monkeypatch):
-    monkeypatch.setattr("kube.connect.PLUGIN_SECONDS", 0.3)
-    file = tmp_path / "config"
-    file.write_text("""
-apiVersion: v1
-kind: Config
-current-context: x
-contexts: [{name: x, context: {cluster: c, user: u}}]
-clusters: [{name: c, cluster: {server: "http://127.0.0.1:9"}}]
-users:
-- name: u
-  user:
-    exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: ["3"], interactiveMode: Never}
-""")
-    with pytest.raises(ClusterUnreachableError, match="credentials plugin gives no answer"):
-        await connect(str(file))

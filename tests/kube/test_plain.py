@@ -77,7 +77,6 @@ def test_no_verification_only_when_asked(tmp_path: Path) -> None:
         ({"proxy-url": "http://proxy"}, None),
         ({"tls-server-name": "x"}, None),
         ({"server": ""}, None),
-        (None, {"exec": {"command": "login"}}),
         (None, {"username": "x", "password": "y"}),
     ],
 )
@@ -88,7 +87,6 @@ def test_what_is_more_than_plain(tmp_path: Path, cluster: dict[str, Any] | None,
 def test_what_cannot_be_read_is_left_to_those_who_say_why(tmp_path: Path) -> None:
     path = write(tmp_path)
     assert read(path, "other") is None
-    assert read(f"{path}:{path}", None) is None
     assert read(str(tmp_path / "nope"), None) is None
     (tmp_path / "config").write_text("{")
     assert read(path, None) is None
@@ -129,8 +127,17 @@ async def test_reading_once(tmp_path: Path) -> None:
         await asyncio.to_thread(lambda: asyncio.run(reads()))
 
 
-def test_an_answer_that_is_no_json() -> None:
-    from kube.once import _parsed
-
-    assert _parsed(b"<html>oops") == {"message": "<html>oops"}
-    assert _parsed(b"[1]") == {"value": [1]}
+async def test_several_files_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
+    """The first to say a thing is right, and paths count from the file they stand in."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    cluster = {"name": "c", "cluster": {"server": "https://127.0.0.1:1", "certificate-authority": "ca"}}
+    (tmp_path / "one" / "config").write_text(yaml.safe_dump({"current-context": "b", "clusters": [cluster]}))
+    both = f"{tmp_path}/one/config::{tmp_path}/none:{write(tmp_path / 'two', user={'tokenFile': 'token'})}"
+    (tmp_path / "two" / "token").write_text("fresh\n")
+    found = read(both, None)
+    assert found is not None
+    assert (found.namespace, found.cluster["certificate-authority"]) == ("default", f"{tmp_path}/one/ca")
+    assert await found.bearer() == "Bearer fresh"
+    (tmp_path / "two" / "config").write_text("{")
+    assert read(both, None) is None

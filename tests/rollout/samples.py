@@ -10,6 +10,7 @@ from rollout.status import (
     Status,
     StepRecord,
     Version,
+    Waiting,
     Weight,
 )
 
@@ -213,3 +214,14 @@ def rolled_back() -> Status:
             "analysis": BAD,
         }
     )
+
+
+QUOTA = "0 of 1 canary pods are ready: the API server does not take its objects: exceeded quota: pods=4"
+
+
+def waiting_for_quota(revision: str = CANARY.revision, **changes) -> Status:
+    """A canary that the API server takes no pods of."""
+    began = release(to_version=Version(revision=revision, image="x"), steps=[])
+    waiting = Waiting(reason=QUOTA, since=T, until=T + 300, refused=True)
+    made = {"phase": Phase.PREPARING, "step": 0, "release": began, "waiting": waiting, "weight": Weight()}
+    return stepping(**(made | {"verified_at": None, "written_at": None} | changes))

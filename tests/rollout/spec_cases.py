@@ -42,6 +42,13 @@ def signal(**changes: object) -> Change:
     return lambda spec: spec["analysis"]["signals"].append(made)
 
 
+def gateway_pods(labels: dict[str, str]) -> Change:
+    """Which pods are the gateway's."""
+    return lambda spec: spec.update(
+        sources={**spec.get("sources", {}), "gateway": {"namespace": "g", "selector": labels}}
+    )
+
+
 def match(**changes: object) -> Change:
     """One match of the route."""
     return traffic(matches=[changes])
@@ -92,6 +99,7 @@ REFUSED: dict[str, Change] = {
     "no pods": workload(replicas=0),
     "too many pods": workload(replicas=1001),
     "pods out of none": workload(maxUnavailable=-1),
+    "no pod may go": workload(maxUnavailable=0),
     "template without spec": workload(template={}),
     "template without containers": workload(template={"spec": {"containers": []}}),
     "container without image": workload(template={"spec": {"containers": [{"name": "a"}]}}),
@@ -137,6 +145,10 @@ REFUSED: dict[str, Change] = {
     "target port with a long name": port(targetPort="a" * 16),
     "target port with two dashes": port(targetPort="a--b"),
     "empty target port": port(targetPort=""),
+    "target port that no container has": port(targetPort="web"),
+    "target port that is another's": both(
+        port(targetPort="web"), container(ports=[{"name": "wab", "containerPort": 1}])
+    ),
     "protocol that is none": port(appProtocol="a b"),
     "no parent": traffic(parents=[]),
     "parent without a name": traffic(parents=[{"name": ""}]),
@@ -177,6 +189,18 @@ REFUSED: dict[str, Change] = {
     "traffic without a port": lambda spec: spec["workload"].pop("ports"),
     "traffic to a port that is not there": traffic(port="grpc"),
     "time-out that is none": traffic(requestTimeout="soon"),
+    "time-out of less than a millisecond": traffic(requestTimeout="0.9ms"),
+    "time-out of less than a millisecond in seconds": traffic(requestTimeout="0s0.0009s"),
+    "time-out of less than a millisecond in minutes": traffic(requestTimeout="0.00001m"),
+    "tolerance of everything": signal(tolerance=1001),
+    "margin of everything": analysis(promotionMargin=1001),
+    "budget of everything": analysis(blastBudget=1_000_000_001),
+    "gateway of no pods": gateway_pods({}),
+    "gateway with a label that is none": gateway_pods({"app": "a b"}),
+    "gateway with a long label": gateway_pods({"app": "a" * 64}),
+    "gateway with a key that is none": gateway_pods({"-app": "envoy"}),
+    "gateway with a key of two parts": gateway_pods({"a/b/c": "envoy"}),
+    "gateway with an empty key": gateway_pods({"": "envoy"}),
     "unknown driver": strategy(driver="mesh"),
     "no step": strategy(steps=[]),
     "too many steps": strategy(steps=[{"weight": number + 1} for number in range(33)]),
@@ -229,6 +253,10 @@ REFUSED: dict[str, Change] = {
 
 TAKEN: dict[str, Change] = {
     "as it is": lambda _spec: None,
+    "time-out of a millisecond": traffic(requestTimeout="1ms"),
+    "time-out of no limit": traffic(requestTimeout="0s"),
+    "time-out of parts": traffic(requestTimeout="0h0.5m0.25s2ms"),
+    "labels of a gateway": gateway_pods({"app.kubernetes.io/name": "envoy", "empty": "", "x_Y.z": "a_B.c"}),
     "no more than a workload": lambda spec: [spec.pop(key) for key in list(spec) if key != "workload"],
     "files and where they go": both(FILES, workload(configMountPath="/srv/.conf/a_b+c")),
     "names of files": workload(config=dict.fromkeys(("a", ".env", "A-b_c.yaml", "a..b"), "x")),
@@ -243,12 +271,17 @@ TAKEN: dict[str, Change] = {
         pods(nodeSelector=None),
         container(command=None),
     ),
-    "ports of all sorts": workload(
-        ports=[
-            {"name": "http", "port": 80, "targetPort": "web-1"},
-            {"name": "grpc", "port": 65535, "targetPort": 9090, "appProtocol": "kubernetes.io/h2c"},
-            {"name": "admin", "port": 1, "appProtocol": "http"},
-        ]
+    "ports of all sorts": both(
+        workload(
+            ports=[
+                {"name": "http", "port": 80, "targetPort": "web-1"},
+                {"name": "grpc", "port": 65535, "targetPort": 9090, "appProtocol": "kubernetes.io/h2c"},
+                {"name": "admin", "port": 1, "appProtocol": "http"},
+                {"name": "side", "port": 2, "targetPort": "side"},
+            ]
+        ),
+        container(ports=[{"containerPort": 1}, {"name": "web-1", "containerPort": 8080}]),
+        pods(initContainers=[{"name": "s", "image": "i", "ports": [{"name": "side", "containerPort": 9}]}]),
     ),
     "parents": traffic(
         parents=[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rollout.bounds import JOURNAL_BYTES, JOURNAL_LIMIT
+from rollout.bounds import JOURNAL_BYTES, JOURNAL_LIMIT, shortened
 from rollout.context import Context, begin, begin_step, finish, refuse, roll_back, write_journal
 from rollout.decide import decide
 from rollout.status import Command, JournalEntry, Outcome, Phase, Status, Version
@@ -92,3 +92,30 @@ def test_trimmed_keeps_how_it_began():
     less = status.model_copy(update={"release": full}).trimmed().release
     assert less.journal[0].what == "started"
     assert less.journal_dropped == len(full.journal) - len(less.journal)
+
+
+def test_trimmed_keeps_what_is_decided_by_and_drops_what_is_only_told():
+    steps = [each for each in stepping().release.steps for _ in range(20)]
+    release = stepping().release.model_copy(update={"verdict_at_end": {"said": "much"}, "steps": steps})
+    status = stepping().model_copy(update={"release": release, "last": release, "judge": "sums"})
+    for number in range(20):
+        status = refuse(status, EPOCH, Version(revision=f"r{number}"), "errors")
+    less = status.trimmed()
+    assert (less.analysis, less.judge, less.conditions) == ({}, "", [])
+    assert [each.revision for each in less.refused] == [f"r{number}" for number in range(15, 20)]
+    for part in (less.release, less.last):
+        assert part.verdict_at_end == {}
+        assert part.steps == steps[-12:]
+    kept = ("phase", "step", "stable", "canary", "weight", "phase_since", "written_at", "verified_at", "holder")
+    assert all(getattr(less, name) == getattr(status, name) for name in kept)
+
+
+def test_a_journal_that_is_full_keeps_the_newest_to_the_last_byte():
+    entries = [JournalEntry(at=EPOCH + at, what="note", text="x" * 80) for at in range(10)]
+    for most, room in ((10, 200 * 10), (5, 10**6), (10, 200 * 4), (10, 200 * 4 - 1), (10, 0), (2, 10**6)):
+        kept, dropped = shortened(entries, most, room)
+        assert kept[0] == entries[0]
+        assert kept[1:] == entries[len(entries) - len(kept) + 1 :]
+        assert len(kept) + dropped == 10
+        assert len(kept) == max(1, min(most, room // 200)), "an entry takes 120 bytes beside its text"
+    assert shortened([]) == ([], 0)

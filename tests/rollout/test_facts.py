@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rollout.facts import revision_facts
+from rollout.revision import IMAGES_ANNOTATION
 from rollout.world import RevisionFacts
 from tests.rollout.sources.builders import T, container, pod
 
@@ -147,21 +148,22 @@ def refused(message: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("message", "fatal"),
+    ("message", "fatal", "is_refused"),
     [
-        ('pods "x" is forbidden: exceeded quota: small, requested: cpu=2', False),
-        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot', True),
-        ("admission webhook policy denied the request: no latest tags", True),
-        ('Pod "x" is invalid: spec.containers[0].image: Required value', True),
-        ('failed calling webhook "policy": connection refused', False),
-        ("x" * 1000, False),
+        ('pods "x" is forbidden: exceeded quota: small, requested: cpu=2', False, True),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot', True, True),
+        ("admission webhook policy denied the request: no latest tags", True, True),
+        ('Pod "x" is invalid: spec.containers[0].image: Required value', True, True),
+        ('failed calling webhook "policy": connection refused', False, False),
+        ("x" * 1000, False, False),
     ],
 )
-def test_pods_the_api_server_does_not_take(message, fatal):
+def test_pods_the_api_server_does_not_take(message, fatal, is_refused):
     found = revision_facts(deployment(1, refused(message)), [])
     assert found.problem.startswith(f"FailedCreate: {message[:399]}")
     assert len(found.problem) < 430
     assert found.fatal is fatal
+    assert found.refused is is_refused
 
 
 def test_a_deadline_that_passed_is_told_when_nothing_better_is_known():
@@ -178,3 +180,47 @@ def test_the_worst_of_several_pods_is_told():
     found = revision_facts(deployment(3), [unready, hopeless, pod("c")])
     assert (found.ready, found.fatal) == (1, True)
     assert "pod b" in found.problem
+
+
+def test_ready_pods_on_nodes_that_will_be_drained_are_counted():
+    pods = [pod("a"), pod("b"), pod("c", ready=False), pod("d", deleted=True)]
+    found = revision_facts(deployment(2), pods, leaves=lambda each: each["metadata"]["name"] != "a")
+    assert (found.ready, found.threatened) == (2, 1)
+
+
+# ------------------------------------------------------------------ what a revision was made as
+
+
+OURS = {"manager": "grayling-engine", "operation": "Apply", "fieldsV1": {"f:spec": {"f:template": {}}}}
+SCALED = {"manager": "kubectl-scale", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+EDITED = {
+    "manager": "kubectl-set",
+    "operation": "Update",
+    "time": "2026-01-01T00:00:09Z",
+    "fieldsV1": {"f:spec": {"f:template": {"f:spec": {}}}},
+}
+RESTORED = {**EDITED, "manager": "velero-server"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ([], ""),
+        ([OURS, SCALED], ""),
+        ([OURS, SCALED, EDITED], "its pod template was changed by kubectl-set"),
+        ([OURS, {**RESTORED, "time": "2026-01-01T00:00:01Z"}, EDITED], "its pod template was changed by kubectl-set"),
+        ([RESTORED], ""),
+        ([{"manager": "x"}, {"manager": "y", "fieldsV1": None}], ""),
+    ],
+)
+def test_a_pod_template_that_somebody_else_wrote_is_altered(entries, told):
+    made = deployment(1)
+    made["metadata"] = {"name": "a", "managedFields": entries}
+    assert revision_facts(made, [pod("a")]).altered == told
+
+
+def test_another_image_is_named_before_who_else_wrote():
+    made = deployment(1)
+    made["metadata"] = {"annotations": {IMAGES_ANNOTATION: '{"main": "v1"}'}, "managedFields": [OURS, EDITED]}
+    made["spec"]["template"] = {"spec": {"containers": [{"name": "main", "image": "v2"}]}}
+    assert revision_facts(made, []).altered == "container main runs v2, not v1, written by kubectl-set"

@@ -157,7 +157,8 @@ async def test_a_refused_template_is_told_with_the_servers_words(shop: Sandbox) 
     async with steady(shop) as it:
         await it.bring({}, typo)
         status = await it.taken_back(15)
-        grayling(shop, "release", "watch", STEADY, "-n", NAMESPACE, expect=7)
+        grayling(shop, "release", "watch", STEADY, "-n", NAMESPACE, expect=13)
+        grayling(shop, "release", "plan", STEADY, "-n", NAMESPACE, expect=13)
     assert "readynessProbe" in reason(status)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from kube.cluster import Cluster
 from kube.errors import KubeError, NotFoundError
-from kube.kinds import DEPLOYMENT, GRAY_RELEASE, LEASE, Kind
+from kube.kinds import DEPLOYMENT, GRAY_RELEASE, LEASE, POD, Kind
 from kube.kinds import NAMESPACE as NAMESPACES
 from rollout.commands import LEASE_PREFIX
 from rollout.revision import RELEASE_LABEL
@@ -63,21 +63,43 @@ async def at_30(it: Crooked) -> Manifest:
 # ---------------------------------------------------------------------- pods that are taken
 
 
-async def test_the_only_pod_is_evicted(shop: Sandbox, tmp_path: Path) -> None:
+def at_home_anywhere(spec: Manifest) -> None:
+    """The sandbox has one node: a second pod has room on it although it is cordoned."""
+    long_step(spec)
+    stays = {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}
+    spec["workload"]["template"]["spec"]["tolerations"] = [stays]
+
+
+async def test_a_node_is_drained_and_a_second_pod_is_ready_before_the_only_one_goes(
+    shop: Sandbox, tmp_path: Path
+) -> None:
     async with steady(shop) as it, traffic(it.place, tmp_path) as flow:
-        status = await at_30(it)
-        await it.evict(status["canary"]["revision"])
-        status = await it.promoted()
+        await it.bring({}, at_home_anywhere)
+        revision = (await it.until("at 30 %", verified(ENOUGH_SHARE), 60))["canary"]["revision"]
+        [node] = (await it.place.cluster.list(NODE)).items
+        await cordon(it, node, wanted=True)
+        try:
+            await it.evict(revision)
+            status = await it.promoted()
+        finally:
+            await cordon(it, node, wanted=False)
         flow.poll()
         answers = list(flow.answers)
-    assert status["stable"]["revision"] == status["desiredRevision"]
-    assert 100 * sum(answer.bad for answer in answers) < len(answers)
+    assert status["stable"]["revision"] == revision
+    assert "withdrawn" not in {entry["what"] for entry in status["last"]["journal"]}
+    assert [answer for answer in answers if answer.bad] == []
 
 
-async def test_a_node_that_is_drained(shop: Sandbox, tmp_path: Path) -> None:
-    """It takes no pods any more, and has the only ready one: traffic goes back until there is another."""
+async def test_a_drain_is_not_held_up_where_there_is_no_room_for_a_second_pod(shop: Sandbox, tmp_path: Path) -> None:
+    """The only node takes no pods any more, and has the only ready one: traffic goes back until there is another."""
+
+    def hasty(spec: Manifest) -> None:
+        long_step(spec)
+        spec["strategy"]["readyDeadline"] = "20s"
+
     async with steady(shop) as it, traffic(it.place, tmp_path):
-        status = await at_30(it)
+        await it.bring({}, hasty)
+        status = await it.until("at 30 %", verified(ENOUGH_SHARE), 60)
         [node] = (await it.place.cluster.list(NODE)).items
         await cordon(it, node, wanted=True)
         try:
@@ -98,7 +120,8 @@ async def test_an_outage_of_both_arms_blames_nobody(shop: Sandbox, tmp_path: Pat
     async with steady(shop) as it, traffic(it.place, tmp_path):
         status = await at_30(it)
         for arm in ("stable", "canary"):
-            await it.evict(status[arm]["revision"])
+            for pod in await it.place.pods(status[arm]["revision"]):
+                await it.place.cluster.delete(POD, pod, NAMESPACE)
         await it.promoted()
 
 

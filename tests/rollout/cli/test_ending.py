@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.cli.ending import Awaited, ending_of, learn, out_of_time
+from rollout.cli.ending import Awaited, ending_of, learn, out_of_patience, out_of_time, refusal_in
 from rollout.cli.exits import ExitCode
 from rollout.status import Outcome, Phase, Status
 from tests.rollout import samples
@@ -110,3 +110,21 @@ def test_what_was_just_started_is_never_answered_with_the_record_before():
     assert ending_of(replace(asked, started=True), status).release is None
     mine = status.model_copy(update={"last": last.model_copy(update={"generation": 4})})
     assert ending_of(replace(asked, started=True), mine).release == mine.last
+
+
+def test_what_is_refused_is_told_of_the_release_that_is_awaited_alone():
+    awaited = Awaited(CANARY, 3)
+    assert refusal_in(awaited, samples.waiting_for_quota()) == samples.QUOTA
+    assert refusal_in(awaited, samples.waiting_for_quota("another")) == ""
+    assert refusal_in(awaited, samples.waiting_for_quota(phase=Phase.ROLLING_BACK)) == ""
+    assert refusal_in(awaited, samples.stepping()) == ""
+    not_begun = samples.waiting_for_quota(phase=Phase.IDLE, release=None)
+    assert refusal_in(awaited, not_begun) == samples.QUOTA, "the route of a version before cannot be removed"
+    assert refusal_in(Awaited("another", 3), not_begun) == ""
+
+
+def test_out_of_patience():
+    ending = out_of_patience(samples.waiting_for_quota(), 60, samples.T + 60)
+    assert ending.code is ExitCode.REFUSED
+    assert ending.text.startswith(f"refused for 60 s: {samples.QUOTA}; the engine tries on for 4m more, then takes it")
+    assert ending.release.id == "k3x9"

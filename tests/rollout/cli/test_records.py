@@ -172,3 +172,66 @@ def test_plan_of_a_file_that_is_none(world, tmp_path, text, told):
 def test_plan_needs_a_name(world):
     assert "NAME" in world.grayling("plan").err
     assert world.grayling("plan", "x", "--rps", "0").code == 2
+
+
+def with_typo(name="checkout"):
+    made = samples.manifest(name)
+    made["metadata"] = {"name": name, "namespace": "shop"}
+    made["spec"]["workload"]["template"]["spec"]["containers"][0]["readynessProbe"] = {"httpGet": {"port": 80}}
+    return made
+
+
+TYPO = "spec.workload.template.spec.containers[0].readynessProbe: Kubernetes has no such field; did you mean readinessP"
+
+
+def test_a_typo_in_a_file_is_told_without_a_cluster(world, tmp_path):
+    world.server.down = True
+    file = tmp_path / "release.yaml"
+    file.write_text(yaml.safe_dump(with_typo()))
+    result = world.grayling("plan", "-f", str(file))
+    assert (result.code, result.out) == (2, "")
+    assert f"GrayRelease shop/checkout: {TYPO}" in result.err
+
+
+def test_a_cluster_that_is_asked_says_it_itself(world, tmp_path):
+    file = tmp_path / "release.yaml"
+    file.write_text(yaml.safe_dump(with_typo()))
+    result = world.grayling("plan", "-f", str(file), "--server")
+    assert result.code == 13
+    assert "Deployment shop/checkout-" in result.err
+    assert "readynessProbe: field not declared in schema" in result.err
+    world.put(with_typo())
+    assert world.grayling("plan", "checkout").code == 13
+    assert world.server.find("Deployment", "checkout") is None
+    assert [each for each in world.server.objects.values() if each["kind"] != "GrayRelease"] == []
+
+
+def test_a_plan_changes_nothing(shop):
+    before = dict(shop.server.objects)
+    assert shop.grayling("plan", "checkout", "--image", "x:9").code == 0
+    assert shop.server.objects == before
+    assert shop.server.writes == []
+
+
+@pytest.mark.parametrize(
+    "message", ['pods "x" is forbidden: exceeded quota: a', 'admission webhook "tags" denied the request: no latest']
+)
+def test_what_admission_would_refuse_is_told_before_anything_begins(shop, message):
+    shop.server.fail("PATCH", "deployments/", 403, message=message)
+    result = shop.grayling("plan", "checkout", "--image", "x:9")
+    assert result.code == 13
+    assert message in result.err
+
+
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
+def test_a_cluster_that_cannot_be_asked_is_no_consent(world, status):
+    """Then the schema at hand is looked at, and that it was only that is told."""
+    world.put(samples.manifest(status=samples.promoted()))
+    world.server.fail("PATCH", "", status, times=9, message='User "ann" cannot patch resource "deployments"')
+    result = world.grayling("plan", "checkout")
+    assert result.code == 0
+    assert "Warning: whether the cluster takes its objects is not known: apply " in result.err
+    world.put(with_typo())
+    result = world.grayling("plan", "checkout")
+    assert result.code == 2
+    assert TYPO in result.err

@@ -113,14 +113,82 @@ def test_unreachable(shop):
     assert "no answer from http://127.0.0.1" in result.err
 
 
-def test_a_spec_that_got_past_the_api_server(shop):
-    broken = samples.manifest("broken")
-    broken["spec"]["strategy"]["steps"] = [{"weight": 20}, {"weight": 5}]
-    shop.put(broken)
-    result = shop.grayling("status", "broken")
+def broken(status=None):
+    made = samples.manifest("broken", status=status or samples.stepping(spec_generation=2))
+    made["spec"]["strategy"]["steps"] = [{"weight": 20}, {"weight": 5}]
+    return made
+
+
+MISTAKE = "Warning: shop/broken: spec.strategy: Value error, steps: weights must rise"
+
+
+def test_a_spec_that_is_not_valid_hides_no_release(world):
+    """Nobody has noted a valid one: what is persisted is shown, and nothing is told ahead."""
+    world.put(broken())
+    result = world.grayling("status", "broken")
+    assert result.code == 0
+    assert result.err.startswith(MISTAKE)
+    assert "the last valid spec stays in force" in result.err
+    assert result.out.startswith("shop/broken  Stepping 2/3  shop/checkout:v1 -> shop/checkout:v2\n")
+    assert "cannot be told: the spec in force is not known" in result.out
+    assert "\nsteps\n" not in result.out
+    assert json.loads(world.grayling("status", "broken", "-o", "json").out)["status"]["phase"] == "Stepping"
+
+
+def test_the_spec_in_force_is_shown_where_the_engine_noted_it(world):
+    from rollout.revision import manifests_of
+
+    [deployment] = [
+        each
+        for each in manifests_of("checkout", "shop", "u-1", samples.spec(), replicas=1, epoch=1)
+        if each["kind"] == "Deployment"
+    ]
+    deployment["metadata"]["name"] = samples.CANARY.revision
+    world.put(deployment)
+    world.put(broken())
+    result = world.grayling("status", "broken")
+    assert result.code == 0
+    assert result.err.startswith(MISTAKE)
+    assert "5 % for 1m" in result.out
+    assert "cannot be told" not in result.out
+    world.server.fail("GET", "deployments/", 403, times=9, message="cannot get deployments")
+    result = world.grayling("status", "broken")
+    assert result.code == 0
+    assert "cannot be told" in result.out
+
+
+def test_a_spec_that_is_not_valid_hides_no_outcome(world):
+    world.put(broken())
+    world.when_watched(lambda: world.server.put(broken(samples.rolled_back())))
+    result = world.grayling("watch", "broken", "-o", "json")
+    assert result.code == 7
+    assert result.err.startswith(MISTAKE)
+    assert json.loads(result.out)["outcome"] == "rolled-back"
+
+
+def test_a_spec_that_no_engine_has_seen_is_the_callers_mistake(world):
+    made = broken()
+    del made["status"]
+    world.put(made)
+    result = world.grayling("watch", "broken")
     assert result.code == 2
     assert "shop/broken: spec.strategy" in result.err
-    assert "weights must rise" in result.err
+    assert world.grayling("status", "broken").code == 0
+
+
+@pytest.mark.parametrize("spec", [None, 3, [], {}])
+def test_a_spec_that_is_none_at_all(world, spec):
+    world.put({**broken(), "spec": spec})
+    result = world.grayling("status", "broken")
+    assert result.code == 0
+    assert result.out.startswith("shop/broken  Stepping 2/3")
+
+
+def test_the_weight_on_the_route_is_told_where_it_is_another(world):
+    weight = {"desired": 20, "written": 0, "accepted": 0}
+    world.put(samples.manifest(status=samples.stepping(weight=weight)))
+    assert "20 % desired, 0 on the route, 0 accepted" in world.grayling("status", "checkout").out
+    assert "0/-" in world.grayling("list").out
 
 
 def test_a_status_of_another_version(shop):

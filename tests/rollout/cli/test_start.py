@@ -39,8 +39,39 @@ def test_asking_twice_changes_nothing(shop):
 
 
 def test_somebody_was_faster(shop):
-    shop.server.fail("PATCH", "grayreleases/checkout", 422, message="test failed")
-    assert shop.grayling("start", "checkout", "--image", "shop/checkout:v3").code == 2
+    known = shop.server._fault
+
+    def fault(request):
+        if request.method == "PATCH":
+            found = shop.server.find("GrayRelease", "checkout")
+            found["spec"]["workload"]["template"]["spec"]["containers"][0]["image"] = "shop/checkout:theirs"
+        return known(request)
+
+    shop.server._fault = fault
+    result = shop.grayling("start", "checkout", "--image", "shop/checkout:v3")
+    assert result.code == 11
+    assert "shop/checkout was changed by somebody else meanwhile" in result.err
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (422, 'admission policy "tags" denied request: no latest'),
+        (400, 'admission webhook "tags" denied the request: no latest'),
+        (403, 'admission webhook "tags" denied the request: no latest'),
+        (403, 'grayreleases "checkout" is forbidden: exceeded quota: count/grayreleases=4'),
+    ],
+)
+def test_what_admission_refuses_has_a_code_of_its_own(shop, status, message):
+    shop.server.fail("PATCH", "grayreleases/checkout", status, message=message)
+    result = shop.grayling("start", "checkout", "--image", "shop/checkout:v3")
+    assert (result.code, result.err.splitlines()[-1]) == (13, f"Error: patch GrayRelease shop/checkout: {message}")
+
+
+def test_what_the_person_may_not_do_is_another_thing(shop):
+    told = 'grayreleases "checkout" is forbidden: User "ann" cannot patch resource "grayreleases" in API group'
+    shop.server.fail("PATCH", "grayreleases/checkout", 403, message=told)
+    assert shop.grayling("start", "checkout", "--image", "shop/checkout:v3").code == 1
 
 
 def test_annotations_of_others_stay():
@@ -100,6 +131,21 @@ def test_waiting_for_the_outcome(shop):
     result = shop.grayling("start", "checkout", "--image", "x:1", "--wait")
     assert result.code == 7
     assert "taken back before" in result.out
+
+
+def test_a_quota_ends_the_wait_by_itself(shop):
+    def over_quota():
+        from rollout.cli.watch import awaited_of
+
+        found = shop.server.find("GrayRelease", "checkout")
+        awaited = awaited_of(found, baked=True)
+        status = samples.waiting_for_quota(awaited.revision, observed_generation=awaited.generation)
+        shop.server.put({**found, "status": status.wire()})
+
+    shop.when_watched(over_quota)
+    result = shop.grayling("start", "checkout", "--image", "x:1", "--wait", "--patience", "300ms")
+    assert result.code == 13
+    assert "exceeded quota: pods=4" in result.out
 
 
 class Stacks:

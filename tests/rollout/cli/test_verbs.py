@@ -78,16 +78,26 @@ def lease(**spec):
         ({"holderIdentity": None}, "no engine is in charge of shop/checkout"),
         ({"holderIdentity": "pod-1", "age": 100.0}, "its engine pod-1 was last heard of 1"),
         ({"holderIdentity": "pod-1", "age": 1.0}, "its engine pod-1 is alive (heard of"),
+        ({"holderIdentity": "pod-1", "renewTime": "soon"}, "pod-1 cannot be told to be alive (its lease has no time"),
+        ({"holderIdentity": "pod-1", "renewTime": {"a": 1}}, "pod-1 cannot be told to be alive"),
+        ({"holderIdentity": "pod-1", "leaseDurationSeconds": "long"}, "its engine pod-1 was last heard of"),
     ],
 )
 def test_nobody_answers(shop, found, hint):
     if found is not None:
         age = found.pop("age", 0.0)
-        shop.put(lease(**found, leaseDurationSeconds=30, renewTime=timestamp(time.time() - age)))
+        shop.put(lease(**{"leaseDurationSeconds": 30, "renewTime": timestamp(time.time() - age)} | found))
     result = shop.grayling("pause", "checkout", "--timeout", "300ms")
     assert result.code == 10
     assert result.err.startswith("Error: pause was written but not answered in 0.3 s: ")
     assert hint in result.err
+
+
+def test_nobody_answers_and_nobody_may_look(shop):
+    shop.server.fail("GET", "leases/grayling-checkout", 403, times=9, message="cannot get leases")
+    result = shop.grayling("pause", "checkout", "--timeout", "300ms")
+    assert result.code == 10
+    assert "whether an engine is in charge cannot be told (get Lease shop/grayling-checkout: cannot get" in result.err
 
 
 def pend(world, verb="promote", by="bob"):
@@ -125,6 +135,13 @@ def test_a_write_that_comes_second_is_tried_again(shop):
     shop.server.fail("PATCH", "grayreleases/checkout", 409)
     shop.then(0.1, lambda: shop.answering(lambda _: "rolling back"))
     assert shop.grayling("abort", "checkout").code == 0
+
+
+def test_a_write_that_always_comes_second_ends(shop, monkeypatch):
+    monkeypatch.setattr("rollout.commands.WRITE_SECONDS", 0.3)
+    shop.server.fail("PATCH", "grayreleases/checkout", 409, times=1000)
+    assert shop.grayling("abort", "checkout").code == 11
+    assert len([method for method, *_ in shop.server.writes]) == 0
 
 
 def test_being_replaced_is_told(shop):

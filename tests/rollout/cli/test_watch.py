@@ -117,3 +117,46 @@ def test_superseded(shop):
     later(shop, samples.promoted().model_copy(update={"last": ended}))
     result = shop.grayling("watch", "checkout")
     assert (result.code, result.out) == (9, "shop/checkout superseded: v3 is desired now\n")
+
+
+def test_a_refused_object_ends_the_wait_after_its_patience(shop):
+    shop.put(samples.manifest(status=samples.waiting_for_quota()))
+    result = shop.grayling("watch", "checkout", "--patience", "300ms", "--timeout", "20s")
+    assert result.code == 13
+    assert result.out.startswith("shop/checkout refused for 0.3")
+    assert samples.QUOTA in result.out
+    assert "`release abort` ends it now" in result.out
+
+
+def test_a_refusal_that_passes_is_waited_out(shop):
+    shop.put(samples.manifest(status=samples.waiting_for_quota()))
+    shop.when_watched(becomes(shop, samples.stepping()))
+    result = shop.grayling("watch", "checkout", "--patience", "800ms", "--timeout", "2s")
+    assert result.code == 10, "quota was raised within the patience, and the release goes on"
+
+
+def test_patience_is_for_a_refusal_in_one_piece(shop):
+    refused, fine = samples.waiting_for_quota(), samples.stepping()
+    changes = [becomes(shop, each) for each in (fine, refused, fine, refused, fine, samples.promoted())]
+    shop.put(samples.manifest(status=refused))
+    shop.when_watched(*changes)
+    assert shop.grayling("watch", "checkout", "--patience", "600ms", "--timeout", "30s").code == 0
+
+
+def test_the_time_out_is_still_the_time_out(shop):
+    shop.put(samples.manifest(status=samples.waiting_for_quota()))
+    assert shop.grayling("watch", "checkout", "--patience", "1m", "--timeout", "300ms").code == 10
+
+
+def test_a_rollback_is_waited_for_whatever_is_refused(shop):
+    turning = samples.waiting_for_quota(phase=Phase.ROLLING_BACK)
+    shop.put(samples.manifest(status=turning))
+    assert shop.grayling("watch", "checkout", "--patience", "100ms", "--timeout", "600ms").code == 8
+
+
+def test_a_version_whose_objects_were_not_taken_is_told_apart(shop):
+    back = samples.rolled_back()
+    last = back.last.model_copy(update={"refused": True, "outcome_reason": samples.QUOTA})
+    later(shop, back.model_copy(update={"last": last}))
+    result = shop.grayling("watch", "checkout")
+    assert (result.code, result.out) == (13, f"shop/checkout rolled-back: {samples.QUOTA}\n")

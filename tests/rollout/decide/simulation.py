@@ -14,7 +14,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rollout.actions import Action, EnsureRevision, Finalize, KeepRecord, Retire, RetireRoute, Scale, Shift
+from rollout.actions import Action, EnsureRevision, Finalize, Guard, KeepRecord, Retire, RetireRoute, Scale, Shift
 from rollout.decide import decide
 from rollout.judge.verdicts import Assessment, Verdict
 from rollout.revision import image_of, revision_of
@@ -89,6 +89,8 @@ class Deployment:
     born: list[float] = field(default_factory=list)
     asked: int | None = None
     declared: int | None = None
+    spare: int = 0
+    keeps_last: bool = False
 
     def scale(self, replicas: int, now: float) -> None:
         del self.born[replicas:]
@@ -122,6 +124,7 @@ class World:
     strangers: dict[str, int] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     command: Command | None = None
+    sees_nodes: bool | None = True
     deleted: bool = False
     finalized: str = ""
     generation: int = 1
@@ -209,6 +212,7 @@ class World:
             command=self.command,
             failures=self.failures,
             deleted=self.deleted,
+            sees_nodes=self.sees_nodes,
             recorded=self.records[-1] if self.records else "",
         )
 
@@ -224,7 +228,9 @@ class World:
             asked=found.asked,
             declared=found.declared,
             disrupted=len(found.born) - ready if image.disrupted else 0,
-            threatened=image.threatened,
+            threatened=min(ready, image.threatened),
+            spare=found.spare,
+            keeps_last=found.keeps_last,
             altered=image.altered,
         )
 
@@ -280,17 +286,19 @@ class World:
                 self._change_pods(action)
         return True
 
-    def _ask(self, found: Deployment, replicas: int) -> None:
+    def _ask(self, found: Deployment, replicas: int, spare: int = 0) -> None:
         """The engine scales a Deployment, and notes on it what it asked for and what the spec said then."""
         found.scale(replicas, self.now)
-        found.asked, found.declared = replicas, self.spec.workload.replicas
+        found.asked, found.declared, found.spare = replicas, self.spec.workload.replicas, spare
 
     def _change_pods(self, action: Action) -> None:
         match action:
             case EnsureRevision(name, replicas) if name == revision_of(NAME, self.spec):
                 self._ask(self.deployments.setdefault(name, Deployment(image_of(self.spec))), replicas)
-            case Scale(name, replicas) if name in self.deployments:
-                self._ask(self.deployments[name], replicas)
+            case Scale(name, replicas, spare) if name in self.deployments:
+                self._ask(self.deployments[name], replicas, spare)
+            case Guard(name, keeps_last) if name in self.deployments:
+                self.deployments[name].keeps_last = keeps_last
             case Retire(name):
                 self.deployments.pop(name, None)
 

@@ -26,8 +26,11 @@ def bring_back(made: Simulation, image: str = "v2") -> None:
 def test_an_evicted_canary_loses_its_share_until_it_is_back_and_the_step_begins_anew():
     made = stepping_at(20)
     evict(made)
+    assert made.status.weight.written == 20
     made.look()
     assert made.world.route == {revision("v1"): 100, revision("v2"): 0}
+    made.look()
+    assert (made.status.weight.desired, made.status.weight.written) == (20, 0), "what the route says"
     assert made.status.phase is Phase.STEPPING
     assert "moved away by a planned event" in made.status.waiting.reason
     assert made.status.waiting.until == made.world.now + 60
@@ -50,6 +53,42 @@ def test_an_evicted_canary_that_does_not_come_back_is_taken_back_and_not_refused
     assert made.status.release.outcome is Outcome.CANCELLED
     made.until(Phase.IDLE, Phase.PREPARING)
     assert made.status.refused == []
+
+
+def test_a_version_that_was_moved_away_and_finds_no_room_after_that_is_not_refused():
+    made = stepping_at(20)
+    evict(made)
+    made.until(Phase.ROLLING_BACK, limit=70)
+    made.until(Phase.PREPARING)
+    for _ in range(2):
+        before = made.status.last.id
+        made.reach(lambda: made.status.last.id != before, limit=80)  # noqa: B023 - of this turn
+        assert made.status.last.outcome is Outcome.CANCELLED
+        assert "0 of 1 canary pods ready after 60 s" in made.status.last.outcome_reason
+        assert made.status.last.outcome_reason.endswith("its pods were moved away by a planned event")
+    bring_back(made)
+    made.until(Phase.BAKING)
+    assert made.status.stable.image == "v2"
+    assert made.status.refused == []
+
+
+def test_a_version_that_was_moved_away_and_cannot_start_after_that_is_refused():
+    made = stepping_at(20)
+    evict(made)
+    made.until(Phase.PREPARING, limit=90)
+    made.world.image("v2").fatal = True
+    made.until(Phase.ROLLED_BACK)
+    assert [each.image for each in made.status.refused] == ["v2"]
+
+
+def test_another_version_that_finds_no_room_is_refused_as_ever():
+    made = stepping_at(20)
+    evict(made)
+    made.until(Phase.ROLLING_BACK, limit=70)
+    made.world.image("v3").ready = False
+    made.world.want("v3")
+    made.until(Phase.ROLLED_BACK, limit=90)
+    assert [each.image for each in made.status.refused] == ["v3"]
 
 
 def test_nothing_is_given_back_before_the_gateway_knows_the_pods():
@@ -133,6 +172,116 @@ def test_before_its_last_pod_is_drained_a_second_is_brought_up():
     assert made.world.pod_numbers()[revision("v2")] == 2
     made.run(1)
     assert made.world.pod_numbers()[revision("v2")] == 2, "one more, not one more each look"
+
+
+def test_a_spare_pod_goes_when_the_bake_is_over():
+    made = stepping_at(20)
+    made.world.image("v2").threatened = 1
+    made.reach(lambda: made.world.deployments[revision("v2")].spare == 1)
+    made.world.image("v2").threatened = 0
+    made.until(Phase.PROMOTING)
+    assert made.world.deployments[revision("v2")].spare == 0, "all traffic needs it"
+    made.until(Phase.IDLE)
+    assert made.world.pod_numbers()[revision("v2")] == 4
+
+
+def test_a_spare_pod_beyond_those_of_all_traffic_goes_when_the_bake_is_over():
+    made = Simulation(World(spec_of("v1", workload={"replicas": 1})))
+    made.until(Phase.IDLE)
+    made.world.want("v2", workload={"replicas": 1})
+    made.reach(lambda: made.status.verified_at is not None)
+    made.world.image("v2").threatened = 1
+    made.until(Phase.BAKING)
+    assert made.world.pod_numbers()[revision("v2")] == 2, "not before"
+    made.world.image("v2").threatened = 0
+    made.until(Phase.IDLE)
+    made.run(7)
+    assert made.world.pod_numbers() == {revision("v2"): 1}
+
+
+def test_a_count_that_somebody_gave_the_canary_is_no_spare_one():
+    made = Simulation(World(spec_of("v1", workload={"replicas": 1})))
+    made.until(Phase.IDLE)
+    made.world.want("v2", workload={"replicas": 1})
+    made.reach(lambda: made.status.verified_at is not None)
+    made.world.image("v2").threatened = 1
+    made.reach(lambda: made.world.deployments[revision("v2")].spare == 1)
+    made.world.deployments[revision("v2")].scale(3, made.world.now)
+    made.world.image("v2").threatened = 0
+    made.until(Phase.IDLE)
+    made.run(7)
+    assert made.world.pod_numbers() == {revision("v2"): 3}
+
+
+def kept(made: Simulation, image: str = "v2") -> bool:
+    return made.world.deployments[revision(image)].keeps_last
+
+
+def test_the_budget_keeps_the_last_pod_of_a_canary_on_trial_and_of_nobody_else():
+    made = stepping_at(5)
+    assert kept(made)
+    assert not kept(made, "v1")
+    made.until(Phase.PROMOTING)
+    assert not kept(made), "one of four may go"
+    made = stepping_at(5)
+    made.world.say("abort")
+    made.until(Phase.ROLLING_BACK)
+    assert not kept(made)
+
+
+def test_a_budget_that_lets_several_go_keeps_the_last_of_them():
+    made = Simulation(World(spec_of("v1", workload={"max_unavailable": 4})))
+    made.until(Phase.IDLE)
+    made.world.want("v2", workload={"max_unavailable": 4})
+    made.until(Phase.PROMOTING)
+    assert kept(made)
+    made.until(Phase.BAKING)
+    assert not kept(made)
+
+
+def test_a_canary_of_a_service_with_one_pod_is_kept_and_the_one_that_serves_is_not():
+    made = Simulation(World(spec_of("v1", workload={"replicas": 1})))
+    made.until(Phase.IDLE)
+    assert not kept(made, "v1")
+    made.world.want("v2", workload={"replicas": 1})
+    made.reach(lambda: made.status.phase is Phase.STEPPING)
+    made.run(1)
+    assert kept(made)
+    made.until(Phase.BAKING)
+    assert not kept(made)
+
+
+def test_where_nodes_are_not_known_no_budget_keeps_a_pod():
+    made = stepping_at(5)
+    made.world.sees_nodes = None
+    made.run(1)
+    assert kept(made), "perhaps they are again in a moment"
+    made.world.sees_nodes = False
+    made.run(1)
+    assert not kept(made)
+    made.world.sees_nodes = None
+    made.run(1)
+    assert not kept(made)
+
+
+def test_a_drain_is_delayed_and_never_blocked():
+    made = stepping_at(5)
+    made.world.say("pause")
+    made.world.image("v2").threatened = 1
+    made.world.image("v2").most_ready = 1
+    made.run(59)
+    assert kept(made)
+    assert "one more is brought up" in " ".join(made.journal())
+    made.run(2)
+    assert not kept(made)
+    assert made.world.pod_numbers()[revision("v2")] == 1, "one that is asked for counts in the budget"
+    made.run(30)
+    told = [entry for entry in made.status.release.journal if entry.what == "let-go"]
+    assert [entry.text for entry in told] == ["no pod on another node is ready after 60 s: the drain is not held up"]
+    made.world.image("v2").threatened = 0
+    made.run(1)
+    assert kept(made)
+    assert made.status.threatened_since is None
 
 
 # ------------------------------------------------------------------ an outage
@@ -241,6 +390,31 @@ def test_objects_that_the_api_server_refuses_end_the_release_at_once_in_its_word
     made.look()
     assert made.status.phase is Phase.ROLLED_BACK
     assert made.status.last.outcome_reason == "the API server does not take its objects: spec.template: Invalid value"
+    assert made.status.last.refused is False, "it only says so where it is known"
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_a_release_that_ends_because_of_a_refusal_says_so(*, final: bool):
+    made = serving()
+    made.world.image("v2").ready = False
+    made.world.want("v2")
+    made.until(Phase.PREPARING)
+    made.world.failures = {"EnsureRevision": Failure("exceeded quota: pods=4", EPOCH, final=final, refused=True)}
+    made.look()
+    assert final or made.status.waiting.refused
+    made.until(Phase.ROLLED_BACK, limit=70)
+    assert made.status.last.refused
+    assert made.status.last.outcome_reason.endswith("exceeded quota: pods=4")
+
+
+def test_a_record_that_is_refused_is_no_reason_of_the_release():
+    made = stepping_at(20)
+    made.world.failures = {"KeepRecord": Failure("exceeded quota: count/configmaps=9", EPOCH, refused=True)}
+    made.run(1)
+    assert not made.status.waiting.refused
+    made.world.image("v2").verdict = "bad"
+    made.until(Phase.ROLLED_BACK, limit=60)
+    assert not made.status.last.refused
 
 
 def test_objects_that_are_refused_for_now_are_told_while_they_are_waited_for():

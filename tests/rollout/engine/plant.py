@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kube.errors import NotFoundError, ThrottledError
+from kube.kinds import POD
 from rollout.drivers.gateway import GatewayDriver
 from rollout.engine.run import Controller
 from rollout.engine.worker import Parts
@@ -22,6 +25,7 @@ from rollout.revision import IMAGE_ANNOTATION, RELEASE_LABEL, REVISION_LABEL
 from rollout.spec import COMMAND_ANNOTATION, Spec
 from rollout.status import Phase, Status
 from tests.fakes.apiserver import ApiServer, running
+from tests.fakes.inprocess import InProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -129,7 +133,9 @@ class Plant:
 
     # ------------------------------------------------------------------ what the engine is given
 
-    def controller(self, cluster: Cluster, identity: str | None = None) -> Controller:
+    def controller(
+        self, cluster: Cluster, identity: str | None = None, only: tuple[str, str] | None = None
+    ) -> Controller:
         def parts(world: World) -> Parts:
             def driver(manifest: Object, spec_of: Callable[[], Spec]) -> GatewayDriver:
                 meta, routes = manifest["metadata"], world.routes("shop")
@@ -137,10 +143,10 @@ class Plant:
                     cluster, routes, name=meta["name"], namespace="shop", uid=meta["uid"], spec_of=spec_of
                 )
 
-            sources = lambda _namespace, _spec: [self.callers]  # noqa: E731 - as short as it can be said
-            return Parts(cluster, world, identity or self.identity, driver, sources, self.history)
+            sources = lambda _spec, _own: [self.callers]  # noqa: E731 - as short as it can be said
+            return Parts(cluster, world, identity or self.identity, driver, sources, self.history, **_clock())
 
-        return Controller(cluster, ["shop"], parts=parts)
+        return Controller(cluster, ["shop"], parts=parts, only=only)
 
     @asynccontextmanager
     async def engine(self, identity: str | None = None) -> AsyncIterator[Controller]:
@@ -201,6 +207,28 @@ class Plant:
 
         await self.until(done, f"serving {image} alone", seconds)
 
+    def node(self, name: str, *, cordoned: bool = False) -> None:
+        spec = {"unschedulable": True} if cordoned else {}
+        self.server.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": spec})
+
+    async def drain(self, name: str, seconds: float = 30.0, *, of: str = "") -> None:
+        """Cordon a node and evict its pods, or those of one revision; what the budget refuses is asked for again."""
+        self.node(name, cordoned=True)
+        async with self.server.cluster() as cluster, asyncio.timeout(seconds):
+            while left := [
+                pod["metadata"]["name"]
+                for pod in self.server.all("Pod")
+                if pod["spec"].get("nodeName") == name and pod["metadata"]["name"].startswith(of)
+            ]:
+                for pod in left:
+                    await self._evict(cluster, pod)
+                await asyncio.sleep(self.every)
+
+    async def _evict(self, cluster: Cluster, pod: str) -> None:
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": "shop"}}
+        with contextlib.suppress(ThrottledError, NotFoundError):
+            await cluster.request("POST", POD.path("shop", pod, "eviction"), body=body, what=f"evict {pod}")
+
     # ------------------------------------------------------------------ who runs it
 
     async def operate(self) -> None:
@@ -217,8 +245,10 @@ class Plant:
     def _run_pods(self, deployment: Object) -> None:
         name, wanted = deployment["metadata"]["name"], deployment["spec"]["replicas"]
         pods = [pod for pod in self.server.all("Pod") if pod["metadata"]["labels"][REVISION_LABEL] == name]
-        for index in range(len(pods), wanted):
-            self._start_pod(deployment, index)
+        names = {pod["metadata"]["name"] for pod in pods}
+        free = (index for index in range(len(pods) + wanted) if f"{name}-7d9f-{index}" not in names)
+        for _ in range(len(pods), wanted):
+            self._start_pod(deployment, next(free))
         for pod in sorted(pods, key=lambda item: item["metadata"]["name"])[wanted:]:
             self._remove("pods", pod)
         for pod in pods[:wanted]:
@@ -236,7 +266,10 @@ class Plant:
         }
         name = f"{meta['name']}-7d9f-{index}"
         pod_meta = {"name": name, "namespace": "shop", "labels": labels, "ownerReferences": [owner]}
-        self.server.put({"apiVersion": "v1", "kind": "Pod", "metadata": pod_meta, "spec": {}, "status": {}})
+        nodes = self.server.all("Node")
+        open_ones = [node["metadata"]["name"] for node in nodes if not node["spec"].get("unschedulable")]
+        spec = {"nodeName": open_ones[0]} if open_ones else {}
+        self.server.put({"apiVersion": "v1", "kind": "Pod", "metadata": pod_meta, "spec": spec, "status": {}})
 
     def _live(self, deployment: Object, pod: Object) -> None:
         image = deployment["metadata"]["annotations"][IMAGE_ANNOTATION]
@@ -246,6 +279,8 @@ class Plant:
             "conditions": [{"type": "Ready", "status": "True"}],
             "containerStatuses": [{"name": "app", "ready": True, "restartCount": 0, "state": {"running": {}}}],
         }
+        if self.server.all("Node") and "nodeName" not in pod["spec"]:
+            return  # nobody has room for it
         state = next((state for part, state in self.broken.items() if part in image), ready)
         if pod["status"] != state:
             self.server.put({**deepcopy(pod), "status": deepcopy(state)})
@@ -269,9 +304,22 @@ class Plant:
         self.server.remove(self.server.key("/api/v1", plural, meta["namespace"], meta["name"]))
 
 
+VIRTUAL_TIME = "GRAYLING_VIRTUAL_TIME"
+"""Set where tests of an engine are to take no time: the server is called and not connected to. `make mutants` does."""
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[ApiServer]:
+    if os.environ.get(VIRTUAL_TIME):
+        yield InProcess()
+        return
+    async with running() as server:
+        yield server
+
+
 @asynccontextmanager
 async def plant() -> AsyncIterator[Plant]:
-    async with running() as server:
+    async with serving() as server:
         made = Plant(server, Callers(server))
         operator = asyncio.create_task(made.operate())
         try:
@@ -280,3 +328,10 @@ async def plant() -> AsyncIterator[Plant]:
             operator.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await operator
+
+
+def _clock() -> dict[str, Callable[[], float]]:
+    """The engine's clock where time is virtual; where it is not, the engine has its own."""
+    if not os.environ.get(VIRTUAL_TIME):
+        return {}
+    return {"clock": lambda: time.time() + asyncio.get_running_loop().time() - time.monotonic()}

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import looptime
 import structlog
 
+from kube.errors import KubeError
 from rollout.drivers.gateway import GatewayDriver
 from rollout.engine.parts import Parts
 from rollout.engine.run import Controller
@@ -41,7 +42,18 @@ TROUBLED, CALM = 60.0, 150.0
 """Virtual seconds in which things go wrong, and in which everything has to come to rest."""
 
 FATES: tuple[int | str, ...] = (409, 422, 429, 500, 502, 503, "hang", "refuse", "torn", "lost")
-PATHS = ("httproutes", "grayreleases/checkout/status", "leases", "deployments", "configmaps", "events", "")
+PATHS = (
+    "httproutes",
+    "grayreleases/checkout/status",
+    "leases",
+    "deployments",
+    "configmaps",
+    "events",
+    "nodes",
+    "disruption",
+    "",
+)
+NODES = ("node-a", "node-b")
 STEPS = [{"weight": 20, "hold": "5s"}, {"weight": 50, "hold": "5s"}]
 SPEC: dict[str, Any] = {
     "strategy": {"steps": STEPS, "bake": "10s", "drain": "1s", "readyDeadline": "20s", "verifyDeadline": "15s"},
@@ -72,6 +84,8 @@ class Life:
         self.dice = random.Random(self.seed)  # noqa: S311 - to be repeated
         self.plant = Plant(self.server, Callers(self.server, rate=100.0))
         self.plant.every = 0.25
+        for node in NODES:
+            self.plant.node(node)
         self.laws = Laws(self.server, self.plant.callers, self.note, self.now)
         self.server.chaos = self._fate
 
@@ -101,7 +115,7 @@ class Life:
                         cluster, routes, name=meta["name"], namespace="shop", uid=meta["uid"], spec_of=spec_of
                     )
 
-                sources = lambda _namespace, _spec: [self._callers_of(clock)]  # noqa: E731 - as short as it can be said
+                sources = lambda _spec, _own: [self._callers_of(clock)]  # noqa: E731 - as short as it can be said
                 return Parts(cluster, world, identity, driver, sources, clock=clock)
 
             await Controller(cluster, ["shop"], parts=parts).run()
@@ -149,6 +163,7 @@ class Life:
             self._watches_are_silent,
             self._the_spec_is_spoilt,
             self._a_stranger_has_our_label,
+            self._a_node_is_drained,
         ]
         await self.dice.choice(happens)()
 
@@ -237,6 +252,16 @@ class Life:
         meta = {"name": "legacy", "namespace": "shop", "labels": labels, "annotations": {"grayling.dev/image": "x"}}
         self.server.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"replicas": 0}})
 
+    async def _a_node_is_drained(self) -> None:
+        node = self.dice.choice(NODES)
+        self.note(f"somebody drains {node}")
+        try:
+            await self.plant.drain(node, seconds=40.0)
+            self.note(f"{node} is empty")
+        except (TimeoutError, KubeError) as error:
+            self.note(f"the drain of {node} is given up: {error!r}")
+        self.plant.node(node)
+
     # ------------------------------------------------------------------ a life
 
     async def live(self) -> None:
@@ -282,6 +307,7 @@ class Life:
 
         await self._until(rests, CALM, "at rest")
         self.laws.at_rest(self.status)
+        await self.plant.drain(NODES[0])
 
     @property
     def status(self) -> Status:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kube.errors import ConflictError, InvalidError
-from rollout.actions import EnsureRevision, Finalize, Retire, Scale
+from kube.errors import ConflictError, InvalidError, KubeError
+from rollout.actions import EnsureRevision, Finalize, Guard, Retire, Scale
 from rollout.drivers import StaleHolderError
 from rollout.drivers.memory import MemoryDriver
 from rollout.engine.act import Actor
+from rollout.facts import revision_facts
 from rollout.revision import (
     DECLARED_ANNOTATION,
     EPOCH_ANNOTATION,
     RELEASE_LABEL,
     REPLICAS_ANNOTATION,
     SPEC_ANNOTATION,
+    manifests_of,
     policy_of,
     revision_of,
 )
@@ -74,7 +76,32 @@ async def test_a_revision_notes_what_it_was_made_as(server, actor):
     assert (known.analysis, known.strategy, known.traffic) == (SPEC.analysis, SPEC.strategy, SPEC.traffic)
 
 
-@pytest.mark.parametrize("spoilt", ["", "{", "[]", '{"workload": 3}', '{"strategy": {"steps": []}}'])
+@pytest.mark.parametrize("change", ["named", "none"])
+def test_a_note_is_read_whatever_the_ports_were(change):
+    spec = deepcopy(gray_release()["spec"])
+    if change == "named":
+        spec["workload"]["ports"][0]["targetPort"] = "web"
+        spec["workload"]["template"]["spec"]["containers"][0]["ports"] = [{"name": "web", "containerPort": 8080}]
+    else:
+        del spec["workload"]["ports"], spec["traffic"]
+    wanted = Spec.model_validate(spec)
+    found = policy_of(manifests_of("checkout", "shop", "u", wanted, replicas=1)[-1])
+    assert found is not None
+    assert (found.workload.ports, found.analysis) == (wanted.workload.ports, wanted.analysis)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        '{"workload": {"ports": ["x"]}}',
+        '{"workload": {"ports": 3}}',
+        "",
+        "{",
+        "[]",
+        '{"workload": 3}',
+        '{"strategy": {"steps": []}}',
+    ],
+)
 async def test_a_note_that_cannot_be_read_is_none(server, actor, spoilt):
     await made(actor)
     found = deployment(server)
@@ -89,7 +116,48 @@ async def test_a_scale_is_noted_with_the_epoch_that_asked_for_it(server, actor):
     assert (notes(server)[REPLICAS_ANNOTATION], notes(server)[EPOCH_ANNOTATION]) == ("5", "4")
 
 
-@pytest.mark.parametrize("action", [Scale(REVISION, 0), Retire(REVISION), EnsureRevision(REVISION, 9)])
+async def test_a_budget_keeps_the_last_pod_and_lets_it_go_again(server, actor):
+    await made(actor)
+
+    def budget() -> dict[str, Any]:
+        spec = server.find("PodDisruptionBudget", REVISION)["spec"]
+        return {key: each for key, each in spec.items() if key != "selector"}
+
+    usual = {"maxUnavailable": SPEC.workload.max_unavailable, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+    assert budget() == usual
+    await actor.perform(Guard(REVISION, keeps_last=True), SPEC, epoch=4)
+    assert budget() == {"minAvailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+    assert revision_facts(deployment(server), []).keeps_last
+    assert notes(server)[EPOCH_ANNOTATION] == "4"
+    await actor.perform(Guard(REVISION, keeps_last=False), SPEC, epoch=4)
+    assert budget() == usual
+    assert not revision_facts(deployment(server), []).keeps_last
+    await actor.perform(Guard(REVISION, keeps_last=True), SPEC, epoch=4)
+    await made(actor, epoch=5)
+    assert budget() == usual
+    assert not revision_facts(deployment(server), []).keeps_last, "what is made anew is made as usual"
+
+
+async def test_a_budget_that_could_not_be_noted_is_written_again(server, actor):
+    await made(actor)
+    server.fail("PATCH", "/deployments/", 500)
+    with pytest.raises(KubeError):
+        await actor.perform(Guard(REVISION, keeps_last=True), SPEC, epoch=4)
+    assert not revision_facts(deployment(server), []).keeps_last
+
+
+async def test_a_spare_pod_is_noted_as_one(server, actor):
+    await made(actor)
+    await actor.perform(Scale(REVISION, 3, spare=1), SPEC, epoch=4)
+    assert revision_facts(deployment(server), []).spare == 1
+    await actor.perform(Scale(REVISION, 3), SPEC, epoch=4)
+    assert revision_facts(deployment(server), []).spare == 0
+
+
+STALE = [Scale(REVISION, 0), Retire(REVISION), EnsureRevision(REVISION, 9), Guard(REVISION, keeps_last=True)]
+
+
+@pytest.mark.parametrize("action", STALE)
 async def test_a_holder_whose_time_is_over_changes_nothing(server, actor, action):
     await made(actor, epoch=7)
     before = (deployment(server), objects(server))
@@ -125,7 +193,7 @@ def actor_kinds() -> tuple[Any, ...]:
     return OWNED
 
 
-@pytest.mark.parametrize("action", [Scale("", 0), Retire("")])
+@pytest.mark.parametrize("action", [Scale("", 0), Retire(""), Guard("", keeps_last=True)])
 async def test_a_revision_without_a_name_is_none(server, actor, action):
     await made(actor)
     server.writes.clear()
@@ -191,3 +259,13 @@ async def test_records_of_somebody_else_are_not_thrown_away(server, actor):
         await actor.perform(KeepRecord(ended), one, epoch=3)
     kept = {item["metadata"]["name"] for item in server.all("ConfigMap")}
     assert kept == {"mine", "checkout-release-b"}
+
+
+async def test_letting_go_keeps_other_owners_and_what_is_anothers(server, actor):
+    await made(actor)
+    found = deployment(server)
+    team = {"apiVersion": "v1", "kind": "Team", "name": "red", "uid": "t"}
+    found["metadata"]["ownerReferences"].append(team)
+    server.put(found)
+    await actor.perform(Finalize(orphan=True), SPEC, epoch=3)
+    assert deployment(server)["metadata"]["ownerReferences"] == [team]

@@ -7,9 +7,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
-from kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
+from kube.errors import ConflictError, DeniedError, ForbiddenError, InvalidError, KubeError
 from rollout.actions import Action, EnsureRevision, KeepRecord, Retire, Scale, Shift
+from rollout.engine import metrics
 from rollout.engine.efforts import FIRST_SECONDS, MOST_SECONDS, MOST_URGENT_SECONDS, Efforts
 from tests.rollout.samples import stepping
 
@@ -116,3 +118,60 @@ async def test_what_waits_for_weights_is_not_waited_for_without_a_pause():
     due = hands.efforts.due_in(hands.now)
     assert due is not None
     assert due >= FIRST_SECONDS / 2, "the scaling that is overdue can only be tried when the weights are written"
+
+
+@pytest.mark.parametrize(("chance", "factor"), [(0.0, 0.5), (1.0, 1.5)])
+async def test_pauses_are_spread_around_what_they_are(chance: float, factor: float):
+    hands = Hands(broken={EnsureRevision: ForbiddenError("quota")})
+    hands.efforts.chance = lambda: chance
+    await hands.perform(UP)
+    assert hands.efforts.due_in(hands.now) == pytest.approx(FIRST_SECONDS * factor)
+
+
+async def test_a_server_that_says_when_is_asked_no_sooner():
+    busy = KubeError("busy", status=429)
+    busy.retry_after = 7.0
+    hands = Hands(broken={EnsureRevision: busy})
+    await hands.perform(UP)
+    assert hands.efforts.due_in(hands.now) == pytest.approx(7.0)
+
+
+@pytest.mark.parametrize("action", [SHIFT, UP, DOWN, RETIRE])
+async def test_failures_are_counted_by_the_class_of_the_action(action: Action):
+    def counted() -> float:
+        named = {"action": type(action).__name__}
+        return metrics.REGISTRY.get_sample_value("grayling_action_failures_total", named) or 0.0
+
+    before = counted()
+    await Hands(broken={type(action): ForbiddenError("quota")}).perform(action)
+    assert counted() == before + 1
+
+
+async def test_a_failure_that_lasts_is_logged_more_and_more_rarely_and_another_one_at_once():
+    hands = Hands(broken={EnsureRevision: ForbiddenError("quota")})
+    with capture_logs() as logs:
+        for _ in range(20):
+            await hands.perform(UP)
+            hands.now += 100
+        hands.broken[EnsureRevision] = ForbiddenError("a webhook")
+        await hands.perform(UP)
+    assert [(each["attempt"], each["error"]) for each in logs] == [
+        *((attempt, "quota") for attempt in (1, 2, 4, 8, 16)),
+        (21, "a webhook"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "final", "refused"),
+    [
+        (InvalidError("spec.x: not declared"), True, True),
+        (DeniedError("exceeded quota"), False, True),
+        (ForbiddenError("cannot create resource"), False, False),
+        (KubeError("failed calling webhook", status=500), False, False),
+    ],
+)
+async def test_a_refused_object_is_told_apart_from_everything_else(*, error: KubeError, final: bool, refused: bool):
+    hands = Hands(broken={EnsureRevision: error})
+    await hands.perform(UP)
+    failure = hands.efforts.failures["EnsureRevision"]
+    assert (failure.final, failure.refused) == (final, refused)

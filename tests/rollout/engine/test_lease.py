@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rollout.engine.lease import IDLE_SECONDS, IN_FLIGHT_SECONDS, LeaseLostError, ReleaseLease
+from rollout.engine.lease import BLIND_SECONDS, IDLE_SECONDS, IN_FLIGHT_SECONDS, LeaseLostError, ReleaseLease
 from tests.fakes.apiserver import ApiServer, running
 
 if TYPE_CHECKING:
@@ -227,3 +227,58 @@ async def test_an_api_server_that_fails_takes_nothing_away_before_the_lease_is_o
     with pytest.raises(LeaseLostError, match="could not be renewed in time"):
         await one.check(in_flight=True)
     assert not one.held
+
+
+async def test_a_holder_that_rests_keeps_it_for_as_long_as_it_said(lease, watch):
+    one, two = lease("one"), lease("two")
+    await one.acquire()
+    watch.at += IDLE_SECONDS / 3
+    await one.check(in_flight=False)
+    assert not await two.acquire()
+    watch.at += IDLE_SECONDS - 0.01
+    assert not await two.acquire()
+    watch.at += 0.1
+    assert await two.acquire()
+
+
+async def test_who_cannot_watch_tries_again_after_a_while_that_is_its_own(lease, monkeypatch):
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("rollout.engine.lease.asyncio.sleep", sleep)
+    one = lease("one")
+    for _ in range(20):
+        await one.freed()
+    assert all(BLIND_SECONDS / 2 <= each <= BLIND_SECONDS * 3 / 2 for each in slept)
+    assert len(set(slept)) == 20, "no two at the same time"
+
+
+async def test_a_lease_says_who_holds_it_for_how_long_and_how_often_it_changed_hands(server, lease):
+    one = lease("one")
+    one.clock = lambda: 1_800_000_000.0
+    await one.acquire()
+    made = server.find("Lease", "grayling-checkout")
+    assert made["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "grayling"}
+    assert made["spec"] == {
+        "holderIdentity": "one",
+        "leaseDurationSeconds": IN_FLIGHT_SECONDS,
+        "renewTime": "2027-01-15T08:00:00.000000Z",
+        "acquireTime": "2027-01-15T08:00:00.000000Z",
+        "leaseTransitions": 1,
+    }
+
+
+async def test_a_lease_written_twice_meanwhile_is_an_error_of_this_look_alone(server, lease, watch):
+    one = lease("one")
+    await one.acquire()
+    noted = deepcopy(server.find("Lease", "grayling-checkout"))
+    noted["metadata"]["annotations"] = {"seen": "by me"}
+    server.put(noted)
+    server.fail("PATCH", "leases", 409, times=2)
+    watch.at += IN_FLIGHT_SECONDS / 2
+    await one.check(in_flight=True)
+    assert one.held
+    await one.check(in_flight=True)
+    assert server.find("Lease", "grayling-checkout")["spec"]["leaseTransitions"] == one.epoch == 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.engine.spec_in_force import SpecReader
-from rollout.revision import manifests_of, revision_of
+from rollout.engine.spec_in_force import SpecReader, unknown_spec
+from rollout.revision import image_of, manifests_of, revision_of
 from rollout.spec import Spec
 from rollout.status import Status, Version
 from tests.rollout.engine.plant import gray_release
@@ -81,3 +81,32 @@ def test_a_release_that_never_had_a_valid_spec_has_none():
         assert not reader.read(manifest(spec, 1), Status(), {})
         assert reader.in_force is None
         assert reader.mistake
+
+
+def test_where_nothing_runs_one_pod_of_what_served_is_wanted_and_nothing_can_be_made_of_it():
+    reader, status = SpecReader(NAME), serving()
+    assert reader.read(manifest({**BROKEN, "deletion": "Delete"}, 5), status, {})
+    known = reader.in_force
+    assert known is not None
+    assert (known.spec.workload.replicas, known.generation, known.complete) == (1, 0, False)
+    assert known.image == image_of(known.spec) == "shop:v1"
+    assert known.spec.deletion == "Delete"
+    assert known.spec.traffic is not None, "what serves keeps its route"
+
+
+def test_an_unknown_spec_says_so_wherever_it_is_shown():
+    spec = unknown_spec()
+    assert image_of(spec) == "unknown"
+    assert spec.traffic is not None
+    assert spec.traffic.parents[0].name == "unknown"
+    assert (spec.workload.replicas, spec.deletion, spec.analysis.signals) == (1, "Delete", [])
+    assert unknown_spec(orphan=True).deletion == "Orphan"
+
+
+def test_every_mistake_is_counted_and_the_first_is_told():
+    one, two = SpecReader(NAME), SpecReader(NAME)
+    one.read(manifest(BROKEN, 1), Status(), {})
+    said = "spec.strategy.steps: List should have at least 1 item after validation, not 0"
+    assert one.mistake == f"{said}; the last valid spec stays in force"
+    two.read(manifest({**BROKEN, "history": -1, "deletion": "Never"}, 1), Status(), {})
+    assert "(and 2 more); the last valid spec stays in force" in two.mistake

@@ -85,7 +85,20 @@ async def test_the_judges_sums_are_kept_within_a_step(it: Plant) -> None:
         await it.until(lambda: it.status.judge not in {"", known}, "kept again", SAVE_EVERY + 4)
 
 
-async def test_a_rollback_is_carried_on_before_anything_is_read(it: Plant) -> None:
+def requests_of(it: Plant, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Every request from now on."""
+    asked: list[tuple[str, str]] = []
+    answer = it.server._fault
+
+    def noted(request: Any) -> Any:
+        asked.append((request.method, request.path))
+        return answer(request)
+
+    monkeypatch.setattr(it.server, "_fault", noted)
+    return asked
+
+
+async def test_a_rollback_is_carried_on_before_anything_is_read(it: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     async with it.engine("one"):
         await canary(it)
     turned = deepcopy(it.release())
@@ -93,10 +106,14 @@ async def test_a_rollback_is_carried_on_before_anything_is_read(it: Plant) -> No
     it.server.put(turned)
     it.server.fail("GET", "configmaps", 500, 10**6)
     it.server.writes.clear()
+    asked = requests_of(it, monkeypatch)
     async with it.engine("two"):
         await it.until(lambda: sorted(it.weights.values())[:1] == [0] or len(it.weights) == 1, "taken back", 20)
         done = [kind for kind in kinds_of(it.server.writes) if kind != "leases"]
     assert done[0] == "httproutes"
+    before = asked[: next(at for at, (how, path) in enumerate(asked) if how == "PATCH" and "httproutes" in path)]
+    left = [path for _, path in before if path.endswith(("/services", "/configmaps", "/poddisruptionbudgets"))]
+    assert left == [], "what an earlier holder left is looked for after weight 0 was written"
 
 
 async def test_another_holders_status_ends_the_term(it: Plant) -> None:
@@ -211,6 +228,8 @@ def test_journals_are_put_together_by_time_and_never_of_another_release():
     assert [each.at for each in both.release.journal] == sorted(each.at for each in both.release.journal)
     other = theirs.model_copy(update={"release": mine.release.model_copy(update={"id": "x", "journal": [entry]})})
     assert with_journal_of(mine, other) == mine
+    assert with_journal_of(mine, Status()) == mine
+    assert with_journal_of(Status(), mine) == Status()
 
 
 # ---------------------------------------------------------------------- looks that come late, or break

@@ -8,6 +8,7 @@ import pytest
 from rollout.drivers.gateway import GatewayDriver
 from rollout.engine.toolbox import Toolbox
 from rollout.engine.world import World
+from rollout.own import as_given
 from rollout.sources.ask import DirectAsk, ProxyAsk
 from rollout.sources.fetch import DirectFetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource
@@ -94,4 +95,4 @@ async def test_parts_drive_the_release_they_are_asked_for(cluster):
         driver = parts.driver(manifest, lambda: spec(ERRORS))
         assert isinstance(driver, GatewayDriver)
         assert parts.identity == "one"
-        assert [each.name for each in parts.sources("shop", spec(CRASHES, sources={}))] == ["kubernetes"]
+        assert [each.name for each in parts.sources(spec(CRASHES, sources={}), as_given)] == ["kubernetes"]

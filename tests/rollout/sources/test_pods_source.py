@@ -7,7 +7,7 @@ from rollout.looks import Arm, SourceStatus
 from rollout.sources.fetch import FetchError, MemoryFetch
 from rollout.sources.pods import PodsSource
 from rollout.sources.tally import bucket_counts, shared_edges
-from tests.rollout.sources.builders import HERE, T, info, pair, roster, signal
+from tests.rollout.sources.builders import CANARY, HERE, STABLE, T, info, pair, roster, signal
 
 PAGE = (HERE / "shop-metrics.txt").read_text()
 
@@ -312,3 +312,57 @@ async def test_a_pod_that_is_down_beside_others_is_told(fetch):
         [look] = await PodsSource(fetch, [signal()]).sample(both, T)
     assert (look.status, look.reason) == (SourceStatus.OK, "d:9000: connection refused")
     assert logs[0]["event"] == "source tells less than it should"
+
+
+# ------------------------------------------------------------------ each revision by its own spec
+
+
+def fetch_of(pages: dict[tuple[str, int], str]) -> MemoryFetch:
+    made = MemoryFetch()
+    made.pages.update(pages)
+    return made
+
+
+def at_stable(**own: object):
+    return lambda revision, given: given.model_copy(update=own) if revision == STABLE else given
+
+
+async def test_each_revision_is_read_where_its_own_spec_says():
+    old = page(100, 2).replace("http_requests_total", "requests_total").replace("code=", "status=")
+    fetch = fetch_of({("s", 9000): old, ("c", 9100): page(10, 1)})
+    own = at_stable(port=9000, path="/old", metric="requests_total", label="status")
+    source = PodsSource(fetch, [signal(port=9100)], own=own)
+    await source.sample(pair(), T)
+    fetch.pages["s", 9000] = old.replace(" 100", " 150").replace(" 2", " 4")
+    fetch.pages["c", 9100] = page(30, 6)
+    [look] = await source.sample(pair(), T + 1)
+    assert {name: (pod.requests, pod.errors) for name, pod in look.pods.items()} == {
+        "s": (52, {"503": 2}),
+        "c": (25, {"503": 5}),
+    }
+    assert {(pod, path) for pod, _, path in fetch.asked} == {("s", "/old"), ("c", "/metrics")}
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ({"port": "stats"}, f"signal errors: pods of {STABLE} have no port 'stats'"),
+        ({"metric": "requests_total"}, f"signal errors: /metrics of {STABLE} shows no requests_total"),
+        ({"label": "status"}, "signal errors: no sample of http_requests_total has the label status"),
+    ],
+)
+async def test_what_a_revision_does_not_show_is_told_in_its_own_words(own, told):
+    fetch = fetch_of({("s", 9000): page(100), ("c", 9000): page(10)})
+    source = PodsSource(fetch, [signal(port=9000)], own=at_stable(**own))
+    await source.sample(pair(), T)
+    [look] = await source.sample(pair(), T + 1)
+    assert look.status is SourceStatus.NO_DATA
+    assert told in look.reason
+    assert CANARY not in look.reason
+
+
+async def test_a_gauge_of_another_name_is_read_at_the_old_revision():
+    fetch = fetch_of({("s", 9000): "old_bytes 5\n", ("c", 9000): "new_bytes 7\n"})
+    memory = signal("gauge", name="memory", port=9000, metric="new_bytes")
+    [look] = await PodsSource(fetch, [memory], own=at_stable(metric="old_bytes")).sample(pair(), T)
+    assert {name: pod.gauges for name, pod in look.pods.items()} == {"s": {"memory": 5}, "c": {"memory": 7}}

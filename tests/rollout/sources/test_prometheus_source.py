@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -13,10 +13,13 @@ from structlog.testing import capture_logs
 from kube.errors import ClusterUnreachableError, UsageError, error_for
 from rollout.looks import SourceStatus
 from rollout.sources.ask import DirectAsk, MemoryAsk, ProxyAsk
-from rollout.sources.fetch import FetchError
-from rollout.sources.hub import PrometheusHub
+from rollout.sources.fetch import FetchError, TooMuchError
+from rollout.sources.hub import REFUSED_SECONDS, PrometheusHub
 from rollout.sources.prometheus import PrometheusSource
-from tests.rollout.sources.builders import T, info, pair, roster, signal
+from tests.rollout.sources.builders import STABLE, T, info, pair, roster, signal
+
+if TYPE_CHECKING:
+    from rollout.spec import Signal
 
 
 def series(pod: str, at: float, value: float, *, before: float = 1.0, **labels: str) -> dict[str, Any]:
@@ -205,6 +208,7 @@ async def test_a_prometheus_that_hangs_is_down():
         await asyncio.sleep(60)
 
     hub = PrometheusHub(hang, seconds=2)
+    hub.subscribe(hub, "shop", ["m"])
     assert (await hub.read(T)).problem == "Prometheus does not answer within 2 s"
 
 
@@ -349,3 +353,104 @@ async def test_a_counter_without_the_label_of_the_status_is_no_data(ask, source)
     [look] = await source.sample(pair(), T)
     assert look.status is SourceStatus.NO_DATA
     assert "has the label code, there are namespace, pod, status; name it by `label`" in look.reason
+
+
+async def test_each_revision_is_read_by_the_metric_of_its_own_spec(ask, hub):
+    def own(revision: str, given: Signal) -> Signal:
+        old = {"metric": "requests_total", "label": "status"}
+        return given.model_copy(update=old) if revision == STABLE else given
+
+    def shown(at: float, stable: int, canary: int) -> dict[str, Any]:
+        old = series("s", at, stable, __name__="requests_total", status="500")
+        return answer(old, series("s", at, 9 * stable), series("c", at, canary, code="500"))
+
+    source = PrometheusSource(hub, [signal(source="prometheus")], own=own)
+    ask.answer = shown(T, 10, 5)
+    await source.sample(pair(), T)
+    assert "http_requests_total|process_start_time_seconds|requests_total" in ask.asked[-1]
+    ask.answer = shown(T + 1, 12, 8)
+    [look] = await source.sample(pair(), T + 1)
+    assert {name: (pod.requests, pod.errors) for name, pod in look.pods.items()} == {
+        "s": (2, {"500": 2}),
+        "c": (3, {"500": 3}),
+    }
+
+
+# ------------------------------------------------------------------ an answer that is too large
+
+
+class Many:
+    """A Prometheus with so many series by name, of whose answers only ``most`` series are read."""
+
+    def __init__(self, **series: int) -> None:
+        self.series, self.most, self.asked = series, 10, list[str]()
+
+    async def __call__(self, query: str, seconds: float, at: float | None = None) -> Any:  # noqa: ARG002 - as in the Protocol
+        self.asked.append(query)
+        found = {name: count for name, count in self.series.items() if f"{name}_total" in query}
+        if sum(found.values()) > self.most:
+            raise TooMuchError(f"{sum(found.values())} series; at most {self.most} are read")
+        now = T + asyncio.get_running_loop().time()
+        return answer(*(series(pod, now, 1, __name__=f"{name}_total") for name in found for pod in "sc"))
+
+
+def readers(hub: PrometheusHub, *names: str) -> dict[str, PrometheusSource]:
+    return {name: PrometheusSource(hub, [signal(source="prometheus", metric=f"{name}_total")]) for name in names}
+
+
+async def told_by(sources: dict[str, PrometheusSource]) -> dict[str, tuple[SourceStatus, str]]:
+    now = T + asyncio.get_running_loop().time()
+    looks = await asyncio.gather(*(source.sample(pair(), now) for source in sources.values()))
+    return {name: (look.status, look.reason) for name, (look,) in zip(sources, looks, strict=True)}
+
+
+@pytest.mark.looptime
+async def test_an_answer_that_is_too_large_is_the_problem_of_those_who_asked_for_it():
+    ask = Many(a=1, b=1, large=11, d=1, f=1)
+    sources = readers(PrometheusHub(ask), *ask.series)
+    fine, down = (SourceStatus.OK, ""), (SourceStatus.SOURCE_DOWN, "11 series; at most 10 are read")
+    expected = {name: down if name == "large" else fine for name in sources}
+    for _ in range(3):
+        assert await told_by(sources) == expected
+        await asyncio.sleep(1.2)
+    before = len(ask.asked)
+    await told_by(sources)
+    assert len(ask.asked) == before + 1, "one question again for all others"
+    assert "large_total" not in ask.asked[-1]
+
+
+@pytest.mark.looptime
+async def test_what_was_too_large_is_tried_again_apart_and_read_when_it_is_less():
+    ask = Many(a=1, large=11, c=1)
+    sources = readers(PrometheusHub(ask), *ask.series)
+    await told_by(sources)
+    await asyncio.sleep(REFUSED_SECONDS + 2)
+    ask.asked.clear()
+    assert (await told_by(sources))["a"] == (SourceStatus.OK, "")
+    assert not [query for query in ask.asked if "large_total" in query and "a_total" in query]
+    assert [query for query in ask.asked if "large_total" in query]
+    ask.series["large"] = 5
+    await asyncio.sleep(REFUSED_SECONDS + 2)
+    await told_by(sources)
+    await asyncio.sleep(1.2)
+    assert await told_by(sources) == dict.fromkeys(sources, (SourceStatus.OK, ""))
+
+
+@pytest.mark.looptime
+async def test_many_that_are_too_much_together_are_asked_for_in_parts():
+    ask = Many(a=4, b=4, c=4, d=4)
+    sources = readers(PrometheusHub(ask), *ask.series)
+    for _ in range(2):
+        assert await told_by(sources) == dict.fromkeys(sources, (SourceStatus.OK, ""))
+        await asyncio.sleep(1.2)
+    ask.asked.clear()
+    await told_by(sources)
+    assert len(ask.asked) == 2, "in the parts that were answered before"
+
+
+async def test_a_query_that_costs_prometheus_too_much_is_too_large(ask, hub):
+    said = "query processing would load too many samples into memory in query execution"
+    ask.answer = {"status": "error", "errorType": "execution", "error": said}
+    [look] = await PrometheusSource(hub, [signal(source="prometheus")]).sample(pair(), T)
+    assert (look.status, look.reason) == (SourceStatus.SOURCE_DOWN, f"Prometheus refuses the query: {said}")
+    assert hub._refused

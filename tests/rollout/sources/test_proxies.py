@@ -165,15 +165,6 @@ async def test_too_many_to_be_named_are_all_asked_for_and_strangers_are_left_out
     assert set(answers.pages[ENVOY].shown.services) == {"shop_a-1"}
 
 
-async def test_two_who_want_another_port_of_a_backend_both_see_their_own(fetch):
-    hub = ProxyHub(fetch)
-    await hub.read(one := Who(), wanted("shop_a-1", ports=(("shop_a-1", 80),)), [ENVOY], T)
-    assert "shop_a-1_80" in unquote(fetch.asked[-1][2])
-    await hub.read(two := Who(), wanted("shop_a-1", ports=(("shop_a-1", 8080),)), [ENVOY], T)
-    assert r"shop_a-1_\d+" in unquote(fetch.asked[-1][2])
-    assert one is not two
-
-
 async def test_statuses_of_all_who_ask_are_shown(fetch):
     hub = ProxyHub(fetch)
     await Release("a", hub, fetch).look(T)
