@@ -303,7 +303,6 @@ class Simulation:
     world: World
     kill: Callable[[], bool] = lambda: False
     status: Status = field(default_factory=Status)
-    saved: str = "{}"
     deaths: int = 0
     phases: list[Phase] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
@@ -326,7 +325,7 @@ class Simulation:
         check(world.spec, before, seen, world.now, after, actions)
         self._may_die()
         if after != before:
-            self.status, self.saved = after, json.dumps(after.wire())
+            self.status = after
             self._note(after)
         for action in actions:
             self._may_die()
@@ -350,7 +349,7 @@ class Simulation:
     def restart(self) -> None:
         """A successor with nothing but what was persisted."""
         self.deaths += 1
-        self.status, self._wrote_at = Status.model_validate(json.loads(self.saved)), None
+        self.status, self._wrote_at = Status.model_validate(json.loads(json.dumps(self.status.wire()))), None
 
     # ------------------------------------------------------------------ time
 
