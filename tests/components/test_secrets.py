@@ -76,6 +76,17 @@ def test_a_value_that_is_empty_when_opened(secret_stack, monkeypatch):
         declared(secret_stack)
 
 
+@pytest.mark.parametrize("keys", [["tls.crt", "tls.key"], [".dockerconfigjson"]])
+def test_what_a_typed_secret_holds_is_not_guessed(secret_stack, keys):
+    sealed = sealed_by_the_book("x")
+    secret_stack.path.write_text(
+        f"encryptionsalt: {salt_by_the_book()}\n{ENVIRONMENT}  grayling:secrets:\n    edge:\n"
+        + "".join(f"      {key}: {{secure: '{sealed}'}}\n" for key in keys)
+    )
+    with pytest.raises(SecretError, match="wrong passphrase"):
+        secret_stack.config({"PULUMI_CONFIG_PASSPHRASE": "another"})
+
+
 def test_a_round_trip():
     salt, crypter = new_salt(PHRASE)
     assert unlock(PHRASE, salt).open(crypter.seal("grüße")) == "grüße"

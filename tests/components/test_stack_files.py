@@ -173,7 +173,7 @@ REFUSED = {
     ),
     "tier-list": (
         "config:\n  grayling:environment:\n    tier: [dev]\n    namespace: shop\n    owners: [p]\n",
-        ":3: grayling:environment.tier: is no tier (found ['dev']); did you mean 'dev'?",
+        ":3: grayling:environment.tier: is none of local, dev, staging, prod (found ['dev']); did you mean 'dev'?",
     ),
 }
 
