@@ -96,6 +96,7 @@ async def test_a_drain_is_not_held_up_where_there_is_no_room_for_a_second_pod(sh
     def hasty(spec: Manifest) -> None:
         long_step(spec)
         spec["strategy"]["readyDeadline"] = "20s"
+        spec["strategy"]["steps"] = [{"weight": ENOUGH_SHARE, "hold": "60s"}]
 
     async with steady(shop) as it, traffic(it.place, tmp_path):
         await it.bring({}, hasty)
@@ -108,7 +109,7 @@ async def test_a_drain_is_not_held_up_where_there_is_no_room_for_a_second_pod(sh
             await eventually(lambda: it.without_share(status["canary"]["revision"]), 10)
         finally:
             await cordon(it, node, wanted=False)
-        await it.promoted()
+        await it.promoted(150)
 
 
 async def cordon(it: Crooked, node: Manifest, *, wanted: bool) -> None:

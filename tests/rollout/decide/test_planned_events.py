@@ -325,6 +325,19 @@ def test_an_outage_of_both_arms_moves_nothing_and_blames_nobody():
     assert made.status.stable.image == "v2"
 
 
+def test_after_an_outage_stable_may_be_back_first():
+    made = stepping_at(20)
+    outage(made)
+    made.run(2)
+    made.world.image("v1").ready = True
+    made.look()
+    assert made.world.route == {revision("v1"): 100, revision("v2"): 0}
+    made.run(5)
+    made.world.image("v2").ready = True
+    made.until(Phase.IDLE)
+    assert made.status.stable.image == "v2"
+
+
 def test_an_outage_that_lasts_ends_the_release_without_a_refusal():
     made = stepping_at(20)
     outage(made)
