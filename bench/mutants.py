@@ -78,10 +78,10 @@ def weighted(found: list[Module]) -> tuple[float, float]:
         tried = ends.total()
         if not tried:
             continue
-        seen = (tried - ends["survived"]) / tried
-        left = 1 - tried / each.mutants
-        part += share * seen
-        variance += share**2 * left * seen * (1 - seen) / max(tried - 1, 1)
+        killed = tried - ends["survived"]
+        likely = (killed + 2) / (tried + 4)  # Agresti and Coull: where all were killed, nobody knows that all would be
+        part += share * killed / tried
+        variance += share**2 * (1 - tried / each.mutants) * likely * (1 - likely) / tried
     return part, Z95 * math.sqrt(variance)
 
 

@@ -82,10 +82,16 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(bench):
     assert bench.interval(0, 0) == (0.0, 1.0)
 
 
-def test_a_module_counts_by_its_size(bench):
+def test_a_module_counts_by_its_size_and_a_few_that_were_all_killed_prove_little(bench):
     big = bench.Module("big", 900, {f"x{n}": 1 for n in range(40)})
     small = bench.Module("small", 100, {f"y{n}": 0 for n in range(40)})
-    assert bench.weighted([big, small]) == (pytest.approx(0.9), pytest.approx(0.0))
+    part, half = bench.weighted([big, small])
+    assert part == pytest.approx(0.9)
+    assert 0.03 < half < 0.1
+    fewer = big._replace(drawn=dict(list(big.drawn.items())[:5]))
+    assert bench.weighted([fewer, small])[1] > 2 * half
+    whole = bench.Module("whole", 40, {f"z{n}": 1 for n in range(40)})
+    assert bench.weighted([whole]) == (1.0, 0.0), "nothing is left to chance"
 
 
 def test_the_quickest_tests_that_reach_a_mutant_come_first_for_as_long_as_was_said(monkeypatch):
