@@ -10,7 +10,7 @@ from kube.errors import GraylingError, InvalidError, KubeError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Action = Literal["created", "changed", "unchanged", "deleted", "kept"]
+Action = Literal["created", "changed", "unchanged", "deleted", "kept", "shared"]
 _COUNTED: tuple[Action, ...] = ("created", "changed", "deleted", "unchanged")
 
 
