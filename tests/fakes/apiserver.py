@@ -23,6 +23,7 @@ from kube.cluster import Cluster
 from kube.connect import Connection
 from kube.kinds import KNOWN, Kind
 from rollout.spec import Spec
+from tests.fakes.ownership import applied, updated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,6 +36,14 @@ PATH = re.compile(
 )
 
 
+BASES = {
+    kind.base: [
+        {"name": each.plural, "kind": each.kind, "namespaced": each.namespaced}
+        for each in KNOWN.values()
+        if each.base == kind.base
+    ]
+    for kind in KNOWN.values()
+}
 MOST_BYTES = 1_572_864
 FIELDS = {
     "Deployment": {
@@ -68,6 +77,7 @@ class ApiServer:
     watchers: list[tuple[str, str, str, str, asyncio.Queue[Object]]] = field(default_factory=list)
     log: deque[tuple[int, str, tuple[str, str, str, str], Object]] = field(default_factory=lambda: deque(maxlen=500))
     down: bool = False
+    ownership: bool = False  # keep who wrote which field, and refuse an apply over another writer's
     late: float = 0.0  # seconds between a write, which watchers see at once, and its answer
     counter: Any = field(default_factory=lambda: itertools.count(1))
     runner: web.AppRunner | None = None
@@ -160,6 +170,8 @@ class ApiServer:
             raise web.HTTPServiceUnavailable
         if fault := self._fault(request):
             return status(fault.status, fault.message)
+        if request.path in BASES:
+            return web.json_response({"resources": BASES[request.path]})
         found = PATH.match(request.path)
         if found is None or (found["base"], found["plural"]) not in PLURALS:
             return status(404, f"no such path {request.path}")
@@ -186,7 +198,7 @@ class ApiServer:
         key = self.key(base, plural, namespace, name)
         known = self.objects.get(key)
         if request.method == "PATCH" and "apply-patch" in request.content_type:
-            return self._apply(key, known, body)
+            return self._apply(request, key, known, body)
         if known is None:
             return status(404, f"{plural} {name!r} not found", "NotFound")
         if request.method == "GET":
@@ -198,7 +210,7 @@ class ApiServer:
     async def _collection(self, request: web.Request, kind: Kind, namespace: str, body: Any) -> web.StreamResponse:
         base, plural = kind.base, kind.plural
         if request.method == "POST":
-            return self._create(body, kind, namespace)
+            return self._create(request, body, kind, namespace)
         if request.method == "DELETE":
             return self._delete_collection(base, plural, namespace)
         if request.query.get("watch"):
@@ -246,7 +258,7 @@ class ApiServer:
             ):
                 queue.put_nowait({"type": event, "object": deepcopy(item)})
 
-    def _create(self, body: Object, kind: Kind, namespace: str) -> web.Response:
+    def _create(self, request: web.Request, body: Object, kind: Kind, namespace: str) -> web.Response:
         base, plural = kind.base, kind.plural
         meta = body["metadata"]
         if "name" not in meta:
@@ -256,10 +268,21 @@ class ApiServer:
         made = {"apiVersion": kind.api_version, "kind": kind.kind, **body, "metadata": {**meta, "namespace": namespace}}
         if refusal := refused({}, made):
             return refusal
+        if self.ownership:
+            made = updated(None, made, request.query.get("fieldManager") or "python-client")
         return web.json_response(self.put(made), status=201)
 
-    def _apply(self, key: tuple[str, str, str, str], known: Object | None, body: Object) -> web.Response:
-        merged = merge(deepcopy(known), body) if known else deepcopy(body)
+    def _apply(
+        self, request: web.Request, key: tuple[str, str, str, str], known: Object | None, body: Object
+    ) -> web.Response:
+        if self.ownership:
+            manager, force = request.query["fieldManager"], request.query.get("force") == "true"
+            made, conflict = applied(known, body, manager, force=force)
+            if made is None:
+                return status(409, conflict, "Conflict")
+            merged = made
+        else:
+            merged = merge(deepcopy(known), body) if known else deepcopy(body)
         merged["metadata"].setdefault("namespace", key[2])
         if unknown := set(merged.get("spec") or ()) - FIELDS.get(merged["kind"], set(merged.get("spec") or ())):
             return status(
@@ -267,6 +290,8 @@ class ApiServer:
             )
         if refusal := refused(known or {}, merged):
             return refusal
+        if request.query.get("dryRun"):
+            return web.json_response(merged)
         return web.json_response(self.put(merged))
 
     def _delete_collection(self, base: str, plural: str, namespace: str) -> web.Response:
@@ -307,6 +332,8 @@ class ApiServer:
             changed["status"] = known["status"]
         if refusal := refused(known, changed):
             return refusal
+        if self.ownership and sub is None:
+            changed = updated(known, changed, request.query.get("fieldManager") or "python-client")
         if len(json.dumps(changed)) > MOST_BYTES:
             return status(413, f"Request entity too large: limit is {MOST_BYTES}", "RequestEntityTooLarge")
         return web.json_response(self.put(changed))
