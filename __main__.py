@@ -3,12 +3,12 @@
 import pulumi
 
 from components.register import declare, platform_from_pulumi
-from kube.errors import UsageError
+from kube.errors import GraylingError
 
 try:
     platform = platform_from_pulumi()
     declare(platform)
-except UsageError as error:
+except GraylingError as error:
     raise pulumi.RunError(str(error)) from error
 
 pulumi.export("namespace", platform.environment.namespace)

@@ -58,12 +58,12 @@ def render_command(stack: str, output: str, only: Sequence[str], with_secrets: b
 @STACK
 def validate_command(stack: str) -> None:
     """Read STACK and say everything that is wrong with it."""
-    from components.session import check_engine, rendered
+    from components.session import check_engine, engine_of, rendered
     from components.target import place_of
 
     file = find_stack(stack)
     manifests = rendered(file)
-    check_engine(file, manifests)
+    check_engine(file.source, engine_of(file), manifests)
     place_of(file)
     say(f"{file.source}: {len(manifests)} objects, no mistakes")
 

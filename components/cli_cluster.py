@@ -48,7 +48,7 @@ def apply_command(
 
     file = find_stack(stack)
     everything = render(file)
-    check_engine(file, everything)
+    check_engine(file.source, engine_of(file), everything)
     manifests, place = selected(everything, only), place_of(file)
     what = f"apply {len(manifests)} objects of stack {file.stack}"
     may_ask(yes, what)
@@ -90,7 +90,7 @@ def diff_command(
 
     file = find_stack(stack)
     everything = render(file)
-    check_engine(file, everything)
+    check_engine(file.source, engine_of(file), everything)
     manifests, place = selected(everything, only), place_of(file)
 
     async def work() -> list[Any]:

@@ -46,7 +46,7 @@ def engine_of(file: StackFile) -> str:
     return str(engine.get("namespace") or "") if isinstance(engine, dict) else ""
 
 
-def check_engine(file: StackFile, manifests: Sequence[Manifest]) -> None:
+def check_engine(source: str, engine: str, manifests: Sequence[Manifest]) -> None:
     """Releases need somebody who carries them out.
 
     Raises:
@@ -54,10 +54,10 @@ def check_engine(file: StackFile, manifests: Sequence[Manifest]) -> None:
     """
     releases = [item for item in manifests if item["kind"] == GRAY_RELEASE.kind]
     own = any((item["metadata"].get("labels") or {}).get(KIND_LABEL) == "controller" for item in manifests)
-    if releases and not own and not engine_of(file):
+    if releases and not own and not engine:
         names = ", ".join(sorted(item["metadata"]["name"] for item in releases))
         raise StackError(
-            file.source,
+            source,
             [
                 Mistake(
                     "grayling:environment.engine",

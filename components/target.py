@@ -67,10 +67,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which cluster, as the command line says it."""
+    """Which cluster, as the command line says it; ``settled`` where no context means the current one, come what may."""
 
     kubeconfig: str | None = None
     context: str | None = None
+    settled: bool = False
 
 
 def place_of(file: StackFile) -> Place:
@@ -102,7 +103,7 @@ async def reached(target: Target, place: Place) -> AsyncIterator[tuple[Cluster, 
         UsageError: none is configured, the context does not exist, or the stack belongs to another one.
         GraylingError: what answers there is no Kubernetes, or does not let us in.
     """
-    context = target.context or place.wanted_context or None
+    context = target.context or (None if target.settled else place.wanted_context or None)
     path, context = locate(target.kubeconfig, context)
     name = _context_in(path, context)
     async with await Cluster.open(kubeconfig=target.kubeconfig, context=context) as cluster:
