@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from components.credentials import recipe_of
 from components.inventory import MANAGER, PART_OF, kinds_of, namespaces_of
 from components.ownership import PULUMI_MANAGERS, SHARED, claim_on, is_pulumi, passed_on
 from components.refusal import RefusedError
@@ -79,6 +80,7 @@ async def _marked(cluster: Cluster, live: Manifest, set_id: str) -> None:
     entries = now["metadata"].get("managedFields") or []
     if set_id:
         entries = passed_on(entries, is_pulumi, MANAGER, "Apply")
+        entries = _without_data(entries) if recipe_of(live) else entries
     else:
         entries = passed_on(entries, lambda entry: entry.get("manager") == MANAGER, PULUMI_MANAGERS[0], "Update")
     at = f"/metadata/labels/{PART_OF.replace('/', '~1')}"
@@ -92,3 +94,13 @@ async def _marked(cluster: Cluster, live: Manifest, set_id: str) -> None:
     elif PART_OF in (now["metadata"].get("labels") or {}):
         operations.append({"op": "remove", "path": at})
     await cluster.json_patch(kind, meta["name"], meta.get("namespace"), operations, manager=MANAGER)
+
+
+def _without_data(entries: list[Manifest]) -> list[Manifest]:
+    """An apply leaves out what was drawn once: it must not be ours, or the apply would take it away."""
+    return [
+        {**entry, "fieldsV1": {key: value for key, value in entry["fieldsV1"].items() if key != "f:data"}}
+        if entry.get("manager") == MANAGER
+        else entry
+        for entry in entries
+    ]

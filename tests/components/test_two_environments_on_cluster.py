@@ -110,6 +110,10 @@ async def test_handed_over_and_adopted_again_nothing_has_changed(cluster, two):
     password = (await cluster.get(SECRET, "redis-auth", "env-b"))["data"]
     before = await serves(cluster, "env-b")
     two("hand-over", "env-b", "--yes")
+    secret = await cluster.get(SECRET, "redis-auth", "env-b")
+    await cluster.delete(SECRET, "redis-auth", "env-b")
+    notes = {key: secret["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
+    await cluster.create({**secret, "metadata": notes}, manager="pulumi-kubernetes")  # its data is Pulumi's now
     assert "Pulumi keeps" in two("apply", "env-b", "--yes", expect=6)
     told = two("adopt", "env-b", "--yes")
     assert re.search(r"\d+ adopted, 0 were ours already", told)
