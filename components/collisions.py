@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.quantities import megabytes
 from kube.errors import ForbiddenError, NotFoundError
-from kube.kinds import DEPLOYMENT, GATEWAY, GRAY_RELEASE, SERVICE, Manifest, label_of
+from kube.kinds import DEPLOYMENT, GATEWAY, GRAY_RELEASE, NAMESPACE, SERVICE, Manifest, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 GATEWAYS_API = GATEWAY.api_version
 ENGINE = "controller"
-_NAME = "app.kubernetes.io/name"
+NAME_LABEL = "app.kubernetes.io/name"
 
 
 async def colliding_ports(cluster: Cluster, manifests: Sequence[Manifest], notes: list[str]) -> list[str]:
@@ -52,20 +52,47 @@ async def engine_missing(
     if not engine or not any(item["kind"] == GRAY_RELEASE.kind for item in manifests):
         return []
     try:
-        found = (await cluster.list(DEPLOYMENT, engine, labels=f"{_NAME}={ENGINE}")).items
+        found = (await cluster.list(DEPLOYMENT, engine, labels=f"{NAME_LABEL}={ENGINE}")).items
     except ForbiddenError:
         notes.append(f"Deployments of {engine} may not be read: whether its engine serves {namespace} is not known")
         return []
     if not found:
         fix = "apply the stack with the controller first, or declare components.controller here"
         return [f"no engine in namespace {engine}, which environment.engine names: {fix}"]
-    serving = [item for item in found if f"--namespace={namespace}" in _arguments(item)]
-    if not serving:
-        fix = f"add {namespace!r} to controller.namespaces of that stack and apply it"
-        return [f"{label_of(found[0])} does not serve namespace {namespace}: {fix}"]
-    if not any((item.get("status") or {}).get("availableReplicas") for item in serving):
+    serving = [item for item in found if namespace in served_by(item)]
+    if not serving:  # told and not refused: it may be told of the namespace once that exists
+        fix = f"add {namespace} to controller.namespaces of its stack, and apply that"
+        notes.append(f"{label_of(found[0])} does not serve {namespace} yet, and releases wait for that: {fix}")
+    elif not any((item.get("status") or {}).get("availableReplicas") for item in serving):
         notes.append(f"{label_of(serving[0])} serves {namespace} and has no pod that is available now")
     return []
+
+
+async def places_missing(cluster: Cluster, namespace: str, manifests: Sequence[Manifest]) -> list[str]:
+    """Namespaces that the stack writes into, and that neither it nor anybody else has made."""
+    made = {item["metadata"]["name"] for item in manifests if item["kind"] == NAMESPACE.kind}
+    reasons = []
+    for place in sorted(
+        {namespace, *(str(item["metadata"].get("namespace") or namespace) for item in manifests)} - made
+    ):
+        try:
+            if await cluster.find(NAMESPACE, place) is not None:
+                continue
+        except ForbiddenError:
+            continue  # it is not for us to look at, and may well be there
+        fix = (
+            "create it, or let the stack do so with environment.createNamespace: true"
+            if place == namespace
+            else "apply the environment that makes it first"
+        )
+        reasons.append(f"namespace {place} does not exist: {fix}")
+    return reasons
+
+
+def served_by(deployment: Manifest) -> list[str]:
+    """Namespaces that an engine serves."""
+    mark = "--namespace="
+    return [each.removeprefix(mark) for each in _arguments(deployment) if each.startswith(mark)]
 
 
 def _arguments(deployment: Manifest) -> list[str]:

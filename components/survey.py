@@ -9,7 +9,14 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from components.collisions import GATEWAYS_API, colliding_ports, engine_missing, storage_edited, used_elsewhere
+from components.collisions import (
+    GATEWAYS_API,
+    colliding_ports,
+    engine_missing,
+    places_missing,
+    storage_edited,
+    used_elsewhere,
+)
 from components.inventory import ID, Inventory, Key, kinds_of
 from components.layers import DEFINITION, identity, kept
 from components.ownership import GATEWAY_CLASS, SHARED, Claim, claim_on, serves, set_of
@@ -105,6 +112,7 @@ async def take_survey(
             others.setdefault(claim.by, []).append((live or {}, claim))
     made.reasons += await _foreign(cluster, inventory, others)
     made.reasons += [text for item in manifests if (text := storage_edited(item, made.found.get(identity(item))))]
+    made.reasons += await places_missing(cluster, inventory.namespace, manifests)
     made.reasons += await colliding_ports(cluster, manifests, made.notes)
     made.reasons += await engine_missing(cluster, inventory.namespace, manifests, engine, made.notes)
     if prune:

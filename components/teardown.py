@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from components.collisions import ENGINE, NAME_LABEL, served_by
 from components.freeing import free
 from components.inventory import ID
 from components.layers import DEFINITION, kept
@@ -44,12 +45,14 @@ class Teardown:
         gone: everything else that is deleted.
         freed: cluster-wide objects that stay for the other environments, without an owner from then on.
         remain: what the tier keeps; it still belongs to the stack.
+        orphans: releases of other environments, which this stack's engine serves.
     """
 
     releases: list[Manifest] = field(default_factory=list)
     gone: list[Manifest] = field(default_factory=list)
     freed: list[Manifest] = field(default_factory=list)
     remain: list[Manifest] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
 
     def told(self) -> list[str]:
         """Lines for a person who is asked."""
@@ -58,6 +61,8 @@ class Teardown:
             lines.append(f"releases with everything they serve: {named([label_of(item) for item in self.releases])}")
         if heavy := [label_of(item) for item in self.gone if item["kind"] in _HOLDERS]:
             lines.append(f"among them {named(heavy)}")
+        if self.orphans:
+            lines.append(f"without an engine from then on: {named(self.orphans)}")
         if stays := [*self.freed, *self.remain]:
             lines.append(f"kept: {named([label_of(item) for item in stays])}")
         return lines
@@ -93,7 +98,18 @@ async def plan_teardown(cluster: Cluster, inventory: Inventory) -> Teardown:
         raise RefusedError(f"destroy stack {inventory.stack}", reasons)
     for namespace in going:
         made.releases += [item for item in await _releases(cluster, namespace) if not _in(item, made.releases)]
+    made.orphans = await _orphans(cluster, made)
     return made
+
+
+async def _orphans(cluster: Cluster, made: Teardown) -> list[str]:
+    found: list[str] = []
+    for item in made.gone:
+        if (item["metadata"].get("labels") or {}).get(NAME_LABEL) == ENGINE and item["kind"] == DEPLOYMENT.kind:
+            for namespace in served_by(item):
+                served = await _releases(cluster, namespace)
+                found += [label_of(other) for other in served if not _in(other, made.releases)]
+    return found
 
 
 async def _lodgers(cluster: Cluster, inventory: Inventory, namespace: str) -> list[str]:
@@ -170,7 +186,7 @@ async def _let_go(cluster: Cluster, item: Manifest) -> None:
 
 
 async def _why_held(cluster: Cluster, inventory: Inventory) -> str:
-    labels = "app.kubernetes.io/name=controller"
+    labels = f"{NAME_LABEL}={ENGINE}"
     engines = (await cluster.list(DEPLOYMENT, inventory.namespace, labels=labels)).items
     running = [item for item in engines if (item.get("status") or {}).get("availableReplicas")]
     if running:

@@ -134,3 +134,23 @@ def test_drawn_values_are_those_that_are_there():
     there = filled(secret, draw({"password": "{random:8}"}))
     assert _with_values(secret, {"password": "{random:8}"}, there)["data"] == there["data"]
     assert _with_values(secret, {"password": "{random:8}"}, None)["data"] != there["data"]
+
+
+def engine(person, name):
+    text = TEXT.replace("namespace: shop", f"namespace: {name}")
+    return person.stack(name, text + "    controller: {image: 'registry.example.com/grayling:1'}\n")
+
+
+def test_definitions_that_pulumi_keeps_are_shared_by_apply(person, hands):
+    hands.pulumi(rendered(find(engine(person, "first"))))
+    result = person.apply(engine(person, "second"))
+    assert result.code == 0, result.err
+    assert "grayreleases.grayling.dev is kept by a Pulumi stack (first/first) and shared as it is" in result.err
+
+
+def test_definitions_of_another_environment_are_not_made_again_by_pulumi(person, hands):
+    hands.pulumi(rendered(find(engine(person, "first"))))
+    engine(person, "shop")
+    _, reasons = hands.against_pulumi()
+    [reason] = [each for each in reasons if "CustomResourceDefinition" in each]
+    assert "is kept by a Pulumi stack (first/first): share it with controller.installDefinitions: false" in reason

@@ -17,6 +17,7 @@ def env(namespace, components=ENGINE, more="", environment=""):
     )
 
 
+SERVING = "controller: {image: 'registry.example.com/grayling:1', namespaces: [env-b]}"
 SERVICES = "  grayling:services:\n    web: {image: 'registry.example.com/web:1'}\n"
 
 
@@ -118,15 +119,22 @@ def test_the_engine_of_another_environment(person):
     result = person.apply(other)
     assert result.code == 6
     assert "no engine in namespace env-a, which environment.engine names" in result.err
-    first = person.stack("env-a", env("env-a"))
+    first = person.stack("env-a", env("env-a", SERVING))
+    result = person.apply(first)
+    assert result.code == 6
+    assert "namespace env-b does not exist: apply the environment that makes it first" in result.err
+    assert person.labels() == set()
+    person.stack("env-a", env("env-a"))
     assert person.apply(first).code == 0
-    assert "Deployment env-a/controller does not serve namespace env-b" in person.on("diff", other).out
-    serving = "controller: {image: 'registry.example.com/grayling:1', namespaces: [env-b]}"
-    person.done(lambda: person.server.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "env-b"}}))
-    person.stack("env-a", env("env-a", serving))
+    told = person.apply(other)
+    assert told.code == 0
+    assert "Deployment env-a/controller does not serve env-b yet" in told.err
+    person.stack("env-a", env("env-a", SERVING))
     assert person.apply(first).code == 0
-    assert person.on("adopt", other, "--yes").code == 0
-    assert person.apply(other).code == 0
+    assert "does not serve" not in person.on("diff", other).err
+    destroyed = person.on("destroy", first, "--yes", "--timeout", "5")
+    assert "without an engine from then on: GrayRelease env-b/web" in destroyed.err
+    assert "GrayRelease/env-b/web" in person.labels()
 
 
 def test_definitions_go_by_their_own_command_and_only_when_unused(person):
@@ -173,3 +181,25 @@ def test_a_release_that_no_engine_lets_go(person):
     assert "Deployment/env-a/controller" in person.labels(), "the engine stays while releases are there"
     assert person.on("destroy", path, "--yes", "--timeout", "5", "--without-engine").code == 0
     assert person.labels() == {CRD}
+
+
+def test_what_is_retained_is_taken_up_again(person):
+    path = person.stack(
+        "shop", env("shop", "redis: {image: 'r.example.com/redis:7.0'}").replace("tier: dev", "tier: staging")
+    )
+    assert person.apply(path).code == 0
+    password = person.server.find("Secret", "redis-auth")["data"]
+    destroyed = person.on("destroy", path, "--yes", "--timeout", "5")
+    assert "kept: " in destroyed.err
+    assert person.labels() == {"Namespace/shop", "Secret/shop/redis-auth", "ConfigMap/shop/grayling-stack-shop"}
+    assert person.apply(path).code == 0
+    assert person.server.find("Secret", "redis-auth")["data"] == password
+    assert person.on("diff", path).out == ""
+
+
+def test_a_namespace_that_nobody_made(person):
+    path = person.stack("shop", env("shop", environment=", createNamespace: false"))
+    result = person.apply(path)
+    assert result.code == 6
+    assert "namespace shop does not exist: create it, or let the stack do so" in result.err
+    assert person.labels() == set()
