@@ -31,21 +31,33 @@ class Adoption:
     ours: list[Manifest] = field(default_factory=list)
 
 
-async def plan_adoption(cluster: Cluster, inventory: Inventory, manifests: Sequence[Manifest]) -> Adoption:
+async def plan_adoption(
+    cluster: Cluster, inventory: Inventory, manifests: Sequence[Manifest], *, asked_for: bool = False
+) -> Adoption:
     """Look at what is there of the declared.
+
+    Args:
+        cluster: to look at.
+        inventory: of the stack.
+        manifests: what is declared.
+        asked_for: whether a person named just these: then definitions go that another environment of Pulumi's noted
+            as its own, which it leaves behind when it ends.
 
     Raises:
         RefusedError: another stack keeps some of it.
     """
     found = await find_all(cluster, manifests, {})
     made, reasons = Adoption(), []
+    own = f"{inventory.namespace}/{inventory.stack}"
     for live in found.values():
         claim = claim_on(live, inventory)
         if claim.by == "us":
             made.ours.append(live)
+        elif live["kind"] in SHARED and claim.who not in {"", own} and not (asked_for and claim.by == "pulumi"):
+            continue
         elif claim.by != "stack":
             made.taken.append(live)
-        elif live["kind"] not in SHARED:
+        else:
             reasons.append(f"{label_of(live)} is kept by {await owner_named(cluster, live, claim)}")
     if reasons:
         raise RefusedError(f"adopt into stack {inventory.stack}", reasons)

@@ -183,7 +183,7 @@ def adopt_command(*, stack: str, kubeconfig: str | None, context: str | None, on
     async def work() -> str:
         """Look, ask, mark and count."""
         async with reached(Target(kubeconfig, context), place) as (cluster, name):
-            plan = await plan_adoption(cluster, inventory_of(file), manifests)
+            plan = await plan_adoption(cluster, inventory_of(file), manifests, asked_for=bool(only))
             what = f"adopt {len(plan.taken)} objects into stack {file.stack} on {name}"
             confirm(yes, what, [f"cluster: {name}"])
             await adopt(cluster, inventory_of(file), plan, say)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from components.layers import DEFINITION
 from components.quantities import megabytes
 from kube.errors import ForbiddenError, NotFoundError
 from kube.kinds import DEPLOYMENT, GATEWAY, GRAY_RELEASE, NAMESPACE, SERVICE, Manifest, label_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 GATEWAYS_API = GATEWAY.api_version
 ENGINE = "controller"
+GRAY_RELEASES = f"{GRAY_RELEASE.plural}.{GRAY_RELEASE.api_version.partition('/')[0]}"
 NAME_LABEL = "app.kubernetes.io/name"
 
 
@@ -66,6 +68,21 @@ async def engine_missing(
     elif not any((item.get("status") or {}).get("availableReplicas") for item in serving):
         notes.append(f"{label_of(serving[0])} serves {namespace} and has no pod that is available now")
     return []
+
+
+async def definitions_missing(cluster: Cluster, manifests: Sequence[Manifest]) -> list[str]:
+    """No definition of releases where the stack has some and brings none: it would fail at its last layer."""
+    brought = any(item["metadata"]["name"] == GRAY_RELEASES for item in manifests if item["kind"] == DEFINITION)
+    if brought or not any(item["kind"] == GRAY_RELEASE.kind for item in manifests):
+        return []
+    kind = await cluster.resolve({"apiVersion": "apiextensions.k8s.io/v1", "kind": DEFINITION})
+    try:
+        if await cluster.find(kind, GRAY_RELEASES) is not None:
+            return []
+    except ForbiddenError:
+        return []  # the API server will tell
+    fix = "apply the environment that brings it first, or leave controller.installDefinitions on"
+    return [f"{DEFINITION} {GRAY_RELEASES} is not on the cluster: {fix}"]
 
 
 async def places_missing(cluster: Cluster, namespace: str, manifests: Sequence[Manifest]) -> list[str]:

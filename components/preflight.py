@@ -18,7 +18,7 @@ import pulumi
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.settings import get_monitor
 
-from components.collisions import colliding_ports, engine_missing, places_missing, storage_edited
+from components.collisions import colliding_ports, definitions_missing, engine_missing, places_missing, storage_edited
 from components.inventory import Inventory
 from components.layers import DEFINITION, identity
 from components.ownership import SHARED, claim_on
@@ -94,6 +94,7 @@ async def stands_against(
     reasons += [text for item in manifests if (text := storage_edited(item, found.get(identity(item))))]
     notes: list[str] = []
     engine = platform.environment.engine
+    reasons += await definitions_missing(cluster, manifests)
     reasons += await places_missing(cluster, inventory.namespace, manifests)
     reasons += await colliding_ports(cluster, manifests, notes)
     reasons += await engine_missing(cluster, inventory.namespace, manifests, engine.namespace if engine else "", notes)

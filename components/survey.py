@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from components.collisions import (
     GATEWAYS_API,
     colliding_ports,
+    definitions_missing,
     engine_missing,
     places_missing,
     storage_edited,
@@ -112,6 +113,7 @@ async def take_survey(
             others.setdefault(claim.by, []).append((live or {}, claim))
     made.reasons += await _foreign(cluster, inventory, others)
     made.reasons += [text for item in manifests if (text := storage_edited(item, made.found.get(identity(item))))]
+    made.reasons += await definitions_missing(cluster, manifests)
     made.reasons += await places_missing(cluster, inventory.namespace, manifests)
     made.reasons += await colliding_ports(cluster, manifests, made.notes)
     made.reasons += await engine_missing(cluster, inventory.namespace, manifests, engine, made.notes)
@@ -125,6 +127,7 @@ async def find_all(cluster: Cluster, manifests: Sequence[Manifest], live: dict[K
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(manifest: Manifest) -> Manifest | None:
+        """Look one up, with few at the same time."""
         async with slots:
             try:
                 kind = await cluster.resolve(manifest)
@@ -150,11 +153,17 @@ async def _share(cluster: Cluster, made: Survey, manifest: Manifest, live: Manif
         made.notes.append(f"{label} is kept by {owner} and shared as it is")
         return
     fix = (
-        "bring its owner to this version first, or set controller.installDefinitions: false to go on with the one there"
+        f"bring its owner to this version first, or set controller.installDefinitions: false{_left(claim)}"
         if manifest["kind"] == DEFINITION
         else "name another class in environment.gateway.class"
     )
     made.reasons.append(f"{label} is kept by {owner} and is not the one this stack needs: {fix}")
+
+
+def _left(claim: Claim) -> str:
+    """Pulumi leaves its marks when it goes: only a person can tell that there is no owner any more."""
+    gone = "; if that stack is gone: grayling stack adopt STACK --only 'CustomResourceDefinition/*'"
+    return gone if claim.by == "pulumi" else ""
 
 
 async def owner_named(cluster: Cluster, live: Manifest, claim: Claim) -> str:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
+
 import pytest
 
 from components.inventory import Inventory
 from components.survey import Survey
+from tests.components.conftest import ROOT
 
 REDIS = "redis: {image: 'registry.example.com/redis:7.0'}"
 
@@ -172,3 +178,26 @@ def test_secrets_are_left_out_of_a_render_unless_asked_for(person, monkeypatch):
     assert written.stat().st_mode & 0o077 == 0
     assert person.grayling("render", path, "-o", str(folder)).code == 0
     assert list(folder.rglob("secret-payment.yaml")) == []
+
+
+def answered(person, answer, *arguments):
+    """The command at a real terminal."""
+    main, side = pty.openpty()
+    argv = [sys.executable, "-m", "grayling", "stack", *arguments, "--kubeconfig", person.kubeconfig]
+    os.write(main, answer.encode())
+    done = subprocess.run(argv, stdin=side, capture_output=True, text=True, cwd=ROOT, check=False)
+    os.close(main)
+    os.close(side)
+    return done
+
+
+def test_a_person_is_asked(person, shop):
+    before = person.labels()
+    said = answered(person, "n\n", "destroy", shop, "--timeout", "5")
+    assert said.returncode != 0
+    assert "cluster: context test" in said.stderr
+    assert "StatefulSet shop/redis" in said.stderr
+    assert "destroy stack shop on context test" in said.stderr
+    assert person.labels() == before
+    assert answered(person, "y\n", "destroy", shop, "--timeout", "5").returncode == 0
+    assert person.labels() == set()

@@ -146,6 +146,11 @@ def test_definitions_that_pulumi_keeps_are_shared_by_apply(person, hands):
     result = person.apply(engine(person, "second"))
     assert result.code == 0, result.err
     assert "grayreleases.grayling.dev is kept by a Pulumi stack (first/first) and shared as it is" in result.err
+    second = str(person.project / "stacks" / "Pulumi.second.yaml")
+    assert "0 adopted" in person.on("adopt", second, "--yes").err
+    alone = ("--only", "CustomResourceDefinition/*")
+    assert "1 adopted" in person.on("adopt", second, "--yes", *alone).err
+    assert "is kept by" not in person.on("diff", second).err
 
 
 def test_definitions_of_another_environment_are_not_made_again_by_pulumi(person, hands):

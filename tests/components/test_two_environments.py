@@ -203,3 +203,11 @@ def test_a_namespace_that_nobody_made(person):
     assert result.code == 6
     assert "namespace shop does not exist: create it, or let the stack do so" in result.err
     assert person.labels() == set()
+
+
+def test_releases_without_their_definition(person):
+    without = ENGINE.replace("1'}", "1', installDefinitions: false}")
+    result = person.apply(person.stack("shop", env("shop", without, SERVICES)))
+    assert result.code == 6
+    assert "CustomResourceDefinition grayreleases.grayling.dev is not on the cluster" in result.err
+    assert person.labels() == set()
