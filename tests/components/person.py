@@ -7,7 +7,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aiohttp import web
+
 from components.cli import cli
+from kube.kinds import KNOWN
 from rollout.cli.exits import Session, run
 from tests.fakes.apiserver import ApiServer
 
@@ -81,6 +84,17 @@ class Person:
         }
 
 
+class Discovered(ApiServer):
+    """It tells which kinds it has, as the first question of a command is."""
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        found = [kind for kind in KNOWN.values() if kind.base == request.path]
+        if not found or self._fault(request):
+            return await super()._handle(request)
+        named = [{"name": kind.plural, "kind": kind.kind, "namespaced": kind.namespaced} for kind in found]
+        return web.json_response({"resources": named})
+
+
 class Behind:
     """The server in a thread of its own."""
 
@@ -88,7 +102,8 @@ class Behind:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.server = ApiServer(ownership=True)
+        self.server = Discovered()
+        self.server.ownership = True
         asyncio.run_coroutine_threadsafe(self.server.start(), self.loop).result(5)
         return self.server, self.loop
 

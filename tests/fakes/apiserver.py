@@ -23,7 +23,7 @@ from kube.cluster import Cluster
 from kube.connect import Connection
 from kube.kinds import KNOWN, Kind
 from rollout.spec import Spec
-from tests.fakes.ownership import applied, updated
+from tests.fakes.who_wrote import applied, updated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,14 +36,6 @@ PATH = re.compile(
 )
 
 
-BASES = {
-    kind.base: [
-        {"name": each.plural, "kind": each.kind, "namespaced": each.namespaced}
-        for each in KNOWN.values()
-        if each.base == kind.base
-    ]
-    for kind in KNOWN.values()
-}
 MOST_BYTES = 1_572_864
 FIELDS = {
     "Deployment": {
@@ -170,8 +162,6 @@ class ApiServer:
             raise web.HTTPServiceUnavailable
         if fault := self._fault(request):
             return status(fault.status, fault.message)
-        if request.path in BASES:
-            return web.json_response({"resources": BASES[request.path]})
         found = PATH.match(request.path)
         if found is None or (found["base"], found["plural"]) not in PLURALS:
             return status(404, f"no such path {request.path}")
