@@ -3,12 +3,12 @@
 import pulumi
 
 from components.register import declare, platform_from_pulumi
-from kube.errors import GraylingError
+from kube.errors import UsageError
 
 try:
     platform = platform_from_pulumi()
     declare(platform)
-except GraylingError as error:
+except UsageError as error:
     raise pulumi.RunError(str(error)) from error
 
 pulumi.export("namespace", platform.environment.namespace)

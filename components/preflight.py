@@ -26,7 +26,7 @@ from components.refusal import RefusedError
 from components.session import check_engine
 from components.survey import find_all, owner_named
 from components.target import Place, Target, reached
-from kube.errors import ClusterUnreachableError, UsageError
+from kube.errors import ClusterUnreachableError, GraylingError, UsageError
 from kube.kinds import Manifest, label_of
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def look(platform: Platform, manifests: Sequence[Manifest]) -> dict[Key, Manifes
     """What is there of the declared; nothing where the program runs without an engine behind it.
 
     Raises:
-        UsageError: the stack belongs to another cluster.
-        RefusedError: something on the cluster stands against the declaration; nothing is registered yet.
-        ClusterUnreachableError: the cluster does not answer, and this is no preview.
+        StackError: services have no engine.
+        RunError: something on the cluster stands against the declaration, it is another cluster than the stack's, or it
+            does not answer and this is no preview. Nothing is registered yet.
     """
     if isinstance(get_monitor(), MockMonitor):
         return {}
@@ -56,9 +56,11 @@ def look(platform: Platform, manifests: Sequence[Manifest]) -> dict[Key, Manifes
             return thread.submit(asyncio.run, _look(platform, manifests, place, path)).result()
         except ClusterUnreachableError as error:
             if not pulumi.runtime.is_dry_run():
-                raise
+                raise pulumi.RunError(str(error)) from error
             pulumi.log.warn(f"the cluster could not be looked at, and may refuse what this preview shows: {error}")
             return {}
+        except GraylingError as error:
+            raise pulumi.RunError(str(error)) from error
 
 
 async def _look(

@@ -128,7 +128,7 @@ def declare(platform: Platform) -> dict[str, Declared]:
 
     Raises:
         StackError: the platform breaks the baseline, two components claim one object, or services have no engine.
-        RefusedError: something on the cluster stands against it.
+        RunError: something on the cluster stands against it.
     """
     manifests = platform.manifests()
     found = look(platform, manifests)
