@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from components.layers import waves
 from kube.errors import ClusterUnreachableError, ConflictError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from components.waiting import Patience
-    from kube.cluster import Cluster, Propagation
+    from kube.cluster import Cluster
 
 SILENT_S = 5.0
 """After which it is said what is waited for."""
@@ -45,7 +45,7 @@ async def _remove_one(
     kind, meta = await cluster.resolve(item), item["metadata"]
     name, namespace, uid = meta["name"], meta.get("namespace"), str(meta.get("uid") or "")
     try:
-        way: Propagation = "Background" if item["kind"] == "Namespace" else "Foreground"
+        way: Literal["Background", "Foreground"] = "Background" if item["kind"] == "Namespace" else "Foreground"
         await cluster.delete(kind, name, namespace, propagation=way, uid=uid)
     except ConflictError:
         return f"{label_of(item)} was made anew meanwhile and is left alone; run it again"
