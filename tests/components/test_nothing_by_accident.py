@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -167,7 +168,7 @@ def test_a_node_port_of_somebody_else(person):
 def test_secrets_are_left_out_of_a_render_unless_asked_for(person, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "open")
     path = person.stack("shop", stack())
-    monkeypatch.setattr("sys.stdin", __import__("io").StringIO("hunter2"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"hunter2")))
     assert person.grayling("secret", "set", path, "payment.token").code == 0
     result = person.grayling("render", path)
     assert "payment" not in result.out

@@ -19,7 +19,7 @@ def look(revision, **notes):
 
 KNOWN = {
     "desired_revision", "desired_image", "generation", "revisions", "share", "command", "requested_by", "reason",
-    "deleted",
+    "deleted", "selector",
 }  # fmt: skip
 
 
