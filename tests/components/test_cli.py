@@ -34,7 +34,7 @@ def test_render_of_one_component():
 def test_render_into_a_folder(tmp_path):
     result = run("render", LOCAL, "-o", str(tmp_path / "out"))
     assert result.stdout == ""
-    assert (tmp_path / "out" / "20-instances" / "statefulset-redis.yaml").exists()
+    assert (tmp_path / "out" / "20-instances" / "shop" / "statefulset-redis.yaml").exists()
 
 
 def test_a_pattern_that_fits_nothing():
