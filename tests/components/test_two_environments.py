@@ -107,7 +107,8 @@ def test_services_without_an_engine(person):
     path = person.stack("env-b", env("env-b", "redis: {image: 'r.example.com/redis:7.0'}", SERVICES))
     told = person.grayling("validate", path)
     assert (told.code, "a warning in this tier" in told.err) == (0, True)
-    careful = person.stack("env-c", env("env-c", "redis: {image: 'r.example.com/redis:7.0'}", SERVICES).replace("tier: dev", "tier: prod"))
+    text = env("env-c", "redis: {image: 'r.example.com/redis:7.0'}", SERVICES).replace("tier: dev", "tier: prod")
+    careful = person.stack("env-c", text)
     for command in (("validate", careful), ("apply", path, "--yes"), ("diff", path)):
         result = person.grayling(*command)
         assert result.code == 2
