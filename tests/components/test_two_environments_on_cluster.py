@@ -145,8 +145,8 @@ async def test_edits_by_mistake_lose_nothing(cluster, two):
 
 async def test_a_rotated_secret_comes_in_as_a_release(cluster, two, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "correct horse")
-    before = (await cluster.get(GRAY_RELEASE, "web", "env-b"))["status"]["stable"]["revision"]
     old = await serves(cluster, "env-b")
+    before = (await cluster.get(GRAY_RELEASE, "web", "env-b"))["status"]["stable"]["revision"]
 
     def with_secret(value):
         def change(text):
@@ -165,10 +165,12 @@ async def test_a_rotated_secret_comes_in_as_a_release(cluster, two, monkeypatch)
     assert (await serves(cluster, "env-b"))[0] == old[0]
     two("apply", "env-b", "--yes")
     for _ in range(240):
-        if len((await cluster.list(DEPLOYMENT, "env-b", labels="grayling.dev/release=web")).items) == 1:
+        made = (await cluster.list(DEPLOYMENT, "env-b", labels="grayling.dev/release=web")).items
+        if len(made) == 1:
             return
         await asyncio.sleep(0.5)
-    raise AssertionError("versions of the rotated secret do not go")
+    names = [(each["metadata"]["name"], each["spec"]["replicas"]) for each in made]
+    raise AssertionError(f"{names} after {(await cluster.get(GRAY_RELEASE, 'web', 'env-b'))['status']}")
 
 
 async def asked_for(cluster, namespace, known):
