@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 DEFAULT = "local"
 CHANGES_PRESENT = 3
 STACK = click.argument("stack", default=lambda: os.environ.get("GRAYLING_STACK", DEFAULT))
+_OVERLAY = "components.overlay"
+OVERLAY = click.option(
+    "--overlay",
+    metavar="FILE",
+    expose_value=False,
+    callback=lambda context, _option, value: context.meta.update({_OVERLAY: value}),
+    help="Changes for a smaller cluster (docs/stacks.md); the stack is called STACK-NAME then.",
+)
 _CLUSTER = (
     click.option("--kubeconfig", help="File with the cluster's address and credentials."),
     click.option("--context", help="Context in it; grayling-NAME is the sandbox of that name."),
@@ -46,6 +54,7 @@ def cli() -> None:
 
 @cli.command("render")
 @STACK
+@OVERLAY
 @click.option("-o", "--output", default="yaml", show_default=True, help="yaml, json, or a folder to write files to.")
 @_ONLY
 def render_command(stack: str, output: str, only: Sequence[str]) -> None:
@@ -63,6 +72,7 @@ def render_command(stack: str, output: str, only: Sequence[str]) -> None:
 
 @cli.command("validate")
 @STACK
+@OVERLAY
 def validate_command(stack: str) -> None:
     """Read STACK and say everything that is wrong with it."""
     from components.session import rendered
@@ -73,6 +83,7 @@ def validate_command(stack: str) -> None:
 
 @cli.command("apply")
 @STACK
+@OVERLAY
 @_on_cluster
 @_ONLY
 @_TIMEOUT
@@ -109,6 +120,7 @@ def apply_command(
 
 @cli.command("diff")
 @STACK
+@OVERLAY
 @_on_cluster
 @_ONLY
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 3 when something would change.")
@@ -145,6 +157,7 @@ def diff_command(
 
 @cli.command("destroy")
 @STACK
+@OVERLAY
 @_on_cluster
 @_TIMEOUT
 @_YES
@@ -192,7 +205,12 @@ def secret_set(stack: str, path: str) -> None:
 def _find(stack: str) -> StackFile:
     from components.stackfile import find
 
-    return find(stack)
+    file, overlay = find(stack), click.get_current_context().meta.get(_OVERLAY)
+    if overlay is None:
+        return file
+    from components.overlay import laid_over
+
+    return laid_over(file, Path(overlay))
 
 
 def _target(kubeconfig: str | None, context: str | None) -> Target:
