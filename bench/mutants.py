@@ -1,9 +1,9 @@
 """A sample of the mutants, and the table of how many the tests saw: `make mutants-sample`.
 
-    python bench/mutants.py made       # answers 1 where mutmut has made none yet
-    python bench/mutants.py sample     # the mutants of the sample that were not tried yet, one a line
-    python bench/mutants.py survivors  # those of the sample that the tests did not see
-    python bench/mutants.py table      # what was found, per module
+    python bench/mutants.py try            # tries those of the sample that were not tried yet
+    python bench/mutants.py try survivors  # tries those again that the tests did not see
+    python bench/mutants.py survivors      # names them
+    python bench/mutants.py table          # what was found, per module
 
 All mutants are more than a shared core tries in a day. So from each module as many are drawn, by a seed that stands
 here: the same ones again for as long as the module is what it was, and a larger sample holds the smaller. The whole is
@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
+import subprocess
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 SEED, PER_MODULE = 14, 20
-MUTANTS = Path("mutants")
+MUTANTS, NAMES = Path("mutants"), "names.txt"
 Z95 = 1.96
 
 KILLED = {1, 3}
@@ -75,10 +78,10 @@ def weighted(found: list[Module]) -> tuple[float, float]:
         tried = ends.total()
         if not tried:
             continue
-        seen = (tried - ends["survived"]) / tried
-        left = 1 - tried / each.mutants
-        part += share * seen
-        variance += share**2 * left * seen * (1 - seen) / max(tried - 1, 1)
+        killed = tried - ends["survived"]
+        likely = (killed + 2) / (tried + 4)  # Agresti and Coull: where all were killed, nobody knows that all would be
+        part += share * killed / tried
+        variance += share**2 * (1 - tried / each.mutants) * likely * (1 - likely) / tried
     return part, Z95 * math.sqrt(variance)
 
 
@@ -103,20 +106,37 @@ def _row(name: str, mutants: int, ends: Counter[str]) -> str:
     return f"| {name} | {mutants:,} | {tried} | {part} | {survived} | {100 * low:.0f} to {100 * high:.0f} |"
 
 
-def main(what: str) -> None:
-    """Print what is asked for."""
+def chosen(found: list[Module], which: str) -> list[str]:
+    """Names of the sample's mutants that were not tried yet, or that survived; first one of each module, and so on."""
+    wanted = {"sample": "", "survivors": "survived"}[which]
+    placed = [(at, name) for each in found for at, name in enumerate(each.drawn) if wanted == _told(each.drawn[name])]
+    return [name for _, name in sorted(placed)]
+
+
+def _told(code: int | None) -> str:
+    return "" if code is None else _end(code)
+
+
+def try_out(names: list[str]) -> None:
+    """Try mutants in one run of pytest; what was found is kept after each of them."""
+    (MUTANTS / NAMES).write_text("\n".join(names))
+    settings = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["mutmut"]
+    tests = [*settings["pytest_add_cli_args"], *settings["pytest_add_cli_args_test_selection"]]
+    options = ["-p", "tests.mutants.forked", "--rootdir=."]
+    environment = {**os.environ, "GRAYLING_MUTANTS": NAMES}
+    subprocess.run([sys.executable, "-m", "pytest", *options, *tests], cwd=MUTANTS, env=environment, check=True)
+
+
+def main(what: str = "table", which: str = "sample") -> None:
+    """Do what is asked for."""
     found = modules()
-    if what == "made":
-        sys.exit(not found)
     if what == "table":
         print(table(found))
-        return
-    wanted = {"sample": "", "survivors": "survived"}[what]
-    for each in found:
-        for name, code in each.drawn.items():
-            if wanted == ("" if code is None else _end(code)):
-                print(name)
+    elif what == "survivors":
+        print(*chosen(found, "survivors"), sep="\n")
+    elif names := chosen(found, which):
+        try_out(names)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "table")
+    main(*sys.argv[1:])

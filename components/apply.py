@@ -1,7 +1,8 @@
 """A rendered stack onto a cluster by server-side apply: layer after layer, each ready before the next one starts.
 
 Applying what is there already changes nothing. Objects that the stack no longer declares are found by its inventory
-and deleted. Fields that somebody else manages are never taken without ``force``.
+and deleted. What belongs to another stack is never touched, and fields that somebody else manages are never taken
+without ``force``.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING
 
 from components.credentials import draw, filled, recipe_of
 from components.difference import declared_part
-from components.inventory import MANAGER, Inventory, Key, kinds_of, namespaces_of
-from components.layers import foundational, identity, kept, waves
+from components.freeing import free
+from components.inventory import MANAGER, Inventory, kinds_of, namespaces_of
+from components.layers import foundational, identity, waves
 from components.outcome import ApplyError, NotReadyError, Outcome, Report
 from components.removal import remove
+from components.survey import take_survey
 from components.waiting import Patience, wait_ready
 from kube.errors import ConflictError, InvalidError, KubeError, NotFoundError
 from kube.kinds import Manifest, label_of
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from components.layers import Layer
+    from components.survey import Survey
     from kube.cluster import Cluster
 
 AT_ONCE = 24
@@ -35,6 +39,7 @@ class Applier:
     """Brings one stack to one cluster.
 
     ``tell`` gets a line for everything a person would like to see; ``patience`` says how long objects may take.
+    ``allow_delete`` is consent to deletions that are more than an everyday change.
     """
 
     cluster: Cluster
@@ -42,31 +47,44 @@ class Applier:
     tell: Callable[[str], None] = lambda _line: None
     patience: Patience = field(default_factory=Patience)
     force: bool = False
+    allow_delete: bool = False
     _report: Report = field(default_factory=Report)
-    _live: dict[Key, Manifest] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def apply(self, manifests: Sequence[Manifest], *, prune: bool = True) -> Report:
         """Make ``manifests`` true, and with ``prune`` nothing else of this stack.
 
         Raises:
+            RefusedError: something on the cluster stands against it; nothing was written.
             ApplyError: an object was refused, or did not become ready; it says which, why, and what was done before.
         """
+        return await self.carry_out(await take_survey(self.cluster, self.inventory, manifests, prune=prune))
+
+    async def carry_out(self, survey: Survey) -> Report:
+        """Do what was surveyed.
+
+        Raises:
+            RefusedError: something on the cluster stands against it; nothing was written.
+            ApplyError: an object was refused, or did not become ready; it says which, why, and what was done before.
+        """
+        survey.insist(f"apply stack {self.inventory.stack}", allow_delete=self.allow_delete)
         self._report = Report()
-        known = await self.inventory.known_kinds(self.cluster) | kinds_of(manifests)
-        self._live = await self.inventory.members(self.cluster, known)
-        stamped = [self.inventory.stamped(manifest) for manifest in manifests]
         parent_written = False
-        for layer, wave in waves(stamped):
+        for layer, wave in waves(survey.written):
             if not parent_written and not all(item["kind"] == "Namespace" for item in wave):
-                await self._write_parent(self.inventory.parent(known, namespaces_of(manifests)))
+                await self._write_parent([*survey.written, *survey.live.values()])
                 parent_written = True
-            await self._wave(layer, wave)
-        if prune:
-            await self._prune(stamped)
+            await self._wave(layer, wave, survey)
+        for item in survey.shared:
+            self._note(Outcome("shared", label_of(item)), None)
+        if survey.pruned:
+            await self._prune(survey)
+        remain = survey.remain if survey.pruned else survey.live.values()
+        await self._write_parent([*survey.written, *remain])
         return self._report
 
-    async def _write_parent(self, parent: Manifest) -> None:
+    async def _write_parent(self, members: Sequence[Manifest]) -> None:
+        parent = self.inventory.parent(kinds_of(members), namespaces_of(members))
         try:
             await self.cluster.apply(parent, manager=MANAGER, force=True)
         except NotFoundError as error:
@@ -77,8 +95,11 @@ class Applier:
         except KubeError as error:
             raise ApplyError([str(error)], self._report, error) from error
 
-    async def _wave(self, layer: Layer, wave: list[Manifest]) -> None:
-        results = await asyncio.gather(*(self._one(layer, manifest) for manifest in wave), return_exceptions=True)
+    async def _wave(self, layer: Layer, wave: list[Manifest], survey: Survey) -> None:
+        results = await asyncio.gather(
+            *(self._one(layer, manifest, survey.found.get(identity(manifest))) for manifest in wave),
+            return_exceptions=True,
+        )
         failed = [(item, found) for item, found in zip(wave, results, strict=True) if isinstance(found, BaseException)]
         if failed:
             cause = failed[0][1]
@@ -91,9 +112,8 @@ class Applier:
         if problems:
             raise NotReadyError(problems, self._report)
 
-    async def _one(self, layer: Layer, manifest: Manifest) -> Manifest:
+    async def _one(self, layer: Layer, manifest: Manifest, before: Manifest | None) -> Manifest:
         async with self._slots:
-            before = self._live.get(identity(manifest)) or await self._find(manifest)
             if before is None and (recipe := recipe_of(manifest)):
                 after = await self._create_once(filled(manifest, draw(recipe)))
             else:
@@ -104,44 +124,32 @@ class Applier:
         )
         return {**after, "apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
 
-    async def _find(self, manifest: Manifest) -> Manifest | None:
-        """An object of that name outside of the set, so that ``created`` and ``changed`` are told apart."""
-        kind = await self.cluster.resolve(manifest)
-        return await self.cluster.find(kind, manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
-
     async def _create_once(self, manifest: Manifest) -> Manifest:
         with suppress(ConflictError):  # somebody was faster, and theirs counts
             await self.cluster.create(manifest)
         bare = {key: value for key, value in manifest.items() if key != "data"}
         return await self.cluster.apply(bare, manager=MANAGER, force=self.force)
 
-    async def _prune(self, manifests: Sequence[Manifest]) -> None:
-        wanted = {identity(manifest) for manifest in manifests}
-        gone = [item for key, item in self._live.items() if key not in wanted and not kept(item)]
-        remain = [item for key, item in self._live.items() if key not in wanted and kept(item)]
-        for item in remain:
+    async def _prune(self, survey: Survey) -> None:
+        for item in survey.remain:
+            self._note(Outcome("kept", label_of(item)), None)
+        for item in survey.freed:
+            await free(self.cluster, item)
             self._note(Outcome("kept", label_of(item)), None)
         problems = await remove(
-            self.cluster, gone, self.patience, lambda label: self._note(Outcome("deleted", label), None)
+            self.cluster,
+            survey.gone,
+            self.patience,
+            lambda label: self._note(Outcome("deleted", label), None),
+            self.tell,
         )
         if problems:
             raise NotReadyError(problems, self._report)
-        everything = [*manifests, *remain]
-        await self._write_parent(self.inventory.parent(kinds_of(everything), namespaces_of(everything)))
 
     def _note(self, outcome: Outcome, layer: Layer | None) -> None:
         self._report.outcomes.append(outcome)
         if outcome.action != "unchanged":
             self.tell(f"{layer.value if layer else '':<10} {outcome.action:<9} {outcome.label}")
-
-
-async def apply_one(cluster: Cluster, inventory: Inventory, manifests: Sequence[Manifest]) -> Report:
-    """Apply a few objects of a stack and nothing else: no pruning, no waiting.
-
-    Raises:
-        ApplyError: one was refused.
-    """
-    return await Applier(cluster, inventory, patience=Patience(seconds=0)).apply(manifests, prune=False)
 
 
 def _same(before: Manifest, after: Manifest) -> bool:

@@ -12,7 +12,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from components.checksum import Fingerprints, named_by_content, restarted_by_files
-from components.layers import KEEP, LAYER_ANNOTATION, ON_DESTROY_ANNOTATION, Layer, foundational
+from components.credentials import recipe_of
+from components.layers import (
+    KEEP,
+    LAYER_ANNOTATION,
+    ON_DESTROY_ANNOTATION,
+    OWNER_ANNOTATION,
+    Layer,
+    foundational,
+    kept,
+)
 from components.monitoring import AlertRule, Dashboard, alert_for, panel_for
 from components.settings import ComponentSettings, Placement
 
@@ -218,11 +227,18 @@ class Component(ABC):
         meta["labels"] = {**self.labels(), **(meta.get("labels") or {})}
         layer = Layer.CRDS if foundational(manifest) else self.layer
         noted = {LAYER_ANNOTATION: layer.value}
-        if self.environment.profile.data == "Retain" and manifest["kind"] in _HOLDS_DATA:
+        if manifest["kind"] in CLUSTER_SCOPED:
+            noted[OWNER_ANNOTATION] = f"{self.environment.namespace}/{self.scope.stack}"
+        if kept(manifest) or (self.environment.profile.data == "Retain" and _holds_data(manifest)):
             noted[ON_DESTROY_ANNOTATION] = KEEP
         meta["annotations"] = {**noted, **(meta.get("annotations") or {})}
         return {**manifest, "metadata": meta}
 
 
 CLUSTER_SCOPED = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "GatewayClass"}
-_HOLDS_DATA = {"Namespace", "CustomResourceDefinition", "PersistentVolumeClaim"}
+_HOLDS_DATA = {"Namespace", "PersistentVolumeClaim"}
+
+
+def _holds_data(manifest: Manifest) -> bool:
+    """Volumes that outlive a stack are of no use without the passwords that were drawn for them."""
+    return manifest["kind"] in _HOLDS_DATA or recipe_of(manifest) is not None

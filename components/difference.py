@@ -7,15 +7,18 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.inventory import MANAGER, Inventory, kinds_of
-from components.layers import identity, kept
+from components.inventory import MANAGER
+from components.layers import identity
 from components.render import as_yaml
+from components.survey import AT_ONCE, take_survey
 from kube.errors import ConflictError, KubeError, NotFoundError
 from kube.kinds import Manifest, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from components.inventory import Inventory
+    from components.survey import Survey
     from kube.cluster import Cluster
 
 HIDDEN = "(hidden)"
@@ -24,39 +27,37 @@ _OWN_TO_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "crea
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object that is not as declared. ``text`` is a unified diff; for an error it is what the server says."""
+    """One object that is not as declared. ``text`` is a unified diff; for an error it is what the server says.
 
-    op: Literal["create", "change", "delete", "conflict", "error"]
+    With ``refused`` the label is a reason for which ``apply`` would write nothing.
+    """
+
+    op: Literal["create", "change", "delete", "conflict", "error", "refused"]
     label: str
     text: str = ""
 
 
 async def differences(
-    cluster: Cluster, inventory: Inventory, manifests: Sequence[Manifest], *, prune: bool = True
-) -> list[Change]:
-    """Changes, in the order of an apply; empty where the cluster is as declared."""
-    known = await inventory.known_kinds(cluster) | kinds_of(manifests)
-    live = await inventory.members(cluster, known)
-    stamped = [inventory.stamped(manifest) for manifest in manifests]
-    slots = asyncio.Semaphore(24)
+    cluster: Cluster, inventory: Inventory, manifests: Sequence[Manifest], *, prune: bool = True, engine: str = ""
+) -> tuple[list[Change], Survey]:
+    """Changes, in the order of an apply, empty where the cluster is as declared; and what was seen on the way."""
+    survey = await take_survey(cluster, inventory, manifests, prune=prune, engine=engine)
+    slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(manifest: Manifest) -> Change | None:
         """Compare one, with few at the same time."""
         async with slots:
-            return await _difference(cluster, manifest, live.get(identity(manifest)))
+            return await _difference(cluster, manifest, survey.found.get(identity(manifest)))
 
-    found = [change for change in await asyncio.gather(*(one(manifest) for manifest in stamped)) if change]
-    wanted = {identity(manifest) for manifest in manifests}
-    gone = [item for key, item in live.items() if key not in wanted and not kept(item)] if prune else []
-    return [*found, *(Change("delete", label_of(item)) for item in gone)]
+    found = [change for change in await asyncio.gather(*(one(item) for item in survey.written)) if change]
+    gone = [Change("delete", label_of(item)) for item in survey.gone]
+    refused = [Change("refused", reason) for reason in survey.reasons]
+    return [*refused, *found, *gone], survey
 
 
 async def _difference(cluster: Cluster, manifest: Manifest, live: Manifest | None) -> Change | None:
     label = label_of(manifest)
     try:
-        if live is None:
-            kind = await cluster.resolve(manifest)
-            live = await cluster.find(kind, manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
         if live is None:
             return Change("create", label, as_yaml([masked(manifest, None)]))
         after = await cluster.apply(manifest, manager=MANAGER, dry_run=True)

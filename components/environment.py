@@ -49,6 +49,12 @@ class GatewayPlace(Model):
     )
 
 
+class EnginePlace(Model):
+    """The engine of another environment that serves this one."""
+
+    namespace: Namespace = Field(description="where its controller runs; that stack lists this one in `namespaces`")
+
+
 class Environment(Model):
     """One environment: a tier, a namespace, and what holds for everything in it."""
 
@@ -64,6 +70,10 @@ class Environment(Model):
     )
     pull_secrets: list[ObjectName] = Field(default_factory=list, description="Secrets with registry credentials")
     owners: Annotated[list[str], Field(min_length=1)] = Field(description="teams that answer for it")
+    cluster: str | None = Field(
+        default=None, min_length=1, description="the one it belongs to: a context, or the API server's address"
+    )
+    engine: EnginePlace | None = Field(default=None, description="where the stack has services and no controller")
     storage_class: ObjectName | None = Field(
         default=None, description="of every volume; the cluster's default if not given"
     )

@@ -83,8 +83,7 @@ class Gateway(Component):
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """The certificate of the listener, where there is one."""
-        name = self.settings.tls_secret
-        return {"tlsSecret": (name, ("tls.crt", "tls.key"))} if name else {}
+        return {"tlsSecret": (name, ("tls.crt", "tls.key"))} if (name := self.settings.tls_secret) else {}
 
     def manifests(self) -> Iterable[Manifest]:
         """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""
@@ -124,6 +123,7 @@ class Gateway(Component):
             request_timeout=written(longest),
             idle_timeout=written(longest and max(longest, IDLE_STREAM_SECONDS)),
             trusted_hops=self.settings.trusted_hops,
+            more=self.settings.contour_config,
         )
 
     def _front(self) -> Manifest:

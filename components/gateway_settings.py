@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.pods import Resources, Sizes
 from components.profiles import Size
@@ -31,6 +31,12 @@ ENVOY_SIZES: Sizes = {
     Size.MEDIUM: Resources("500m", "512Mi"),
     Size.LARGE: Resources("1000m", "1Gi"),
 }
+CONTOUR_KEYS = {
+    "gateway", "accesslog-format", "accesslog-level", "disablePermitInsecure", "disableAllowChunkedLength",
+    "timeouts", "cluster", "network",
+}  # fmt: skip
+"""Parts of Contour's configuration that are written from other settings."""
+
 UNUSED = ("extensionservices", "tlsroutes", "tcproutes", "backendtlspolicies")
 
 
@@ -66,6 +72,9 @@ class GatewaySettings(Placement):
         default=0.0,
         description="until an answer is there, else 504; 0s or infinity for no limit; a service may say another",
     )
+    contour_config: dict[str, Any] = Field(
+        default_factory=dict, description="further parts of Contour's configuration file, by their first key"
+    )
     access_log: Literal["info", "error", "critical", "disabled"] = "info"
     trusted_hops: Annotated[int, Field(ge=0, le=10)] = Field(default=0, description="proxies in front of this one")
     drain_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
@@ -76,6 +85,13 @@ class GatewaySettings(Placement):
     def answers_within(self) -> float:
         """Seconds until an answer has to be there; 0 for no limit, as the Gateway API writes it."""
         return self.request_timeout
+
+    @field_validator("contour_config")
+    @classmethod
+    def _adds_and_replaces_nothing(cls, more: dict[str, Any]) -> dict[str, Any]:
+        for key in sorted(more.keys() & CONTOUR_KEYS):
+            raise ValueError(f"{key} is set by Grayling from the other settings; leave it out")
+        return more
 
     @model_validator(mode="after")
     def _port_has_a_type(self) -> GatewaySettings:

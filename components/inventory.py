@@ -78,9 +78,12 @@ class Inventory:
     async def known_kinds(self, cluster: Cluster) -> set[KindKey]:
         """Kinds that the set may have members of; empty for a stack never applied."""
         parent = await cluster.find(CONFIG_MAP, self.name, self.namespace)
-        noted = ((parent or {}).get("metadata", {}).get("annotations") or {}).get(VERSIONS, "")
-        pairs = [entry.rsplit(":", maxsplit=1) for entry in noted.split(",") if entry]
+        pairs = [entry.rsplit(":", maxsplit=1) for entry in _noted(parent, VERSIONS) if ":" in entry]
         return {(api_version, kind) for api_version, kind in pairs}
+
+    async def exists(self, cluster: Cluster) -> bool:
+        """Whether the stack was ever applied there."""
+        return await cluster.find(CONFIG_MAP, self.name, self.namespace) is not None
 
     async def members(self, cluster: Cluster, kinds: Iterable[KindKey]) -> dict[Key, Manifest]:
         """The live members of these kinds."""
@@ -88,14 +91,24 @@ class Inventory:
         return {identity(item): item for items in listed for item in items}
 
     async def _list(self, cluster: Cluster, key: KindKey) -> list[Manifest]:
+        labels = f"{PART_OF}={self.set_id}"
         try:
             kind = await cluster.resolve({"apiVersion": key[0], "kind": key[1]})
-            return (await cluster.list(kind, labels=f"{PART_OF}={self.set_id}")).items
+            return (await cluster.list(kind, labels=labels)).items
         except NotFoundError:
             return []  # the kind itself is gone, and its objects with it
         except ForbiddenError:
-            kind = await cluster.resolve({"apiVersion": key[0], "kind": key[1]})
-            return (await cluster.list(kind, self.namespace, labels=f"{PART_OF}={self.set_id}")).items
+            if not kind.namespaced:
+                raise
+            parent = await cluster.find(CONFIG_MAP, self.name, self.namespace)
+            places = {self.namespace, *_noted(parent, NAMESPACES)}
+            listed = [await cluster.list(kind, place, labels=labels) for place in sorted(places)]
+            return [item for found in listed for item in found.items]
+
+
+def _noted(parent: Manifest | None, annotation: str) -> list[str]:
+    noted = ((parent or {}).get("metadata", {}).get("annotations") or {}).get(annotation, "")
+    return [entry for entry in str(noted).split(",") if entry]
 
 
 def kinds_of(manifests: Iterable[Manifest]) -> set[KindKey]:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LAYER_ANNOTATION = "grayling.dev/layer"
+OWNER_ANNOTATION = "grayling.dev/owner"
+"""On objects without a namespace: ``<namespace>/<stack>`` of the one environment that keeps them."""
 ON_DESTROY_ANNOTATION = "grayling.dev/on-destroy"
 KEEP = "keep"
 
@@ -26,7 +28,8 @@ class Layer(StrEnum):
 
 
 ORDER = tuple(Layer)
-_FOUNDATION = {"CustomResourceDefinition", "Namespace"}
+DEFINITION = "CustomResourceDefinition"
+_FOUNDATION = {DEFINITION, "Namespace"}
 _CARRIERS = {
     "ServiceAccount", "Secret", "ConfigMap", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
     "NetworkPolicy", "PodDisruptionBudget", "Service", "GatewayClass", "PersistentVolumeClaim",
@@ -46,7 +49,9 @@ def layer_of(manifest: Manifest) -> Layer:
 
 
 def kept(manifest: Manifest) -> bool:
-    """Whether ``destroy`` and pruning leave the object in place."""
+    """Whether ``destroy`` and pruning leave the object in place. Definitions always: all their objects would go."""
+    if manifest["kind"] == DEFINITION:
+        return True
     return (manifest["metadata"].get("annotations") or {}).get(ON_DESTROY_ANNOTATION) == KEEP
 
 

@@ -10,7 +10,7 @@ from kube.errors import GraylingError, InvalidError, KubeError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Action = Literal["created", "changed", "unchanged", "deleted", "kept"]
+Action = Literal["created", "changed", "unchanged", "deleted", "kept", "shared"]
 _COUNTED: tuple[Action, ...] = ("created", "changed", "deleted", "unchanged")
 
 
@@ -57,8 +57,10 @@ class ApplyError(GraylingError):
     def __init__(self, problems: Iterable[str], report: Report, cause: BaseException | None = None) -> None:
         self.report = report
         lines = list(problems)
-        done = report.labels("created", "changed", "unchanged")
-        before = f"applied before: {len(done)} objects" + (f", the last {done[-1]}" if done else "")
+        done, word = report.labels("created", "changed", "unchanged"), "applied"
+        if report.count("deleted") and not done:
+            done, word = report.labels("deleted"), "deleted"
+        before = f"{word} before: {len(done)} objects" + (f", the last {done[-1]}" if done else "")
         super().__init__("\n".join([*lines, f"{before}; run it again to go on from there"]))
         if isinstance(cause, KubeError):
             self.exit_code = _exit_code(cause)  # type: ignore[misc] # the shell learns what the server said

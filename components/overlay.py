@@ -20,6 +20,7 @@ from components.platform import Platform, value_of
 from components.profiles import PROFILES, Size, Tier
 from components.reading import read
 from components.stackfile import PROJECT_PREFIX, placed, sections_of
+from components.target import PULUMI_CONTEXT
 from components.values import Namespace, ObjectName
 from rollout.spec import Model
 
@@ -53,6 +54,9 @@ class OverlayChanges(Model):
     discovery: Literal["kubernetes", "sidecar"] | None = Field(
         default=None, description="of Prometheus, where the image that is there needs another one"
     )
+    cluster: str | None = Field(
+        default=None, min_length=1, description="instead of `environment.cluster` and `kubernetes:context`"
+    )
     namespace: Namespace | None = Field(default=None, description="instead of `environment.namespace`")
     gateway_class: ObjectName | None = Field(default=None, description="instead of `environment.gateway.class`")
     install_definitions: bool | None = Field(
@@ -73,6 +77,8 @@ class Overlay:
     def over(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """``config`` under whole keys, changed; what has another form than it should is left to its reader."""
         changed = {key: value_of(value) if key.startswith(PROJECT_PREFIX) else value for key, value in config.items()}
+        if self.changes.cluster is not None:
+            changed.pop(PULUMI_CONTEXT, None)
         if isinstance(environment := changed.get(ENVIRONMENT), dict):
             changed[ENVIRONMENT] = self._environment(environment)
         for section in (COMPONENTS, SERVICES):
@@ -86,7 +92,7 @@ class Overlay:
             ours = {_whole(key) for key in asked.images}
             kept = {key: target for key, target in images.items() if _whole(str(key)) not in ours}
             found["images"] = {**kept, **asked.images}
-        places = {"storageClass": asked.storage_class, "namespace": asked.namespace}
+        places = {"storageClass": asked.storage_class, "namespace": asked.namespace, "cluster": asked.cluster}
         found |= {key: value for key, value in places.items() if value is not None}
         if asked.gateway_class is not None and isinstance(place := found.get("gateway", {}), dict):
             found["gateway"] = {**place, "class": asked.gateway_class}

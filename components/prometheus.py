@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,9 +16,10 @@ from components.monitoring import AlertRule, gone
 from components.network import let_in, policy, reads_elsewhere
 from components.pods import SIDECAR, Container, Pod, Probe, Resources, Sizes, config_volume, config_volumes, size, sleep
 from components.profiles import Size
+from components.prometheus_additions import OwnAlert, Scrape, Word, jobs
 from components.quantities import Quantity, RetentionSize, bytes_of, retention_bytes, share_of
 from components.settings import ComponentSettings, WorkloadSettings
-from components.values import HostPort, Image, Namespace, host_and_port, is_label
+from components.values import HostPort, Image, Label, Namespace, host_and_port, is_label
 from manifests.render import text
 from rollout.units import Seconds, duration_of
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 IMAGE = "quay.io/prometheus/prometheus:v3.13.2"
 DISCOVERY_IMAGE = "docker.io/library/python:3.13.7-slim"
 PORT = 9090
+OWN_JOB = "pods"
 SIZES: Sizes = {
     Size.SMALL: Resources("100m", "384Mi"),
     Size.MEDIUM: Resources("500m", "2Gi"),
@@ -56,6 +59,12 @@ class PrometheusSettings(WorkloadSettings):
     discovery_image: Image = Field(default=DISCOVERY_IMAGE, description="of the sidecar: any Python 3")
     alertmanager: HostPort | None = Field(default=None, description="host:port that alerts are sent to")
     namespaces: list[Namespace] = Field(default_factory=list, description="scraped besides the stack's own")
+    alerts: Annotated[dict[Word, OwnAlert], Field(max_length=200)] = Field(
+        default_factory=dict, description="alerts of your own by name"
+    )
+    scrape: Annotated[dict[Label, Scrape], Field(max_length=50)] = Field(
+        default_factory=dict, description="targets outside of the stack, by the name of their job"
+    )
 
     @field_validator("retention_size")
     @classmethod
@@ -64,6 +73,13 @@ class PrometheusSettings(WorkloadSettings):
         if kept and storage and retention_bytes(kept) > FULL * bytes_of(storage):
             raise ValueError(f"is more than nine tenths of storage {storage}; give less, or leave it out")
         return kept
+
+    @field_validator("scrape")
+    @classmethod
+    def _has_names_of_its_own(cls, scrape: dict[str, Scrape]) -> dict[str, Scrape]:
+        if OWN_JOB in scrape:
+            raise ValueError(f"{OWN_JOB} is the job of the stack's own pods; use another name")
+        return scrape
 
     @property
     def kept_size(self) -> str:
@@ -145,6 +161,7 @@ class Prometheus(Component):
             alertmanager=self.settings.alertmanager,
             namespaces=self.namespaces,
             discovery=self.settings.discovery,
+            jobs=[json.dumps(job) for job in jobs(self.settings.scrape, every)],
         )
 
     @cached_property
@@ -228,17 +245,19 @@ class Prometheus(Component):
             yield Peer("in", user.selector(), (PORT,), f"{user.name} uses it")
         yield from reads_elsewhere(self._elsewhere)
         if self.settings.alertmanager:
-            yield self._told(self.settings.alertmanager)
+            yield self._reached(self.settings.alertmanager, "tells the Alertmanager")
+        for job in self.settings.scrape.values():
+            yield from (self._reached(target, "scrapes what is outside of the stack") for target in job.targets)
 
-    def _told(self, alertmanager: str) -> Peer:
-        """Who is told of alerts: in the cluster by namespace, since a Service's port is not that of its pods."""
-        host, port = host_and_port(alertmanager)
+    def _reached(self, address: str, why: str) -> Peer:
+        """Somebody at ``host:port``: in the cluster by namespace, since a Service's port is not that of its pods."""
+        host, port = host_and_port(address)
         parts = host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
         inside = host.endswith((".svc", ".svc.cluster.local")) or is_label(host)
         if not inside:
-            return Peer("out", None, (port,), "tells the Alertmanager, whose address no selector can name")
+            return Peer("out", None, (port,), f"{why}, whose address no selector can name")
         namespace = parts[-1] if len(parts) > 1 else self.environment.namespace
-        return Peer("out", None, (), "tells the Alertmanager", namespace=namespace, every_port=True)
+        return Peer("out", None, (), why, namespace=namespace, every_port=True)
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``PROMETHEUS_URL``."""
@@ -264,6 +283,7 @@ class Prometheus(Component):
         elsewhere = "|".join(self.namespaces)
         lost = f'count by (namespace, instance_name) (up{{namespace=~"{elsewhere}"}} == 0) > 0'
         yield AlertRule("TargetDown", lost, "metrics of a pod cannot be read", "5m")
+        yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))
 
 
 def _taken(own: str) -> str:

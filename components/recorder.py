@@ -25,6 +25,7 @@ from components.credentials import GENERATE_ANNOTATION
 from components.mistakes import StackError
 from components.platform import PROJECT
 
+FOR_PULUMI = "pulumi.com/"
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks one
 
 
@@ -62,8 +63,11 @@ class Recorder(mocks.MockMonitor):
 
 def _manifest(struct: Any) -> dict[str, Any]:
     made = plain(unpacked(struct))
-    if GENERATE_ANNOTATION in (made["metadata"].get("annotations") or {}):
+    notes = made["metadata"].get("annotations") or {}
+    if GENERATE_ANNOTATION in notes:
         made.pop("data", None)
+    for note in [note for note in notes if note.startswith(FOR_PULUMI)]:
+        del notes[note]
     return {key: value for key, value in made.items() if value is not None}
 
 

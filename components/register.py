@@ -15,8 +15,11 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
 from components.credentials import draw, filled, recipe_of
-from components.layers import ORDER, kept, rank
+from components.layers import ORDER, identity, kept, rank
+from components.ownership import SHARED
 from components.platform import Platform, value_of
+from components.preflight import look
+from components.readiness import WAITED_FOR
 from components.stackfile import find, sections_of
 from kube.errors import UsageError
 
@@ -24,20 +27,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from components.component import Component
+    from components.inventory import Key
     from components.stackfile import StackFile
     from kube.kinds import Manifest
+
+
+SKIP_AWAIT = "pulumi.com/skipAwait"
+_NOT_AWAITED = {"Service"}
+"""Their endpoints are pods that come later: waiting for them tells nothing."""
+_HOLDERS = {"StatefulSet", "PersistentVolumeClaim"}
 
 
 class Declared(pulumi.ComponentResource):
     """One component with the objects it consists of as children."""
 
-    def __init__(self, name: str, args: Component, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        args: Component,
+        opts: pulumi.ResourceOptions | None = None,
+        found: Mapping[Key, Manifest] | None = None,
+    ) -> None:
         super().__init__(f"grayling:{args.room}:{type(args).__name__}", name, None, opts)
         carriers: list[pulumi.Resource] = []
         manifests = sorted(args.render(), key=rank)
         for manifest in manifests:
             runs = rank(manifest)[1] > 1
-            made = declare_object(manifest, parent=self, after=carriers if runs else [])
+            made = declare_object(
+                manifest,
+                parent=self,
+                after=carriers if runs else [],
+                found=(found or {}).get(identity(manifest)),
+                retained=args.environment.profile.data == "Retain",
+            )
             if not runs:
                 carriers.append(made)
         self.register_outputs({"objects": [_resource_name(manifest) for manifest in manifests]})
@@ -56,21 +78,47 @@ class KubernetesObject(pulumi.CustomResource):
         super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, dict(manifest), versioned)
 
 
-def declare_object(manifest: Manifest, *, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-    """Register one object; the values of a Secret are secrets of Pulumi too."""
+def declare_object(
+    manifest: Manifest,
+    *,
+    parent: pulumi.Resource,
+    after: Sequence[pulumi.Resource],
+    found: Manifest | None = None,
+    retained: bool = False,
+) -> pulumi.Resource:
+    """Register one object; the values of a Secret are secrets of Pulumi too.
+
+    Args:
+        manifest: the object.
+        parent: the component it is part of.
+        after: what has to be there before.
+        found: the object of that name as it is on the cluster; passwords in it stay.
+        retained: whether the tier keeps data: then no plan may delete or replace what holds it.
+    """
     recipe = recipe_of(manifest)
+    limit = "5m" if manifest["kind"] in WAITED_FOR else "2m"
     options = pulumi.ResourceOptions(
         parent=parent,
         depends_on=list(after),
-        retain_on_delete=kept(manifest),
+        retain_on_delete=kept(manifest) or manifest["kind"] in SHARED,
+        protect=(retained and manifest["kind"] in _HOLDERS) or None,
         # What was generated once stays, whatever a later run draws.
         ignore_changes=["data"] if recipe else None,
+        custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit, delete="5m"),
     )
-    body = filled(manifest, draw(recipe)) if recipe else manifest
+    body = _with_values(manifest, recipe, found) if recipe else manifest
+    if body["kind"] in _NOT_AWAITED:
+        meta = body["metadata"]
+        body = {**body, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), SKIP_AWAIT: "true"}}}
     if body["kind"] == "Secret":
         hidden = {key: pulumi.Output.secret(value) for key, value in body.get("data", {}).items()}
         body = {**body, "data": hidden}
     return KubernetesObject(_resource_name(manifest), body, options)
+
+
+def _with_values(manifest: Manifest, recipe: Mapping[str, str], found: Manifest | None) -> Manifest:
+    there = (found or {}).get("data") or {}
+    return {**manifest, "data": dict(there)} if there else filled(manifest, draw(recipe))
 
 
 @cache
@@ -82,10 +130,12 @@ def declare(platform: Platform) -> dict[str, Declared]:
     """Register everything: a component waits for all components of the layers before its own.
 
     Raises:
-        StackError: the platform breaks the baseline, or two components claim one object.
+        StackError: the platform breaks the baseline, two components claim one object, or services have no engine.
+        RunError: something on the cluster stands against it.
     """
     with _told_with_lines(platform.stack):
-        platform.manifests()
+        manifests = platform.manifests()
+        found = look(platform, manifests)
     made: dict[str, Declared] = {}
     for component in sorted(platform.components, key=lambda member: (ORDER.index(member.layer), member.name)):
         before = [
@@ -93,7 +143,7 @@ def declare(platform: Platform) -> dict[str, Declared]:
             for other in platform.components
             if other.name in made and ORDER.index(other.layer) < ORDER.index(component.layer)
         ]
-        made[component.name] = Declared(component.name, component, pulumi.ResourceOptions(depends_on=before))
+        made[component.name] = Declared(component.name, component, pulumi.ResourceOptions(depends_on=before), found)
     return made
 
 

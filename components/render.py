@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from components.layers import layer_of, ordered
+from components.layers import ordered
 from components.mistakes import Mistake, StackError
 from components.passphrase import without_opened
 from components.platform import Platform, value_of
 from components.stackfile import PROJECT_FILE, sections_of
 from kube.errors import GraylingError, UsageError
+from kube.kinds import label_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,33 +157,13 @@ def as_json(manifests: Iterable[Manifest]) -> str:
     return json.dumps(list(manifests), indent=2) + "\n"
 
 
-def write_folder(manifests: Iterable[Manifest], folder: Path) -> list[Path]:
-    """One file an object, ``<nn>-<layer>/<kind>-<name>.yaml``; files of objects that are gone are removed.
-
-    Raises:
-        UsageError: the folder holds files that no render has put there.
-    """
-    from components.layers import ORDER
-
-    strangers = [path for path in _files(folder) if path.parent.name[:2].isdigit() is False]
-    if strangers:
-        raise UsageError(f"{folder}: holds {strangers[0].name}, which is no part of a render; give a folder of its own")
-    written = []
-    for manifest in manifests:
-        layer = layer_of(manifest)
-        path = folder / f"{ORDER.index(layer)}0-{layer.value}" / _file_name(manifest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(as_yaml([manifest]))
-        written.append(path)
-    for stale in set(_files(folder)) - set(written):
-        stale.unlink()
-    return written
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-
-
-def _file_name(manifest: Manifest) -> str:
-    meta = manifest["metadata"]
-    return f"{manifest['kind'].lower()}-{meta['name'].replace('.', '-')}.yaml"
+def without_values(manifests: Iterable[Manifest]) -> tuple[list[Manifest], list[str]]:
+    """The objects without Secrets that hold values, and the names of those left out."""
+    kept: list[Manifest] = []
+    left: list[str] = []
+    for item in manifests:
+        if item["kind"] == "Secret" and (item.get("data") or item.get("stringData")):
+            left.append(label_of(item))
+        else:
+            kept.append(item)
+    return kept, left

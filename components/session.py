@@ -1,48 +1,24 @@
-"""One stack on one cluster for the length of a command: render it, connect, do, close."""
+"""What a command needs of a stack: its objects or those asked for, its inventory, the engine that serves it."""
 
 from __future__ import annotations
 
 import fnmatch
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.inventory import Inventory
-from components.layers import kept
-from components.outcome import NotReadyError, Outcome, Report
-from components.removal import remove
+from components.mistakes import Mistake, StackError
 from components.render import render
-from kube.cluster import Cluster
 from kube.errors import UsageError
-from kube.kinds import label_of
+from kube.kinds import GRAY_RELEASE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Sequence
 
     from components.stackfile import StackFile
-    from components.waiting import Patience
     from kube.kinds import Manifest
 
 NAME_LABEL = "app.kubernetes.io/instance"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Which cluster."""
-
-    kubeconfig: str | None = None
-    context: str | None = None
-
-
-@asynccontextmanager
-async def connected(target: Target) -> AsyncIterator[Cluster]:
-    """The cluster, closed again at the end.
-
-    Raises:
-        UsageError: no cluster is configured.
-    """
-    async with await Cluster.open(kubeconfig=target.kubeconfig, context=target.context) as cluster:
-        yield cluster
+KIND_LABEL = "app.kubernetes.io/name"
 
 
 def inventory_of(file: StackFile) -> Inventory:
@@ -51,11 +27,47 @@ def inventory_of(file: StackFile) -> Inventory:
     Raises:
         UsageError: the stack file names no namespace.
     """
-    environment = (file.document().get("config") or {}).get("grayling:environment")
-    namespace = environment.get("namespace") if isinstance(environment, dict) else None
+    namespace = environment_of(file).get("namespace")
     if not isinstance(namespace, str):
         raise UsageError(f"{file.source}: grayling:environment.namespace: is required; add it")
     return Inventory(file.stack, namespace)
+
+
+def environment_of(file: StackFile) -> dict[str, Any]:
+    """The section of that name; empty where it is none."""
+    config = file.document().get("config") or {}
+    found = (config.get("grayling:environment") or config.get("environment")) if isinstance(config, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def engine_of(file: StackFile) -> str:
+    """The namespace of an engine that another stack brings (``environment.engine``); empty where none is named."""
+    engine = environment_of(file).get("engine")
+    return str(engine.get("namespace") or "") if isinstance(engine, dict) else ""
+
+
+def check_engine(source: str, engine: str, manifests: Sequence[Manifest]) -> None:
+    """Releases need somebody who carries them out.
+
+    Raises:
+        StackError: the stack declares services, brings no engine and names none.
+    """
+    releases = [item for item in manifests if item["kind"] == GRAY_RELEASE.kind]
+    own = any((item["metadata"].get("labels") or {}).get(KIND_LABEL) == "controller" for item in manifests)
+    if releases and not own and not engine:
+        names = ", ".join(sorted(item["metadata"]["name"] for item in releases))
+        raise StackError(
+            source,
+            [
+                Mistake(
+                    "grayling:environment.engine",
+                    "",
+                    f"no engine would bring in the versions of {names}",
+                    "add components.controller: {image: …}, or name the environment whose engine serves this one: "
+                    "environment.engine: {namespace: …}",
+                )
+            ],
+        )
 
 
 def selected(manifests: Sequence[Manifest], patterns: Sequence[str]) -> list[Manifest]:
@@ -83,37 +95,6 @@ def _fits(item: Manifest, pattern: str) -> bool:
     component = (item["metadata"].get("labels") or {}).get(NAME_LABEL, "")
     own = f"{item['kind']}/{item['metadata']['name']}"
     return fnmatch.fnmatchcase(component, pattern) or fnmatch.fnmatchcase(own.lower(), pattern.lower())
-
-
-async def destroy(cluster: Cluster, inventory: Inventory, patience: Patience, tell: Callable[[str], None]) -> Report:
-    """Delete everything the stack owns, but what its tier keeps.
-
-    Raises:
-        NotReadyError: an object would not go in time.
-    """
-    report = Report()
-    live = await inventory.members(cluster, await inventory.known_kinds(cluster))
-
-    def note(label: str) -> None:
-        """Keep count, and say it."""
-        report.outcomes.append(Outcome("deleted", label))
-        tell(f"{'':<10} deleted   {label}")
-
-    gone = [item for item in live.values() if not kept(item)]
-    problems = await remove(cluster, gone, patience, note)
-    if problems:
-        raise NotReadyError(problems, report)
-    for item in live.values():
-        if kept(item):
-            report.outcomes.append(Outcome("kept", label_of(item)))
-    if not report.count("kept"):
-        await _forget(cluster, inventory)
-    return report
-
-
-async def _forget(cluster: Cluster, inventory: Inventory) -> None:
-    kind = await cluster.resolve({"apiVersion": "v1", "kind": "ConfigMap"})
-    await cluster.delete(kind, inventory.name, inventory.namespace)
 
 
 def rendered(file: StackFile, patterns: Sequence[str] = ()) -> list[Manifest]:

@@ -291,9 +291,13 @@ def beside(document: Document) -> dict[str, Any]:
 
 
 def _as_if_opened(secrets: Any) -> Any:
-    if isinstance(secrets, dict):
-        return {key: _as_if_opened(inner) for key, inner in secrets.items()} if set(secrets) != {SECURE} else SECURE
-    return SECURE
+    """Names and keys of sealed Secrets; one key more, so that nobody looks for a certificate in what is not opened."""
+    if not isinstance(secrets, dict):
+        return SECURE
+    return {
+        name: dict.fromkeys((*keys, SECURE), SECURE) if isinstance(keys, dict) else SECURE
+        for name, keys in secrets.items()
+    }
 
 
 def _within(path: str, whole: str) -> bool:

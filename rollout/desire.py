@@ -66,12 +66,15 @@ def leaves_its_route(ctx: Context) -> bool:
 
 
 def _serving(ctx: Context, revision: str) -> Scale:
-    """A spare pod of the time as a canary goes when the bake is over, and the drain too."""
+    """A spare pod of the time as a canary goes when the bake is over, and the drain too; at once if it is not ready.
+
+    One that is asked for and not there counts in the budget, and would hold up the drain.
+    """
     replicas, facts = _serving_scale(ctx, revision), ctx.seen.revisions.get(revision)
     spare = _spare_of(facts)
     if facts is None or not spare or replicas != facts.replicas:
         return Scale(revision, replicas)
-    if ctx.status.in_flight or facts.threatened:
+    if facts.ready >= replicas and (ctx.status.in_flight or facts.threatened):
         return Scale(revision, replicas, spare)
     return Scale(revision, max(ctx.replicas, replicas - spare))
 
@@ -97,7 +100,8 @@ def _canary(ctx: Context, revision: str) -> Scale:
     facts = ctx.seen.revisions.get(revision)
     running = facts.replicas if facts else 0
     if ctx.status.phase is Phase.ROLLING_BACK:
-        return Scale(revision, running, _spare_of(facts)) if ctx.shared else Scale(revision, 0)
+        spare = _spare_of(facts) if facts and facts.ready < running else 0
+        return Scale(revision, running - spare, _spare_of(facts) - spare) if ctx.shared else Scale(revision, 0)
     if ctx.status.stable is None:
         return Scale(revision, _serving_scale(ctx, revision))
     without = max(running - _spare_of(facts), needed_of(ctx))

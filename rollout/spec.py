@@ -53,6 +53,9 @@ __all__ = [  # what others find here that stands in modules of its own
 COMMAND_ANNOTATION = f"{GROUP}/command"
 REQUESTED_BY_ANNOTATION = f"{GROUP}/requested-by"
 REASON_ANNOTATION = f"{GROUP}/reason"
+REQUESTED_REVISION_ANNOTATION = f"{GROUP}/requested-revision"
+"""Of which version the two before it tell; of any where it is missing."""
+
 FINALIZER = f"{GROUP}/release"
 
 StatusName = Annotated[str, Field(pattern=r"^!?([1-9]xx|[A-Za-z0-9_]+)$", max_length=41)]

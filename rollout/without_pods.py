@@ -35,7 +35,9 @@ def without_pods_status(ctx: Context) -> Status:
         return _hold_still(ctx)
     canary, share = ctx.canary, ctx.status.weight.desired
     if _is_planned(ctx):
-        return _withdraw(ctx)
+        return _withdraw(ctx, PLANNED)
+    if ctx.status.doubt == OUTAGE and ctx.shared and canary is not None and not canary.fatal:
+        return _withdraw(ctx, "stable has pods again after an outage of all, and the canary has not")
     told = canary.problem if canary else "its pods are gone"
     reason = f"no canary pod is ready while it has {share} % of the traffic"
     return roll_back(ctx, Outcome.ROLLED_BACK, f"{reason}: {told}" if told else reason)
@@ -79,9 +81,9 @@ def after_outage(status: Status) -> Status:
     return status.model_copy(update=NO_DOUBT) if status.doubt == OUTAGE else status
 
 
-def _withdraw(ctx: Context) -> Status:
+def _withdraw(ctx: Context, why: str) -> Status:
     nothing_yet = _asked_anew(ctx) | {"withdrawn_at": ctx.now}
-    told = f"{PLANNED}: stable has all traffic until one is ready again"
+    told = f"{why}: stable has all traffic until one is ready again"
     return write_journal(ctx.change(**nothing_yet), ctx.now, "withdrawn", told, weight=0)
 
 

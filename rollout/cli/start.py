@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import click
 
+from rollout.cli.desire import (
+    Request,
+    declared_by,
+    image_patch,
+    pulumi_declares,
+    revision_in,
+    signature,
+    signature_patch,
+    with_image,
+)
 from rollout.cli.options import Where, cluster_options, duration, person_options, release_name
 from rollout.cli.output import output_option
 from rollout.cli.watch import PATIENCE, UNTIL
@@ -22,7 +32,8 @@ if TYPE_CHECKING:
     from rollout.cli.output import Wanted
 
 STACK_MANAGER = "grayling-stack"
-_STACK_MANAGERS = (STACK_MANAGER, "pulumi")
+PULUMI_MANAGER = "pulumi-kubernetes"
+"""What this writer updated, the provider takes over before it applies: no conflict comes of it."""
 
 
 class StackEditor(Protocol):
@@ -33,16 +44,6 @@ class StackEditor(Protocol):
 
     def render_service(self, stack_file: Path, service: str) -> list[dict[str, Any]]:
         """The manifests of one service as the stack declares it."""
-
-
-class Request(NamedTuple):
-    """What is asked for, by whom, and why."""
-
-    name: str
-    image: str
-    container: str | None
-    by: str
-    reason: str
 
 
 @click.command()
@@ -161,30 +162,42 @@ async def declare(cluster: Cluster, namespace: str, asked: Request, stack: Stack
     if not ours:
         raise UsageError(f"stack {stack.name} renders no GrayRelease {asked.name}")
     namespace = ours[0]["metadata"].get("namespace") or namespace
-    exists = await cluster.find(GRAY_RELEASE, asked.name, namespace) is not None
-    if exists:
-        await _sign(cluster, namespace, asked)
+    live = await cluster.find(GRAY_RELEASE, asked.name, namespace)
+    if live is not None and pulumi_declares(live):
+        return await _in_place_of_pulumi(cluster, live, ours[0], asked, stack)
+    if live is not None:
+        await _sign(cluster, namespace, asked, ours[0])
     for manifest in manifests:
         await cluster.apply(manifest, manager=STACK_MANAGER, force=True)
-    if not exists:
-        await _sign(cluster, namespace, asked)
+    if live is None:
+        await _sign(cluster, namespace, asked, ours[0])
     click.echo(f"{namespace}/{asked.name}: {asked.image} asked for, declared by stack {stack.name}")
     return await cluster.get(GRAY_RELEASE, asked.name, namespace)
 
 
-async def _sign(cluster: Cluster, namespace: str, asked: Request) -> None:
+async def _in_place_of_pulumi(
+    cluster: Cluster, live: Manifest, declared: Manifest, asked: Request, stack: Stack
+) -> Manifest:
+    """Write the image and nothing else, as a writer whose fields Pulumi takes back by itself at its next change."""
+    from kube.kinds import GRAY_RELEASE
+
+    namespace = live["metadata"]["namespace"]
+    wanted = with_image(live, asked)
+    await _sign(cluster, namespace, asked, wanted)
+    if operations := image_patch(live, asked):
+        await cluster.json_patch(GRAY_RELEASE, asked.name, namespace, operations, manager=PULUMI_MANAGER)
+    if revision_in(wanted) != revision_in(declared):
+        click.echo(f"{stack.file}: says more than the image; `pulumi up` brings the rest", err=True)
+    click.echo(f"{namespace}/{asked.name}: {asked.image} asked for, declared by stack {stack.name}")
+    return await cluster.get(GRAY_RELEASE, asked.name, namespace)
+
+
+async def _sign(cluster: Cluster, namespace: str, asked: Request, wanted: Manifest) -> None:
     from kube.kinds import GRAY_RELEASE
     from rollout.commands import MANAGER
 
-    patch = {"metadata": {"annotations": signature(asked)}}
+    patch = {"metadata": {"annotations": signature(asked, revision_in(wanted))}}
     await cluster.merge_patch(GRAY_RELEASE, asked.name, namespace, patch, manager=MANAGER)
-
-
-def signature(asked: Request) -> dict[str, str]:
-    """The annotations that say who asked and why."""
-    from rollout.spec import REASON_ANNOTATION, REQUESTED_BY_ANNOTATION
-
-    return {REQUESTED_BY_ANNOTATION: asked.by, REASON_ANNOTATION: asked.reason}
 
 
 # ---------------------------------------------------------------------- declared by nobody
@@ -212,6 +225,7 @@ async def patch(cluster: Cluster, namespace: str, asked: Request, *, forced: boo
     if not operations:
         click.echo(f"{namespace}/{asked.name}: {asked.image} is asked for already")
         return found
+    operations += signature_patch(found, asked)
     try:
         after = await cluster.json_patch(GRAY_RELEASE, asked.name, namespace, operations, manager=MANAGER)
     except InvalidError as error:
@@ -223,44 +237,3 @@ async def patch(cluster: Cluster, namespace: str, asked: Request, *, forced: boo
     click.echo(f"{namespace}/{asked.name}: {asked.image} asked for")
     click.echo("No stack was changed: whoever declares this object must be told, or will take it back.", err=True)
     return after
-
-
-def declared_by(manifest: Manifest) -> str:
-    """The field manager of a stack that owns the pod template; empty where none does."""
-    for entry in manifest["metadata"].get("managedFields") or ():
-        owns = "f:workload" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
-        if owns and entry.get("manager", "").startswith(_STACK_MANAGERS):
-            return str(entry["manager"])
-    return ""
-
-
-def image_patch(manifest: Manifest, asked: Request) -> list[Manifest]:
-    """JSON Patch operations that change the image; none where it says so already.
-
-    Raises:
-        UsageError: there is no such container.
-    """
-    containers = manifest["spec"]["workload"]["template"].get("spec", {}).get("containers") or []
-    names = [container.get("name", "") for container in containers]
-    if asked.container is not None and asked.container not in names:
-        from kube.errors import UsageError
-
-        raise UsageError(f"--container {asked.container}: there is no such container; there are {', '.join(names)}")
-    index = names.index(asked.container) if asked.container else 0
-    if containers[index].get("image") == asked.image:
-        return []
-    at = f"/spec/workload/template/spec/containers/{index}"
-    return [
-        {"op": "test", "path": f"{at}/name", "value": names[index]},
-        {"op": "test", "path": f"{at}/image", "value": containers[index]["image"]},
-        {"op": "replace", "path": f"{at}/image", "value": asked.image},
-        *_annotate(manifest, signature(asked)),
-    ]
-
-
-def _annotate(manifest: Manifest, annotations: dict[str, str]) -> list[Manifest]:
-    missing = not manifest["metadata"].get("annotations")
-    made: list[Manifest] = [{"op": "add", "path": "/metadata/annotations", "value": {}}] if missing else []
-    for key, value in annotations.items():
-        made.append({"op": "add", "path": f"/metadata/annotations/{key.replace('/', '~1')}", "value": value})
-    return made

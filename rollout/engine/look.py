@@ -14,6 +14,7 @@ from rollout.spec import (
     COMMAND_ANNOTATION,
     REASON_ANNOTATION,
     REQUESTED_BY_ANNOTATION,
+    REQUESTED_REVISION_ANNOTATION,
     Signal,
     SignalKind,
     SourceName,
@@ -139,6 +140,8 @@ def observation_of(
     """
     meta = manifest["metadata"]
     notes = meta.get("annotations") or {}
+    if notes.get(REQUESTED_REVISION_ANNOTATION, revision) != revision:  # they tell of another version
+        notes = {**notes, REQUESTED_BY_ANNOTATION: "", REASON_ANNOTATION: ""}
     return Observation(
         desired_revision=revision,
         desired_image=image,

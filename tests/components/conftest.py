@@ -9,6 +9,7 @@ import pytest
 from components.platform import Platform
 from components.render import render
 from components.stackfile import StackFile, find
+from tests.components.person import KUBECONFIG, Behind, Person
 
 ROOT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "staging", "prod")
@@ -47,3 +48,12 @@ def project(tmp_path) -> Path:
     (tmp_path / "Pulumi.yaml").write_text("name: grayling\nruntime: python\nstackConfigDir: stacks\n")
     (tmp_path / "__main__.py").write_text((ROOT / "__main__.py").read_text())
     return tmp_path
+
+
+@pytest.fixture
+def person(project, tmp_path, capsys):
+    """Somebody with a project, and a cluster that keeps who wrote which field."""
+    with Behind() as (server, loop):
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(KUBECONFIG.format(port=server.port))
+        yield Person(project, server, loop, str(kubeconfig), capsys)

@@ -34,7 +34,7 @@ def test_render_of_one_component():
 def test_render_into_a_folder(tmp_path):
     result = run("render", LOCAL, "-o", str(tmp_path / "out"))
     assert result.stdout == ""
-    assert (tmp_path / "out" / "20-instances" / "statefulset-redis.yaml").exists()
+    assert (tmp_path / "out" / "20-instances" / "shop" / "statefulset-redis.yaml").exists()
 
 
 def test_a_pattern_that_fits_nothing():
@@ -60,3 +60,15 @@ def test_a_cluster_that_is_not_there(tmp_path):
     result = run("diff", LOCAL, "--kubeconfig", str(tmp_path / "none"))
     assert isinstance(result.exception, UsageError)
     assert "no such file" in str(result.exception)
+
+
+def test_a_secret_that_is_no_text(project, monkeypatch):
+    path = project / "stacks" / "Pulumi.t.yaml"
+    path.write_text("config: {}\n")
+    result = CliRunner().invoke(cli, ["secret", "set", str(path), "payment.token"], input=b"\xff\xfe")
+    assert "payment.token: the value on stdin is no text in UTF-8; encode it" in str(result.exception)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
+    monkeypatch.setattr("components.passphrase.ROUNDS", 10)
+    result = CliRunner().invoke(cli, ["secret", "set", str(path), "payment.token"], input="grüße\n")
+    assert result.exit_code == 0, result.exception
+    assert "grüße" not in path.read_text() + result.output

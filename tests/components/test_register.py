@@ -27,6 +27,7 @@ class Spy(Recorder):
         self.seen.append({
             "type": request.type, "name": request.name, "parent": request.parent, "custom": request.custom,
             "depends": list(request.dependencies), "ignore": list(request.ignoreChanges),
+            "protect": request.protect, "limits": request.customTimeouts.create,
             "retain": request.retainOnDelete, "version": request.version, "inputs": unpacked(request.object),
         })
         return super().RegisterResource(request)
@@ -42,13 +43,22 @@ print(json.dumps(spy.seen))
 """
 
 
-@pytest.fixture(scope="module")
-def seen():
-    request = {"program": str(ROOT / "__main__.py"), "stack": "local", "config": find("local", ROOT).config()[0]}
+def spied(stack):
+    request = {"program": str(ROOT / "__main__.py"), "stack": stack, "config": find(stack, ROOT).config()[0]}
     done = subprocess.run(
         [sys.executable, "-c", SPY], input=json.dumps(request), capture_output=True, text=True, cwd=ROOT, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def seen():
+    return spied("local")
+
+
+@pytest.fixture(scope="module")
+def prod():
+    return spied("prod")
 
 
 def component(seen, name):
@@ -108,3 +118,39 @@ def test_names_are_stable_and_not_made_up(seen):
     for one in seen:
         if one["type"].startswith("kubernetes:"):
             assert one["inputs"]["metadata"]["name"] == one["name"].rsplit("/", 1)[-1]
+
+
+def names(seen, **wanted):
+    objects = [one for one in seen if one["type"].startswith("kubernetes:")]
+    return {
+        f"{one['type'].rsplit(':', 1)[-1]} {one['name']}"
+        for one in objects
+        if all(one[key] == value for key, value in wanted.items())
+    }
+
+
+def test_what_holds_data_is_protected_where_the_tier_keeps_it(seen, prod):
+    assert names(seen, protect=True) == set()
+    assert names(prod, protect=True) == {
+        "StatefulSet integration/redis",
+        "StatefulSet integration/rabbitmq",
+        "StatefulSet integration/prometheus",
+    }
+
+
+def test_what_others_need_outlives_the_stack_in_every_tier(seen, prod):
+    definition = "CustomResourceDefinition grayreleases.grayling.dev"
+    assert names(seen, retain=True) == {definition, "GatewayClass contour"}
+    passwords = {"Secret integration/redis-auth", "Secret integration/rabbitmq-auth"}
+    assert definition in names(prod, retain=True)
+    assert passwords <= names(prod, retain=True)
+
+
+def test_waiting_is_for_what_it_tells_something_of_and_not_for_ten_minutes(seen):
+    services = [one for one in seen if one["type"].endswith(":Service") and "kubernetes" in one["type"]]
+    assert services
+    assert all(one["inputs"]["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true" for one in services)
+    others = [one for one in seen if one["type"].startswith("kubernetes:") and one not in services]
+    assert not any("pulumi.com/skipAwait" in one["inputs"]["metadata"].get("annotations", {}) for one in others)
+    assert {one["limits"] for one in seen if one["type"].startswith("kubernetes:")} == {"5m", "2m"}
+    assert {one["limits"] for one in seen if one["type"].endswith(":StatefulSet")} == {"5m"}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from components.layers import LAYER_ANNOTATION, ORDER, identity, layer_of, ordered, rank
-from components.render import PROGRAM, arranged, as_yaml, declared, is_ours, recorded, render, write_folder
+from components.render import PROGRAM, arranged, as_yaml, declared, is_ours, recorded, render
 from components.stackfile import find
 from kube.errors import GraylingError, UsageError
 from tests.components.conftest import ROOT
@@ -77,19 +77,6 @@ def test_no_object_twice(rendered):
 
 def test_yaml_reads_back_as_it_was(rendered):
     assert list(yaml.safe_load_all(as_yaml(rendered))) == rendered
-
-
-def test_a_folder_holds_one_file_an_object_and_forgets_what_is_gone(rendered, tmp_path):
-    written = write_folder(rendered, tmp_path)
-    assert len(set(written)) == len(rendered)
-    write_folder(rendered[:3], tmp_path)
-    assert len(list(tmp_path.rglob("*.yaml"))) == 3
-
-
-def test_a_folder_with_other_files_is_refused(rendered, tmp_path):
-    (tmp_path / "thesis.md").write_text("x")
-    with pytest.raises(UsageError, match="holds thesis"):
-        write_folder(rendered, tmp_path)
 
 
 def test_mistakes_come_through_the_program(project):

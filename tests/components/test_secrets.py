@@ -9,8 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from components import passphrase
+from components.mistakes import StackError
 from components.passphrase import SecretError, new_salt, unlock
 from components.passphrase import passphrase as given
+from components.render import declared
 from components.stackfile import StackFile, find
 from components.versions import set_secret
 from kube.errors import UsageError
@@ -57,6 +59,32 @@ def test_the_passphrase_may_stand_in_a_file(tmp_path):
     file = tmp_path / "phrase"
     file.write_text("s3cret\n")
     assert given({"PULUMI_CONFIG_PASSPHRASE_FILE": str(file)}) == "s3cret"
+
+
+def test_a_passphrase_file_that_is_no_text(tmp_path):
+    file = tmp_path / "phrase"
+    file.write_bytes(b"\xff")
+    with pytest.raises(SecretError, match=r"PULUMI_CONFIG_PASSPHRASE_FILE=.*phrase: is no text in UTF-8"):
+        given({"PULUMI_CONFIG_PASSPHRASE_FILE": str(file)})
+
+
+def test_a_value_that_is_empty_when_opened(secret_stack, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PHRASE)
+    empty = secret_stack.path.read_text().replace(sealed_by_the_book("hunter2"), sealed_by_the_book(""))
+    secret_stack.path.write_text(empty)
+    with pytest.raises(StackError, match=r"stacks/Pulumi\.test\.yaml:9: grayling:secrets\.payment\.token: is empty"):
+        declared(secret_stack)
+
+
+@pytest.mark.parametrize("keys", [["tls.crt", "tls.key"], [".dockerconfigjson"]])
+def test_what_a_typed_secret_holds_is_not_guessed(secret_stack, keys):
+    sealed = sealed_by_the_book("x")
+    secret_stack.path.write_text(
+        f"encryptionsalt: {salt_by_the_book()}\n{ENVIRONMENT}  grayling:secrets:\n    edge:\n"
+        + "".join(f"      {key}: {{secure: '{sealed}'}}\n" for key in keys)
+    )
+    with pytest.raises(SecretError, match="wrong passphrase"):
+        secret_stack.config({"PULUMI_CONFIG_PASSPHRASE": "another"})
 
 
 def test_a_round_trip():

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+import yaml
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from components.cli import cli
 from components.passphrase import new_salt
 from components.render import PROGRAM, declared, recorded
 from components.stackfile import find, project_name, stack_folder
 from kube.errors import UsageError
+from tests.components.conftest import ROOT
 
 WHERE = "config:\n  grayling:environment: {tier: dev, namespace: shop, owners: [platform]}\n"
 SERVICES = "  grayling:services:\n    checkout: {image: 'r.example.com/a:1.0', port: 80}\n"
@@ -167,7 +173,7 @@ REFUSED = {
     ),
     "tier-list": (
         "config:\n  grayling:environment:\n    tier: [dev]\n    namespace: shop\n    owners: [p]\n",
-        ":3: grayling:environment.tier: is no tier (found ['dev']); did you mean 'dev'?",
+        ":3: grayling:environment.tier: is none of local, dev, staging, prod (found ['dev']); did you mean 'dev'?",
     ),
 }
 
@@ -225,6 +231,9 @@ def test_other_encodings(project):
     assert str(result.exception) == f"{path}:2: is not UTF-8: byte 72 is 0xe4; save it as UTF-8"
 
 
+PROVIDERS = "  pulumi:disable-default-providers: ['*']\n  kubernetes:context: shop\n"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -232,18 +241,21 @@ def test_other_encodings(project):
         f"\ufeff{WHERE}{SERVICES}",
         f"{WHERE}{SERVICES}".replace("grayling:", ""),
         f"{WHERE}{SERVICES}".replace("\n", "\r\n"),
-        f"{WHERE}{SERVICES}  pulumi:disable-default-providers: ['*']\n  kubernetes:context: shop\n",
+        f"{WHERE}{SERVICES}{PROVIDERS}",
         f"{WHERE}{SERVICES}environment: [shared]\nsecretsprovider: passphrase\n",
         f"--- \n{WHERE}{SERVICES}...\n",
         f"{WHERE}  services:\n    checkout: {{<<: {{port: 80}}, image: 'r.example.com/a:1.0'}}\n",
     ],
 )
-def test_one_meaning_in_both_engines(project, text):
-    file = stack_of(project, text)
+def test_one_meaning_however_it_is_written(project, text):
     alike = declared(stack_of(project, f"{WHERE}{SERVICES}"))
-    stack_of(project, text)
-    assert declared(file) == alike
-    assert len(recorded(file, project / PROGRAM)) == len(alike)
+    assert declared(stack_of(project, text)) == alike
+
+
+def test_one_meaning_in_both_engines(project):
+    file = stack_of(project, f"{WHERE}{SERVICES}{PROVIDERS}".replace("grayling:", ""))
+    kinds = sorted(item["kind"] for item in recorded(file, project / PROGRAM))
+    assert kinds == sorted(item["kind"] for item in declared(file))
 
 
 def test_a_path_from_elsewhere_belongs_to_the_project_at_hand(project, tmp_path_factory, monkeypatch):
@@ -270,6 +282,47 @@ def test_a_broken_link_and_a_folder(project):
     for name, expected in (("link", "is a link to gone, which is not there"), ("folder", "is a folder")):
         with pytest.raises(UsageError, match=rf"^stacks/Pulumi\.{name}\.yaml: {expected}"):
             find(name, project).config()
+
+
+# ---------------------------------------------------------------------- a law
+
+WHOLE = yaml.safe_load((ROOT / "stacks" / "Pulumi.dev.yaml").read_text())
+ODD = st.sampled_from(
+    [None, True, -1, 1.5, 10**18, "", "x", "a.b", "é\n", [], ["x"], [None], [[1]], {}, {"a": 1}, {"": ""},
+     {"a.b": {"c[0]": []}}, {"secure": "v1:a:b"}, {"secure": 5}]
+)  # fmt: skip
+NEW_KEYS = st.sampled_from(["x", "a.b", "", "grayling:x", "kind", "secure", "5", "<<"])
+
+
+def below(value, path=()):
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from below(inner, (*path, key))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted(below(WHOLE), key=str)), NEW_KEYS | st.none(), ODD), min_size=1, max_size=3
+    )
+)
+def test_whatever_stands_in_a_file_it_renders_or_every_mistake_has_its_line(project, changes):
+    whole = copy.deepcopy(WHOLE)
+    for path, key, odd in changes:
+        here = whole
+        try:
+            for part in path if key is not None else path[:-1]:
+                here = here[part]
+            here[path[-1] if key is None else key] = odd
+        except (IndexError, KeyError, TypeError):
+            continue  # an earlier change took it away
+    file = stack_of(project, yaml.safe_dump(whole))
+    try:
+        assert declared(file)
+    except UsageError as error:
+        head, *lines = str(error).splitlines()
+        for line in lines or [head]:
+            assert re.match(r" *stacks/Pulumi\.t\.yaml:\d+: .|stacks/Pulumi\.t\.yaml: it holds secure values", line)
 
 
 # ---------------------------------------------------------------------- under Pulumi

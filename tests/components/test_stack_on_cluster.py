@@ -12,8 +12,8 @@ from components.difference import differences
 from components.inventory import Inventory
 from components.outcome import ApplyError, NotReadyError
 from components.render import render
-from components.session import destroy
 from components.stackfile import find
+from components.teardown import plan_teardown, tear_down
 from components.waiting import Patience
 from kube.cluster import Cluster
 from kube.kinds import CONFIG_MAP, GATEWAY, NAMESPACE, SECRET
@@ -79,7 +79,7 @@ async def test_applying_again_changes_nothing_and_says_so(cluster, manifests):
 
 
 async def test_there_is_no_difference(cluster, manifests):
-    assert await differences(cluster, INVENTORY, manifests) == []
+    assert (await differences(cluster, INVENTORY, manifests))[0] == []
 
 
 async def test_a_difference_shows_what_and_hides_secrets(cluster, manifests):
@@ -95,7 +95,7 @@ async def test_a_difference_shows_what_and_hides_secrets(cluster, manifests):
         "metadata": {"name": "extra", "namespace": NAMESPACE_NAME},
         "data": {"token": base64.b64encode(b"hunter2").decode()},
     }
-    found = await differences(cluster, INVENTORY, [*changed, secret])
+    found, _ = await differences(cluster, INVENTORY, [*changed, secret])
     by_label = {change.label: change for change in found}
     assert by_label[f"ConfigMap {NAMESPACE_NAME}/redis-config"].op == "change"
     assert "+    port 1" in by_label[f"ConfigMap {NAMESPACE_NAME}/redis-config"].text
@@ -113,7 +113,7 @@ async def test_what_is_no_longer_declared_is_deleted(cluster, manifests):
     assert (await applier(cluster).apply([*manifests, extra])).labels("created") == [
         f"ConfigMap {NAMESPACE_NAME}/extra"
     ]
-    assert [change.op for change in await differences(cluster, INVENTORY, manifests)] == ["delete"]
+    assert [change.op for change in (await differences(cluster, INVENTORY, manifests))[0]] == ["delete"]
     report = await applier(cluster).apply(manifests)
     assert report.labels("deleted") == [f"ConfigMap {NAMESPACE_NAME}/extra"]
     assert await cluster.find(CONFIG_MAP, "extra", NAMESPACE_NAME) is None
@@ -157,7 +157,8 @@ def _with_image(item, image):
 
 
 async def test_destroy_leaves_nothing(cluster):
-    report = await destroy(cluster, INVENTORY, PATIENCE, lambda _line: None)
+    plan = await plan_teardown(cluster, INVENTORY)
+    report = await tear_down(cluster, INVENTORY, plan, PATIENCE, lambda _line: None)
     assert report.count("kept") == 0
     assert await cluster.find(NAMESPACE, NAMESPACE_NAME) is None
     assert (

@@ -23,6 +23,7 @@ from tests.fakes.admission import MOST_BYTES, as_stored, mistaken, refused, stat
 from tests.fakes.ownership import Owners
 from tests.fakes.patches import Object, is_ready, json_patch, matches, merge
 from tests.fakes.store import Store
+from tests.fakes.who_wrote import applied, updated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,6 +56,7 @@ class ApiServer(Store):
     writes: list[tuple[str, str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     down: bool = False
+    ownership: bool = False  # keep who wrote which field, and refuse an apply over another writer's
     late: float = 0.0  # seconds between a write, which watchers see at once, and its answer
     runner: web.AppRunner | None = None
     port: int = 0
@@ -198,6 +200,8 @@ class ApiServer(Store):
         made = as_stored(made)
         if refusal := refused({}, made):
             return refusal
+        if self.ownership:
+            made = updated(None, made, request.query.get("fieldManager") or "python-client")
         key = self.key(base, plural, namespace, meta["name"])
         return web.json_response(self._stored(request, key, made), status=201)
 
@@ -208,9 +212,16 @@ class ApiServer(Store):
             return refusal
         owners = deepcopy(self.owners.get(key)) or Owners()
         manager, force = request.query.get("fieldManager", "unknown"), request.query.get("force") == "true"
-        merged = owners.apply(known, body, manager, force=force)
-        if isinstance(merged, list):
-            return status(409, f"Apply failed with {len(merged)} conflicts: {'; '.join(merged)}", "Conflict")
+        if self.ownership:
+            noted, conflict = applied(known, body, manager, force=force)
+            if noted is None:
+                return status(409, conflict, "Conflict")
+            merged = noted
+        else:
+            found = owners.apply(known, body, manager, force=force)
+            if isinstance(found, list):
+                return status(409, f"Apply failed with {len(found)} conflicts: {'; '.join(found)}", "Conflict")
+            merged = found
         merged["metadata"].setdefault("namespace", key[2])
         if refusal := refused(known or {}, merged):
             return refusal
@@ -273,6 +284,8 @@ class ApiServer(Store):
         changed = as_stored(changed)
         if refusal := refused(known, changed):
             return refusal
+        if self.ownership and sub is None:
+            changed = updated(known, changed, request.query.get("fieldManager") or "python-client")
         if len(json.dumps(changed)) > MOST_BYTES:
             return status(413, f"Request entity too large: limit is {MOST_BYTES}", "RequestEntityTooLarge")
         meta = known["metadata"]

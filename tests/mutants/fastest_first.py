@@ -26,7 +26,7 @@ PLANT = "it"
 AT_MOST = "GRAYLING_MUTANT_SECONDS"
 """For so long tests are asked about a mutant, by what they take without it; all of them where it is not set."""
 
-LEAST_SECONDS, TIMES = 20.0, 10.0
+LEAST_SECONDS, TIMES = 60.0, 10.0
 """A test is ended after ten times what it took without a mutant, and never sooner than this."""
 
 
@@ -41,25 +41,28 @@ def is_asked(name: str, test: str) -> bool:
     return name.startswith("rollout.engine.") or not test.startswith(ENGINE)
 
 
+def asked_about(name: str, tests_of: dict[str, list[str]], took: dict[str, float]) -> list[str]:
+    """The tests that reach the function of a mutant and are asked about it, the quickest first."""
+    reaching = tests_of.get(name.partition("__mutmut_")[0], [])
+    asked = sorted((test for test in reaching if is_asked(name, test)), key=lambda test: (took.get(test, 0.0), test))
+    most = float(os.environ.get(AT_MOST, "inf"))
+    sums = accumulate(took.get(test, 0.0) for test in asked)
+    return [test for test, seconds in zip(asked, sums, strict=True) if seconds <= most]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that are not asked, order those of a mutant, and let the engine's take no time."""
-    asked = items[:]
-    if (name := mutant()) and STATS.exists():
-        took: dict[str, float] = json.loads(STATS.read_text())["duration_by_test"]
-        asked = sorted(
-            (item for item in asked if is_asked(name, item.nodeid)), key=lambda item: took.get(item.nodeid, 0.0)
-        )
-        sums = accumulate(took.get(item.nodeid, 0.0) for item in asked)
-        most = float(os.environ.get(AT_MOST, "inf"))
-        asked = [item for item, seconds in zip(asked, sums, strict=True) if seconds <= most]
-        for item in asked:
-            limit = max(LEAST_SECONDS, TIMES * took.get(item.nodeid, 0.0))
-            item.add_marker(pytest.mark.timeout(limit), append=False)
-    config.hook.pytest_deselected(items=[item for item in items if item not in asked])
-    items[:] = asked
-    for item in filter(_drives_an_engine, asked):
-        item.add_marker(pytest.mark.looptime(start=time.monotonic))
+    """Order the tests of a mutant, end the ones that hang, and let the engine's take no time."""
+    known = json.loads(STATS.read_text()) if STATS.exists() else {"duration_by_test": {}}
+    took: dict[str, float] = known["duration_by_test"]
+    if name := mutant():
+        order = {test: at for at, test in enumerate(asked_about(name, known["tests_by_mangled_function_name"], took))}
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in order])
+        items[:] = sorted((each for each in items if each.nodeid in order), key=lambda item: order[item.nodeid])
+    for item in items:
+        item.add_marker(pytest.mark.timeout(max(LEAST_SECONDS, TIMES * took.get(item.nodeid, 0.0))), append=False)
+        if _drives_an_engine(item):
+            item.add_marker(pytest.mark.looptime(start=time.monotonic))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.mutants.by_hand import FAULTS, ROOT, Fault
-from tests.mutants.fastest_first import is_asked
+from tests.mutants.fastest_first import AT_MOST, asked_about, is_asked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,10 +62,10 @@ def _meta(folder: Path, name: str, codes: dict[str, Any]) -> None:
 def test_the_same_sample_is_drawn_again_and_one_module_does_not_change_anothers(bench, tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "MUTANTS", tmp_path)
     _meta(tmp_path, "rollout/a.py", {f"a{n}": None for n in range(100)})
-    _meta(tmp_path, "rollout/b.py", {f"b{n}": None for n in range(20)})
+    _meta(tmp_path, "rollout/b.py", {f"b{n}": None for n in range(10)})
     first, second = bench.modules(), bench.modules()
     assert first == second
-    assert [len(each.drawn) for each in first] == [30, 20]
+    assert [len(each.drawn) for each in first] == [20, 10]
     _meta(tmp_path, "rollout/b.py", {f"b{n}": 1 for n in range(50)})
     assert bench.modules()[0] == first[0]
 
@@ -82,7 +82,29 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(bench):
     assert bench.interval(0, 0) == (0.0, 1.0)
 
 
-def test_a_module_counts_by_its_size(bench):
+def test_a_module_counts_by_its_size_and_a_few_that_were_all_killed_prove_little(bench):
     big = bench.Module("big", 900, {f"x{n}": 1 for n in range(40)})
     small = bench.Module("small", 100, {f"y{n}": 0 for n in range(40)})
-    assert bench.weighted([big, small]) == (pytest.approx(0.9), pytest.approx(0.0))
+    part, half = bench.weighted([big, small])
+    assert part == pytest.approx(0.9)
+    assert 0.03 < half < 0.1
+    fewer = big._replace(drawn=dict(list(big.drawn.items())[:5]))
+    assert bench.weighted([fewer, small])[1] > 2 * half
+    whole = bench.Module("whole", 40, {f"z{n}": 1 for n in range(40)})
+    assert bench.weighted([whole]) == (1.0, 0.0), "nothing is left to chance"
+
+
+def test_the_quickest_tests_that_reach_a_mutant_come_first_for_as_long_as_was_said(monkeypatch):
+    reach = {"rollout.engine.term.x_look": ["slow", "quick", "new"], "rollout.engine.term.x_other": ["another"]}
+    took = {"slow": 9.0, "quick": 1.0, "another": 0.1}
+    assert asked_about("rollout.engine.term.x_look__mutmut_7", reach, took) == ["new", "quick", "slow"]
+    monkeypatch.setenv(AT_MOST, "5")
+    assert asked_about("rollout.engine.term.x_look__mutmut_7", reach, took) == ["new", "quick"]
+    assert asked_about("rollout.engine.term.x_nobody__mutmut_7", reach, took) == []
+
+
+def test_first_one_of_each_module_is_tried(bench):
+    one = bench.Module("a", 3, {"a1": None, "a2": 1, "a3": 0})
+    two = bench.Module("b", 2, {"b1": 0, "b2": None})
+    assert bench.chosen([one, two], "sample") == ["a1", "b2"]
+    assert bench.chosen([one, two], "survivors") == ["b1", "a3"]

@@ -96,6 +96,7 @@ async def test_a_drain_is_not_held_up_where_there_is_no_room_for_a_second_pod(sh
     def hasty(spec: Manifest) -> None:
         long_step(spec)
         spec["strategy"]["readyDeadline"] = "20s"
+        spec["strategy"]["steps"] = [{"weight": ENOUGH_SHARE, "hold": "60s"}]
 
     async with steady(shop) as it, traffic(it.place, tmp_path):
         await it.bring({}, hasty)
@@ -108,7 +109,7 @@ async def test_a_drain_is_not_held_up_where_there_is_no_room_for_a_second_pod(sh
             await eventually(lambda: it.without_share(status["canary"]["revision"]), 10)
         finally:
             await cordon(it, node, wanted=False)
-        await it.promoted()
+        await it.promoted(150)
 
 
 async def cordon(it: Crooked, node: Manifest, *, wanted: bool) -> None:
@@ -121,8 +122,17 @@ async def test_an_outage_of_both_arms_blames_nobody(shop: Sandbox, tmp_path: Pat
         status = await at_30(it)
         for arm in ("stable", "canary"):
             for pod in await it.place.pods(status[arm]["revision"]):
-                await it.place.cluster.delete(POD, pod, NAMESPACE)
+                await drive_out(it, pod)
         await it.promoted()
+
+
+async def drive_out(it: Crooked, pod: str) -> None:
+    """Take a pod as the taint manager does, who asks no budget: it says so on the pod, and deletes it."""
+    found = await it.place.cluster.get(POD, pod, NAMESPACE)
+    said = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager", "message": "so"}
+    status = {"status": {"conditions": [*found["status"]["conditions"], said]}}
+    await it.place.cluster.merge_patch(POD, pod, NAMESPACE, status, manager=MANAGER, subresource="status")
+    await it.place.cluster.delete(POD, pod, NAMESPACE)
 
 
 # ---------------------------------------------------------------------- the engine's own ground

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from trial.place import Place
 
+from components.autoscaling import Autoscaling
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, POD, Manifest
 from rollout.status import Phase, Status
 from tests.rollout.on_cluster import ENGINE, grayling, outcome, phase, signal_in, traffic, verified
@@ -315,6 +317,43 @@ async def test_prometheus_gone_is_not_a_bad_canary(place: Place, tmp_path: Path)
         await place.until("held", lambda found: found.get("doubt") == "source-down", 60)
         signal_in(place.box, "CONT", "^/usr/bin/prometheus ")
         await promoted(place, wanted, 120)
+
+
+async def test_an_autoscaler_finds_the_release_and_its_count_is_followed(place: Place) -> None:
+    wanted = Autoscaling(min=1, max=5, cpu=70).manifest(SimpleNamespace(name="checkout", labels=dict))
+    wanted["metadata"]["namespace"] = "shop"
+    await place.cluster.apply(wanted, manager="test")
+    kind = await place.cluster.resolve(wanted)
+    before = (await place.release())["spec"]["workload"]["replicas"]
+    try:
+        async with asyncio.timeout(90):
+            while not _finds_its_target(await place.cluster.get(kind, "checkout", "shop")):
+                await asyncio.sleep(1)
+        await _scaled(place, before + 1)
+        stable = (await state(place)).stable
+        assert stable is not None
+        async with asyncio.timeout(60):
+            while len(await place.pods(stable.revision)) != before + 1:
+                await asyncio.sleep(0.5)
+        status = await place.until("counted", lambda found: found.get("replicas") == before + 1, 30)
+        assert status["selector"] == "grayling.dev/release=checkout"
+    finally:
+        await place.cluster.delete(kind, "checkout", "shop")
+        await _scaled(place, before)
+
+
+def _finds_its_target(scaler: Manifest) -> bool:
+    """It reads the count and the labels; what pods use nobody measures here."""
+    told = {each["type"]: each for each in (scaler.get("status") or {}).get("conditions") or ()}
+    measured = told.get("ScalingActive", {}).get("reason", "")
+    return told.get("AbleToScale", {}).get("status") == "True" and measured == "FailedGetContainerResourceMetric"
+
+
+async def _scaled(place: Place, replicas: int) -> None:
+    body = {"spec": {"replicas": replicas}}
+    await place.cluster.merge_patch(
+        GRAY_RELEASE, "checkout", "shop", body, manager="kubectl-scale", subresource="scale"
+    )
 
 
 async def test_deleting_lets_no_pod_behind(place: Place) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from rollout.cli.desire import Request, image_patch, signature_patch
 from rollout.cli.exits import Session
-from rollout.cli.start import Request, image_patch, patch
+from rollout.cli.start import patch
 from tests.rollout import samples
 
 BY = ("--by", "ann", "--reason", "faster")
@@ -29,6 +30,7 @@ def test_the_object_is_patched_and_it_is_said(shop):
     assert "No stack was changed" in result.err
     image, annotations = stored(shop)
     assert image == "shop/checkout:v3"
+    assert annotations.pop("grayling.dev/requested-revision").startswith("checkout-")
     assert annotations == {"grayling.dev/requested-by": "ann", "grayling.dev/reason": "faster"}
 
 
@@ -76,13 +78,15 @@ def test_what_the_person_may_not_do_is_another_thing(shop):
 
 def test_annotations_of_others_stay():
     kept = samples.manifest(annotations={"a/b": "c"})
-    operations = image_patch(kept, Request("checkout", "x:1", "checkout", "ann", ""))
+    asked = Request("checkout", "x:1", "checkout", "ann", "")
+    operations = [*image_patch(kept, asked), *signature_patch(kept, asked)]
     assert [each["path"] for each in operations] == [
         "/spec/workload/template/spec/containers/0/name",
         "/spec/workload/template/spec/containers/0/image",
         "/spec/workload/template/spec/containers/0/image",
         "/metadata/annotations/grayling.dev~1requested-by",
         "/metadata/annotations/grayling.dev~1reason",
+        "/metadata/annotations/grayling.dev~1requested-revision",
     ]
 
 

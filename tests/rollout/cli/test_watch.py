@@ -160,3 +160,11 @@ def test_a_version_whose_objects_were_not_taken_is_told_apart(shop):
     later(shop, back.model_copy(update={"last": last}))
     result = shop.grayling("watch", "checkout")
     assert (result.code, result.out) == (13, f"shop/checkout rolled-back: {samples.QUOTA}\n")
+
+
+def test_news_of_a_refusal_do_not_begin_its_patience_anew(shop):
+    """An engine tells of each look; what it tells is that the object is refused still."""
+    news = [samples.waiting_for_quota(looked_at=samples.T + second) for second in range(40)]
+    shop.put(samples.manifest(status=news[0]))
+    shop.when_watched(*(becomes(shop, each) for each in news))
+    assert shop.grayling("watch", "checkout", "--patience", "1s", "--timeout", "5s").code == 13

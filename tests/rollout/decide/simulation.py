@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import random
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -310,7 +311,6 @@ class Simulation:
     world: World
     kill: Callable[[], bool] = lambda: False
     status: Status = field(default_factory=Status)
-    saved: str = "{}"
     deaths: int = 0
     phases: list[Phase] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
@@ -333,7 +333,7 @@ class Simulation:
         check(world.spec, before, seen, world.now, after, actions)
         self._may_die()
         if after != before:
-            self.status, self.saved = after, json.dumps(after.wire())
+            self.status = after
             self._note(after)
         for action in actions:
             self._may_die()
@@ -357,7 +357,7 @@ class Simulation:
     def restart(self) -> None:
         """A successor with nothing but what was persisted."""
         self.deaths += 1
-        self.status, self._wrote_at = Status.model_validate(json.loads(self.saved)), None
+        self.status, self._wrote_at = Status.model_validate(json.loads(json.dumps(self.status.wire()))), None
 
     # ------------------------------------------------------------------ time
 
@@ -411,6 +411,27 @@ class Simulation:
 
 def serving(image: str = "v1", **changes: Any) -> Simulation:
     """A world in which ``image`` serves, and nothing is under way."""
+    return _copy_of(_serving, image, changes)
+
+
+def stepping_at(weight: int, image: str = "v2", **changes: Any) -> Simulation:
+    """A release of ``image`` that holds verified at ``weight``."""
+    return _copy_of(_stepping_at, (weight, image), changes)
+
+
+_MADE: dict[str, Simulation] = {}
+"""Worlds that many tests begin with; a world is the same whenever it is made."""
+
+
+def _copy_of(make: Callable[[Any, dict[str, Any]], Simulation], what: Any, changes: dict[str, Any]) -> Simulation:
+    key = f"{make.__name__} {what} {changes}"
+    if key not in _MADE:
+        _MADE[key] = make(what, changes)
+    made = _MADE[key]
+    return deepcopy(made, {id(each): each for each in (made.status, made.world.spec)})  # neither is ever changed
+
+
+def _serving(image: str, changes: dict[str, Any]) -> Simulation:
     made = Simulation(World(spec_of(image, **changes)))
     made.until(Phase.IDLE).reach(lambda: made.status.stable is not None).run(8)
     made.phases.clear()
@@ -420,8 +441,8 @@ def serving(image: str = "v1", **changes: Any) -> Simulation:
     return made
 
 
-def stepping_at(weight: int, image: str = "v2", **changes: Any) -> Simulation:
-    """A release of ``image`` that holds verified at ``weight``."""
+def _stepping_at(what: tuple[int, str], changes: dict[str, Any]) -> Simulation:
+    weight, image = what
     made = serving(**changes)
     made.world.want(image, **changes)
     made.reach(lambda: made.status.weight.desired == weight and made.status.verified_at is not None)

@@ -199,6 +199,23 @@ def test_a_spare_pod_beyond_those_of_all_traffic_goes_when_the_bake_is_over():
     assert made.world.pod_numbers() == {revision("v2"): 1}
 
 
+@pytest.mark.parametrize("end", ["promoted", "aborted"])
+def test_a_spare_pod_that_is_not_ready_holds_up_no_drain_when_the_release_goes_on(end: str):
+    made = Simulation(World(spec_of("v1", workload={"replicas": 1})))
+    made.until(Phase.IDLE)
+    made.world.want("v2", workload={"replicas": 1})
+    made.reach(lambda: made.status.verified_at is not None)
+    made.world.image("v2").most_ready = made.world.image("v2").threatened = 1
+    made.reach(lambda: made.world.deployments[revision("v2")].spare == 1)
+    if end == "aborted":
+        made.world.say("abort")
+        made.world.plane_follows = False
+    made.until(Phase.ROLLING_BACK if end == "aborted" else Phase.BAKING)
+    made.run(1)
+    found = made.world.deployments[revision("v2")]
+    assert (len(found.born), found.spare, found.keeps_last) == (1, 0, False)
+
+
 def test_a_count_that_somebody_gave_the_canary_is_no_spare_one():
     made = Simulation(World(spec_of("v1", workload={"replicas": 1})))
     made.until(Phase.IDLE)
@@ -304,6 +321,19 @@ def test_an_outage_of_both_arms_moves_nothing_and_blames_nobody():
         made.world.image(image).ready = True
     made.run(1)
     assert made.status.doubt != "outage"
+    made.until(Phase.IDLE)
+    assert made.status.stable.image == "v2"
+
+
+def test_after_an_outage_stable_may_be_back_first():
+    made = stepping_at(20)
+    outage(made)
+    made.run(2)
+    made.world.image("v1").ready = True
+    made.look()
+    assert made.world.route == {revision("v1"): 100, revision("v2"): 0}
+    made.run(5)
+    made.world.image("v2").ready = True
     made.until(Phase.IDLE)
     assert made.status.stable.image == "v2"
 

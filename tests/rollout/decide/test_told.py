@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rollout.context import Context
 from rollout.decide import decide
+from rollout.drift import drift_of
 from rollout.status import Command, Phase
 from rollout.world import Failure
 from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of, stepping_at
@@ -579,3 +581,42 @@ def test_a_word_on_an_earlier_spec_than_there_is_holds_for_no_release_that_is_to
     made.world.command = Command(id="d", verb="pause", generation=made.world.generation)
     made.look()
     assert made.status.paused is not None
+
+
+# ------------------------------------------------------------------ hands of others, and pods that are late
+
+
+def test_the_same_hand_is_told_again_when_something_else_was_told_in_between():
+    made = stepping_at(20)
+    by_hand = {revision("v1"): 30, revision("v2"): 70}
+    for _ in range(2):
+        made.world.edit_route(by_hand)
+        made.look()
+    assert [what for what, _, _ in story(made)][-2:].count("drift") == 1
+    _said(made, "pause")
+    made.world.edit_route(by_hand)
+    made.look()
+    assert [what for what, _, _ in story(made)][-3:] == ["drift", "paused", "drift"]
+
+
+def test_at_rest_a_foreign_route_is_known_and_in_flight_only_once_the_engine_has_written():
+    rest = serving()
+    rest.world.edit_route({revision("v1"): 90, "x": 10})
+    seen = rest.world.observe(rest.status, None)
+    assert drift_of(Context(rest.world.spec, rest.status, seen, rest.world.now)).startswith(
+        "kubectl-edit set the route"
+    )
+    made = stepping_at(20)
+    made.world.edit_route({revision("v1"): 90, "x": 10})
+    seen = made.world.observe(made.status, None)
+    asked = made.status.model_copy(update={"written_at": None})
+    assert drift_of(Context(made.world.spec, made.status, seen, made.world.now))
+    assert drift_of(Context(made.world.spec, asked, seen, made.world.now)) == ""
+
+
+def test_pods_that_are_late_without_a_word_why_are_told_without_one():
+    made = serving()
+    made.world.image("v2").ready = False
+    made.world.want("v2")
+    made.until(Phase.ROLLED_BACK)
+    assert made.status.last.outcome_reason == "0 of 1 canary pods ready after 60 s"

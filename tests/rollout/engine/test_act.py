@@ -269,3 +269,28 @@ async def test_letting_go_keeps_other_owners_and_what_is_anothers(server, actor)
     server.put(found)
     await actor.perform(Finalize(orphan=True), SPEC, epoch=3)
     assert deployment(server)["metadata"]["ownerReferences"] == [team]
+
+
+async def test_nothing_is_asked_of_other_namespaces(server, actor):
+    await made(actor)
+    server.fail("GET", r"^/apis?(/[^/]+)?/v1/[a-z]+$", 403, times=10**6)
+    assert await actor.adopt() == []
+    await actor.perform(Finalize(orphan=True), SPEC, epoch=3)
+    assert not deployment(server)["metadata"].get("ownerReferences")
+
+
+async def test_a_spec_is_noted_on_its_revision_once_and_by_no_holder_of_before(server, actor):
+    await made(actor)
+    found = deployment(server)
+    del found["metadata"]["annotations"][SPEC_ANNOTATION]
+    server.put(found)
+    server.writes.clear()
+    with pytest.raises(StaleHolderError):
+        await actor.note_spec(REVISION, SPEC, epoch=2)
+    assert server.writes == []
+    for _ in range(2):
+        await actor.note_spec(REVISION, SPEC, epoch=3)
+    assert len(server.writes) == 1
+    assert policy_of(deployment(server)).analysis == SPEC.analysis
+    await actor.note_spec("checkout-00000000", SPEC, epoch=3)
+    assert len(server.writes) == 1, "what does not exist has no notes"

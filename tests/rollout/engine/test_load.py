@@ -6,7 +6,16 @@ import asyncio
 
 import pytest
 
-from rollout.engine.load import GAP_SECONDS, MOST_GAP_SECONDS, MOST_SETTLED, MOST_YOUNG, TAKEN_OVER_AT_ONCE, Load
+from rollout.engine.load import (
+    DOWN,
+    GAP_SECONDS,
+    MOST_GAP_SECONDS,
+    MOST_SETTLED,
+    MOST_YOUNG,
+    TAKEN_OVER_AT_ONCE,
+    UP,
+    Load,
+)
 from rollout.status import Phase, Status
 
 PREPARING, STEPPING, IDLE = (Status(phase=phase) for phase in (Phase.PREPARING, Phase.STEPPING, Phase.IDLE))
@@ -147,3 +156,32 @@ def test_looks_are_gathered_only_when_the_engine_is_full():
     assert load.gap() == pytest.approx(GAP_SECONDS)
     ticks(load, 100, 1.0)
     assert load.gap() == MOST_GAP_SECONDS
+
+
+def test_one_tick_counts_a_quarter_and_a_timer_that_comes_early_is_not_late():
+    load = Load()
+    load.note(1.0, 0.4)
+    assert (load.busy, load.lag) == (pytest.approx(0.25), pytest.approx(0.1))
+    load.note(1.0, 0.4)
+    assert (load.busy, load.lag) == (pytest.approx(0.4375), pytest.approx(0.175))
+    load.note(0.0, -1.0)
+    assert (load.busy, load.lag) == (pytest.approx(0.328125), pytest.approx(0.13125))
+
+
+def test_the_level_rises_and_falls_by_its_steps_and_has_bounds():
+    load = Load()
+    load.busy = 1.0
+    load.note(1.0, 0.0)
+    assert load.level == pytest.approx(UP)
+    load.busy = load.lag = 0.0
+    load.note(0.0, 0.0)
+    assert load.level == pytest.approx(UP * DOWN)
+    for _ in range(200):
+        load.note(0.0, 0.0)
+    assert load.level == 1.0
+    for _ in range(200):
+        load.note(1.0, 1.0)
+    assert load.level == MOST_SETTLED * MOST_YOUNG
+    between = Load(level=4.0, busy=0.7)
+    between.note(0.7, 0.0)
+    assert between.level == 4.0, "neither full nor calm: as it is"

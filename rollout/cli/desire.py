@@ -1,0 +1,109 @@
+"""What a release that is asked for changes on the object: one image, and who wanted it; and who declares the rest."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from kube.kinds import Manifest
+
+_STACK_MANAGERS = ("grayling-stack", "pulumi")
+
+
+class Request(NamedTuple):
+    """What is asked for, by whom, and why."""
+
+    name: str
+    image: str
+    container: str | None
+    by: str
+    reason: str
+
+
+def pulumi_declares(manifest: Manifest) -> bool:
+    """Whether Pulumi is a writer of the desire."""
+    return any(name.startswith("pulumi") for name in _declaring(manifest))
+
+
+def with_image(manifest: Manifest, asked: Request) -> Manifest:
+    """The object with the image that is asked for.
+
+    Raises:
+        UsageError: there is no such container.
+    """
+    made = deepcopy(manifest)
+    containers = made["spec"]["workload"]["template"]["spec"]["containers"]
+    containers[_container(containers, asked)]["image"] = asked.image
+    return made
+
+
+def revision_in(manifest: Manifest) -> str:
+    """The revision that the object asks for; empty where it is no valid desire, which the API server will tell."""
+    from pydantic import ValidationError
+
+    from rollout.revision import revision_of
+    from rollout.spec import Spec
+
+    try:
+        return revision_of(manifest["metadata"]["name"], Spec.model_validate(manifest["spec"]))
+    except ValidationError:
+        return ""
+
+
+def signature(asked: Request, revision: str) -> dict[str, str]:
+    """The annotations that say who asked and why, and for which version that holds."""
+    from rollout.spec import REASON_ANNOTATION, REQUESTED_BY_ANNOTATION, REQUESTED_REVISION_ANNOTATION
+
+    told = {REQUESTED_BY_ANNOTATION: asked.by, REASON_ANNOTATION: asked.reason}
+    return {**told, REQUESTED_REVISION_ANNOTATION: revision} if revision else told
+
+
+def declared_by(manifest: Manifest) -> str:
+    """The field manager of a stack that owns the pod template; empty where none does."""
+    return next((name for name in _declaring(manifest) if name.startswith(_STACK_MANAGERS)), "")
+
+
+def _declaring(manifest: Manifest) -> list[str]:
+    return [
+        str(entry.get("manager", ""))
+        for entry in manifest["metadata"].get("managedFields") or ()
+        if "f:workload" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+
+
+def image_patch(manifest: Manifest, asked: Request) -> list[Manifest]:
+    """JSON Patch operations that change the image; none where it says so already.
+
+    Raises:
+        UsageError: there is no such container.
+    """
+    containers = manifest["spec"]["workload"]["template"].get("spec", {}).get("containers") or []
+    index = _container(containers, asked)
+    if containers[index].get("image") == asked.image:
+        return []
+    at = f"/spec/workload/template/spec/containers/{index}"
+    return [
+        {"op": "test", "path": f"{at}/name", "value": containers[index].get("name", "")},
+        {"op": "test", "path": f"{at}/image", "value": containers[index]["image"]},
+        {"op": "replace", "path": f"{at}/image", "value": asked.image},
+    ]
+
+
+def _container(containers: list[Manifest], asked: Request) -> int:
+    names = [container.get("name", "") for container in containers]
+    if asked.container is not None and asked.container not in names:
+        from kube.errors import UsageError
+
+        raise UsageError(f"--container {asked.container}: there is no such container; there are {', '.join(names)}")
+    return names.index(asked.container) if asked.container else 0
+
+
+def signature_patch(manifest: Manifest, asked: Request) -> list[Manifest]:
+    """JSON Patch operations that say who asked for that image."""
+    annotations = signature(asked, revision_in(with_image(manifest, asked)))
+    missing = not manifest["metadata"].get("annotations")
+    made: list[Manifest] = [{"op": "add", "path": "/metadata/annotations", "value": {}}] if missing else []
+    for key, value in annotations.items():
+        made.append({"op": "add", "path": f"/metadata/annotations/{key.replace('/', '~1')}", "value": value})
+    return made
