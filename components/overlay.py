@@ -18,6 +18,7 @@ from components.mistakes import Mistake, StackError, mistakes_of
 from components.nodes import Map, plain
 from components.platform import Platform, value_of
 from components.profiles import PROFILES, Size, Tier
+from components.quantities import Cpu, millicores
 from components.reading import read
 from components.stackfile import PROJECT_PREFIX, placed, sections_of
 from components.target import PULUMI_CONTEXT
@@ -25,11 +26,12 @@ from components.values import Namespace, ObjectName
 from rollout.spec import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from components.nodes import Document
     from components.stackfile import StackFile
+    from kube.kinds import Manifest
 
 ENVIRONMENT, COMPONENTS, SERVICES = (f"{PROJECT_PREFIX}{each}" for each in ("environment", "components", "services"))
 LEAST = 3
@@ -48,6 +50,7 @@ class OverlayChanges(Model):
     size: Size | None = Field(
         default=None, description="row of every component's resource table; `resources` of their own are left out"
     )
+    cpu: Cpu | None = Field(default=None, description="no container requests more")
     replicas: Annotated[int, Field(ge=LEAST, le=100)] | None = Field(
         default=None, description="at most so many pods of anything; what has less stays as it is"
     )
@@ -85,6 +88,12 @@ class Overlay:
             if isinstance(entries := changed.get(section), dict):
                 changed[section] = {name: self._entry(section, name, entry) for name, entry in entries.items()}
         return changed
+
+    def lowered(self, manifests: Iterable[Manifest]) -> list[Manifest]:
+        """Objects as they are asked for: no container of theirs requests more CPU than it may."""
+        if self.changes.cpu is None:
+            return list(manifests)
+        return [_capped(manifest, self.changes.cpu) for manifest in manifests]
 
     def _environment(self, environment: dict[str, Any]) -> dict[str, Any]:
         asked, found = self.changes, dict(environment)
@@ -188,6 +197,26 @@ def _without_requests(settings: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(containers := found.get(key), list):
             found[key] = [_without_requests(each) if isinstance(each, dict) else each for each in containers]
     return found
+
+
+def _capped(value: Any, cpu: str) -> Any:
+    """A copy of an object in which no `requests.cpu` is above ``cpu``."""
+    if isinstance(value, list):
+        return [_capped(inner, cpu) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _capped(inner, cpu) for key, inner in value.items()}
+    requests = found.get("requests")
+    if isinstance(requests, dict) and _is_more(requests.get("cpu"), cpu):
+        found["requests"] = {**requests, "cpu": cpu}
+    return found
+
+
+def _is_more(asked: Any, most: str) -> bool:
+    try:
+        return asked is not None and millicores(asked) > millicores(most)
+    except ValueError:  # written by a program of one's own, in a form that nobody here reads
+        return True
 
 
 def _whole(image: str) -> str:

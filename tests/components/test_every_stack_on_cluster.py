@@ -88,17 +88,18 @@ def overlay(stack, tmp_path):
 
 
 @pytest.fixture
-async def prepared(cluster, stack):
+async def prepared(box, cluster, stack, overlay):
     """What a stack expects to be there; taken away at the end, and with it what its tier retains."""
     await _gone(cluster, space(stack))
     made = []
-    if stack != "dev":
-        await cluster.create(_namespace(space(stack)), manager="platform")
     if stack == "staging":
+        only = ("--only", "Namespace/*", "--overlay", str(overlay), "--yes")
+        await asyncio.to_thread(grayling, box, "stack", "apply", stack, *only)
         await cluster.create(_certificate("staging-certificate", space(stack)), manager="platform")
     if stack == "prod":
         made.append(PLATFORM)
         await _gone(cluster, PLATFORM)
+        await cluster.create(_namespace(space(stack)), manager="platform")
         await cluster.create(_namespace(PLATFORM), manager="platform")
         await cluster.create(_certificate("public", PLATFORM), manager="platform")
         await Applier(cluster, Inventory("platform", PLATFORM), patience=Patience(120)).apply(
@@ -202,21 +203,35 @@ async def _gone(cluster, *spaces):
             for item in (await cluster.list(kind)).items:
                 if item["metadata"]["name"].startswith(name):
                     await cluster.delete(kind, item["metadata"]["name"])
-        await _without_holders(cluster, name)
+        await _stopped(cluster, name)
         await cluster.delete(NAMESPACE, name)
-    for _ in range(240):
-        left = [name for name in spaces if await cluster.find(NAMESPACE, name)]
-        if not left:
+    for name in spaces:
+        await _until(lambda name=name: cluster.find(NAMESPACE, name))
+
+
+async def _until(left):
+    """Wait until nothing is left."""
+    for _ in range(360):
+        if not await left():
             return
         await asyncio.sleep(0.5)
-    raise AssertionError(f"still there: {left}")
+    raise AssertionError(f"still there: {await left()}")
 
 
-async def _without_holders(cluster, name):
-    """Releases whose engine is gone, as a test that failed leaves them."""
-    for release in (await cluster.list(GRAY_RELEASE, name)).items:
-        free = {"metadata": {"finalizers": None}}
-        await cluster.merge_patch(GRAY_RELEASE, release["metadata"]["name"], name, free, manager="platform")
+async def _stopped(cluster, name):
+    """What a test that failed leaves running; a namespace that is deleted with it waits for pods by the minute."""
+    for kind in (DEPLOYMENT, STATEFUL_SET, GRAY_RELEASE):
+        for item in (await cluster.list(kind, name)).items:
+            if kind is GRAY_RELEASE:
+                free = {"metadata": {"finalizers": None}}
+                await cluster.merge_patch(kind, item["metadata"]["name"], name, free, manager="platform")
+            await cluster.delete(kind, item["metadata"]["name"], name)
+
+    async def left():
+        """Pods."""
+        return [pod["metadata"]["name"] for pod in (await cluster.list(POD, name)).items]
+
+    await _until(left)
 
 
 def _namespace(name):
