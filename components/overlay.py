@@ -61,10 +61,6 @@ class OverlayChanges(Model):
         default=None, min_length=1, description="instead of `environment.cluster` and `kubernetes:context`"
     )
     namespace: Namespace | None = Field(default=None, description="instead of `environment.namespace`")
-    gateway_class: ObjectName | None = Field(default=None, description="instead of `environment.gateway.class`")
-    install_definitions: bool | None = Field(
-        default=None, description="of the controller; off where another stack of the cluster installs them"
-    )
 
     _mirrors = field_validator("images")(mirrors)
 
@@ -103,8 +99,6 @@ class Overlay:
             found["images"] = {**kept, **asked.images}
         places = {"storageClass": asked.storage_class, "namespace": asked.namespace, "cluster": asked.cluster}
         found |= {key: value for key, value in places.items() if value is not None}
-        if asked.gateway_class is not None and isinstance(place := found.get("gateway", {}), dict):
-            found["gateway"] = {**place, "class": asked.gateway_class}
         if isinstance(profile := found.get("profile", {}), dict):
             profile = _fewer(profile, asked.replicas)
             if asked.size is not None:
@@ -128,11 +122,8 @@ class Overlay:
             found["autoscaling"] = _fewer(scaling, self.changes.replicas)
         if self.changes.size is not None:
             found = _without_requests(found)
-        kind = found.get("kind", name) if section == COMPONENTS else ""
-        if kind == "prometheus" and self.changes.discovery is not None:
+        if self.changes.discovery is not None and section == COMPONENTS and found.get("kind", name) == "prometheus":
             found["discovery"] = self.changes.discovery
-        if kind == "controller" and self.changes.install_definitions is not None:
-            found["installDefinitions"] = self.changes.install_definitions
         return found
 
     def blamed(self, file: StackFile, error: StackError) -> StackError:
@@ -168,6 +159,9 @@ def _changes(document: Document) -> OverlayChanges:
     if not isinstance(document.root, Map) or not document.root.entries:
         known = ", ".join(str(field.alias or key) for key, field in OverlayChanges.model_fields.items())
         raise StackError(document.source, [Mistake("", "", "is no map of changes", f"known here: {known}", 1)])
+    if empty := [key for key, entry in document.root.entries.items() if plain(entry.node) is None]:
+        found = tuple(Mistake(key, "", "is empty", "give it a value, or leave it out") for key in empty)
+        raise StackError(document.source, placed(found, document))
     try:
         return OverlayChanges.model_validate(plain(document.root))
     except ValidationError as error:
@@ -224,7 +218,6 @@ def _whole(image: str) -> str:
 
 
 _HERE = {
-    f"{ENVIRONMENT}.gateway.class": "gatewayClass",
     f"{ENVIRONMENT}.profile.size": "size",
     f"{ENVIRONMENT}.": "",
 }

@@ -1,7 +1,7 @@
 """The stacks of this repository that are made for larger clusters: each comes up in the sandbox, serves, and goes.
 
-Each through ``stacks/overlays/sandbox.yaml`` and what another environment on the same cluster needs: a namespace, a
-class and no definitions of its own. What a stack expects to find, a platform team would have put there before.
+Each through ``stacks/overlays/sandbox.yaml``, in a namespace of its own beside the other environments of the cluster.
+What a stack expects to find there, a platform team would have put there before.
 """
 
 from __future__ import annotations
@@ -81,9 +81,8 @@ def stack(request):
 @pytest.fixture
 def overlay(stack, tmp_path):
     """The sandbox's overlay, for one environment among others."""
-    place = {"namespace": space(stack), "gatewayClass": space(stack), "installDefinitions": False}
     path = tmp_path / "sandbox.yaml"
-    path.write_text(OVERLAY.read_text() + yaml.safe_dump(place))
+    path.write_text(f"{OVERLAY.read_text()}namespace: {space(stack)}\n")
     return path
 
 
@@ -103,7 +102,7 @@ async def prepared(box, cluster, stack, overlay):
         await cluster.create(_namespace(PLATFORM), manager="platform")
         await cluster.create(_certificate("public", PLATFORM), manager="platform")
         await Applier(cluster, Inventory("platform", PLATFORM), patience=Patience(120)).apply(
-            _gateway_for(space(stack))
+            list(_gateway_for(space(stack)))
         )
     yield
     await _gone(cluster, space(stack), *made)
@@ -119,6 +118,9 @@ async def test_it_comes_up_serves_and_goes(box, cluster, stack, overlay, prepare
     assert await _pods(cluster, stack) == PODS[stack]
     assert await _order(box, cluster, stack) == {"billed": True, "version": "v1"}
     assert await asyncio.to_thread(grayling, box, "stack", "diff", *arguments) == ""
+    other = overlay.with_name("other.yaml")
+    other.write_text(overlay.read_text())
+    await asyncio.to_thread(grayling, box, "stack", "apply", stack, "--overlay", str(other), "--yes", expect=6)
 
     await asyncio.to_thread(grayling, box, "stack", "destroy", *arguments, "--yes", seconds=300)
     with capsys.disabled():
@@ -146,6 +148,8 @@ async def _serving(cluster, stack):
         missing = {name for name, item in found.items() if not _serves(item.get("status") or {})}
         if not missing:
             return
+        if any((found[name].get("status") or {}).get("phase") == "RolledBack" for name in missing):
+            break
         await asyncio.sleep(0.5)
     raise AssertionError({name: found[name].get("status") for name in missing})
 
