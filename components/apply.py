@@ -18,6 +18,7 @@ from components.freeing import free
 from components.inventory import MANAGER, Inventory, kinds_of, namespaces_of
 from components.layers import foundational, identity, waves
 from components.outcome import ApplyError, NotReadyError, Outcome, Report
+from components.passphrase import without_values
 from components.removal import remove
 from components.survey import take_survey
 from components.waiting import Patience, wait_ready
@@ -160,7 +161,11 @@ def _same(before: Manifest, after: Manifest) -> bool:
 
 
 def _explained(manifest: Manifest, error: BaseException) -> str:
-    said = str(error).removeprefix(f"apply {label_of(manifest)}: ").removeprefix(f"create {label_of(manifest)}: ")
+    said = (
+        without_values(str(error), manifest)
+        .removeprefix(f"apply {label_of(manifest)}: ")
+        .removeprefix(f"create {label_of(manifest)}: ")
+    )
     if isinstance(error, ConflictError):
         return f"{said}\n  (another writer owns the field: remove it there, or pass --force-conflicts to take it)"
     if isinstance(error, InvalidError) and manifest["kind"] == "StatefulSet" and "Forbidden" in said:

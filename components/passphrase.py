@@ -51,6 +51,17 @@ class Opened(str):
         return HIDDEN
 
 
+def without_values(text: str, manifest: Mapping[str, Any]) -> str:
+    """``text``, which tells of an object, with every value of it hidden if it is a Secret, plain or in base64."""
+    if manifest.get("kind") != "Secret":
+        return text
+    for coded in (manifest.get("data") or {}).values():
+        plain = b64decode(coded).decode(errors="replace")
+        for each in sorted({coded, plain, *plain.splitlines()}, key=len, reverse=True):
+            text = text.replace(each, HIDDEN) if each.strip() else text
+    return text
+
+
 def without_opened(text: str, values: Any) -> str:
     """``text`` with every opened secret in ``values`` hidden, plain or in base64."""
     if isinstance(values, Opened) and values:

@@ -33,6 +33,10 @@ def inventory_of(file: StackFile) -> Inventory:
     return Inventory(file.stack, namespace)
 
 
+SKETCHES = ("local", "dev")
+"""Tiers whose files may be validated before they say who serves them."""
+
+
 def environment_of(file: StackFile) -> dict[str, Any]:
     """The section of that name; empty where it is none."""
     config = file.document().get("config") or {}

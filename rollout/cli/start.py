@@ -154,6 +154,7 @@ async def declare(cluster: Cluster, namespace: str, asked: Request, stack: Stack
     from kube.errors import UsageError
     from kube.kinds import GRAY_RELEASE
 
+    stack.editor.render_service(stack.file, asked.name)  # what is wrong in the file is told before it is changed
     changed = stack.editor.set_image(stack.file, asked.name, asked.image)
     told = f"now says {asked.image}" if changed else f"said {asked.image} already"
     click.echo(f"{stack.file}: {asked.name} {told}", err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
@@ -177,10 +179,24 @@ def test_what_does_not_fit_is_told_with_its_place(changed, told):
     assert "services.shop" in message
 
 
+def example_under(heading):
+    """The YAML of the docs between this heading and the next."""
+    text = (ROOT / "docs" / "components.md").read_text()
+    lines = re.split(r"(?m)^#+ ", text.partition(f"# {heading}\n")[2])[0].splitlines()
+    return yaml.safe_load("\n".join(line[4:] for line in lines if line.startswith("    ")))
+
+
+@pytest.mark.parametrize("heading", ["Where requests may go", "As many as the load needs"])
+def test_the_smaller_examples_of_the_docs_are_ones(heading):
+    assert read(services={"checkout": {"image": IMAGE, **example_under(heading)}}).manifests()
+
+
+def test_the_example_of_additions_to_prometheus_is_one():
+    assert read(components=example_under("Prometheus")).manifests()
+
+
 def test_the_example_of_the_docs_is_one():
-    lines = (ROOT / "docs" / "components.md").read_text().split("## Services\n")[1].splitlines()
-    example = "\n".join(line[4:] for line in lines if line.startswith("    "))
-    services = yaml.safe_load(example)
+    services = example_under("Services")
     signals = [{"name": "crashes", "kind": "crashes", "source": "kubernetes"}]
     services["checkout"] |= {"traffic": {}, "analysis": {"signals": signals}}
     pod = of(read(services=services), "GrayRelease", "checkout")["spec"]["workload"]["template"]["spec"]

@@ -11,7 +11,7 @@ import pytest
 from components.apply import Applier
 from components.inventory import Inventory
 from components.platform import Platform
-from components.session import destroy
+from components.teardown import plan_teardown, tear_down
 from components.waiting import Patience
 from kube.cluster import Cluster
 from kube.kinds import NAMESPACE, POD
@@ -45,7 +45,8 @@ SECTIONS = {
 async def cluster(cluster_kubeconfig):
     async with await Cluster.open(kubeconfig=cluster_kubeconfig) as opened:
         yield opened
-        await destroy(opened, INVENTORY, Patience(240), lambda _line: None)
+        plan = await plan_teardown(opened, INVENTORY)
+        await tear_down(opened, INVENTORY, plan, Patience(240), lambda _line: None)
         assert await opened.find(NAMESPACE, SPACE) is None
 
 

@@ -105,7 +105,11 @@ def test_a_class_of_another_controller(person):
 
 def test_services_without_an_engine(person):
     path = person.stack("env-b", env("env-b", "redis: {image: 'r.example.com/redis:7.0'}", SERVICES))
-    for command in (("validate", path), ("apply", path, "--yes"), ("diff", path)):
+    told = person.grayling("validate", path)
+    assert (told.code, "a warning in this tier" in told.err) == (0, True)
+    text = env("env-c", "redis: {image: 'r.example.com/redis:7.0'}", SERVICES).replace("tier: dev", "tier: prod")
+    careful = person.stack("env-c", text)
+    for command in (("validate", careful), ("apply", path, "--yes"), ("diff", path)):
         result = person.grayling(*command)
         assert result.code == 2
         assert "grayling:environment.engine: no engine would bring in the versions of web" in result.err

@@ -190,9 +190,9 @@ def _try(fault: Fault) -> str:
 def main() -> int:
     """Try what was not tried yet; a table of all."""
     known: dict[str, str] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    keys = {_digest(repr(fault)): fault for fault in FAULTS}
     copied = False
-    for fault in FAULTS:
-        key = _digest(repr(fault))
+    for key, fault in keys.items():
         if key not in known:
             if not copied:
                 _copy()
@@ -200,7 +200,7 @@ def main() -> int:
             known[key] = _try(fault)
             KEPT.write_text(json.dumps(known))
         print(f"{known[key]:10} {fault.name} ({fault.file})", flush=True)  # noqa: T201 - a command
-    return int(any(known[_digest(repr(fault))] != "killed" for fault in FAULTS))
+    return int(any(known[key] != "killed" for key in keys))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kube.errors import UsageError
 from rollout.cli.desire import Request, image_patch, signature_patch
 from rollout.cli.exits import Session
 from rollout.cli.start import patch
@@ -187,7 +188,8 @@ def test_the_stack_file_is_changed_and_that_service_applied(shop, stacks):
     result = in_stack(shop, stacks, editor)
     assert (result.code, result.out) == (0, "shop/checkout: x:2 asked for, declared by stack dev\n")
     assert "Pulumi.dev.yaml: checkout now says x:2" in result.err
-    assert editor.asked == [("Pulumi.dev.yaml", "checkout", "x:2"), ("Pulumi.dev.yaml", "checkout")]
+    rendered = ("Pulumi.dev.yaml", "checkout")
+    assert editor.asked == [rendered, ("Pulumi.dev.yaml", "checkout", "x:2"), rendered]
     first, second = [body for _, path, body in shop.server.writes if path.endswith("/checkout")]
     assert first["metadata"]["annotations"]["grayling.dev/requested-by"] == "ann"
     assert "spec" in second
@@ -203,6 +205,16 @@ def test_a_service_that_is_new_to_the_cluster(world, stacks):
 def test_a_stack_that_does_not_know_the_service(shop, stacks):
     result = in_stack(shop, stacks, Stacks(rendered=[]))
     assert (result.code, result.err.splitlines()[-1]) == (2, "Error: stack dev renders no GrayRelease checkout")
+
+
+def test_a_stack_file_with_mistakes_is_not_changed(shop, stacks):
+    class Wrong(Stacks):
+        def render_service(self, stack_file: Path, service: str):
+            raise UsageError(f"{stack_file.name}:3: {service}: no such key")
+
+    editor = Wrong()
+    result = in_stack(shop, stacks, editor)
+    assert (result.code, editor.asked) == (2, [])
 
 
 def test_no_such_stack(shop, tmp_path):

@@ -321,6 +321,28 @@ def test_requests_that_nobody_counts_are_no_doubt_before_five_seconds():
     assert at(made, since + 5, canary_share=None, requests=0).status.doubt == "no-traffic"
 
 
+def test_a_write_that_is_answered_in_the_moment_it_was_asked_for_is_its_own():
+    made = stepping_at(5)
+    made.reach(lambda: made.status.weight.desired == 20)
+    asked = made.status.phase_since
+    made.status = made.status.model_copy(update={"written_at": None})
+    for answered, written in (
+        (asked, asked),
+        (asked + 0.5, asked + 0.5),
+        (asked - MOMENT, asked + 1),
+        (None, asked + 1),
+    ):
+        made._wrote_at = answered
+        assert at(made, asked + 1).status.written_at == written
+
+
+def test_a_share_is_noted_in_percent_to_two_places():
+    made, since = unverified()
+    found = at(made, since + 1, canary_share=0.2012345, requests=1000).status
+    assert found.weight.observed == found.release.steps[-1].observed == 20.12
+    assert found.release.journal[-1].text == "weight 20 %: 20.1 % of 1000 requests seen"
+
+
 # ------------------------------------------------------------------ what is left over
 
 
