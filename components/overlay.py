@@ -156,10 +156,11 @@ def laid_over(file: StackFile, path: Path) -> StackFile:
 def _changes(document: Document) -> OverlayChanges:
     if document.mistakes:
         raise StackError(document.source, document.mistakes)
+    known = [field.alias or name for name, field in OverlayChanges.model_fields.items()]
     if not isinstance(document.root, Map) or not document.root.entries:
-        known = ", ".join(str(field.alias or key) for key, field in OverlayChanges.model_fields.items())
-        raise StackError(document.source, [Mistake("", "", "is no map of changes", f"known here: {known}", 1)])
-    if empty := [key for key, entry in document.root.entries.items() if plain(entry.node) is None]:
+        fix = f"known here: {', '.join(known)}"
+        raise StackError(document.source, [Mistake("", "", "is no map of changes", fix, 1)])
+    if empty := [key for key, entry in document.root.entries.items() if key in known and plain(entry.node) is None]:
         found = tuple(Mistake(key, "", "is empty", "give it a value, or leave it out") for key in empty)
         raise StackError(document.source, placed(found, document))
     try:

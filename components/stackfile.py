@@ -12,7 +12,7 @@ from components.mistakes import Mistake, StackError, nearest
 from components.nodes import Map, Scalar, plain
 from components.passphrase import HIDDEN, Crypter, SecretError, passphrase, unlock
 from components.reading import read
-from components.sections import CONFIG, OURS, SECTIONS, SECURE, holds_sealed, sealed, sections, whole
+from components.sections import CONFIG, OURS, SECTIONS, SECURE, as_if_opened, holds_sealed, sealed, sections, whole
 from kube.errors import UsageError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class StackFile:
         meant = {whole(key, OURS): entry for key, entry in outside.items() if isinstance(entry.node, Map)}
         config = {key: plain(entry.node) for key, entry in {**meant, **entries}.items() if key != whole(CONFIG, OURS)}
         if secrets := config.get(f"{PROJECT_PREFIX}secrets"):
-            config[f"{PROJECT_PREFIX}secrets"] = _as_if_opened(secrets)
+            config[f"{PROJECT_PREFIX}secrets"] = as_if_opened(secrets)
         try:
             Platform.read(sections_of(config), stack=self.stack, source=self.source)
         except StackError as error:
@@ -288,16 +288,6 @@ def beside(document: Document) -> dict[str, Any]:
     """What stands beside ``config``: Pulumi's own keys."""
     whole = plain(document.root) if isinstance(document.root, Map) else {}
     return {key: value for key, value in whole.items() if key != CONFIG}
-
-
-def _as_if_opened(secrets: Any) -> Any:
-    """Names and keys of sealed Secrets; one key more, so that nobody looks for a certificate in what is not opened."""
-    if not isinstance(secrets, dict):
-        return SECURE
-    return {
-        name: dict.fromkeys((*keys, SECURE), SECURE) if isinstance(keys, dict) else SECURE
-        for name, keys in secrets.items()
-    }
 
 
 def _within(path: str, whole: str) -> bool:

@@ -14,6 +14,7 @@ from components.passphrase import new_salt
 from components.render import declared, recorded, render
 from components.session import inventory_of
 from components.stackfile import find
+from components.target import place_of
 from kube.errors import UsageError
 from tests.components.conftest import ROOT, STACKS
 
@@ -141,6 +142,16 @@ def test_place_and_storage(stack):
     assert [claim["spec"]["storageClassName"] for claim in claims] == ["slow"]
 
 
+@pytest.mark.parametrize("text", ["cpu: 1\n", "cluster: https://10.0.0.1:6443\n"])
+def test_another_cluster_is_refused_with_the_way_to_name_it(stack, text):
+    stack.path.write_text(STACK.replace("config:\n", "config:\n  kubernetes:context: prod-eu\n"))
+    with pytest.raises(UsageError) as caught:
+        place_of(overlaid(stack, text)).check("grayling-default", "https://10.201.0.2:6443")
+    assert str(caught.value).startswith(f"{stack.project / 'small.yaml'}: cluster: this stack belongs to ")
+    assert str(caught.value).endswith("or change cluster")
+    place_of(overlaid(stack, "cluster: grayling-default\n")).check("grayling-default", "https://10.201.0.2:6443")
+
+
 def test_it_is_another_stack(stack):
     laid = overlaid(stack, "namespace: trial\n")
     assert laid.stack == "big-small"
@@ -169,10 +180,11 @@ def test_secrets_are_opened_under_it(stack, monkeypatch):
 def test_a_program_of_ones_own_gets_what_both_say(stack):
     laid = overlaid(stack, "replicas: 3\ncpu: 20m\nnamespace: trial\n")
     program = stack.project / "__main__.py"
-    assert recorded(laid, program) == recorded(laid, program)
-    found = {(item["kind"], item["metadata"]["name"]) for item in recorded(laid, program)}
-    assert found == {(item["kind"], item["metadata"]["name"]) for item in declared(laid)}
-    assert {item["metadata"].get("namespace", "trial") for item in recorded(laid, program)} == {"trial"}
+    found = {(item["kind"], item["metadata"]["name"]): item for item in recorded(laid, program)}
+    assert found == {(item["kind"], item["metadata"]["name"]): item for item in declared(laid)}
+    assert {item["metadata"].get("namespace", "trial") for item in found.values()} == {"trial"}
+    program.write_text(program.read_text() + "\nprint()\n")
+    assert set(requests(render(laid))) == {"10m", "20m"}
 
 
 @pytest.mark.parametrize("name", STACKS)
