@@ -17,7 +17,7 @@ from components.images import canonical
 from components.mistakes import Mistake, StackError, mistakes_of
 from components.nodes import Map, plain
 from components.platform import Platform, value_of
-from components.profiles import PROFILES, Size, Tier
+from components.profiles import Size
 from components.quantities import Cpu, millicores
 from components.reading import read
 from components.stackfile import PROJECT_PREFIX, placed, sections_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT, COMPONENTS, SERVICES = (f"{PROJECT_PREFIX}{each}" for each in ("environment", "components", "services"))
 LEAST = 3
-"""Fewer of what there are many is another stack: a majority and a spread need three."""
+"""Fewer of what there are many is another stack: a majority and a spread need three. No tier has more by itself."""
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 _COUNTS = ("replicas", "members", "contourReplicas", "envoyReplicas", "min", "max")
@@ -103,16 +103,8 @@ class Overlay:
             profile = _fewer(profile, asked.replicas)
             if asked.size is not None:
                 profile = {**profile, "size": asked.size.value}
-            found["profile"] = {**self._tiers_counts(found.get("tier")), **profile}
+            found["profile"] = profile
         return found
-
-    def _tiers_counts(self, tier: Any) -> dict[str, Any]:
-        """Counts of the tier that are too many, where the file says none."""
-        if tier not in list(Tier):
-            return {}
-        base = PROFILES[Tier(tier)].model_dump(by_alias=True)
-        fewer = _fewer(base, self.changes.replicas)
-        return {key: value for key, value in fewer.items() if value != base[key]}
 
     def _entry(self, section: str, name: str, entry: Any) -> Any:
         if not isinstance(entry, dict):

@@ -9,8 +9,9 @@ import yaml
 from click.testing import CliRunner
 
 from components.cli import cli
-from components.overlay import laid_over
+from components.overlay import LEAST, laid_over
 from components.passphrase import new_salt
+from components.profiles import PROFILES
 from components.render import declared, recorded, render
 from components.session import inventory_of
 from components.stackfile import find
@@ -97,6 +98,11 @@ def test_counts_above_the_most_are_lowered_and_others_stay(stack):
     assert found["services"]["shop"]["autoscaling"] == {"min": 2, "max": 4, "cpu": 70}
     assert found["services"]["jobs"]["replicas"] == 4
     assert found["services"]["small"]["replicas"] == 1
+
+
+def test_no_tier_has_more_by_itself_than_an_overlay_may_leave():
+    for profile in PROFILES.values():
+        assert max(profile.replicas, profile.members) <= LEAST
 
 
 def test_requests_become_those_of_the_size(stack):
