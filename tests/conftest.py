@@ -66,10 +66,13 @@ def box() -> Iterator[Sandbox]:
     """The sandbox of this test run."""
     from sandbox.box import Sandbox
 
-    made = Sandbox(os.environ.get("GRAYLING_TEST_BOX", "test"))
+    named, kept = os.environ.get("GRAYLING_TEST_BOX"), os.environ.get("GRAYLING_TEST_KEEP")
+    made = Sandbox(named or "test")
+    if not named and not kept:
+        made.down(purge=True)  # what a run that was cut off has left
     made.up()
     yield made
-    if not os.environ.get("GRAYLING_TEST_KEEP"):
+    if not kept:
         made.down(purge=True)
 
 

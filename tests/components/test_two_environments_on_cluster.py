@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 
 import pytest
 
+from components.layers import OWNER_ANNOTATION
+from components.passphrase import new_salt
 from kube.cluster import Cluster
-from kube.kinds import DEPLOYMENT, GRAY_RELEASE, KNOWN, NAMESPACE, SECRET
+from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, KNOWN, NAMESPACE, SECRET
 from tests.components.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(900)
 DEFINITION = KNOWN["apiextensions.k8s.io/v1", "CustomResourceDefinition"]
+STATEFUL_SET = KNOWN["apps/v1", "StatefulSet"]
+CLAIM = KNOWN["v1", "PersistentVolumeClaim"]
 GRAYRELEASES = "grayreleases.grayling.dev"
 STACK = """config:
   grayling:environment: {{tier: dev, namespace: {name}, owners: [a]}}
@@ -28,7 +33,7 @@ STACK = """config:
       probes: {{liveness: /, readiness: /}}
 """
 IMAGES = 'image: "sandbox.grayling.dev/redis:7.0", exporterImage: "sandbox.grayling.dev/redis-exporter:1.45"'
-REDIS = f"redis: {{{IMAGES}, storage: null}}"
+REDIS = f"redis: {{{IMAGES}, storage: 64Mi}}"
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +46,16 @@ def two(tmp_path_factory, cluster_kubeconfig):
     for name, more in (("env-a", ""), ("env-b", REDIS)):
         (project / "stacks" / f"Pulumi.{name}.yaml").write_text(STACK.format(name=name, more=more))
 
-    def grayling(command, stack, *more, expect=0):
+    def grayling(command, stack, *more, expect=0, change=None):
+        """One command; ``change`` makes of the file's text what it says for this command alone."""
         path = project / "stacks" / f"Pulumi.{stack}.yaml"
+        before = path.read_text()
+        if change:
+            path.write_text(change(before))
         place = ("--kubeconfig", cluster_kubeconfig)
         argv = [sys.executable, "-m", "grayling", "stack", command, str(path), *more, *place]
         done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+        path.write_text(before)
         assert done.returncode == expect, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -64,8 +74,6 @@ async def cluster(cluster_kubeconfig):
 
 async def serves(cluster, namespace):
     """The release and the Deployment that serves it, with a pod, by uid."""
-    import asyncio
-
     for _ in range(240):
         release = await cluster.get(GRAY_RELEASE, "web", namespace)
         made = (await cluster.list(DEPLOYMENT, namespace, labels="grayling.dev/release=web")).items
@@ -97,13 +105,80 @@ async def test_the_owner_of_the_definitions_goes_and_comes_back_with_a_guest_in_
     await cluster.create({**guest, "metadata": {"name": "guest", "namespace": "env-a"}})
     told = two("destroy", "env-a", "--yes")
     assert "GrayRelease env-a/guest" in told
-    assert f"kept: CustomResourceDefinition {GRAYRELEASES}" in told
+    if "env-a" in definition["metadata"]["annotations"][OWNER_ANNOTATION]:
+        assert f"kept: CustomResourceDefinition {GRAYRELEASES}" in told
     assert await cluster.find(NAMESPACE, "env-a") is None
     assert await serves(cluster, "env-b") == before
     two("apply", "env-a", "--yes")
     await serves(cluster, "env-a")
     assert (await cluster.get(DEFINITION, GRAYRELEASES))["metadata"]["uid"] == definition["metadata"]["uid"]
     assert "no difference" in two("diff", "env-a")
+
+
+async def test_edits_by_mistake_lose_nothing(cluster, two):
+    before = await serves(cluster, "env-b")
+    store = (await cluster.get(STATEFUL_SET, "redis", "env-b"))["metadata"]["uid"]
+    claim = (await cluster.get(CLAIM, "data-redis-0", "env-b"))["metadata"]["uid"]
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs", "namespace": "env-b"}}
+    await cluster.create(theirs)
+    taken = {**theirs, "metadata": {"name": "more-config", "namespace": "env-b"}}
+    await cluster.create(taken)
+
+    grown = two("apply", "env-b", "--yes", expect=6, change=lambda text: text.replace("64Mi", "128Mi"))
+    assert "has the way to grow them without losing data" in grown
+    outdented = two("apply", "env-b", "--yes", expect=2, change=lambda text: text.replace("  grayling:s", "grayling:s"))
+    assert "grayling:services: stands outside config" in outdented
+    no_services = two("apply", "env-b", "--yes", expect=6, change=lambda text: text.partition("  grayling:services")[0])
+    assert "--allow-delete" in no_services
+    second = f"more: {{kind: redis, {IMAGES}, storage: null}}\n  grayling:services"
+    adds = lambda text: text.replace("grayling:services", f"  {second}")  # noqa: E731 - beside the others
+    foreign = two("apply", "env-b", "--yes", expect=6, change=adds)
+    assert "ConfigMap env-b/more-config" in foreign
+
+    assert await serves(cluster, "env-b") == before
+    assert (await cluster.get(STATEFUL_SET, "redis", "env-b"))["metadata"]["uid"] == store
+    assert (await cluster.get(CLAIM, "data-redis-0", "env-b"))["metadata"]["uid"] == claim
+    assert await cluster.find(CONFIG_MAP, "theirs", "env-b") is not None
+    assert await cluster.find(STATEFUL_SET, "more", "env-b") is None
+    assert "0 created, 0 changed, 0 deleted" in two("apply", "env-b", "--yes")
+
+
+async def test_a_rotated_secret_comes_in_as_a_release(cluster, two, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "correct horse")
+    before = (await cluster.get(GRAY_RELEASE, "web", "env-b"))["status"]["stable"]["revision"]
+    old = await serves(cluster, "env-b")
+
+    def with_secret(value):
+        def change(text):
+            salt, crypter = new_salt("correct horse")
+            sealed = f"  grayling:secrets: {{payment: {{token: {{secure: '{crypter.seal(value)}'}}}}}}\n"
+            used = "      env: {TOKEN: {secret: payment, key: token}}\n"
+            return f"encryptionsalt: {salt}\n{text}{used}{sealed}"
+
+        return change
+
+    revisions = {before}
+    for value in ("first", "second"):
+        two("apply", "env-b", "--yes", change=with_secret(value))
+        revisions.add(await asked_for(cluster, "env-b", revisions))
+    assert len(revisions) == 3
+    assert (await serves(cluster, "env-b"))[0] == old[0]
+    two("apply", "env-b", "--yes")
+    for _ in range(240):
+        if len((await cluster.list(DEPLOYMENT, "env-b", labels="grayling.dev/release=web")).items) == 1:
+            return
+        await asyncio.sleep(0.5)
+    raise AssertionError("versions of the rotated secret do not go")
+
+
+async def asked_for(cluster, namespace, known):
+    """The revision that the engine brings in, when it is one that was not known."""
+    for _ in range(120):
+        status = (await cluster.get(GRAY_RELEASE, "web", namespace))["status"]
+        if status["desiredRevision"] not in known:
+            return status["desiredRevision"]
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"no other revision than {known}")
 
 
 async def test_handed_over_and_adopted_again_nothing_has_changed(cluster, two):

@@ -16,11 +16,12 @@ PROMETHEUS = {
     "alertmanager": None,
     "namespaces": ["shop"],
     "discovery": "kubernetes",
+    "jobs": [],
 }
 
 
 def test_a_missing_value_is_an_error():
-    with pytest.raises(UndefinedError, match="'port' is undefined"):
+    with pytest.raises(UndefinedError, match="'tls' is undefined"):
         text("redis.conf.j2")
 
 
@@ -47,6 +48,7 @@ def test_rabbitmq_by_version(version, quorum):
         "rabbitmq.conf.j2",
         port=5672, metrics_port=15692, cluster="c", members=3, nodes=["rabbit@a", "rabbit@b", "rabbit@c"],
         memory_watermark=100, disk_free_limit="50MB", log_level="info", version=version, definitions="/d",
+        tls="", extra={},
     )  # fmt: skip
     assert ("default_queue_type = quorum" in made) == quorum
     assert "cluster_formation.classic_config.nodes.3 = rabbit@c" in made

@@ -19,10 +19,11 @@ from rollout.status import Release, Status, Version, Weight
 from tests.rollout import samples
 from tests.rollout.anything import anything, damaged
 
+LISTENS = {**samples.TEMPLATE["spec"]["containers"][0], "ports": [{"name": "web", "containerPort": 8080}]}
 FULL = samples.spec(
     workload={
         "replicas": 4,
-        "template": {"metadata": {"labels": {"team": "a"}, "annotations": None}, **samples.TEMPLATE},
+        "template": {"metadata": {"labels": {"team": "a"}, "annotations": None}, "spec": {"containers": [LISTENS]}},
         "ports": [{"name": "http", "port": 8080, "targetPort": "web", "appProtocol": "http"}],
         "config": {"app.yaml": "a: 1"},
         "configMountPath": "/etc/app",

@@ -62,7 +62,9 @@ def test_image():
 
 
 def test_objects_belong_to_the_release_and_find_their_pods():
-    spec = spec_of("v1", workload={"config": {"app.yaml": "a: 1"}, "ports": [PORT, {"name": "b", "port": 9}]})
+    container = {"name": "main", "image": "v1", "ports": [{"name": "web", "containerPort": 8080}]}
+    workload = {"config": {"app.yaml": "a: 1"}, "ports": [PORT, {"name": "b", "port": 9}]}
+    spec = spec_of("v1", workload={**workload, "template": {"spec": {"containers": [container]}}})
     found = made(spec)
     name = revision_of("shop", spec)
     for each in found.values():

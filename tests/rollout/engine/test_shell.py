@@ -214,8 +214,8 @@ async def test_signals_corrected_in_flight_are_read_at_once_and_the_step_is_held
     asked: list[list[str]] = []
     async with it.engine() as engine:
         known = engine._parts.sources
-        engine._parts.sources = lambda namespace, spec: (
-            asked.append([signal.name for signal in spec.analysis.signals]) or known(namespace, spec)
+        engine._parts.sources = lambda spec, own: (
+            asked.append([signal.name for signal in spec.analysis.signals]) or known(spec, own)
         )
         await canary_at(it, strategy=SLOW)
         since = it.status.verified_at
