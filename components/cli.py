@@ -19,7 +19,7 @@ from components.cli_cluster import (
     diff_command,
     hand_over_command,
 )
-from components.cli_options import ONLY, STACK, find_stack, say
+from components.cli_options import ONLY, OVERLAY, STACK, find_stack, say
 from kube.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def cli() -> None:
 
 @cli.command("render")
 @STACK
+@OVERLAY
 @click.option("-o", "--output", default="yaml", show_default=True, help="yaml, json, or a folder to write files to.")
 @ONLY
 @click.option("--with-secrets", is_flag=True, help="Write the values of Secrets too, readable by you alone.")
@@ -57,6 +58,7 @@ def render_command(stack: str, output: str, only: Sequence[str], with_secrets: b
 
 @cli.command("validate")
 @STACK
+@OVERLAY
 def validate_command(stack: str) -> None:
     """Read STACK and say everything that is wrong with it."""
     from components.session import SKETCHES, check_engine, engine_of, environment_of, rendered

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from components.cli_options import ONLY, STACK, TIMEOUT, YES, confirm, find_stack, may_ask, on_cluster, run, say
+from components.cli_options import (
+    ONLY,
+    OVERLAY,
+    STACK,
+    TIMEOUT,
+    YES,
+    confirm,
+    find_stack,
+    may_ask,
+    on_cluster,
+    run,
+    say,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +31,7 @@ CHANGES_PRESENT = 3
 
 @click.command("apply")
 @STACK
+@OVERLAY
 @on_cluster
 @ONLY
 @TIMEOUT
@@ -76,6 +89,7 @@ def _before(survey: Survey, name: str) -> list[str]:
 
 @click.command("diff")
 @STACK
+@OVERLAY
 @on_cluster
 @ONLY
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 3 when something would change.")
@@ -121,6 +135,7 @@ def diff_command(
 
 @click.command("destroy")
 @STACK
+@OVERLAY
 @on_cluster
 @TIMEOUT
 @YES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,14 @@ STACK = click.argument("stack", default=lambda: os.environ.get("GRAYLING_STACK",
 ONLY = click.option("--only", multiple=True, metavar="PATTERN", help="A component's name, or Kind/name; * fits any.")
 TIMEOUT = click.option("--timeout", default=300.0, show_default=True, help="Seconds that an object may take.")
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+_OVERLAY = "components.overlay"
+OVERLAY = click.option(
+    "--overlay",
+    metavar="FILE",
+    expose_value=False,
+    callback=lambda context, _option, value: context.meta.update({_OVERLAY: value}),
+    help="Changes for a smaller cluster (docs/stacks.md); the stack is called STACK-NAME then.",
+)
 _CLUSTER = (
     click.option("--kubeconfig", help="File with the cluster's address and credentials."),
     click.option("--context", help="Context in it; grayling-NAME is the sandbox of that name."),
@@ -35,10 +44,15 @@ def on_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def find_stack(stack: str) -> StackFile:
-    """The stack file of that name or path."""
+    """The stack file of that name or path, under the overlay that the command line names."""
     from components.stackfile import find
 
-    return find(stack)
+    file, overlay = find(stack), click.get_current_context().meta.get(_OVERLAY)
+    if overlay is None:
+        return file
+    from components.overlay import laid_over
+
+    return laid_over(file, Path(overlay))
 
 
 def say(line: str) -> None:

@@ -18,6 +18,27 @@ SYSTEM = ("kube-", "default")
 _PREFIX = re.compile(r"[A-Za-z0-9\[][-A-Za-z0-9.:_\]]*(/[a-z0-9][-a-z0-9._]*)*/")
 
 
+def mirrors(images: dict[str, str]) -> dict[str, str]:
+    """The same map, if every entry says what is pulled instead of what.
+
+    Raises:
+        ValueError: an entry does not.
+    """
+    names = [key if key.endswith("/") else canonical(key) for key in images]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{min(twice)!r} is there twice, once by its short name; leave one out")
+    for key, target in images.items():
+        if key.endswith("/") != target.endswith("/"):
+            raise ValueError(f"{key!r} and {target!r} must both end in / (prefix) or both not (image)")
+        if not key.endswith("/"):
+            split(key)
+            if any(split(target)[1:]):
+                exact(target)
+        elif not _PREFIX.fullmatch(key) or not _PREFIX.fullmatch(target):
+            raise ValueError(f"{key!r}: {target!r} is no registry and folder; write it like mirror.example.com/hub/")
+    return images
+
+
 class GatewayPlace(Model):
     """The Gateway that services are reached through, whoever runs it."""
 
@@ -68,24 +89,7 @@ class Environment(Model):
         own = data.get("profile", {})
         return {**data, "profile": {**base, **own} if isinstance(own, dict) else own}
 
-    @field_validator("images")
-    @classmethod
-    def _targets_are_images(cls, images: dict[str, str]) -> dict[str, str]:
-        names = [key if key.endswith("/") else canonical(key) for key in images]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"{min(twice)!r} is there twice, once by its short name; leave one out")
-        for key, target in images.items():
-            if key.endswith("/") != target.endswith("/"):
-                raise ValueError(f"{key!r} and {target!r} must both end in / (prefix) or both not (image)")
-            if not key.endswith("/"):
-                split(key)
-                if any(split(target)[1:]):
-                    exact(target)
-            elif not _PREFIX.fullmatch(key) or not _PREFIX.fullmatch(target):
-                raise ValueError(
-                    f"{key!r}: {target!r} is no registry and folder; write it like mirror.example.com/hub/"
-                )
-        return images
+    _mirrors = field_validator("images")(mirrors)
 
     @field_validator("namespace")
     @classmethod

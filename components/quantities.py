@@ -102,6 +102,16 @@ def _cpu(value: Any) -> str:
     return str(count // _THOUSAND) if count % _THOUSAND == 0 else f"{count}m"
 
 
+def millicores(cpu: Any) -> int:
+    """Thousandths of a core.
+
+    Raises:
+        ValueError: it is no amount of CPU.
+    """
+    text = _cpu(cpu)
+    return int(text.removesuffix("m")) * (1 if text.endswith("m") else _THOUSAND)
+
+
 def retention_bytes(text: str) -> int:
     """Bytes of a size as Prometheus writes it, by powers of two as Prometheus counts it.
 

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from components.catalogue import KINDS
 from components.environment import Environment
+from components.overlay import OverlayChanges
 from components.service import Service
 from rollout.units import duration_of
 
@@ -32,6 +33,7 @@ def reference() -> str:
     kinds: list[tuple[str, type[Component]]] = [*sorted(KINDS.items()), (Service.kind, Service)]
     for name, kind in kinds:
         parts += [f"\n### {name}\n", *_table(kind.Settings), *_deviations(kind)]
+    parts += ["\n### overlay\n", "A file of its own, given with `--overlay` (stacks.md).\n", *_table(OverlayChanges)]
     return "\n".join(parts) + "\n"
 
 

@@ -43,6 +43,8 @@ def render(file: StackFile) -> list[Manifest]:
     """
     program = file.project / PROGRAM
     found = declared(file) if is_ours(program) else recorded(file, program)
+    if file.overlay:
+        found = file.overlay.lowered(found)
     return ordered(arranged(manifest) for manifest in found)
 
 

@@ -12,13 +12,14 @@ from components.mistakes import Mistake, StackError, nearest
 from components.nodes import Map, Scalar, plain
 from components.passphrase import HIDDEN, Crypter, SecretError, passphrase, unlock
 from components.reading import read
-from components.sections import CONFIG, OURS, SECTIONS, SECURE, holds_sealed, sealed, sections, whole
+from components.sections import CONFIG, OURS, SECTIONS, SECURE, as_if_opened, holds_sealed, sealed, sections, whole
 from kube.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.nodes import Document, Entry, Node
+    from components.overlay import Overlay
 
 PROJECT_FILE = "Pulumi.yaml"
 DEFAULT_STACK = "local"
@@ -27,12 +28,16 @@ PROJECT_PREFIX = f"{OURS}:"
 
 @dataclass(frozen=True, slots=True)
 class StackFile:
-    """One ``Pulumi.<stack>.yaml``; ``given`` is how a person named it, if by a path."""
+    """One ``Pulumi.<stack>.yaml``; ``given`` is how a person named it, if by a path.
+
+    With an ``overlay`` it is another stack, and ``config`` is what both say together.
+    """
 
     path: Path
     stack: str
     project: Path
     given: str = ""
+    overlay: Overlay | None = None
 
     @property
     def source(self) -> str:
@@ -65,14 +70,15 @@ class StackFile:
             raise StackError(self.source, [*told, *self._further(document, entries, told)])
         secret_keys = [key for key, entry in entries.items() if holds_sealed(entry.node)]
         if not secret_keys:
-            return {key: plain(entry.node) for key, entry in entries.items()}, []
+            return self._laid_over({key: plain(entry.node) for key, entry in entries.items()}), []
         try:
             crypter = self.crypter(beside(document), environment)
         except SecretError as error:
             if further := self._further(document, entries, []):
                 raise StackError(self.source, further) from error
             raise
-        return {key: self._opened(entry.node, key, crypter) for key, entry in entries.items()}, secret_keys
+        opened = {key: self._opened(entry.node, key, crypter) for key, entry in entries.items()}
+        return self._laid_over(opened), secret_keys
 
     def document(self) -> dict[str, Any]:
         """The file as it stands, secrets sealed, keys of ``config`` whole.
@@ -84,7 +90,8 @@ class StackFile:
         entries, mistakes = sections(document, project_name(self.project))
         if document.mistakes or mistakes:
             raise StackError(self.source, [*document.mistakes, *mistakes])
-        return {**beside(document), CONFIG: {key: plain(entry.node) for key, entry in entries.items()}}
+        config = {key: plain(entry.node) for key, entry in entries.items()}
+        return {**beside(document), CONFIG: self._laid_over(config)}
 
     def keys(self) -> set[str]:
         """The whole keys of ``config``.
@@ -106,6 +113,8 @@ class StackFile:
         except StackError as error:
             if any(mistake.line for mistake in error.mistakes):
                 raise
+            if self.overlay:
+                raise self.overlay.blamed(self, error) from error
             raise StackError(self.source, placed(error.mistakes, self.read())) from error
 
     def crypter(self, document: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Crypter:
@@ -128,6 +137,9 @@ class StackFile:
         except SecretError as error:
             raise SecretError(f"{self.source}: {error}") from error
 
+    def _laid_over(self, config: dict[str, Any]) -> dict[str, Any]:
+        return self.overlay.over(config) if self.overlay else config
+
     def _further(self, document: Document, entries: Mapping[str, Entry], told: list[Mistake]) -> list[Mistake]:
         """What is wrong in the sections as far as they can be read, but does not follow from what is ``told``."""
         from components.platform import Platform
@@ -138,7 +150,7 @@ class StackFile:
         meant = {whole(key, OURS): entry for key, entry in outside.items() if isinstance(entry.node, Map)}
         config = {key: plain(entry.node) for key, entry in {**meant, **entries}.items() if key != whole(CONFIG, OURS)}
         if secrets := config.get(f"{PROJECT_PREFIX}secrets"):
-            config[f"{PROJECT_PREFIX}secrets"] = _as_if_opened(secrets)
+            config[f"{PROJECT_PREFIX}secrets"] = as_if_opened(secrets)
         try:
             Platform.read(sections_of(config), stack=self.stack, source=self.source)
         except StackError as error:
@@ -276,16 +288,6 @@ def beside(document: Document) -> dict[str, Any]:
     """What stands beside ``config``: Pulumi's own keys."""
     whole = plain(document.root) if isinstance(document.root, Map) else {}
     return {key: value for key, value in whole.items() if key != CONFIG}
-
-
-def _as_if_opened(secrets: Any) -> Any:
-    """Names and keys of sealed Secrets; one key more, so that nobody looks for a certificate in what is not opened."""
-    if not isinstance(secrets, dict):
-        return SECURE
-    return {
-        name: dict.fromkeys((*keys, SECURE), SECURE) if isinstance(keys, dict) else SECURE
-        for name, keys in secrets.items()
-    }
 
 
 def _within(path: str, whole: str) -> bool:

@@ -32,11 +32,13 @@ class Place:
         source: the stack file, as messages name it.
         context: ``kubernetes:context``, which Pulumi's provider reads too.
         cluster: ``environment.cluster``: the API server's address, or the context's name.
+        overlay: the overlay that has the last word, and says it under ``cluster``.
     """
 
     source: str
     context: str = ""
     cluster: str = ""
+    overlay: str = ""
 
     @property
     def wanted_context(self) -> str:
@@ -59,8 +61,9 @@ class Place:
         ]
         for key, value, fits in told:
             if not fits:
+                source, key = (self.overlay, "cluster") if self.overlay else (self.source, key)  # noqa: PLW2901
                 raise UsageError(
-                    f"{self.source}: {key}: this stack belongs to {value!r}, and the command would go to "
+                    f"{source}: {key}: this stack belongs to {value!r}, and the command would go to "
                     f"{described(context, server)}; name the right one with --context, or change {key}"
                 )
 
@@ -87,7 +90,9 @@ def place_of(file: StackFile) -> Place:
     for key, value in found.items():
         if value is not None and (not isinstance(value, str) or not value):
             raise UsageError(f"{file.source}: {key}: must be the name of a context (found {value!r}); quote it")
-    return Place(file.source, *(str(value or "") for value in found.values()))
+    overlay = file.overlay.document.source if file.overlay else ""
+    context, own = (str(value or "") for value in found.values())
+    return Place(file.source, context, own, overlay)
 
 
 def _plain(value: Any) -> Any:

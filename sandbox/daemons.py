@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 ETCD_PORT = 2379
 ETCD = f"http://127.0.0.1:{ETCD_PORT}"
 SOCKET = "/run/containerd/containerd.sock"
+ZONE = "topology.kubernetes.io/zone"
+"""Pods that must be spread over zones run on no node without one."""
+
 KUBERNETES_NAMES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 
 
@@ -121,6 +124,7 @@ def _kubelet(record: Record, state: State) -> tuple[str, ...]:
         f"--kubeconfig={state.pki / 'kubelet.kubeconfig'}",
         f"--hostname-override={record.node}",
         f"--node-ip={record.link.node}",
+        f"--node-labels={ZONE}={record.node}",
         f"--root-dir={state.kubelet}",
     )
 

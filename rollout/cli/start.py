@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rollout.cli.output import Wanted
 
 STACK_MANAGER = "grayling-stack"
+PART_OF_SET = "applyset.kubernetes.io/part-of"
 PULUMI_MANAGER = "pulumi-kubernetes"
 """What this writer updated, the provider takes over before it applies: no conflict comes of it."""
 
@@ -154,7 +155,8 @@ async def declare(cluster: Cluster, namespace: str, asked: Request, stack: Stack
     from kube.errors import UsageError
     from kube.kinds import GRAY_RELEASE
 
-    stack.editor.render_service(stack.file, asked.name)  # what is wrong in the file is told before it is changed
+    before = stack.editor.render_service(stack.file, asked.name)  # what is wrong is told before the file is changed
+    await _insist_on_own(cluster, namespace, asked, stack, before)
     changed = stack.editor.set_image(stack.file, asked.name, asked.image)
     told = f"now says {asked.image}" if changed else f"said {asked.image} already"
     click.echo(f"{stack.file}: {asked.name} {told}", err=True)
@@ -174,6 +176,29 @@ async def declare(cluster: Cluster, namespace: str, asked: Request, stack: Stack
         await _sign(cluster, namespace, asked, ours[0])
     click.echo(f"{namespace}/{asked.name}: {asked.image} asked for, declared by stack {stack.name}")
     return await cluster.get(GRAY_RELEASE, asked.name, namespace)
+
+
+async def _insist_on_own(
+    cluster: Cluster, namespace: str, asked: Request, stack: Stack, manifests: list[Manifest]
+) -> None:
+    """Refuse an object that another stack declares: it would become what this one says, and be taken back later."""
+    from kube.errors import UsageError
+    from kube.kinds import GRAY_RELEASE, label_of
+
+    for declared in manifests:
+        if declared["kind"] != GRAY_RELEASE.kind or declared["metadata"]["name"] != asked.name:
+            continue
+        live = await cluster.find(GRAY_RELEASE, asked.name, declared["metadata"].get("namespace") or namespace)
+        owner = _set_of(live) if live else None
+        if owner and owner != _set_of(declared):
+            raise UsageError(
+                f"{stack.file}: {label_of(declared)} is declared by another stack, or by this one under an overlay, "
+                "and nothing was changed: name that stack, or leave --stack out and pass --patch-object"
+            )
+
+
+def _set_of(manifest: Manifest) -> str | None:
+    return (manifest["metadata"].get("labels") or {}).get(PART_OF_SET)
 
 
 async def _in_place_of_pulumi(

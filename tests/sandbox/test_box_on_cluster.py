@@ -14,6 +14,7 @@ import pytest
 from sandbox import images
 from sandbox.api import Api
 from sandbox.box import Sandbox
+from sandbox.daemons import ZONE
 from sandbox.errors import UnreachableError
 from sandbox.progress import Silent
 from sandbox.record import load
@@ -122,9 +123,9 @@ def test_two_boxes_live_side_by_side(first: Sandbox, second: Sandbox) -> None:
     first.up(Silent())
     second.up(Silent())
     assert first.address != second.address
-    assert [node["metadata"]["name"] for node in api_of(first).get("/api/v1/nodes")["items"]] == [
-        f"grayling-{first.name}"
-    ]
+    name = f"grayling-{first.name}"
+    nodes = [node["metadata"] for node in api_of(first).get("/api/v1/nodes")["items"]]
+    assert [(node["name"], node["labels"].get(ZONE)) for node in nodes] == [(name, name)]
     stranger = Api(second.address, 6443, first.state.pki, timeout_s=5)
     with pytest.raises(UnreachableError):
         stranger.get("/api/v1/nodes")

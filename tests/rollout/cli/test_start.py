@@ -7,7 +7,7 @@ import pytest
 from kube.errors import UsageError
 from rollout.cli.desire import Request, image_patch, signature_patch
 from rollout.cli.exits import Session
-from rollout.cli.start import patch
+from rollout.cli.start import PART_OF_SET, patch
 from tests.rollout import samples
 
 BY = ("--by", "ann", "--reason", "faster")
@@ -181,6 +181,29 @@ def stacks(tmp_path):
 def in_stack(world, directory, editor, *more):
     place = ("--stack", "dev", "--stack-dir", str(directory))
     return world.grayling("start", "checkout", "--image", "x:2", *place, *BY, *more, session=Session(stack=editor))
+
+
+def of_set(name):
+    made = samples.manifest(managedFields=[])
+    made["metadata"]["labels"] = {PART_OF_SET: name}
+    return made
+
+
+def test_an_object_of_another_stack_is_left_alone_and_so_is_the_file(world, stacks):
+    world.put(of_set("theirs"))
+    before = world.server.find("GrayRelease", "checkout")
+    editor = Stacks(rendered=[of_set("ours")])
+    result = in_stack(world, stacks, editor)
+    assert result.code == 2
+    assert "is declared by another stack, or by this one under an overlay, and nothing was changed" in result.err
+    assert "leave --stack out and pass --patch-object" in result.err
+    assert ("Pulumi.dev.yaml", "checkout", "x:2") not in editor.asked
+    assert world.server.find("GrayRelease", "checkout") == before
+
+
+def test_an_object_of_the_same_stack_is_changed(world, stacks):
+    world.put(of_set("ours"))
+    assert in_stack(world, stacks, Stacks(rendered=[of_set("ours")])).code == 0
 
 
 def test_the_stack_file_is_changed_and_that_service_applied(shop, stacks):
