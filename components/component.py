@@ -138,8 +138,9 @@ class Component(ABC):
 
     def dashboard(self) -> Dashboard:
         """Graphs; those that follow from :meth:`health` unless a component knows more."""
-        panels = tuple(panel_for(signal, self.name, self.metrics_selector) for signal in self.health())
-        return Dashboard(f"{self.environment.namespace} / {self.name}", panels)
+        namespace = self.environment.namespace
+        panels = tuple(panel_for(signal, self.name, self.metrics_selector, namespace) for signal in self.health())
+        return Dashboard(f"{namespace} / {self.name}", panels)
 
     @property
     def uses(self) -> tuple[str, ...]:

@@ -76,9 +76,6 @@ def _panel(index: int, panel: Panel) -> dict[str, Any]:
 
 def expression(signal: Signal, selector: str) -> str:
     """PromQL of what a signal counts, for the pods that ``selector`` (``instance="x"``) names."""
-    if signal.query is not None or signal.pattern is not None:
-        # of lines of a log, and of what an expression has counted, Prometheus has the engine's evidence at least
-        return f'max(grayling_release_log_evidence{{signal="{signal.name}"}})'
     match signal.kind:
         case SignalKind.ERRORS:
             metric = signal.metric or "http_requests_total"
@@ -118,7 +115,13 @@ def alert_for(signal: Signal, owner: str, selector: str) -> AlertRule | None:
     )
 
 
-def panel_for(signal: Signal, owner: str, selector: str) -> Panel:
-    """The graph that follows from a signal."""
+def panel_for(signal: Signal, owner: str, selector: str, namespace: str) -> Panel:
+    """The graph that follows from a signal of the service ``owner``.
+
+    Of lines of a log, and of what an expression has counted, Prometheus has the engine's evidence at least.
+    """
+    if signal.query is not None or signal.pattern is not None:
+        whose = f'namespace="{namespace}",name="{owner}",signal="{signal.name}"'
+        return Panel(f"{owner} {signal.name}", f"max(grayling_release_log_evidence{{{whose}}})")
     unit = {SignalKind.ERRORS: "percentunit", SignalKind.LATENCY: "s"}.get(signal.kind, "short")
     return Panel(f"{owner} {signal.name}", expression(signal, selector), unit)

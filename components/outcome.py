@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from kube.errors import GraylingError, InvalidError, KubeError
+from kube.errors import GraylingError, KubeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,12 +63,7 @@ class ApplyError(GraylingError):
         before = f"{word} before: {len(done)} objects" + (f", the last {done[-1]}" if done else "")
         super().__init__("\n".join([*lines, f"{before}; run it again to go on from there"]))
         if isinstance(cause, KubeError):
-            self.exit_code = _exit_code(cause)  # type: ignore[misc] # the shell learns what the server said
-
-
-def _exit_code(cause: KubeError) -> int:
-    """As the error itself says; but a field that the schema lacks is refused with a 500, and is the caller's fault."""
-    return InvalidError.exit_code if "typed patch object" in str(cause) else type(cause).exit_code
+            self.exit_code = type(cause).exit_code  # type: ignore[misc] # the shell learns what the server said
 
 
 class NotReadyError(ApplyError):

@@ -34,7 +34,7 @@ _BESIDE_TEXT = 120
 def newest(entries: list[JournalEntry], most: int = JOURNAL_LIMIT, most_bytes: int = JOURNAL_BYTES) -> int:
     """How many of the newest entries have room beside the first one, which always stays."""
     room, kept = most_bytes - _bytes_of(entries[0]), 0
-    for entry in reversed(entries[1:][-(most - 1) :]):
+    for entry in reversed(entries[max(1, len(entries) - most + 1) :]):
         room -= _bytes_of(entry)
         if room < 0:
             break

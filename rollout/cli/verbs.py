@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rollout.cli import COMMANDS
 from rollout.cli.options import Where, cluster_options, duration, person_options, release_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _verb(verb: str, summary: str) -> click.Command:
+def _verb(verb: str, more: str = "") -> click.Command:
+    """The command; its help begins with the line that the list of commands has."""
+
     def act(*, name: str, where: Where, by: str, reason: str, timeout: float) -> None:
         answer, namespace = asyncio.run(_sent(where, name, verb, by, reason, timeout))
         click.echo(f"{namespace}/{name}: {answer}")
 
-    act.__doc__ = summary
+    act.__doc__ = f"{COMMANDS[verb][1]} {more}".strip()
     return click.command(verb)(_shared(act))
 
 
@@ -37,8 +40,8 @@ async def _sent(where: Where, name: str, verb: str, by: str, reason: str, second
         return await send(cluster, namespace, name, command, seconds=seconds), namespace
 
 
-pause = _verb("pause", "Stop the clock: the weight stays, nothing is raised. A bad verdict still takes it back.")
-resume = _verb("resume", "Let the clock run on.")
-promote = _verb("promote", "Open a manual gate; where none waits, go to all traffic now, or end the bake.")
-abort = _verb("abort", "Take the new version back now; its revision is refused until it changes or you say retry.")
-retry = _verb("retry", "Allow the desired version, taken back before, to be tried again.")
+pause = _verb("pause", "A bad verdict still takes it back.")
+resume = _verb("resume")
+promote = _verb("promote")
+abort = _verb("abort", "Its revision is refused until it changes or you say retry.")
+retry = _verb("retry")

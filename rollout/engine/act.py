@@ -66,11 +66,11 @@ class Actor:
             case RetireRoute():
                 await self._driver.retire()
             case EnsureRevision(revision, replicas):
-                await self._ensure(spec, revision, replicas, epoch)
+                return await self._ensure(spec, revision, replicas, epoch)
             case Scale():
-                await self._scale(spec, action, epoch)
+                return await self._scale(spec, action, epoch)
             case Guard(revision, keeps_last):
-                await self._guard(spec, revision, epoch, keeps_last=keeps_last)
+                return await self._guard(spec, revision, epoch, keeps_last=keeps_last)
             case Retire(revision):
                 await self._retire(revision, epoch)
             case KeepRecord(release):
@@ -81,9 +81,10 @@ class Actor:
 
     # ------------------------------------------------------------------ revisions
 
-    async def _ensure(self, spec: Spec, revision: str, replicas: int, epoch: int) -> None:
+    async def _ensure(self, spec: Spec, revision: str, replicas: int, epoch: int) -> bool:
+        """Bring the revision in, unless the spec asks for another one by now."""
         if revision_of(self._name, spec) != revision:
-            return
+            return False
         known = await self._ours(DEPLOYMENT, revision)
         _fence(known, epoch)
         made = manifests_of(self._name, self._namespace, self._uid, spec, replicas=replicas, epoch=epoch)
@@ -92,21 +93,23 @@ class Actor:
             if kind != DEPLOYMENT:
                 await self._ours(kind, revision)
             await self._cluster.apply(manifest, manager=MANAGER, force=True)
+        return True
 
-    async def _scale(self, spec: Spec, wanted: Scale, epoch: int) -> None:
+    async def _scale(self, spec: Spec, wanted: Scale, epoch: int) -> bool:
         known = await self._ours(DEPLOYMENT, wanted.revision)
         if known is None:
-            return
+            return False
         _fence(known, epoch)
         notes = scale_annotations(spec, replicas=wanted.replicas, epoch=epoch, spare=wanted.spare)
         patch = {"metadata": _as_read(known) | {"annotations": notes}, "spec": {"replicas": wanted.replicas}}
         await self._cluster.merge_patch(DEPLOYMENT, wanted.revision, self._namespace, patch, manager=MANAGER)
+        return True
 
-    async def _guard(self, spec: Spec, revision: str, epoch: int, *, keeps_last: bool) -> None:
+    async def _guard(self, spec: Spec, revision: str, epoch: int, *, keeps_last: bool) -> bool:
         """The budget first: one that is not noted is written again."""
         known = await self._ours(DEPLOYMENT, revision)
         if known is None:
-            return
+            return False
         _fence(known, epoch)
         await self._ours(DISRUPTION_BUDGET, revision)
         budget = disruption_budget(self._name, self._namespace, self._uid, revision, spec, keeps_last=keeps_last)
@@ -114,6 +117,7 @@ class Actor:
         notes = {KEEPS_LAST_ANNOTATION: str(int(keeps_last)), EPOCH_ANNOTATION: str(epoch)}
         patch = {"metadata": _as_read(known) | {"annotations": notes}}
         await self._cluster.merge_patch(DEPLOYMENT, revision, self._namespace, patch, manager=MANAGER)
+        return True
 
     async def note_spec(self, revision: str, spec: Spec, *, epoch: int) -> None:
         """Note the spec on the revision that it wants, so that it is found by whoever comes after a mistake.

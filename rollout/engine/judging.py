@@ -139,7 +139,12 @@ class Bench:
             raise ArithmeticError("the judge's sums are no numbers any more: what it was shown was none")
 
     def _begin_step(self, status: Status, now: float) -> None:
-        if self._judge is None or status.phase is not Phase.STEPPING or status.verified_at in {None, self._step_of}:
+        if self._judge is None:
+            return
+        if status.phase is not Phase.STEPPING:
+            self._judge.end_steps()
+            return
+        if status.verified_at in {None, self._step_of}:
             return
         share = status.weight.desired / 100
         self._judge.begin_step(share)

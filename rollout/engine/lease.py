@@ -66,6 +66,7 @@ class ReleaseLease:
     monotonic: Callable[[], float] = lambda: asyncio.get_running_loop().time()
     epoch: int = 0
     held: bool = False
+    _acquired: str = field(default="", repr=False)
     _version: str = field(default="", repr=False)
     _seen: str = field(default="", repr=False)
     _seen_at: float = field(default=0.0, repr=False)
@@ -84,6 +85,7 @@ class ReleaseLease:
             KubeError: the server did not answer, or does not allow it.
         """
         found = await self.cluster.find(LEASE, self.object_name, self.namespace)
+        self._acquired = timestamp(self.clock())
         if found is None:
             return await self._create(1)
         spec = found.get("spec") or {}
@@ -214,12 +216,11 @@ class ReleaseLease:
         self._version = str(made["metadata"].get("resourceVersion", ""))
 
     def _spec(self, transitions: int) -> Manifest:
-        now = timestamp(self.clock())
         return {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": self._seconds,
-            "renewTime": now,
-            "acquireTime": now,
+            "renewTime": timestamp(self.clock()),
+            "acquireTime": self._acquired,
             "leaseTransitions": transitions,
         }
 

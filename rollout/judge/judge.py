@@ -49,6 +49,10 @@ class Judge:
         """
         self._panel.begin_step(0, share)
 
+    def end_steps(self) -> None:
+        """Say that the canary gets all requests from now on; what is proven stays so."""
+        self._panel.end_steps(0)
+
     def look(self, now: float, looks: Sequence[SignalLook]) -> Assessment:
         """Take in new looks and say what is proven.
 

@@ -85,6 +85,10 @@ class Panel:
         case.shares = Shares(share)
         self.evidence.begin_step(case.signals)
 
+    def end_steps(self, release: int) -> None:
+        """Say that a release is promoted: its requests do not count against the last step's share any more."""
+        self.cases[release].shares = Shares()
+
     def look(self, looks: Sequence[Sequence[SignalLook]]) -> None:
         """Take in new looks of each release: any number, in any order; one that is not new changes nothing.
 

@@ -9,7 +9,7 @@ import pytest
 
 from components.catalogue import KINDS
 from components.credentials import GENERATE_ANNOTATION, draw, recipe_of
-from components.monitoring import alert_for, expression, panel_for
+from components.monitoring import alert_for, panel_for
 from components.rules import RULES, RUNS_PODS, broken_rules, pod_template_of
 from components.service import Service
 from rollout.spec import Signal
@@ -227,17 +227,16 @@ def test_the_engine_reads_logs_only_where_lines_are_counted(signals, may):
     [
         ({"kind": "events", "source": "pods", "metric": "letters_total"}, 'sum(rate(letters_total{job="x"}[5m]))'),
         ({"kind": "gauge", "source": "pods", "metric": "lag"}, 'max(lag{job="x"})'),
-        (LINES, 'max(grayling_release_log_evidence{signal="lines"})'),
+        (LINES, 'max(grayling_release_log_evidence{namespace="shop",name="checkout",signal="lines"})'),
         (
             {"kind": "errors", "source": "prometheus", "query": "x"},
-            'max(grayling_release_log_evidence{signal="lines"})',
+            'max(grayling_release_log_evidence{namespace="shop",name="checkout",signal="lines"})',
         ),
         ({"kind": "crashes", "source": "kubernetes"}, 'sum(changes(process_start_time_seconds{job="x"}[10m]))'),
     ],
 )
 def test_every_kind_of_signal_has_a_graph(signal, asked):
     made = Signal.model_validate({"name": "lines", **signal})
-    assert expression(made, 'job="x"') == asked
-    assert panel_for(made, "checkout", 'job="x"').expr == asked
+    assert panel_for(made, "checkout", 'job="x"', "shop").expr == asked
     relative = made.kind in {"events", "gauge"} or made.query is not None
     assert (alert_for(made, "checkout", 'job="x"') is None) is relative

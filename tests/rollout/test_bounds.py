@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rollout.bounds import JOURNAL_BYTES, JOURNAL_LIMIT, shortened
+from rollout.bounds import JOURNAL_BYTES, JOURNAL_LIMIT, newest, shortened
 from rollout.context import Context, begin, begin_step, finish, refuse, roll_back, write_journal
 from rollout.decide import decide
 from rollout.status import Command, JournalEntry, Outcome, Phase, Status, Version
@@ -119,3 +119,9 @@ def test_a_journal_that_is_full_keeps_the_newest_to_the_last_byte():
         assert len(kept) + dropped == 10
         assert len(kept) == max(1, min(most, room // 200)), "an entry takes 120 bytes beside its text"
     assert shortened([]) == ([], 0)
+
+
+def test_a_journal_of_one_entry_keeps_the_first_alone():
+    journal = [JournalEntry(at=EPOCH + number, what="note", text=str(number)) for number in range(9)]
+    assert [newest(journal, most) for most in (1, 2, 9, 20)] == [0, 1, 8, 8]
+    assert shortened(journal, 1) == (journal[:1], 8)

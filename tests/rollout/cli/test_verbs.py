@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from rollout.cli import COMMANDS
 from rollout.commands import has_no_effect
 from rollout.context import Context
 from rollout.spec import COMMAND_ANNOTATION
@@ -169,3 +170,9 @@ def test_a_duration_that_is_none(shop):
     result = shop.grayling("pause", "checkout", "--timeout", "soon")
     assert result.code == 2
     assert "write it like 250ms, 30s, 5m or 1h30m" in result.err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_a_verb_begins_with_its_line_in_the_list(shop, verb):
+    told = " ".join(shop.grayling(verb, "--help").out.split())
+    assert f"NAME {COMMANDS[verb][1]} " in told

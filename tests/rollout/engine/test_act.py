@@ -66,6 +66,15 @@ def objects(server: ApiServer) -> set[str]:
     return {kind for kind in kinds if server.find(kind, REVISION)}
 
 
+async def test_what_was_skipped_is_not_said_to_be_done(server, actor):
+    other = "checkout-another"
+    for action in (EnsureRevision(other, 2), Scale(other, 2), Guard(other, keeps_last=True)):
+        assert await actor.perform(action, SPEC, epoch=3) is False, action
+    assert objects(server) == set()
+    for action in (EnsureRevision(REVISION, 2), Scale(REVISION, 3), Guard(REVISION, keeps_last=True)):
+        assert await actor.perform(action, SPEC, epoch=3) is True, action
+
+
 async def test_a_revision_notes_what_it_was_made_as(server, actor):
     await made(actor)
     assert notes(server)[REPLICAS_ANNOTATION] == "2"

@@ -10,6 +10,7 @@ from rollout.engine.judging import Bench
 from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
 from rollout.recordings import config_map_of, lines_in
 from rollout.spec import Signal
+from rollout.status import Phase, Status
 from tests.rollout import samples
 
 
@@ -62,3 +63,33 @@ def test_sums_that_are_no_numbers_any_more_are_no_word_of_the_judge():
         bench.hear(status, looks, began + 5)
     assert bench.assessment is None
     assert bench.put_down(status) == status
+
+
+def test_requests_after_promotion_do_not_count_against_the_share_of_the_last_step():
+    bench = Bench()
+    spec = samples.spec()
+    signals = [Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods"})]
+    spec = spec.model_copy(update={"analysis": spec.analysis.model_copy(update={"signals": signals})})
+    status = samples.stepping(step=1)
+    assert status.release is not None
+    began = status.release.started_at
+    share = status.weight.desired / 100
+    bench.sit(status.model_copy(update={"verified_at": None}), spec)
+
+    def seen(status: Status, first: int, canary: int, stable: int) -> None:
+        for second in range(first, first + 60):
+            pods = {
+                "s": PodLook(Arm.STABLE, 900.0, 1.0, requests=stable, errors={}),
+                "c": PodLook(Arm.CANARY, 900.0, 1.0, requests=canary, errors={}),
+            }
+            now = began + second
+            bench.hear(status, [SignalLook("errors", now, SourceStatus.OK, pods)], now)
+
+    step = status.model_copy(update={"verified_at": began})
+    seen(step, 1, round(1000 * share), round(1000 * (1 - share)))
+    assert bench.assessment is not None
+    assert bench.assessment.verdict == "good", bench.assessment
+    promoted = step.model_copy(update={"phase": Phase.PROMOTING})
+    seen(promoted, 61, 1000, 1)
+    assert bench.assessment.verdict == "good", bench.assessment
+    assert "reached the canary" not in bench.assessment.reason

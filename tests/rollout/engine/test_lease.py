@@ -270,6 +270,25 @@ async def test_a_lease_says_who_holds_it_for_how_long_and_how_often_it_changed_h
     }
 
 
+async def test_a_renewal_leaves_the_time_at_which_the_lease_was_acquired(server, lease, watch):
+    one = lease("one")
+    one.clock = lambda: 1_800_000_000.0
+    await one.acquire()
+    one.clock = lambda: 1_800_000_060.0
+    watch.at += IN_FLIGHT_SECONDS / 2
+    await one.check(in_flight=True)
+    renewed = dict(server.find("Lease", "grayling-checkout")["spec"])
+    assert renewed["acquireTime"] == "2027-01-15T08:00:00.000000Z"
+    assert renewed["renewTime"] == "2027-01-15T08:01:00.000000Z"
+    server.remove(("/apis/coordination.k8s.io/v1", "leases", "shop", "grayling-checkout"))
+    watch.at += IN_FLIGHT_SECONDS / 2
+    await one.check(in_flight=True)
+    assert server.find("Lease", "grayling-checkout")["spec"]["acquireTime"] == renewed["acquireTime"], "made anew"
+    await one.release()
+    await one.acquire()
+    assert server.find("Lease", "grayling-checkout")["spec"]["acquireTime"] == renewed["renewTime"], "another term"
+
+
 async def test_a_lease_written_twice_meanwhile_is_an_error_of_this_look_alone(server, lease, watch):
     one = lease("one")
     await one.acquire()
