@@ -165,12 +165,13 @@ async def test_a_rotated_secret_comes_in_as_a_release(cluster, two, monkeypatch)
     assert (await serves(cluster, "env-b"))[0] == old[0]
     two("apply", "env-b", "--yes")
     for _ in range(240):
+        status = (await cluster.get(GRAY_RELEASE, "web", "env-b"))["status"]
         made = (await cluster.list(DEPLOYMENT, "env-b", labels="grayling.dev/release=web")).items
-        if len(made) == 1:
+        serving = [each["metadata"]["name"] for each in made if (each.get("status") or {}).get("availableReplicas")]
+        if serving == [status["desiredRevision"]] == [status["stable"]["revision"]]:
             return
         await asyncio.sleep(0.5)
-    names = [(each["metadata"]["name"], each["spec"]["replicas"]) for each in made]
-    raise AssertionError(f"{names} after {(await cluster.get(GRAY_RELEASE, 'web', 'env-b'))['status']}")
+    raise AssertionError(f"{serving} after {status}")
 
 
 async def asked_for(cluster, namespace, known):
