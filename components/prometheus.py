@@ -278,7 +278,7 @@ class Prometheus(Component):
                 "PrometheusAlertsLost", lost, f"{who}: alerts do not reach the Alertmanager", "5m", "critical"
             )
         if self.settings.storage:
-            room = f"({_taken(own)}) / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
+            room = f"{_taken(own)} / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
             yield AlertRule("PrometheusVolumeFull", room, f"{who}: its volume is nearly full", "5m", "critical")
         elsewhere = "|".join(self.namespaces)
         lost = f'count by (namespace, instance_name) (up{{namespace=~"{elsewhere}"}} == 0) > 0'
@@ -287,9 +287,9 @@ class Prometheus(Component):
 
 
 def _taken(own: str) -> str:
-    """Bytes in the volume, as Prometheus counts them itself."""
-    parts = ("storage_blocks_bytes", "wal_storage_size_bytes", "head_chunks_storage_size_bytes")
-    return " + ".join(f"max(prometheus_tsdb_{part}{{{own}}})" for part in parts)
+    """Bytes in the volume, as Prometheus counts them itself; versions before 2.46 count no more than the blocks."""
+    parts = "storage_blocks_bytes|wal_storage_size_bytes|head_chunks_storage_size_bytes"
+    return f'sum({{__name__=~"prometheus_tsdb_({parts})",{own}}})'
 
 
 # The list of pods is no older than a minute.
