@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from components.component import Component
 from tests.components.conftest import read
 from tests.components.test_values import IMAGE
+
+if TYPE_CHECKING:
+    from components.component import Component
+    from components.monitoring import AlertRule
 
 WELL, FAULTY = 120, 120  # samples, one each quarter of a minute
 
@@ -53,7 +57,7 @@ WELL_SERIES = dict(
         of("gateway", "up", "1+0", component="contour"),
         of("gateway", "up", "1+0", "1", component="envoy"),
         of("gateway", "envoy_server_live", "1+0"),
-        of("gateway", "envoy_control_plane_connected_state", "1+0"),
+        of("gateway", "envoy_cluster_manager_cds_control_plane_connected_state", "1+0"),
         of("gateway", "envoy_cluster_upstream_rq", "0+100", envoy_response_code="200"),
         of("gateway", "envoy_cluster_upstream_rq", "0+1", envoy_response_code="503"),
         *(of("redis", "redis_up", "1+0", pod) for pod in "01"),
@@ -100,13 +104,13 @@ CASES: dict[str, list[Fault]] = {
         Fault({"envoy_server_live": "0+0"}),
     ],
     "GatewayControlPlaneDown": [
-        Fault({'up{namespace="shop",instance_name="gateway",pod="gateway-0"': None}, owner("gateway", component="contour")),
+        Fault(
+            {'up{namespace="shop",instance_name="gateway",pod="gateway-0"': None}, owner("gateway", component="contour")
+        ),
         Fault({'up{namespace="shop",instance_name="gateway",pod="gateway-0"': "0+0"}),
     ],
-    "GatewayWithoutControlPlane": [Fault({"envoy_control_plane_connected_state": "0+0"})],
-    "GatewayErrors": [
-        Fault({'envoy_cluster_upstream_rq{namespace="shop",instance_name="gateway",pod="gateway-0",envoy_response_code="503"': "9+30"})
-    ],
+    "GatewayWithoutControlPlane": [Fault({"envoy_cluster_manager_cds_control_plane_connected_state": "0+0"})],
+    "GatewayErrors": [Fault({of("gateway", "envoy_cluster_upstream_rq", "", envoy_response_code="503")[0]: "9+30"})],
     "RedisDown": [
         Fault({"redis_up": None}, owner("redis")),
         Fault({'redis_up{namespace="shop",instance_name="redis",pod="redis-1"': None}),
@@ -144,8 +148,10 @@ CASES: dict[str, list[Fault]] = {
         Fault({'up{namespace="shop",instance_name="shop"': None}, owner("shop")),
         Fault({'up{namespace="shop",instance_name="shop"': "0+0"}),
     ],
-    "ShopErrors": [Fault({'http_requests_total{namespace="shop",instance_name="shop",pod="shop-0",code="500"': "0+10"})],
-    "ShopLatency": [Fault({'http_request_duration_seconds_bucket{namespace="shop",instance_name="shop",pod="shop-0",le="0.1"': "12000+0"})],
+    "ShopErrors": [
+        Fault({'http_requests_total{namespace="shop",instance_name="shop",pod="shop-0",code="500"': "0+10"})
+    ],
+    "ShopLatency": [Fault({of("shop", "http_request_duration_seconds_bucket", "", le="0.1")[0]: "12000+0"})],
     "ShopCrashes": [Fault({"process_start_time_seconds": "1000+15"})],
 }
 
@@ -165,6 +171,6 @@ def _values(name, well, where):
     return f"{well}x{WELL} stale" if where[start] is None else f"{well}x{WELL} {where[start]}x{FAULTY}"
 
 
-def alerts(found) -> dict[str, tuple[Component, object]]:
+def alerts(found) -> dict[str, tuple[Component, AlertRule]]:
     """Alerts by name, with the component that yields them."""
     return {alert.name: (member, alert) for member in found.components for alert in member.alerts()}

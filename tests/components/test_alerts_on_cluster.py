@@ -20,7 +20,7 @@ from components.teardown import plan_teardown, tear_down
 from components.waiting import Patience
 from kube.cluster import Cluster
 from kube.errors import KubeError
-from kube.kinds import NAMESPACE, NODE, POD
+from kube.kinds import DEPLOYMENT, NAMESPACE, NODE, Kind
 from sandbox.debian import rootfs_key
 from sandbox.layers import LayerStore
 from sandbox.layout import Cache
@@ -31,6 +31,7 @@ SPACE = "alerts-test"
 INVENTORY = Inventory(SPACE, SPACE)
 PATIENCE = Patience(240)
 NODE_PORT = 30087
+STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 SELECTOR = re.compile(r"[a-z_]*\{[^}]*\}")
 
 # What is not there while all is well, and why.
@@ -105,6 +106,17 @@ async def traffic(address):
             await asyncio.sleep(0.1)
 
 
+async def stop(cluster, kind, name):
+    """No pod of it is left."""
+    await cluster.merge_patch(kind, name, SPACE, {"spec": {"replicas": 0}}, manager="test")
+
+
+async def silent(cluster, *names, state=None):
+    """Of these alerts, those that neither wait nor fire, or are not in this state."""
+    found = await alerts(cluster)
+    return [name for name in names if name not in found or (state and found[name]["state"] != state)]
+
+
 async def eventually(look, seconds=90):
     """What is not yet as it should be, at the end."""
     for _ in range(seconds):
@@ -122,8 +134,11 @@ async def test_rules_and_panels_have_series_and_faults_are_told(cluster, platfor
     await Applier(cluster, INVENTORY, patience=PATIENCE).apply(platform.manifests())
     load = asyncio.create_task(traffic(await node(cluster)))
     try:
+
         async def without():
-            return [(what, expr) for what, expr in wanted(platform) if expected(expr) and not await series(cluster, expr)]
+            return [
+                (what, expr) for what, expr in wanted(platform) if expected(expr) and not await series(cluster, expr)
+            ]
 
         assert await eventually(without) == []
 
@@ -135,6 +150,15 @@ async def test_rules_and_panels_have_series_and_faults_are_told(cluster, platfor
         health = [rule for group in (await ask(cluster, "/api/v1/rules"))["groups"] for rule in group["rules"]]
         assert {rule["name"] for rule in health} == {a.name for m in platform.components for a in m.alerts()}
         assert [rule["name"] for rule in health if rule["health"] != "ok"] == []
+
+        await stop(cluster, DEPLOYMENT, "gateway-contour")
+        assert await eventually(lambda: silent(cluster, "GatewayWithoutControlPlane")) == []
+        await stop(cluster, DEPLOYMENT, "gateway-envoy")
+        for name in ("redis", "rabbitmq"):
+            await stop(cluster, STATEFUL_SET, name)
+        told = ("GatewayDown", "RedisDown", "RabbitMQNoMajority")
+        assert await eventually(lambda: silent(cluster, *told, state="firing"), 150) == []
+        assert await silent(cluster, "GatewayControlPlaneDown") == []
     finally:
         load.cancel()
 
@@ -202,4 +226,15 @@ def test_an_alert_fires_for_its_fault(promtool, tmp_path, name):
     member, alert = alert_cases.alerts(everything)[name]
     tests = [trial(fault, alert, member) for fault in alert_cases.CASES[name]]
     done = run_promtool(promtool, tmp_path, everything, tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_share_of_errors_is_zero_before_the_first_error(promtool, tmp_path):
+    everything = alert_cases.platform()
+    (panel,) = (
+        each for member in everything.components for each in member.dashboard().panels if each.title == "shop errors"
+    )
+    zero = {"expr": panel.expr, "eval_time": "20m", "exp_samples": [{"labels": "{}", "value": 0}]}
+    test = {**quiet(()), "promql_expr_test": [zero]}
+    done = run_promtool(promtool, tmp_path, everything, [test])
     assert done.returncode == 0, done.stdout + done.stderr
