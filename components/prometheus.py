@@ -280,9 +280,8 @@ class Prometheus(Component):
         if self.settings.storage:
             room = f"{_taken(own)} / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
             yield AlertRule("PrometheusVolumeFull", room, f"{who}: its volume is nearly full", "5m", "critical")
-        elsewhere = "|".join(self.namespaces)
-        lost = f'count by (namespace, instance_name) (up{{namespace=~"{elsewhere}"}} == 0) > 0'
-        yield AlertRule("TargetDown", lost, "metrics of a pod cannot be read", "5m")
+        lost = "count by (job, namespace, instance_name) (up == 0) > 0"
+        yield AlertRule("TargetDown", lost, "metrics of a pod, or of a target of your own, cannot be read", "5m")
         yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))
 
 

@@ -56,6 +56,7 @@ WELL_SERIES = dict(
         *(of(name, "up", "1+0", component="") for name in ("redis", "rabbitmq", "prometheus", "controller", "shop")),
         of("gateway", "up", "1+0", component="contour"),
         of("gateway", "up", "1+0", "1", component="envoy"),
+        ('up{job="mainframe",instance="mq:9157"}', "1+0"),
         of("gateway", "envoy_server_live", "1+0"),
         of("gateway", "envoy_cluster_manager_cds_control_plane_connected_state", "1+0"),
         of("gateway", "envoy_cluster_upstream_rq", "0+100", envoy_response_code="200"),
@@ -139,7 +140,10 @@ CASES: dict[str, list[Fault]] = {
         Fault({"prometheus_notifications_alertmanagers_discovered": "0+0"}),
     ],
     "PrometheusVolumeFull": [Fault({"prometheus_tsdb_storage_blocks_bytes": "2100000000+0"})],
-    "TargetDown": [Fault({'up{namespace="shop",instance_name="rabbitmq"': "0+0"}, owner("rabbitmq"))],
+    "TargetDown": [
+        Fault({'up{namespace="shop",instance_name="rabbitmq"': "0+0"}, owner("rabbitmq")),
+        Fault({'up{job="mainframe"': "0+0"}, {"job": "mainframe"}),
+    ],
     "EngineDown": [
         Fault({'up{namespace="shop",instance_name="controller"': None}, owner("controller")),
         Fault({'up{namespace="shop",instance_name="controller"': "0+0"}),
