@@ -279,7 +279,7 @@ class Gateway(Component):
         away = f"sum(envoy_server_live{{{where}}}) < 1 or absent(envoy_server_live{{{where}}})"
         yield AlertRule("GatewayDown", away, f"{who}: no proxy", "1m", "critical")
         yield gone("GatewayControlPlaneDown", f'{where},component="contour"', f"{who}: no control plane")
-        lost = f"min(envoy_control_plane_connected_state{{{where}}}) == 0"
+        lost = f"min(envoy_cluster_manager_cds_control_plane_connected_state{{{where}}}) == 0"
         yield AlertRule("GatewayWithoutControlPlane", lost, f"{who}: a proxy gets no new configuration")
         failed = f'sum(rate(envoy_cluster_upstream_rq{{{where},envoy_response_code=~"5.."}}[5m]))'
         share = f"{failed} / sum(rate(envoy_cluster_upstream_rq{{{where}}}[5m]))"

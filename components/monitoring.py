@@ -80,7 +80,7 @@ def expression(signal: Signal, selector: str) -> str:
         case SignalKind.ERRORS:
             metric = signal.metric or "http_requests_total"
             bad = f'sum(rate({metric}{{{selector},code=~"5.."}}[5m]))'
-            return f"{bad} / sum(rate({metric}{{{selector}}}[5m]))"
+            return f"({bad} or vector(0)) / sum(rate({metric}{{{selector}}}[5m]))"
         case SignalKind.LATENCY:
             metric = signal.metric or "http_request_duration_seconds"
             return f"histogram_quantile(0.99, sum by (le) (rate({metric}_bucket{{{selector}}}[5m])))"

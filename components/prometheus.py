@@ -278,18 +278,17 @@ class Prometheus(Component):
                 "PrometheusAlertsLost", lost, f"{who}: alerts do not reach the Alertmanager", "5m", "critical"
             )
         if self.settings.storage:
-            room = f"({_taken(own)}) / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
+            room = f"{_taken(own)} / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
             yield AlertRule("PrometheusVolumeFull", room, f"{who}: its volume is nearly full", "5m", "critical")
-        elsewhere = "|".join(self.namespaces)
-        lost = f'count by (namespace, instance_name) (up{{namespace=~"{elsewhere}"}} == 0) > 0'
-        yield AlertRule("TargetDown", lost, "metrics of a pod cannot be read", "5m")
+        lost = "count by (job, namespace, instance_name) (up == 0) > 0"
+        yield AlertRule("TargetDown", lost, "metrics of a pod, or of a target of your own, cannot be read", "5m")
         yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))
 
 
 def _taken(own: str) -> str:
-    """Bytes in the volume, as Prometheus counts them itself."""
-    parts = ("storage_blocks_bytes", "wal_storage_size_bytes", "head_chunks_storage_size_bytes")
-    return " + ".join(f"max(prometheus_tsdb_{part}{{{own}}})" for part in parts)
+    """Bytes in the volume, as Prometheus counts them itself; versions before 2.46 count no more than the blocks."""
+    parts = "storage_blocks_bytes|wal_storage_size_bytes|head_chunks_storage_size_bytes"
+    return f'sum({{__name__=~"prometheus_tsdb_({parts})",{own}}})'
 
 
 # The list of pods is no older than a minute.
