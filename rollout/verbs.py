@@ -39,6 +39,7 @@ def obey(ctx: Context, command: Command) -> Status:
     release in flight began with is not carried out, however long ago it was.
     """
     verb = VERBS.get(command.verb)
+    answer: str
     if _is_of_the_past(ctx, command):
         status, answer = ctx.status, NoEffect("it was said of an earlier spec, so there is nothing to do: say it again")
     elif verb is None:

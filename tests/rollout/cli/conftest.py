@@ -60,7 +60,7 @@ class World:
         """Stand in for the engine: acknowledge each command; ``done`` is None for one that does not say."""
         self.tasks.append(asyncio.run_coroutine_threadsafe(self._answer(answer, name, done), self.loop))
 
-    async def _answer(self, answer: Callable[[str], str], name: str, done: bool | None) -> None:
+    async def _answer(self, answer: Callable[[str], str], name: str, done: bool | None) -> None:  # noqa: FBT001 - for a coroutine
         said = {} if done is None else {"commandDone": done}
         while True:
             found = self.server.find("GrayRelease", name)
