@@ -54,7 +54,10 @@ class RecordedReaction(Part):
 
 
 class RecordedSignal(Part):
-    """The judge's last word on one signal; rates are per request, per pod-second for crashes and events, or the value of a gauge."""
+    """The judge's last word on one signal.
+
+    Rates are per request, per pod-second for crashes and events, or the value of a gauge.
+    """
 
     signal: str
     kind: str = Field(default="", description="how its rates are to be read: errors, latency, crashes, events, gauge")
