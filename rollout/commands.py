@@ -48,7 +48,7 @@ class NotAcknowledgedError(GraylingError):
 
 
 class NoEffectError(GraylingError):
-    """The engine answered that there was nothing to do."""
+    """The engine did not say that the command had an effect."""
 
 
 def new_command(verb: Verb, by: str, reason: str) -> Command:
@@ -72,11 +72,6 @@ def _acknowledged(manifest: Manifest) -> str:
     return str((manifest.get("status") or {}).get("command", ""))
 
 
-def has_no_effect(answer: str) -> bool:
-    """Whether an engine's answer says that the verb met nothing it could act on."""
-    return answer.startswith("unknown verb") or "nothing to " in answer
-
-
 async def send(cluster: Cluster, namespace: str, name: str, command: Command, *, seconds: float = 10.0) -> str:
     """Write a command and wait for the engine's answer.
 
@@ -86,18 +81,20 @@ async def send(cluster: Cluster, namespace: str, name: str, command: Command, *,
     Raises:
         NotFoundError: no such GrayRelease.
         NotAcknowledgedError: no engine answered within `seconds`; the message says whether one is running.
-        NoEffectError: the engine answered that there was nothing to do.
+        NoEffectError: the engine answered that there was nothing to do, or did not say whether there was.
     """
     if command.verb != Verb.ABORT:
         await _let_others_be_heard(cluster, namespace, name)
     await _write(cluster, namespace, name, command)
     try:
         async with asyncio.timeout(seconds):
-            answer = await _answer(cluster, namespace, name, command)
+            answer, done = await _answer(cluster, namespace, name, command)
     except TimeoutError:
         hint = await _hint(cluster, namespace, name)
         raise NotAcknowledgedError(f"{command.verb} was written but not answered in {seconds:g} s: {hint}") from None
-    if has_no_effect(answer):
+    if done is None:
+        answer += "; its engine is of an older version that does not say whether this had an effect: see the status"
+    if not done:
         raise NoEffectError(f"{command.verb} {namespace}/{name}: {answer}")
     return answer
 
@@ -144,10 +141,10 @@ async def _write_once(cluster: Cluster, namespace: str, name: str, command: Comm
     await cluster.merge_patch(GRAY_RELEASE, name, namespace, {"metadata": metadata}, manager=MANAGER)
 
 
-async def _answer(cluster: Cluster, namespace: str, name: str, command: Command) -> str:
+async def _answer(cluster: Cluster, namespace: str, name: str, command: Command) -> tuple[str, bool | None]:
     async for found in follow(cluster, namespace, name):
         if _acknowledged(found) == command.id:
-            return str(found["status"].get("commandAnswer", ""))
+            return str(found["status"].get("commandAnswer", "")), found["status"].get("commandDone")
         written = unanswered(found)
         if written is not None and written.id != command.id:
             raise NotAcknowledgedError(f"{command.verb} was replaced by {written.verb} of {written.by or 'somebody'}")

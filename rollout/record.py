@@ -54,9 +54,13 @@ class RecordedReaction(Part):
 
 
 class RecordedSignal(Part):
-    """The judge's last word on one signal; rates are per request, or per pod-second for counted events."""
+    """The judge's last word on one signal.
+
+    Rates are per request, per pod-second for crashes and events, or the value of a gauge.
+    """
 
     signal: str
+    kind: str = Field(default="", description="how its rates are to be read: errors, latency, crashes, events, gauge")
     verdict: str
     log_e: float | None = Field(default=None, description="ln of the evidence against the canary; 0 is none")
     log_e_good: float | None = Field(default=None, description="ln of the evidence that it is no worse than allowed")

@@ -237,6 +237,7 @@ class Status(Kept):
     refused: list[Refusal] = Field(default_factory=list)
     command: str = Field(default="", description="id of the last command carried out")
     command_answer: str = ""
+    command_done: bool | None = Field(default=None, description="false: the command met nothing that it could act on")
     commands: list[str] = Field(default_factory=list, description="ids of commands carried out, the newest last")
     waiting: Waiting | None = Field(default=None, description="why the phase does not end yet")
     looked_at: Time | None = Field(

@@ -21,6 +21,12 @@ COMMANDS_LIMIT = 50
 """So many ids of commands that were carried out are remembered, the newest."""
 
 
+class NoEffect(str):
+    """An answer that says why a verb met nothing it could act on."""
+
+    __slots__ = ()
+
+
 def is_new(status: Status, command: Command) -> bool:
     """Whether a command was not carried out yet."""
     return _id(command) != status.command and _id(command) not in status.commands
@@ -33,14 +39,17 @@ def obey(ctx: Context, command: Command) -> Status:
     release in flight began with is not carried out, however long ago it was.
     """
     verb = VERBS.get(command.verb)
+    answer: str
     if _is_of_the_past(ctx, command):
-        status, answer = ctx.status, "it was said of an earlier spec, so there is nothing to do: say it again"
+        status, answer = ctx.status, NoEffect("it was said of an earlier spec, so there is nothing to do: say it again")
     elif verb is None:
-        status, answer = ctx.status, f"unknown verb {clean(command.verb)!r}: {', '.join(sorted(VERBS))}"
+        status, answer = ctx.status, NoEffect(f"unknown verb {clean(command.verb)!r}: {', '.join(sorted(VERBS))}")
     else:
         status, answer = verb(ctx, command)
     known = [*status.commands, _id(command)][-COMMANDS_LIMIT:]
-    return status.model_copy(update={"command": _id(command), "command_answer": answer, "commands": known})
+    done = not isinstance(answer, NoEffect)
+    noted = {"command": _id(command), "command_answer": str(answer), "command_done": done, "commands": known}
+    return status.model_copy(update=noted)
 
 
 def _id(command: Command) -> str:
@@ -87,14 +96,14 @@ def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
     if status.phase is Phase.BAKING:
         ended = ctx.change(phase_since=ctx.now - ctx.spec.strategy.bake, paused=None)
         return write_journal(ended, ctx.now, "bake-ended", f"bake ended{_said(command)}"), "bake ended"
-    return status, f"nothing to promote: the phase is {status.phase}"
+    return status, NoEffect(f"nothing to promote: the phase is {status.phase}")
 
 
 def _abort(ctx: Context, command: Command) -> tuple[Status, str]:
     if ctx.status.phase is Phase.ROLLING_BACK:
-        return ctx.status, "nothing to abort: it is being taken back already"
+        return ctx.status, NoEffect("nothing to abort: it is being taken back already")
     if not ctx.status.in_flight:
-        return ctx.status, f"nothing to abort: the phase is {ctx.status.phase}"
+        return ctx.status, NoEffect(f"nothing to abort: the phase is {ctx.status.phase}")
     return roll_back(ctx, Outcome.ABORTED, f"aborted{_said(command)}"), "rolling back"
 
 
@@ -102,7 +111,7 @@ def _retry(ctx: Context, _: Command) -> tuple[Status, str]:
     wanted = ctx.seen.desired_revision
     refused = [entry for entry in ctx.status.refused if entry.revision != wanted]
     if len(refused) == len(ctx.status.refused):
-        return ctx.status, f"{wanted} was not refused: nothing to retry"
+        return ctx.status, NoEffect(f"{wanted} was not refused: nothing to retry")
     return ctx.change(refused=refused), f"{wanted} will be tried again"
 
 

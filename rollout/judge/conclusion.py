@@ -117,6 +117,7 @@ def _signal(docket: Docket, index: int, ratio: tuple[float, float | None]) -> Si
     verdict, said = _verdict(docket, index)
     return SignalVerdict(
         signal=docket.evidence.channels.signals[index].name,
+        kind=docket.evidence.channels.signals[index].kind,
         verdict=verdict,
         log_e=docket.log_e[index],
         log_e_good=docket.log_e_good[index],

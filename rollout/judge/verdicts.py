@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rollout.judge.policy import SignalKind
+
 
 class Verdict(StrEnum):
     """The six verdicts."""
@@ -27,6 +29,7 @@ class SignalVerdict:
 
     Attributes:
         signal: name of the signal.
+        kind: how its rates are to be read.
         verdict: its own verdict.
         log_e: natural logarithm of the e-process against the canary (0 = no evidence).
         log_e_good: natural logarithm of the e-process for non-inferiority.
@@ -41,6 +44,7 @@ class SignalVerdict:
     """
 
     signal: str
+    kind: SignalKind
     verdict: Verdict
     log_e: float
     log_e_good: float

@@ -9,7 +9,7 @@ import jinja2
 
 from rollout.status import timestamp
 from rollout.units import duration_of
-from rollout.view.words import number, or_absent, rate
+from rollout.view.words import measured, number, or_absent, rate
 
 if TYPE_CHECKING:
     from rollout.record import Record
@@ -29,7 +29,14 @@ def _page() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters |= {"cell": _cell, "time": _time, "duration": duration_of, "share": rate, "number": number}
+    pages.filters |= {
+        "cell": _cell,
+        "time": _time,
+        "duration": duration_of,
+        "share": rate,
+        "measured": measured,
+        "number": number,
+    }
     return pages.get_template("record.md.j2")
 
 

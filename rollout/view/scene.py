@@ -9,7 +9,7 @@ from rollout.spec import Gate
 from rollout.status import Phase, name_of
 from rollout.units import duration_of
 from rollout.view.outlook import Outlook, outlook
-from rollout.view.words import ABSENT, about, clipped, clock, number, or_absent, percent, rate, ratio
+from rollout.view.words import ABSENT, about, clipped, clock, measured, number, or_absent, percent, ratio
 
 if TYPE_CHECKING:
     from rollout.spec import Spec, Step
@@ -221,8 +221,8 @@ def signal_line(signal: dict[str, Any]) -> SignalLine:
     return SignalLine(
         name=str(get("signal", "")),
         verdict=str(get("verdict", "")),
-        stable=rate(_figure(get("stable_rate"))),
-        canary=rate(_figure(get("canary_rate"))),
+        stable=measured(_figure(get("stable_rate")), get("kind")),
+        canary=measured(_figure(get("canary_rate")), get("kind")),
         ratio=ratio(_figure(get("ratio_low")), _figure(get("ratio_high"))),
         requests=number(_figure(get("canary_requests"))),
         log_e=ABSENT if log_e is None else f"{log_e:.2f}",

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from rollout.spec import SignalKind
 from rollout.units import duration_of
 
 ABSENT = "-"
 _MINUTE = 60.0
+_HOUR = 3600.0
+_SHARES = (SignalKind.ERRORS, SignalKind.LATENCY)
+_EVENTS = (SignalKind.CRASHES, SignalKind.EVENTS)
 
 
 def or_absent(value: Any) -> str:
@@ -24,12 +28,21 @@ def percent(value: float | None) -> str:
 
 
 def rate(value: float | None) -> str:
-    """A share of requests, 0 to 1, in percent with digits where they matter; above 1 it is the value of a gauge."""
+    """A share of requests, 0 to 1, in percent with digits where they matter."""
     if value is None:
         return ABSENT
-    if value > 1:
-        return number(value)
     return f"{value:.2%}" if value < 0.1 else f"{value:.0%}"  # noqa: PLR2004 - two digits are enough above
+
+
+def measured(value: float | None, kind: object) -> str:
+    """What an arm did, as signals of this kind are read; bare where the kind is not known."""
+    if value is None:
+        return ABSENT
+    if kind in _SHARES:
+        return rate(value)
+    if kind in _EVENTS:
+        return f"{number(_HOUR * value)} per pod-hour"
+    return number(value)
 
 
 def number(value: float | None) -> str:

@@ -67,6 +67,7 @@ ANALYSIS = {
     "signals": [
         {
             "signal": "errors",
+            "kind": "errors",
             "verdict": "undecided",
             "log_e": 0.41,
             "log_e_good": 1.7,
@@ -81,6 +82,7 @@ ANALYSIS = {
         },
         {
             "signal": "crashes",
+            "kind": "crashes",
             "verdict": "good",
             "log_e": -0.2,
             "log_e_good": 3.2,

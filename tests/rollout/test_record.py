@@ -122,3 +122,13 @@ def test_the_documented_schema_is_the_models_own():
 def test_every_record_fits_the_schema(taken_back):
     required = set(schema()["required"])
     assert required <= set(taken_back.wire())
+
+
+def test_a_gauge_below_one_is_no_percentage_and_crashes_are_per_pod_hour_on_the_page(taken_back):
+    errors, crashes = taken_back.verdicts
+    gauge = errors.model_copy(update={"signal": "fill", "kind": "gauge", "stable_rate": 0.25, "canary_rate": 0.8})
+    falls = crashes.model_copy(update={"canary_rate": 1 / 1800})
+    page = markdown(taken_back.model_copy(update={"verdicts": [errors, falls, gauge]}))
+    assert "| fill | bad | 0.25 | 0.8 |" in page
+    assert "| crashes | good | 0 per pod-hour | 2 per pod-hour |" in page
+    assert "| errors | bad | 0.11% | 50% |" in page

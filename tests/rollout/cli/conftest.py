@@ -56,16 +56,21 @@ class World:
         said = self.capsys.readouterr()
         return Result(int(code), said.out, said.err)
 
-    def answering(self, answer: Callable[[str], str], name: str = "checkout") -> None:
-        """Stand in for the engine: acknowledge each command."""
-        self.tasks.append(asyncio.run_coroutine_threadsafe(self._answer(answer, name), self.loop))
+    def answering(self, answer: Callable[[str], str], name: str = "checkout", *, done: bool | None = True) -> None:
+        """Stand in for the engine: acknowledge each command; ``done`` is None for one that does not say."""
+        self.tasks.append(asyncio.run_coroutine_threadsafe(self._answer(answer, name, done), self.loop))
 
-    async def _answer(self, answer: Callable[[str], str], name: str) -> None:
+    async def _answer(self, answer: Callable[[str], str], name: str, done: bool | None) -> None:  # noqa: FBT001 - for a coroutine
+        said = {} if done is None else {"commandDone": done}
         while True:
             found = self.server.find("GrayRelease", name)
             command = unanswered(found) if found else None
             if found and command:
-                status = {**found.get("status", {}), "command": command.id, "commandAnswer": answer(command.verb)}
+                status = {
+                    **found.get("status", {}),
+                    "command": command.id,
+                    "commandAnswer": answer(command.verb),
+                } | said
                 self.server.put({**found, "status": status})
             await asyncio.sleep(0.01)
 

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from rollout.cli import COMMANDS
-from rollout.commands import has_no_effect
 from rollout.context import Context
 from rollout.spec import COMMAND_ANNOTATION
 from rollout.status import Command, Phase, Status, timestamp
@@ -42,21 +41,33 @@ def test_who_asks_comes_from_ci(shop, monkeypatch):
 
 
 def test_nothing_to_do_is_an_error_for_scripts(shop):
-    shop.answering(lambda _: "nothing to abort: the phase is Idle")
+    shop.answering(lambda _: "nothing to abort: the phase is Idle", done=False)
     result = shop.grayling("abort", "checkout")
     assert result.code == 1
     assert result.err == "Error: abort shop/checkout: nothing to abort: the phase is Idle\n"
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "dance"])
-def test_the_engines_own_words_are_understood(verb):
+def test_the_engine_says_whether_a_verb_had_an_effect(verb):
     seen = Observation(desired_revision="r-1", desired_image="", generation=1)
     idle = Context(samples.spec(), Status(phase=Phase.IDLE), seen, samples.T)
-    answer = obey(idle, Command(id="1", verb=verb)).command_answer
-    assert has_no_effect(answer) is (verb not in {"pause", "resume"}), answer
+    after = obey(idle, Command(id="1", verb=verb))
+    assert after.command_done is (verb in {"pause", "resume"}), after.command_answer
     busy = Context(samples.spec(), samples.stepping(), seen, samples.T)
     if verb in {"pause", "promote", "abort"}:
-        assert not has_no_effect(obey(busy, Command(id="1", verb=verb)).command_answer)
+        assert obey(busy, Command(id="1", verb=verb)).command_done is True
+
+
+def test_a_reason_with_any_words_in_it_does_not_decide_whether_a_command_failed(shop):
+    shop.answering(lambda _: "paused, there is nothing to lose")
+    assert shop.grayling("pause", "checkout").code == 0
+
+
+def test_an_engine_that_does_not_say_whether_there_was_an_effect_is_not_believed(shop):
+    shop.answering(lambda _: "paused", done=None)
+    result = shop.grayling("pause", "checkout")
+    assert result.code == 1
+    assert "pause shop/checkout: paused; its engine is of an older version" in result.err
 
 
 def test_no_such_release(shop):

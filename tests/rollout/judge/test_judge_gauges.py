@@ -84,6 +84,7 @@ def test_a_steady_canary_is_proven_good():
     assert judged.verdict is Verdict.GOOD
     assert "the canary's is at" in judge.signals()[0].reason
     assert judge.signals()[0].canary_rate == pytest.approx(500, rel=0.2)
+    assert judge.signals()[0].kind == "gauge"
 
 
 def test_without_a_baseline_nothing_is_judged():

@@ -9,7 +9,7 @@ from rollout.view.changes import changes
 from rollout.view.outlook import outlook
 from rollout.view.scene import describe, phase_of
 from rollout.view.text import bar, coloured, columns, list_text, scene_text
-from rollout.view.words import about, number, percent, rate, ratio
+from rollout.view.words import about, measured, number, percent, rate, ratio
 from tests.rollout import samples
 
 T = samples.T
@@ -27,9 +27,9 @@ steps
   · 3   50 % for 2m, gate  ░░░░░░░░░░░░
 
 verdict  undecided: no difference seen yet
-  signal   verdict    stable  canary  ratio   requests  ln e
-  errors   undecided  0.11%   0.20%   0..6.1  1,500     0.41   3 of 1,500 against 7 of 6,100
-  crashes  good       0.00%   0.00%   0..∞    0         -0.20  no crash in 74 pod-seconds
+  signal   verdict    stable          canary          ratio   requests  ln e
+  errors   undecided  0.11%           0.20%           0..6.1  1,500     0.41   3 of 1,500 against 7 of 6,100
+  crashes  good       0 per pod-hour  0 per pod-hour  0..∞    0         -0.20  no crash in 74 pod-seconds
 
 journal
   08:00:00 shop/checkout:v2 by ann: faster
@@ -255,6 +255,16 @@ def test_a_release_that_ended_is_not_told_twice():
 def test_words():
     assert [percent(value) for value in (None, 20.0, 19.97, 19.7)] == ["-", "20", "20", "19.7"]
     assert [rate(value) for value in (None, 0.0011, 0.5)] == ["-", "0.11%", "50%"]
+    assert [measured(value, "gauge") for value in (None, 0.8, 500)] == ["-", "0.8", "500"], "never percent"
+    assert [measured(value, "errors") for value in (0.8, 0.0011, 1)] == ["80%", "0.11%", "100%"]
+    assert measured(0.8, "latency") == "80%"
+    assert [measured(value, "crashes") for value in (0.0, 1 / 1800, 2)] == [
+        "0 per pod-hour",
+        "2 per pod-hour",
+        "7,200 per pod-hour",
+    ]
+    assert measured(1 / 3600, "events") == "1 per pod-hour"
+    assert measured(0.8, "") == measured(0.8, None) == measured(0.8, {}) == "0.8", "bare where nobody knows"
     assert [number(value) for value in (None, 1500, 0.12345)] == ["-", "1,500", "0.1235"]
     assert [ratio(*ends) for ends in ((None, None), (0.5, None), (0.5, 2))] == ["-", "0.5..∞", "0.5..2"]
     assert [about(value) for value in (-1, 0.25, 61, 7260)] == ["0s", "200ms", "1m1s", "2h1m"]

@@ -1,0 +1,43 @@
+"""What is checked before a commit is what `make check` checks, by the tools that are installed here."""
+
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+def checked() -> list[str]:
+    """The commands of `make check`."""
+    recipe = (ROOT / "Makefile").read_text().split("\ncheck:")[1].split("\n\n")[0].splitlines()[1:]
+    return [line.strip().removeprefix("$(BIN)/") for line in recipe]
+
+
+def test_hooks_call_every_tool_of_make_check_and_download_nothing():
+    (repo,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repo["repo"] == "local"
+    assert all(hook["language"] == "system" for hook in repo["hooks"])
+    entries = [hook["entry"].removeprefix(".venv/bin/") for hook in repo["hooks"]]
+    assert [tool_of(each) for each in entries] == [tool_of(each) for each in checked()]
+    (rooms,) = (each.split()[2:] for each in checked() if each.startswith("interrogate"))
+    wanted = [room for room in rooms if not room.startswith(("$", "review"))]
+    (there,) = (each.split()[2:] for each in entries if each.startswith("interrogate"))
+    assert [room for room in there if room != "review"] == wanted
+
+
+def tool_of(command: str) -> list[str]:
+    """The tool, its verb and whether it only checks."""
+    words = command.split()
+    return words[: 2 if words[0] == "ruff" else 1] + [word for word in words if word == "--check"]
+
+
+def test_templates_name_commands_that_there_are():
+    text = (ROOT / ".github" / "pull_request_template.md").read_text()
+    targets = (ROOT / "Makefile").read_text()
+    assert "`make check`" in text
+    assert "`make generate`" in text
+    assert "\ncheck:" in targets
+    assert "\ngenerate:" in targets
+    for template in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md"):
+        head = yaml.safe_load(template.read_text().split("---")[1])
+        assert head.keys() == {"name", "about"}
