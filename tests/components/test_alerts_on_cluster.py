@@ -20,7 +20,7 @@ from components.teardown import plan_teardown, tear_down
 from components.waiting import Patience
 from kube.cluster import Cluster
 from kube.errors import KubeError
-from kube.kinds import DEPLOYMENT, NAMESPACE, NODE, Kind
+from kube.kinds import DEPLOYMENT, KNOWN, NAMESPACE, NODE, Kind
 from sandbox.debian import rootfs_key
 from sandbox.layers import LayerStore
 from sandbox.layout import Cache
@@ -31,6 +31,7 @@ SPACE = "alerts-test"
 INVENTORY = Inventory(SPACE, SPACE)
 PATIENCE = Patience(240)
 NODE_PORT = 30087
+DEFINITION = KNOWN["apiextensions.k8s.io/v1", "CustomResourceDefinition"]
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 SELECTOR = re.compile(r"[a-z_]*\{[^}]*\}")
 
@@ -41,14 +42,13 @@ BY_NATURE = {
 }
 
 
-@pytest.fixture(scope="module")
-def platform():
-    """The local stack in a namespace of its own; the shop's pods stand there without an engine."""
+def local(*, definitions):
+    """The local stack in a namespace of its own; with the definitions where nobody has brought them."""
     text = (ROOT / "stacks" / "Pulumi.local.yaml").read_text()
     text = text.replace("namespace: shop", f"namespace: {SPACE}").replace("30080", str(NODE_PORT))
     text = text.replace("class: contour", f"class: contour-{SPACE}")
     sections = {key.removeprefix("grayling:"): value for key, value in yaml.safe_load(text)["config"].items()}
-    sections["components"]["controller"]["installDefinitions"] = False
+    sections["components"]["controller"]["installDefinitions"] = definitions
     return Platform.read(sections, stack=SPACE, source="stacks/Pulumi.local.yaml")
 
 
@@ -130,7 +130,9 @@ async def eventually(look, seconds=90):
     return left
 
 
-async def test_rules_and_panels_have_series_and_faults_are_told(cluster, platform):
+async def test_rules_and_panels_have_series_and_faults_are_told(cluster):
+    missing = await cluster.find(DEFINITION, "grayreleases.grayling.dev", None) is None
+    platform = local(definitions=missing)
     await Applier(cluster, INVENTORY, patience=PATIENCE).apply(platform.manifests())
     load = asyncio.create_task(traffic(await node(cluster)))
     try:
