@@ -286,7 +286,7 @@ class Prometheus(Component):
 
 
 def _taken(own: str) -> str:
-    """Bytes in the volume, as Prometheus counts them itself; versions before 2.46 count no more than the blocks."""
+    """Bytes in the volume, as Prometheus counts them itself; older versions count no more than the blocks."""
     parts = "storage_blocks_bytes|wal_storage_size_bytes|head_chunks_storage_size_bytes"
     return f'sum({{__name__=~"prometheus_tsdb_({parts})",{own}}})'
 
