@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from components.service import Service
     from kube.kinds import Manifest
 
-# The engine makes the pods, after everything else is there.
-_NOT_WAITED_FOR = {"pulumi.com/skipAwait": "true"}
-
 
 def carrier(of: Service) -> Component | None:
     """The gateway through which the stack's own services reach this one; None where they talk to its pods."""
@@ -36,13 +33,13 @@ def address(of: Service) -> Iterable[Manifest]:
     gateway, more = carrier(of), _more(of)
     http = {"http": of.settings.port} if of.settings.port else {}
     if gateway is None:
-        yield _told(service(of, {**http, **more}))
+        yield service(of, {**http, **more})
         return
-    made = _told(service(of, http))
+    made = service(of, http)
     made["spec"]["selector"] = gateway.selector("envoy")
     yield made
     if more:
-        yield _told(service(of, more, name=_direct(of)))
+        yield service(of, more, name=_direct(of))
 
 
 def reached_at(of: Service) -> Mapping[str, str]:
@@ -65,8 +62,3 @@ def _direct(of: Service) -> str:
 
 def _host(of: Service, name: str) -> str:
     return f"{name}.{of.environment.namespace}.svc"
-
-
-def _told(made: Manifest) -> Manifest:
-    made["metadata"]["annotations"] = dict(_NOT_WAITED_FOR)
-    return made

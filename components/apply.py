@@ -18,7 +18,7 @@ from components.freeing import free
 from components.inventory import MANAGER, Inventory, kinds_of, namespaces_of
 from components.layers import foundational, identity, waves
 from components.outcome import ApplyError, NotReadyError, Outcome, Report
-from components.passphrase import without_values
+from components.passphrase import values_hidden
 from components.removal import remove
 from components.survey import take_survey
 from components.waiting import Patience, wait_ready
@@ -162,7 +162,7 @@ def _same(before: Manifest, after: Manifest) -> bool:
 
 def _explained(manifest: Manifest, error: BaseException) -> str:
     said = (
-        without_values(str(error), manifest)
+        values_hidden(str(error), manifest)
         .removeprefix(f"apply {label_of(manifest)}: ")
         .removeprefix(f"create {label_of(manifest)}: ")
     )

@@ -19,7 +19,7 @@ Percent = Annotated[int, Field(ge=1, le=1000)]
 class Autoscaling(ComponentSettings):
     """Between how many pods, and how much of what they request is to be in use."""
 
-    min: Annotated[int, Field(ge=1, le=1000)] = Field(description="pods at least; what a new service starts towards")
+    min: Annotated[int, Field(ge=1, le=1000)] = Field(description="pods at least, kept by the engine too")
     max: Annotated[int, Field(ge=1, le=1000)] = Field(description="pods at most")
     cpu: Percent | None = Field(default=None, description="percent of the requested CPU, of all pods together")
     memory: Percent | None = Field(default=None, description="percent of the requested memory")

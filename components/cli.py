@@ -61,7 +61,7 @@ def render_command(stack: str, output: str, only: Sequence[str], with_secrets: b
 @OVERLAY
 def validate_command(stack: str) -> None:
     """Read STACK and say everything that is wrong with it."""
-    from components.session import SKETCHES, check_engine, engine_of, environment_of, rendered
+    from components.session import SKETCHES, check_engine, engine_of, rendered
     from components.target import place_of
 
     file = find_stack(stack)
@@ -69,7 +69,7 @@ def validate_command(stack: str) -> None:
     try:
         check_engine(file.source, engine_of(file), manifests)
     except UsageError as error:
-        if environment_of(file).get("tier") not in SKETCHES:
+        if file.section("environment").get("tier") not in SKETCHES:
             raise
         say(f"{error}\n(a warning in this tier: `diff`, `apply` and `pulumi up` refuse it)")
     place_of(file)

@@ -53,16 +53,13 @@ def apply_command(
 ) -> None:
     """Bring STACK to a cluster, layer by layer, and wait until it is ready."""
     from components.apply import Applier
-    from components.render import render
-    from components.session import check_engine, engine_of, inventory_of, selected
+    from components.session import engine_of, inventory_of, served
     from components.survey import take_survey
     from components.target import Target, place_of, reached
     from components.waiting import Patience
 
     file = find_stack(stack)
-    everything = render(file)
-    check_engine(file.source, engine_of(file), everything)
-    manifests, place = selected(everything, only), place_of(file)
+    manifests, place = served(file, only), place_of(file)
     what = f"apply {len(manifests)} objects of stack {file.stack}"
     may_ask(yes, what)
 
@@ -98,14 +95,11 @@ def diff_command(
 ) -> None:
     """Show what `apply` would change; secrets are hidden."""
     from components.difference import differences
-    from components.render import render
-    from components.session import check_engine, engine_of, inventory_of, selected
+    from components.session import engine_of, inventory_of, served
     from components.target import Target, place_of, reached
 
     file = find_stack(stack)
-    everything = render(file)
-    check_engine(file.source, engine_of(file), everything)
-    manifests, place = selected(everything, only), place_of(file)
+    manifests, place = served(file, only), place_of(file)
 
     async def work() -> list[Any]:
         """Compare."""

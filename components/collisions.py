@@ -4,20 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from components.layers import DEFINITION
+from components.component import NAME
+from components.layers import DEFINITION, identity
 from components.quantities import megabytes
 from kube.errors import ForbiddenError, NotFoundError
 from kube.kinds import DEPLOYMENT, GATEWAY, GRAY_RELEASE, NAMESPACE, SERVICE, Manifest, label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from components.inventory import Key
     from kube.cluster import Cluster
 
 GATEWAYS_API = GATEWAY.api_version
 ENGINE = "controller"
 GRAY_RELEASES = f"{GRAY_RELEASE.plural}.{GRAY_RELEASE.api_version.partition('/')[0]}"
-NAME_LABEL = "app.kubernetes.io/name"
+
+
+async def stands_against(
+    cluster: Cluster,
+    namespace: str,
+    manifests: Sequence[Manifest],
+    found: Mapping[Key, Manifest],
+    engine: str,
+    notes: list[str],
+) -> list[str]:
+    """Every reason below, for a stack in ``namespace`` served by the engine in ``engine``; ``found`` is what is there.
+
+    What could not be looked at is told in ``notes``.
+    """
+    edited = (storage_edited(item, found.get(identity(item))) for item in manifests)
+    return [
+        *filter(None, edited),
+        *await definitions_missing(cluster, manifests),
+        *await places_missing(cluster, namespace, manifests),
+        *await colliding_ports(cluster, manifests, notes),
+        *await engine_missing(cluster, namespace, manifests, engine, notes),
+    ]
 
 
 async def colliding_ports(cluster: Cluster, manifests: Sequence[Manifest], notes: list[str]) -> list[str]:
@@ -54,7 +77,7 @@ async def engine_missing(
     if not engine or not any(item["kind"] == GRAY_RELEASE.kind for item in manifests):
         return []
     try:
-        found = (await cluster.list(DEPLOYMENT, engine, labels=f"{NAME_LABEL}={ENGINE}")).items
+        found = (await cluster.list(DEPLOYMENT, engine, labels=f"{NAME}={ENGINE}")).items
     except ForbiddenError:
         notes.append(f"Deployments of {engine} may not be read: whether its engine serves {namespace} is not known")
         return []

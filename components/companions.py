@@ -121,7 +121,9 @@ class Check(ComponentSettings):
         default=None, description="service asked for by gRPC's health protocol; '' is the server as a whole"
     )
     command: list[str] = Field(default_factory=list)
-    every_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+    every_seconds: Annotated[int, Field(ge=1, le=300)] | None = Field(
+        default=None, description="5 for a sidecar; of the service 2 for readiness and 10 for liveness if not given"
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Check:
@@ -137,17 +139,14 @@ class Check(ComponentSettings):
     _needs_port: ClassVar[bool] = True
 
     def probe(self, port: int = 0, **timing: int) -> Probe:
-        """The same, as a container takes it; ``port`` is asked where none is said."""
-        asked = {"every_s": self.every_seconds, **timing}
-        return Probe(self.port or port, self.path or "", tuple(self.command), grpc=self.grpc, **asked)
+        """The same, as a container takes it; ``port`` is asked and ``timing`` holds where nothing else is said."""
+        every = {"every_s": self.every_seconds} if self.every_seconds else {}
+        return Probe(self.port or port, self.path or "", tuple(self.command), grpc=self.grpc, **{**timing, **every})
 
 
 class OwnCheck(Check):
     """How the service itself is asked: a path alone is one on the admin port."""
 
-    every_seconds: Annotated[int, Field(ge=1, le=300)] | None = Field(  # type: ignore[assignment]
-        default=None, description="2 for readiness and 10 for liveness if not given"
-    )
     _needs_port: ClassVar[bool] = False
 
     @model_validator(mode="before")
@@ -159,11 +158,6 @@ class OwnCheck(Check):
     def asks_admin(self) -> bool:
         """Whether it is the admin port that is asked."""
         return not self.command and self.port is None
-
-    def probe(self, port: int = 0, **timing: int) -> Probe:
-        """The same; the interval that is said goes before that of ``timing``."""
-        every = {"every_s": self.every_seconds} if self.every_seconds else {}
-        return Probe(self.port or port, self.path or "", tuple(self.command), grpc=self.grpc, **{**timing, **every})
 
 
 class InitContainer(ComponentSettings):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from components.inventory import MANAGER
 from components.layers import identity
-from components.passphrase import without_values
+from components.passphrase import values_hidden
 from components.render import as_yaml
 from components.survey import AT_ONCE, take_survey
 from kube.errors import ConflictError, KubeError, NotFoundError
@@ -65,9 +65,9 @@ async def _difference(cluster: Cluster, manifest: Manifest, live: Manifest | Non
     except NotFoundError:  # its namespace or its definition comes first
         return Change("create", label, as_yaml([masked(manifest, None)]))
     except ConflictError as error:
-        return Change("conflict", label, without_values(str(error), manifest))
+        return Change("conflict", label, values_hidden(str(error), manifest))
     except KubeError as error:
-        return Change("error", label, without_values(str(error), manifest))
+        return Change("error", label, values_hidden(str(error), manifest))
     text = unified(masked(live, None), masked(after, live))
     return Change("change", label, text) if text else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import Field
 
+from components.bindings import variable
 from components.credentials import generated_secret
 from components.settings import ComponentSettings
 from components.values import ObjectName
@@ -104,19 +105,25 @@ def self_signed(names: Sequence[str]) -> dict[str, str]:
     }
 
 
-def trust_of(user: Component) -> tuple[dict[str, Mapping[str, Any]], dict[str, str], dict[str, str]]:
-    """What a service needs to trust the stores it uses: volumes, mounts, and variables that name the files."""
-    volumes: dict[str, Mapping[str, Any]] = {}
-    mounts: dict[str, str] = {}
-    variables: dict[str, str] = {}
+class Trust(NamedTuple):
+    """What a service needs to trust the stores it uses; ``variables`` name the files."""
+
+    volumes: dict[str, Mapping[str, Any]]
+    mounts: dict[str, str]
+    variables: dict[str, str]
+
+
+def trust_of(user: Component) -> Trust:
+    """Of all that ``user`` uses and that is encrypted."""
+    made = Trust({}, {}, {})
     for name in user.uses:
         authority = user.scope.members[name].authority() if name in user.scope.members else None
         if authority is not None:
             volume, folder = f"grayling-ca-{name}", f"{TRUSTED}/{name}"
-            volumes[volume] = one_file(authority)
-            mounts[folder] = volume
-            variables[f"{name.replace('-', '_').upper()}_CA_FILE"] = f"{folder}/ca.crt"
-    return volumes, mounts, variables
+            made.volumes[volume] = one_file(authority)
+            made.mounts[folder] = volume
+            made.variables[variable(name, "CA_FILE")] = f"{folder}/ca.crt"
+    return made
 
 
 def one_file(key: SecretKey, path: str = "ca.crt") -> dict[str, Any]:

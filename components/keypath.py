@@ -33,3 +33,8 @@ def after(path: str, part: Part) -> str | None:
         if path.startswith(form) and (len(path) == len(form) or path[len(form)] in ".["):
             return path[len(form) :]
     return None
+
+
+def within(path: str, whole: str) -> bool:
+    """Whether the value at ``path`` is that at ``whole``, or stands in it; everything is within no path."""
+    return not whole or path == whole or path.startswith((f"{whole}.", f"{whole}["))

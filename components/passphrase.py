@@ -51,7 +51,7 @@ class Opened(str):
         return HIDDEN
 
 
-def without_values(text: str, manifest: Mapping[str, Any]) -> str:
+def values_hidden(text: str, manifest: Mapping[str, Any]) -> str:
     """``text``, which tells of an object, with every value of it hidden if it is a Secret, plain or in base64."""
     if manifest.get("kind") != "Secret":
         return text

@@ -18,7 +18,7 @@ import pulumi
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.settings import get_monitor
 
-from components.collisions import colliding_ports, definitions_missing, engine_missing, places_missing, storage_edited
+from components.collisions import stands_against
 from components.inventory import Inventory
 from components.layers import DEFINITION, identity
 from components.ownership import SHARED, claim_on
@@ -68,13 +68,13 @@ async def _look(
 ) -> dict[Key, Manifest]:
     # The provider goes where kubernetes:context says, else to the current one, whatever the stack names.
     async with reached(Target(kubeconfig, place.context or None, settled=True), place) as (cluster, name):
-        found, reasons = await stands_against(cluster, platform, manifests)
+        found, reasons = await looked_at(cluster, platform, manifests)
         if reasons:
             raise RefusedError(f"pulumi, stack {platform.stack} on {name}", reasons)
         return found
 
 
-async def stands_against(
+async def looked_at(
     cluster: Cluster, platform: Platform, manifests: Sequence[Manifest]
 ) -> tuple[dict[Key, Manifest], list[str]]:
     """What is there of the declared, and why Pulumi must not go on."""
@@ -93,13 +93,10 @@ async def stands_against(
         if claim.by == "stack" or (manifest["kind"] in SHARED and claim.by == "pulumi" and claim.who not in {"", own}):
             fix = _FIXES.get(manifest["kind"], "rename one of the two")
             reasons.append(f"{label_of(manifest)} is kept by {await owner_named(cluster, live, claim)}: {fix}")
-    reasons += [text for item in manifests if (text := storage_edited(item, found.get(identity(item))))]
     notes: list[str] = []
     engine = platform.environment.engine
-    reasons += await definitions_missing(cluster, manifests)
-    reasons += await places_missing(cluster, inventory.namespace, manifests)
-    reasons += await colliding_ports(cluster, manifests, notes)
-    reasons += await engine_missing(cluster, inventory.namespace, manifests, engine.namespace if engine else "", notes)
+    serving = engine.namespace if engine else ""
+    reasons += await stands_against(cluster, inventory.namespace, manifests, found, serving, notes)
     for note in notes:
         pulumi.log.warn(note)
     return found, reasons

@@ -62,13 +62,13 @@ class Recorder(mocks.MockMonitor):
 
 
 def _manifest(struct: Any) -> dict[str, Any]:
-    made = plain(unpacked(struct))
+    made: dict[str, Any] = opened(unpacked(struct))
     notes = made["metadata"].get("annotations") or {}
     if GENERATE_ANNOTATION in notes:
         made.pop("data", None)
     for note in [note for note in notes if note.startswith(FOR_PULUMI)]:
         del notes[note]
-    return {key: value for key, value in made.items() if value is not None}
+    return made
 
 
 def unpacked(value: Any) -> Any:
@@ -86,17 +86,13 @@ def unpacked(value: Any) -> Any:
             return getattr(value, kind)
 
 
-def plain(value: Any) -> Any:
-    """A value as it was before it went through protobuf: whole floats are ints again, secrets are opened."""
+def opened(value: Any) -> Any:
+    """A value with what Pulumi keeps secret in it opened."""
     if isinstance(value, dict):
         if SECRET_SIGNATURE in value:
-            return plain(value["value"])
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+            return opened(value["value"])
+        return {key: opened(inner) for key, inner in value.items()}
+    return [opened(inner) for inner in value] if isinstance(value, list) else value
 
 
 def record(program: Path, stack: str, config: dict[str, Any], secret_keys: list[str]) -> list[dict[str, Any]]:

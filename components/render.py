@@ -45,7 +45,7 @@ def render(file: StackFile) -> list[Manifest]:
     found = declared(file) if is_ours(program) else recorded(file, program)
     if file.overlay:
         found = file.overlay.lowered(found)
-    return ordered(arranged(manifest) for manifest in found)
+    return ordered(normal(manifest) for manifest in found)
 
 
 def is_ours(program: Path) -> bool:
@@ -76,27 +76,23 @@ def declared(file: StackFile) -> list[Manifest]:
     config, _ = file.config()
     sections = {key: value_of(value) for key, value in sections_of(config).items()}
     with file.placing():
-        return [plain(item) for item in Platform.read(sections, stack=file.stack, source=file.source).manifests()]
-
-
-def plain(value: Any) -> Any:
-    """A value as it comes back from Pulumi: whole numbers are integers, keys without a value are left out."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+        return Platform.read(sections, stack=file.stack, source=file.source).manifests()
 
 
 _FIRST = {"apiVersion": 0, "kind": 1, "metadata": 2, "name": 3, "namespace": 4}
 
 
-def arranged(value: Any) -> Any:
-    """Keys in one order, names first: protobuf hands maps over in any."""
+def normal(value: Any) -> Any:
+    """The one form of an object, whichever way it came: protobuf has no integers, and hands maps over in any order.
+
+    Keys come in one order, names first; keys without a value are left out; whole numbers are integers.
+    """
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (_FIRST.get(key, len(_FIRST)), key))
-        return {key: arranged(value[key]) for key in keys}
-    return [arranged(inner) for inner in value] if isinstance(value, list) else value
+        return {key: normal(value[key]) for key in keys if value[key] is not None}
+    if isinstance(value, list | tuple):
+        return [normal(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def recorded(file: StackFile, program: Path) -> list[Manifest]:

@@ -92,7 +92,7 @@ class Service(Component):
         """
         if self.name in {each.name for each in (*self.settings.init, *self.settings.sidecars)}:
             raise ValueError(f"init, sidecars: {self.name!r} is the service's own container; use another name")
-        bound = {**variables(self), **trust_of(self)[2]}
+        bound = {**variables(self), **trust_of(self).variables}
         for name in sorted(bound.keys() & self.settings.env.keys()):
             raise ValueError(f"env: {name} is there by what the service uses; leave it out, or give it another name")
         self.spec()
@@ -121,16 +121,14 @@ class Service(Component):
         ports = [Port(name="http", port=own.port, target_port="http")] if own.port else []
         more = (each.model_dump(include={"name", "port", "app_protocol"}) for each in own.ports)
         ports += [Port(**each, target_port=each["name"]) for each in more]
+        scaled = self.settings.autoscaling
         return Workload(
-            replicas=self._replicas(),
+            replicas=self.settings.replicas or self.environment.profile.replicas,
+            min_replicas=scaled.min if scaled else 1,
             template=pod_template(self, self._pod()),
             config=self.settings.config,
             ports=ports,
         )
-
-    def _replicas(self) -> int:
-        scaled = self.settings.autoscaling
-        return scaled.min if scaled else self.settings.replicas or self.environment.profile.replicas
 
     def _pod(self) -> Pod:
         own, place = self.settings, self.environment
@@ -140,7 +138,7 @@ class Service(Component):
         return Pod(
             containers=(self._main(), *sidecars),
             init=tuple(init),
-            volumes={**{name: source.wire() for name, source in own.volumes.items()}, **trust_of(self)[0]},
+            volumes={**{name: source.wire() for name, source in own.volumes.items()}, **trust_of(self).volumes},
             grace_s=own.drain_seconds + 30,
         )
 
@@ -158,7 +156,7 @@ class Service(Component):
             args=tuple(own.args),
             env=self._env(),
             ports={**{name: port for name, port in named.items() if port}, **self._ports_of(None)},
-            mounts={**own.mounts, **trust_of(self)[1]},
+            mounts={**own.mounts, **trust_of(self).mounts},
             resources=size(SIZES, self),
             startup=replace(live.probe(admin), every_s=1, failures=own.probes.startup_seconds),
             readiness=own.probes.readiness.probe(admin, every_s=2, failures=2, timeout_s=2),
@@ -168,7 +166,7 @@ class Service(Component):
 
     def _env(self) -> Mapping[str, str | SecretKey]:
         own = {name: value.bound() for name, value in self.settings.env.items()}
-        return dict(sorted({**variables(self), **trust_of(self)[2], **own}.items()))
+        return dict(sorted({**variables(self), **trust_of(self).variables, **own}.items()))
 
     def _traffic(self) -> Traffic | None:
         reached = self.settings.traffic

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from components.collisions import ENGINE
+from components.component import INSTANCE, NAME
 from components.inventory import Inventory
 from components.mistakes import Mistake, StackError
 from components.render import render
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
     from components.stackfile import StackFile
     from kube.kinds import Manifest
 
-NAME_LABEL = "app.kubernetes.io/instance"
-KIND_LABEL = "app.kubernetes.io/name"
-
 
 def inventory_of(file: StackFile) -> Inventory:
     """The inventory of a stack.
@@ -27,7 +26,7 @@ def inventory_of(file: StackFile) -> Inventory:
     Raises:
         UsageError: the stack file names no namespace.
     """
-    namespace = environment_of(file).get("namespace")
+    namespace = file.section("environment").get("namespace")
     if not isinstance(namespace, str):
         raise UsageError(f"{file.source}: grayling:environment.namespace: is required; add it")
     return Inventory(file.stack, namespace)
@@ -37,16 +36,9 @@ SKETCHES = ("local", "dev")
 """Tiers whose files may be validated before they say who serves them."""
 
 
-def environment_of(file: StackFile) -> dict[str, Any]:
-    """The section of that name; empty where it is none."""
-    config = file.document().get("config") or {}
-    found = (config.get("grayling:environment") or config.get("environment")) if isinstance(config, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
 def engine_of(file: StackFile) -> str:
     """The namespace of an engine that another stack brings (``environment.engine``); empty where none is named."""
-    engine = environment_of(file).get("engine")
+    engine = file.section("environment").get("engine")
     return str(engine.get("namespace") or "") if isinstance(engine, dict) else ""
 
 
@@ -57,7 +49,7 @@ def check_engine(source: str, engine: str, manifests: Sequence[Manifest]) -> Non
         StackError: the stack declares services, brings no engine and names none.
     """
     releases = [item for item in manifests if item["kind"] == GRAY_RELEASE.kind]
-    own = any((item["metadata"].get("labels") or {}).get(KIND_LABEL) == "controller" for item in manifests)
+    own = any((item["metadata"].get("labels") or {}).get(NAME) == ENGINE for item in manifests)
     if releases and not own and not engine:
         names = ", ".join(sorted(item["metadata"]["name"] for item in releases))
         raise StackError(
@@ -86,17 +78,17 @@ def selected(manifests: Sequence[Manifest], patterns: Sequence[str]) -> list[Man
         return list(manifests)
     for pattern in patterns:
         if not any(_fits(item, pattern) for item in manifests):
-            names = sorted({item["metadata"]["labels"][NAME_LABEL] for item in manifests if _named(item)})
+            names = sorted({item["metadata"]["labels"][INSTANCE] for item in manifests if _named(item)})
             raise UsageError(f"--only {pattern}: nothing of that name; components: {', '.join(names)}")
     return [item for item in manifests if item["kind"] == "Namespace" or any(_fits(item, one) for one in patterns)]
 
 
 def _named(item: Manifest) -> bool:
-    return NAME_LABEL in (item["metadata"].get("labels") or {})
+    return INSTANCE in (item["metadata"].get("labels") or {})
 
 
 def _fits(item: Manifest, pattern: str) -> bool:
-    component = (item["metadata"].get("labels") or {}).get(NAME_LABEL, "")
+    component = (item["metadata"].get("labels") or {}).get(INSTANCE, "")
     own = f"{item['kind']}/{item['metadata']['name']}"
     return fnmatch.fnmatchcase(component, pattern) or fnmatch.fnmatchcase(own.lower(), pattern.lower())
 
@@ -108,3 +100,14 @@ def rendered(file: StackFile, patterns: Sequence[str] = ()) -> list[Manifest]:
         UsageError: the stack file is wrong, or a pattern fits nothing.
     """
     return selected(render(file), patterns)
+
+
+def served(file: StackFile, patterns: Sequence[str] = ()) -> list[Manifest]:
+    """The same, of a stack that has somebody who carries its releases out.
+
+    Raises:
+        UsageError: the stack file is wrong, a pattern fits nothing, or services have no engine.
+    """
+    everything = render(file)
+    check_engine(file.source, engine_of(file), everything)
+    return selected(everything, patterns)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.keypath import within
 from components.mistakes import Mistake, StackError, nearest
 from components.nodes import Map, Scalar, plain
 from components.passphrase import HIDDEN, Crypter, SecretError, passphrase, unlock
@@ -93,6 +94,15 @@ class StackFile:
         config = {key: plain(entry.node) for key, entry in entries.items()}
         return {**beside(document), CONFIG: self._laid_over(config)}
 
+    def section(self, name: str) -> dict[str, Any]:
+        """One of ours as it stands; empty where it is no map.
+
+        Raises:
+            StackError: with what is wrong about the file's form.
+        """
+        found = self.document()[CONFIG].get(f"{PROJECT_PREFIX}{name}")
+        return found if isinstance(found, dict) else {}
+
     def keys(self) -> set[str]:
         """The whole keys of ``config``.
 
@@ -156,7 +166,7 @@ class StackFile:
         except StackError as error:
             found = placed(error.mistakes, document)
             first = [document.place(each.path)[1] if each.path else "" for each in told]
-            return [each for each in found if not any(_within(each.path, path) for path in first)]
+            return [each for each in found if not any(within(each.path, path) for path in first)]
         return []
 
     def _opened(self, node: Node, path: str, crypter: Crypter) -> Any:
@@ -288,7 +298,3 @@ def beside(document: Document) -> dict[str, Any]:
     """What stands beside ``config``: Pulumi's own keys."""
     whole = plain(document.root) if isinstance(document.root, Map) else {}
     return {key: value for key, value in whole.items() if key != CONFIG}
-
-
-def _within(path: str, whole: str) -> bool:
-    return not whole or path == whole or path.startswith((f"{whole}.", f"{whole}["))

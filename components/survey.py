@@ -9,15 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from components.collisions import (
-    GATEWAYS_API,
-    colliding_ports,
-    definitions_missing,
-    engine_missing,
-    places_missing,
-    storage_edited,
-    used_elsewhere,
-)
+from components.collisions import GATEWAYS_API, stands_against, used_elsewhere
 from components.inventory import ID, Inventory, Key, kinds_of
 from components.layers import DEFINITION, identity, kept
 from components.ownership import GATEWAY_CLASS, SHARED, Claim, claim_on, serves, set_of
@@ -112,11 +104,7 @@ async def take_survey(
         elif not (manifest["kind"] == "Namespace" and claim.by == "nobody" and not prune):
             others.setdefault(claim.by, []).append((live or {}, claim))
     made.reasons += await _foreign(cluster, inventory, others)
-    made.reasons += [text for item in manifests if (text := storage_edited(item, made.found.get(identity(item))))]
-    made.reasons += await definitions_missing(cluster, manifests)
-    made.reasons += await places_missing(cluster, inventory.namespace, manifests)
-    made.reasons += await colliding_ports(cluster, manifests, made.notes)
-    made.reasons += await engine_missing(cluster, inventory.namespace, manifests, engine, made.notes)
+    made.reasons += await stands_against(cluster, inventory.namespace, manifests, made.found, engine, made.notes)
     if prune:
         await _what_goes(cluster, made, manifests)
     return made

@@ -83,16 +83,15 @@ def place_of(file: StackFile) -> Place:
     Raises:
         UsageError: it says something that is no name.
     """
-    config = file.document().get("config") or {}
-    environment = config.get("grayling:environment") or config.get("environment") or {}
-    cluster = environment.get("cluster") if isinstance(environment, dict) else None
-    found = {PULUMI_CONTEXT: _plain(config.get(PULUMI_CONTEXT)), "grayling:environment.cluster": cluster}
+    config = file.document()["config"]
+    own = file.section("environment").get("cluster")
+    found = {PULUMI_CONTEXT: _plain(config.get(PULUMI_CONTEXT)), "grayling:environment.cluster": own}
     for key, value in found.items():
         if value is not None and (not isinstance(value, str) or not value):
             raise UsageError(f"{file.source}: {key}: must be the name of a context (found {value!r}); quote it")
     overlay = file.overlay.document.source if file.overlay else ""
-    context, own = (str(value or "") for value in found.values())
-    return Place(file.source, context, own, overlay)
+    context, cluster = (str(value or "") for value in found.values())
+    return Place(file.source, context, cluster, overlay)
 
 
 def _plain(value: Any) -> Any:

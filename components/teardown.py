@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from components.collisions import ENGINE, NAME_LABEL, served_by
+from components.collisions import ENGINE, served_by
+from components.component import NAME
 from components.freeing import free
 from components.inventory import ID
 from components.layers import DEFINITION, kept
@@ -105,7 +106,7 @@ async def plan_teardown(cluster: Cluster, inventory: Inventory) -> Teardown:
 async def _orphans(cluster: Cluster, made: Teardown) -> list[str]:
     found: list[str] = []
     for item in made.gone:
-        if (item["metadata"].get("labels") or {}).get(NAME_LABEL) == ENGINE and item["kind"] == DEPLOYMENT.kind:
+        if (item["metadata"].get("labels") or {}).get(NAME) == ENGINE and item["kind"] == DEPLOYMENT.kind:
             for namespace in served_by(item):
                 served = await _releases(cluster, namespace)
                 found += [label_of(other) for other in served if not _in(other, made.releases)]
@@ -186,7 +187,7 @@ async def _let_go(cluster: Cluster, item: Manifest) -> None:
 
 
 async def _why_held(cluster: Cluster, inventory: Inventory) -> str:
-    labels = f"{NAME_LABEL}={ENGINE}"
+    labels = f"{NAME}={ENGINE}"
     engines = (await cluster.list(DEPLOYMENT, inventory.namespace, labels=labels)).items
     running = [item for item in engines if (item.get("status") or {}).get("availableReplicas")]
     if running:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get
 
 from pydantic import BaseModel, BeforeValidator
 
+from components.keypath import within
 from components.mistakes import Mistake, shown
 from rollout.units import seconds_of
 
@@ -37,14 +38,10 @@ def without_followers(found: list[Mistake], first: list[Mistake]) -> list[Mistak
     """``first``, and of ``found`` what is not said of the same values; of a value one thing alone."""
     kept = list(first)
     for each in found:
-        followed = any(_within(each.path, told.path) for told in first)
+        followed = any(within(each.path, told.path) for told in first)
         if not followed and each.path not in {told.path for told in kept}:
             kept.append(each)
     return kept
-
-
-def _within(path: str, whole: str) -> bool:
-    return path == whole or path.startswith(f"{whole}.")
 
 
 def _in_model(model: type[BaseModel], value: Any, path: str) -> Iterator[Mistake]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kube.discovery import Discovery
 from kube.errors import NotFoundError, UnsentError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+Where: TypeAlias = "tuple[Kind, str, str | None, str | None]"
+"""Kind, name, namespace and subresource."""
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 
@@ -103,9 +105,8 @@ class Writing(Discovery):
         Raises:
             InvalidError: a ``test`` failed or a path does not exist.
         """
-        sent: dict[str, Any] = {"body": list(ops), "content_type": JSON_PATCH, "query": {"fieldManager": manager}}
-        what, path = named("patch", kind, namespace, name), kind.path(namespace, name)
-        return await self.request("PATCH", path, what=what, seconds=seconds, urgent=urgent, **sent)
+        where = (kind, name, namespace, None)
+        return await self._patch(where, list(ops), JSON_PATCH, manager=manager, seconds=seconds, urgent=urgent)
 
     async def merge_patch(
         self,
@@ -124,8 +125,15 @@ class Writing(Discovery):
         Raises:
             ConflictError: the resource version is not the newest.
         """
-        sent: dict[str, Any] = {"body": patch, "content_type": MERGE_PATCH, "query": {"fieldManager": manager}}
+        where = (kind, name, namespace, subresource)
+        return await self._patch(where, patch, MERGE_PATCH, manager=manager, seconds=seconds, urgent=urgent)
+
+    async def _patch(
+        self, where: Where, body: Any, content_type: str, *, manager: str, seconds: float, urgent: bool
+    ) -> Manifest:
+        kind, name, namespace, subresource = where
         what, path = named("patch", kind, namespace, name), kind.path(namespace, name, subresource)
+        sent: dict[str, Any] = {"body": body, "content_type": content_type, "query": {"fieldManager": manager}}
         return await self.request("PATCH", path, what=what, seconds=seconds, urgent=urgent, **sent)
 
     async def delete(

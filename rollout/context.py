@@ -55,7 +55,7 @@ class Context:
     @property
     def replicas(self) -> int:
         """Pods of a version that carries all traffic."""
-        return self.spec.workload.replicas
+        return self.spec.workload.pods
 
     @property
     def shared(self) -> bool:

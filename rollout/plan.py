@@ -108,7 +108,7 @@ def plan_of(name: str, spec: Spec, status: Status | None = None, traffic: Traffi
         steps=steps if shared or first else (),
         earliest_end_seconds=holds + (0.0 if first else spec.strategy.bake),
         bake_seconds=spec.strategy.bake,
-        peak_pods=spec.workload.replicas * (1 if first else 2),
+        peak_pods=spec.workload.pods * (1 if first else 2),
         worst_case_failed_requests=max(costs) if costs else None,
         refusals=tuple(_refusals(name, spec, status)),
         warnings=tuple(_warnings(spec, status, steps, traffic)),
@@ -120,7 +120,7 @@ def _steps(spec: Spec, traffic: Traffic | None) -> Iterator[PlannedStep]:
     begun = 0.0
     for index, step in enumerate(spec.strategy.steps):
         seen = _sight(spec, step, traffic) if traffic else {}
-        pods = replicas_for(spec.workload.replicas, step.weight)
+        pods = replicas_for(spec.workload.pods, step.weight)
         yield PlannedStep(index + 1, step.weight, step.hold, step.gate.value, begun, pods, **seen)
         begun += step.hold
 

@@ -201,7 +201,7 @@ def scale_annotations(spec: Spec, *, replicas: int, epoch: int, spare: int = 0) 
     """The part of the annotations that changes with the number of pods."""
     return {
         REPLICAS_ANNOTATION: str(replicas),
-        DECLARED_ANNOTATION: str(spec.workload.replicas),
+        DECLARED_ANNOTATION: str(spec.workload.pods),
         SPARE_ANNOTATION: str(spare),
         EPOCH_ANNOTATION: str(epoch),
     }

@@ -65,6 +65,9 @@ class Workload(Model):
     """What runs: the pod template and everything that is released and taken back together with it."""
 
     replicas: Annotated[int, Field(ge=1, le=1000)] = Field(default=1, description="pods of the version that serves")
+    min_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="no fewer pods, whatever `replicas` says: the floor where an autoscaler writes that"
+    )
     template: Annotated[dict[str, Any], AfterValidator(checked_template)] = Field(
         description="a PodTemplateSpec", json_schema_extra=FREE_FORM
     )
@@ -78,6 +81,11 @@ class Workload(Model):
     max_unavailable: Annotated[int, Field(le=1000), AfterValidator(_lets_drains_go_on)] = Field(
         default=1, description="pods of a version that may be moved away at the same time (its disruption budget)"
     )
+
+    @property
+    def pods(self) -> int:
+        """Pods that all traffic needs."""
+        return max(self.replicas, self.min_replicas)
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from components.layers import LAYER_ANNOTATION, ORDER, identity, layer_of, ordered, rank
-from components.render import PROGRAM, arranged, as_yaml, declared, is_ours, recorded, render
+from components.render import PROGRAM, as_yaml, declared, is_ours, normal, recorded, render
 from components.stackfile import find
 from kube.errors import GraylingError, UsageError
 from tests.components.conftest import ROOT
@@ -24,8 +24,37 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def test_the_program_under_pulumi_declares_what_the_components_yield(stack):
-    under_pulumi = ordered(arranged(recorded(stack, ROOT / PROGRAM)))
-    assert as_yaml(arranged(declared(stack))) == as_yaml(under_pulumi)
+    under_pulumi = ordered(normal(recorded(stack, ROOT / PROGRAM)))
+    assert as_yaml(normal(declared(stack))) == as_yaml(under_pulumi)
+
+
+EVERYTHING = """config:
+  grayling:environment: {tier: staging, namespace: shop, owners: [a], storageClass: fast}
+  grayling:components:
+    controller: {image: 'r.example.com/grayling:1.0.0'}
+    gateway: {}
+    redis: {mode: replication, tls: {}, extraConfig: {maxclients: 100}}
+    rabbitmq: {tls: {}}
+    prometheus: {scrape: {erp: {targets: ['erp.example.com:9100']}}, scrapeInterval: 0.5s}
+  grayling:services:
+    a:
+      image: r.example.com/a:1.0.0
+      uses: [b, redis]
+      ports: [{name: grpc, port: 9443}]
+      autoscaling: {min: 2, max: 4, cpu: 70}
+    b:
+      image: r.example.com/b:1.0.0
+      uses: [a, rabbitmq]
+      traffic: {}
+      egress: [{cidr: 10.0.0.0/8, ports: [5432], why: the ERP}]
+"""
+
+
+def test_both_agree_on_what_no_stack_of_this_repository_has(project):
+    (project / "stacks" / "Pulumi.all.yaml").write_text(EVERYTHING)
+    file = find("all", project)
+    under_pulumi = ordered(normal(recorded(file, project / PROGRAM)))
+    assert as_yaml(ordered(normal(declared(file)))) == as_yaml(under_pulumi)
 
 
 def test_our_own_program_is_known_whatever_its_comments(project):

@@ -9,7 +9,7 @@ import pytest
 from components.credentials import draw, filled, recipe_of
 from components.layers import identity
 from components.platform import Platform
-from components.preflight import stands_against
+from components.preflight import looked_at
 from components.register import _with_values
 from components.session import rendered
 from components.stackfile import find
@@ -49,7 +49,7 @@ class Hands:
         config, _ = find(self.path).config()
         sections = {key.removeprefix("grayling:"): value for key, value in config.items()}
         platform = Platform.read(sections, stack="shop", source="stacks/Pulumi.shop.yaml")
-        return asyncio.run(self._with(lambda cluster: stands_against(cluster, platform, platform.manifests())))
+        return asyncio.run(self._with(lambda cluster: looked_at(cluster, platform, platform.manifests())))
 
     def password(self):
         return self.person.server.find("Secret", "redis-auth")["data"]

@@ -141,6 +141,7 @@ def test_an_autoscaler_writes_the_count_and_nobody_else_does():
     assert (made["spec"]["minReplicas"], made["spec"]["maxReplicas"]) == (2, 8)
     assert made["spec"]["metrics"][0]["containerResource"]["container"] == "shop"
     assert "replicas" not in _of(found, "GrayRelease")["spec"]["workload"]
+    assert _of(found, "GrayRelease")["spec"]["workload"]["minReplicas"] == 2
     assert "replicas" in _of(_service(), "GrayRelease")["spec"]["workload"]
 
 

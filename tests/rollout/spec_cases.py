@@ -99,6 +99,7 @@ REFUSED: dict[str, Change] = {
     "no pods": workload(replicas=0),
     "too many pods": workload(replicas=1001),
     "pods out of none": workload(maxUnavailable=-1),
+    "a floor of no pod": workload(minReplicas=0),
     "no pod may go": workload(maxUnavailable=0),
     "template without spec": workload(template={}),
     "template without containers": workload(template={"spec": {"containers": []}}),

@@ -51,7 +51,7 @@ def _rises_when_it_may(spec: Spec, before: Status, seen: Observation, after: Sta
         return
     assert after.canary is not None
     facts = seen.revisions.get(after.canary.revision)
-    needed = replicas_for(spec.workload.replicas, after.weight.desired)
+    needed = replicas_for(spec.workload.pods, after.weight.desired)
     assert facts is not None, "weight for a revision without pods"
     assert facts.ready >= needed, "a share is raised only when the canary has the ready pods for it"
     newest = before.release.steps[-1] if before.release and before.release.steps else None
@@ -108,7 +108,7 @@ def _keeps_what_serves(spec: Spec, seen: Observation, after: Status, actions: tu
         if isinstance(action, Retire):
             assert action.revision not in named | set(seen.share.weights), "removed while something needs it"
         if isinstance(action, Scale | EnsureRevision) and action.revision in serving:
-            assert action.replicas == spec.workload.replicas, "the version that serves keeps its pods"
+            assert action.replicas == spec.workload.pods, "the version that serves keeps its pods"
         if isinstance(action, Shift):
             assert sum(action.weights.values()) == 100
 

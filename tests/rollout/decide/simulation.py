@@ -290,7 +290,7 @@ class World:
     def _ask(self, found: Deployment, replicas: int, spare: int = 0) -> None:
         """The engine scales a Deployment, and notes on it what it asked for and what the spec said then."""
         found.scale(replicas, self.now)
-        found.asked, found.declared, found.spare = replicas, self.spec.workload.replicas, spare
+        found.asked, found.declared, found.spare = replicas, self.spec.workload.pods, spare
 
     def _change_pods(self, action: Action) -> None:
         match action:

@@ -66,7 +66,7 @@ def rises_by_evidence(state: State, made: State, seen: Observation) -> None:
     if after.weight.desired <= before.weight.desired:
         return
     facts = seen.revisions[after.canary.revision]
-    assert facts.ready >= replicas_for(spec.workload.replicas, after.weight.desired)
+    assert facts.ready >= replicas_for(spec.workload.pods, after.weight.desired)
     newest = before.release.steps[-1] if before.release.steps else None
     if not before.weight.desired or newest.verdict.startswith("skipped") or not spec.analysis.signals:
         return

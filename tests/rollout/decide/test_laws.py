@@ -267,7 +267,7 @@ class AnyWorld(RuleBasedStateMachine):
             return
         assert stable is not None
         assert stable.image == self.image
-        assert world.pod_numbers() == {stable.revision: world.spec.workload.replicas}
+        assert world.pod_numbers() == {stable.revision: world.spec.workload.pods}
         assert world.route == ({stable.revision: 100} if self.traffic else None)
 
     def has_settled(self) -> bool:

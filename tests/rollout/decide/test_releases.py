@@ -89,6 +89,14 @@ def test_scale_change_while_idle_scales_what_serves_and_starts_no_release():
     assert made.phases == [Phase.IDLE]
 
 
+def test_there_are_never_fewer_pods_than_the_floor():
+    made = serving()
+    made.world.want(workload={"replicas": 1, "min_replicas": 6})
+    made.run(2)
+    assert made.world.log == [Scale(revision("v1"), 6)]
+    assert made.phases == [Phase.IDLE]
+
+
 def test_changed_route_shape_is_written_without_a_release():
     made = serving()
     made.world.outdated = True
