@@ -103,7 +103,6 @@ class Behind:
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.server = Discovered()
-        self.server.ownership = True
         asyncio.run_coroutine_threadsafe(self.server.start(), self.loop).result(5)
         return self.server, self.loop
 

@@ -20,10 +20,9 @@ from kube.cluster import Cluster
 from kube.connect import Connection
 from kube.kinds import KNOWN, Kind
 from tests.fakes.admission import MOST_BYTES, as_stored, mistaken, refused, status, untyped
-from tests.fakes.ownership import Owners
+from tests.fakes.ownership import applied, updated
 from tests.fakes.patches import Object, is_ready, json_patch, matches, merge
 from tests.fakes.store import Store
-from tests.fakes.who_wrote import applied, updated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,7 +55,6 @@ class ApiServer(Store):
     writes: list[tuple[str, str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     down: bool = False
-    ownership: bool = False  # keep who wrote which field, and refuse an apply over another writer's
     late: float = 0.0  # seconds between a write, which watchers see at once, and its answer
     runner: web.AppRunner | None = None
     port: int = 0
@@ -180,13 +178,10 @@ class ApiServer(Store):
             self.watchers.remove(entry)
         return response
 
-    def _stored(self, request: web.Request, key: tuple[str, str, str, str], item: Object) -> Object:
+    def _stored(self, request: web.Request, item: Object) -> Object:
         """Store an object as a request wants it, unless that is only a rehearsal."""
         if request.query.get("dryRun"):
             return item
-        if "apply-patch" not in request.content_type:
-            owners = self.owners.setdefault(key, Owners())
-            owners.change(self.objects.get(key), item, request.query.get("fieldManager", "unknown"))
         return self.put(item)
 
     def _create(self, request: web.Request, body: Object, kind: Kind, namespace: str) -> web.Response:
@@ -200,34 +195,21 @@ class ApiServer(Store):
         made = as_stored(made)
         if refusal := refused({}, made):
             return refusal
-        if self.ownership:
-            made = updated(None, made, request.query.get("fieldManager") or "python-client")
-        key = self.key(base, plural, namespace, meta["name"])
-        return web.json_response(self._stored(request, key, made), status=201)
+        made = updated(None, made, writer(request))
+        return web.json_response(self._stored(request, made), status=201)
 
     def _apply(
         self, request: web.Request, key: tuple[str, str, str, str], known: Object | None, body: Object
     ) -> web.Response:
         if refusal := untyped(body):
             return refusal
-        owners = deepcopy(self.owners.get(key)) or Owners()
-        manager, force = request.query.get("fieldManager", "unknown"), request.query.get("force") == "true"
-        if self.ownership:
-            noted, conflict = applied(known, body, manager, force=force)
-            if noted is None:
-                return status(409, conflict, "Conflict")
-            merged = noted
-        else:
-            found = owners.apply(known, body, manager, force=force)
-            if isinstance(found, list):
-                return status(409, f"Apply failed with {len(found)} conflicts: {'; '.join(found)}", "Conflict")
-            merged = found
+        merged, conflict = applied(known, body, writer(request), force=request.query.get("force") == "true")
+        if merged is None:
+            return status(409, conflict, "Conflict")
         merged["metadata"].setdefault("namespace", key[2])
         if refusal := refused(known or {}, merged):
             return refusal
-        if not request.query.get("dryRun"):
-            self.owners[key] = owners
-        return web.json_response(self._stored(request, key, merged))
+        return web.json_response(self._stored(request, merged))
 
     def _evict(self, key: tuple[str, str, str, str], pod: Object) -> web.Response:
         """As the disruption controller counts: what is not ready may go where the budget says so."""
@@ -284,14 +266,16 @@ class ApiServer(Store):
         changed = as_stored(changed)
         if refusal := refused(known, changed):
             return refusal
-        if self.ownership and sub is None:
-            changed = updated(known, changed, request.query.get("fieldManager") or "python-client")
+        if sub is None:
+            changed = updated(known, changed, writer(request))
         if len(json.dumps(changed)) > MOST_BYTES:
             return status(413, f"Request entity too large: limit is {MOST_BYTES}", "RequestEntityTooLarge")
-        meta = known["metadata"]
-        found = KNOWN[known["apiVersion"], known["kind"]]
-        key = self.key(found.base, found.plural, meta.get("namespace"), meta["name"])
-        return web.json_response(self._stored(request, key, changed))
+        return web.json_response(self._stored(request, changed))
+
+
+def writer(request: web.Request) -> str:
+    """The field manager that a request names, or what the real server calls one that names none."""
+    return request.query.get("fieldManager") or "python-client"
 
 
 @asynccontextmanager

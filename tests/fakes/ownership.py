@@ -1,83 +1,119 @@
-"""Who owns which field: server-side apply takes away what its manager no longer says, and nothing of another's.
+"""Who wrote which field, as the API server keeps it: enough of server-side apply for two writers to meet in a conflict.
 
-Lists count as one field. The real server keeps this in ``managedFields``; here it stands beside the object, so that a
-test may write those itself.
+Lists are one field each (for custom resources without merge keys the real server does the same).
 """
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tests.fakes.patches import Object, merge
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-Place = tuple[str, ...]
-_NOBODYS = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"), ("metadata", "uid")}
-
-
-@dataclass
-class Owners:
-    """The fields of one object by manager; those that somebody applied are known apart from those somebody changed."""
-
-    applied: dict[str, set[Place]] = field(default_factory=dict)
-    changed: dict[str, set[Place]] = field(default_factory=dict)
-
-    def apply(self, known: Object | None, body: Object, manager: str, *, force: bool) -> Object | list[str]:
-        """The object as it is then, or the conflicts, a line each."""
-        said = dict(_fields(body))
-        there = dict(_fields(known or {}))
-        rivals = [
-            (other, place)
-            for owned in (self.applied, self.changed)
-            for other, places in owned.items()
-            for place in places
-            if (other, owned) != (manager, self.applied) and place in said and there.get(place) != said[place]
-        ]
-        if rivals and not force:
-            return [f'conflict with "{other}": .{".".join(place)}' for other, place in sorted(rivals)]
-        for owned in (self.applied, self.changed):
-            for other in owned:
-                owned[other] -= {place for rival, place in rivals if rival == other}
-        merged = merge(deepcopy(known), body) if known else deepcopy(body)
-        for place in self.applied.get(manager, set()) - said.keys() - self._others(manager):
-            _remove(merged, place)
-        self.applied[manager] = set(said)
-        return merged
-
-    def change(self, known: Object | None, changed: Object, manager: str) -> None:
-        """Note that a manager wrote some fields without applying them."""
-        before = dict(_fields(known or {}))
-        wrote = {place for place, value in _fields(changed) if before.get(place) != value}
-        if not wrote:
-            return
-        for owned in (self.applied, self.changed):
-            for other in owned:
-                owned[other] -= wrote
-        self.changed.setdefault(manager, set()).update(wrote)
-
-    def _others(self, manager: str) -> set[Place]:
-        held = [places for other, places in self.applied.items() if other != manager]
-        return set().union(*held, *self.changed.values())
+Object = dict[str, Any]
+Path = tuple[str, ...]
+NOT_OWNED = {"apiVersion", "kind", "status"}
+OF_SERVER = {
+    "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields",
+    "deletionTimestamp",
+}  # fmt: skip
 
 
-def _fields(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    if isinstance(value, dict) and value:
-        for key, each in value.items():
-            if (*place, key) not in _NOBODYS and not (not place and key == "status"):
-                yield from _fields(each, (*place, key))
-    elif place:
-        yield place, value
+def leaves(value: Any, at: Path = ()) -> dict[Path, Any]:
+    """Every field that can be owned, with its value."""
+    if isinstance(value, dict) and (value or not at):
+        found: dict[Path, Any] = {}
+        for key, inner in value.items():
+            if (not at and key in NOT_OWNED) or (at == ("metadata",) and key in OF_SERVER):
+                continue
+            found |= leaves(inner, (*at, key))
+        return found
+    return {at: value}
 
 
-def _remove(item: Object, place: Place) -> None:
-    *above, last = place
-    target: Any = item
-    for key in above:
-        target = target.get(key)
-        if not isinstance(target, dict):
-            return
-    target.pop(last, None)
+def tree(paths: set[Path]) -> Object:
+    made: Object = {}
+    for path in sorted(paths):
+        here = made
+        for part in path:
+            here = here.setdefault(f"f:{part}", {})
+    return made
+
+
+def paths_of(fields: Object, at: Path = ()) -> set[Path]:
+    if not fields:
+        return {at} if at else set()
+    return {path for key, inner in fields.items() for path in paths_of(inner, (*at, key.removeprefix("f:")))}
+
+
+def owners_of(item: Object | None) -> dict[tuple[str, str], set[Path]]:
+    entries = ((item or {}).get("metadata") or {}).get("managedFields") or []
+    return {
+        (entry["manager"], entry.get("operation", "Update")): paths_of(entry["fieldsV1"]) for entry in entries if entry
+    }
+
+
+def _noted(item: Object, owners: dict[tuple[str, str], set[Path]]) -> None:
+    item["metadata"]["managedFields"] = [
+        {
+            "manager": manager, "operation": operation, "apiVersion": item["apiVersion"], "fieldsType": "FieldsV1",
+            "fieldsV1": tree(paths),
+        }
+        for (manager, operation), paths in owners.items()
+        if paths
+    ]  # fmt: skip
+
+
+def applied(known: Object | None, body: Object, manager: str, *, force: bool) -> tuple[Object | None, str]:
+    """The object after a server-side apply, or whom it conflicts with."""
+    owners, wanted = owners_of(known), leaves(body)
+    if known is not None and not owners:
+        owners["before-first-apply", "Update"] = set(leaves(known))
+    have, own = leaves(known or {}), (manager, "Apply")
+    against = sorted(
+        f'conflict with "{name}": .{".".join(path)}'
+        for (name, operation), paths in owners.items()
+        if (name, operation) != own
+        for path in paths
+        if path in wanted and json.dumps(wanted[path]) != json.dumps(have.get(path))
+    )
+    if against and not force:
+        return None, f"Apply failed with {len(against)} conflicts: {'; '.join(against)}"
+    made = deepcopy(known) if known else deepcopy(body)
+    for path in owners.get(own, set()) - set(wanted):
+        if not any(path in paths for key, paths in owners.items() if key != own):
+            _drop(made, path)
+    for path, value in wanted.items():
+        if json.dumps(have.get(path)) != json.dumps(value):
+            for key in owners:
+                owners[key] = owners[key] - {path} if key != own else owners[key]
+        _set(made, path, value)
+    owners[own] = set(wanted)
+    _noted(made, owners)
+    return made, ""
+
+
+def updated(known: Object | None, made: Object, manager: str) -> Object:
+    """The object after any other write: what changed belongs to its writer, and to nobody else."""
+    entries = made["metadata"].get("managedFields")
+    owners = owners_of(made) if entries else owners_of(known) if entries is None else {}
+    before, after = leaves(known or {}), leaves(made)
+    changed = {path for path in after if json.dumps(after[path]) != json.dumps(before.get(path))}
+    for key in owners:
+        owners[key] = {path for path in owners[key] - changed if path in after}
+    if changed:
+        owners[manager, "Update"] = owners.get((manager, "Update"), set()) | changed
+    _noted(made, owners)
+    return made
+
+
+def _set(item: Object, path: Path, value: Any) -> None:
+    for part in path[:-1]:
+        item = item.setdefault(part, {})
+    if path:
+        item[path[-1]] = deepcopy(value)
+
+
+def _drop(item: Object, path: Path) -> None:
+    for part in path[:-1]:
+        item = item.get(part) or {}
+    item.pop(path[-1], None)

@@ -7,13 +7,10 @@ import itertools
 from collections import deque
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kube.kinds import KNOWN
 from tests.fakes.patches import Object, matches
-
-if TYPE_CHECKING:
-    from tests.fakes.ownership import Owners
 
 Key = tuple[str, str, str, str]
 Watcher = tuple[str, str, str, str, asyncio.Queue[Object]]
@@ -24,7 +21,6 @@ class Store:
     objects: dict[Key, Object] = field(default_factory=dict)
     watchers: list[Watcher] = field(default_factory=list)
     log: deque[tuple[int, str, Key, Object]] = field(default_factory=lambda: deque(maxlen=500))
-    owners: dict[Key, Owners] = field(default_factory=dict)
     forgotten: int = 0  # what happened up to this version is not known any more: watches from there are refused
     counter: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -53,7 +49,6 @@ class Store:
         return item
 
     def remove(self, key: tuple[str, str, str, str]) -> None:
-        self.owners.pop(key, None)
         if item := self.objects.pop(key, None):
             item["metadata"]["resourceVersion"] = str(next(self.counter))
             self._publish("DELETED", key, item)

@@ -26,7 +26,6 @@ def declared(image, **more):
 
 @pytest.fixture
 def beside(world, tmp_path):
-    world.server.ownership = True
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
 
     def start(image, **more):
