@@ -101,6 +101,11 @@ def _hostname(text: str) -> str:
     return text
 
 
+def is_file_name(text: str) -> bool:
+    """A name as ConfigMaps and Secrets take it for a key: a mounted one becomes a file."""
+    return bool(whole(r"[-._a-zA-Z0-9]+", 253)(text)) and text != "." and not text.startswith("..")
+
+
 def host_and_port(text: str) -> tuple[str, int]:
     """Both parts of ``host:port``; an IPv6 address stands in brackets.
 
@@ -188,7 +193,7 @@ EnvName = Annotated[
 FileName = Annotated[
     str,
     said(
-        lambda text: whole(r"[-._a-zA-Z0-9]+", 253)(text) and text != "." and not text.startswith(".."),
+        is_file_name,
         "is no name of a file in one folder",
         "use letters, digits, -, _ and .",
     ),
@@ -196,7 +201,7 @@ FileName = Annotated[
 SecretField = Annotated[
     str,
     said(
-        lambda text: whole(r"[-._a-zA-Z0-9]+", 253)(text) and text != "." and not text.startswith(".."),
+        is_file_name,
         "is no key of a Secret",
         "use letters, digits, -, _ and .",
     ),

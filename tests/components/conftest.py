@@ -9,7 +9,8 @@ import pytest
 from components.platform import Platform
 from components.render import render
 from components.stackfile import StackFile, find
-from tests.components.person import KUBECONFIG, Behind, Person
+from tests.components.person import Behind, Person
+from tests.fakes.kubeconfig import kubeconfig_for
 
 ROOT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "staging", "prod")
@@ -55,5 +56,5 @@ def person(project, tmp_path, capsys):
     """Somebody with a project, and a cluster that keeps who wrote which field."""
     with Behind() as (server, loop):
         kubeconfig = tmp_path / "kubeconfig"
-        kubeconfig.write_text(KUBECONFIG.format(port=server.port))
+        kubeconfig.write_text(kubeconfig_for(server.port))
         yield Person(project, server, loop, str(kubeconfig), capsys)

@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-current-context: test
-clusters: [{{name: test, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
-users: [{{name: test, user: {{token: t}}}}]
-contexts:
-- {{name: test, context: {{cluster: test, user: test}}}}
-- {{name: other, context: {{cluster: test, user: test}}}}
-"""
-
 
 class Result(NamedTuple):
     code: int

@@ -13,19 +13,11 @@ from rollout.cli import cli
 from rollout.cli.exits import Session, run
 from rollout.commands import unanswered
 from tests.fakes.apiserver import ApiServer
+from tests.fakes.kubeconfig import kubeconfig_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
-
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-current-context: test
-clusters: [{{name: test, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
-users: [{{name: test, user: {{token: t}}}}]
-contexts: [{{name: test, context: {{cluster: test, user: test, namespace: shop}}}}]
-"""
 
 
 class Result(NamedTuple):
@@ -109,7 +101,7 @@ def world(tmp_path, capsys, monkeypatch) -> Iterator[World]:
     server = ApiServer()
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(5)
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(KUBECONFIG.format(port=server.port))
+    kubeconfig.write_text(kubeconfig_for(server.port))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     made = World(server, loop, str(kubeconfig), capsys)
     yield made
