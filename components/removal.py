@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from components.waiting import Patience
     from kube.cluster import Cluster
 
+OF_THE_SERVER = "foregroundDeletion"
+"""Set by the API server itself until everything that the object owns is gone."""
+
 SILENT_S = 5.0
 """After which it is said what is waited for."""
 
@@ -71,8 +74,10 @@ async def _remove_one(
 def held_by(live: Manifest) -> str:
     """What keeps an object that is being deleted."""
     finalizers = live["metadata"].get("finalizers") or []
+    if others := [each for each in finalizers if each != OF_THE_SERVER]:
+        return f"held by {', '.join(others)}; whoever set it must be running"
     if finalizers:
-        return f"held by {', '.join(finalizers)}; whoever set it must be running"
+        return "what belongs to it is not gone yet"
     told = [
         str(condition.get("message", ""))
         for condition in (live.get("status") or {}).get("conditions") or ()

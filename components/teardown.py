@@ -162,7 +162,8 @@ async def tear_down(
     bounded = Patience(min(patience.seconds, RELEASES_SECONDS), patience.every_s)
     problems = await remove(cluster, plan.releases, bounded, note, tell)
     if problems:
-        raise NotReadyError([*problems, await _why_held(cluster, inventory)], report)
+        held = any(FINALIZER in problem for problem in problems)
+        raise NotReadyError([*problems, *([await _why_held(cluster, inventory)] if held else [])], report)
     if problems := await remove(cluster, plan.gone, patience, note, tell):
         raise NotReadyError(problems, report)
     for item in plan.freed:

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from components.inventory import Inventory
+from components.removal import held_by
 from components.survey import Survey
 from tests.components.conftest import ROOT
 
@@ -202,3 +203,15 @@ def test_a_person_is_asked(person, shop):
     assert person.labels() == before
     assert answered(person, "y\n", "destroy", shop, "--timeout", "5").returncode == 0
     assert person.labels() == set()
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "expected"),
+    [
+        (["foregroundDeletion"], "what belongs to it is not gone yet"),
+        (["foregroundDeletion", "a/b"], "held by a/b; whoever set it must be running"),
+        ([], "still terminating"),
+    ],
+)
+def test_what_holds_an_object_that_goes(finalizers, expected):
+    assert held_by({"metadata": {"finalizers": finalizers}}) == expected

@@ -12,7 +12,7 @@ import pytest
 from components.layers import OWNER_ANNOTATION
 from components.passphrase import new_salt
 from kube.cluster import Cluster
-from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, KNOWN, NAMESPACE, SECRET
+from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, KNOWN, NAMESPACE, POD, SECRET
 from tests.components.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(900)
@@ -205,6 +205,10 @@ async def test_an_engine_that_is_dead(cluster, two):
     engine = await cluster.get(DEPLOYMENT, "controller", "env-b")
     assert engine["spec"]["replicas"] == 1
     await cluster.merge_patch(DEPLOYMENT, "controller", "env-b", {"spec": {"replicas": 0}}, manager="test")
+    for _ in range(240):  # one that ends may still let a release go
+        if not (await cluster.list(POD, "env-b", labels="app.kubernetes.io/name=controller")).items:
+            break
+        await asyncio.sleep(0.5)
     told = two("destroy", "env-b", "--yes", "--timeout", "10", expect=10)
     assert re.search(r"GrayRelease env-b/web is not gone after 10 s: .*grayling\.dev/release", told), told
     assert "--without-engine" in told
