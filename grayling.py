@@ -71,11 +71,11 @@ class Stacks:
 
     def set_image(self, stack_file: Path, service: str, image: str) -> bool:
         """Change the image of a service in a stack file, comments kept; False where it says that already."""
-        return bool(import_module("components.versions").set_image(stack_file, service, image))
+        return bool(import_module("components.stack.versions").set_image(stack_file, service, image))
 
     def render_service(self, stack_file: Path, service: str) -> list[dict[str, Any]]:
         """The manifests of one service as the stack declares it."""
-        return list(import_module("components.versions").render_service(stack_file, service))
+        return list(import_module("components.stack.versions").render_service(stack_file, service))
 
 
 def main() -> None:

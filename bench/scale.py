@@ -30,7 +30,7 @@ import aiohttp
 from scale_figures import kept, write
 from scale_paper import Paper
 
-from rollout.status import Phase
+from rollout.api.status import Phase
 from tests.rollout.engine.test_serve import free_port
 
 if TYPE_CHECKING:

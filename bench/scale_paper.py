@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from kube.kinds import KNOWN
-from rollout.revision import RELEASE_LABEL, REVISION_LABEL
+from rollout.api.revision import RELEASE_LABEL, REVISION_LABEL
 from tests.fakes.apiserver import ApiServer
 
 Object = dict[str, Any]

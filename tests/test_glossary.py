@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-GLOSSARY = Path(__file__).parents[1] / "docs" / "glossary.md"
+GLOSSARY = Path(__file__).parents[1] / "docs" / "reference" / "glossary.md"
 ROW = re.compile(r"\| (?P<term>[^|]+) \| (?P<meaning>[^|]+) \| (?P<where>[^|]+) \|")
 HEAD = "| term | meaning | where |"
 LINES = [line for line in GLOSSARY.read_text().splitlines() if line.startswith("|") and line != HEAD]
@@ -39,8 +39,8 @@ def test_no_term_stands_twice_and_each_section_is_in_order():
 
 
 def test_the_six_words_and_the_kinds_of_signals_are_all_named():
-    from rollout.judge.verdicts import Verdict
-    from rollout.spec import SignalKind, SourceName
+    from rollout.api.spec import SignalKind, SourceName
+    from rollout.judge.verdict.verdicts import Verdict
 
     meanings = {term: meaning for term, meaning, _ in map(parts, ROWS)}
     assert all(str(word) in meanings["verdict"] for word in Verdict)

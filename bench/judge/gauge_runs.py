@@ -11,7 +11,12 @@ import yaml
 from bench.judge.tables import OURS, Result
 from bench.judge.world import Scenario
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy
-from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from rollout.signals.samples import (
+    Arm,
+    PodLook,
+    SignalLook,
+    SourceStatus,
+)
 
 if TYPE_CHECKING:
     from bench.judge.world import Floats

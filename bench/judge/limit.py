@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from bench.judge.world import EDGES, lognormal, scenarios
-from rollout.judge.limits import kl_two_sample
+from rollout.judge.model.power import kl_two_sample
 
 if TYPE_CHECKING:
     from bench.judge.world import Floats, Scenario

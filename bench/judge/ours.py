@@ -11,19 +11,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.judge.world import EDGES
-from rollout.judge.batch import MOST_PODS, Batch
-from rollout.judge.body import choose_body
-from rollout.judge.edges import ENOUGH, ENOUGH_HISTORY, MOST, choose_edges
-from rollout.judge.evidence import Evidence
-from rollout.judge.guards import crash_limit
-from rollout.judge.policy import DEFAULT_WEIGHTS, JudgePolicy, SignalKind, SignalPolicy
-from rollout.judge.warmth import AGES, YOUNG_SECONDS, age_bin
+from rollout.judge.baseline.cold_start import AGES, YOUNG_SECONDS, age_bin
+from rollout.judge.data.batch import MOST_PODS, Batch
+from rollout.judge.evidence.battery import Evidence
+from rollout.judge.evidence.guards import crash_limit
+from rollout.judge.model.bucket_edges import (
+    ENOUGH,
+    ENOUGH_HISTORY,
+    MOST,
+    choose_edges,
+)
+from rollout.judge.model.policy import (
+    DEFAULT_WEIGHTS,
+    JudgePolicy,
+    SignalKind,
+    SignalPolicy,
+)
+from rollout.judge.model.ridits import choose_body
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.judge.world import Floats, Look
-    from rollout.judge.onset import Bools, Indices
+    from rollout.judge.model.onset_prior import Bools, Indices
 
 KINDS = (SignalKind.ERRORS, SignalKind.LATENCY, SignalKind.CRASHES)
 

@@ -12,9 +12,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from bench.judge.world import EDGES
-from rollout.judge.counting import Counts
-from rollout.judge.onset import OnsetPrior
-from rollout.judge.ratio import RatioBank
+from rollout.judge.evidence.ratio_test import RatioBank
+from rollout.judge.model.hypergeometric import Counts
+from rollout.judge.model.onset_prior import OnsetPrior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -31,9 +31,19 @@ import numpy as np
 
 from bench.machine import page
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy
-from rollout.judge.recording import RecordedLook, Recording, header_line, look_line
 from rollout.judge.replay import replay
-from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from rollout.records.recording import (
+    RecordedLook,
+    Recording,
+    header_line,
+    look_line,
+)
+from rollout.signals.samples import (
+    Arm,
+    PodLook,
+    SignalLook,
+    SourceStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kube.cluster import Cluster
 from kube.errors import ClusterUnreachableError, NotFoundError
 from kube.kinds import GRAY_RELEASE, POD, SERVICE, Manifest
-from rollout.revision import RELEASE_LABEL, REVISION_LABEL
+from rollout.api.revision import RELEASE_LABEL, REVISION_LABEL
 from sandbox.box import Sandbox
 
 if TYPE_CHECKING:

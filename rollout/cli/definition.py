@@ -8,6 +8,6 @@ import click
 @click.command()
 def crd() -> None:
     """Print the GrayRelease definition, for `kubectl apply -f -`."""
-    from rollout.crd import rendered
+    from rollout.api.crd import rendered
 
     click.echo(rendered(), nl=False)

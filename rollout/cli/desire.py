@@ -42,8 +42,8 @@ def revision_in(manifest: Manifest) -> str:
     """The revision that the object asks for; empty where it is no valid desire, which the API server will tell."""
     from pydantic import ValidationError
 
-    from rollout.revision import revision_of
-    from rollout.spec import Spec
+    from rollout.api.revision import revision_of
+    from rollout.api.spec import Spec
 
     try:
         return revision_of(manifest["metadata"]["name"], Spec.model_validate(manifest["spec"]))
@@ -53,7 +53,7 @@ def revision_in(manifest: Manifest) -> str:
 
 def signature(asked: Request, revision: str) -> dict[str, str]:
     """The annotations that say who asked and why, and for which version that holds."""
-    from rollout.spec import REASON_ANNOTATION, REQUESTED_BY_ANNOTATION, REQUESTED_REVISION_ANNOTATION
+    from rollout.api.spec import REASON_ANNOTATION, REQUESTED_BY_ANNOTATION, REQUESTED_REVISION_ANNOTATION
 
     told = {REQUESTED_BY_ANNOTATION: asked.by, REASON_ANNOTATION: asked.reason}
     return {**told, REQUESTED_REVISION_ANNOTATION: revision} if revision else told

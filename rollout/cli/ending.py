@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rollout.api.status import Outcome, Phase
 from rollout.cli.exits import ExitCode
-from rollout.status import Outcome, Phase
 from rollout.view.words import about
 
 if TYPE_CHECKING:
-    from rollout.status import Release, Status
+    from rollout.api.status import Release, Status
 
 CODES = {
     Outcome.PROMOTED: ExitCode.DONE,

@@ -99,8 +99,8 @@ async def _run(
 async def _let_it_tidy_up(cluster: Cluster, namespace: str, name: str, ending: Ending, drain: str) -> None:
     """After the end the engine still writes the record and, once it has drained, removes what is no longer used."""
     from kube.kinds import CONFIG_MAP
-    from rollout.record import config_map_name
-    from rollout.units import seconds_of
+    from rollout.api.durations import seconds_of
+    from rollout.records.record import config_map_name
 
     if ending.release is None or ending.release.ended_at is None:
         return
@@ -175,7 +175,7 @@ def _traceback(out: TextIO, found: tuple[Any, ...]) -> None:
     """A traceback without values, its lines cleaned and indented: what an error says begins no line of the log."""
     import traceback
 
-    from rollout.texts import clean
+    from rollout.api.texts import clean
 
     out.writelines(
         f"\n    {clean(line, MOST_LOGGED)}" for line in "".join(traceback.format_exception(*found)).splitlines()
@@ -184,7 +184,7 @@ def _traceback(out: TextIO, found: tuple[Any, ...]) -> None:
 
 def cleaned(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A processor: texts of others (pods, people, gateways) neither begin a line of their own nor steer a terminal."""
-    from rollout.texts import clean
+    from rollout.api.texts import clean
 
     for key, value in event.items():
         if isinstance(value, str) and not value.isprintable():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """The table; `docs/cli.md` shows it, a test compares."""
+    """The table; `docs/reference/cli.md` shows it, a test compares."""
 
     DONE = 0
     ERROR = 1

@@ -73,7 +73,7 @@ def whoami() -> str:
 
 def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """Callback of options that take a duration as the YAML does (90s, 5m, 1h30m): seconds."""
-    from rollout.units import seconds_of
+    from rollout.api.durations import seconds_of
 
     try:
         return None if value is None else seconds_of(value)

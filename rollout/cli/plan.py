@@ -13,8 +13,8 @@ from rollout.cli.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:
     from kube.kinds import Manifest
+    from rollout.api.spec import Spec
     from rollout.cli.output import Wanted
-    from rollout.spec import Spec
 
 
 @click.command()
@@ -49,7 +49,7 @@ def plan(
     cluster is asked, in its own words (exit 13).
     """
     from rollout.cli.reading import spec_of, status_of
-    from rollout.plan import Traffic, plan_of
+    from rollout.forecast.plan import Traffic, plan_of
     from rollout.view.planned import plan_markdown, plan_text
 
     manifest = _read(file, name) if file else asyncio.run(_live(where, name))
@@ -79,7 +79,7 @@ async def _live(where: Where, name: str | None) -> Manifest:
 
 async def _asked(where: Where, manifest: Manifest, spec: Spec) -> str:
     """Why the cluster could not be asked; empty where it takes the objects."""
-    from rollout.rehearsal import rehearse
+    from rollout.client.rehearsal import rehearse
 
     meta = manifest["metadata"]
     async with where.open() as (cluster, namespace):
@@ -93,8 +93,8 @@ def _check(manifest: Manifest, spec: Spec) -> None:
         UsageError: there are some.
     """
     from kube.errors import UsageError
+    from rollout.api.typos import mistakes_in
     from rollout.cli.reading import label
-    from rollout.typos import mistakes_in
 
     if found := mistakes_in(spec.workload.template):
         raise UsageError(f"GrayRelease {label(manifest)}: {'; '.join(found)}")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from kube.errors import UsageError
-from rollout.spec import Spec
-from rollout.status import Status
+from rollout.api.spec import Spec
+from rollout.api.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kube.once import Once
     from rollout.cli.output import Wanted
-    from rollout.record import Record
+    from rollout.records.record import Record
 
 
 @click.command()
@@ -59,7 +59,7 @@ def _replay(where: Where, name: str, wanted: list[Wanted], policy_file: Path | N
 
 
 def _table(records: list[Record]) -> str:
-    from rollout.status import timestamp
+    from rollout.api.status import timestamp
     from rollout.view.text import coloured, columns
     from rollout.view.words import ABSENT, about, clipped, number, or_absent
 
@@ -95,7 +95,7 @@ def record(
 ) -> None:
     """The record of a release: the newest one that ended, or the one whose ID begins so."""
     if schema:
-        from rollout.record import schema as schema_of
+        from rollout.records.record import schema as schema_of
 
         click.echo(as_json(schema_of()))
         return
@@ -151,7 +151,7 @@ def _recording(recorded: list[tuple[Record, str]], name: str, release_id: str | 
 async def _recorded(where: Where, name: str) -> list[tuple[Record, str]]:
     """Records of the releases that have a recording, with its lines, the newest first."""
     from kube.kinds import CONFIG_MAP
-    from rollout.recordings import RECORDING_LABEL, config_map_name, lines_in
+    from rollout.records.recorder import RECORDING_LABEL, config_map_name, lines_in
 
     async with where.read() as (cluster, namespace):
         records = await records_of(cluster, namespace, name)
@@ -176,7 +176,7 @@ async def records_of(cluster: Once, namespace: str, name: str) -> list[Record]:
     """Every record of a service, the newest first; what the status knows and no ConfigMap keeps is among them."""
     from kube.kinds import CONFIG_MAP, GRAY_RELEASE
     from rollout.cli.reading import shown_spec, status_of
-    from rollout.record import RECORD_LABEL, record_in, record_of
+    from rollout.records.record import RECORD_LABEL, record_in, record_of
 
     listed, manifest = await asyncio.gather(
         cluster.list(CONFIG_MAP, namespace, labels=f"{RECORD_LABEL}={name}"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rollout.cli.output import Wanted
     from rollout.judge import JudgePolicy
-    from rollout.judge.recording import Recording
+    from rollout.records.recording import Recording
 
 SUFFIX = ".jsonl"
 TOGETHER_BYTES = 10_000_000
@@ -133,7 +133,7 @@ def _bounded(file: TextIO) -> Iterator[str]:
     Raises:
         OSError: it has more than a recording can have.
     """
-    from rollout.judge.fields import MOST_CHARACTERS
+    from rollout.records.fields import MOST_CHARACTERS
 
     left = MOST_READ
     while line := file.readline(MOST_CHARACTERS + 1):
@@ -150,7 +150,7 @@ def recording_in(lines: Iterable[str], what: str) -> Recording:
         UsageError: they tell none; ``what`` says whose they are.
     """
     from kube.errors import UsageError
-    from rollout.judge.recording import RecordingError, parse
+    from rollout.records.recording import RecordingError, parse
 
     try:
         return parse(lines)
@@ -210,8 +210,8 @@ def _policy_of(found: Any, where: str) -> JudgePolicy:
     from pydantic import ValidationError
 
     from kube.errors import UsageError
-    from rollout.policy import judge_policy_of
-    from rollout.spec import Analysis
+    from rollout.api.spec import Analysis
+    from rollout.judge.from_spec import judge_policy_of
 
     try:
         analysis = Analysis.model_validate(found)

@@ -220,7 +220,7 @@ async def _in_place_of_pulumi(
 
 async def _sign(cluster: Cluster, namespace: str, asked: Request, wanted: Manifest) -> None:
     from kube.kinds import GRAY_RELEASE
-    from rollout.commands import MANAGER
+    from rollout.client.commands import MANAGER
 
     patch = {"metadata": {"annotations": signature(asked, revision_in(wanted))}}
     await cluster.merge_patch(GRAY_RELEASE, asked.name, namespace, patch, manager=MANAGER)
@@ -238,7 +238,7 @@ async def patch(cluster: Cluster, namespace: str, asked: Request, *, forced: boo
     """
     from kube.errors import ConflictError, InvalidError, UsageError
     from kube.kinds import GRAY_RELEASE
-    from rollout.commands import MANAGER
+    from rollout.client.commands import MANAGER
 
     found = await cluster.get(GRAY_RELEASE, asked.name, namespace)
     owner = declared_by(found)

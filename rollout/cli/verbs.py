@@ -33,7 +33,7 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _sent(where: Where, name: str, verb: str, by: str, reason: str, seconds: float) -> tuple[str, str]:
-    from rollout.commands import Verb, new_command, send
+    from rollout.client.commands import Verb, new_command, send
 
     async with where.open() as (cluster, namespace):
         command = new_command(Verb(verb), by, reason)

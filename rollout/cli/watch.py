@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from kube.cluster import Cluster
     from kube.kinds import Manifest
+    from rollout.api.status import Status
     from rollout.cli.ending import Awaited, Ending
     from rollout.cli.output import Wanted
-    from rollout.status import Status
 
 PATIENCE = click.option(
     "--patience",
@@ -80,9 +80,9 @@ def awaited_of(manifest: Manifest, *, baked: bool, started: bool = False) -> Awa
     Raises:
         UsageError: it is not valid, and no engine has said what it goes by.
     """
+    from rollout.api.revision import revision_of
     from rollout.cli.ending import Awaited
     from rollout.cli.reading import label, shown_spec, spec_of, status_of
-    from rollout.revision import revision_of
 
     meta = manifest["metadata"]
     wanted = status_of(manifest).desired_revision
@@ -124,7 +124,7 @@ async def wait_for(
         """Each state up to the one that ends the wait."""
         nonlocal newest, ending, refused_since
         known = awaited
-        from rollout.follow import follow
+        from rollout.client.watch import follow
 
         async with aclosing(follow(cluster, namespace, name)) as stream:
             async for manifest in stream:
@@ -150,7 +150,7 @@ async def wait_for(
 
 async def look_on(where: Where, name: str) -> None:
     """Show a release until interrupted."""
-    from rollout.follow import follow
+    from rollout.client.watch import follow
 
     async with where.open() as (cluster, namespace), aclosing(follow(cluster, namespace, name)) as stream:
         await _show(stream, err=False)
@@ -180,7 +180,7 @@ async def _show(stream: AsyncGenerator[Manifest, None], *, err: bool = True) -> 
 def conclude(manifest: Manifest | None, ending: Ending, wanted: list[Wanted]) -> int:
     """Write the outcome (text: one line; the other forms: the record) and answer the exit code."""
     from rollout.cli.reading import label, shown_spec
-    from rollout.record import record_of
+    from rollout.records.record import record_of
     from rollout.view.text import coloured
 
     if manifest is None or ending.release is None:

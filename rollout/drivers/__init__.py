@@ -9,8 +9,8 @@ from kube.errors import ConflictError, GraylingError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rollout.spec import Spec
-    from rollout.world import ShareFacts
+    from rollout.api.spec import Spec
+    from rollout.decide.observation import ShareFacts
 
 
 class StaleHolderError(GraylingError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.decide.observation import ShareFacts
 from rollout.drivers import StaleHolderError
-from rollout.world import ShareFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rollout.spec import Spec
+    from rollout.api.spec import Spec
 
 
 class MemoryDriver:

@@ -12,14 +12,14 @@ import structlog
 
 from kube.errors import ConflictError, NotFoundError, UnsentError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, SERVICE, Kind, Manifest
-from rollout.actions import Action, EnsureRevision, Finalize, Guard, KeepRecord, Retire, RetireRoute, Scale, Shift
-from rollout.drivers import StaleHolderError
-from rollout.own import corrected
-from rollout.ownership import Whose, controller_of, owner_told, whose
-from rollout.record import RECORD_LABEL, Record, config_map_of, record_of
-from rollout.record import config_map_name as record_name
-from rollout.recordings import config_map_name as recording_name
-from rollout.revision import (
+from rollout.api.own_signals import corrected
+from rollout.api.ownership import (
+    Whose,
+    controller_of,
+    owner_told,
+    whose,
+)
+from rollout.api.revision import (
     EPOCH_ANNOTATION,
     KEEPS_LAST_ANNOTATION,
     MANAGER,
@@ -34,7 +34,27 @@ from rollout.revision import (
     revision_of,
     scale_annotations,
 )
-from rollout.spec import FINALIZER, Spec
+from rollout.api.spec import FINALIZER, Spec
+from rollout.decide.actions import (
+    Action,
+    EnsureRevision,
+    Finalize,
+    Guard,
+    KeepRecord,
+    Retire,
+    RetireRoute,
+    Scale,
+    Shift,
+)
+from rollout.drivers import StaleHolderError
+from rollout.records.record import (
+    RECORD_LABEL,
+    Record,
+    config_map_of,
+    record_of,
+)
+from rollout.records.record import config_map_name as record_name
+from rollout.records.recorder import config_map_name as recording_name
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster

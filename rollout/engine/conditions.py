@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rollout.context import is_refused
-from rollout.drift import altered_of
-from rollout.engine.judging import is_judged
-from rollout.status import Condition, Phase, Status
-from rollout.texts import told
-from rollout.verbs import waiting_gate
+from rollout.api.status import Condition, Phase, Status
+from rollout.api.texts import told
+from rollout.decide.commands import waiting_gate
+from rollout.decide.context import is_refused
+from rollout.decide.drift import altered_of
+from rollout.engine.judge_session import is_judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rollout.context import Context
+    from rollout.decide.context import Context
 
 MOST_WORDS = 1000
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from kube.errors import DeniedError, InvalidError, KubeError
-from rollout.actions import Retire, Scale, Shift
+from rollout.api.texts import told
+from rollout.decide.actions import Retire, Scale, Shift
+from rollout.decide.observation import Failure
 from rollout.engine import metrics
-from rollout.texts import told
-from rollout.world import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from rollout.actions import Action
+    from rollout.decide.actions import Action
 
 log: Any = structlog.get_logger()
 FIRST_SECONDS, MOST_SECONDS, MOST_URGENT_SECONDS = 0.05, 5.0, 0.25

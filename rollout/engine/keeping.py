@@ -9,17 +9,17 @@ import structlog
 
 from kube.errors import KubeError
 from kube.kinds import CONFIG_MAP
-from rollout import recordings
-from rollout.record import config_map_name
-from rollout.revision import MANAGER, owner_of
+from rollout.api.revision import MANAGER, owner_of
+from rollout.records import recorder as recordings
+from rollout.records.record import config_map_name
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster
     from kube.kinds import Manifest
-    from rollout.engine.judging import Bench
+    from rollout.api.status import Status
+    from rollout.engine.judge_session import Bench
     from rollout.engine.store import StatusStore
-    from rollout.recordings import Recorder
-    from rollout.status import Status
+    from rollout.records.recorder import Recorder
 
 log: Any = structlog.get_logger()
 SAVE_EVERY = 3.0

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kube.errors import ConflictError, GraylingError, KubeError, NotFoundError
 from kube.kinds import LEASE, Manifest
-from rollout.revision import MANAGER
-from rollout.status import timestamp
+from rollout.api.revision import MANAGER
+from rollout.api.status import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

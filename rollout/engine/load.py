@@ -15,14 +15,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rollout.api.status import Phase
 from rollout.engine import metrics
-from rollout.status import Phase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from kube.cache import Key
-    from rollout.status import Status
+    from rollout.api.status import Status
 
 MAX_IN_FLIGHT = 200
 TAKEN_OVER_AT_ONCE = 8

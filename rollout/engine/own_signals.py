@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.own import as_noted
-from rollout.revision import SPEC_ANNOTATION, policy_of
+from rollout.api.own_signals import as_noted
+from rollout.api.revision import SPEC_ANNOTATION, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kube.kinds import Manifest
-    from rollout.spec import Signal
+    from rollout.api.spec import Signal
 
 
 class OwnSignals:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from kube.cluster import Cluster
     from kube.kinds import Manifest
+    from rollout.api.own_signals import ReadAs
+    from rollout.api.spec import Spec
     from rollout.drivers import Driver
-    from rollout.engine.world import World
-    from rollout.looks import SignalLook
-    from rollout.own import ReadAs
+    from rollout.engine.mirror import World
+    from rollout.signals.samples import SignalLook
     from rollout.sources import Source
-    from rollout.spec import Spec
 
 
 @dataclass(slots=True)

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from kube.errors import KubeError
+from rollout.api.revision import MANAGER
+from rollout.api.spec import API_VERSION, KIND
+from rollout.api.status import (
+    JournalEntry,
+    Outcome,
+    Phase,
+    Release,
+    Status,
+    timestamp,
+)
+from rollout.api.texts import clean
 from rollout.engine import metrics
-from rollout.revision import MANAGER
-from rollout.spec import API_VERSION, KIND
-from rollout.status import JournalEntry, Outcome, Phase, Release, Status, timestamp
-from rollout.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

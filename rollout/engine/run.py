@@ -11,10 +11,10 @@ import structlog
 from kube.kinds import GRAY_RELEASE
 from rollout.engine import metrics
 from rollout.engine.load import MAX_IN_FLIGHT
+from rollout.engine.mirror import World
 from rollout.engine.serve import serve_metrics
 from rollout.engine.toolbox import Toolbox
 from rollout.engine.worker import Worker
-from rollout.engine.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from rollout.api.texts import told
 from rollout.engine import metrics
-from rollout.looks import SignalLook, SourceStatus
-from rollout.texts import told
+from rollout.signals.samples import SignalLook, SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from rollout.sources import Source
-    from rollout.sources.roster import Roster
+    from rollout.sources.pod_roster import Roster
 
 log: Any = structlog.get_logger()
 HURRIED = 0.4

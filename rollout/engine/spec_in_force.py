@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from rollout.revision import image_of, policy_of, revision_of
-from rollout.spec import ParentRef, Port, Spec, Traffic, Workload
-from rollout.texts import clean
+from rollout.api.revision import image_of, policy_of, revision_of
+from rollout.api.spec import (
+    ParentRef,
+    Port,
+    Spec,
+    Traffic,
+    Workload,
+)
+from rollout.api.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kube.kinds import Manifest
-    from rollout.status import Status
+    from rollout.api.status import Status
 
 MOST_WORDS = 300
 

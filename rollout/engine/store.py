@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from kube.errors import ConflictError, KubeError, NotFoundError
 from kube.kinds import GRAY_RELEASE, Manifest
-from rollout.revision import MANAGER
-from rollout.status import Status
+from rollout.api.revision import MANAGER
+from rollout.api.status import Status
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.context import change_release
-from rollout.drivers.route import carriers_on
-from rollout.revision import IMAGE_ANNOTATION
-from rollout.status import Version
+from rollout.api.revision import IMAGE_ANNOTATION
+from rollout.api.status import Version
+from rollout.decide.context import change_release
+from rollout.drivers.httproute.route import carriers_on
 
 if TYPE_CHECKING:
-    from rollout.engine.world import World
-    from rollout.status import Status
+    from rollout.api.status import Status
+    from rollout.engine.mirror import World
 
 ALL = 100
 GAP_SECONDS = 60.0

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from rollout.drift import ALTERED, altered_of, drift_of
-from rollout.drift import WHAT as DRIFT
+from rollout.api.status import JournalEntry
+from rollout.decide.drift import ALTERED, altered_of, drift_of
+from rollout.decide.drift import WHAT as DRIFT
 from rollout.engine import report
-from rollout.engine.look import command_mistake
-from rollout.status import JournalEntry
+from rollout.engine.observe import command_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
 
     from kube.cluster import Cluster
     from kube.kinds import Manifest
-    from rollout.context import Context
-    from rollout.status import Status
+    from rollout.api.status import Status
+    from rollout.decide.context import Context
 
 log: Any = structlog.get_logger()
 MOST_BESIDE = 200

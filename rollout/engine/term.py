@@ -14,37 +14,37 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from kube.errors import KubeError
-from rollout.actions import Finalize, KeepRecord, Shift
-from rollout.context import Context
-from rollout.decide import UNDER_WAY, decide
-from rollout.desire import weights_of
+from rollout.api.status import Phase, Waiting
+from rollout.decide.actions import Finalize, KeepRecord, Shift
+from rollout.decide.context import Context
+from rollout.decide.decide import UNDER_WAY, decide
+from rollout.decide.desired_state import weights_of
 from rollout.engine import metrics, report
 from rollout.engine.act import Actor
 from rollout.engine.conditions import with_conditions
 from rollout.engine.efforts import FIRST_SECONDS, Efforts
-from rollout.engine.judging import Bench, is_judged
+from rollout.engine.judge_session import Bench, is_judged
 from rollout.engine.keeping import Keeper
-from rollout.engine.look import count_share, observation_of, revisions_of
+from rollout.engine.observe import count_share, observation_of, revisions_of
 from rollout.engine.spec_in_force import SpecReader, unknown_spec
 from rollout.engine.take_over import caught_up, served_before, with_journal_of
 from rollout.engine.telling import Teller, beside
 from rollout.engine.upkeep import Upkeep
 from rollout.engine.watching import Watch
-from rollout.status import Phase, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kube.kinds import Manifest
-    from rollout.actions import Action
+    from rollout.api.spec import Spec
+    from rollout.api.status import Status
+    from rollout.decide.actions import Action
+    from rollout.decide.observation import Observation
     from rollout.drivers import Driver
     from rollout.engine.parts import Parts
     from rollout.engine.spec_in_force import InForce
     from rollout.engine.store import StatusStore
     from rollout.judge import Assessment
-    from rollout.spec import Spec
-    from rollout.status import Status
-    from rollout.world import Observation
 
 log: Any = structlog.get_logger()
 IN_FLIGHT_WAIT, WAITING_WAIT, IDLE_WAIT = 0.5, 2.0, 10.0

@@ -9,32 +9,37 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from rollout.drivers.gateway import GatewayDriver
+from rollout.api.own_signals import as_given
+from rollout.api.spec import (
+    GatewayStats,
+    Signal,
+    SourceName,
+    Spec,
+)
+from rollout.drivers.httproute.driver import GatewayDriver
 from rollout.engine.load import MAX_IN_FLIGHT, Load
-from rollout.engine.look import counted
+from rollout.engine.observe import counted
 from rollout.engine.parts import Parts
-from rollout.own import as_given
 from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
 from rollout.sources.fetch import DirectFetch, Fetch, LogFetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource
 from rollout.sources.history import history_of
-from rollout.sources.hub import PrometheusHub
 from rollout.sources.kubernetes import KubernetesSource
 from rollout.sources.logs import LogsSource
 from rollout.sources.pods import PodsSource
 from rollout.sources.prometheus import PrometheusSource
+from rollout.sources.prometheus_hub import PrometheusHub
 from rollout.sources.proxies import ProxyHub
-from rollout.spec import GatewayStats, Signal, SourceName, Spec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from kube.cluster import Cluster
     from kube.kinds import Manifest
+    from rollout.api.own_signals import ReadAs
     from rollout.drivers import Driver
-    from rollout.engine.world import World
-    from rollout.looks import SignalLook
-    from rollout.own import ReadAs
+    from rollout.engine.mirror import World
+    from rollout.signals.samples import SignalLook
     from rollout.sources import Source
 
 MOST_TO_ONE_HOST, KEPT_SECONDS = 16, 60.0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from kube.errors import ConflictError, KubeError
+from rollout.api.spec import FINALIZER
 from rollout.engine import metrics
-from rollout.spec import FINALIZER
 
 if TYPE_CHECKING:
     from kube.kinds import Manifest

@@ -5,26 +5,26 @@ from __future__ import annotations
 from math import log
 from typing import TYPE_CHECKING
 
-from rollout.engine.judging import is_judged
-from rollout.engine.look import arms_of, counted
+from rollout.api.revision import revision_of
+from rollout.api.status import Phase
+from rollout.engine.judge_session import is_judged
+from rollout.engine.observe import arms_of, counted
 from rollout.engine.own_signals import OwnSignals
 from rollout.engine.sampling import Sampler
-from rollout.revision import revision_of
+from rollout.sources.pod_roster import Roster, roster_of
 from rollout.sources.remarks import Remarks
-from rollout.sources.roster import Roster, roster_of
 from rollout.sources.share import ShareMeter
-from rollout.status import Phase
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Sequence
 
-    from rollout.engine.judging import Bench
+    from rollout.api.own_signals import ReadAs
+    from rollout.api.spec import Spec
+    from rollout.api.status import Status
+    from rollout.engine.judge_session import Bench
     from rollout.engine.parts import Parts
-    from rollout.looks import SignalLook
-    from rollout.own import ReadAs
-    from rollout.spec import Spec
-    from rollout.status import Status
+    from rollout.signals.samples import SignalLook
 
 
 class Watch:

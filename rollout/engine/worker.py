@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from kube.errors import KubeError
+from rollout.api.status import Phase
 from rollout.drivers import StaleHolderError
-from rollout.drivers.patch import epoch_on
+from rollout.drivers.httproute.patch import epoch_on
 from rollout.engine import metrics
 from rollout.engine.lease import LeaseLostError, ReleaseLease
 from rollout.engine.parts import Parts
 from rollout.engine.store import OvertakenError, ReleaseGoneError, StatusStore
 from rollout.engine.term import Term
-from rollout.status import Phase
 
 if TYPE_CHECKING:
     from kube.kinds import Manifest
-    from rollout.status import Status
+    from rollout.api.status import Status
 
 log: Any = structlog.get_logger()
 RETRY_FIRST, RETRY_MOST = 0.05, 5.0

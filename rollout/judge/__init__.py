@@ -3,19 +3,19 @@
     judge = Judge(JudgePolicy(signals=(SignalPolicy("errors", SignalKind.ERRORS),)))
     assessment = judge.look(now, looks)
 
-`docs/judge.md` says what is promised and under which assumptions.
+`docs/explanation/judge.md` says what is promised and under which assumptions.
 """
 
+from rollout.judge.checkpoint_format import StateError
 from rollout.judge.judge import Judge
-from rollout.judge.limits import (
+from rollout.judge.model.policy import JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.model.power import (
     detection_limit_seconds,
     promotion_limit_seconds,
     smallest_detectable_ratio,
     worst_case_failed_requests,
 )
-from rollout.judge.policy import JudgePolicy, SignalKind, SignalPolicy
-from rollout.judge.state import StateError
-from rollout.judge.verdicts import Assessment, SignalVerdict, Verdict
+from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
 
 __all__ = [
     "Assessment",

@@ -6,12 +6,12 @@ sums goes on as if it had never stopped.
 
 from collections.abc import Sequence
 
-from rollout.judge import memory
-from rollout.judge.conclusion import conclude, tell
+from rollout.judge import checkpoint as memory
+from rollout.judge.model.policy import JudgePolicy
 from rollout.judge.panel import Panel
-from rollout.judge.policy import JudgePolicy
-from rollout.judge.verdicts import Assessment, SignalVerdict
-from rollout.looks import SignalLook
+from rollout.judge.verdict.conclusion import conclude, tell
+from rollout.judge.verdict.verdicts import Assessment, SignalVerdict
+from rollout.signals.samples import SignalLook
 
 
 class Judge:

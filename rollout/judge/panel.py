@@ -11,21 +11,21 @@ from operator import attrgetter
 
 import numpy as np
 
-from rollout.judge import edges
-from rollout.judge.batch import Batch
-from rollout.judge.body import choose_body
-from rollout.judge.case import Case, Conviction
-from rollout.judge.combination import combined, e_bh
-from rollout.judge.conclusion import Docket
-from rollout.judge.evidence import Evidence
-from rollout.judge.gauges import SETTLED_SECONDS
-from rollout.judge.guards import guard_reason, is_guarded
-from rollout.judge.ledger import Ledger
-from rollout.judge.places import Pods
-from rollout.judge.policy import REQUEST_KINDS, JudgePolicy, SignalKind
-from rollout.judge.shares import Shares
-from rollout.judge.tally import read, slower_than_edges
-from rollout.looks import Arm, SignalLook, SourceStatus
+from rollout.judge.baseline.sums import Ledger
+from rollout.judge.data.batch import Batch
+from rollout.judge.data.pod_slots import Pods
+from rollout.judge.data.read_samples import read, slower_than_edges
+from rollout.judge.evidence.battery import Evidence
+from rollout.judge.evidence.combination import combined, e_bh
+from rollout.judge.evidence.gauge_test import SETTLED_SECONDS
+from rollout.judge.evidence.guards import guard_reason, is_guarded
+from rollout.judge.evidence.sample_ratio_mismatch import Shares
+from rollout.judge.model import bucket_edges as edges
+from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy, SignalKind
+from rollout.judge.model.ridits import choose_body
+from rollout.judge.verdict.case import Case, Conviction
+from rollout.judge.verdict.conclusion import Docket
+from rollout.signals.samples import Arm, SignalLook, SourceStatus
 
 _AT = attrgetter("at")
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
-from rollout.judge.conclusion import Docket, conclude, tell
+from rollout.judge.model.policy import JudgePolicy, SignalKind, SignalPolicy
 from rollout.judge.panel import Panel
-from rollout.judge.policy import JudgePolicy, SignalKind, SignalPolicy
-from rollout.judge.recording import RecordedLook, Recording
-from rollout.judge.verdicts import Assessment, SignalVerdict, Verdict
-from rollout.looks import PodLook, SignalLook, SourceStatus
+from rollout.judge.verdict.conclusion import Docket, conclude, tell
+from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
+from rollout.records.recording import RecordedLook, Recording
+from rollout.signals.samples import PodLook, SignalLook, SourceStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from rollout.api.texts import told
 from rollout.sources.budget import MOST_SERIES_ANSWERED, over
 from rollout.sources.exposition import Labels, Sample
 from rollout.sources.fetch import FetchError, TooMuchError
 from rollout.sources.native import edged
-from rollout.texts import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -10,9 +10,9 @@ import aiohttp
 from yarl import URL
 
 from kube.errors import GraylingError, TooLargeError, UsageError
+from rollout.api.texts import told
 from rollout.sources.budget import MOST_ANSWERED, OverBudgetError
 from rollout.sources.fetch import FetchError, TooMuchError, text_of
-from rollout.texts import told
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster

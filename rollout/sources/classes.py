@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from rollout.texts import clean
+from rollout.api.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

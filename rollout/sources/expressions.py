@@ -21,10 +21,10 @@ from rollout.sources.fetch import FetchError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rollout.api.spec import Signal
     from rollout.sources.exposition import Sample
-    from rollout.sources.hub import PrometheusHub
-    from rollout.sources.roster import Roster
-    from rollout.spec import Signal
+    from rollout.sources.pod_roster import Roster
+    from rollout.sources.prometheus_hub import PrometheusHub
 
 PodTimes: TypeAlias = "dict[str, dict[float, list[Sample]]]"
 """Samples by pod and time."""

@@ -10,9 +10,9 @@ import aiohttp
 from yarl import URL
 
 from kube.errors import GraylingError
-from rollout.paths import checked
+from rollout.api.paths import checked
+from rollout.api.texts import clean, told
 from rollout.sources.budget import MOST_BYTES, OverBudgetError, over
-from rollout.texts import clean, told
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster

@@ -11,27 +11,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rollout.looks import PodLook, SignalLook, SourceStatus
+from rollout.signals.samples import PodLook, SignalLook, SourceStatus
 from rollout.sources.classes import USUAL, Errors
 from rollout.sources.envoy import ABANDONED, BAD_ANSWER, BEGUN, REQUESTS, TORN
 from rollout.sources.flow import Flow
 from rollout.sources.gather import Target
 from rollout.sources.increments import ImpossibleError, Increments
 from rollout.sources.outage import Outage
+from rollout.sources.pod_roster import ready_since, started_at
 from rollout.sources.proxies import ProxyHub, Wanted
-from rollout.sources.roster import ready_since, started_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kube.kinds import Manifest
-    from rollout.looks import Arm
+    from rollout.api.spec import GatewayStats, Signal
+    from rollout.signals.samples import Arm
     from rollout.sources.envoy import Statistics
     from rollout.sources.fetch import Fetch
     from rollout.sources.increments import Increment, Reading
+    from rollout.sources.pod_roster import Roster
     from rollout.sources.proxies import Answers
-    from rollout.sources.roster import Roster
-    from rollout.spec import GatewayStats, Signal
 
 ENDPOINTS = "endpoints"
 """Gauge: the fewest endpoints any proxy of the data plane has for a revision."""

@@ -17,21 +17,28 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from rollout.looks import Arm, SourceStatus
+from rollout.api.spec import SignalKind, SourceName
+from rollout.signals.samples import Arm, SourceStatus
 from rollout.sources.answers import series_in
+from rollout.sources.counters import (
+    BIRTH,
+    Seen,
+    Tally,
+    birth_of,
+    series_of,
+    shows,
+)
 from rollout.sources.expressions import PodTimes, by_pod, pods_of, written
 from rollout.sources.fetch import FetchError
-from rollout.sources.roster import PodInfo, Roster
-from rollout.sources.tally import BIRTH, Seen, Tally, birth_of, series_of, shows
-from rollout.spec import SignalKind, SourceName
+from rollout.sources.pod_roster import PodInfo, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rollout.looks import SignalLook
+    from rollout.api.spec import Signal
+    from rollout.signals.samples import SignalLook
     from rollout.sources.ask import Ask
     from rollout.sources.exposition import Sample
-    from rollout.spec import Signal
 
 log: Any = structlog.get_logger()
 SPAN_SECONDS, STEP_SECONDS = 3600, 15

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollout.looks import PodLook, SignalLook, SourceStatus
+from rollout.signals.samples import PodLook, SignalLook, SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rollout.sources.roster import PodInfo, Roster
-    from rollout.spec import Signal
+    from rollout.api.spec import Signal
+    from rollout.sources.pod_roster import PodInfo, Roster
 
 
 @dataclass(slots=True)

@@ -16,20 +16,25 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
-from rollout.patterns import compiled
+from rollout.api.patterns import compiled
+from rollout.api.status import timestamp
+from rollout.signals.samples import (
+    Arm,
+    PodLook,
+    SignalLook,
+    SourceStatus,
+)
 from rollout.sources.gather import Gather, Target
 from rollout.sources.outage import Outage
-from rollout.status import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rollout.patterns import Pattern
+    from rollout.api.patterns import Pattern
+    from rollout.api.spec import Signal
     from rollout.sources.fetch import Fetch
     from rollout.sources.gather import Page
-    from rollout.sources.roster import PodInfo, Roster
-    from rollout.spec import Signal
+    from rollout.sources.pod_roster import PodInfo, Roster
 
 EVERY_SECONDS = 2.0
 """Logs are read no more often than this: each reading opens a file on the node."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from rollout.looks import SourceStatus
+from rollout.signals.samples import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rollout.looks import SignalLook
+    from rollout.signals.samples import SignalLook
 
 log: Any = structlog.get_logger()
 

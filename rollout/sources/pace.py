@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rollout.sources.hub import Scrape
+    from rollout.sources.prometheus_hub import Scrape
 
 EARLY_SECONDS = 0.02
 """Asked this much before the scrape was ever seen that soon, so that the lag is learned downwards too."""

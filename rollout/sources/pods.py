@@ -5,24 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rollout.looks import Arm, SourceStatus
-from rollout.own import as_given
+from rollout.api.own_signals import as_given
+from rollout.signals.samples import Arm, SourceStatus
 from rollout.sources.budget import OverBudgetError
+from rollout.sources.counters import (
+    BIRTH,
+    Seen,
+    Tally,
+    birth_of,
+    family_of,
+    series_of,
+    shows,
+)
 from rollout.sources.exposition import declares, samples_in_turns
 from rollout.sources.gather import Gather, Target
 from rollout.sources.outage import Outage
-from rollout.sources.tally import BIRTH, Seen, Tally, birth_of, family_of, series_of, shows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rollout.looks import SignalLook
-    from rollout.own import ReadAs
+    from rollout.api.own_signals import ReadAs
+    from rollout.api.spec import Signal
+    from rollout.signals.samples import SignalLook
     from rollout.sources.exposition import Sample
     from rollout.sources.fetch import Fetch
     from rollout.sources.gather import Harvest, Page
-    from rollout.sources.roster import PodInfo, Roster
-    from rollout.spec import Signal
+    from rollout.sources.pod_roster import PodInfo, Roster
 
 
 class PodsSource:

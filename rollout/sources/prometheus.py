@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from rollout.looks import Arm, SourceStatus
-from rollout.own import as_given
+from rollout.api.own_signals import as_given
+from rollout.signals.samples import Arm, SourceStatus
+from rollout.sources.counters import (
+    Seen,
+    Tally,
+    birth_of,
+    series_of,
+    shows,
+)
 from rollout.sources.expressions import Expressions, Values
-from rollout.sources.hub import UP
 from rollout.sources.outage import Outage
 from rollout.sources.pace import Pace
-from rollout.sources.tally import Seen, Tally, birth_of, series_of, shows
+from rollout.sources.prometheus_hub import UP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from rollout.looks import SignalLook
-    from rollout.own import ReadAs
-    from rollout.sources.hub import PrometheusHub, Scrape, Wanted
-    from rollout.sources.roster import Roster
-    from rollout.spec import Signal
+    from rollout.api.own_signals import ReadAs
+    from rollout.api.spec import Signal
+    from rollout.signals.samples import SignalLook
+    from rollout.sources.pod_roster import Roster
+    from rollout.sources.prometheus_hub import PrometheusHub, Scrape, Wanted
 
 LONGEST_SECONDS = 1.0
 """A look comes at least this often, news or not: the age of what is known is part of it."""

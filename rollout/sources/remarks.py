@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from rollout.looks import SourceStatus
-from rollout.texts import told
+from rollout.api.texts import told
+from rollout.signals.samples import SourceStatus
 
 if TYPE_CHECKING:
-    from rollout.looks import SignalLook
+    from rollout.signals.samples import SignalLook
 
 MOST_REMARKS = 5
 KEPT_SECONDS = 300.0

@@ -11,17 +11,17 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollout.looks import Arm, SourceStatus
+from rollout.api.spec import SignalKind, SourceName
+from rollout.signals.samples import Arm, SourceStatus
 from rollout.sources.envoy import ABANDONED
 from rollout.sources.gateway import ENDPOINTS
 from rollout.sources.patience import Patience
-from rollout.spec import SignalKind, SourceName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rollout.looks import PodLook, SignalLook
-    from rollout.spec import Signal
+    from rollout.api.spec import Signal
+    from rollout.signals.samples import PodLook, SignalLook
 
 _PREFERENCE = (SourceName.GATEWAY, SourceName.PODS, SourceName.PROMETHEUS)
 _MOST_POINTS = 1024

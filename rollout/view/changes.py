@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from rollout.status import Phase
+from rollout.api.status import Phase
 from rollout.view.scene import journal_line, phase_of, signal_line, signals_of
 from rollout.view.words import about, clipped, clock, percent
 
 if TYPE_CHECKING:
-    from rollout.status import JournalEntry, Release, Status
+    from rollout.api.status import JournalEntry, Release, Status
 
 
 def changes(before: Status | None, after: Status, now: float) -> list[str]:

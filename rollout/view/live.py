@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from rollout.status import Status
+from rollout.api.status import Status
 from rollout.view.scene import describe
 from rollout.view.text import scene_text
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
 
     from kube.kinds import Manifest
-    from rollout.spec import Spec
+    from rollout.api.spec import Spec
 
 REFRESH_SECONDS = 0.5
 

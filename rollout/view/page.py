@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from rollout.status import timestamp
-from rollout.units import duration_of
+from rollout.api.durations import duration_of
+from rollout.api.status import timestamp
 from rollout.view.words import measured, number, or_absent, rate
 
 if TYPE_CHECKING:
-    from rollout.record import Record
+    from rollout.records.record import Record
 
 
 def markdown(record: Record) -> str:
@@ -23,7 +23,7 @@ def markdown(record: Record) -> str:
 @cache
 def _page() -> jinja2.Template:
     pages = jinja2.Environment(
-        loader=jinja2.PackageLoader("rollout"),
+        loader=jinja2.PackageLoader("rollout.view"),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - Markdown; `cell` guards the tables
         trim_blocks=True,

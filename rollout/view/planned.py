@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.units import duration_of
+from rollout.api.durations import duration_of
 from rollout.view.text import columns
 from rollout.view.words import ABSENT, about, number, rate
 
 if TYPE_CHECKING:
-    from rollout.plan import Plan, PlannedStep
+    from rollout.forecast.plan import Plan, PlannedStep
 
 HEADINGS = ("step", "weight", "hold", "from", "pods", "sees", "half failing seen in", "fails at worst")
 

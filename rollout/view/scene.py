@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rollout.spec import Gate
-from rollout.status import Phase, name_of
-from rollout.units import duration_of
-from rollout.view.outlook import Outlook, outlook
+from rollout.api.durations import duration_of
+from rollout.api.spec import Gate
+from rollout.api.status import Phase, name_of
+from rollout.forecast.next_step import Outlook, outlook
 from rollout.view.words import ABSENT, about, clipped, clock, measured, number, or_absent, percent, ratio
 
 if TYPE_CHECKING:
-    from rollout.spec import Spec, Step
-    from rollout.status import JournalEntry, Release, Status, StepRecord
+    from rollout.api.spec import Spec, Step
+    from rollout.api.status import (
+        JournalEntry,
+        Release,
+        Status,
+        StepRecord,
+    )
 
 JOURNAL_LINES = 6
 NOTED = {"SpecValid", "StatusReadable", "Undisturbed"}

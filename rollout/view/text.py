@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout.status import Status
+from rollout.api.status import Status
 from rollout.view.scene import names, phase_of
 from rollout.view.words import ABSENT, about, or_absent, percent
 

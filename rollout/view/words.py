@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from rollout.spec import SignalKind
-from rollout.units import duration_of
+from rollout.api.durations import duration_of
+from rollout.api.spec import SignalKind
 
 ABSENT = "-"
 _MINUTE = 60.0

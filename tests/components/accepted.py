@@ -15,7 +15,7 @@ import jsonschema
 import yaml
 from referencing import Registry, Resource
 
-from rollout.spec import Spec
+from rollout.api.spec import Spec
 from tests.components.conftest import ROOT
 
 VERSIONS = ("1.30.0", "1.37.0")

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.components.conftest import read
-from tests.components.test_values import IMAGE
+from tests.components.model.test_values import IMAGE
 
 if TYPE_CHECKING:
-    from components.component import Component
-    from components.monitoring import AlertRule
+    from components.model.component import Component
+    from components.model.observability import AlertRule
 
 WELL, FAULTY = 120, 120  # samples, one each quarter of a minute
 

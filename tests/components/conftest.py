@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from components.platform import Platform
-from components.render import render
-from components.stackfile import StackFile, find
+from components.deploy.render import render
+from components.stack.platform import Platform
+from components.stack.stackfile import StackFile, find
 from tests.components.person import Behind, Person
 from tests.fakes.kubeconfig import kubeconfig_for
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from rollout.crd import definition
-from rollout.spec import Spec
-from rollout.typos import mistakes_in
+from rollout.api.crd import definition
+from rollout.api.spec import Spec
+from rollout.api.typos import mistakes_in
 
 if TYPE_CHECKING:
     from tests.fakes.patches import Object

@@ -11,7 +11,7 @@ import pytest
 from kube.cluster import Cluster
 from kube.errors import ConflictError, KubeError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, NAMESPACE
-from rollout.crd import definition
+from rollout.api.crd import definition
 from tests.fakes import apiserver
 from tests.rollout import samples
 

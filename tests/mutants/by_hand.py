@@ -94,7 +94,7 @@ FAULTS = (
     ),
     Fault(
         "a release goes on though another version is desired by now",
-        "rollout/decide.py",
+        "rollout/decide/decide.py",
         "if overtaken := _overtaken(ctx):",
         "if (overtaken := _overtaken(ctx)) and False:",
         (f"{ROLLBACKS}::test_cancel", f"{ROLLBACKS}::test_supersede"),
@@ -122,14 +122,14 @@ FAULTS = (
     ),
     Fault(
         "quiet from before weight 0 was written counts",
-        "rollout/verify.py",
+        "rollout/decide/verify.py",
         "quiet = min(share.canary_quiet_seconds, since)",
         "quiet = share.canary_quiet_seconds",
         ("tests/rollout/decide/test_limits.py::test_quiet_counts_from_weight_zero_on_and_needs_a_second",),
     ),
     Fault(
         "a rollback waits for quiet without end",
-        "rollout/phases.py",
+        "rollout/decide/phases.py",
         "    return ctx.waited(ctx.status.phase_since) >= strategy.drain + strategy.verify_deadline",
         "    return False",
         (f"{ROLLBACKS}::test_no_rollback_waits_for_ever_and_weight_zero_stays_wanted",),

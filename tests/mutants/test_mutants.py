@@ -41,15 +41,15 @@ def test_a_fault_can_be_put_into_the_engine_as_it_is_and_names_tests_that_exist(
 
 
 def test_a_fault_whose_lines_are_gone_is_told_with_what_to_do():
-    gone = Fault("x", "rollout/decide.py", "no such line", "", ())
-    with pytest.raises(ValueError, match=r"rollout/decide.py has 0 times 'no such line'.*mend the list"):
+    gone = Fault("x", "rollout/decide/decide.py", "no such line", "", ())
+    with pytest.raises(ValueError, match=r"rollout/decide/decide.py has 0 times 'no such line'.*mend the list"):
         gone.put_into("a line\n")
 
 
 def test_what_decides_is_asked_of_its_own_tests():
     decide, engine = "tests/rollout/decide/a.py::b", "tests/rollout/engine/d.py::e"
-    assert is_asked("rollout.verify.x_verify__mutmut_1", decide)
-    assert not is_asked("rollout.verify.x_verify__mutmut_1", engine)
+    assert is_asked("rollout.decide.verify.x_verify__mutmut_1", decide)
+    assert not is_asked("rollout.decide.verify.x_verify__mutmut_1", engine)
     assert is_asked("rollout.engine.term.x_look__mutmut_1", engine)
 
 

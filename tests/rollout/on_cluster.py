@@ -18,7 +18,7 @@ from trial.traffic import Traffic
 from kube.cluster import Cluster
 from kube.errors import KubeError, ThrottledError
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, POD, Kind, Manifest
-from rollout.revision import RELEASE_LABEL, REVISION_LABEL
+from rollout.api.revision import RELEASE_LABEL, REVISION_LABEL
 from tests.rollout.crooked import NAMESPACE, release
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """A release of every kind, as the engine would have written it."""
 
-from rollout.spec import Spec
-from rollout.status import (
+from rollout.api.spec import Spec
+from rollout.api.status import (
     JournalEntry,
     Outcome,
     Phase,

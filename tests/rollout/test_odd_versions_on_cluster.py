@@ -12,7 +12,7 @@ import pytest
 
 from kube.errors import KubeError
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE
-from rollout.crd import definition
+from rollout.api.crd import definition
 from tests.rollout.crooked import AT_PODS, CRASHES, NAMESPACE, release
 from tests.rollout.on_cluster import (
     STEADY,

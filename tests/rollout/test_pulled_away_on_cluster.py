@@ -18,9 +18,9 @@ from kube.cluster import Cluster
 from kube.errors import KubeError, NotFoundError
 from kube.kinds import DEPLOYMENT, GRAY_RELEASE, LEASE, POD, Kind
 from kube.kinds import NAMESPACE as NAMESPACES
-from rollout.commands import LEASE_PREFIX
-from rollout.revision import RELEASE_LABEL
-from rollout.spec import COMMAND_ANNOTATION
+from rollout.api.revision import RELEASE_LABEL
+from rollout.api.spec import COMMAND_ANNOTATION
+from rollout.client.commands import LEASE_PREFIX
 from tests.rollout.crooked import CRASHES, IMAGE, NAMESPACE, release
 from tests.rollout.on_cluster import (
     MANAGER,

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from trial.place import Place
 
-from components.autoscaling import Autoscaling
+from components.releases.autoscaling import Autoscaling
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, POD, Manifest
-from rollout.status import Phase, Status
+from rollout.api.status import Phase, Status
 from tests.rollout.on_cluster import ENGINE, grayling, outcome, phase, signal_in, traffic, verified
 
 if TYPE_CHECKING:

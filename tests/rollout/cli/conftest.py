@@ -11,7 +11,7 @@ import pytest
 
 from rollout.cli import cli
 from rollout.cli.exits import Session, run
-from rollout.commands import unanswered
+from rollout.client.commands import unanswered
 from tests.fakes.apiserver import ApiServer
 from tests.fakes.kubeconfig import kubeconfig_for
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rollout.api.status import Outcome, Phase, Status
 from rollout.cli.ending import Awaited, ending_of, learn, out_of_patience, out_of_time, refusal_in
 from rollout.cli.exits import ExitCode
-from rollout.status import Outcome, Phase, Status
 from tests.rollout import samples
 
 CANARY = samples.CANARY.revision

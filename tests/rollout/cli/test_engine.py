@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from rollout.cli.engine import configure_logs, until_told_to_stop
-from rollout.record import config_map_of, record_of
+from rollout.records.record import config_map_of, record_of
 from tests.rollout import samples
 
 

@@ -10,7 +10,7 @@ import pytest
 from kube.errors import ConflictError, ForbiddenError, UsageError
 from rollout.cli.exits import ExitCode, Session, run
 
-DOCS = Path(__file__).parents[3] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 
 
 def failing(error):

@@ -5,11 +5,16 @@ import json
 import pytest
 import yaml
 
-from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
-from rollout.record import config_map_of, record_of
-from rollout.recordings import Recorder
-from rollout.recordings import config_map_of as recording_of
-from rollout.status import Outcome
+from rollout.api.status import Outcome
+from rollout.records.record import config_map_of, record_of
+from rollout.records.recorder import Recorder
+from rollout.records.recorder import config_map_of as recording_of
+from rollout.signals.samples import (
+    Arm,
+    PodLook,
+    SignalLook,
+    SourceStatus,
+)
 from tests.rollout import samples
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
-from rollout.judge.recording import RecordedLook, header_line, look_line
-from rollout.looks import Arm, PodLook
-from tests.rollout.judge.test_judge_replay import assert_alike
+from rollout.records.recording import RecordedLook, header_line, look_line
+from rollout.signals.samples import Arm, PodLook
+from tests.rollout.judge.test_replay import assert_alike
 
 POLICY = {"signals": [{"name": "answers", "kind": "errors", "source": "pods"}], "falseRollbackRate": 0.001}
 

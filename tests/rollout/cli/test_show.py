@@ -136,7 +136,7 @@ def test_a_spec_that_is_not_valid_hides_no_release(world):
 
 
 def test_the_spec_in_force_is_shown_where_the_engine_noted_it(world):
-    from rollout.revision import manifests_of
+    from rollout.api.revision import manifests_of
 
     [deployment] = [
         each

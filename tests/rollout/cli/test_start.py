@@ -118,9 +118,9 @@ def test_what_a_stack_declares_is_not_patched_behind_its_back(world, manager):
 def test_waiting_for_the_outcome(shop):
     def take_back():
         found = shop.server.find("GrayRelease", "checkout")
-        from rollout.revision import revision_of
-        from rollout.spec import Spec
-        from rollout.status import Status, Version
+        from rollout.api.revision import revision_of
+        from rollout.api.spec import Spec
+        from rollout.api.status import Status, Version
 
         revision = revision_of("checkout", Spec.model_validate(found["spec"]))
         back = samples.rolled_back()

@@ -5,12 +5,17 @@ import time
 
 import pytest
 
+from rollout.api.spec import COMMAND_ANNOTATION
+from rollout.api.status import (
+    Command,
+    Phase,
+    Status,
+    timestamp,
+)
 from rollout.cli import COMMANDS
-from rollout.context import Context
-from rollout.spec import COMMAND_ANNOTATION
-from rollout.status import Command, Phase, Status, timestamp
-from rollout.verbs import VERBS, obey
-from rollout.world import Observation
+from rollout.decide.commands import VERBS, obey
+from rollout.decide.context import Context
+from rollout.decide.observation import Observation
 from tests.rollout import samples
 
 
@@ -136,7 +141,7 @@ def test_an_abort_waits_for_nobody(shop):
 
 
 def test_a_command_nobody_answers_is_replaced_in_the_end(shop, monkeypatch):
-    monkeypatch.setattr("rollout.commands.COURTESY_SECONDS", 0.2)
+    monkeypatch.setattr("rollout.client.commands.COURTESY_SECONDS", 0.2)
     pend(shop)
     shop.then(0.4, lambda: shop.answering(lambda _: "paused"))
     assert shop.grayling("pause", "checkout").code == 0
@@ -150,7 +155,7 @@ def test_a_write_that_comes_second_is_tried_again(shop):
 
 
 def test_a_write_that_always_comes_second_ends(shop, monkeypatch):
-    monkeypatch.setattr("rollout.commands.WRITE_SECONDS", 0.3)
+    monkeypatch.setattr("rollout.client.commands.WRITE_SECONDS", 0.3)
     shop.server.fail("PATCH", "grayreleases/checkout", 409, times=1000)
     assert shop.grayling("abort", "checkout").code == 11
     assert len([method for method, *_ in shop.server.writes]) == 0

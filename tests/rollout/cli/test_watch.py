@@ -6,7 +6,7 @@ import sys
 import click
 import pytest
 
-from rollout.status import Outcome, Phase, Status
+from rollout.api.status import Outcome, Phase, Status
 from tests.rollout import samples
 
 
@@ -59,7 +59,7 @@ def test_out_of_time_before_anything_is_heard(shop, monkeypatch):
         await asyncio.sleep(60)
         yield {}
 
-    monkeypatch.setattr("rollout.follow.follow", silent)
+    monkeypatch.setattr("rollout.client.watch.follow", silent)
     result = shop.grayling("watch", "checkout", "--timeout", "100ms", "-o", "json")
     assert (result.code, result.out) == (10, "")
     assert "there is no record to write" in result.err
@@ -81,9 +81,9 @@ def test_an_api_server_that_restarts_is_waited_for(shop):
 
 
 def test_an_api_server_that_stays_away(shop, monkeypatch):
-    from rollout.follow import follow
+    from rollout.client.watch import follow
 
-    monkeypatch.setattr("rollout.follow.follow", lambda *given: follow(*given, patience_seconds=0.3))
+    monkeypatch.setattr("rollout.client.watch.follow", lambda *given: follow(*given, patience_seconds=0.3))
     shop.when_watched(lambda: setattr(shop.server, "down", True))
     result = shop.grayling("watch", "checkout")
     assert result.code == 12

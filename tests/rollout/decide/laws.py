@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from rollout.actions import EnsureRevision, Retire, RetireRoute, Scale, Shift
-from rollout.bounds import JOURNAL_LIMIT
-from rollout.context import Context
-from rollout.decide import decide
-from rollout.desire import actions_of, weights_of
-from rollout.machine import ALLOWED
-from rollout.revision import replicas_for
-from rollout.status import Phase, Status
+from rollout.api.bounds import JOURNAL_LIMIT
+from rollout.api.revision import replicas_for
+from rollout.api.status import Phase, Status
+from rollout.decide.actions import (
+    EnsureRevision,
+    Retire,
+    RetireRoute,
+    Scale,
+    Shift,
+)
+from rollout.decide.context import Context
+from rollout.decide.decide import decide
+from rollout.decide.desired_state import actions_of, weights_of
+from rollout.decide.transitions import ALLOWED
 
 if TYPE_CHECKING:
-    from rollout.actions import Action
-    from rollout.spec import Spec
-    from rollout.world import Observation
+    from rollout.api.spec import Spec
+    from rollout.decide.actions import Action
+    from rollout.decide.observation import Observation
 
 
 def check(

@@ -15,13 +15,28 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rollout.actions import Action, EnsureRevision, Finalize, Guard, KeepRecord, Retire, RetireRoute, Scale, Shift
-from rollout.decide import decide
-from rollout.judge.verdicts import Assessment, Verdict
-from rollout.revision import image_of, revision_of
-from rollout.spec import Spec
-from rollout.status import Command, Phase, Status
-from rollout.world import Failure, Observation, RevisionFacts, ShareFacts
+from rollout.api.revision import image_of, revision_of
+from rollout.api.spec import Spec
+from rollout.api.status import Command, Phase, Status
+from rollout.decide.actions import (
+    Action,
+    EnsureRevision,
+    Finalize,
+    Guard,
+    KeepRecord,
+    Retire,
+    RetireRoute,
+    Scale,
+    Shift,
+)
+from rollout.decide.decide import decide
+from rollout.decide.observation import (
+    Failure,
+    Observation,
+    RevisionFacts,
+    ShareFacts,
+)
+from rollout.judge.verdict.verdicts import Assessment, Verdict
 from tests.rollout.decide.laws import check
 
 if TYPE_CHECKING:

@@ -11,18 +11,35 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rollout.actions import EnsureRevision, Retire, RetireRoute, Scale, Shift
-from rollout.decide import decide
-from rollout.judge.verdicts import Assessment, Verdict
-from rollout.status import Command, Outcome, Phase, Status, Version
-from rollout.world import Failure, Observation, RevisionFacts, ShareFacts
+from rollout.api.status import (
+    Command,
+    Outcome,
+    Phase,
+    Status,
+    Version,
+)
+from rollout.decide.actions import (
+    EnsureRevision,
+    Retire,
+    RetireRoute,
+    Scale,
+    Shift,
+)
+from rollout.decide.decide import decide
+from rollout.decide.observation import (
+    Failure,
+    Observation,
+    RevisionFacts,
+    ShareFacts,
+)
+from rollout.judge.verdict.verdicts import Assessment, Verdict
 from tests.rollout.decide.simulation import EPOCH, JUDGED, revision, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rollout.actions import Action
-    from rollout.spec import Spec
+    from rollout.api.spec import Spec
+    from rollout.decide.actions import Action
 
 TICK = 10.0
 REFUSING = {Outcome.ROLLED_BACK, Outcome.ABORTED}

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.decide import decide
-from rollout.status import Outcome, Phase
+from rollout.api.status import Outcome, Phase
+from rollout.decide.decide import decide
 from tests.rollout.decide.simulation import Simulation, serving, stepping_at
 from tests.rollout.decide.test_rollbacks import baking
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rollout.actions import Shift
-from rollout.revision import replicas_for
-from rollout.status import Outcome, Phase
+from rollout.api.revision import replicas_for
+from rollout.api.status import Outcome, Phase
+from rollout.decide.actions import Shift
 from tests.rollout.decide.laws import check
 from tests.rollout.decide.small_worlds import Look, State, beginning, looks, spec_named
 
 if TYPE_CHECKING:
-    from rollout.actions import Action
-    from rollout.world import Observation
+    from rollout.decide.actions import Action
+    from rollout.decide.observation import Observation
 
 REST = {Phase.IDLE, Phase.ROLLED_BACK}
 AFTER_ROLLBACK = {Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.IDLE}

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rollout.status import Outcome, Phase
+from rollout.api.status import Outcome, Phase
 from tests.rollout.decide.simulation import Simulation, revision, serving
 
 DOUBTS = {

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from rollout.status import Outcome, Phase
+from rollout.api.status import Outcome, Phase
 from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rollout.actions import Retire
-from rollout.decide import Decision, decide
-from rollout.status import Outcome, Phase, Version
-from rollout.verify import SILENT, SILENT_SECONDS
+from rollout.api.status import Outcome, Phase, Version
+from rollout.decide.actions import Retire
+from rollout.decide.decide import Decision, decide
+from rollout.decide.verify import SILENT, SILENT_SECONDS
 from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of, stepping_at
 from tests.rollout.decide.test_planned_events import evict
 from tests.rollout.decide.test_rollbacks import baking, preparing, promoting_in_full

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.actions import EnsureRevision
-from rollout.decide import decide
-from rollout.status import Command, Phase, Status
+from rollout.api.status import Command, Phase, Status
+from rollout.decide.actions import EnsureRevision
+from rollout.decide.decide import decide
 from tests.rollout.decide.simulation import Simulation, serving
 
 FULL = "no room: this engine carries 200 releases, of 200 at most"

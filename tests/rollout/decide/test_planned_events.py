@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.status import Outcome, Phase
-from rollout.world import Failure
+from rollout.api.status import Outcome, Phase
+from rollout.decide.observation import Failure
 from tests.rollout.decide.simulation import EPOCH, Simulation, World, revision, serving, spec_of, stepping_at
 from tests.rollout.decide.test_rollbacks import baking, promoting
 

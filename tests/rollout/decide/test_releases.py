@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.actions import EnsureRevision, Finalize, Retire, RetireRoute, Scale, Shift
-from rollout.status import Outcome, Phase
+from rollout.api.status import Outcome, Phase
+from rollout.decide.actions import (
+    EnsureRevision,
+    Finalize,
+    Retire,
+    RetireRoute,
+    Scale,
+    Shift,
+)
 from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of, stepping_at
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.actions import Shift
-from rollout.status import Outcome, Phase
+from rollout.api.status import Outcome, Phase
+from rollout.decide.actions import Shift
 from tests.rollout.decide.simulation import Simulation, revision, serving, stepping_at
 
 BACK = {revision("v1"): 100}

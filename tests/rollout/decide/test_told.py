@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rollout.context import Context
-from rollout.decide import decide
-from rollout.drift import drift_of
-from rollout.status import Command, Phase
-from rollout.world import Failure
+from rollout.api.status import Command, Phase
+from rollout.decide.context import Context
+from rollout.decide.decide import decide
+from rollout.decide.drift import drift_of
+from rollout.decide.observation import Failure
 from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of, stepping_at
 from tests.rollout.decide.test_limits import (
     BAKE,

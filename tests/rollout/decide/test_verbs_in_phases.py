@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.spec import Spec
-from rollout.status import Outcome, Phase
+from rollout.api.spec import Spec
+from rollout.api.status import Outcome, Phase
 from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of, stepping_at
 from tests.rollout.decide.test_rollbacks import PHASES, baking, preparing, promoting
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.drivers.patch import Wanted
-from rollout.drivers.route import backend, new_route, shape_of
-from rollout.spec import Spec, Traffic
+from rollout.api.spec import Spec, Traffic
+from rollout.drivers.httproute.patch import Wanted
+from rollout.drivers.httproute.route import backend, new_route, shape_of
 from tests.rollout.samples import spec as sample_spec
 
 A, B, C = "checkout-11111111", "checkout-22222222", "checkout-33333333"

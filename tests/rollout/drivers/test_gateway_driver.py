@@ -9,9 +9,9 @@ from kube.cache import Reflector
 from kube.errors import ClusterUnreachableError, InvalidError, NotFoundError
 from kube.kinds import HTTP_ROUTE
 from rollout.drivers import RouteTakenError, StaleHolderError
-from rollout.drivers.gateway import ATTEMPTS, GatewayDriver
-from rollout.drivers.patch import epoch_on
-from rollout.drivers.route import weights_on
+from rollout.drivers.httproute.driver import ATTEMPTS, GatewayDriver
+from rollout.drivers.httproute.patch import epoch_on
+from rollout.drivers.httproute.route import weights_on
 from tests.fakes.apiserver import ApiServer, running
 from tests.rollout.drivers.routes import UID, A, B, C, route, spec
 from tests.rollout.samples import spec as sample_spec
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kube.cluster import Cluster
-    from rollout.spec import Spec
+    from rollout.api.spec import Spec
 
 PATH = "httproutes/checkout"
 

@@ -15,15 +15,15 @@ from kube.cluster import Cluster
 from kube.errors import NotFoundError
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, NAMESPACE
 from rollout.drivers import StaleHolderError
-from rollout.drivers.gateway import GatewayDriver
-from rollout.drivers.patch import epoch_on
-from rollout.drivers.route import weights_on
+from rollout.drivers.httproute.driver import GatewayDriver
+from rollout.drivers.httproute.patch import epoch_on
+from rollout.drivers.httproute.route import weights_on
 from tests.rollout.drivers.routes import A, B, C, spec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rollout.spec import Spec
+    from rollout.api.spec import Spec
 
 CRD = Path(__file__).parents[3] / "manifests" / "crds" / "grayreleases.yaml"
 

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.drivers import RouteTakenError, StaleHolderError
-from rollout.drivers.patch import epoch_on, patch_for
-from rollout.drivers.route import backend, own_rule, shape_of, shape_on, weights_on
+from rollout.drivers.httproute.patch import epoch_on, patch_for
+from rollout.drivers.httproute.route import (
+    backend,
+    own_rule,
+    shape_of,
+    shape_on,
+    weights_on,
+)
 from tests.fakes.patches import json_patch
 from tests.rollout.drivers.routes import A, B, C, route, traffic, wanted
 

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
-from rollout.drivers.acceptance import foreign_writer, refusal_of
-from rollout.drivers.route import backend, new_route, own_rule, shape_of, shape_on, weights_on
-from rollout.revision import MANAGER
+from rollout.api.revision import MANAGER
+from rollout.drivers.httproute.acceptance import foreign_writer, refusal_of
+from rollout.drivers.httproute.route import (
+    backend,
+    new_route,
+    own_rule,
+    shape_of,
+    shape_on,
+    weights_on,
+)
 from tests.rollout.drivers.routes import UID, A, B, route, traffic
 
 

@@ -17,13 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 from kube.errors import NotFoundError, ThrottledError
 from kube.kinds import POD
-from rollout.drivers.gateway import GatewayDriver
+from rollout.api.revision import IMAGE_ANNOTATION, RELEASE_LABEL, REVISION_LABEL
+from rollout.api.spec import COMMAND_ANNOTATION, Spec
+from rollout.api.status import Phase, Status
+from rollout.drivers.httproute.driver import GatewayDriver
 from rollout.engine.run import Controller
 from rollout.engine.worker import Parts
-from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
-from rollout.revision import IMAGE_ANNOTATION, RELEASE_LABEL, REVISION_LABEL
-from rollout.spec import COMMAND_ANNOTATION, Spec
-from rollout.status import Phase, Status
+from rollout.signals.samples import (
+    Arm,
+    PodLook,
+    SignalLook,
+    SourceStatus,
+)
 from tests.fakes.apiserver import ApiServer, running
 from tests.fakes.inprocess import InProcess
 
@@ -31,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from kube.cluster import Cluster
-    from rollout.engine.world import World
-    from rollout.sources.roster import Roster
+    from rollout.engine.mirror import World
+    from rollout.sources.pod_roster import Roster
 
 Object = dict[str, Any]
 

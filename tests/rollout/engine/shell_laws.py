@@ -6,9 +6,9 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from rollout.drivers.route import EPOCH_ANNOTATION
-from rollout.looks import SourceStatus
-from rollout.status import Outcome, Phase, Status
+from rollout.api.status import Outcome, Phase, Status
+from rollout.drivers.httproute.route import EPOCH_ANNOTATION
+from rollout.signals.samples import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,11 +22,11 @@ import looptime
 import structlog
 
 from kube.errors import KubeError
-from rollout.drivers.gateway import GatewayDriver
+from rollout.api.status import Phase, Status
+from rollout.drivers.httproute.driver import GatewayDriver
 from rollout.engine.parts import Parts
 from rollout.engine.run import Controller
-from rollout.looks import SourceStatus
-from rollout.status import Phase, Status
+from rollout.signals.samples import SourceStatus
 from tests.fakes.inprocess import InProcess
 from tests.rollout.engine.plant import Callers, Plant
 from tests.rollout.engine.shell_laws import Laws
@@ -34,8 +34,8 @@ from tests.rollout.engine.shell_laws import Laws
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from rollout.engine.world import World
-    from rollout.spec import Spec
+    from rollout.api.spec import Spec
+    from rollout.engine.mirror import World
 
 EPOCH = 1_800_000_000.0
 TROUBLED, CALM = 60.0, 150.0

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kube.errors import ConflictError, InvalidError, KubeError
-from rollout.actions import EnsureRevision, Finalize, Guard, Retire, Scale
-from rollout.drivers import StaleHolderError
-from rollout.drivers.memory import MemoryDriver
-from rollout.engine.act import Actor
-from rollout.facts import revision_facts
-from rollout.revision import (
+from rollout.api.revision import (
     DECLARED_ANNOTATION,
     EPOCH_ANNOTATION,
     RELEASE_LABEL,
@@ -23,7 +18,18 @@ from rollout.revision import (
     policy_of,
     revision_of,
 )
-from rollout.spec import Spec
+from rollout.api.spec import Spec
+from rollout.decide.actions import (
+    EnsureRevision,
+    Finalize,
+    Guard,
+    Retire,
+    Scale,
+)
+from rollout.drivers import StaleHolderError
+from rollout.drivers.memory import MemoryDriver
+from rollout.engine.act import Actor
+from rollout.engine.pod_problems import revision_facts
 from tests.fakes.apiserver import ApiServer, running
 from tests.rollout.engine.plant import gray_release
 
@@ -255,9 +261,9 @@ async def test_a_grayrelease_made_anew_keeps_its_finalizer_from_the_engine_of_th
 
 
 async def test_records_of_somebody_else_are_not_thrown_away(server, actor):
-    from rollout.actions import KeepRecord
-    from rollout.record import RECORD_LABEL
-    from rollout.status import Outcome
+    from rollout.api.status import Outcome
+    from rollout.decide.actions import KeepRecord
+    from rollout.records.record import RECORD_LABEL
     from tests.rollout import samples
 
     meta = {"name": "mine", "namespace": "shop", "labels": {RECORD_LABEL: "checkout"}}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.context import Context
+from rollout.api.status import Status, Waiting
+from rollout.decide.context import Context
+from rollout.decide.observation import Observation
 from rollout.engine.conditions import conditions_of
-from rollout.judge.verdicts import Assessment, Verdict
-from rollout.status import Status, Waiting
-from rollout.world import Observation
+from rollout.judge.verdict.verdicts import Assessment, Verdict
 from tests.rollout.samples import CANARY, T, promoted, rolled_back, spec, stepping
 
 SEEN = Observation(CANARY.revision, CANARY.image, 3)

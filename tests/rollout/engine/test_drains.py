@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rollout.revision import REVISION_LABEL
-from rollout.status import Outcome, Phase
+from rollout.api.revision import REVISION_LABEL
+from rollout.api.status import Outcome, Phase
 from tests.fakes.apiserver import is_ready
 from tests.rollout.engine.plant import Plant, gray_release, plant
 

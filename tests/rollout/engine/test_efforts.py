@@ -10,7 +10,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from kube.errors import ConflictError, DeniedError, ForbiddenError, InvalidError, KubeError
-from rollout.actions import Action, EnsureRevision, KeepRecord, Retire, Scale, Shift
+from rollout.decide.actions import (
+    Action,
+    EnsureRevision,
+    KeepRecord,
+    Retire,
+    Scale,
+    Shift,
+)
 from rollout.engine import metrics
 from rollout.engine.efforts import FIRST_SECONDS, MOST_SECONDS, MOST_URGENT_SECONDS, Efforts
 from tests.rollout.samples import stepping

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from kube.errors import KubeError
-from rollout.engine.judging import Bench
+from rollout.api.status import Outcome, Status, Waiting
+from rollout.engine.judge_session import Bench
 from rollout.engine.keeping import RECORD_EVERY, SAVE_EVERY, TOLD_EVERY, Keeper
 from rollout.engine.store import OvertakenError, StatusStore
-from rollout.record import config_map_name
-from rollout.recordings import RECORDING_LABEL, Recorder, lines_in
-from rollout.recordings import config_map_name as recording_name
-from rollout.status import Outcome, Status, Waiting
+from rollout.records.record import config_map_name
+from rollout.records.recorder import RECORDING_LABEL, Recorder, lines_in
+from rollout.records.recorder import config_map_name as recording_name
 from tests.fakes.apiserver import ApiServer, running
 from tests.rollout import samples
 from tests.rollout.engine.plant import gray_release
@@ -108,7 +108,7 @@ class Judged(Bench):
 
 
 def samples_assessment():
-    from rollout.judge.verdicts import Assessment, Verdict
+    from rollout.judge.verdict.verdicts import Assessment, Verdict
 
     return Assessment(Verdict.GOOD, 0.0, (), 0.0, None, "fine")
 

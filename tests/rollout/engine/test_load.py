@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from rollout.api.status import Phase, Status
 from rollout.engine.load import (
     DOWN,
     GAP_SECONDS,
@@ -16,7 +17,6 @@ from rollout.engine.load import (
     UP,
     Load,
 )
-from rollout.status import Phase, Status
 
 PREPARING, STEPPING, IDLE = (Status(phase=phase) for phase in (Phase.PREPARING, Phase.STEPPING, Phase.IDLE))
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rollout.api.revision import SPEC_ANNOTATION, policy_of
+from rollout.api.spec import Signal, SignalKind, SourceName
+from rollout.api.status import Phase
 from rollout.engine.own_signals import OwnSignals
-from rollout.revision import SPEC_ANNOTATION, policy_of
-from rollout.spec import Signal, SignalKind, SourceName
-from rollout.status import Phase
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rollout.api.status import Phase
 from rollout.cli.ending import Awaited, ending_of
 from rollout.cli.exits import ExitCode
-from rollout.status import Phase
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rollout.status import Status
+    from rollout.api.status import Status
 
 QUOTA = 'deployments.apps "checkout" is forbidden: exceeded quota: small, requested: count/deployments.apps=1'
 WEBHOOK = 'admission webhook "tags.example.com" denied the request: no tag but a digest'

@@ -4,8 +4,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rollout.api.status import (
+    JournalEntry,
+    Outcome,
+    Phase,
+    Reaction,
+    Release,
+    Status,
+    Version,
+    Weight,
+)
 from rollout.engine import metrics, report
-from rollout.status import JournalEntry, Outcome, Phase, Reaction, Release, Status, Version, Weight
 from tests.fakes.apiserver import ApiServer, running
 from tests.rollout.engine.plant import gray_release
 

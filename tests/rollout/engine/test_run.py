@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from kube.errors import NotFoundError
+from rollout.api.status import Phase
 from rollout.engine import metrics
 from rollout.engine.run import _again, run_controller, run_foreground
 from rollout.engine.worker import Worker
-from rollout.status import Phase
 from tests.rollout.engine.plant import Plant, gray_release, plant
 from tests.rollout.engine.test_serve import ask, free_port
 

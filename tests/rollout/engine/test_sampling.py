@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rollout.engine.sampling import Sampler
-from rollout.looks import SignalLook, SourceStatus
-from rollout.sources.roster import Roster
+from rollout.signals.samples import SignalLook, SourceStatus
+from rollout.sources.pod_roster import Roster
 
 
 class Watched:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rollout.looks import SourceStatus
-from rollout.revision import RELEASE_LABEL
-from rollout.status import Outcome, Phase
+from rollout.api.revision import RELEASE_LABEL
+from rollout.api.status import Outcome, Phase
+from rollout.signals.samples import SourceStatus
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
 if TYPE_CHECKING:

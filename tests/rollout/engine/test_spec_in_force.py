@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rollout.api.revision import image_of, manifests_of, revision_of
+from rollout.api.spec import Spec
+from rollout.api.status import Status, Version
 from rollout.engine.spec_in_force import SpecReader, unknown_spec
-from rollout.revision import image_of, manifests_of, revision_of
-from rollout.spec import Spec
-from rollout.status import Status, Version
 from tests.rollout.engine.plant import gray_release
 
 NAME = "checkout"

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rollout.context import Context
-from rollout.drivers.route import backend
+from rollout.api.revision import IMAGE_ANNOTATION
+from rollout.api.spec import COMMAND_ANNOTATION
+from rollout.api.status import (
+    Phase,
+    Status,
+    Version,
+    Weight,
+)
+from rollout.decide.context import Context
+from rollout.decide.observation import Observation, RevisionFacts, ShareFacts
+from rollout.drivers.httproute.route import backend
 from rollout.engine import metrics, telling
 from rollout.engine.take_over import served_before
 from rollout.engine.telling import MOST_BESIDE, Teller, beside
-from rollout.revision import IMAGE_ANNOTATION
-from rollout.spec import COMMAND_ANNOTATION
-from rollout.status import Phase, Status, Version, Weight
-from rollout.world import Observation, RevisionFacts, ShareFacts
 from tests.fakes.apiserver import ApiServer, running
 from tests.rollout import samples
 from tests.rollout.decide.simulation import EPOCH, spec_of

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rollout.api.revision import EPOCH_ANNOTATION
+from rollout.api.status import JournalEntry, Phase, Status
 from rollout.engine import metrics
-from rollout.engine.judging import Bench
+from rollout.engine.judge_session import Bench
 from rollout.engine.keeping import SAVE_EVERY
 from rollout.engine.take_over import GAP_SECONDS, caught_up, with_journal_of
-from rollout.looks import SourceStatus
-from rollout.revision import EPOCH_ANNOTATION
-from rollout.status import JournalEntry, Phase, Status
+from rollout.signals.samples import SourceStatus
 from tests.rollout.engine.plant import Plant, gray_release, plant
 from tests.rollout.samples import stepping
 

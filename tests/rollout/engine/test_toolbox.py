@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rollout.drivers.gateway import GatewayDriver
+from rollout.api.own_signals import as_given
+from rollout.api.spec import Spec
+from rollout.drivers.httproute.driver import GatewayDriver
+from rollout.engine.mirror import World
 from rollout.engine.toolbox import Toolbox
-from rollout.engine.world import World
-from rollout.own import as_given
 from rollout.sources.ask import DirectAsk, ProxyAsk
 from rollout.sources.fetch import DirectFetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource
 from rollout.sources.kubernetes import KubernetesSource
 from rollout.sources.pods import PodsSource
 from rollout.sources.prometheus import PrometheusSource
-from rollout.spec import Spec
 from tests.fakes.apiserver import ApiServer, running
 from tests.rollout.engine.plant import gray_release
 

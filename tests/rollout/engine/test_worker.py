@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rollout.api.spec import COMMAND_ANNOTATION, Analysis, Spec
+from rollout.api.status import Outcome, Phase
 from rollout.engine import metrics
 from rollout.engine.worker import _pause
-from rollout.judge.recording import parse
+from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.replay import replay
-from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
-from rollout.policy import judge_policy_of
-from rollout.recordings import config_map_name, lines_in
-from rollout.spec import COMMAND_ANNOTATION, Analysis, Spec
-from rollout.status import Outcome, Phase
+from rollout.records.recorder import config_map_name, lines_in
+from rollout.records.recording import parse
+from rollout.signals.samples import (
+    Arm,
+    PodLook,
+    SignalLook,
+    SourceStatus,
+)
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
 if TYPE_CHECKING:

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from rollout.judge import Assessment, Judge, JudgePolicy, SignalKind, SignalPolicy, Verdict
-from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from rollout.signals.samples import (
+    Arm,
+    PodLook,
+    SignalLook,
+    SourceStatus,
+)
 
 EPOCH = 1_700_000_000.0
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

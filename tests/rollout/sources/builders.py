@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rollout.looks import Arm
-from rollout.sources.roster import PodInfo, Roster, roster_of
-from rollout.spec import Signal
-from rollout.status import timestamp
+from rollout.api.spec import Signal
+from rollout.api.status import timestamp
+from rollout.signals.samples import Arm
+from rollout.sources.pod_roster import PodInfo, Roster, roster_of
 
 HERE = Path(__file__).parent
 T = 1_800_000_000.0

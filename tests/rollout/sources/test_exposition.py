@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from rollout.sources import exposition as module
 from rollout.sources.budget import OverBudgetError
+from rollout.sources.counters import counts_of
 from rollout.sources.exposition import Sample, declares, samples, samples_in_turns
 from rollout.sources.increments import ImpossibleError
-from rollout.sources.tally import counts_of
 from tests.rollout.sources.builders import HERE, signal
 
 PAGE = (HERE / "shop-metrics.txt").read_text()

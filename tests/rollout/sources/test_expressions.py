@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from rollout.looks import SourceStatus
+from rollout.signals.samples import SourceStatus
 from rollout.sources.ask import MemoryAsk
 from rollout.sources.expressions import written
 from rollout.sources.fetch import FetchError
 from rollout.sources.history import history_of
-from rollout.sources.hub import PrometheusHub
+from rollout.sources.pod_roster import Roster
 from rollout.sources.prometheus import PrometheusSource
-from rollout.sources.roster import Roster
+from rollout.sources.prometheus_hub import PrometheusHub
 from tests.rollout.sources.builders import CANARY, STABLE, T, pair, signal
 
 LOST = 'sum by (pod) (orders_total{state="lost"})'

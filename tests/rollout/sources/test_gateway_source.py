@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from rollout.looks import Arm, SourceStatus
+from rollout.api.spec import GatewayStats
+from rollout.signals.samples import Arm, SourceStatus
 from rollout.sources.envoy import backends_on, statistics_on
 from rollout.sources.fetch import FetchError, MemoryFetch
 from rollout.sources.gateway import GatewaySource
-from rollout.spec import GatewayStats
 from tests.rollout.sources.builders import CANARY, HERE, STABLE, T, info, pair, pod, roster, signal
 
 RECORDED = (HERE / "envoy-1.40-stats.txt").read_text()

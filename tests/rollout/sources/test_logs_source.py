@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from kube.errors import ClusterUnreachableError
-from rollout.looks import SourceStatus
-from rollout.patterns import compiled
+from rollout.api.patterns import compiled
+from rollout.api.status import timestamp
+from rollout.signals.samples import SourceStatus
 from rollout.sources.fetch import FetchError, LogFetch, MemoryFetch
 from rollout.sources.logs import LARGEST_BYTES, MOST_BYTES, LogsSource, _search
-from rollout.status import timestamp
 from tests.rollout.sources.builders import T, info, pair, roster, signal
 
 

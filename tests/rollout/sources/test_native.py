@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rollout.judge.edges import choose_edges
-from rollout.looks import SourceStatus
+from rollout.judge.model.bucket_edges import choose_edges
+from rollout.signals.samples import SourceStatus
 from rollout.sources.answers import series_in
 from rollout.sources.ask import MemoryAsk
+from rollout.sources.counters import counts_of
 from rollout.sources.history import history_of
-from rollout.sources.hub import PrometheusHub
 from rollout.sources.native import EDGES_SECONDS
 from rollout.sources.prometheus import PrometheusSource
-from rollout.sources.tally import counts_of
+from rollout.sources.prometheus_hub import PrometheusHub
 from tests.rollout.sources.builders import STABLE, T, pair, signal
 
 FAMILY = "http_request_duration_seconds"

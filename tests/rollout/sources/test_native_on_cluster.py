@@ -13,17 +13,17 @@ import yaml
 
 from kube.cluster import Cluster
 from kube.kinds import NAMESPACE, POD
-from rollout.looks import Arm
+from rollout.signals.samples import Arm
 from rollout.sources.ask import ProxyAsk
-from rollout.sources.hub import PrometheusHub
+from rollout.sources.pod_roster import Roster
 from rollout.sources.prometheus import PrometheusSource
-from rollout.sources.roster import Roster
+from rollout.sources.prometheus_hub import PrometheusHub
 from tests.rollout.sources.builders import CANARY, STABLE, T, info, signal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rollout.looks import SignalLook
+    from rollout.signals.samples import SignalLook
 
 TARGET = Path(__file__).with_name("native_target.py")
 PODS = {"s": ("9101:3:10:0", 10, 0), "c": ("9102:5:10:5", 10, 5)}

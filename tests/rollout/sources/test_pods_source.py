@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from rollout.looks import Arm, SourceStatus
+from rollout.signals.samples import Arm, SourceStatus
+from rollout.sources.counters import bucket_counts, shared_edges
 from rollout.sources.fetch import FetchError, MemoryFetch
 from rollout.sources.pods import PodsSource
-from rollout.sources.tally import bucket_counts, shared_edges
 from tests.rollout.sources.builders import CANARY, HERE, STABLE, T, info, pair, roster, signal
 
 PAGE = (HERE / "shop-metrics.txt").read_text()

@@ -11,15 +11,15 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from kube.errors import ClusterUnreachableError, UsageError, error_for
-from rollout.looks import SourceStatus
+from rollout.signals.samples import SourceStatus
 from rollout.sources.ask import DirectAsk, MemoryAsk, ProxyAsk
 from rollout.sources.fetch import FetchError, TooMuchError
-from rollout.sources.hub import REFUSED_SECONDS, PrometheusHub
 from rollout.sources.prometheus import PrometheusSource
+from rollout.sources.prometheus_hub import REFUSED_SECONDS, PrometheusHub
 from tests.rollout.sources.builders import STABLE, T, info, pair, roster, signal
 
 if TYPE_CHECKING:
-    from rollout.spec import Signal
+    from rollout.api.spec import Signal
 
 
 def series(pod: str, at: float, value: float, *, before: float = 1.0, **labels: str) -> dict[str, Any]:

@@ -9,17 +9,17 @@ from urllib.parse import unquote
 
 import pytest
 
-from rollout.looks import SourceStatus
+from rollout.api.spec import GatewayStats
+from rollout.signals.samples import SourceStatus
 from rollout.sources.fetch import FetchError, MemoryFetch
 from rollout.sources.gateway import GatewaySource
 from rollout.sources.gather import Target
+from rollout.sources.pod_roster import roster_of
 from rollout.sources.proxies import CLUSTER_SECONDS, INTERVAL_SECONDS, ProxyHub, Wanted
-from rollout.sources.roster import roster_of
-from rollout.spec import GatewayStats
 from tests.rollout.sources.builders import T, pod, signal
 
 if TYPE_CHECKING:
-    from rollout.looks import SignalLook
+    from rollout.signals.samples import SignalLook
 
 ENVOY = Target("gateway", "envoy-a", "10.0.0.9", 8002, "/stats")
 STATS = GatewayStats(namespace="gateway", selector={"app": "envoy"})

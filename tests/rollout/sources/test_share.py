@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.looks import Arm, PodLook, SignalLook, SourceStatus
+from rollout.signals.samples import (
+    Arm,
+    PodLook,
+    SignalLook,
+    SourceStatus,
+)
 from rollout.sources.share import ShareMeter
 from tests.rollout.sources.builders import T, signal
 

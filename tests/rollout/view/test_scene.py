@@ -3,10 +3,16 @@
 import click
 import pytest
 
-from rollout.spec import Doubt
-from rollout.status import Outcome, Phase, Release, Status, Version
+from rollout.api.spec import Doubt
+from rollout.api.status import (
+    Outcome,
+    Phase,
+    Release,
+    Status,
+    Version,
+)
+from rollout.forecast.next_step import outlook
 from rollout.view.changes import changes
-from rollout.view.outlook import outlook
 from rollout.view.scene import describe, phase_of
 from rollout.view.text import bar, coloured, columns, list_text, scene_text
 from rollout.view.words import about, measured, number, percent, rate, ratio

@@ -1,0 +1,1 @@
+"""From what a stack declares to a cluster: render, compare, apply, take away; or register with Pulumi."""

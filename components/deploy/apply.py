@@ -1,0 +1,185 @@
+"""A rendered stack onto a cluster by server-side apply: layer after layer, each ready before the next one starts.
+
+Applying what is there already changes nothing. Objects that the stack no longer declares are found by its inventory
+and deleted. What belongs to another stack is never touched, and fields that somebody else manages are never taken
+without ``force``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from components.deploy.difference import declared_part
+from components.deploy.freeing import free
+from components.deploy.inventory import (
+    MANAGER,
+    Inventory,
+    kinds_of,
+    namespaces_of,
+)
+from components.deploy.outcome import (
+    ApplyError,
+    NotReadyError,
+    Outcome,
+    Report,
+)
+from components.deploy.prune import remove
+from components.deploy.survey import take_survey
+from components.deploy.waiting import Patience, wait_ready
+from components.model.layers import foundational, identity, waves
+from components.stack.passphrase import values_hidden
+from components.workloads.credentials import draw, filled, recipe_of
+from kube.errors import ConflictError, InvalidError, KubeError, NotFoundError
+from kube.kinds import Manifest, label_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from components.deploy.survey import Survey
+    from components.model.layers import Layer
+    from kube.cluster import Cluster
+
+AT_ONCE = 24
+
+
+@dataclass(slots=True)
+class Applier:
+    """Brings one stack to one cluster.
+
+    ``tell`` gets a line for everything a person would like to see; ``patience`` says how long objects may take.
+    ``allow_delete`` is consent to deletions that are more than an everyday change.
+    """
+
+    cluster: Cluster
+    inventory: Inventory
+    tell: Callable[[str], None] = lambda _line: None
+    patience: Patience = field(default_factory=Patience)
+    force: bool = False
+    allow_delete: bool = False
+    _report: Report = field(default_factory=Report)
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def apply(self, manifests: Sequence[Manifest], *, prune: bool = True) -> Report:
+        """Make ``manifests`` true, and with ``prune`` nothing else of this stack.
+
+        Raises:
+            RefusedError: something on the cluster stands against it; nothing was written.
+            ApplyError: an object was refused, or did not become ready; it says which, why, and what was done before.
+        """
+        return await self.carry_out(await take_survey(self.cluster, self.inventory, manifests, prune=prune))
+
+    async def carry_out(self, survey: Survey) -> Report:
+        """Do what was surveyed.
+
+        Raises:
+            RefusedError: something on the cluster stands against it; nothing was written.
+            ApplyError: an object was refused, or did not become ready; it says which, why, and what was done before.
+        """
+        survey.insist(f"apply stack {self.inventory.stack}", allow_delete=self.allow_delete)
+        self._report = Report()
+        parent_written = False
+        for layer, wave in waves(survey.written):
+            if not parent_written and not all(item["kind"] == "Namespace" for item in wave):
+                await self._write_parent([*survey.written, *survey.live.values()])
+                parent_written = True
+            await self._wave(layer, wave, survey)
+        for item in survey.shared:
+            self._note(Outcome("shared", label_of(item)), None)
+        if survey.pruned:
+            await self._prune(survey)
+        remain = survey.remain if survey.pruned else survey.live.values()
+        await self._write_parent([*survey.written, *remain])
+        return self._report
+
+    async def _write_parent(self, members: Sequence[Manifest]) -> None:
+        parent = self.inventory.parent(kinds_of(members), namespaces_of(members))
+        try:
+            await self.cluster.apply(parent, manager=MANAGER, force=True)
+        except NotFoundError as error:
+            fix = "create it, or let the stack do so with environment.createNamespace: true"
+            raise ApplyError(
+                [f"namespace {self.inventory.namespace} does not exist: {fix}"], self._report, error
+            ) from error
+        except KubeError as error:
+            raise ApplyError([str(error)], self._report, error) from error
+
+    async def _wave(self, layer: Layer, wave: list[Manifest], survey: Survey) -> None:
+        results = await asyncio.gather(
+            *(self._one(layer, manifest, survey.found.get(identity(manifest))) for manifest in wave),
+            return_exceptions=True,
+        )
+        failed = [(item, found) for item, found in zip(wave, results, strict=True) if isinstance(found, BaseException)]
+        if failed:
+            cause = failed[0][1]
+            if not isinstance(cause, KubeError):
+                raise cause
+            problems = [f"{label_of(item)}: {_explained(item, error)}" for item, error in failed]
+            raise ApplyError(problems, self._report, cause) from cause
+        live = [found for found in results if not isinstance(found, BaseException)]
+        problems = await wait_ready(self.cluster, live, self.patience, self.tell)
+        if problems:
+            raise NotReadyError(problems, self._report)
+
+    async def _one(self, layer: Layer, manifest: Manifest, before: Manifest | None) -> Manifest:
+        async with self._slots:
+            if before is None and (recipe := recipe_of(manifest)):
+                after = await self._create_once(filled(manifest, draw(recipe)))
+            else:
+                after = await self.cluster.apply(manifest, manager=MANAGER, force=self.force)
+        same = before is not None and _same(before, after)
+        self._note(
+            Outcome("created" if before is None else "unchanged" if same else "changed", label_of(manifest)), layer
+        )
+        return {**after, "apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
+
+    async def _create_once(self, manifest: Manifest) -> Manifest:
+        with suppress(ConflictError):  # somebody was faster, and theirs counts
+            await self.cluster.create(manifest)
+        bare = {key: value for key, value in manifest.items() if key != "data"}
+        return await self.cluster.apply(bare, manager=MANAGER, force=self.force)
+
+    async def _prune(self, survey: Survey) -> None:
+        for item in survey.remain:
+            self._note(Outcome("kept", label_of(item)), None)
+        for item in survey.freed:
+            await free(self.cluster, item)
+            self._note(Outcome("kept", label_of(item)), None)
+        problems = await remove(
+            self.cluster,
+            survey.gone,
+            self.patience,
+            lambda label: self._note(Outcome("deleted", label), None),
+            self.tell,
+        )
+        if problems:
+            raise NotReadyError(problems, self._report)
+
+    def _note(self, outcome: Outcome, layer: Layer | None) -> None:
+        self._report.outcomes.append(outcome)
+        if outcome.action != "unchanged":
+            self.tell(f"{layer.value if layer else '':<10} {outcome.action:<9} {outcome.label}")
+
+
+def _same(before: Manifest, after: Manifest) -> bool:
+    """Whether an apply left an object alone; a status that somebody wrote meanwhile does not count."""
+    if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
+        return True
+    return declared_part(before) == declared_part(after)
+
+
+def _explained(manifest: Manifest, error: BaseException) -> str:
+    said = (
+        values_hidden(str(error), manifest)
+        .removeprefix(f"apply {label_of(manifest)}: ")
+        .removeprefix(f"create {label_of(manifest)}: ")
+    )
+    if isinstance(error, ConflictError):
+        return f"{said}\n  (another writer owns the field: remove it there, or pass --force-conflicts to take it)"
+    if isinstance(error, InvalidError) and manifest["kind"] == "StatefulSet" and "Forbidden" in said:
+        return f"{said}\n  (volumes of a StatefulSet cannot be changed in place: see docs/reference/components.md, Volumes)"
+    if isinstance(error, NotFoundError) and not foundational(manifest) and "CRD" in said:
+        return f"{said}\n  (definitions that must be on the cluster first: docs/how-to/stacks.md, Prerequisites)"
+    return said

@@ -1,0 +1,1 @@
+"""Gateways, and what carries their traffic."""

@@ -1,0 +1,315 @@
+"""A Gateway of the Gateway API: Contour as its control plane, Envoy as the proxies that carry the traffic.
+
+The proxies live longer than the control plane: when Contour is away they go on with what they know, and when one of
+them is replaced it says so to its clients and waits for them before it goes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from components.gateways.contour_certificates import CERTGEN, certificate_job
+from components.gateways.contour_rbac import rights
+from components.gateways.contour_settings import (
+    CONTOUR_METRICS_PORT,
+    CONTOUR_SIZES,
+    CONTROLLER_NAME,
+    ENVOY_SIZES,
+    HTTP_PORT,
+    HTTPS_PORT,
+    IDLE_STREAM_SECONDS,
+    SHUTDOWN_PORT,
+    STATS_PORT,
+    UNUSED,
+    XDS_PORT,
+    GatewaySettings,
+    written,
+)
+from components.model.component import Component, Deviation, Peer
+from components.model.layers import Layer
+from components.model.observability import (
+    AlertRule,
+    Dashboard,
+    Panel,
+    gone,
+)
+from components.model.profiles import Size
+from components.workloads.baseline import config_map, deployment, service
+from components.workloads.network import policy
+from components.workloads.pods import (
+    SIDECAR,
+    Container,
+    FieldPath,
+    Pod,
+    Probe,
+    config_volume,
+    secret_volume,
+    size,
+    sleep,
+)
+from manifests.render import text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from components.model.settings import ComponentSettings
+    from kube.kinds import Manifest
+
+
+class Gateway(Component):
+    """GatewayClass, Gateway, Contour, Envoy."""
+
+    kind = "gateway"
+    room = "gateway"
+    layer = Layer.OPERATORS
+    Settings = GatewaySettings
+    client_ports = (HTTP_PORT, HTTPS_PORT)
+    deviations = (
+        Deviation("token", "contour", "the control plane watches routes, Services and endpoints of its namespace"),
+        Deviation("token", CERTGEN, "writes the certificates of the control plane as Secrets, once"),
+    )
+    settings: GatewaySettings
+
+    def take(self, settings: ComponentSettings) -> None:
+        """Keep the settings."""
+        assert isinstance(settings, GatewaySettings)  # noqa: S101 - for the type checker
+        self.settings = settings
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether control plane and proxies talk TLS."""
+        return self.environment.profile.encrypt_control_plane
+
+    @property
+    def contour_replicas(self) -> int:
+        """How many control planes there are."""
+        return self.settings.contour_replicas or min(2, self.environment.profile.replicas)
+
+    @property
+    def answers_within(self) -> float:
+        """What services without a limit of their own get."""
+        return self.settings.answers_within
+
+    def _longest(self) -> float:
+        """The longest time any route waits for an answer; 0 for no limit."""
+        reached = (each for each in self.scope.of_kind("service") if each.routed_on())
+        limits = [self.answers_within, *(each.answers_within or 0.0 for each in reached)]
+        return 0.0 if 0.0 in limits else max(limits)
+
+    def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
+        """The certificate of the listener, where there is one."""
+        return {"tlsSecret": (name, ("tls.crt", "tls.key"))} if (name := self.settings.tls_secret) else {}
+
+    def manifests(self) -> Iterable[Manifest]:
+        """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""
+        yield from self._gateway()
+        yield from rights(self, f"{self.name}-contour")
+        yield config_map(self, f"{self.name}-contour", {"contour.yaml": self._configuration()})
+        yield service(self, {"xds": XDS_PORT}, part="contour")
+        yield self._front()
+        if self.encrypted:
+            yield from certificate_job(self, self.environment.image(self.settings.contour_image))
+        yield policy(self, self._contour_peers(), part="contour")
+        yield policy(self, self._envoy_peers(), part="envoy")
+        replicas = self.environment.profile.replicas
+        yield from deployment(self, self._contour(), replicas=self.contour_replicas, part="contour")
+        yield from deployment(self, self._envoy(), replicas=self.settings.envoy_replicas or replicas, part="envoy")
+
+    def _gateway(self) -> Iterable[Manifest]:
+        api = "gateway.networking.k8s.io/v1"
+        place = self.environment.gateway
+        meta, spec = {"name": place.class_name}, {"controllerName": CONTROLLER_NAME}
+        yield {"apiVersion": api, "kind": "GatewayClass", "metadata": meta, "spec": spec}
+        routes = {"namespaces": {"from": "Same"}}
+        listeners: list[Manifest] = [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": routes}]
+        if self.settings.tls_secret:
+            tls = {"mode": "Terminate", "certificateRefs": [{"name": self.settings.tls_secret}]}
+            listeners.append({"name": "https", "port": 443, "protocol": "HTTPS", "tls": tls, "allowedRoutes": routes})
+        body = {"gatewayClassName": place.class_name, "listeners": listeners}
+        yield {"apiVersion": api, "kind": "Gateway", "metadata": {"name": place.parent.name}, "spec": body}
+
+    def _configuration(self) -> str:
+        longest = self._longest()
+        return text(
+            "contour.yaml.j2",
+            namespace=self.environment.namespace,
+            gateway=self.environment.gateway.parent.name,
+            access_log=self.settings.access_log,
+            request_timeout=written(longest),
+            idle_timeout=written(longest and max(longest, IDLE_STREAM_SECONDS)),
+            trusted_hops=self.settings.trusted_hops,
+            more=self.settings.contour_config,
+        )
+
+    def _front(self) -> Manifest:
+        exposure = self.settings.exposure
+        ports: list[dict[str, Any]] = [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
+        if exposure.http_node_port:
+            ports[0]["nodePort"] = exposure.http_node_port
+        if self.settings.tls_secret:
+            ports.append({"name": "https", "port": 443, "targetPort": "https", "protocol": "TCP"})
+        front = service(self, {}, part="envoy")
+        front["spec"] |= {"type": exposure.type, "ports": ports}
+        if exposure.type == "LoadBalancer":
+            front["spec"]["externalTrafficPolicy"] = "Local"
+        if exposure.annotations:
+            front["metadata"]["annotations"] = dict(exposure.annotations)
+        return front
+
+    def _contour(self) -> Pod:
+        files = ("cafile=/certs/ca.crt", "cert-file=/certs/tls.crt", "key-file=/certs/tls.key")
+        safety = [f"--contour-{each}" for each in files] if self.encrypted else ["--insecure"]
+        # Who loses the lease ends itself: one that is alone has nothing to gain by that when the API server is away.
+        lease = f"--leader-election-resource-name={self.name}-contour"
+        leader = lease if self.contour_replicas > 1 else "--disable-leader-election"
+        container = Container(
+            name="contour",
+            image=self.environment.image(self.settings.contour_image),
+            command=("contour",),
+            args=(
+                "serve",
+                "--incluster",
+                "--config-path=/config/contour.yaml",
+                "--xds-address=0.0.0.0",
+                f"--xds-port={XDS_PORT}",
+                "--http-address=0.0.0.0",
+                f"--http-port={CONTOUR_METRICS_PORT}",
+                "--health-address=0.0.0.0",
+                f"--health-port={CONTOUR_METRICS_PORT}",
+                "--stats-address=0.0.0.0",
+                f"--stats-port={STATS_PORT}",
+                f"--watch-namespaces={self.environment.namespace}",
+                f"--envoy-service-name={self.name}-envoy",
+                f"--envoy-service-namespace={self.environment.namespace}",
+                leader,
+                *(f"--disable-feature={feature}" for feature in UNUSED),
+                *safety,
+            ),
+            env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace"), "POD_NAME": FieldPath("metadata.name")},
+            ports={"xds": XDS_PORT, "metrics": CONTOUR_METRICS_PORT},
+            mounts={"/config": "config", **({"/certs": "certs"} if self.encrypted else {})},
+            resources=size(CONTOUR_SIZES, self, self.settings.contour_resources),
+            startup=Probe(XDS_PORT, every_s=1, failures=120),
+            readiness=Probe(XDS_PORT, every_s=5),
+            liveness=Probe(CONTOUR_METRICS_PORT, "/healthz", every_s=10, failures=6),
+            pre_stop=sleep(2),
+        )
+        volumes = {"config": config_volume(f"{self.name}-contour"), **self._certificates("contourcert")}
+        return Pod(containers=(container,), volumes=volumes, token=True, grace_s=30)
+
+    def _envoy(self) -> Pod:
+        files = {"/config": "config", **({"/certs": "certs"} if self.encrypted else {})}
+        return Pod(
+            init=(self._bootstrap(files),),
+            containers=(self._proxy(files), self._shutdown_manager()),
+            volumes={"config": {"emptyDir": {}}, "admin": {"emptyDir": {}}, **self._certificates("envoycert")},
+            grace_s=self.settings.drain_seconds + 30,
+            annotations={"prometheus.io/path": "/stats/prometheus"},
+        )
+
+    def _bootstrap(self, files: Mapping[str, str]) -> Container:
+        safety = (
+            ("--envoy-cafile=/certs/ca.crt", "--envoy-cert-file=/certs/tls.crt", "--envoy-key-file=/certs/tls.key")
+            if self.encrypted
+            else ()
+        )
+        where = (f"--xds-address={self.name}-contour", f"--xds-port={XDS_PORT}", "--resources-dir=/config/resources")
+        return Container(
+            name="bootstrap",
+            image=self.environment.image(self.settings.contour_image),
+            command=("contour",),
+            args=("bootstrap", "/config/envoy.json", *where, "--dns-lookup-family=v4", *safety),
+            env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace")},
+            mounts=files,
+            resources=SIDECAR[Size.SMALL],
+        )
+
+    def _proxy(self, files: Mapping[str, str]) -> Container:
+        node = ("--service-cluster", "$(CONTOUR_NAMESPACE)", "--service-node", "$(ENVOY_POD_NAME)")
+        return Container(
+            name="envoy",
+            image=self.environment.image(self.settings.envoy_image),
+            command=("envoy",),
+            args=("-c", "/config/envoy.json", *node, "--log-level", "info"),
+            env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace"), "ENVOY_POD_NAME": FieldPath("metadata.name")},
+            ports={"http": HTTP_PORT, "https": HTTPS_PORT, "metrics": STATS_PORT},
+            mounts={**files, "/admin": "admin"},
+            resources=size(ENVOY_SIZES, self, self.settings.envoy_resources),
+            startup=Probe(STATS_PORT, "/ready", every_s=1, failures=120),
+            readiness=Probe(STATS_PORT, "/ready", every_s=2),
+            liveness=Probe(STATS_PORT, "/stats?filter=server.live", every_s=10, failures=6),
+            pre_stop={"httpGet": {"path": "/shutdown", "port": SHUTDOWN_PORT, "scheme": "HTTP"}},
+        )
+
+    def _shutdown_manager(self) -> Container:
+        alive = Probe(SHUTDOWN_PORT, "/healthz", every_s=10)
+        # Two seconds for kube-proxy to forget this pod; then clients are told to close, and waited for.
+        drain = ["contour", "envoy", "shutdown", "--drain-delay=2s", "--check-delay=1s", "--check-interval=1s"]
+        return Container(
+            name="shutdown-manager",
+            image=self.environment.image(self.settings.contour_image),
+            command=("contour",),
+            args=("envoy", "shutdown-manager"),
+            mounts={"/admin": "admin"},
+            resources=SIDECAR[Size.SMALL],
+            readiness=alive,
+            liveness=alive,
+            pre_stop={"exec": {"command": drain}},
+        )
+
+    def _certificates(self, secret: str) -> dict[str, Mapping[str, Any]]:
+        return {"certs": secret_volume(f"{secret}-{self.name}")} if self.encrypted else {}
+
+    def _contour_peers(self) -> Iterable[Peer]:
+        yield Peer("in", self.selector("envoy"), (XDS_PORT,), "proxies ask for their configuration")
+        yield Peer("out", None, (443, 6443), "the API server, whose address no selector can name")
+        for scraper in self.scope.of_kind("prometheus"):
+            yield Peer("in", scraper.selector(), (CONTOUR_METRICS_PORT,), "scrapes the control plane")
+
+    def _envoy_peers(self) -> Iterable[Peer]:
+        yield Peer("in", None, (HTTP_PORT, HTTPS_PORT), "it is the way in")
+        yield Peer("out", self.selector("contour"), (XDS_PORT,), "asks for its configuration")
+        for kind, why in (("prometheus", "scrapes"), ("controller", "reads live statistics")):
+            for reader in self.scope.of_kind(kind):
+                yield Peer("in", reader.selector(), (STATS_PORT,), why)
+        for member in self.scope.of_kind("service"):
+            yield Peer("out", member.selector(), member.routed_on(), f"carries requests to {member.name}")
+
+    def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+        """``GATEWAY_URL``."""
+        return {"GATEWAY_URL": f"http://{self.name}-envoy.{self.environment.namespace}.svc"}
+
+    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
+        """The proxies."""
+        return [(self.selector("envoy"), self.client_ports)]
+
+    def peers(self) -> Iterable[Peer]:
+        """Both parts' peers."""
+        return [*self._contour_peers(), *self._envoy_peers()]
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """No proxy, no configuration, or answers that fail in bulk."""
+        where = f'namespace="{self.environment.namespace}",instance_name="{self.name}"'
+        who = f"{self.environment.namespace}/{self.name}"
+        away = f"sum(envoy_server_live{{{where}}}) < 1 or absent(envoy_server_live{{{where}}})"
+        yield AlertRule("GatewayDown", away, f"{who}: no proxy", "1m", "critical")
+        yield gone("GatewayControlPlaneDown", f'{where},component="contour"', f"{who}: no control plane")
+        lost = f"min(envoy_cluster_manager_cds_control_plane_connected_state{{{where}}}) == 0"
+        yield AlertRule("GatewayWithoutControlPlane", lost, f"{who}: a proxy gets no new configuration")
+        failed = f'sum(rate(envoy_cluster_upstream_rq{{{where},envoy_response_code=~"5.."}}[5m]))'
+        share = f"{failed} / sum(rate(envoy_cluster_upstream_rq{{{where}}}[5m]))"
+        yield AlertRule("GatewayErrors", f"{share} > 0.05", f"{who}: over 5 % of answers fail")
+
+    def dashboard(self) -> Dashboard:
+        """Requests by code, latency, connections."""
+        where = f'namespace="{self.environment.namespace}",instance_name="{self.name}"'
+        codes = f"sum by (envoy_response_code) (rate(envoy_cluster_upstream_rq{{{where}}}[1m]))"
+        slow = f"sum by (le) (rate(envoy_cluster_upstream_rq_time_bucket{{{where}}}[1m]))"
+        return Dashboard(
+            f"{self.environment.namespace} / {self.name}",
+            (
+                Panel("Answers by code", codes, "reqps"),
+                Panel("99th percentile", f"histogram_quantile(0.99, {slow})", "ms"),
+                Panel("Connections", f"sum(envoy_http_downstream_cx_active{{{where}}})"),
+            ),
+        )

@@ -1,0 +1,105 @@
+"""What a stack file may say about the gateway, and the numbers its two parts agree on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from components.model.profiles import Size
+from components.model.settings import ComponentSettings, Placement, Request
+from components.model.values import (
+    AnnotationName,
+    Image,
+    Limit,
+    ObjectName,
+)
+from components.workloads.pods import Resources, Sizes
+from rollout.api.durations import duration_of
+
+CONTOUR_IMAGE = "ghcr.io/projectcontour/contour:v1.33.8"
+ENVOY_IMAGE = "docker.io/envoyproxy/envoy:distroless-v1.38.9"
+CONTROLLER_NAME = "projectcontour.io/gateway-controller"
+XDS_PORT = 8001
+STATS_PORT = 8002
+CONTOUR_METRICS_PORT = 8003
+SHUTDOWN_PORT = 8090
+HTTP_PORT = 8080
+HTTPS_PORT = 8443
+CONTOUR_SIZES: Sizes = {
+    Size.SMALL: Resources("50m", "128Mi"),
+    Size.MEDIUM: Resources("100m", "256Mi"),
+    Size.LARGE: Resources("250m", "512Mi"),
+}
+ENVOY_SIZES: Sizes = {
+    Size.SMALL: Resources("100m", "192Mi"),
+    Size.MEDIUM: Resources("500m", "512Mi"),
+    Size.LARGE: Resources("1000m", "1Gi"),
+}
+CONTOUR_KEYS = {
+    "gateway", "accesslog-format", "accesslog-level", "disablePermitInsecure", "disableAllowChunkedLength",
+    "timeouts", "cluster", "network",
+}  # fmt: skip
+"""Parts of Contour's configuration that are written from other settings."""
+
+UNUSED = ("extensionservices", "tlsroutes", "tcproutes", "backendtlspolicies")
+
+
+IDLE_STREAM_SECONDS = 300.0
+"""Silence after which Envoy ends a request by itself."""
+
+
+def written(seconds: float) -> str:
+    """A limit as Contour's configuration wants it."""
+    return duration_of(seconds) if seconds else "infinity"
+
+
+class Exposure(ComponentSettings):
+    """How the proxies are reached from outside."""
+
+    type: Literal["NodePort", "LoadBalancer", "ClusterIP"] = "LoadBalancer"
+    http_node_port: Annotated[int, Field(ge=30000, le=32767)] | None = None
+    annotations: dict[AnnotationName, str] = Field(default_factory=dict, description="for the cloud's load balancer")
+
+
+class GatewaySettings(Placement):
+    """Settings of a gateway."""
+
+    contour_image: Image = CONTOUR_IMAGE
+    envoy_image: Image = ENVOY_IMAGE
+    exposure: Exposure = Exposure()
+    contour_replicas: Annotated[int, Field(ge=1, le=5)] | None = None
+    envoy_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    contour_resources: Request | None = Field(default=None, description="the tier's size if not given")
+    envoy_resources: Request | None = Field(default=None, description="the tier's size if not given")
+    tls_secret: ObjectName | None = Field(default=None, description="Secret with a certificate: opens port 443 as well")
+    request_timeout: Limit = Field(
+        default=0.0,
+        description="until an answer is there, else 504; 0s or infinity for no limit; a service may say another",
+    )
+    contour_config: dict[str, Any] = Field(
+        default_factory=dict, description="further parts of Contour's configuration file, by their first key"
+    )
+    access_log: Literal["info", "error", "critical", "disabled"] = "info"
+    trusted_hops: Annotated[int, Field(ge=0, le=10)] = Field(default=0, description="proxies in front of this one")
+    drain_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=30, description="how long a proxy that stops waits for its open connections"
+    )
+
+    @property
+    def answers_within(self) -> float:
+        """Seconds until an answer has to be there; 0 for no limit, as the Gateway API writes it."""
+        return self.request_timeout
+
+    @field_validator("contour_config")
+    @classmethod
+    def _adds_and_replaces_nothing(cls, more: dict[str, Any]) -> dict[str, Any]:
+        for key in sorted(more.keys() & CONTOUR_KEYS):
+            raise ValueError(f"{key} is set by Grayling from the other settings; leave it out")
+        return more
+
+    @model_validator(mode="after")
+    def _port_has_a_type(self) -> GatewaySettings:
+        if self.exposure.http_node_port and self.exposure.type == "ClusterIP":
+            raise ValueError("exposure.httpNodePort: a ClusterIP has no node port; set exposure.type: NodePort")
+        return self

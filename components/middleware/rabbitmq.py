@@ -1,0 +1,314 @@
+"""RabbitMQ: a cluster of voting members that find each other by name, with quorum queues.
+
+Members are listed in the configuration file instead of asking the API server, so the pods need no token.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from components.middleware.rabbitmq_settings import (
+    AMQP_PORT,
+    AMQPS_PORT,
+    CLI_PORTS,
+    DEFINITIONS,
+    DISTRIBUTION_PORT,
+    DRAIN,
+    DRAIN_ALONE,
+    EPMD_PORT,
+    HOME,
+    METRICS_PORT,
+    PREPARE,
+    SIZES,
+    RabbitMQSettings,
+    numbers,
+    user_definitions,
+)
+from components.model.component import Component, Peer, SecretKey
+from components.model.images import version
+from components.model.observability import AlertRule, Dashboard, Panel
+from components.model.profiles import Size
+from components.model.quantities import bytes_of, megabytes, share_of
+from components.workloads.accounts import (
+    account_files,
+    account_of,
+    accounts,
+    made_secrets,
+    needed_secrets,
+)
+from components.workloads.baseline import (
+    Volume,
+    config_map,
+    service,
+    stateful_set,
+)
+from components.workloads.credentials import generated_secret
+from components.workloads.encryption import (
+    FOLDER,
+    certificate,
+    hosts,
+    one_file,
+    secret_of,
+)
+from components.workloads.extra_config import checked
+from components.workloads.network import policy
+from components.workloads.pods import (
+    SIDECAR,
+    Container,
+    FieldPath,
+    Pod,
+    Probe,
+    config_volume,
+    secret_volume,
+    size,
+)
+from manifests.render import text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from components.model.settings import ComponentSettings
+    from kube.kinds import Manifest
+
+_OURS = ("listeners.", "ssl_options.", "cluster_formation.", "default_user", "default_pass", "load_definitions")
+
+
+class RabbitMQ(Component):
+    """A StatefulSet with its cookie, its first user, and a policy for quorum queues."""
+
+    kind = "rabbitmq"
+    Settings = RabbitMQSettings
+    client_ports = (AMQP_PORT,)
+    settings: RabbitMQSettings
+
+    def take(self, settings: ComponentSettings) -> None:
+        """Keep the settings."""
+        assert isinstance(settings, RabbitMQSettings)  # noqa: S101 - for the type checker
+        self.settings = settings
+
+    @property
+    def secret(self) -> str:
+        """Name of the Secret with cookie and first user."""
+        return self.settings.auth_secret or f"{self.name}-auth"
+
+    @property
+    def members(self) -> int:
+        """Pods in all."""
+        return self.settings.members or self.environment.profile.members
+
+    @property
+    def image(self) -> str:
+        """What is pulled."""
+        return self.environment.image(self.settings.image)
+
+    def manifests(self) -> Iterable[Manifest]:
+        """Secret, configuration, Services, policy, StatefulSet."""
+        if not self.settings.auth_secret:
+            yield generated_secret(self, self.secret, self._recipe())
+        yield from accounts(self, self._account())
+        yield from certificate(self, self.settings.tls, hosts(self, self.name))
+        yield config_map(self, f"{self.name}-config", self._files())
+        inner = {"amqp": self.port, "epmd": EPMD_PORT, "dist": DISTRIBUTION_PORT}
+        yield service(self, inner, headless=True, name=f"{self.name}-nodes")
+        yield service(self, {"amqp": self.port})
+        yield policy(self, self.peers())
+        yield from stateful_set(
+            self,
+            self._pod(),
+            replicas=self.members,
+            governing=f"{self.name}-nodes",
+            volume=Volume("data", self.settings.storage),
+        )
+
+    def makes_secrets(self) -> Mapping[str, Collection[str]]:
+        """Passwords and certificate, as far as they are not given."""
+        own = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
+        return made_secrets(self, own, self.settings.tls)
+
+    def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
+        """Those that are given."""
+        return needed_secrets(self.settings.auth_secret, ("10-users.json", "cookie", "url"), self.settings.tls)
+
+    def _recipe(self) -> dict[str, str]:
+        return {
+            "username": "{random:12}",
+            "password": "{random:32}",
+            "cookie": "{random:48}",
+            "10-users.json": json.dumps(user_definitions("administrator", vhosts=[{"name": "/"}])),
+            "url": self._url(),
+        }
+
+    def _account(self) -> dict[str, str]:
+        """Queues and messages, no administration."""
+        return {"password": "{random:32}", "users.json": json.dumps(user_definitions("")), "url": self._url()}
+
+    def _url(self) -> str:
+        scheme = "amqps" if self.settings.tls else "amqp"
+        return f"{scheme}://{{username}}:{{password}}@{self.name}.{self.environment.namespace}.svc:{self.port}/"
+
+    @property
+    def port(self) -> int:
+        """Where clients connect."""
+        return AMQPS_PORT if self.settings.tls else AMQP_PORT
+
+    def check(self) -> None:
+        """What is added to the configuration is not there already.
+
+        Raises:
+            ValueError: it is.
+        """
+        checked(self.settings.extra_config, self._configuration(alone=True), ours=_OURS)
+
+    def _files(self) -> dict[str, str]:
+        return {
+            "rabbitmq.conf": self._configuration(),
+            "enabled_plugins": "[rabbitmq_prometheus].\n",
+            "20-policies.json": json.dumps(self._policies(), indent=1, sort_keys=True) + "\n",
+        }
+
+    def _configuration(self, *, alone: bool = False) -> str:
+        memory = megabytes(size(SIZES, self).memory)
+        return text(
+            "rabbitmq.conf.j2",
+            port=self.port,
+            tls=FOLDER if self.settings.tls else "",
+            extra={} if alone else self.settings.extra_config,
+            metrics_port=METRICS_PORT,
+            cluster=f"{self.environment.namespace}-{self.name}",
+            members=self.members,
+            nodes=[f"rabbit@{self._host(str(ordinal))}" for ordinal in range(self.members)],
+            memory_watermark=int(memory * 0.6),
+            disk_free_limit=f"{min(int(memory * 0.6), share_of(self.settings.storage, 0.2))}MiB",
+            log_level=self.settings.log_level,
+            version=numbers(version(self.image)),
+            definitions=DEFINITIONS,
+        )
+
+    def _policies(self) -> dict[str, Any]:
+        limits = {"delivery-limit": self.settings.delivery_limit}
+        quorum = {
+            "vhost": "/",
+            "name": "quorum-defaults",
+            "pattern": ".*",
+            "apply-to": "queues",
+            "priority": 0,
+            "definition": limits,
+        }
+        return {"policies": [quorum]}
+
+    def _host(self, ordinal: str) -> str:
+        return f"{self.name}-{ordinal}.{self.name}-nodes.{self.environment.namespace}.svc.cluster.local"
+
+    def _pod(self) -> Pod:
+        volumes = {
+            "config": config_volume(f"{self.name}-config"),
+            "definitions": self._definitions(),
+            "cookie": one_file(SecretKey(self.secret, "cookie"), "cookie"),
+            "home": {"emptyDir": {}},
+        }
+        if self.settings.tls:
+            volumes["tls"] = secret_volume(secret_of(self, self.settings.tls))
+        alone = self.members == 1
+        return Pod(
+            init=(self._prepare(),),
+            containers=(self._server(DRAIN_ALONE if alone else DRAIN),),
+            volumes=volumes,
+            grace_s=60 if alone else 600,
+        )
+
+    def _definitions(self) -> dict[str, Any]:
+        user = {"name": self.secret, "items": [{"key": "10-users.json", "path": "10-users.json"}]}
+        others = account_files(self, "users.json", prefix="30-")
+        rest = {"name": f"{self.name}-config", "items": [{"key": "20-policies.json", "path": "20-policies.json"}]}
+        return {"projected": {"defaultMode": 0o440, "sources": [{"secret": user}, {"configMap": rest}, *others]}}
+
+    def _prepare(self) -> Container:
+        return Container(
+            name="prepare",
+            image=self.image,
+            command=("sh", "-c", PREPARE),
+            mounts={HOME: "home", "/run/cookie": "cookie", "/run/definitions": "definitions"},
+            resources=SIDECAR[Size.SMALL],
+        )
+
+    def _server(self, drain: str) -> Container:
+        keys = {FOLDER: "tls"} if self.settings.tls else {}
+        return Container(
+            name="rabbitmq",
+            image=self.image,
+            command=("rabbitmq-server",),
+            env={
+                "HOME": HOME,
+                "POD_NAME": FieldPath("metadata.name"),
+                "RABBITMQ_USE_LONGNAME": "true",
+                "RABBITMQ_NODENAME": f"rabbit@{self._host('').replace(f'{self.name}-.', '$(POD_NAME).', 1)}",
+                "RABBITMQ_CONFIG_FILE": "/etc/rabbitmq/rabbitmq.conf",
+                "RABBITMQ_ENABLED_PLUGINS_FILE": "/etc/rabbitmq/enabled_plugins",
+                "RABBITMQ_MNESIA_BASE": f"{HOME}/data/mnesia",
+                "RABBITMQ_LOGS": "-",
+                "LANG": "C.UTF-8",
+            },
+            ports={"amqp": self.port, "epmd": EPMD_PORT, "dist": DISTRIBUTION_PORT, "metrics": METRICS_PORT},
+            mounts={HOME: "home", f"{HOME}/data": "data", "/etc/rabbitmq": "config", **keys},
+            resources=size(SIZES, self),
+            startup=Probe(self.port, every_s=2, failures=150),
+            readiness=Probe(self.port, every_s=5),
+            liveness=Probe(DISTRIBUTION_PORT, every_s=15, failures=6),
+            pre_stop={"exec": {"command": ["sh", "-c", drain]}},
+        )
+
+    def reached_on(self) -> tuple[int, ...]:
+        """Where clients connect."""
+        return (self.port,)
+
+    def binding(self, user: str) -> Mapping[str, SecretKey]:
+        """``AMQP_URL``, with the account of the user."""
+        return {"AMQP_URL": SecretKey(account_of(self, user), "url")}
+
+    def authority(self) -> SecretKey | None:
+        """Of the certificate, where there is one."""
+        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+
+    def peers(self) -> Iterable[Peer]:
+        """Declared users, the other members, and whoever scrapes."""
+        for user in self.scope.users_of(self.name):
+            yield Peer("in", user.selector(), (self.port,), f"{user.name} uses it")
+        for scraper in self.scope.of_kind("prometheus"):
+            yield Peer("in", scraper.selector(), (METRICS_PORT,), "scrapes")
+        inner = (EPMD_PORT, DISTRIBUTION_PORT, *CLI_PORTS)
+        yield Peer("in", self.selector(), inner, "members among themselves")
+        yield Peer("out", self.selector(), inner, "members among themselves")
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """Gone, short of memory or disk, without a majority, messages nobody can route."""
+        own = self.metrics_selector
+        who = f"{self.environment.namespace}/{self.name}"
+        few = self.members // 2 + 1
+        seen = f"rabbitmq_identity_info{{{own}}}"
+        lost = f"count({seen}) < {few} or absent({seen})"
+        yield AlertRule("RabbitMQNoMajority", lost, f"{who}: fewer than {few} of {self.members}", "1m", "critical")
+        memory = f"max(rabbitmq_alarms_memory_used_watermark{{{own}}}) > 0"
+        yield AlertRule("RabbitMQMemoryAlarm", memory, f"{who} blocks publishers: memory", "1m", "critical")
+        disk = f"max(rabbitmq_alarms_free_disk_space_watermark{{{own}}}) > 0"
+        yield AlertRule("RabbitMQDiskAlarm", disk, f"{who} blocks publishers: disk", "1m", "critical")
+        room = f"min(rabbitmq_disk_space_available_bytes{{{own}}}) / {bytes_of(self.settings.storage)} < 0.3"
+        yield AlertRule("RabbitMQVolumeFull", room, f"{who}: over 70 % of a volume is in use", "5m")
+        lost = f"sum(rate(rabbitmq_global_messages_unroutable_dropped_total{{{own}}}[5m])) > 0"
+        yield AlertRule("RabbitMQUnroutable", lost, f"{who} drops messages that no queue takes")
+        backlog = f"sum(rabbitmq_queue_messages_ready{{{own}}}) > 10000"
+        yield AlertRule("RabbitMQBacklog", backlog, f"{who}: over 10,000 messages wait", "15m")
+
+    def dashboard(self) -> Dashboard:
+        """Messages in and out, waiting, connections, memory."""
+        own = self.metrics_selector
+        return Dashboard(
+            f"{self.environment.namespace} / {self.name}",
+            (
+                Panel("Published", f"sum(rate(rabbitmq_global_messages_received_total{{{own}}}[1m]))", "ops"),
+                Panel("Delivered", f"sum(rate(rabbitmq_global_messages_delivered_total{{{own}}}[1m]))", "ops"),
+                Panel("Waiting", f"sum(rabbitmq_queue_messages_ready{{{own}}})"),
+                Panel("Connections", f"sum(rabbitmq_connections{{{own}}})"),
+                Panel("Memory", f"rabbitmq_process_resident_memory_bytes{{{own}}}", "bytes"),
+            ),
+        )

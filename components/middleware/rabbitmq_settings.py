@@ -1,0 +1,74 @@
+"""What a stack file may say of a RabbitMQ, and the numbers that its parts agree on."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from components.model.profiles import Size
+from components.model.quantities import Quantity
+from components.model.settings import WorkloadSettings
+from components.model.values import Image, ObjectName
+from components.workloads.encryption import Tls
+from components.workloads.extra_config import ExtraConfig
+from components.workloads.pods import Resources, Sizes
+
+IMAGE = "docker.io/library/rabbitmq:4.3.4-management"
+AMQP_PORT = 5672
+AMQPS_PORT = 5671
+EPMD_PORT = 4369
+DISTRIBUTION_PORT = 25672
+METRICS_PORT = 15692
+CLI_PORTS = tuple(range(35672, 35683))
+SIZES: Sizes = {
+    Size.SMALL: Resources("100m", "384Mi"),
+    Size.MEDIUM: Resources("500m", "1Gi"),
+    Size.LARGE: Resources("2000m", "4Gi"),
+}
+HOME = "/var/lib/rabbitmq"
+DEFINITIONS = f"{HOME}/definitions"
+# Erlang wants its cookie as a file that nobody else may read, which a Secret volume cannot give to an arbitrary user;
+# and RabbitMQ takes every entry of the definitions folder for a file, a volume's hidden folders among them.
+# It may run twice on one home (the kubelet makes a pod's sandbox anew), and what it copied can only be read: hence -f.
+PREPARE = (
+    f"umask 077 && cp -f /run/cookie/cookie {HOME}/.erlang.cookie.new "
+    f"&& mv -f {HOME}/.erlang.cookie.new {HOME}/.erlang.cookie "
+    f"&& mkdir -p {DEFINITIONS} && cp -f /run/definitions/*.json {DEFINITIONS}/"
+)
+# With peers: wait until the queues keep their quorum without this member. Always: send clients elsewhere, then stop.
+DRAIN_ALONE = "rabbitmq-upgrade --timeout 20 drain || true"
+DRAIN = f"rabbitmq-upgrade --timeout 300 await_online_quorum_plus_one; {DRAIN_ALONE}"
+
+
+class RabbitMQSettings(WorkloadSettings):
+    """Settings of a broker."""
+
+    image: Image = IMAGE
+    members: Literal[1, 3, 5, 7] | None = Field(default=None, description="an odd number, so that a majority exists")
+    storage: Quantity = "1Gi"
+    delivery_limit: int = Field(
+        default=20, ge=1, le=1_000_000, description="a message delivered more often is dead-lettered"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tls: Tls | None = Field(default=None, description="encrypted where it is given; {} makes a certificate")
+    extra_config: ExtraConfig = Field(default_factory=dict, description="further lines of rabbitmq.conf by key")
+    auth_secret: ObjectName | None = Field(
+        default=None,
+        description="existing Secret (cookie, 10-users.json, username, password, url); generated if not given",
+    )
+
+
+def user_definitions(tags: str, **more: Any) -> dict[str, Any]:
+    """Definitions of one account; its name and password are filled in where they are drawn."""
+    may = {"user": "{username}", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
+    users = [{"name": "{username}", "password": "{password}", "tags": tags}]
+    return {**more, "users": users, "permissions": [may]}
+
+
+def numbers(tag: str) -> tuple[int, int]:
+    """Major and minor version of an image's tag; those of the default where it names none."""
+    digits = tag.split("-", maxsplit=1)[0].split(".")
+    if len(digits) > 1 and digits[0].isdigit() and digits[1].isdigit():
+        return int(digits[0]), int(digits[1])
+    return (4, 0)

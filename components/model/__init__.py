@@ -1,0 +1,1 @@
+"""What a component is: its settings, environment, tiers, layers, images, amounts and signals."""

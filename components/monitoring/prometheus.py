@@ -1,0 +1,331 @@
+"""Prometheus: scrapes every pod of the stack that has a port called ``metrics``, and holds everybody's alert rules."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationInfo, field_validator
+
+from components.model.component import Component, Deviation, Peer
+from components.model.layers import Layer
+from components.model.observability import AlertRule, gone
+from components.model.profiles import Size
+from components.model.quantities import (
+    Quantity,
+    RetentionSize,
+    bytes_of,
+    retention_bytes,
+    share_of,
+)
+from components.model.settings import ComponentSettings, WorkloadSettings
+from components.model.values import (
+    HostPort,
+    Image,
+    Label,
+    Namespace,
+    host_and_port,
+    is_label,
+)
+from components.monitoring.prometheus_additions import (
+    OwnAlert,
+    Scrape,
+    Word,
+    jobs,
+)
+from components.workloads.baseline import (
+    Volume,
+    config_map,
+    in_parts,
+    service,
+    stateful_set,
+)
+from components.workloads.network import let_in, policy, reads_elsewhere
+from components.workloads.pods import (
+    SIDECAR,
+    Container,
+    Pod,
+    Probe,
+    Resources,
+    Sizes,
+    config_volume,
+    config_volumes,
+    size,
+    sleep,
+)
+from manifests.render import text
+from rollout.api.durations import Seconds, duration_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kube.kinds import Manifest
+
+IMAGE = "quay.io/prometheus/prometheus:v3.13.2"
+DISCOVERY_IMAGE = "docker.io/library/python:3.13.7-slim"
+PORT = 9090
+OWN_JOB = "pods"
+SIZES: Sizes = {
+    Size.SMALL: Resources("100m", "384Mi"),
+    Size.MEDIUM: Resources("500m", "2Gi"),
+    Size.LARGE: Resources("1000m", "8Gi"),
+}
+
+
+FULL = 0.9
+"""Share of the volume that may be asked for: the log and a compaction need the rest."""
+
+
+class PrometheusSettings(WorkloadSettings):
+    """Settings of a monitor."""
+
+    image: Image = IMAGE
+    scrape_interval: Annotated[Seconds, Field(ge=0.25, le=120)] = 15.0
+    retention: Annotated[Seconds, Field(ge=60)] | None = Field(default=None, description="the tier's if not given")
+    storage: Quantity | None = Field(default="2Gi", description="volume; null forgets everything at a restart")
+    retention_size: RetentionSize | None = Field(
+        default=None, description="at most so much; four fifths of the volume if not given, 1GB without one"
+    )
+    discovery: Literal["kubernetes", "sidecar"] = Field(
+        default="kubernetes", description="sidecar: for builds of Prometheus that cannot ask Kubernetes themselves"
+    )
+    discovery_image: Image = Field(default=DISCOVERY_IMAGE, description="of the sidecar: any Python 3")
+    alertmanager: HostPort | None = Field(default=None, description="host:port that alerts are sent to")
+    namespaces: list[Namespace] = Field(default_factory=list, description="scraped besides the stack's own")
+    alerts: Annotated[dict[Word, OwnAlert], Field(max_length=200)] = Field(
+        default_factory=dict, description="alerts of your own by name"
+    )
+    scrape: Annotated[dict[Label, Scrape], Field(max_length=50)] = Field(
+        default_factory=dict, description="targets outside of the stack, by the name of their job"
+    )
+
+    @field_validator("retention_size")
+    @classmethod
+    def _fits_its_volume(cls, kept: str | None, info: ValidationInfo) -> str | None:
+        storage = info.data.get("storage")
+        if kept and storage and retention_bytes(kept) > FULL * bytes_of(storage):
+            raise ValueError(f"is more than nine tenths of storage {storage}; give less, or leave it out")
+        return kept
+
+    @field_validator("scrape")
+    @classmethod
+    def _has_names_of_its_own(cls, scrape: dict[str, Scrape]) -> dict[str, Scrape]:
+        if OWN_JOB in scrape:
+            raise ValueError(f"{OWN_JOB} is the job of the stack's own pods; use another name")
+        return scrape
+
+    @property
+    def kept_size(self) -> str:
+        """How much is kept at most; the log of the newest samples comes on top."""
+        if self.retention_size:
+            return self.retention_size
+        return f"{share_of(self.storage, 0.8)}MB" if self.storage else "1GB"
+
+
+class Prometheus(Component):
+    """A StatefulSet of one, its rights, its rules, and the dashboards of all components."""
+
+    kind = "prometheus"
+    room = "monitoring"
+    layer = Layer.MONITORS
+    Settings = PrometheusSettings
+    client_ports = (PORT,)
+    deviations = (Deviation("token", "", "finds the pods it scrapes by asking the API server"),)
+    settings: PrometheusSettings
+
+    def take(self, settings: ComponentSettings) -> None:
+        """Keep the settings."""
+        assert isinstance(settings, PrometheusSettings)  # noqa: S101 - for the type checker
+        self.settings = settings
+
+    @property
+    def namespaces(self) -> list[str]:
+        """Where pods are looked for."""
+        return sorted({self.environment.namespace, *self.settings.namespaces})
+
+    def manifests(self) -> Iterable[Manifest]:
+        """Rights, configuration, rules, dashboards, Service, policy, StatefulSet."""
+        for namespace in self.namespaces:
+            yield from self._rights(namespace)
+        yield from (let_in(self, namespace) for namespace in self._elsewhere)
+        yield config_map(self, f"{self.name}-config", self._files())
+        for name, files in self._rules.items():
+            yield config_map(self, name, files)
+        yield from self._dashboards()
+        yield service(self, {"metrics": PORT}, headless=True, name=f"{self.name}-nodes")
+        yield service(self, {"metrics": PORT})
+        yield policy(self, self.peers())
+        volume = Volume("data", self.settings.storage) if self.settings.storage else None
+        yield from stateful_set(self, self._pod(), replicas=1, governing=f"{self.name}-nodes", volume=volume)
+
+    @property
+    def _elsewhere(self) -> list[str]:
+        return [each for each in self.namespaces if each != self.environment.namespace]
+
+    def _rights(self, namespace: str) -> Iterable[Manifest]:
+        group = "rbac.authorization.k8s.io"
+        meta = {"name": self.name, "namespace": namespace}
+        rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+        yield {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": dict(meta), "rules": rules}
+        subject = {"kind": "ServiceAccount", "name": self.name, "namespace": self.environment.namespace}
+        yield {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": dict(meta),
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": self.name},
+            "subjects": [subject],
+        }
+
+    def _files(self) -> dict[str, str]:
+        files = {"prometheus.yml": self._configuration()}
+        if self.settings.discovery == "sidecar":
+            period = min(5.0, self.settings.scrape_interval)
+            files["discover_pods.py"] = text("discover_pods.py.j2", namespaces=self.namespaces, period_s=period)
+        return files
+
+    def _configuration(self) -> str:
+        every = self.settings.scrape_interval
+        return text(
+            "prometheus.yml.j2",
+            scrape_interval=duration_of(every),
+            scrape_timeout=duration_of(min(10.0, every)),
+            evaluation_interval=duration_of(max(5.0, every)),
+            stack=self.scope.stack,
+            alertmanager=self.settings.alertmanager,
+            namespaces=self.namespaces,
+            discovery=self.settings.discovery,
+            jobs=[json.dumps(job) for job in jobs(self.settings.scrape, every)],
+        )
+
+    @cached_property
+    def _rules(self) -> dict[str, dict[str, str]]:
+        """ConfigMaps by name: one, or as many as the rules need."""
+        files: dict[str, str] = {}
+        for name, member in sorted(self.scope.members.items()):
+            rules = [alert.rule({"component": name}) for alert in member.alerts()]
+            if rules:
+                body: dict[str, Any] = {"groups": [{"name": name, "rules": rules}]}
+                files[f"{name}.yml"] = yaml.safe_dump(body, sort_keys=False, width=1000)
+        return in_parts(f"{self.name}-rules", files)
+
+    def _dashboards(self) -> Iterable[Manifest]:
+        files = {}
+        for name, member in sorted(self.scope.members.items()):
+            dashboard = member.dashboard()
+            if dashboard.panels:
+                files[f"{name}.json"] = dashboard.grafana(f"{self.environment.namespace}-{name}"[:40])
+        for called, part in in_parts(f"{self.name}-dashboards", files).items():
+            made = config_map(self, called, part)
+            made["metadata"]["labels"] = {**made["metadata"]["labels"], "grafana_dashboard": "1"}
+            yield made
+
+    def _pod(self) -> Pod:
+        volumes: dict[str, Any] = {
+            "config": config_volume(f"{self.name}-config"),
+            "rules": config_volumes(list(self._rules)),
+        }
+        if not self.settings.storage:
+            volumes["data"] = {"emptyDir": {}}
+        containers = [self._server()]
+        if self.settings.discovery == "sidecar":
+            volumes["targets"] = {"emptyDir": {}}
+            containers.append(self._discovery())
+        return Pod(containers=tuple(containers), volumes=volumes, token=True, grace_s=60)
+
+    def _server(self) -> Container:
+        retention = self.settings.retention or self.environment.profile.metrics_retention
+        targets = {"/targets": "targets"} if self.settings.discovery == "sidecar" else {}
+        return Container(
+            name="prometheus",
+            image=self.environment.image(self.settings.image),
+            args=(
+                "--config.file=/etc/prometheus/prometheus.yml",
+                "--storage.tsdb.path=/prometheus",
+                f"--storage.tsdb.retention.time={duration_of(retention)}",
+                f"--storage.tsdb.retention.size={self.settings.kept_size}",
+                f"--web.listen-address=:{PORT}",
+            ),
+            ports={"metrics": PORT},
+            mounts={"/etc/prometheus": "config", "/etc/prometheus/rules": "rules", "/prometheus": "data", **targets},
+            resources=size(SIZES, self),
+            startup=Probe(PORT, "/-/ready", every_s=1, failures=300),
+            readiness=Probe(PORT, "/-/ready"),
+            liveness=Probe(PORT, "/-/healthy", every_s=10, failures=6),
+            pre_stop=sleep(1),
+        )
+
+    def _discovery(self) -> Container:
+        alive = Probe(command=("python3", "-c", _FRESH), every_s=15, timeout_s=5)
+        return Container(
+            name="discovery",
+            image=self.environment.image(self.settings.discovery_image),
+            command=("python3", "/etc/prometheus/discover_pods.py"),
+            mounts={"/etc/prometheus": "config", "/targets": "targets"},
+            resources=SIDECAR[Size.SMALL],
+            readiness=alive,
+            liveness=alive,
+        )
+
+    def peers(self) -> Iterable[Peer]:
+        """The API server, everything with metrics, and whoever asks."""
+        yield Peer("out", None, (443, 6443), "the API server, whose address no selector can name")
+        yield Peer("out", {"app.kubernetes.io/managed-by": "grayling"}, _METRICS_PORTS, "scrapes the stack's pods")
+        for scraped in self.scope.of_kind("service"):
+            yield Peer("out", scraped.selector(), scraped.measured_on(), f"scrapes {scraped.name}")
+        for member in self.scope.of_kind("controller"):
+            yield Peer("in", member.selector(), (PORT,), "the engine asks")
+        for user in self.scope.users_of(self.name):
+            yield Peer("in", user.selector(), (PORT,), f"{user.name} uses it")
+        yield from reads_elsewhere(self._elsewhere)
+        if self.settings.alertmanager:
+            yield self._reached(self.settings.alertmanager, "tells the Alertmanager")
+        for job in self.settings.scrape.values():
+            yield from (self._reached(target, "scrapes what is outside of the stack") for target in job.targets)
+
+    def _reached(self, address: str, why: str) -> Peer:
+        """Somebody at ``host:port``: in the cluster by namespace, since a Service's port is not that of its pods."""
+        host, port = host_and_port(address)
+        parts = host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
+        inside = host.endswith((".svc", ".svc.cluster.local")) or is_label(host)
+        if not inside:
+            return Peer("out", None, (port,), f"{why}, whose address no selector can name")
+        namespace = parts[-1] if len(parts) > 1 else self.environment.namespace
+        return Peer("out", None, (), why, namespace=namespace, every_port=True)
+
+    def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+        """``PROMETHEUS_URL``."""
+        return {"PROMETHEUS_URL": f"http://{self.name}.{self.environment.namespace}.svc:{PORT}"}
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """Its own room, rules that fail, alerts that reach nobody, targets it cannot read."""
+        own = self.metrics_selector
+        who = f"{self.environment.namespace}/{self.name}"
+        yield gone("PrometheusDown", own, f"{who} does not read itself")
+        failed = f"increase(prometheus_rule_evaluation_failures_total{{{own}}}[5m]) > 0"
+        yield AlertRule("PrometheusRuleFailures", failed, f"{who}: a rule cannot be evaluated", "5m", "critical")
+        if self.settings.alertmanager:
+            errors = f"increase(prometheus_notifications_errors_total{{{own}}}[5m]) > 0"
+            none = f"max(prometheus_notifications_alertmanagers_discovered{{{own}}}) < 1"
+            lost = f"{errors} or {none}"
+            yield AlertRule(
+                "PrometheusAlertsLost", lost, f"{who}: alerts do not reach the Alertmanager", "5m", "critical"
+            )
+        if self.settings.storage:
+            room = f"{_taken(own)} / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
+            yield AlertRule("PrometheusVolumeFull", room, f"{who}: its volume is nearly full", "5m", "critical")
+        lost = "count by (job, namespace, instance_name) (up == 0) > 0"
+        yield AlertRule("TargetDown", lost, "metrics of a pod, or of a target of your own, cannot be read", "5m")
+        yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))
+
+
+def _taken(own: str) -> str:
+    """Bytes in the volume, as Prometheus counts them itself; older versions count no more than the blocks."""
+    parts = "storage_blocks_bytes|wal_storage_size_bytes|head_chunks_storage_size_bytes"
+    return f'sum({{__name__=~"prometheus_tsdb_({parts})",{own}}})'
+
+
+# The list of pods is no older than a minute.
+_FRESH = "import os,sys,time; sys.exit(time.time() - os.stat('/tmp/alive').st_mtime > 60)"
+_METRICS_PORTS = (8002, 8003, 9090, 9121, 9464, 15692)

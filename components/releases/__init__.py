@@ -1,0 +1,1 @@
+"""Services under gray release, and the engine that carries their releases out."""

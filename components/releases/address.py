@@ -1,0 +1,64 @@
+"""Where other services of the stack find a service, whatever revisions it has: a Service that never changes its name.
+
+Where the stack has a gateway that carries the service's requests, it leads there: a release takes its share of these
+requests too, judges them, and takes them back. Without one it leads to the ready pods of every revision.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.workloads.baseline import service
+from components.workloads.bindings import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from components.model.component import Component
+    from components.releases.service import Service
+    from kube.kinds import Manifest
+
+
+def carrier(of: Service) -> Component | None:
+    """The gateway through which the stack's own services reach this one; None where they talk to its pods."""
+    own, parent = of.settings, of.environment.gateway.parent
+    plain = own.traffic is not None and own.port and own.routed is None and not own.traffic.matches
+    if not plain or parent.section_name not in {None, "http"}:
+        return None
+    return next(iter(of.scope.of_kind("gateway")), None)
+
+
+def address(of: Service) -> Iterable[Manifest]:
+    """One Service, and a second one for further ports where the first leads to the gateway."""
+    gateway, more = carrier(of), _more(of)
+    http = {"http": of.settings.port} if of.settings.port else {}
+    if gateway is None:
+        yield service(of, {**http, **more})
+        return
+    made = service(of, http)
+    made["spec"]["selector"] = gateway.selector("envoy")
+    yield made
+    if more:
+        yield service(of, more, name=_direct(of))
+
+
+def reached_at(of: Service) -> Mapping[str, str]:
+    """Variables for its users."""
+    own = of.settings
+    found = {variable(of.name, "URL"): f"http://{_host(of, of.name)}:{own.port}"} if own.port else {}
+    behind = of.name if carrier(of) is None else _direct(of)
+    for name, port in _more(of).items():
+        found[variable(f"{of.name}-{name}", "ADDRESS")] = f"{_host(of, behind)}:{port}"
+    return found
+
+
+def _more(of: Service) -> dict[str, int]:
+    return {each.name: each.port for each in of.settings.ports if each.used}
+
+
+def _direct(of: Service) -> str:
+    return f"{of.name}-direct"
+
+
+def _host(of: Service, name: str) -> str:
+    return f"{name}.{of.environment.namespace}.svc"

@@ -1,0 +1,206 @@
+"""The release engine in the cluster: a Deployment that may do exactly what the engine does, and read no Secret."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from components.model.component import (
+    PART_OF,
+    Component,
+    Deviation,
+    Peer,
+)
+from components.model.layers import Layer
+from components.model.observability import AlertRule, gone
+from components.model.profiles import Size
+from components.model.settings import ComponentSettings, Placement
+from components.model.values import Image, Namespace
+from components.workloads.baseline import deployment
+from components.workloads.network import let_in, policy, reads_elsewhere
+from components.workloads.pods import (
+    Container,
+    FieldPath,
+    Pod,
+    Probe,
+    Resources,
+    sleep,
+)
+from manifests.render import definitions
+from rollout.api.spec import SourceName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kube.kinds import Manifest
+
+METRICS_PORT = 9464
+API_PORTS = (443, 6443)
+CPU = {Size.SMALL: "100m", Size.MEDIUM: "250m", Size.LARGE: "500m"}
+IN_FLIGHT = {Size.SMALL: 100, Size.MEDIUM: 200, Size.LARGE: 200}
+"""One thread watches them: with 200 it is full."""
+
+EMPTY_MB, RELEASE_MB = 208, 0.72
+"""Of the engine without releases, and of each in flight: a third more than `bench/scale` measures."""
+RBAC = "rbac.authorization.k8s.io"
+READ = ["get", "list", "watch"]
+WRITE = [*READ, "create", "patch", "delete"]
+
+
+class ControllerSettings(Placement):
+    """Settings of the engine."""
+
+    image: Image = Field(description="of the engine: its entry point is `python -m rollout`")
+    replicas: Annotated[int, Field(ge=1, le=5)] | None = Field(default=None, description="one leads, the others wait")
+    namespaces: list[Namespace] = Field(default_factory=list, description="where it serves besides the stack's own")
+    read_logs: bool = Field(default=False, description="may read pods' logs; on by itself where a service counts lines")
+    read_nodes: bool = Field(
+        default=True,
+        description="sees which nodes are drained, and brings up a second pod before the only one of a canary goes; "
+        "off where nothing cluster-wide may be made",
+    )
+    max_in_flight: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="releases carried out at the same time, by which its memory goes; others wait"
+    )
+    install_definitions: bool = Field(default=True, description="off where another stack of the cluster installs them")
+
+
+class Controller(Component):
+    """Deployment, Roles in each namespace it serves, and the custom resource definitions."""
+
+    kind = "controller"
+    room = "release"
+    layer = Layer.OPERATORS
+    Settings = ControllerSettings
+    deviations = (Deviation("token", "", "it is a controller: it watches and writes Kubernetes objects"),)
+    settings: ControllerSettings
+
+    def take(self, settings: ComponentSettings) -> None:
+        """Keep the settings."""
+        assert isinstance(settings, ControllerSettings)  # noqa: S101 - for the type checker
+        self.settings = settings
+
+    @property
+    def namespaces(self) -> list[str]:
+        """Where releases are served."""
+        return sorted({self.environment.namespace, *self.settings.namespaces})
+
+    def manifests(self) -> Iterable[Manifest]:
+        """Definitions, rights, policy, Deployment."""
+        if self.settings.install_definitions:
+            for definition in definitions():
+                yield {**definition, "metadata": {**definition["metadata"], "labels": {PART_OF: "grayling"}}}
+        for namespace in self.namespaces:
+            yield from self._rights(namespace)
+        if self.settings.read_nodes:
+            yield from self._sees_nodes()
+        yield policy(self, self.peers())
+        yield from (let_in(self, namespace) for namespace in self._elsewhere)
+        replicas = self.settings.replicas or min(2, self.environment.profile.replicas)
+        yield from deployment(self, self._pod(), replicas=replicas)
+
+    @property
+    def _elsewhere(self) -> list[str]:
+        return [each for each in self.namespaces if each != self.environment.namespace]
+
+    def _rights(self, namespace: str) -> Iterable[Manifest]:
+        made = rules(logs=self.settings.read_logs or self._counts_lines())
+        return self._granted("Role", {"name": self.name, "namespace": namespace}, made)
+
+    def _sees_nodes(self) -> Iterable[Manifest]:
+        name = f"{self.environment.namespace}-{self.name}"
+        return self._granted("ClusterRole", {"name": name}, [_rule("", ["nodes"], READ)])
+
+    def _granted(self, kind: str, meta: dict[str, str], made: list[dict[str, Any]]) -> Iterable[Manifest]:
+        subject = {"kind": "ServiceAccount", "name": self.name, "namespace": self.environment.namespace}
+        yield {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": dict(meta), "rules": made}
+        yield {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": f"{kind}Binding",
+            "metadata": dict(meta),
+            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": meta["name"]},
+            "subjects": [subject],
+        }
+
+    def _counts_lines(self) -> bool:
+        services = self.scope.of_kind("service")
+        return any(signal.source is SourceName.LOGS for service in services for signal in service.health())
+
+    def _pod(self) -> Pod:
+        alive = Probe(METRICS_PORT, "/healthz", every_s=10)
+        container = Container(
+            name="controller",
+            image=self.environment.image(self.settings.image),
+            args=(
+                "controller",
+                *self._served(),
+                f"--metrics-port={METRICS_PORT}",
+                f"--max-in-flight={self.max_in_flight}",
+                "--log-format=json",
+            ),
+            env={
+                "POD_NAME": FieldPath("metadata.name"),
+                "POD_NAMESPACE": FieldPath("metadata.namespace"),
+            },
+            ports={"metrics": METRICS_PORT},
+            resources=Resources(CPU[self.environment.profile.size], f"{memory_for(self.max_in_flight)}Mi"),
+            startup=Probe(METRICS_PORT, "/healthz", every_s=1, failures=120),
+            readiness=Probe(METRICS_PORT, "/readyz", every_s=5),
+            liveness=alive,
+            pre_stop=sleep(1),
+        )
+        return Pod(containers=(container,), token=True, grace_s=30)
+
+    @property
+    def max_in_flight(self) -> int:
+        """As it is set, or what the profile's size allows."""
+        return self.settings.max_in_flight or IN_FLIGHT[self.environment.profile.size]
+
+    def _served(self) -> list[str]:
+        return [f"--namespace={namespace}" for namespace in self.namespaces]
+
+    def peers(self) -> Iterable[Peer]:
+        """The API server, the pods it measures, Prometheus both ways."""
+        yield Peer("out", None, API_PORTS, "the API server, whose address no selector can name")
+        for service in self.scope.of_kind("service"):
+            yield Peer("out", service.selector(), service.measured_on(), f"reads the metrics of {service.name}")
+        for gateway in self.scope.of_kind("gateway"):
+            yield Peer("out", gateway.selector("envoy"), (8002,), "reads the gateway's statistics")
+        for prometheus in self.scope.of_kind("prometheus"):
+            yield Peer("out", prometheus.selector(), (9090,), "asks Prometheus")
+            yield Peer("in", prometheus.selector(), (METRICS_PORT,), "scrapes the engine")
+        yield from reads_elsewhere(self._elsewhere)
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """Gone: releases stand still, and bad ones are not taken back."""
+        who = f"{self.environment.namespace}/{self.name}"
+        yield gone("EngineDown", self.metrics_selector, f"{who}: no engine, releases stand still", "1m")
+
+
+def memory_for(max_in_flight: int) -> int:
+    """Megabytes that the engine needs at most."""
+    return 16 * math.ceil((EMPTY_MB + RELEASE_MB * max_in_flight) / 16)
+
+
+def rules(*, logs: bool = False) -> list[dict[str, Any]]:
+    """What the engine may do in a namespace it serves: read what it judges, write what it owns, no Secrets."""
+    return [
+        *([_rule("", ["pods/log"], ["get"])] if logs else []),
+        _rule("grayling.dev", ["grayreleases"], [*READ, "patch"]),
+        _rule("grayling.dev", ["grayreleases/status", "grayreleases/finalizers"], ["get", "patch", "update"]),
+        _rule("grayling.dev", ["approvals"], READ),
+        _rule("apps", ["deployments"], WRITE),
+        _rule("", ["services", "configmaps"], WRITE),
+        _rule("policy", ["poddisruptionbudgets"], WRITE),
+        _rule("gateway.networking.k8s.io", ["httproutes"], WRITE),
+        _rule("gateway.networking.k8s.io", ["gateways"], READ),
+        _rule("", ["pods"], READ),
+        _rule("coordination.k8s.io", ["leases"], [*READ, "create", "patch", "update", "delete"]),
+        _rule("", ["events"], ["create", "patch"]),
+    ]
+
+
+def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}

@@ -1,0 +1,310 @@
+"""An application under gray release: what should run and how it is brought in, written as one GrayRelease.
+
+Deployments, Services and routes are the engine's: it makes one of each for every revision. Here stands the desire,
+and what does not change from revision to revision: the account pods run under and whom they may talk to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from components.gateways.contour_settings import HTTP_PORT
+from components.model.component import (
+    Component,
+    Deviation,
+    Peer,
+    SecretKey,
+)
+from components.model.layers import Layer
+from components.model.observability import AlertRule, camel, gone
+from components.model.profiles import Size
+from components.releases.address import address, carrier, reached_at
+from components.releases.service_settings import ServiceSettings
+from components.workloads.baseline import account, pod_template
+from components.workloads.bindings import variables
+from components.workloads.encryption import trust_of
+from components.workloads.network import policy
+from components.workloads.pods import (
+    Container,
+    Pod,
+    Resources,
+    Sizes,
+    size,
+    sleep,
+)
+from rollout.api.spec import (
+    API_VERSION,
+    KIND,
+    GatewayStats,
+    ParentRef,
+    Port,
+    Signal,
+    SignalKind,
+    SourceName,
+    Sources,
+    Spec,
+    Traffic,
+    Workload,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from components.model.settings import ComponentSettings
+    from kube.kinds import Manifest
+
+SIZES: Sizes = {
+    Size.SMALL: Resources("50m", "128Mi"),
+    Size.MEDIUM: Resources("250m", "256Mi"),
+    Size.LARGE: Resources("500m", "512Mi"),
+}
+
+
+class Service(Component):
+    """ServiceAccount, NetworkPolicy and GrayRelease."""
+
+    kind = "service"
+    room = "release"
+    layer = Layer.ROUTES
+    Settings = ServiceSettings
+    deviations: ClassVar[tuple[Deviation, ...]] = ()
+    settings: ServiceSettings
+
+    def take(self, settings: ComponentSettings) -> None:
+        """Keep the settings; a signal that needs what the stack lacks is refused here.
+
+        Raises:
+            ValueError: the parts do not fit together.
+        """
+        assert isinstance(settings, ServiceSettings)  # noqa: S101 - for the type checker
+        self.settings = settings
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """As declared."""
+        return tuple(self.settings.uses)
+
+    def manifests(self) -> Iterable[Manifest]:
+        """The account and the policy stay; the GrayRelease carries the version."""
+        yield account(self)
+        yield policy(self, self.peers())
+        if self.scope.users_of(self.name):
+            yield from address(self)
+        if self.settings.autoscaling:
+            yield self.settings.autoscaling.manifest(self)
+        meta = {"name": self.name, "annotations": {"grayling.dev/owners": ",".join(self.environment.owners)}}
+        yield {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": self._written()}
+
+    def check(self) -> None:
+        """The parts fit together as the engine wants them.
+
+        Raises:
+            ValueError: they do not.
+        """
+        if self.name in {each.name for each in (*self.settings.init, *self.settings.sidecars)}:
+            raise ValueError(f"init, sidecars: {self.name!r} is the service's own container; use another name")
+        bound = {**variables(self), **trust_of(self).variables}
+        for name in sorted(bound.keys() & self.settings.env.keys()):
+            raise ValueError(f"env: {name} is there by what the service uses; leave it out, or give it another name")
+        self.spec()
+
+    def spec(self) -> Spec:
+        """The desire, as the engine reads it."""
+        analysis = self.settings.analysis.model_copy(update={"signals": list(self.health())})
+        return Spec(
+            workload=self._workload(),
+            traffic=self._traffic(),
+            strategy=self.settings.strategy,
+            analysis=analysis,
+            sources=Sources(gateway=self._gateway_stats(), prometheus=self._prometheus()),
+            record=self.settings.record,
+        )
+
+    def _written(self) -> Manifest:
+        """The spec as it is declared: how many pods there are is another's field where they are scaled to the load."""
+        spec = _without_empties(self.spec().wire())
+        if self.settings.autoscaling:
+            del spec["workload"]["replicas"]
+        return spec
+
+    def _workload(self) -> Workload:
+        own = self.settings
+        ports = [Port(name="http", port=own.port, target_port="http")] if own.port else []
+        more = (each.model_dump(include={"name", "port", "app_protocol"}) for each in own.ports)
+        ports += [Port(**each, target_port=each["name"]) for each in more]
+        scaled = self.settings.autoscaling
+        return Workload(
+            replicas=self.settings.replicas or self.environment.profile.replicas,
+            min_replicas=scaled.min if scaled else 1,
+            template=pod_template(self, self._pod()),
+            config=self.settings.config,
+            ports=ports,
+        )
+
+    def _pod(self) -> Pod:
+        own, place = self.settings, self.environment
+        init = (each.container(place, own.image) for each in own.init)
+        ports = {each.name: self._ports_of(each.name) for each in own.sidecars}
+        sidecars = (each.beside(place, own.image, ports[each.name], own.drain_seconds) for each in own.sidecars)
+        return Pod(
+            containers=(self._main(), *sidecars),
+            init=tuple(init),
+            volumes={**{name: source.wire() for name, source in own.volumes.items()}, **trust_of(self).volumes},
+            grace_s=own.drain_seconds + 30,
+        )
+
+    def _ports_of(self, container: str | None) -> dict[str, int]:
+        return {each.name: each.port for each in self.settings.ports if each.container == container}
+
+    def _main(self) -> Container:
+        own = self.settings
+        named = {"http": own.port, "metrics": own.admin_port}
+        admin, live = own.admin_port or 0, own.probes.liveness
+        return Container(
+            name=self.name,
+            image=self.environment.image(own.image),
+            command=tuple(own.command),
+            args=tuple(own.args),
+            env=self._env(),
+            ports={**{name: port for name, port in named.items() if port}, **self._ports_of(None)},
+            mounts={**own.mounts, **trust_of(self).mounts},
+            resources=size(SIZES, self),
+            startup=replace(live.probe(admin), every_s=1, failures=own.probes.startup_seconds),
+            readiness=own.probes.readiness.probe(admin, every_s=2, failures=2, timeout_s=2),
+            liveness=live.probe(admin, every_s=10),
+            pre_stop=sleep(max(1, own.drain_seconds)),
+        )
+
+    def _env(self) -> Mapping[str, str | SecretKey]:
+        own = {name: value.bound() for name, value in self.settings.env.items()}
+        return dict(sorted({**variables(self), **trust_of(self).variables, **own}.items()))
+
+    def _traffic(self) -> Traffic | None:
+        reached = self.settings.traffic
+        if reached is None:
+            return None
+        place = self.environment.gateway
+        return Traffic(
+            parents=[self._parent(place.parent)],
+            hostnames=[*self.hostnames, *self._inner_hostnames()],
+            matches=reached.matches,
+            port=self.settings.routed.name if self.settings.routed else "http",
+            request_timeout=self.answers_within,
+        )
+
+    @property
+    def answers_within(self) -> float | None:
+        """As said for the service, else for the gateway: without either the proxy gives up after 15 s by itself."""
+        reached = self.settings.traffic
+        if reached is not None and reached.request_timeout is not None:
+            return reached.request_timeout
+        return next((gateway.answers_within for gateway in self.scope.of_kind("gateway")), None)
+
+    @property
+    def hostnames(self) -> list[str]:
+        """Names that requests from outside come under."""
+        own = self.settings.traffic.hostnames if self.settings.traffic else []
+        return own or [f"{self.name}.{self.environment.gateway.hostname_suffix}"]
+
+    def _inner_hostnames(self) -> list[str]:
+        """Names that requests of the stack's own services come under, where the gateway carries them."""
+        if not self.scope.users_of(self.name) or carrier(self) is None:
+            return []
+        return [f"{self.name}.{self.environment.namespace}.svc{domain}" for domain in ("", ".cluster.local")]
+
+    def _parent(self, parent: ParentRef) -> ParentRef:
+        return parent.model_copy(update={"namespace": parent.namespace or self.environment.namespace})
+
+    def _gateway_stats(self) -> GatewayStats | None:
+        for gateway in self.scope.of_kind("gateway"):
+            return GatewayStats(namespace=self.environment.namespace, selector=gateway.selector("envoy"), port=8002)
+        return None
+
+    def _prometheus(self) -> str | None:
+        for prometheus in self.scope.of_kind("prometheus"):
+            return f"http://{prometheus.name}.{self.environment.namespace}.svc:9090"
+        return None
+
+    def health(self) -> Iterable[Signal]:
+        """As declared; else errors at the gateway, latency of the pods, and crashes, as far as there is traffic."""
+        if self.settings.analysis.signals:
+            return tuple(self._said_whose(signal) for signal in self.settings.analysis.signals)
+        crashes = Signal(name="crashes", kind=SignalKind.CRASHES, source=SourceName.KUBERNETES)
+        if self.settings.traffic is None:
+            return (crashes,)
+        errors_at = SourceName.GATEWAY if self.scope.of_kind("gateway") else SourceName.PODS
+        errors = Signal(name="errors", kind=SignalKind.ERRORS, source=errors_at)
+        latency = Signal(name="latency", kind=SignalKind.LATENCY, source=SourceName.PODS)
+        by_themselves = self.settings.admin_port is not None
+        found = [errors] if by_themselves or errors_at is SourceName.GATEWAY else []
+        return (*found, *([latency] if by_themselves else []), crashes)
+
+    def _said_whose(self, signal: Signal) -> Signal:
+        """Where sidecars write lines too, those of the service are meant."""
+        if signal.source is not SourceName.LOGS or signal.container or not self.settings.sidecars:
+            return signal
+        return signal.model_copy(update={"container": self.name})
+
+    def peers(self) -> Iterable[Peer]:
+        """The gateway, whoever measures, and what it uses."""
+        if routed := self.routed_on():
+            for gateway in self.scope.of_kind("gateway"):
+                yield Peer("in", gateway.selector("envoy"), routed, "requests")
+            if not self.scope.of_kind("gateway"):
+                yield Peer("in", None, routed, "requests; the gateway runs in another namespace")
+        for kind, why in (("prometheus", "scrapes"), ("controller", "reads the pods' own metrics")):
+            for member in self.scope.of_kind(kind):
+                yield Peer("in", member.selector(), self.measured_on(), why)
+        for used in self.uses:
+            for pods, ports in self.scope.members[used].ways():
+                yield Peer("out", pods, ports, f"uses {used}")
+        yield from (each.peer() for each in self.settings.egress)
+        direct = [ports for pods, ports in self.ways() if pods == self.selector()]
+        for user in self.scope.users_of(self.name):
+            for ports in direct:
+                yield Peer("in", user.selector(), ports, f"{user.name} uses it")
+
+    def alerts(self) -> Iterable[AlertRule]:
+        """Gone, and what follows from :meth:`health`."""
+        who = f"{self.environment.namespace}/{self.name}"
+        if self.settings.admin_port:
+            yield gone(camel(self.name, "down"), self.metrics_selector, f"{who}: no pod answers")
+        yield from super().alerts()
+
+    def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+        """``<NAME>_URL``, and ``<NAME>_<PORT>_ADDRESS`` for each further port."""
+        return reached_at(self)
+
+    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
+        """Through the gateway of the stack where that has its requests anyway, else to its pods."""
+        gateway, ports = carrier(self), self.reached_on()
+        if gateway is None:
+            return [(self.selector(), ports)] if ports else []
+        return [(gateway.selector("envoy"), (HTTP_PORT,)), *([(self.selector(), ports[1:])] if ports[1:] else [])]
+
+    def reached_on(self) -> tuple[int, ...]:
+        """Its HTTP port, and those that its users may reach."""
+        own = self.settings
+        return (*((own.port,) if own.port else ()), *(each.port for each in own.ports if each.used))
+
+    def routed_on(self) -> tuple[int, ...]:
+        """The one port that requests come in at."""
+        own = self.settings
+        port = own.routed.port if own.routed else own.port
+        return (port,) if own.traffic is not None and port else ()
+
+    def measured_on(self) -> tuple[int, ...]:
+        """Its admin port, and those that signals are read at."""
+        own = self.settings
+        return (*((own.admin_port,) if own.admin_port else ()), *(each.port for each in own.ports if each.measured))
+
+
+def _without_empties(spec: Manifest) -> Manifest:
+    """Empty maps and lists outside the pod template left out: on a custom resource they would differ forever."""
+    kept = {}
+    for key, value in spec.items():
+        inner = _without_empties(value) if isinstance(value, dict) and key != "template" else value
+        if inner not in ({}, []):
+            kept[key] = inner
+    return kept

@@ -1,0 +1,186 @@
+"""What a stack file may say of an application: one container and port as a rule, more where that is not enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from components.model.settings import ComponentSettings, WorkloadSettings
+from components.model.values import (
+    MOST_IN_ONE_OBJECT,
+    FileName,
+    Hostname,
+    Image,
+    Label,
+    Limit,
+    PortNumber,
+    check_promql,
+)
+from components.releases.autoscaling import Autoscaling
+from components.workloads.companions import (
+    TAKEN_PORTS,
+    TAKEN_VOLUMES,
+    TMP,
+    Env,
+    ExtraPort,
+    InitContainer,
+    Mounts,
+    OwnCheck,
+    Sidecar,
+    VolumeSource,
+    twice,
+)
+from components.workloads.egress import Egress
+from rollout.api.spec import Analysis, Strategy
+from rollout.api.traffic import Match
+from rollout.api.workload import LONGEST_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONFIG_PATH = "/etc/service"
+FileText = Annotated[str, Field(max_length=LONGEST_FILE)]
+
+
+class Probes(ComponentSettings):
+    """How pods are asked whether they live and whether they can serve: paths on the admin port as a rule."""
+
+    liveness: OwnCheck = OwnCheck(path="/healthz")
+    readiness: OwnCheck = OwnCheck(path="/readyz")
+    startup_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+
+
+class Reached(ComponentSettings):
+    """How requests reach the service through the gateway."""
+
+    hostnames: Annotated[list[Hostname], Field(max_length=14)] = Field(
+        default_factory=list, description="<name>.<hostname suffix> if none is given"
+    )
+    matches: Annotated[list[Match], Field(max_length=64)] = Field(
+        default_factory=list, description="as an HTTPRoute has them; all paths if none is given"
+    )
+    request_timeout: Limit | None = Field(
+        default=None, description="until the answer is there, else 504; 0 for no limit, the gateway's if not given"
+    )
+
+
+class ServiceSettings(WorkloadSettings):
+    """Settings of an application."""
+
+    image: Image
+    command: list[str] = Field(default_factory=list)
+    args: list[str] = Field(default_factory=list)
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = Field(default=None, description="the tier's if not given")
+    autoscaling: Autoscaling | None = Field(default=None, description="as many pods as the load needs")
+    port: PortNumber | None = Field(default=8080, description="HTTP; null for a service that nobody calls")
+    admin_port: PortNumber | None = Field(default=9000, description="metrics and probes; null for a program without")
+    ports: list[ExtraPort] = Field(default_factory=list, description="more ports")
+    env: Env = Field(default_factory=dict)
+    config: Annotated[dict[FileName, FileText], Field(max_length=64)] = Field(
+        default_factory=dict, description="files, released together with the code"
+    )
+    init: list[InitContainer] = Field(default_factory=list, description="run one after the other before it starts")
+    sidecars: list[Sidecar] = Field(default_factory=list, description="run beside it in each pod")
+    volumes: dict[Label, VolumeSource] = Field(default_factory=dict, description="by the name mounts say")
+    mounts: Mounts = Field(default_factory=dict, description="path in the container: volume, or volume#path-inside")
+    uses: list[str] = Field(default_factory=list, description="components it talks to: address, password, network")
+    egress: Annotated[list[Egress], Field(max_length=32)] = Field(
+        default_factory=list, description="where it connects to besides what it uses and `uses` opens"
+    )
+    probes: Probes = Probes()
+    drain_seconds: Annotated[int, Field(ge=0, le=600)] = Field(default=5, description="between unready and stop")
+    traffic: Reached | None = Field(default=None, description="none: not reached through the gateway")
+    strategy: Strategy = Strategy()
+    analysis: Analysis = Analysis()
+    record: bool = Field(default=False, description="keep what the judge is shown of each release, to judge it again")
+
+    @field_validator("config")
+    @classmethod
+    def _fits_into_one_object(cls, files: dict[str, str]) -> dict[str, str]:
+        size = sum(len(name) + len(text.encode()) for name, text in files.items())
+        if size > MOST_IN_ONE_OBJECT:
+            raise ValueError(
+                f"is {size} bytes together, and one object takes {MOST_IN_ONE_OBJECT}; "
+                "put what is large into the image or a volume"
+            )
+        return files
+
+    @field_validator("analysis")
+    @classmethod
+    def _queries_are_promql(cls, analysis: Analysis) -> Analysis:
+        for signal in analysis.signals:
+            if signal.query is not None:
+                try:
+                    check_promql(signal.query)
+                except ValueError as error:
+                    raise ValueError(f"signals: the query of {signal.name} {error}") from None
+        return analysis
+
+    @property
+    def routed(self) -> ExtraPort | None:
+        """The port the gateway sends requests to, where it is not ``port``."""
+        return next((each for each in self.ports if each.routed), None)
+
+    @model_validator(mode="after")
+    def _reached_on_a_port(self) -> ServiceSettings:
+        if self.traffic is not None and self.port is None and self.routed is None:
+            raise ValueError("traffic needs a port: give one, for example port: 8080")
+        return self
+
+    @model_validator(mode="after")
+    def _is_counted_once(self) -> ServiceSettings:
+        if self.autoscaling is not None and self.replicas is not None:
+            raise ValueError("replicas: autoscaling decides how many there are; leave one of the two out")
+        return self
+
+    @model_validator(mode="after")
+    def _is_asked_where_it_listens(self) -> ServiceSettings:
+        asked = (self.probes.liveness.asks_admin, self.probes.readiness.asks_admin)
+        if self.admin_port is None and any(asked):
+            raise ValueError(
+                "probes: there is no admin port to ask; give liveness and readiness a port, or a command each"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> ServiceSettings:
+        if again := twice([each.name for each in self.ports]):
+            raise ValueError(f"ports: there are two of the name {again!r}; give each its own")
+        if taken := {each.name for each in self.ports} & TAKEN_PORTS:
+            raise ValueError(f"ports: {min(taken)!r} is the name of `port` or `adminPort`; use another")
+        numbers = [each.port for each in self.ports] + [each for each in (self.admin_port, self.port) if each]
+        if number := twice([str(each) for each in numbers]):
+            raise ValueError(f"ports: two have the number {number}; containers of one pod share its ports")
+        if sum(each.routed for each in self.ports) > 1:
+            raise ValueError("ports: requests go to one of them; set routed on one")
+        sidecars = {each.name for each in self.sidecars}
+        for each in self.ports:
+            if each.container is not None and each.container not in sidecars:
+                raise ValueError(f"ports: {each.name!r} is of {each.container!r}, and no sidecar has that name")
+        return self
+
+    @model_validator(mode="after")
+    def _containers_fit(self) -> ServiceSettings:
+        if again := twice([each.name for each in (*self.init, *self.sidecars)]):
+            raise ValueError(f"init, sidecars: there are two of the name {again!r}; give each its own")
+        if taken := set(self.volumes) & TAKEN_VOLUMES:
+            raise ValueError(f"volumes: {min(taken)!r} is there already; use another name")
+        for where, mounts in self._mounts():
+            self._mounted(where, mounts)
+        return self
+
+    def _mounts(self) -> Iterator[tuple[str, Mounts]]:
+        yield "mounts", self.mounts
+        for key, found in (("init", self.init), ("sidecars", self.sidecars)):
+            yield from ((f"{key}: {each.name}", each.mounts) for each in found)
+
+    def _mounted(self, where: str, mounts: Mounts) -> None:
+        """Every volume is declared, and no path is one that something else is mounted at."""
+        taken = {TMP: "the pod's own folder", **({CONFIG_PATH: "`config`"} if self.config else {})}
+        for path, volume in mounts.items():
+            if (name := volume.partition("#")[0]) not in self.volumes:
+                known = ", ".join(sorted(self.volumes)) or "none"
+                raise ValueError(f"{where}: {path} is of volume {name!r}, which is not declared; there is {known}")
+            if path in taken:
+                raise ValueError(f"{where}: at {path} is {taken[path]}; mount it elsewhere")

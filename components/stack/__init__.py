@@ -1,0 +1,1 @@
+"""Stack files: read strictly, understood once, edited without losing a byte."""

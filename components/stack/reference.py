@@ -1,0 +1,79 @@
+"""The reference part of docs/reference/components.md, made from the settings models, so that it cannot say anything else.
+
+``python -m components.stack.reference`` prints it; a test compares it with the file.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from components.model.environment import Environment
+from components.releases.service import Service
+from components.stack.catalogue import KINDS
+from components.stack.overlay import OverlayChanges
+from rollout.api.durations import duration_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+    from components.model.component import Component
+
+_DURATIONS = {"scrapeInterval", "retention", "requestTimeout"}
+
+
+def reference() -> str:
+    """Markdown: a section for the environment and each kind, with its settings and its deviations."""
+    parts = ["## Settings of every kind\n", "### environment\n", *_table(Environment)]
+    kinds: list[tuple[str, type[Component]]] = [*sorted(KINDS.items()), (Service.kind, Service)]
+    for name, kind in kinds:
+        parts += [f"\n### {name}\n", *_table(kind.Settings), *_deviations(kind)]
+    parts += ["\n### overlay\n", "A file of its own, given with `--overlay` (stacks.md).\n", *_table(OverlayChanges)]
+    return "\n".join(parts) + "\n"
+
+
+def _table(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    yield "| key | default | meaning |"
+    yield "| --- | --- | --- |"
+    for name, field in model.model_fields.items():
+        key = f"{path}{field.alias or name}"
+        yield f"| `{key}` | {_default(key, field)} | {(field.description or '').replace('|', '/')} |"
+    for name, field in model.model_fields.items():
+        if inner := _own_model(field.annotation):
+            yield from list(_table(inner, f"{path}{field.alias or name}."))[2:]
+
+
+def _own_model(annotation: Any) -> type[BaseModel] | None:
+    """A nested model of this room; those of the release engine are described in docs/how-to/releases.md."""
+    for found in (annotation, *get_args(annotation)):
+        if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__.startswith("components"):
+            return found
+    return None
+
+
+def _default(key: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return "by tier" if key == "profile" else "required"
+    value: Any = field.get_default(call_default_factory=True, validated_data={})
+    if value is PydanticUndefined or isinstance(value, BaseModel):
+        return "see below"
+    if value is None:
+        return "none"
+    return f"`{duration_of(value) if key in _DURATIONS else value}`"
+
+
+def _deviations(kind: type[Component]) -> Iterator[str]:
+    if kind.deviations:
+        yield "\nBreaks on purpose:\n"
+    for deviation in kind.deviations:
+        where = f" ({deviation.workload})" if deviation.workload else ""
+        yield f"- `{deviation.rule}`{where}: {deviation.reason}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

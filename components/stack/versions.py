@@ -1,0 +1,168 @@
+"""The desired version of a service has one home, the stack file: here it is changed, comments and order kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic import ValidationError
+
+from components.model.images import exact
+from components.model.keypath import keypath
+from components.model.mistakes import (
+    Mistake,
+    StackError,
+    mistakes_of,
+    nearest,
+)
+from components.stack.edits import edited, with_entry, with_value
+from components.stack.foundation import FoundationSettings
+from components.stack.nodes import Map, Scalar, plain
+from components.stack.passphrase import new_salt, passphrase
+from components.stack.reading import composed
+from components.stack.sections import (
+    CONFIG,
+    SECURE,
+    sealed,
+    sections,
+    whole,
+)
+from components.stack.stackfile import (
+    StackFile,
+    beside,
+    find,
+    project_name,
+)
+from kube.errors import UsageError
+
+if TYPE_CHECKING:
+    from components.deploy.inventory import Inventory
+    from components.stack.nodes import Document, Node
+    from kube.kinds import Manifest
+
+SERVICES, SECRETS = "grayling:services", "grayling:secrets"
+Stack: TypeAlias = StackFile | Path | str
+
+
+def opened(stack: Stack) -> StackFile:
+    """The stack file that is meant: itself, its path, or the stack's name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return stack if isinstance(stack, StackFile) else find(str(stack))
+
+
+def set_image(stack: Stack, service: str, image: str) -> bool:
+    """Make ``image`` the desired version of ``service`` in a stack file; False where it is so already.
+
+    Raises:
+        UsageError: the stack declares no such service, the image names no single build, or it cannot be changed alone.
+    """
+    try:
+        exact(image)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    file = opened(stack)
+
+    def change(document: Document) -> str:
+        """The image alone."""
+        entries, mistakes = sections(document, project_name(file.project))
+        if told := [*document.mistakes, *mistakes]:
+            raise StackError(file.source, told)
+        path = (*_place_of(SERVICES, document, file), service)
+        services = entries[SERVICES].node if SERVICES in entries else None
+        declared = services.entries if isinstance(services, Map) else {}
+        if service not in declared:
+            raise UsageError(f"{file.source}: no service {service!r}; {nearest(service, list(declared))}")
+        settings = plain(declared[service].node)
+        if not isinstance(settings, dict) or settings.get("image") is None:
+            problem = Mistake(keypath(*path, "image"), "", "is required", "add it", declared[service].line)
+            raise StackError(file.source, [problem])
+        return document.text if settings["image"] == image else with_value(document, (*path, "image"), image)
+
+    return edited(file.path, file.source, change)
+
+
+def set_secret(file: StackFile, path: str, value: str) -> None:
+    """Seal ``value`` under ``<secret>.<key>``, with a salt of its own where the stack has none.
+
+    Raises:
+        UsageError: ``path`` is no such path or no name, the passphrase is wrong, or there is no place for it.
+    """
+    secret, dot, key = path.partition(".")
+    if not (secret and dot and key):
+        raise UsageError(f"{path!r}: write it as SECRET.KEY, for example payment.token")
+    if not value:
+        raise UsageError(f"{path}: the value on stdin is empty; an empty secret is never meant")
+    try:
+        FoundationSettings.model_validate({"secrets": {secret: {key: value}}})
+    except ValidationError as error:
+        found = mistakes_of(error, FoundationSettings, SECRETS)
+        raise UsageError(f"{path!r}: {'; '.join(mistake.problem for mistake in found)}") from None
+
+    def change(document: Document) -> str:
+        """The sealed value, and before the first one the salt."""
+        _, mistakes = sections(document, project_name(file.project))
+        filled = [each for each in mistakes if each.path not in {"", CONFIG} and not each.path.startswith(SECRETS)]
+        if told := [*document.mistakes, *filled]:
+            raise StackError(file.source, told)
+        kept = beside(document)
+        if kept.get("encryptionsalt") or kept.get("secretsprovider"):
+            crypter = file.crypter(kept)
+        else:
+            salt, crypter = new_salt(passphrase())
+            document = composed(with_entry(document, ("encryptionsalt",), salt), file.source)
+        section = _place_of(SECRETS, document, file)
+        return _with_secret(document, (*section, secret, key), {SECURE: crypter.seal(value)})
+
+    edited(file.path, file.source, change)
+
+
+def _with_secret(document: Document, path: tuple[str, ...], value: dict[str, str]) -> str:
+    here: Node | None = document.root
+    for depth, part in enumerate(path, 1):
+        entry = here.entries.get(part) if isinstance(here, Map) else None
+        empty = entry is not None and isinstance(entry.node, Scalar) and entry.node.value is None
+        if entry is None or (empty and depth < len(path)):
+            at = depth + empty
+            below: Any = value
+            for each in reversed(path[at:]):
+                below = {each: below}
+            return with_entry(document, path[:at], below)
+        here = entry.node
+    if here is not None and sealed(here):
+        return with_value(document, (*path, SECURE), value[SECURE])
+    return with_value(document, path, value)
+
+
+def _place_of(section: str, document: Document, file: StackFile) -> tuple[str, str]:
+    """Where a section stands: under its whole name, or without the namespace if the file writes it so."""
+    project = project_name(file.project)
+    root = document.root
+    config = root.entries.get(CONFIG) if isinstance(root, Map) else None
+    keys = config.node.entries if config is not None and isinstance(config.node, Map) else {}
+    return CONFIG, next((key for key in keys if whole(key, project) == section), section)
+
+
+def declares(file: StackFile, service: str) -> bool:
+    """Whether the stack file has a service of that name."""
+    return service in ((file.document().get("config") or {}).get(SERVICES) or {})
+
+
+def render_service(stack: Stack, service: str) -> list[Manifest]:
+    """The objects of one service as ``stack apply`` writes them (field manager ``grayling-stack``), inventory included.
+
+    Raises:
+        UsageError: the stack file is wrong, or declares no such service.
+    """
+    from components.deploy.session import inventory_of, rendered
+
+    file = opened(stack)
+    if not declares(file, service):
+        raise UsageError(f"{file.source}: no service {service!r}")
+    inventory: Inventory = inventory_of(file)
+    return [inventory.stamped(item) for item in rendered(file, [service]) if item["kind"] != "Namespace"]
+
+
+__all__ = ["declares", "find", "render_service", "set_image", "set_secret"]

@@ -1,0 +1,1 @@
+"""What every component is built from: pods, the production baseline, networks, credentials."""

@@ -1,0 +1,1 @@
+"""The decision, pure: no clock, no I/O, no driver."""

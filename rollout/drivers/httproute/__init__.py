@@ -1,0 +1,1 @@
+"""Shares as weights of a Gateway API HTTPRoute."""

@@ -1,0 +1,1 @@
+"""What would happen, and what comes next, told by the decision's own predicates."""

@@ -1,0 +1,232 @@
+"""What a release would do, before anybody starts it.
+
+Steps and times, pods, the smallest fault each step can see, the worst it can cost, and what would stop it. Nothing
+here is a promise about the version; it is arithmetic about the policy, under a stated traffic and error rate.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rollout.api.revision import image_of, replicas_for, revision_of
+from rollout.api.spec import Gate, OnDoubt, SignalKind
+from rollout.judge.from_spec import judge_policy_of
+from rollout.judge.model.power import detection_limit_seconds, smallest_detectable_ratio, worst_case_failed_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rollout.api.spec import Spec, Step
+    from rollout.api.status import Status
+
+WRITE_SECONDS = 0.5
+"""From the judge's word to the last answer of the canary: one look, one write, one data-plane update."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the numbers rest on: requests per second of the service, and the failure share of a healthy version."""
+
+    rps: float
+    error_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step ahead of time.
+
+    Attributes:
+        starts_after_seconds: at the earliest, from the moment the first pods are ready.
+        canary_pods: ready pods it needs before its weight is written.
+        smallest_ratio: failure rate over stable's that it can be expected to see; None if it can see none.
+        smallest_rate: the same as a failure share.
+        full_failure_seconds: least mean time to see a canary whose every second answer fails.
+        full_failure_requests: requests that fail until such a canary is gone.
+    """
+
+    number: int
+    weight: int
+    hold_seconds: float
+    gate: str
+    starts_after_seconds: float
+    canary_pods: int
+    smallest_ratio: float | None = None
+    smallest_rate: float | None = None
+    full_failure_seconds: float | None = None
+    full_failure_requests: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A release ahead of time; `refusals` say why it would not even start, `warnings` what to think about."""
+
+    name: str
+    image: str
+    revision: str
+    steps: tuple[PlannedStep, ...]
+    earliest_end_seconds: float
+    bake_seconds: float
+    peak_pods: int
+    worst_case_failed_requests: float | None
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    traffic: Traffic | None = field(default=None)
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON form."""
+        return asdict(self)
+
+
+FAILING_SHARE = 0.5
+HALF = 50
+"""Percent at which a step tells most: both arms have the same number of requests."""
+
+ALL = 100
+"""Percent at which stable has none."""
+
+
+def plan_of(name: str, spec: Spec, status: Status | None = None, traffic: Traffic | None = None) -> Plan:
+    """The plan of a release of `spec`.
+
+    Args:
+        name: of the GrayRelease.
+        spec: as it would be applied.
+        status: of the object that exists; None for a new one.
+        traffic: what to expect; without it nothing is said about what can be seen.
+    """
+    steps = tuple(_steps(spec, traffic))
+    first = status is None or status.stable is None
+    shared = spec.traffic is not None and not first
+    holds = sum(step.hold_seconds for step in steps) if shared else 0.0
+    costs = [step.full_failure_requests for step in steps if step.full_failure_requests is not None]
+    return Plan(
+        name=name,
+        image=image_of(spec),
+        revision=revision_of(name, spec),
+        steps=steps if shared or first else (),
+        earliest_end_seconds=holds + (0.0 if first else spec.strategy.bake),
+        bake_seconds=spec.strategy.bake,
+        peak_pods=spec.workload.pods * (1 if first else 2),
+        worst_case_failed_requests=max(costs) if costs else None,
+        refusals=tuple(_refusals(name, spec, status)),
+        warnings=tuple(_warnings(spec, status, steps, traffic)),
+        traffic=traffic,
+    )
+
+
+def _steps(spec: Spec, traffic: Traffic | None) -> Iterator[PlannedStep]:
+    begun = 0.0
+    for index, step in enumerate(spec.strategy.steps):
+        seen = _sight(spec, step, traffic) if traffic else {}
+        pods = replicas_for(spec.workload.pods, step.weight)
+        yield PlannedStep(index + 1, step.weight, step.hold, step.gate.value, begun, pods, **seen)
+        begun += step.hold
+
+
+def _sight(spec: Spec, step: Step, traffic: Traffic) -> dict[str, float | None]:
+    analysis = spec.analysis
+    errors = next((signal for signal in analysis.signals if signal.kind is SignalKind.ERRORS), None)
+    if errors is None:
+        return {}
+    share, alpha, tolerance = step.weight / 100, _alpha(spec), errors.tolerance
+    rps, base = traffic.rps, traffic.error_rate
+    ratio = smallest_detectable_ratio(rps, share, base, step.hold, alpha, tolerance) if share < 1 else math.inf
+    seconds = detection_limit_seconds(rps, share, base, FAILING_SHARE / base, alpha, tolerance)
+    lasting = min(seconds, step.hold) + WRITE_SECONDS
+    budget = analysis.blast_budget
+    failed = worst_case_failed_requests(rps, share, lasting, FAILING_SHARE, blast_budget=budget)
+    return {
+        "smallest_ratio": _finite(ratio),
+        "smallest_rate": _finite(ratio * base),
+        "full_failure_seconds": _finite(seconds),
+        "full_failure_requests": round(failed, 1),
+    }
+
+
+def _alpha(spec: Spec) -> float:
+    """The part of the stated false-rollback rate that the errors signals have between them."""
+    policy = judge_policy_of(spec.analysis)
+    weights = zip(spec.analysis.signals, policy.weights(), strict=True)
+    return policy.false_rollback_rate * sum(weight for signal, weight in weights if signal.kind is SignalKind.ERRORS)
+
+
+def _finite(value: float) -> float | None:
+    return float(f"{value:.4g}") if math.isfinite(value) else None
+
+
+def _refusals(name: str, spec: Spec, status: Status | None) -> Iterator[str]:
+    if status is None:
+        return
+    revision = revision_of(name, spec)
+    for entry in status.refused:
+        if entry.revision == revision:
+            yield f"{revision} was taken back before ({entry.reason}); `release retry {name}` allows another try"
+    if status.stable and status.stable.revision == revision:
+        yield f"{revision} serves already: nothing would change"
+    if status.paused:
+        yield f"paused by {status.paused.by or 'somebody'}: nothing starts before `release resume {name}`"
+
+
+def _warnings(
+    spec: Spec, status: Status | None, steps: tuple[PlannedStep, ...], traffic: Traffic | None
+) -> Iterator[str]:
+    yield from _policy_warnings(spec)
+    if status is not None and status.in_flight and status.release:
+        yield f"a release of {status.release.to_version.image} is under way and would be superseded"
+    if spec.traffic is None:
+        yield "no traffic is declared: the new version replaces the old one at once, without a share"
+    if traffic is None:
+        yield "without --rps nothing can be said about what the steps can see"
+        return
+    yield from _blind(steps, traffic)
+    yield from _short_sighted(spec, steps, traffic)
+
+
+def _policy_warnings(spec: Spec) -> Iterator[str]:
+    if not spec.analysis.signals:
+        yield "no signals are declared: nothing is judged, and only pods that fail to start are taken back"
+    for step in spec.strategy.steps:
+        if step.gate is Gate.MANUAL:
+            yield f"the step to {step.weight} % waits for a person: the end is open"
+            break
+    if spec.strategy.steps[-1].weight == ALL:
+        yield (
+            "the step to 100 % leaves stable nothing to compare with: only gross faults are seen there, by stable's "
+            "history; end with a lower weight, promotion gives the rest"
+        )
+    if spec.analysis.undecided.action is OnDoubt.GO_ON:
+        yield "an undecided judge lets the release go on: it may end as promoted-not-proven"
+
+
+def _blind(steps: tuple[PlannedStep, ...], traffic: Traffic) -> Iterator[str]:
+    for step in steps:
+        if step.full_failure_seconds is not None and step.full_failure_seconds > step.hold_seconds:
+            yield (
+                f"step {step.number} cannot even see that every second answer fails: that takes "
+                f"{step.full_failure_seconds:.3g} s at {traffic.rps:g} requests/s, and it holds {step.hold_seconds:g} s"
+            )
+
+
+def _short_sighted(spec: Spec, steps: tuple[PlannedStep, ...], traffic: Traffic) -> Iterator[str]:
+    """One line for all steps: the judge adds up what they see, so that the best of them counts."""
+    margin = spec.analysis.promotion_margin
+    judged = [step for step in steps if step.full_failure_seconds is not None]
+    seen = [step.smallest_ratio or math.inf for step in judged]
+    if judged and min(seen) > margin:
+        best = f"a failure rate {min(seen):.3g} times stable's" if math.isfinite(min(seen)) else "no fault at all"
+        could = _hold_that_could(spec, judged, traffic)
+        yield f"the best step sees {best}; the policy wants {margin:g} times excluded: {could}"
+
+
+def _hold_that_could(spec: Spec, steps: Sequence[PlannedStep], traffic: Traffic) -> str:
+    """The shortest hold of the step with most information that sees what the policy wants excluded."""
+    best = min(steps, key=lambda step: abs(step.weight - HALF))
+    tolerance = next(each.tolerance for each in spec.analysis.signals if each.kind is SignalKind.ERRORS)
+    seconds = detection_limit_seconds(
+        traffic.rps, best.weight / 100, traffic.error_rate, spec.analysis.promotion_margin, _alpha(spec), tolerance
+    )
+    if not math.isfinite(seconds):
+        return "no hold could, while the signal tolerates as much"
+    return f"step {best.number} ({best.weight} %) could with a hold of {math.ceil(seconds / 60)}m"

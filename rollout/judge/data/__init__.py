@@ -1,0 +1,1 @@
+"""From samples to arrays: columns, pod slots, batches."""

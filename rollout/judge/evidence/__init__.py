@@ -1,0 +1,1 @@
+"""The tests, their combination, and the guards beside them."""

@@ -1,0 +1,66 @@
+"""The body of a latency distribution as one number: is the canary slower all along, by little?
+
+A slight slowness moves requests across every bucket edge, and any one edge sees only a part of it. So each bucket gets
+a score, its mean rank among the requests seen before, from -1 to 1 (Wilcoxon's ranks, as ridits: Bross 1958), and the
+canary's requests are tested by the sum of their scores. On that scale a tilt exp(s score) of the distribution is near
+proportional odds of exp(s), so that steps, pod effects and tolerances mean the same here as at an edge. The law of the
+sum is bounded in `draws`.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from rollout.judge.model.onset_prior import Floats
+
+BINS = 25
+"""Buckets told apart at most; those of a finer histogram are put together."""
+
+RICH = 0.1
+"""Least variance of the scores: a distribution that is almost all in one bucket is judged at its edges alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Buckets of a latency signal and their scores.
+
+    Attributes:
+        edges: upper bucket edges in seconds, ascending; fewer than BINS.
+        scores: of the buckets, the last one open, -1 to 1, shape (BINS,); 0 beyond the buckets.
+    """
+
+    edges: tuple[float, ...]
+    scores: Floats
+
+
+def choose_body(edges_seconds: tuple[float, ...], slow: Floats, requests: float) -> Body | None:
+    """Score the buckets by what was seen; None where too much is in one of them.
+
+    Args:
+        edges_seconds: all upper bucket edges, ascending.
+        slow: requests slower than each, shape (edges,).
+        requests: all requests.
+    """
+    below = 1 - slow / max(requests, 1.0)
+    kept = np.arange(below.size)
+    if below.size >= BINS:
+        kept = np.unique(np.minimum(np.searchsorted(below, np.arange(1, BINS) / BINS), below.size - 1))
+    bounds = np.concatenate([[0.0], below[kept], [1.0]])
+    shares, ranks = np.diff(bounds), bounds[1:] + bounds[:-1]
+    if shares @ (ranks - 1) ** 2 < RICH:  # the mean rank is 1, whatever the shares
+        return None
+    scores = np.zeros(BINS)
+    scores[: ranks.size] = ranks - 1
+    return Body(tuple(edges_seconds[at] for at in kept), scores)
+
+
+@lru_cache(maxsize=256)
+def bins_of(body: tuple[float, ...], edges_seconds: tuple[float, ...]) -> Floats:
+    """Which of the body's buckets each of the source's belongs to, shape (BINS, edges + 1).
+
+    An edge that the source lost puts two of them together, for both arms alike.
+    """
+    at = np.searchsorted(body, np.append(edges_seconds, np.inf))
+    found: Floats = (np.arange(BINS)[:, None] == at).astype(np.float64)
+    return found

@@ -1,0 +1,47 @@
+"""What is known of one release besides its signals, and how it was convicted."""
+
+import math
+from dataclasses import dataclass, field
+
+from rollout.judge.evidence.combination import RunUp
+from rollout.judge.evidence.sample_ratio_mismatch import Shares
+
+
+@dataclass(frozen=True, slots=True)
+class Conviction:
+    """The moment the canary was found bad; it stays so (the promise is about ever crossing the limit).
+
+    Attributes:
+        at: time of the look that convicted, seconds since the epoch.
+        evidence_at: time of the look that began the run-up.
+        log_e: combined log evidence then.
+        culprits: signals to blame, the worst first.
+        guard: sentence of the guard that convicted; None when the evidence did.
+    """
+
+    at: float
+    evidence_at: float
+    log_e: float
+    culprits: tuple[str, ...]
+    guard: str | None = None
+
+
+@dataclass(slots=True)
+class Case:
+    """What is known of one release besides its signals.
+
+    Attributes:
+        signals: where its signals are among those of all releases.
+        run_up: when the evidence that convicts began to rise.
+        shares: of the requests in this step.
+        conviction: when the canary was found bad; None while it is not.
+        log_e: combined log evidence of its signals.
+        now: seconds since the epoch of the last look.
+    """
+
+    signals: range
+    run_up: RunUp = field(default_factory=RunUp)
+    shares: Shares = field(default_factory=Shares)
+    conviction: Conviction | None = None
+    log_e: float = 0.0
+    now: float = -math.inf

@@ -1,0 +1,226 @@
+"""Recordings: what the judge of a release saw, as JSON Lines that outlive the release.
+
+The first line is a header, every further one a look:
+
+    {"format": "grayling.recording/1", "interval_seconds": 15, "latency_edges_seconds": [0.1, 1], "canary_share": 0.1}
+    {"t": 15.0, "phase": "history", "pods": {"p1": {"arm": "stable", "age_seconds": 900, "requests": 300,
+     "errors": {"5xx": 1}, "latency_counts": [290, 9, 1], "gauges": {"memory_bytes": 1.0e8}}}}
+
+Counts are increments since the look before. "history" looks teach, "release" looks are judged; "starts" looks are of
+earlier starts of the service's pods and teach only what young pods are like. Optional in the header:
+"analysis", as in the GrayRelease. Optional in a pod: "crashes" and "exposure_seconds" (else the time since the look
+before). Optional in a look: "signal", when it is one signal's and not all signals', with "edges_seconds" where its
+buckets are not the header's; and "step", the number of the step that begins with it, with its "share" of the requests.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast, get_args
+
+from rollout.records import fields
+from rollout.signals.samples import Arm, PodLook
+
+FORMAT = "grayling.recording/1"
+"""Name and version of the format."""
+
+Phase = Literal["starts", "history", "release"]
+
+
+class RecordingError(ValueError):
+    """A recording cannot be read; the message says which line and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLook:
+    """One look of all pods.
+
+    Attributes:
+        at: seconds, from any origin.
+        phase: whether it teaches, and what, or is judged.
+        pods: increments by pod name.
+        signal: the signal it is of; empty when it is of all.
+        edges_seconds: upper edges of its latency buckets; empty when they are the header's.
+        step: number of the step that begins with it; 0 when none does.
+        share: the canary's share from then on; 0 when it is not told.
+    """
+
+    at: float
+    phase: Phase
+    pods: Mapping[str, PodLook]
+    signal: str = ""
+    edges_seconds: tuple[float, ...] = ()
+    step: int = 0
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A release as its judge saw it.
+
+    Attributes:
+        interval_seconds: usual time between looks.
+        edges_seconds: upper edges of the latency buckets; empty without a histogram.
+        canary_share: the canary's weight when the recording began.
+        looks: in the order of time, those at earlier starts behind the history they came with.
+        analysis: the `analysis` of the GrayRelease that was judged; empty where it is not known.
+    """
+
+    interval_seconds: float
+    edges_seconds: tuple[float, ...]
+    canary_share: float
+    looks: tuple[RecordedLook, ...]
+    analysis: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse(lines: Iterable[str]) -> Recording:
+    """Read a recording.
+
+    Raises:
+        RecordingError: a line is not what the format says.
+    """
+    numbered = [(number, text) for number, text in enumerate(lines, start=1) if text.strip()]
+    if not numbered:
+        raise RecordingError(f'line 1: a recording begins with {{"format": "{FORMAT}"}}, found nothing')
+    try:
+        return _headed(fields.object_of(numbered[0][1]), numbered[1:])
+    except ValueError as error:
+        raise _at(numbered[0][0], error) from error
+
+
+def _headed(header: Mapping[str, Any], numbered: Sequence[tuple[int, str]]) -> Recording:
+    if header.get("format") != FORMAT:
+        raise ValueError(f"format is {str(header.get('format'))[:60]!r}, this version reads {FORMAT!r}")
+    interval = fields.number(header, "interval_seconds", 15.0, 0.0, fields.MOST_SECONDS)
+    edges = fields.edges(header, "latency_edges_seconds")
+    share = fields.number(header, "canary_share", 0.0, 0.0, 1.0)
+    analysis = fields.mapping(header, "analysis")
+    return Recording(interval, edges, share, tuple(_looks(numbered, interval)), analysis)
+
+
+def _at(number: int, error: ValueError) -> RecordingError:
+    """The error with the line it is of, where it does not tell that itself."""
+    return error if isinstance(error, RecordingError) else RecordingError(f"line {number}: {error}")
+
+
+def header_line(
+    interval_seconds: float,
+    edges_seconds: Iterable[float],
+    canary_share: float,
+    analysis: Mapping[str, Any] | None = None,
+) -> str:
+    """The first line of a recording, without a line end."""
+    header = {
+        "format": FORMAT,
+        "interval_seconds": interval_seconds,
+        "latency_edges_seconds": list(edges_seconds),
+        "canary_share": canary_share,
+    }
+    return json.dumps(header | ({"analysis": analysis} if analysis else {}))
+
+
+def look_line(look: RecordedLook) -> str:
+    """A look as a line, without a line end; what is empty is left out."""
+    told: dict[str, Any] = {"t": look.at, "phase": look.phase}
+    rest: dict[str, Any] = {"signal": look.signal, "edges_seconds": list(look.edges_seconds)}
+    rest |= {"step": look.step, "share": look.share}
+    told |= {key: value for key, value in rest.items() if value}
+    told["pods"] = {name: _plain(pod) for name, pod in look.pods.items()}
+    return json.dumps(told, separators=(",", ":"))
+
+
+def _plain(pod: PodLook) -> dict[str, Any]:
+    told = {
+        "age_seconds": pod.age_seconds,
+        "exposure_seconds": pod.exposure_seconds,
+        "requests": pod.requests,
+        "errors": dict(pod.errors),
+        "latency_counts": list(pod.latency_counts),
+        "crashes": pod.crashes,
+        "gauges": dict(pod.gauges),
+    }
+    return {"arm": str(pod.arm)} | {key: value for key, value in told.items() if value}
+
+
+def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[RecordedLook]:
+    before: dict[tuple[str, bool], float] = {}
+    for number, text in numbered:
+        try:
+            told = fields.object_of(text)
+            line = fields.text(told, "signal"), told.get("phase") == "starts"
+            look = _look(told, before.get(line), interval)
+        except ValueError as error:
+            raise _at(number, error) from error
+        before[line] = look.at
+        yield look
+
+
+def _look(told: Mapping[str, Any], before: float | None, interval: float) -> RecordedLook:
+    """A look; ``before`` is when the one before it was, of the same signal.
+
+    Raises:
+        ValueError: it is none.
+    """
+    for key in ("t", "pods"):
+        if key not in told:
+            raise ValueError(f"no {key}; a look needs t, phase and pods")
+    at, phase = fields.number(told, "t", 0.0, -fields.MOST_SECONDS, fields.MOST_SECONDS), _phase(told)
+    if before is not None and at < before and phase != "starts":
+        raise ValueError(f"t is {at:g}, before {before:g} of the look before; looks are in the order of time")
+    seconds = interval if before is None else max(at - before, 0.0)
+    return RecordedLook(
+        at=at,
+        phase=phase,
+        pods={name: _pod(name, pod, seconds) for name, pod in fields.mapping(told, "pods").items()},
+        signal=fields.text(told, "signal"),
+        edges_seconds=fields.edges(told, "edges_seconds"),
+        step=fields.count(told, "step"),
+        share=fields.number(told, "share", 0.0, 0.0, 1.0),
+    )
+
+
+def _phase(told: Mapping[str, Any]) -> Phase:
+    found = fields.text(told, "phase", "release")
+    for phase in get_args(Phase):
+        if found == phase:
+            return cast("Phase", phase)
+    raise ValueError(f"phase is {found[:60]!r}, expected starts, history or release")
+
+
+def _pod(name: str, told: Any, seconds: float) -> PodLook:
+    try:
+        return _sound(_read(told, seconds))
+    except ValueError as error:
+        raise ValueError(f"pod {name[:60]}: {error}") from error
+
+
+def _read(told: Any, seconds: float) -> PodLook:
+    if not isinstance(told, dict):
+        raise ValueError("expected an object")  # noqa: TRY004 - one error for a bad line
+    most = fields.MOST_SECONDS
+    errors, gauges = fields.mapping(told, "errors"), fields.mapping(told, "gauges")
+    return PodLook(
+        arm=_arm(told),
+        age_seconds=fields.number(told, "age_seconds", 0.0, 0.0, most),
+        exposure_seconds=fields.number(told, "exposure_seconds", seconds, 0.0, most),
+        requests=fields.count(told, "requests"),
+        errors={kind: fields.count(errors, kind) for kind in errors},
+        latency_counts=fields.counts(told, "latency_counts"),
+        crashes=fields.count(told, "crashes"),
+        gauges={kind: fields.number(gauges, kind, 0.0, -fields.MOST_GAUGE, fields.MOST_GAUGE) for kind in gauges},
+    )
+
+
+def _arm(told: Mapping[str, Any]) -> Arm:
+    found = fields.text(told, "arm")
+    if found not in list(Arm):
+        raise ValueError(f"arm is {found[:60]!r}, expected stable or canary")
+    return Arm(found)
+
+
+def _sound(pod: PodLook) -> PodLook:
+    """The pod, unless more of its requests failed than there were; counted events have no requests."""
+    failed = sum(pod.errors.values())
+    if pod.requests and failed > pod.requests:
+        raise ValueError(f"{failed} errors of {pod.requests} requests")
+    return pod

@@ -1,0 +1,308 @@
+"""Every type of value: what is one is kept in one form, what is none is told with its place and the way out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from components.model.environment import Environment
+from components.model.mistakes import StackError
+from components.stack.platform import Platform
+from tests.components.conftest import read, small
+
+IMAGE = "a/b:1"
+LINE = re.compile(r"grayling:[^ ].*: \S.*")
+
+
+def said(**sections) -> list[str]:
+    """The lines that are said of a stack."""
+    with pytest.raises(StackError) as caught:
+        read(**sections).manifests()
+    lines = [str(mistake) for mistake in caught.value.mistakes]
+    for line in lines:
+        assert line in str(caught.value)
+        assert LINE.fullmatch(line), line
+    return lines
+
+
+def service(**settings):
+    return {"services": {"a": {"image": IMAGE, **settings}}}
+
+
+def of(platform, kind, name):
+    return next(item for item in platform.manifests() if (item["kind"], item["metadata"]["name"]) == (kind, name))
+
+
+def pod(platform, name="a"):
+    return of(platform, "GrayRelease", name)["spec"]["workload"]["template"]["spec"]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [(2, "2"), (0.5, "500m"), ("0.5", "500m"), ("500m", "500m"), ("1000m", "1"), (1.0, "1"), ("2.25", "2250m")],
+)
+def test_cpu_in_one_form(written, kept):
+    container = pod(read(**service(resources={"cpu": written, "memory": "64Mi"})))["containers"][0]
+    assert container["resources"]["requests"]["cpu"] == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("512M", "512M"),
+        ("1Gi", "1Gi"),
+        ("1024Mi", "1Gi"),
+        ("1.5Gi", "1536Mi"),
+        (536870912, "536870912"),
+        ("2000M", "2G"),
+    ],
+)
+def test_memory_in_one_form(written, kept):
+    container = pod(read(**service(resources={"cpu": 1, "memory": written})))["containers"][0]
+    assert container["resources"]["limits"]["memory"] == container["resources"]["requests"]["memory"] == kept
+
+
+VALUES = [
+    ({"resources": {"cpu": "0", "memory": "64Mi"}}, "resources.cpu: is too little (found '0'); from 1m"),
+    ({"resources": {"cpu": -1, "memory": "64Mi"}}, "resources.cpu: is no amount of CPU (found -1); write it like 500m"),
+    ({"resources": {"cpu": True, "memory": "64Mi"}}, "resources.cpu: is no amount of CPU"),
+    ({"resources": {"cpu": float("nan"), "memory": "64Mi"}}, "resources.cpu: is no amount of CPU (found nan)"),
+    ({"resources": {"cpu": float("inf"), "memory": "64Mi"}}, "resources.cpu: is no amount of CPU (found inf)"),
+    ({"resources": {"cpu": "0.0001", "memory": "64Mi"}}, "resources.cpu: is finer than 1m"),
+    ({"resources": {"cpu": "9999999", "memory": "64Mi"}}, "resources.cpu: is more than there is"),
+    ({"resources": {"cpu": 1, "memory": "0Mi"}}, "resources.memory: is too little (found '0Mi')"),
+    ({"resources": {"cpu": 1, "memory": "512m"}}, "resources.memory: is no size (found '512m'); write it like 512Mi"),
+    ({"resources": {"cpu": 1, "memory": 512}}, "resources.memory: is too little (found 512)"),
+    ({"resources": {"cpu": 1, "memory": "9Pi"}}, "resources.memory: is more than there is"),
+    ({"resources": {"cpu": 1, "memory": [1]}}, "resources.memory: is no size"),
+    ({"env": {"DEBUG": True}}, "; quote it: 'true'"),
+    ({"env": {"LEVEL": 5}}, "env.LEVEL: is no text (found 5); quote it: '5'"),
+    ({"env": {"NUL": None}}, "env.NUL: is empty; give it a value"),
+    ({"env": {"X": ["a"]}}, "env.X: is no text (found ['a']); write {secret: name, key: of-it}"),
+    ({"env": {"X": {"secret": "s"}}}, "env.X: is neither a text nor the key of a Secret"),
+    ({"env": {"X": {"secret": "s", "key": "a b"}}}, "env.X.key: is no key of a Secret (found 'a b')"),
+    ({"env": {"X": {"secret": "S", "key": "a"}}}, "env.X.secret: is no name of an object (found 'S')"),
+    ({"env": {"X": {"secrt": "s", "key": "a"}}}, "env.X.secrt: no such key (found 's'); did you mean 'secret'?"),
+    ({"env": {"MY VAR=1": "x"}}, "is no name of a variable (found 'MY VAR=1'); use letters, digits, _"),
+    ({"env": {"": "x"}}, "is no name of a variable (found '')"),
+    ({"env": {"1ST": "x"}}, "is no name of a variable (found '1ST')"),
+    ({"config": {"a/b.yaml": "x"}}, "is no name of a file in one folder (found 'a/b.yaml')"),
+    ({"config": {"..": "x"}}, "is no name of a file in one folder (found '..')"),
+    ({"config": {"a": 1}}, "config.a: is no text (found 1); quote it: '1'"),
+    ({"config": {"a": "x" * 300_000}}, "config.a: string should have at most 262144 characters"),
+    ({"config": {str(i): "ä" * 200_000 for i in range(3)}}, "config: is 1200003 bytes together, and one object takes"),
+    ({"args": [8080]}, "args.0: is no text (found 8080); quote it: '8080'"),
+    ({"replicas": True}, "replicas: is no number"),
+    ({"replicas": "many"}, "replicas: is no number (found 'many'); write one"),
+    ({"uses": "redis"}, "uses: is no list (found 'redis'); write it in brackets: [redis]"),
+    ({"uses": {}}, "uses: is no list (found {}); write one"),
+    ({"resources": "small"}, "resources: is no map of keys and values (found 'small'); write some under it"),
+    ({"config": ["a"]}, "config: is no map of keys and values (found ['a'])"),
+    ({"replicas": None}, "replicas: is empty; give it a value, or leave the key out"),
+    ({"port": True}, "port: is no number"),
+    ({"port": 0}, "port: input should be greater than or equal to 1"),
+    ({"image": "A B"}, "image: 'A B' is no image reference: write it like registry.example/team/app:1.4.2"),
+    ({"image": "a/B:1"}, "image: 'a/B:1' is no image reference"),
+    ({"image": "a/b:1@sha256:12"}, "is no image reference"),
+    ({"image": "a/b:stable"}, "does not name one build (tag 'stable' moves)"),
+    ({"traffic": None}, "traffic: is empty; write {} for the defaults"),
+    ({"traffic": {"hostnames": ["http://Shop.Example.com/x"]}}, "hostnames.0: is no hostname"),
+    ({"traffic": {"hostnames": ["Shop.example.com"]}}, "did you mean 'shop.example.com'?"),
+    ({"traffic": {"hostnames": [""]}}, "hostnames.0: is no hostname (found ''); write it like shop.example.com"),
+    ({"traffic": {"hostnames": ["a.*.com"]}}, "hostnames.0: is no hostname"),
+    ({"traffic": {"hostnames": ["10.0.0.1"]}}, "hostnames.0: is no hostname"),
+    ({"traffic": {"hostnames": ["a" * 64 + ".com"]}}, "hostnames.0: is no hostname"),
+    ({"traffic": {"matches": [{"pth": {"value": "/"}}]}}, "matches.0.pth: no such key"),
+    ({"traffic": {"matches": [{"path": {"type": "Prefix"}}]}}, "matches.0.path.type: "),
+    ({"traffic": {"matches": [{"path": {"value": "admin"}}]}}, "'admin' is no path; it begins with /"),
+    ({"traffic": {"matches": [{"method": "get"}]}}, "matches.0.method: "),
+    ({"traffic": {"requestTimeout": "10 seconds"}}, "requestTimeout: '10 seconds' is not a duration"),
+    ({"traffic": {"requestTimeout": 10}}, "requestTimeout: a duration has a unit (found 10); write it like 10s"),
+    ({"traffic": {"requestTimeout": "0.1ms"}}, "requestTimeout: is no limit that a route may have (found '0.1ms')"),
+    ({"traffic": {"requestTimeout": "99999h"}}, "requestTimeout: is no limit that a route may have"),
+    ({"strategy": {"bake": 90}}, "strategy.bake: a duration has a unit (found 90); write it like 90s or 5m"),
+    ({"strategy": {"bake": -5}}, "strategy.bake: a duration has a unit (found -5)"),
+    ({"strategy": {"bake": float("inf")}}, "strategy.bake: a duration has a unit (found inf)"),
+    ({"strategy": {"bake": True}}, "strategy.bake: is no duration"),
+    ({"strategy": {"bake": "1:30"}}, "strategy.bake: '1:30' is not a duration"),
+    ({"strategy": {"bake": "-5s"}}, "strategy.bake: '-5s' is not a duration"),
+    ({"strategy": {"steps": [{"weight": 5, "hold": 90}]}}, "strategy.steps.0.hold: a duration has a unit (found 90)"),
+    ({"strategy": {"steps": [{"weight": True}]}}, "strategy.steps.0.weight: is no number"),
+    ({"strategy": {"steps": [{"weight": i + 1} for i in range(100)]}}, "strategy.steps: list should have at most 32"),
+    ({"analysis": {"blastBudget": None}}, "analysis.blastBudget: is empty"),
+    ({"analysis": {"promotionMargin": float("inf")}}, "analysis.promotionMargin: is no number (found inf)"),
+    ({"probes": {"liveness": "healthz"}}, "is no path (found 'healthz'); write it like /healthz"),
+    ({"volumes": {"Work": {"secret": "a"}}}, "is no name (found 'Work')"),
+    ({"volumes": {"work": {"scratch": {"size": "0Gi"}}}}, "volumes.work.scratch.size: is too little"),
+    ({"volumes": {"work": {"secret": "a"}}, "mounts": {"/a/../b": "work"}}, "is no path in a container"),
+    ({"volumes": {"work": {"secret": "a"}}, "mounts": {"/a": "work#../x"}}, "is no volume (found 'work#../x')"),
+    ({"ports": [{"name": "Debug", "port": 1}]}, "ports.0.name: is no name of a port (found 'Debug')"),
+    ({"ports": [{"name": "a--b", "port": 1}]}, "ports.0.name: is no name of a port"),
+    ({"ports": [{"name": "debug", "port": 70000}]}, "ports.0.port: input should be less than or equal to 65535"),
+    ({"ports": [{"name": "debug", "port": 1, "appProtocol": "/h2c"}]}, "ports.0.appProtocol: is no protocol"),
+    ({"init": [{"name": "x", "env": {"A": 1}}]}, "init.0.env.A: is no text (found 1); quote it: '1'"),
+]
+
+
+@pytest.mark.parametrize(("settings", "expected"), VALUES, ids=[str(index) for index in range(len(VALUES))])
+def test_of_a_service(settings, expected):
+    (line,) = said(**service(**settings))
+    assert line.startswith("grayling:services.a.")
+    assert expected in line
+
+
+COMPONENTS = [
+    ({"gateway": {"requestTimeout": "banana"}}, "gateway.requestTimeout: 'banana' is not a duration"),
+    ({"gateway": {"requestTimeout": 30}}, "gateway.requestTimeout: a duration has a unit (found 30)"),
+    ({"gateway": {"exposure": {"annotations": {"a b": "x"}}}}, "is no name of an annotation (found 'a b')"),
+    ({"gateway": {"tlsSecret": "A_B"}}, "gateway.tlsSecret: is no name of an object (found 'A_B')"),
+    ({"gateway": {"envoyImage": "envoy"}}, "gateway.envoyImage: 'envoy' does not name one build"),
+    ({"prometheus": {"retention": 30}}, "prometheus.retention: a duration has a unit (found 30); write it like 30s"),
+    ({"prometheus": {"retention": 0}}, "prometheus.retention: input should be greater than or equal to 60"),
+    ({"prometheus": {"scrapeInterval": "10m"}}, "prometheus.scrapeInterval: input should be less than or equal to 120"),
+    ({"prometheus": {"retentionSize": "0GB"}}, "prometheus.retentionSize: is no size to retain (found '0GB')"),
+    ({"prometheus": {"retentionSize": 5}}, "prometheus.retentionSize: is no size to retain (found 5)"),
+    ({"prometheus": {"retentionSize": "180GB"}}, "is more than nine tenths of storage 2Gi (found '180GB'); give less"),
+    ({"prometheus": {"alertmanager": "http://am:9093/x"}}, "prometheus.alertmanager: is no host:port"),
+    ({"prometheus": {"alertmanager": "am"}}, "prometheus.alertmanager: is no host:port (found 'am')"),
+    ({"prometheus": {"alertmanager": "am:0"}}, "prometheus.alertmanager: is no host:port"),
+    ({"prometheus": {"namespaces": ["NOT_A_NS"]}}, "prometheus.namespaces.0: is no namespace (found 'NOT_A_NS')"),
+    ({"controller": {"image": IMAGE, "namespaces": ["-a"]}}, "controller.namespaces.0: is no namespace"),
+    ({"redis": {"storage": "-1Gi"}}, "redis.storage: is no size (found '-1Gi')"),
+    ({"redis": {"replicas": 5}}, "redis.replicas: a standalone store has one pod (found 5); set mode: replication"),
+    ({"redis": {"mode": "replication", "storage": None}}, "redis.storage: a primary without a volume comes back empty"),
+    ({"redis": {"authSecret": "A"}}, "redis.authSecret: is no name of an object"),
+    ({"redis": None}, "redis: is empty; write {} for the defaults"),
+    ({"redis": {"kind": ["x"]}}, "redis: no component ['x']"),
+    ({"rabbitmq": {"members": True}}, "rabbitmq.members: is no number"),
+    ({"rabbitmq": {"storage": None}}, "rabbitmq.storage: is empty"),
+]
+
+
+@pytest.mark.parametrize(("components", "expected"), COMPONENTS, ids=[str(index) for index in range(len(COMPONENTS))])
+def test_of_a_component(components, expected):
+    (line,) = said(components=components)
+    assert expected in line
+
+
+ENVIRONMENTS = [
+    (
+        {"namespace": "kube-system"},
+        "environment.namespace: is the cluster's own (found 'kube-system'); use another, or",
+    ),
+    ({"namespace": "default"}, "environment.namespace: is the cluster's own"),
+    ({"namespace": "a.b"}, "environment.namespace: is no namespace (found 'a.b')"),
+    ({"tier": "production"}, "environment.tier: is no tier (found 'production'); did you mean 'prod'?"),
+    ({"tier": "moon"}, "environment.tier: is no tier (found 'moon'); there are local, dev, staging, prod"),
+    ({"pullSecrets": ["A_B"]}, "environment.pullSecrets.0: is no name of an object"),
+    ({"gateway": {"hostnameSuffix": "*.x"}}, "environment.gateway.hostnameSuffix: is no end of a hostname"),
+    ({"gateway": {"hostnameSuffix": "http://x"}}, "environment.gateway.hostnameSuffix: is no end of a hostname"),
+    ({"images": {"docker.io/": "http://x/"}}, "is no registry and folder (found"),
+    (
+        {"images": {"redis": "a/b", "docker.io/library/redis": "c/d"}},
+        "'docker.io/library/redis' is there twice, once by its short name",
+    ),
+    ({"profile": {"metricsRetention": 30}}, "environment.profile.metricsRetention: a duration has a unit (found 30)"),
+    ({"createNamespace": None}, "environment.createNamespace: is empty"),
+]
+
+
+@pytest.mark.parametrize(("changed", "expected"), ENVIRONMENTS, ids=[str(index) for index in range(len(ENVIRONMENTS))])
+def test_of_the_environment(changed, expected):
+    (line,) = said(environment={**small()["environment"], **changed})
+    assert expected in line
+
+
+def test_nothing_follows_from_a_tier_that_is_none():
+    environment = {"tier": "production", "namespace": "shop", "owners": ["platform"], "profile": {"replcas": 3}}
+    assert [line.split(":")[1] for line in said(environment=environment)] == [
+        "environment.profile.replcas",
+        "environment.tier",
+    ]
+
+
+def test_nothing_follows_from_a_component_that_cannot_be_read():
+    (line,) = said(components={"redis": {"storge": "1Gi"}}, **service(uses=["redis"]))
+    assert "redis.storge" in line
+
+
+@pytest.mark.parametrize("section", ["components", "services", "secrets"])
+def test_a_section_left_empty(section):
+    assert said(**{section: None}) == [f"grayling:{section}: is empty; write {{}} for none"]
+
+
+@pytest.mark.parametrize(
+    ("secrets", "expected"),
+    [
+        ({"Payment_Token": {"a": "hunter2"}}, "grayling:secrets.Payment_Token: is no name of an object"),
+        ({"payment": {"key with space": "hunter2"}}, "is no key of a Secret (found 'key with space')"),
+        ({"P": {"k e y": "hunter2"}}, None),
+        ({"payment": {"token": ""}}, "grayling:secrets.payment.token: is empty (found (hidden)); seal a value"),
+        ({"payment": {"token": 4711}}, "grayling:secrets.payment.token: is no text (found (hidden)); quote it"),
+        ({"payment": {"token": None}}, "grayling:secrets.payment.token: is empty"),
+        ({"payment": {}}, "grayling:secrets.payment: dictionary should have at least 1 item"),
+        ({"payment": "hunter2"}, "grayling:secrets.payment: is no map of keys and values (found (hidden))"),
+        ({"payment": {"token": "hunter2" * 200_000}}, "1400005 bytes together; one Secret takes"),
+    ],
+)
+def test_of_a_secret_nothing_is_shown(secrets, expected):
+    lines = said(secrets=secrets)
+    assert len(lines) == (1 if expected else 2)  # a name and a key are two mistakes
+    assert (expected or "").partition(" bytes")[0] in lines[0]
+    assert not any("hunter2" in line or "4711" in line for line in lines)
+
+
+def test_a_namespace_of_the_system_by_a_word_of_consent():
+    environment = {**small()["environment"], "namespace": "kube-system", "inSystemNamespace": True}
+    assert Environment.model_validate(environment).namespace == "kube-system"
+
+
+@pytest.mark.parametrize("duration", [0, "0s", "infinity", "30s"])
+def test_no_limit_and_limits(duration):
+    assert read(components={"gateway": {"requestTimeout": duration}}).manifests()
+
+
+def test_a_plain_value_whatever_it_begins_with():
+    made = pod(read(**service(env={"FILTER": "field:price > 10"})))["containers"][0]["env"]
+    assert made == [{"name": "FILTER", "value": "field:price > 10"}]
+
+
+def test_null_takes_away_what_would_be_there():
+    found = read(components={"redis": {"storage": None}}, **service(port=None))
+    assert "ports" not in of(found, "GrayRelease", "a")["spec"]["workload"]
+
+
+QUERY = {"name": "lost", "kind": "events", "source": "prometheus"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ['sum by (pod) (x_total{namespace="$namespace",pod=~"$pods"})', "sum by (pod) (rate(x_total[5m]) or ${pods})"],
+)
+def test_promql(query):
+    assert read(components={"prometheus": {}}, **service(analysis={"signals": [{**QUERY, "query": query}]}))
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [("sum(x_total", "unclosed left parenthesis"), ("rate(x_total)", "expected type matrix"), ("foo(x)", "unknown")],
+)
+def test_no_promql(query, why):
+    signals = [{**QUERY, "query": query}]
+    (line,) = said(components={"prometheus": {}}, **service(analysis={"signals": signals}))
+    assert "services.a.analysis.signals: the query of lost is no PromQL: " in line
+    assert why in line
+
+
+def test_all_values_of_one_component_at_once():
+    lines = said(
+        components={"prometheus": {"storage": "1Gi", "retentionSize": "180GB", "alertmanager": "x", "image": "a"}}
+    )
+    assert len(lines) == 3
+
+
+def test_the_environment_is_read_whatever_shape_it_has():
+    for odd in ("text", ["list"], 5):
+        with pytest.raises(StackError):
+            Platform.read({"environment": odd}, stack="s", source="f")

@@ -1,0 +1,66 @@
+"""What teams add to Prometheus and to Contour."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from components.gateways.contour_settings import CONTOUR_KEYS
+from components.model.mistakes import StackError
+from tests.components.conftest import read
+
+ALERT = {"expr": "sum(rate(orders_total[5m])) < 1", "hold": "10m", "severity": "critical", "summary": "no orders"}
+
+
+def _of(kind, name, **components):
+    items = read(components=components).manifests()
+    return next(each for each in items if (each["kind"], each["metadata"]["name"]) == (kind, name))
+
+
+def _prometheus(name, key, **settings):
+    return yaml.safe_load(_of("ConfigMap", name, prometheus=settings)["data"][key])
+
+
+def test_an_alert_of_ones_own_stands_beside_ours():
+    rules = _prometheus("prometheus-rules", "prometheus.yml", alerts={"NoOrders": ALERT})["groups"][0]["rules"]
+    (own,) = [each for each in rules if each["alert"] == "NoOrders"]
+    assert (own["expr"], own["for"], own["labels"]["severity"]) == (ALERT["expr"], "10m", "critical")
+    assert len(rules) > 1
+
+
+def test_targets_outside_are_scraped_and_may_be_reached():
+    erp = {"targets": ["erp.example.com:9100", "node.monitoring.svc:9100"], "interval": "30s", "labels": {"site": "a"}}
+    configs = _prometheus("prometheus-config", "prometheus.yml", scrape={"erp": erp})["scrape_configs"]
+    (job,) = [each for each in configs if each["job_name"] == "erp"]
+    assert job["static_configs"] == [{"targets": erp["targets"], "labels": {"site": "a"}}]
+    assert (job["scrape_interval"], job["scrape_timeout"], job["metrics_path"]) == ("30s", "10s", "/metrics")
+    egress = _of("NetworkPolicy", "prometheus", prometheus={"scrape": {"erp": erp}})["spec"]["egress"]
+    assert {"ports": [{"port": 9100, "protocol": "TCP"}]} in egress
+    inside = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert {"to": [inside]} in egress
+
+
+def test_parts_of_contours_configuration_are_added():
+    more = {"rateLimitService": {"domain": "contour", "failOpen": True}}
+    written = _of("ConfigMap", "gateway-contour", gateway={"contourConfig": more})["data"]["contour.yaml"]
+    assert yaml.safe_load(written)["rateLimitService"] == more["rateLimitService"]
+    plain = yaml.safe_load(_of("ConfigMap", "gateway-contour", gateway={})["data"]["contour.yaml"])
+    assert plain.keys() == CONTOUR_KEYS
+
+
+@pytest.mark.parametrize(
+    ("components", "expected"),
+    [
+        ({"gateway": {"contourConfig": {"timeouts": {}}}}, "timeouts is set by Grayling from the other settings"),
+        ({"prometheus": {"alerts": {"A": {**ALERT, "expr": "sum("}}}}, "alerts.A.expr: is no PromQL"),
+        ({"prometheus": {"alerts": {"a b": ALERT}}}, "is no name"),
+        ({"prometheus": {"alerts": {"A": {"expr": "up"}}}}, "alerts.A.summary: is required"),
+        ({"prometheus": {"scrape": {"erp": {"targets": ["http://erp"]}}}}, "is no host:port"),
+        ({"prometheus": {"scrape": {"erp": {"targets": []}}}}, "scrape.erp.targets"),
+        ({"prometheus": {"scrape": {"pods": {"targets": ["erp:1"]}}}}, "pods is the job of the stack's own pods"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(components, expected):
+    with pytest.raises(StackError) as caught:
+        read(components=components)
+    assert expected in str(caught.value)

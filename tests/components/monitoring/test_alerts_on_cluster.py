@@ -1,0 +1,242 @@
+"""The local stack on a real cluster: every panel and rule finds its series, no alert fires, and faults are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+import yaml
+
+from components.deploy.apply import Applier
+from components.deploy.inventory import Inventory
+from components.deploy.teardown import plan_teardown, tear_down
+from components.deploy.waiting import Patience
+from components.stack.platform import Platform
+from kube.cluster import Cluster
+from kube.errors import KubeError
+from kube.kinds import DEPLOYMENT, KNOWN, NAMESPACE, NODE, Kind
+from sandbox.debian import rootfs_key
+from sandbox.layers import LayerStore
+from sandbox.layout import Cache
+from tests.components import alert_cases
+from tests.components.conftest import ROOT
+
+SPACE = "alerts-test"
+INVENTORY = Inventory(SPACE, SPACE)
+PATIENCE = Patience(240)
+NODE_PORT = 30087
+DEFINITION = KNOWN["apiextensions.k8s.io/v1", "CustomResourceDefinition"]
+STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
+SELECTOR = re.compile(r"[a-z_]*\{[^}]*\}")
+
+# What is not there while all is well, and why.
+BY_NATURE = {
+    r'code=~"5\.\."': "counted from the first failed answer on",
+    r"^grayling_release_log_evidence": "counted while a release is judged by lines of its log",
+}
+
+
+def local(*, definitions):
+    """The local stack in a namespace of its own; with the definitions where nobody has brought them."""
+    text = (ROOT / "stacks" / "Pulumi.local.yaml").read_text()
+    text = text.replace("namespace: shop", f"namespace: {SPACE}").replace("30080", str(NODE_PORT))
+    text = text.replace("class: contour", f"class: contour-{SPACE}")
+    sections = {key.removeprefix("grayling:"): value for key, value in yaml.safe_load(text)["config"].items()}
+    sections["components"]["controller"]["installDefinitions"] = definitions
+    return Platform.read(sections, stack=SPACE, source="stacks/Pulumi.local.yaml")
+
+
+@pytest.fixture
+async def cluster(cluster_kubeconfig):
+    async with await Cluster.open(kubeconfig=cluster_kubeconfig) as opened:
+        yield opened
+        plan = await plan_teardown(opened, INVENTORY)
+        await tear_down(opened, INVENTORY, plan, PATIENCE, lambda _line: None)
+        assert await opened.find(NAMESPACE, SPACE) is None
+
+
+async def ask(cluster, path):
+    return json.loads(await cluster.pod_text(SPACE, "prometheus-0", 9090, path))["data"]
+
+
+async def series(cluster, expr):
+    return (await ask(cluster, f"/api/v1/query?query={quote(expr, safe='')}"))["result"]
+
+
+async def alerts(cluster):
+    """Names of alerts that wait or fire."""
+    return {each["labels"]["alertname"]: each for each in (await ask(cluster, "/api/v1/alerts"))["alerts"]}
+
+
+def expected(expr):
+    return not any(re.search(pattern, expr) for pattern in BY_NATURE)
+
+
+def wanted(platform):
+    """Whole panels, and each selector of each rule."""
+    for name, member in ((each.name, each) for each in platform.components):
+        for panel in member.dashboard().panels:
+            yield f"{name}: panel {panel.title}", panel.expr
+        for alert in member.alerts():
+            for selector in SELECTOR.findall(alert.expr):
+                yield f"{name}: {alert.name}", selector
+
+
+async def node(cluster):
+    """Where node ports answer."""
+    (first, *_) = (await cluster.list(NODE)).items
+    return next(each["address"] for each in first["status"]["addresses"] if each["type"] == "InternalIP")
+
+
+async def traffic(address):
+    """A little through the gateway, until told otherwise."""
+    limit = aiohttp.ClientTimeout(total=5)
+    async with aiohttp.ClientSession(f"http://{address}:{NODE_PORT}", timeout=limit) as client:
+        while True:
+            try:
+                await (await client.get("/", headers={"Host": "checkout.local"})).read()
+            except (aiohttp.ClientError, TimeoutError):
+                await asyncio.sleep(1)
+            await asyncio.sleep(0.1)
+
+
+async def stop(cluster, kind, name):
+    """No pod of it is left."""
+    await cluster.merge_patch(kind, name, SPACE, {"spec": {"replicas": 0}}, manager="test")
+
+
+async def silent(cluster, *names, state=None):
+    """Of these alerts, those that neither wait nor fire, or are not in this state."""
+    found = await alerts(cluster)
+    return [name for name in names if name not in found or (state and found[name]["state"] != state)]
+
+
+async def eventually(look, seconds=90):
+    """What is not yet as it should be, at the end."""
+    for _ in range(seconds):
+        try:
+            left = await look()
+        except KubeError as error:
+            left = [str(error)]
+        if not left:
+            return []
+        await asyncio.sleep(1)
+    return left
+
+
+async def test_rules_and_panels_have_series_and_faults_are_told(cluster):
+    missing = await cluster.find(DEFINITION, "grayreleases.grayling.dev", None) is None
+    platform = local(definitions=missing)
+    await Applier(cluster, INVENTORY, patience=PATIENCE).apply(platform.manifests())
+    load = asyncio.create_task(traffic(await node(cluster)))
+    try:
+
+        async def without():
+            return [
+                (what, expr) for what, expr in wanted(platform) if expected(expr) and not await series(cluster, expr)
+            ]
+
+        assert await eventually(without) == []
+
+        async def loud():
+            return sorted(await alerts(cluster))
+
+        assert await eventually(loud) == []
+
+        health = [rule for group in (await ask(cluster, "/api/v1/rules"))["groups"] for rule in group["rules"]]
+        assert {rule["name"] for rule in health} == {a.name for m in platform.components for a in m.alerts()}
+        assert [rule["name"] for rule in health if rule["health"] != "ok"] == []
+
+        await stop(cluster, DEPLOYMENT, "gateway-contour")
+        assert await eventually(lambda: silent(cluster, "GatewayWithoutControlPlane")) == []
+        await stop(cluster, DEPLOYMENT, "gateway-envoy")
+        for name in ("redis", "rabbitmq"):
+            await stop(cluster, STATEFUL_SET, name)
+        told = ("GatewayDown", "RedisDown", "RabbitMQNoMajority")
+        assert await eventually(lambda: silent(cluster, *told, state="firing"), 150) == []
+        assert await silent(cluster, "GatewayControlPlaneDown") == []
+    finally:
+        load.cancel()
+
+
+@pytest.fixture(scope="session")
+def promtool(tmp_path_factory):
+    """From PATH, or out of the image that the sandbox runs."""
+    if found := shutil.which("promtool"):
+        return found
+    layer = LayerStore(Cache.default().blobs).get("debian", rootfs_key())
+    assert layer, "no promtool on PATH, and no layer of the sandbox has one: bring a sandbox up, or install Prometheus"
+    folder = tmp_path_factory.mktemp("promtool")
+    subprocess.run(["tar", "-xf", layer.path, "-C", folder, "./usr/bin/promtool"], check=True)
+    return str(folder / "usr/bin/promtool")
+
+
+def rules_file(everything):
+    """What the stack's Prometheus reads, all components in one file."""
+    groups = [
+        {"name": each.name, "rules": [alert.rule({"component": each.name}) for alert in each.alerts()]}
+        for each in everything.components
+    ]
+    return yaml.safe_dump({"groups": [group for group in groups if group["rules"]]})
+
+
+def trial(fault, alert, member):
+    """One test of promtool: nothing while all is well, the alert half an hour after."""
+    inputs = [{"series": name, "values": values} for name, values in alert_cases.series(fault)]
+    fired = alert.rule({"component": member.name})
+    told = {"exp_labels": {**fault.labels, **fired["labels"]}, "exp_annotations": fired["annotations"]}
+    checks = [
+        {"eval_time": "29m", "alertname": alert.name, "exp_alerts": []},
+        {"eval_time": "59m", "alertname": alert.name, "exp_alerts": [told]},
+    ]
+    return {"interval": "15s", "input_series": inputs, "alert_rule_test": checks}
+
+
+def quiet(found):
+    """An hour in which nothing happens, with an eye on every alert at several times of it."""
+    inputs = [{"series": name, "values": values} for name, values in alert_cases.series(None)]
+    checks = [
+        {"eval_time": at, "alertname": name, "exp_alerts": []} for name in found for at in ("1m", "20m", "40m", "59m")
+    ]
+    return {"interval": "15s", "input_series": inputs, "alert_rule_test": checks}
+
+
+def run_promtool(promtool, folder, everything, tests):
+    (folder / "rules.yml").write_text(rules_file(everything))
+    body = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": tests}
+    (folder / "tests.yml").write_text(yaml.safe_dump(body))
+    return subprocess.run(
+        [promtool, "test", "rules", "tests.yml"], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_no_alert_fires_in_a_quiet_hour(promtool, tmp_path):
+    everything = alert_cases.platform()
+    done = run_promtool(promtool, tmp_path, everything, [quiet(alert_cases.alerts(everything))])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", alert_cases.CASES)
+def test_an_alert_fires_for_its_fault(promtool, tmp_path, name):
+    everything = alert_cases.platform()
+    member, alert = alert_cases.alerts(everything)[name]
+    tests = [trial(fault, alert, member) for fault in alert_cases.CASES[name]]
+    done = run_promtool(promtool, tmp_path, everything, tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_share_of_errors_is_zero_before_the_first_error(promtool, tmp_path):
+    everything = alert_cases.platform()
+    (panel,) = (
+        each for member in everything.components for each in member.dashboard().panels if each.title == "shop errors"
+    )
+    zero = {"expr": panel.expr, "eval_time": "20m", "exp_samples": [{"labels": "{}", "value": 0}]}
+    test = {**quiet(()), "promql_expr_test": [zero]}
+    done = run_promtool(promtool, tmp_path, everything, [test])
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,55 @@
+"""A canary that gets other requests than it was to get is not called good."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from rollout.judge import Judge, Verdict
+from rollout.judge.evidence.sample_ratio_mismatch import LEVEL, Shares
+from tests.rollout.judge.traffic import ERRORS_ONLY, Traffic, play
+
+
+@given(asked=st.floats(0.01, 0.99), requests=st.integers(1, 40))
+@settings(deadline=None)
+def test_expectation_is_one_when_requests_are_shared_as_asked(asked, requests):
+    mean = sum(
+        binom.pmf(canary, requests, asked) * math.exp(Shares(asked, canary, requests - canary).log_e())
+        for canary in range(requests + 1)
+    )
+    assert mean == pytest.approx(1.0, abs=1e-6)
+
+
+def test_doubt_needs_certainty_and_a_difference_that_matters():
+    assert Shares(0.2, 30, 70).doubt() == ""
+    assert "30.0% of 1000 requests reached the canary, 20.0% was asked for" in Shares(0.2, 300, 700).doubt()
+    assert Shares(0.2, 210_000, 790_000).log_e() > math.log(1 / LEVEL)
+    assert Shares(0.2, 210_000, 790_000).doubt() == ""
+    assert "0.0% of 500" in Shares(0.2, 0, 500).doubt()
+
+
+@pytest.mark.parametrize("asked", [0.0, 1.0])
+def test_without_two_arms_there_is_nothing_to_share(asked):
+    assert Shares(asked, 5, 500).log_e() == 0.0
+
+
+def test_a_canary_with_half_the_requests_it_should_have_is_not_called_good():
+    right, wrong = Judge(ERRORS_ONLY), Judge(ERRORS_ONLY)
+    right.begin_step(0.2)
+    wrong.begin_step(0.4)
+    looks = list(Traffic(weight=0.2).looks(1, 60))
+    assert play(right, looks).verdict is Verdict.GOOD
+    withheld = play(wrong, looks)
+    assert withheld.verdict is Verdict.UNDECIDED
+    assert "40.0% was asked for" in withheld.reason
+    assert Judge.restore(ERRORS_ONLY, wrong.save()).look(0.0, []).verdict is Verdict.UNDECIDED
+    wrong.begin_step(0.2)
+    assert play(wrong, Traffic(weight=0.2).looks(1, 120)).verdict is Verdict.GOOD
+
+
+def test_a_bad_canary_is_bad_whatever_its_share():
+    judge = Judge(ERRORS_ONLY)
+    judge.begin_step(0.5)
+    assert play(judge, Traffic(weight=0.2, onset=20, canary_fails=0.5).looks(1, 40)).verdict is Verdict.BAD

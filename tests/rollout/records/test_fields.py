@@ -1,0 +1,86 @@
+"""Recordings that no release can have written: each is refused with its line and with what is wrong."""
+
+import json
+
+import pytest
+
+from rollout.records import fields
+from rollout.records.recording import RecordingError, header_line, parse
+
+HEADER = header_line(15.0, (0.1, 1.0), 0.1)
+POD = {"arm": "stable", "requests": 10, "errors": {"5xx": 1}, "latency_counts": [9, 1, 0], "gauges": {"cpu": 0.5}}
+
+
+def look(t=1.0, **changed):
+    return json.dumps({"t": t, "phase": "release", "pods": {"p": {**POD, **changed}}})
+
+
+def test_a_sound_look_is_read():
+    assert parse([HEADER, look()]).looks[0].pods["p"].errors == {"5xx": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (look(t=float("inf")), "t is Infinity, expected a number"),
+        (look(t=float("nan")), "t is NaN, expected a number"),
+        (look(t="soon"), 't is "soon", expected a number'),
+        (look(requests=1e308), "pod p: requests is 1e[+]308, expected a number"),
+        (look(requests=2.5), "pod p: requests is 2.5, expected a whole number"),
+        (look(requests=True), "pod p: requests is true, expected a number"),
+        (look(errors={"5xx": -7}), "pod p: 5xx is -7, expected a number"),
+        (look(errors={"5xx": 8, "cut": 3}), "pod p: 11 errors of 10 requests"),
+        (look(errors=[1]), r"pod p: errors is \[1\], expected an object"),
+        (look(latency_counts={"0.1": 3}), "pod p: latency_counts is .*, expected a list"),
+        (look(latency_counts=[1, -1]), "pod p: latency_counts is -1"),
+        (look(latency_counts=[1] * (fields.MOST_ENTRIES + 1)), "latency_counts has 20,001 entries"),
+        (look(gauges={"cpu": 1e300}), "pod p: cpu is 1e[+]300"),
+        (look(age_seconds=-1), "pod p: age_seconds is -1"),
+        (look(arm="left"), "pod p: arm is 'left', expected stable or canary"),
+        ('{"t": 1, "pods": {"p": 3}}', "pod p: expected an object"),
+        ('{"t": 1, "pods": []}', r"pods is \[\], expected an object"),
+        ('{"t": 1, "phase": "release"}', "no pods; a look needs t, phase and pods"),
+        ('{"t": 1, "t": 2, "pods": {}}', 'the key "t" stands there twice'),
+        ('{"t": 1, "pods": {"p": {}, "p": {}}}', 'the key "p" stands there twice'),
+        ('{"t": 1, "pods": {"\\u001b[2J": {}}}', "expected a text of one line"),
+        ('{"t": 1, "pods": {}, "signal": "a\\nb"}', "signal is .*, expected a text of one line"),
+        ('{"t": 1, "pods": {}, "edges_seconds": [1, 1]}', "edges_seconds: 1 comes after 1"),
+        ('{"t": 1, "pods": {}, "share": 2}', "share is 2, expected a number from 0 to 1"),
+        ('{"t": ' + "[" * 100_000, "nested too deep"),
+        ('{"t": ' + "1" * 5_000 + ', "pods": {}}', "line 2: "),
+        ("[]", "expected an object, found list"),
+    ],
+)
+def test_a_look_that_none_can_have_been(line, reason):
+    with pytest.raises(RecordingError, match=f"^line 2: .*{reason}|^{reason}"):
+        parse([HEADER, line])
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"latency_edges_seconds": [1, 0.1]}, "latency_edges_seconds: 0.1 comes after 1, expected edges that ascend"),
+        ({"latency_edges_seconds": [0.1, float("nan")]}, "latency_edges_seconds is NaN"),
+        ({"canary_share": 2}, "canary_share is 2, expected a number from 0 to 1"),
+        ({"interval_seconds": -1}, "interval_seconds is -1"),
+        ({"analysis": "abc"}, 'analysis is "abc", expected an object'),
+        ({"format": ["x" * 1000]}, "format is "),
+    ],
+)
+def test_a_header_that_is_none(changed, reason):
+    with pytest.raises(RecordingError, match=f"^line 1: {reason}") as told:
+        parse([json.dumps({**json.loads(HEADER), **changed})])
+    assert len(str(told.value)) < 300
+
+
+def test_time_goes_on_for_each_signal_by_itself():
+    at = [json.dumps({"t": t, "signal": signal, "pods": {}}) for t, signal in ((5, "a"), (3, "b"), (5, "a"))]
+    assert len(parse([HEADER, *at]).looks) == 3
+    with pytest.raises(RecordingError, match=r"^line 5: t is 4, before 5 "):
+        parse([HEADER, *at, json.dumps({"t": 4, "signal": "a", "pods": {}})])
+
+
+def test_a_line_has_a_bound(monkeypatch):
+    monkeypatch.setattr(fields, "MOST_CHARACTERS", 100)
+    with pytest.raises(ValueError, match="it has 102 characters, at most 100 are read"):
+        fields.object_of('"' + "x" * 100 + '"')
