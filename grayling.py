@@ -75,7 +75,7 @@ class Stacks:
 
     def render_service(self, stack_file: Path, service: str) -> list[dict[str, Any]]:
         """The manifests of one service as the stack declares it."""
-        return list(import_module("components.stack.versions").render_service(stack_file, service))
+        return list(import_module("components.deploy.session").render_service(stack_file, service))
 
 
 def main() -> None:

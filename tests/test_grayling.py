@@ -92,8 +92,10 @@ def test_completion_at_work(monkeypatch, capsys, entry, variable, words, offered
 def test_the_declaring_half_is_reached_through_its_contract(monkeypatch, tmp_path):
     versions = ModuleType("components.stack.versions")
     versions.set_image = lambda file, service, image: (file, service, image) == (tmp_path, "checkout", "x:2")
-    versions.render_service = lambda file, service: iter([{"file": file, "service": service}])
+    session = ModuleType("components.deploy.session")
+    session.render_service = lambda file, service: iter([{"file": file, "service": service}])
     monkeypatch.setitem(sys.modules, "components.stack.versions", versions)
+    monkeypatch.setitem(sys.modules, "components.deploy.session", session)
     stacks = grayling.Stacks()
     assert stacks.set_image(tmp_path, "checkout", "x:2") is True
     assert stacks.render_service(tmp_path, "checkout") == [{"file": tmp_path, "service": "checkout"}]

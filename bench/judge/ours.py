@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.judge.world import EDGES
-from rollout.judge.baseline.cold_start import AGES, YOUNG_SECONDS, age_bin
+from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.evidence.battery import Evidence
 from rollout.judge.evidence.guards import crash_limit

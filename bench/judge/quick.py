@@ -1,4 +1,4 @@
-"""How soon the judge itself sees a gross fault when it looks four times a second: the simulated rows of docs/explanation/judge.md.
+"""How soon the judge sees a gross fault when it looks four times a second: simulated rows of docs/explanation/judge.md.
 
     python bench/judge/quick.py            # some minutes; writes bench/results/judge-quick.md
 

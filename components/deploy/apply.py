@@ -179,7 +179,7 @@ def _explained(manifest: Manifest, error: BaseException) -> str:
     if isinstance(error, ConflictError):
         return f"{said}\n  (another writer owns the field: remove it there, or pass --force-conflicts to take it)"
     if isinstance(error, InvalidError) and manifest["kind"] == "StatefulSet" and "Forbidden" in said:
-        return f"{said}\n  (volumes of a StatefulSet cannot be changed in place: see docs/reference/components.md, Volumes)"
+        return f"{said}\n  (volumes of a StatefulSet cannot be changed in place: docs/reference/components.md, Volumes)"
     if isinstance(error, NotFoundError) and not foundational(manifest) and "CRD" in said:
         return f"{said}\n  (definitions that must be on the cluster first: docs/how-to/stacks.md, Prerequisites)"
     return said

@@ -1,7 +1,7 @@
 """Runs the Pulumi program with nobody behind it and writes down what it declares.
 
-A process of its own for each stack (``python -m components.deploy.offline_run``): a second program in one process would find
-the first one's root. Configuration comes in on stdin, so that no secret stands in an argument list.
+A process of its own for each stack (``python -m components.deploy.offline_run``): a second program in one process would
+find the first one's root. Configuration comes in on stdin, so that no secret stands in an argument list.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Nothing(mocks.Mocks):
         return {}, None
 
 
-class Recorder(mocks.MockMonitor):
+class OfflineMonitor(mocks.MockMonitor):
     """Keeps the inputs of every Kubernetes object that is registered."""
 
     def __init__(self) -> None:
@@ -98,13 +98,13 @@ def opened(value: Any) -> Any:
 def record(program: Path, stack: str, config: dict[str, Any], secret_keys: list[str]) -> list[dict[str, Any]]:
     """The objects that ``program`` declares for ``stack``, in the order in which it does."""
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    recorder = Recorder()
+    monitor = OfflineMonitor()
     asyncio.set_event_loop(asyncio.new_event_loop())
-    mocks.set_mocks(Nothing(), project=PROJECT, stack=stack, preview=True, monitor=recorder)
+    mocks.set_mocks(Nothing(), project=PROJECT, stack=stack, preview=True, monitor=monitor)
     set_all_config(texts, secret_keys)
     run = run_pulumi_func(lambda: _run(program))
     asyncio.get_event_loop().run_until_complete(run)
-    return recorder.manifests
+    return monitor.manifests
 
 
 def _run(program: Path) -> None:

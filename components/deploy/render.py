@@ -1,7 +1,8 @@
 """A stack as plain manifests, without a cluster and without the Pulumi engine: what `pulumi up` would create.
 
 Where the project's ``__main__.py`` is the one Grayling comes with, the components are asked here and now. A program
-that declares more runs in a process of its own under :mod:`components.deploy.offline_run`. One test per stack: both agree.
+that declares more runs in a process of its own under :mod:`components.deploy.offline_run`. One test per stack: both
+agree.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 PROGRAM = "__main__.py"
-OUR_PROGRAM = "15a3f2138e1fa9a13422a7cb687dd116ab671b40162547a545a8f21169b62dba"
+OUR_PROGRAM = "f70caf2ad874a60965f52605b189fa7889cf62bf6a3b5595daf6748c0464a369"
 
 
 def render(file: StackFile) -> list[Manifest]:

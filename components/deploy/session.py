@@ -10,6 +10,7 @@ from components.deploy.inventory import Inventory
 from components.deploy.render import render
 from components.model.component import INSTANCE, NAME
 from components.model.mistakes import Mistake, StackError
+from components.stack.versions import declares, opened
 from kube.errors import UsageError
 from kube.kinds import GRAY_RELEASE
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from components.stack.stackfile import StackFile
+    from components.stack.versions import Stack
     from kube.kinds import Manifest
 
 
@@ -111,3 +113,16 @@ def served(file: StackFile, patterns: Sequence[str] = ()) -> list[Manifest]:
     everything = render(file)
     check_engine(file.source, engine_of(file), everything)
     return selected(everything, patterns)
+
+
+def render_service(stack: Stack, service: str) -> list[Manifest]:
+    """The objects of one service as ``stack apply`` writes them (field manager ``grayling-stack``), inventory included.
+
+    Raises:
+        UsageError: the stack file is wrong, or declares no such service.
+    """
+    file = opened(stack)
+    if not declares(file, service):
+        raise UsageError(f"{file.source}: no service {service!r}")
+    inventory = inventory_of(file)
+    return [inventory.stamped(item) for item in rendered(file, [service]) if item["kind"] != "Namespace"]

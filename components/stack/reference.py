@@ -1,4 +1,4 @@
-"""The reference part of docs/reference/components.md, made from the settings models, so that it cannot say anything else.
+"""The settings in docs/reference/components.md, made from the models, so that it cannot say anything else.
 
 ``python -m components.stack.reference`` prints it; a test compares it with the file.
 """

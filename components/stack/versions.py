@@ -36,9 +36,7 @@ from components.stack.stackfile import (
 from kube.errors import UsageError
 
 if TYPE_CHECKING:
-    from components.deploy.inventory import Inventory
     from components.stack.nodes import Document, Node
-    from kube.kinds import Manifest
 
 SERVICES, SECRETS = "grayling:services", "grayling:secrets"
 Stack: TypeAlias = StackFile | Path | str
@@ -150,19 +148,4 @@ def declares(file: StackFile, service: str) -> bool:
     return service in ((file.document().get("config") or {}).get(SERVICES) or {})
 
 
-def render_service(stack: Stack, service: str) -> list[Manifest]:
-    """The objects of one service as ``stack apply`` writes them (field manager ``grayling-stack``), inventory included.
-
-    Raises:
-        UsageError: the stack file is wrong, or declares no such service.
-    """
-    from components.deploy.session import inventory_of, rendered
-
-    file = opened(stack)
-    if not declares(file, service):
-        raise UsageError(f"{file.source}: no service {service!r}")
-    inventory: Inventory = inventory_of(file)
-    return [inventory.stamped(item) for item in rendered(file, [service]) if item["kind"] != "Namespace"]
-
-
-__all__ = ["declares", "find", "render_service", "set_image", "set_secret"]
+__all__ = ["declares", "find", "set_image", "set_secret"]

@@ -53,6 +53,14 @@ def duration_of(seconds: float) -> str:
     return "".join(parts) or "0s"
 
 
+def about(seconds: float) -> str:
+    """A duration at the precision people want: tenths below ten seconds, seconds below an hour, minutes above."""
+    seconds = max(0.0, seconds)
+    if seconds < 10:  # noqa: PLR2004
+        return duration_of(round(seconds, 1))
+    return duration_of(round(seconds) if seconds < _SECONDS["h"] else round(seconds / 60) * 60)
+
+
 Seconds = Annotated[
     float,
     BeforeValidator(seconds_of),

@@ -15,7 +15,7 @@ from rollout.api.revision import RELEASE_LABEL, REVISION_LABEL
 from rollout.api.spec import API_VERSION, KIND
 
 if TYPE_CHECKING:
-    from rollout.api.revision import Manifest
+    from kube.kinds import Manifest
 
 
 class Whose(Enum):

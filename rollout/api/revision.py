@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rollout.api.pod_template import without_nulls
 from rollout.api.spec import (
@@ -21,7 +21,9 @@ from rollout.api.spec import (
 )
 from rollout.api.workload import CONFIG_VOLUME
 
-Manifest = dict[str, Any]
+if TYPE_CHECKING:
+    from kube.kinds import Manifest
+
 RELEASE_LABEL = f"{GROUP}/release"
 REVISION_LABEL = f"{GROUP}/revision"
 IMAGE_ANNOTATION = f"{GROUP}/image"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rollout.api.durations import about
 from rollout.api.status import Outcome, Phase
 from rollout.cli.exits import ExitCode
-from rollout.view.words import about
 
 if TYPE_CHECKING:
     from rollout.api.status import Release, Status

@@ -59,9 +59,10 @@ def _replay(where: Where, name: str, wanted: list[Wanted], policy_file: Path | N
 
 
 def _table(records: list[Record]) -> str:
+    from rollout.api.durations import about
     from rollout.api.status import timestamp
     from rollout.view.text import coloured, columns
-    from rollout.view.words import ABSENT, about, clipped, number, or_absent
+    from rollout.view.words import ABSENT, clipped, number, or_absent
 
     rows = [["ID", "STARTED", "LASTED", "OUTCOME", "TO", "EXCESS FAILURES", "BY", "REASON"]]
     for each in records:

@@ -226,8 +226,9 @@ def _policy_of(found: Any, where: str) -> JudgePolicy:
 
 def table(told: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
     """Replays as lines; ``keys`` are those that say which one each is."""
+    from rollout.api.durations import about
     from rollout.view.text import coloured, columns
-    from rollout.view.words import ABSENT, about, clipped, number, ratio
+    from rollout.view.words import ABSENT, clipped, number, ratio
 
     rows = [[*(key.upper() for key in keys), "VERDICT", "AT", "CULPRITS", "LN E", "CANARY / STABLE", "REASON"]]
     for each in told:

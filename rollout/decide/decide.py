@@ -3,8 +3,8 @@
     status, actions = decide(spec, status, observation, now)
 
 The caller persists the status before it carries out the actions, and calls again; each call makes at most one
-transition of :data:`rollout.decide.transitions.TRANSITIONS`. Actions are derived from the status that was persisted and from the
-world as it is, so that whoever comes next after a crash does exactly what is left to do.
+transition of :data:`rollout.decide.transitions.TRANSITIONS`. Actions are derived from the status that was persisted and
+from the world as it is, so that whoever comes next after a crash does exactly what is left to do.
 """
 
 from __future__ import annotations

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollout.api.durations import about
 from rollout.api.spec import Gate, OnDoubt
 from rollout.api.status import Phase
 from rollout.decide.pod_readiness import NOT_READY, NOT_ROUTED
 from rollout.decide.without_pods import OUTAGE
-from rollout.view.words import about
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,8 +1,8 @@
 """What a release leaves behind: one record, in a documented and versioned schema.
 
 The record is a function of what the engine persisted, so it can be made again from the same facts at any time, and it
-says the same whether the engine, the command line or a page asks for it. `docs/reference/record.md` describes it; its JSON Schema
-is generated from :class:`Record`.
+says the same whether the engine, the command line or a page asks for it. `docs/reference/record.md` describes it; its
+JSON Schema is generated from :class:`Record`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rollout.api.status import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rollout.api.revision import Manifest
+    from kube.kinds import Manifest
 
 SCHEMA: Literal["grayling.record/1"] = "grayling.record/1"
 RECORD_LABEL = f"{GROUP}/record"

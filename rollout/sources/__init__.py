@@ -1,7 +1,7 @@
 """Where evidence comes from: the gateway's counters, the pods' own metrics, the pod objects, and Prometheus.
 
-Every source turns what it reads into the same plain looks (:mod:`rollout.signals.samples`). A source that cannot be read says so
-in the look; it never raises for what happens on the other side of the network.
+Every source turns what it reads into the same plain looks (:mod:`rollout.signals.samples`). A source that cannot be
+read says so in the look; it never raises for what happens on the other side of the network.
 """
 
 from __future__ import annotations

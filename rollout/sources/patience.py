@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rollout.sources.share import Point
+    from rollout.sources.arms import Point
 
 LEAST_GRACE_SECONDS = 5.0
 """A new version may need some seconds for its first answers, however quick stable is."""

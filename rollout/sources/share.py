@@ -8,12 +8,11 @@ the gateway can tell both; the pods' counters hold answers, those to probes and 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.api.spec import SignalKind, SourceName
 from rollout.signals.samples import Arm, SourceStatus
-from rollout.sources.envoy import ABANDONED
+from rollout.sources.arms import Point
 from rollout.sources.gateway import ENDPOINTS
 from rollout.sources.patience import Patience
 
@@ -21,50 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rollout.api.spec import Signal
-    from rollout.signals.samples import PodLook, SignalLook
+    from rollout.signals.samples import SignalLook
 
 _PREFERENCE = (SourceName.GATEWAY, SourceName.PODS, SourceName.PROMETHEUS)
 _MOST_POINTS = 1024
 QUIET_PODS_SECONDS = 1.0
 """Pods that count nothing for so long are asked by nobody, not even by probes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flowed:
-    """One arm up to some moment.
-
-    Attributes:
-        begun: requests sent to it.
-        answered: answers it gave, good or bad.
-        waiting: requests that were begun and not answered then.
-    """
-
-    begun: int = 0
-    answered: int = 0
-    waiting: int = 0
-
-    def then(self, pods: Iterable[PodLook]) -> Flowed:
-        """This and what one more look of its pods counted."""
-        begun, answered, waiting = self.begun, self.answered, 0
-        for pod in pods:
-            begun += pod.requests if pod.begun is None else pod.begun
-            answered += pod.requests - pod.errors.get(ABANDONED, 0)
-            waiting += pod.waiting or 0
-        return Flowed(begun, answered, waiting)
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Both arms up to ``at``."""
-
-    at: float
-    stable: Flowed = Flowed()
-    canary: Flowed = Flowed()
-
-    @property
-    def total(self) -> int:
-        """Requests that were begun."""
-        return self.stable.begun + self.canary.begun
 
 
 class ShareMeter:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from rollout.api.durations import about
 from rollout.api.status import Phase
 from rollout.view.scene import journal_line, phase_of, signal_line, signals_of
-from rollout.view.words import about, clipped, clock, percent
+from rollout.view.words import clipped, clock, percent
 
 if TYPE_CHECKING:
     from rollout.api.status import JournalEntry, Release, Status

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.api.durations import duration_of
+from rollout.api.durations import about, duration_of
 from rollout.view.text import columns
-from rollout.view.words import ABSENT, about, number, rate
+from rollout.view.words import ABSENT, number, rate
 
 if TYPE_CHECKING:
     from rollout.forecast.plan import Plan, PlannedStep

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rollout.api.durations import duration_of
+from rollout.api.durations import about, duration_of
 from rollout.api.spec import Gate
 from rollout.api.status import Phase, name_of
 from rollout.forecast.next_step import Outlook, outlook
-from rollout.view.words import ABSENT, about, clipped, clock, measured, number, or_absent, percent, ratio
+from rollout.view.words import ABSENT, clipped, clock, measured, number, or_absent, percent, ratio
 
 if TYPE_CHECKING:
     from rollout.api.spec import Spec, Step

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rollout.api.durations import about
 from rollout.api.status import Status
 from rollout.view.scene import names, phase_of
-from rollout.view.words import ABSENT, about, or_absent, percent
+from rollout.view.words import ABSENT, or_absent, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

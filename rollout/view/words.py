@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from rollout.api.durations import duration_of
 from rollout.api.spec import SignalKind
 
 ABSENT = "-"
-_MINUTE = 60.0
 _HOUR = 3600.0
 _SHARES = (SignalKind.ERRORS, SignalKind.LATENCY)
 _EVENTS = (SignalKind.CRASHES, SignalKind.EVENTS)
@@ -55,14 +53,6 @@ def ratio(low: float | None, high: float | None) -> str:
     if low is None:
         return ABSENT
     return f"{number(low)}..{'∞' if high is None else number(high)}"
-
-
-def about(seconds: float) -> str:
-    """A duration at the precision people want: tenths below ten seconds, seconds below an hour, minutes above."""
-    seconds = max(0.0, seconds)
-    if seconds < 10:  # noqa: PLR2004
-        return duration_of(round(seconds, 1))
-    return duration_of(round(seconds) if seconds < 60 * _MINUTE else round(seconds / _MINUTE) * _MINUTE)
 
 
 def clipped(text: str, length: int = 200) -> str:

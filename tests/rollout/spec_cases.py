@@ -1,7 +1,7 @@
 """Specs that are refused, and such as are taken: by the models and by the API server alike.
 
-Each case is a change of the wire form of :func:`tests.rollout.samples.spec`. `tests/rollout/api/test_spec_cases.py` holds
-the models to it, `tests/rollout/api/test_crd_on_cluster.py` a real API server.
+Each case is a change of the wire form of :func:`tests.rollout.samples.spec`. `tests/rollout/api/test_spec_cases.py`
+holds the models to it, `tests/rollout/api/test_crd_on_cluster.py` a real API server.
 """
 
 from __future__ import annotations

@@ -11,22 +11,14 @@ not surely cold: r is tolerated, and u at most. A fault far above r0 is still a 
 another null.
 """
 
-from bisect import bisect_right
 from typing import ClassVar
 
 import numpy as np
 
+from rollout.judge.data.ages import AGE_ENDS, AGES
 from rollout.judge.model.onset_prior import Bools, Floats
 
-_ENDS = (15.0, 30.0, 45.0, 60.0, 75.0, 90.0, 105.0, 120.0, 150.0, 180.0, 240.0, 300.0)
-
-AGES = len(_ENDS)
-"""Bins of age."""
-
-YOUNG_SECONDS = _ENDS[-1]
-"""Pods older than this are grown up."""
-
-_MIDDLES: Floats = (np.array([0.0, *_ENDS[:-1]]) + _ENDS) / 2
+_MIDDLES: Floats = (np.array([0.0, *AGE_ENDS[:-1]]) + AGE_ENDS) / 2
 
 UNSEEN: Floats = 1 + np.exp(-_MIDDLES / 15.0)
 """Tolerated ratio in each bin before any start was seen."""
@@ -39,11 +31,6 @@ _WEIGHT = 2.0
 
 _MARGIN = 1.1
 """The next start may be somewhat worse than those before."""
-
-
-def age_bin(age: float) -> int:
-    """Bin of an age in seconds; AGES of a grown-up pod."""
-    return bisect_right(_ENDS, age)
 
 
 class Warmth:

@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.data.batch import MOST_PODS, Batch
-from rollout.judge.evidence.ratio_test import BLOCK_SECONDS
+from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts, Tilts
 from rollout.judge.model.onset_prior import (
     TINY,

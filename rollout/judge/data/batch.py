@@ -22,7 +22,7 @@ class Batch:
         columns: canary failures, canary size, stable failures, stable size, shape (channels, 4).
         pods: failures of stable's grown-up pods, and their requests or pod-seconds, shape (2, channels, MOST_PODS).
         young: the young pods' share of the canary's size, and failures and size of stable's, by bin of age, shape
-            (3, channels, `warmth.AGES`); None where no pod is young.
+            (3, channels, `ages.AGES`); None where no pod is young.
         bodies: requests in each bucket of those channels whose requests have scores, of the canary, of stable, and of
             those pods of stable that `pods` is about, shape (3, channels, `body.BINS`). Their `pods` have sums of
             scores for failures.

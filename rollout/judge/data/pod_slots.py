@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rollout.judge.baseline.cold_start import AGES
+from rollout.judge.data.ages import AGES
 from rollout.judge.data.batch import MOST_PODS
 from rollout.judge.model.onset_prior import Floats
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rollout.judge.baseline.cold_start import AGES, YOUNG_SECONDS, age_bin
+from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.data.columns import Channels
 from rollout.judge.data.pod_slots import Layout, Pods

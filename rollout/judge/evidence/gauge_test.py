@@ -26,10 +26,8 @@ from scipy.special import gammaln
 from scipy.stats import t as student
 
 from rollout.judge.data.batch import MOST_PODS
+from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.onset_prior import Floats, Indices, log_of
-
-BLOCK_SECONDS = 15.0
-"""Length of a block: values within it are hardly independent."""
 
 SETTLED_SECONDS = 120.0
 """Age from which on a pod's values count."""

@@ -19,6 +19,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import t as student
 
+from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts, Tilts
 from rollout.judge.model.onset_prior import (
     Bools,
@@ -47,8 +48,6 @@ them better."""
 USUAL = 0.95
 """The ranges shown to people are widened by the pod effect that this share of healthy canaries stays below."""
 
-BLOCK_SECONDS = 15.0
-"""How long a burst lasts."""
 
 STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
 """Log ratios that a fault may add to the pod effect: 1.4 to 20, below which a rollback is not worth it."""

@@ -92,9 +92,9 @@ def test_no_link_leads_out(tmp_path):
 def test_killed_half_way_the_next_one_finishes(tmp_path, monkeypatch):
     write_folder(OBJECTS, tmp_path, "shop")
     later = [item("ConfigMap", "new"), item("ConfigMap", "newer")]
-    import components.folder
+    from components.deploy import folder
 
-    real, done = components.folder._write, []
+    real, done = folder._write, []
 
     def dies(path, text, mode):
         if len(done) == 2:
@@ -102,7 +102,7 @@ def test_killed_half_way_the_next_one_finishes(tmp_path, monkeypatch):
         done.append(path)
         real(path, text, mode)
 
-    monkeypatch.setattr(components.folder, "_write", dies)
+    monkeypatch.setattr(folder, "_write", dies)
     with pytest.raises(KeyboardInterrupt):
         write_folder(later, tmp_path, "shop")
     monkeypatch.undo()

@@ -16,15 +16,16 @@ import asyncio, json, runpy, sys
 from pulumi.runtime import mocks
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_pulumi_func
-from components.deploy.offline_run import Nothing, Recorder, unpacked
+from components.deploy.offline_run import Nothing, OfflineMonitor, unpacked
 
-class Spy(Recorder):
+class Spy(OfflineMonitor):
     def __init__(self):
         super().__init__()
         self.seen = []
 
     def RegisterResource(self, request):
         self.seen.append({
+            "urn": self.make_urn(request.parent, request.type, request.name),
             "type": request.type, "name": request.name, "parent": request.parent, "custom": request.custom,
             "depends": list(request.dependencies), "ignore": list(request.ignoreChanges),
             "protect": request.protect, "limits": request.customTimeouts.create,
@@ -59,6 +60,13 @@ def seen():
 @pytest.fixture(scope="module")
 def prod():
     return spied("prod")
+
+
+@pytest.mark.parametrize("stack", ["local", "dev", "staging", "prod"])
+def test_urns_stay_as_they_were(stack):
+    """Another URN is another resource: Pulumi would delete what it has and create it anew."""
+    known = (ROOT / "tests" / "components" / "golden" / "urns" / f"{stack}.txt").read_text().splitlines()
+    assert sorted(one["urn"] for one in spied(stack)) == known
 
 
 def component(seen, name):

@@ -1,4 +1,4 @@
-"""docs/reference/alerts.md has every alert that a stack can yield, each with a test that is there and a case of its own."""
+"""docs/reference/alerts.md has every alert that a stack can yield, with a test that is there and a case of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.components.model.test_values import IMAGE
 
 ROW = re.compile(r"^\| `(?P<alert>[\w<>]+)` \| (?P<says>.+?) \| (?P<fault>.+?) \| (?P<shown>.+?) \|$", re.MULTILINE)
 TABLE = {row["alert"]: row for row in ROW.finditer((ROOT / "docs" / "reference" / "alerts.md").read_text())}
-SHOWN_IN = ROOT / "tests" / "components" / "test_alerts_on_cluster.py"
+SHOWN_IN = ROOT / "tests" / "components" / "monitoring" / "test_alerts_on_cluster.py"
 
 # What components of each kind can be.
 MODES = {

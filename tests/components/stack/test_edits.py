@@ -203,7 +203,7 @@ def test_processes_at_once_lose_nothing(stack):
 def test_a_kill_before_the_end_leaves_the_file_whole(stack):
     before = stack.read_bytes()
     code = (
-        "import os, sys, pathlib; from components import edits, versions\n"
+        "import os, sys, pathlib; from components.stack import edits, versions\n"
         "edits.os.fsync = lambda _: os.kill(os.getpid(), 9)\n"
         "versions.set_image(*sys.argv[1:])"
     )

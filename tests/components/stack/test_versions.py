@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from components.deploy.session import render_service
 from components.stack.stackfile import find
-from components.stack.versions import declares, render_service, set_image
+from components.stack.versions import declares, set_image
 from kube.errors import UsageError
 from tests.components.conftest import ROOT
 

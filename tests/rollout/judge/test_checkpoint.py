@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy, StateError
-from rollout.judge.baseline.cold_start import YOUNG_SECONDS
 from rollout.judge.checkpoint_format import MAGIC, encode
+from rollout.judge.data.ages import YOUNG_SECONDS
 from rollout.signals.samples import (
     Arm,
     PodLook,

@@ -3,6 +3,7 @@
 import click
 import pytest
 
+from rollout.api.durations import about
 from rollout.api.spec import Doubt
 from rollout.api.status import (
     Outcome,
@@ -15,7 +16,7 @@ from rollout.forecast.next_step import outlook
 from rollout.view.changes import changes
 from rollout.view.scene import describe, phase_of
 from rollout.view.text import bar, coloured, columns, list_text, scene_text
-from rollout.view.words import about, measured, number, percent, rate, ratio
+from rollout.view.words import measured, number, percent, rate, ratio
 from tests.rollout import samples
 
 T = samples.T

@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 
 from rollout.judge import Judge, JudgePolicy, Verdict
-from rollout.judge.baseline.cold_start import (
-    AGES,
-    UNSEEN,
-    YOUNG_SECONDS,
-    Warmth,
-    age_bin,
-)
+from rollout.judge.baseline.cold_start import UNSEEN, Warmth
+from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.signals.samples import (
     Arm,
     PodLook,

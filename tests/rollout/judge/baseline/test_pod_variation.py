@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rollout.judge import Judge, Verdict
-from rollout.judge.baseline.cold_start import AGES
 from rollout.judge.baseline.pod_variation import (
     BURST_VARIANCE,
     CAUTION,
@@ -15,6 +14,7 @@ from rollout.judge.baseline.pod_variation import (
     TELLING,
     NoiseBank,
 )
+from rollout.judge.data.ages import AGES
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.data.pod_slots import Pods
 from rollout.judge.evidence.battery import Evidence

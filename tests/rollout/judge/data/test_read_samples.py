@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.judge import JudgePolicy, SignalKind, SignalPolicy
-from rollout.judge.baseline.cold_start import AGES, YOUNG_SECONDS, age_bin
+from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import Batch
 from rollout.judge.data.columns import Channels
 from rollout.judge.data.pod_slots import Pods
