@@ -21,8 +21,8 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_pulumi_func
 
+from components.model.component import PROJECT
 from components.model.mistakes import StackError
-from components.stack.platform import PROJECT
 from components.workloads.credentials import GENERATE_ANNOTATION
 
 FOR_PULUMI = "pulumi.com/"

@@ -89,7 +89,7 @@ def place_of(file: StackFile) -> Place:
     for key, value in found.items():
         if value is not None and (not isinstance(value, str) or not value):
             raise UsageError(f"{file.source}: {key}: must be the name of a context (found {value!r}); quote it")
-    overlay = file.overlay.document.source if file.overlay else ""
+    overlay = file.overlay.source if file.overlay else ""
     context, cluster = (str(value or "") for value in found.values())
     return Place(file.source, context, cluster, overlay)
 

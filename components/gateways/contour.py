@@ -25,7 +25,16 @@ from components.gateways.contour_settings import (
     GatewaySettings,
     written,
 )
-from components.model.component import Component, Deviation, Peer
+from components.model.component import Component, Deviation
+from components.model.endpoints import (
+    ANYONE,
+    API_SERVER,
+    GATEWAYS,
+    MEASURERS,
+    MEMBERS,
+    SCRAPERS,
+    Endpoint,
+)
 from components.model.layers import Layer
 from components.model.observability import (
     AlertRule,
@@ -44,7 +53,6 @@ from components.workloads.pods import (
     Probe,
     config_volume,
     secret_volume,
-    size,
     sleep,
 )
 from manifests.render import text
@@ -52,28 +60,28 @@ from manifests.render import text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from components.model.settings import ComponentSettings
     from kube.kinds import Manifest
 
 
-class Gateway(Component):
+class Gateway(Component[GatewaySettings]):
     """GatewayClass, Gateway, Contour, Envoy."""
 
     kind = "gateway"
     room = "gateway"
     layer = Layer.OPERATORS
-    Settings = GatewaySettings
-    client_ports = (HTTP_PORT, HTTPS_PORT)
+    reads = GATEWAYS
+    front = "envoy"
     deviations = (
         Deviation("token", "contour", "the control plane watches routes, Services and endpoints of its namespace"),
         Deviation("token", CERTGEN, "writes the certificates of the control plane as Secrets, once"),
     )
-    settings: GatewaySettings
-
-    def take(self, settings: ComponentSettings) -> None:
-        """Keep the settings."""
-        assert isinstance(settings, GatewaySettings)  # noqa: S101 - for the type checker
-        self.settings = settings
+    endpoints = (
+        Endpoint("http", HTTP_PORT, ANYONE, "listener `http`", part="envoy", served=80),
+        Endpoint("https", HTTPS_PORT, ANYONE, "listener `https`, with `tlsSecret`", part="envoy", served=443),
+        Endpoint("metrics", STATS_PORT, SCRAPERS | MEASURERS, "of the proxies", part="envoy", path="/stats/prometheus"),
+        Endpoint("xds", XDS_PORT, MEMBERS, "configuration of the proxies", part="contour", member="envoy"),
+        Endpoint("metrics", CONTOUR_METRICS_PORT, SCRAPERS, "of the control plane", part="contour"),
+    )
 
     @property
     def encrypted(self) -> bool:
@@ -92,7 +100,7 @@ class Gateway(Component):
 
     def _longest(self) -> float:
         """The longest time any route waits for an answer; 0 for no limit."""
-        reached = (each for each in self.scope.of_kind("service") if each.routed_on())
+        reached = (each for each in self.scope.of_kind("service") if each.reached_by(GATEWAYS))
         limits = [self.answers_within, *(each.answers_within or 0.0 for each in reached)]
         return 0.0 if 0.0 in limits else max(limits)
 
@@ -105,12 +113,12 @@ class Gateway(Component):
         yield from self._gateway()
         yield from rights(self, f"{self.name}-contour")
         yield config_map(self, f"{self.name}-contour", {"contour.yaml": self._configuration()})
-        yield service(self, {"xds": XDS_PORT}, part="contour")
+        yield service(self, MEMBERS, part="contour")
         yield self._front()
         if self.encrypted:
             yield from certificate_job(self, self.environment.image(self.settings.contour_image))
-        yield policy(self, self._contour_peers(), part="contour")
-        yield policy(self, self._envoy_peers(), part="envoy")
+        yield policy(self, [API_SERVER], part="contour")
+        yield policy(self, part="envoy")
         replicas = self.environment.profile.replicas
         yield from deployment(self, self._contour(), replicas=self.contour_replicas, part="contour")
         yield from deployment(self, self._envoy(), replicas=self.settings.envoy_replicas or replicas, part="envoy")
@@ -143,12 +151,10 @@ class Gateway(Component):
 
     def _front(self) -> Manifest:
         exposure = self.settings.exposure
-        ports: list[dict[str, Any]] = [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
+        front = service(self, ANYONE, part="envoy")
+        ports = [port for port in front["spec"]["ports"] if port["name"] == "http" or self.settings.tls_secret]
         if exposure.http_node_port:
             ports[0]["nodePort"] = exposure.http_node_port
-        if self.settings.tls_secret:
-            ports.append({"name": "https", "port": 443, "targetPort": "https", "protocol": "TCP"})
-        front = service(self, {}, part="envoy")
         front["spec"] |= {"type": exposure.type, "ports": ports}
         if exposure.type == "LoadBalancer":
             front["spec"]["externalTrafficPolicy"] = "Local"
@@ -186,9 +192,8 @@ class Gateway(Component):
                 *safety,
             ),
             env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace"), "POD_NAME": FieldPath("metadata.name")},
-            ports={"xds": XDS_PORT, "metrics": CONTOUR_METRICS_PORT},
             mounts={"/config": "config", **({"/certs": "certs"} if self.encrypted else {})},
-            resources=size(CONTOUR_SIZES, self, self.settings.contour_resources),
+            resources=self.sized(CONTOUR_SIZES, self.settings.contour_resources),
             startup=Probe(XDS_PORT, every_s=1, failures=120),
             readiness=Probe(XDS_PORT, every_s=5),
             liveness=Probe(CONTOUR_METRICS_PORT, "/healthz", every_s=10, failures=6),
@@ -204,7 +209,6 @@ class Gateway(Component):
             containers=(self._proxy(files), self._shutdown_manager()),
             volumes={"config": {"emptyDir": {}}, "admin": {"emptyDir": {}}, **self._certificates("envoycert")},
             grace_s=self.settings.drain_seconds + 30,
-            annotations={"prometheus.io/path": "/stats/prometheus"},
         )
 
     def _bootstrap(self, files: Mapping[str, str]) -> Container:
@@ -232,9 +236,8 @@ class Gateway(Component):
             command=("envoy",),
             args=("-c", "/config/envoy.json", *node, "--log-level", "info"),
             env={"CONTOUR_NAMESPACE": FieldPath("metadata.namespace"), "ENVOY_POD_NAME": FieldPath("metadata.name")},
-            ports={"http": HTTP_PORT, "https": HTTPS_PORT, "metrics": STATS_PORT},
             mounts={**files, "/admin": "admin"},
-            resources=size(ENVOY_SIZES, self, self.settings.envoy_resources),
+            resources=self.sized(ENVOY_SIZES, self.settings.envoy_resources),
             startup=Probe(STATS_PORT, "/ready", every_s=1, failures=120),
             readiness=Probe(STATS_PORT, "/ready", every_s=2),
             liveness=Probe(STATS_PORT, "/stats?filter=server.live", every_s=10, failures=6),
@@ -260,32 +263,9 @@ class Gateway(Component):
     def _certificates(self, secret: str) -> dict[str, Mapping[str, Any]]:
         return {"certs": secret_volume(f"{secret}-{self.name}")} if self.encrypted else {}
 
-    def _contour_peers(self) -> Iterable[Peer]:
-        yield Peer("in", self.selector("envoy"), (XDS_PORT,), "proxies ask for their configuration")
-        yield Peer("out", None, (443, 6443), "the API server, whose address no selector can name")
-        for scraper in self.scope.of_kind("prometheus"):
-            yield Peer("in", scraper.selector(), (CONTOUR_METRICS_PORT,), "scrapes the control plane")
-
-    def _envoy_peers(self) -> Iterable[Peer]:
-        yield Peer("in", None, (HTTP_PORT, HTTPS_PORT), "it is the way in")
-        yield Peer("out", self.selector("contour"), (XDS_PORT,), "asks for its configuration")
-        for kind, why in (("prometheus", "scrapes"), ("controller", "reads live statistics")):
-            for reader in self.scope.of_kind(kind):
-                yield Peer("in", reader.selector(), (STATS_PORT,), why)
-        for member in self.scope.of_kind("service"):
-            yield Peer("out", member.selector(), member.routed_on(), f"carries requests to {member.name}")
-
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``GATEWAY_URL``."""
         return {"GATEWAY_URL": f"http://{self.name}-envoy.{self.environment.namespace}.svc"}
-
-    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
-        """The proxies."""
-        return [(self.selector("envoy"), self.client_ports)]
-
-    def peers(self) -> Iterable[Peer]:
-        """Both parts' peers."""
-        return [*self._contour_peers(), *self._envoy_peers()]
 
     def alerts(self) -> Iterable[AlertRule]:
         """No proxy, no configuration, or answers that fail in bulk."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.model.component import Peer
+from components.model.endpoints import API_SERVER
 from components.model.profiles import Size
 from components.workloads.baseline import account, pod_template, workload_name
 from components.workloads.network import policy
@@ -40,7 +40,7 @@ def certificate_job(owner: Component, image: str) -> Iterable[Manifest]:
         "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
         "subjects": [subject],
     }
-    yield policy(owner, [Peer("out", None, (443, 6443), "the API server")], part=CERTGEN)
+    yield policy(owner, [API_SERVER], part=CERTGEN)
     yield _job(owner, name, image)
 
 

@@ -25,7 +25,13 @@ from components.middleware.rabbitmq_settings import (
     numbers,
     user_definitions,
 )
-from components.model.component import Component, Peer, SecretKey
+from components.model.component import Component
+from components.model.endpoints import (
+    MEMBERS,
+    SCRAPERS,
+    USERS,
+    Endpoint,
+)
 from components.model.images import version
 from components.model.observability import AlertRule, Dashboard, Panel
 from components.model.profiles import Size
@@ -59,33 +65,35 @@ from components.workloads.pods import (
     FieldPath,
     Pod,
     Probe,
+    SecretKey,
     config_volume,
     secret_volume,
-    size,
 )
 from manifests.render import text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from components.model.settings import ComponentSettings
     from kube.kinds import Manifest
 
 _OURS = ("listeners.", "ssl_options.", "cluster_formation.", "default_user", "default_pass", "load_definitions")
 
 
-class RabbitMQ(Component):
+class RabbitMQ(Component[RabbitMQSettings]):
     """A StatefulSet with its cookie, its first user, and a policy for quorum queues."""
 
     kind = "rabbitmq"
-    Settings = RabbitMQSettings
-    client_ports = (AMQP_PORT,)
-    settings: RabbitMQSettings
 
-    def take(self, settings: ComponentSettings) -> None:
-        """Keep the settings."""
-        assert isinstance(settings, RabbitMQSettings)  # noqa: S101 - for the type checker
-        self.settings = settings
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Clients, metrics, and what the members say to each other."""
+        return (
+            Endpoint("amqp", self.port, USERS, f"AMQP 0-9-1 and 1.0; {AMQPS_PORT} with `tls`"),
+            Endpoint("epmd", EPMD_PORT, MEMBERS, "names of Erlang nodes"),
+            Endpoint("dist", DISTRIBUTION_PORT, MEMBERS, "Erlang distribution"),
+            Endpoint("cli", CLI_PORTS[0], MEMBERS, "Erlang distribution of commands", last=CLI_PORTS[-1]),
+            Endpoint("metrics", METRICS_PORT, SCRAPERS, "plugin rabbitmq_prometheus"),
+        )
 
     @property
     def secret(self) -> str:
@@ -105,14 +113,13 @@ class RabbitMQ(Component):
     def manifests(self) -> Iterable[Manifest]:
         """Secret, configuration, Services, policy, StatefulSet."""
         if not self.settings.auth_secret:
-            yield generated_secret(self, self.secret, self._recipe())
+            yield generated_secret(self.secret, self._recipe())
         yield from accounts(self, self._account())
         yield from certificate(self, self.settings.tls, hosts(self, self.name))
         yield config_map(self, f"{self.name}-config", self._files())
-        inner = {"amqp": self.port, "epmd": EPMD_PORT, "dist": DISTRIBUTION_PORT}
-        yield service(self, inner, headless=True, name=f"{self.name}-nodes")
-        yield service(self, {"amqp": self.port})
-        yield policy(self, self.peers())
+        yield service(self, USERS | MEMBERS, headless=True, name=f"{self.name}-nodes")
+        yield service(self)
+        yield policy(self)
         yield from stateful_set(
             self,
             self._pod(),
@@ -168,7 +175,7 @@ class RabbitMQ(Component):
         }
 
     def _configuration(self, *, alone: bool = False) -> str:
-        memory = megabytes(size(SIZES, self).memory)
+        memory = megabytes(self.sized(SIZES).memory)
         return text(
             "rabbitmq.conf.j2",
             port=self.port,
@@ -249,18 +256,13 @@ class RabbitMQ(Component):
                 "RABBITMQ_LOGS": "-",
                 "LANG": "C.UTF-8",
             },
-            ports={"amqp": self.port, "epmd": EPMD_PORT, "dist": DISTRIBUTION_PORT, "metrics": METRICS_PORT},
             mounts={HOME: "home", f"{HOME}/data": "data", "/etc/rabbitmq": "config", **keys},
-            resources=size(SIZES, self),
+            resources=self.sized(SIZES),
             startup=Probe(self.port, every_s=2, failures=150),
             readiness=Probe(self.port, every_s=5),
             liveness=Probe(DISTRIBUTION_PORT, every_s=15, failures=6),
             pre_stop={"exec": {"command": ["sh", "-c", drain]}},
         )
-
-    def reached_on(self) -> tuple[int, ...]:
-        """Where clients connect."""
-        return (self.port,)
 
     def binding(self, user: str) -> Mapping[str, SecretKey]:
         """``AMQP_URL``, with the account of the user."""
@@ -269,16 +271,6 @@ class RabbitMQ(Component):
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
         return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
-
-    def peers(self) -> Iterable[Peer]:
-        """Declared users, the other members, and whoever scrapes."""
-        for user in self.scope.users_of(self.name):
-            yield Peer("in", user.selector(), (self.port,), f"{user.name} uses it")
-        for scraper in self.scope.of_kind("prometheus"):
-            yield Peer("in", scraper.selector(), (METRICS_PORT,), "scrapes")
-        inner = (EPMD_PORT, DISTRIBUTION_PORT, *CLI_PORTS)
-        yield Peer("in", self.selector(), inner, "members among themselves")
-        yield Peer("out", self.selector(), inner, "members among themselves")
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, short of memory or disk, without a majority, messages nobody can route."""

@@ -20,7 +20,9 @@ AMQPS_PORT = 5671
 EPMD_PORT = 4369
 DISTRIBUTION_PORT = 25672
 METRICS_PORT = 15692
-CLI_PORTS = tuple(range(35672, 35683))
+CLI_PORTS = (35672, 35682)
+"""First and last."""
+
 SIZES: Sizes = {
     Size.SMALL: Resources("100m", "384Mi"),
     Size.MEDIUM: Resources("500m", "1Gi"),

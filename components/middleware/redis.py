@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from components.model.component import Component, Peer, SecretKey
+from components.model.component import Component
+from components.model.endpoints import (
+    MEMBERS,
+    SCRAPERS,
+    USERS,
+    Endpoint,
+)
 from components.model.observability import AlertRule, Dashboard, Panel
 from components.model.profiles import Size
 from components.model.quantities import (
@@ -15,7 +21,7 @@ from components.model.quantities import (
     megabytes,
     share_of,
 )
-from components.model.settings import ComponentSettings, WorkloadSettings
+from components.model.settings import WorkloadSettings
 from components.model.values import Image, ObjectName
 from components.workloads.accounts import (
     account_files,
@@ -47,10 +53,10 @@ from components.workloads.pods import (
     Pod,
     Probe,
     Resources,
+    SecretKey,
     Sizes,
     config_volume,
     secret_volume,
-    size,
     sleep,
 )
 from manifests.render import text
@@ -112,18 +118,19 @@ class RedisSettings(WorkloadSettings):
         return storage
 
 
-class Redis(Component):
+class Redis(Component[RedisSettings]):
     """A StatefulSet with a password, a volume and an exporter."""
 
     kind = "redis"
-    Settings = RedisSettings
-    client_ports = (PORT,)
-    settings: RedisSettings
 
-    def take(self, settings: ComponentSettings) -> None:
-        """Keep the settings."""
-        assert isinstance(settings, RedisSettings)  # noqa: S101 - for the type checker
-        self.settings = settings
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Commands, of replicas too, and the exporter."""
+        clients = USERS | MEMBERS if self.replicas > 1 else USERS
+        return (
+            Endpoint("redis", PORT, clients, "Redis protocol"),
+            Endpoint("metrics", METRICS_PORT, SCRAPERS, "exporter", container="exporter"),
+        )
 
     @property
     def secret(self) -> str:
@@ -140,17 +147,17 @@ class Redis(Component):
     def manifests(self) -> Iterable[Manifest]:
         """Secret, configuration, Services, policy, StatefulSet."""
         if not self.settings.auth_secret:
-            yield generated_secret(self, self.secret, self._recipe())
+            yield generated_secret(self.secret, self._recipe())
         yield from accounts(self, self._account())
         yield from certificate(self, self.settings.tls, hosts(self, self.name, f"{self.name}-readers"))
         yield config_map(self, f"{self.name}-config", {"redis.conf": self._configuration()})
-        yield service(self, {"redis": PORT}, headless=True, name=f"{self.name}-nodes")
-        primary = service(self, {"redis": PORT})
+        yield service(self, headless=True, name=f"{self.name}-nodes")
+        primary = service(self)
         primary["spec"]["selector"] |= {"statefulset.kubernetes.io/pod-name": f"{self.name}-0"}
         yield primary
         if self.replicas > 1:
-            yield service(self, {"redis": PORT}, name=f"{self.name}-readers")
-        yield policy(self, self.peers())
+            yield service(self, name=f"{self.name}-readers")
+        yield policy(self)
         volume = Volume("data", self.settings.storage) if self.settings.storage else None
         yield from stateful_set(
             self, self._pod(), replicas=self.replicas, governing=f"{self.name}-nodes", volume=volume
@@ -207,7 +214,7 @@ class Redis(Component):
 
     def _most_data(self) -> int:
         """Megabytes that fit into memory, and into the volume: its log grows to twice that, and is then rewritten."""
-        memory = int(megabytes(size(SIZES, self).memory) * 0.75)
+        memory = int(megabytes(self.sized(SIZES).memory) * 0.75)
         return min(memory, share_of(self.settings.storage, 0.25)) if self.settings.storage else memory
 
     def _pod(self) -> Pod:
@@ -238,9 +245,8 @@ class Redis(Component):
                 "PORT": str(PORT),
                 "REDISCLI_AUTH": SecretKey(self.secret, "password"),
             },
-            ports={"redis": PORT},
             mounts={"/etc/redis": "config", "/etc/redis/auth": "auth", "/data": "data", **more, **self._keys()},
-            resources=size(SIZES, self),
+            resources=self.sized(SIZES),
             startup=Probe(command=command, every_s=1, failures=120, timeout_s=5),
             readiness=ping,
             liveness=Probe(port=PORT, every_s=10, failures=6),
@@ -262,7 +268,6 @@ class Redis(Component):
                 "REDIS_PASSWORD": SecretKey(self.secret, "password"),
                 "REDIS_EXPORTER_WEB_LISTEN_ADDRESS": f":{METRICS_PORT}",
             },
-            ports={"metrics": METRICS_PORT},
             mounts=self._keys(),
             resources=SIDECAR[Size.SMALL],
             readiness=Probe(port=METRICS_PORT, every_s=10),
@@ -276,16 +281,6 @@ class Redis(Component):
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
         return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
-
-    def peers(self) -> Iterable[Peer]:
-        """Declared users, its own replicas, and whoever scrapes."""
-        for user in self.scope.users_of(self.name):
-            yield Peer("in", user.selector(), (PORT,), f"{user.name} uses it")
-        for scraper in self.scope.of_kind("prometheus"):
-            yield Peer("in", scraper.selector(), (METRICS_PORT,), "scrapes the exporter")
-        if self.replicas > 1:
-            yield Peer("in", self.selector(), (PORT,), "replication")
-            yield Peer("out", self.selector(), (PORT,), "replication")
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, full, refusing, or its replicas broken."""

@@ -9,9 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Generic, get_args
+
+from typing_extensions import TypeVar, get_original_bases
 
 from components.model.checksum import Fingerprints, named_by_content, restarted_by_files
+from components.model.endpoints import (
+    ANYONE,
+    NOBODY,
+    USERS,
+    Readers,
+)
 from components.model.layers import (
     KEEP,
     LAYER_ANNOTATION,
@@ -33,7 +41,10 @@ from components.workloads.credentials import recipe_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from components.model.endpoints import Endpoint
     from components.model.environment import Environment
+    from components.model.settings import Request
+    from components.workloads.pods import Resources, SecretKey, Sizes
     from kube.kinds import Manifest
     from rollout.api.spec import Signal
 
@@ -42,6 +53,9 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
 NAME = "app.kubernetes.io/name"
 PART = "app.kubernetes.io/component"
+PROJECT = "grayling"
+
+S_co = TypeVar("S_co", bound=ComponentSettings, default=ComponentSettings, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +65,6 @@ class Deviation:
     rule: str
     workload: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Somebody a component talks to (``out``) or hears from (``in``), on which ports, and why.
-
-    ``pods`` are labels in ``namespace`` (the same one if empty); None means anyone, there or, without a namespace,
-    inside the cluster or out. ``cidr`` is a network instead of pods. ``every_port`` is for those whose ports nobody
-    here can know.
-    """
-
-    direction: Literal["in", "out"]
-    pods: Mapping[str, str] | None
-    ports: tuple[int, ...]
-    why: str
-    namespace: str = ""
-    every_port: bool = False
-    cidr: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretKey:
-    """One value in a Secret."""
-
-    secret: str
-    key: str
 
 
 @dataclass
@@ -101,32 +89,44 @@ class Scope:
         """Members that declare to use ``name``."""
         return [member for _, member in sorted(self.members.items()) if name in member.uses]
 
+    def readers(self) -> list[Component]:
+        """Members that read the endpoints of others: those that carry requests first, then by name."""
+        found = [member for _, member in sorted(self.members.items()) if member.reads]
+        return sorted(found, key=lambda member: min(each.value for each in member.reads))
 
-class Component(ABC):
-    """One thing a stack declares.
 
-    Class attributes say what it is: ``kind`` as stack files name it, ``room`` in its Pulumi type, ``layer``, its
-    ``Settings`` model, the ``client_ports`` its users reach, and the baseline rules it breaks with their reasons.
+class Component(ABC, Generic[S_co]):
+    """One thing a stack declares, generic over the settings that a stack file may give it.
+
+    Class attributes say what it is: ``kind`` as stack files name it, ``section`` of the stack file, ``room`` in its
+    Pulumi type, ``layer``, and the baseline rules it breaks with their reasons. ``reads`` says what it is to the
+    endpoints of others; ``front`` is the part whose pods talk to others, where it has several workloads.
     """
 
     kind: ClassVar[str]
+    section: ClassVar[str] = "components"
     room: ClassVar[str] = "middleware"
     layer: ClassVar[Layer] = Layer.INSTANCES
-    Settings: ClassVar[type[ComponentSettings]]
-    client_ports: ClassVar[tuple[int, ...]] = ()
+    Settings: ClassVar[type[ComponentSettings]] = ComponentSettings
+    reads: ClassVar[Readers] = NOBODY
+    front: ClassVar[str | None] = None
     deviations: ClassVar[tuple[Deviation, ...]] = ()
 
-    def __init__(self, name: str, settings: ComponentSettings, scope: Scope) -> None:
+    def __init_subclass__(cls) -> None:
+        """``Settings`` is what the class is generic over."""
+        super().__init_subclass__()
+        for base in get_original_bases(cls):
+            for argument in get_args(base):
+                if isinstance(argument, type) and issubclass(argument, ComponentSettings):
+                    cls.Settings = argument
+
+    def __init__(self, name: str, settings: S_co, scope: Scope) -> None:
         self.name = name
+        self.settings = settings
         self.scope = scope
         self.environment = scope.environment
         self.placement = settings if isinstance(settings, Placement) else Placement()
         self._rendered: list[Manifest] | None = None
-        self.take(settings)
-
-    @abstractmethod
-    def take(self, settings: ComponentSettings) -> None:
-        """Keep the settings, under their own type."""
 
     @abstractmethod
     def manifests(self) -> Iterable[Manifest]:
@@ -168,25 +168,26 @@ class Component(ABC):
         """Secrets that somebody else keeps, by the setting that names them: the name, and the keys read there."""
         return {}
 
-    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Its ports, and who may reach them."""
+        return ()
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The one of this name that its front has."""
+        return next(each for each in self.endpoints if each.name == name and each.part == self.front)
+
+    def ways(self) -> list[tuple[Mapping[str, str], tuple[int, ...]]]:
         """Pods that its users talk to, and on which ports."""
-        return [(self.selector(), self.reached_on())]
+        return self.reached_by(USERS | ANYONE)
 
-    def peers(self) -> Iterable[Peer]:
-        """Whom the component talks to and hears from; everything else is denied."""
-        return ()
-
-    def reached_on(self) -> tuple[int, ...]:
-        """Ports its users may reach."""
-        return self.client_ports
-
-    def routed_on(self) -> tuple[int, ...]:
-        """Ports the gateway sends requests to."""
-        return ()
-
-    def measured_on(self) -> tuple[int, ...]:
-        """Ports whoever measures a service may read."""
-        return ()
+    def reached_by(self, readers: Readers) -> list[tuple[Mapping[str, str], tuple[int, ...]]]:
+        """Its pods that one of these may reach, and on which ports."""
+        found: dict[str | None, tuple[int, ...]] = {}
+        for each in self.endpoints:
+            if each.open_to(readers):
+                found[each.part] = (*found.get(each.part, ()), *each.numbers)
+        return [(self.selector(part), ports) for part, ports in found.items()]
 
     @property
     def answers_within(self) -> float | None:
@@ -198,6 +199,20 @@ class Component(ABC):
         """PromQL label matcher of this component's own series."""
         return f'namespace="{self.environment.namespace}",instance_name="{self.name}"'
 
+    @property
+    def place(self) -> str:
+        """Its key path in a stack file."""
+        return f"{PROJECT}:{self.section}.{self.name}"
+
+    def sized(self, table: Sizes, asked: Request | None = None) -> Resources:
+        """What the settings ask for, by ``asked`` or for the main container; else the table's row for the tier."""
+        said = asked or self.placement.asked
+        return said.resources() if said else table[self.environment.profile.size]
+
+    def speaker(self) -> dict[str, str]:
+        """Labels of the pods that talk to others."""
+        return self.selector(self.front)
+
     def selector(self, part: str | None = None) -> dict[str, str]:
         """Labels that tell the pods of this component, or of one part of it; they never change."""
         own = {NAME: self.kind, INSTANCE: self.name}
@@ -208,7 +223,7 @@ class Component(ABC):
         common = {PART_OF: self.environment.namespace, MANAGED_BY: "grayling"}
         return {**self.selector(part), **common}
 
-    def check(self) -> None:  # noqa: B027 - most have nothing to check
+    def check(self) -> None:
         """Called once everything is declared; a component that cannot be rendered as it stands says so.
 
         Raises:

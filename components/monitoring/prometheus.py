@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationInfo, field_validator
 
-from components.model.component import Component, Deviation, Peer
+from components.model.component import Component, Deviation
+from components.model.endpoints import (
+    API_SERVER,
+    MEASURERS,
+    METRICS,
+    SCRAPERS,
+    USERS,
+    Endpoint,
+    Peer,
+)
 from components.model.layers import Layer
 from components.model.observability import AlertRule, gone
 from components.model.profiles import Size
@@ -20,7 +29,7 @@ from components.model.quantities import (
     retention_bytes,
     share_of,
 )
-from components.model.settings import ComponentSettings, WorkloadSettings
+from components.model.settings import WorkloadSettings
 from components.model.values import (
     HostPort,
     Image,
@@ -52,7 +61,6 @@ from components.workloads.pods import (
     Sizes,
     config_volume,
     config_volumes,
-    size,
     sleep,
 )
 from manifests.render import text
@@ -124,21 +132,15 @@ class PrometheusSettings(WorkloadSettings):
         return f"{share_of(self.storage, 0.8)}MB" if self.storage else "1GB"
 
 
-class Prometheus(Component):
+class Prometheus(Component[PrometheusSettings]):
     """A StatefulSet of one, its rights, its rules, and the dashboards of all components."""
 
     kind = "prometheus"
     room = "monitoring"
     layer = Layer.MONITORS
-    Settings = PrometheusSettings
-    client_ports = (PORT,)
+    reads = SCRAPERS | MEASURERS
     deviations = (Deviation("token", "", "finds the pods it scrapes by asking the API server"),)
-    settings: PrometheusSettings
-
-    def take(self, settings: ComponentSettings) -> None:
-        """Keep the settings."""
-        assert isinstance(settings, PrometheusSettings)  # noqa: S101 - for the type checker
-        self.settings = settings
+    endpoints = (Endpoint(METRICS, PORT, USERS | SCRAPERS | MEASURERS, "PromQL, and its own metrics"),)
 
     @property
     def namespaces(self) -> list[str]:
@@ -154,9 +156,9 @@ class Prometheus(Component):
         for name, files in self._rules.items():
             yield config_map(self, name, files)
         yield from self._dashboards()
-        yield service(self, {"metrics": PORT}, headless=True, name=f"{self.name}-nodes")
-        yield service(self, {"metrics": PORT})
-        yield policy(self, self.peers())
+        yield service(self, headless=True, name=f"{self.name}-nodes")
+        yield service(self)
+        yield policy(self, self._outside())
         volume = Volume("data", self.settings.storage) if self.settings.storage else None
         yield from stateful_set(self, self._pod(), replicas=1, governing=f"{self.name}-nodes", volume=volume)
 
@@ -196,6 +198,7 @@ class Prometheus(Component):
             alertmanager=self.settings.alertmanager,
             namespaces=self.namespaces,
             discovery=self.settings.discovery,
+            port_name=METRICS,
             jobs=[json.dumps(job) for job in jobs(self.settings.scrape, every)],
         )
 
@@ -247,9 +250,8 @@ class Prometheus(Component):
                 f"--storage.tsdb.retention.size={self.settings.kept_size}",
                 f"--web.listen-address=:{PORT}",
             ),
-            ports={"metrics": PORT},
             mounts={"/etc/prometheus": "config", "/etc/prometheus/rules": "rules", "/prometheus": "data", **targets},
-            resources=size(SIZES, self),
+            resources=self.sized(SIZES),
             startup=Probe(PORT, "/-/ready", every_s=1, failures=300),
             readiness=Probe(PORT, "/-/ready"),
             liveness=Probe(PORT, "/-/healthy", every_s=10, failures=6),
@@ -268,16 +270,9 @@ class Prometheus(Component):
             liveness=alive,
         )
 
-    def peers(self) -> Iterable[Peer]:
-        """The API server, everything with metrics, and whoever asks."""
-        yield Peer("out", None, (443, 6443), "the API server, whose address no selector can name")
-        yield Peer("out", {"app.kubernetes.io/managed-by": "grayling"}, _METRICS_PORTS, "scrapes the stack's pods")
-        for scraped in self.scope.of_kind("service"):
-            yield Peer("out", scraped.selector(), scraped.measured_on(), f"scrapes {scraped.name}")
-        for member in self.scope.of_kind("controller"):
-            yield Peer("in", member.selector(), (PORT,), "the engine asks")
-        for user in self.scope.users_of(self.name):
-            yield Peer("in", user.selector(), (PORT,), f"{user.name} uses it")
+    def _outside(self) -> Iterable[Peer]:
+        """The API server, other namespaces, and what is outside of the stack."""
+        yield API_SERVER
         yield from reads_elsewhere(self._elsewhere)
         if self.settings.alertmanager:
             yield self._reached(self.settings.alertmanager, "tells the Alertmanager")
@@ -328,4 +323,3 @@ def _taken(own: str) -> str:
 
 # The list of pods is no older than a minute.
 _FRESH = "import os,sys,time; sys.exit(time.time() - os.stat('/tmp/alive').st_mtime > 60)"
-_METRICS_PORTS = (8002, 8003, 9090, 9121, 9464, 15692)

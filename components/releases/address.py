@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.model.endpoints import GATEWAYS
 from components.workloads.baseline import service
 from components.workloads.bindings import variable
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from components.model.component import Component
-    from components.releases.service import Service
+    from components.releases.service_settings import ServiceSettings
     from kube.kinds import Manifest
+
+    Service = Component[ServiceSettings]
 
 
 def carrier(of: Service) -> Component | None:
@@ -30,16 +33,15 @@ def carrier(of: Service) -> Component | None:
 
 def address(of: Service) -> Iterable[Manifest]:
     """One Service, and a second one for further ports where the first leads to the gateway."""
-    gateway, more = carrier(of), _more(of)
-    http = {"http": of.settings.port} if of.settings.port else {}
+    gateway = carrier(of)
     if gateway is None:
-        yield service(of, {**http, **more})
+        yield service(of)
         return
-    made = service(of, http)
-    made["spec"]["selector"] = gateway.selector("envoy")
+    made = service(of, GATEWAYS)
+    made["spec"]["selector"] = gateway.speaker()
     yield made
-    if more:
-        yield service(of, more, name=_direct(of))
+    if _more(of):
+        yield service(of, name=_direct(of))
 
 
 def reached_at(of: Service) -> Mapping[str, str]:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from components.model.component import (
-    PART_OF,
-    Component,
-    Deviation,
-    Peer,
+from components.model.component import PART_OF, Component, Deviation
+from components.model.endpoints import (
+    API_SERVER,
+    MEASURERS,
+    SCRAPERS,
+    Endpoint,
 )
 from components.model.layers import Layer
 from components.model.observability import AlertRule, gone
 from components.model.profiles import Size
-from components.model.settings import ComponentSettings, Placement
+from components.model.settings import Placement
 from components.model.values import Image, Namespace
 from components.workloads.baseline import deployment
 from components.workloads.network import let_in, policy, reads_elsewhere
@@ -34,10 +35,10 @@ from rollout.api.spec import SourceName
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from components.model.endpoints import Peer
     from kube.kinds import Manifest
 
 METRICS_PORT = 9464
-API_PORTS = (443, 6443)
 CPU = {Size.SMALL: "100m", Size.MEDIUM: "250m", Size.LARGE: "500m"}
 IN_FLIGHT = {Size.SMALL: 100, Size.MEDIUM: 200, Size.LARGE: 200}
 """One thread watches them: with 200 it is full."""
@@ -67,20 +68,15 @@ class ControllerSettings(Placement):
     install_definitions: bool = Field(default=True, description="off where another stack of the cluster installs them")
 
 
-class Controller(Component):
+class Controller(Component[ControllerSettings]):
     """Deployment, Roles in each namespace it serves, and the custom resource definitions."""
 
     kind = "controller"
     room = "release"
     layer = Layer.OPERATORS
-    Settings = ControllerSettings
+    reads = MEASURERS
     deviations = (Deviation("token", "", "it is a controller: it watches and writes Kubernetes objects"),)
-    settings: ControllerSettings
-
-    def take(self, settings: ComponentSettings) -> None:
-        """Keep the settings."""
-        assert isinstance(settings, ControllerSettings)  # noqa: S101 - for the type checker
-        self.settings = settings
+    endpoints = (Endpoint("metrics", METRICS_PORT, SCRAPERS, "its own metrics, and its health"),)
 
     @property
     def namespaces(self) -> list[str]:
@@ -96,7 +92,7 @@ class Controller(Component):
             yield from self._rights(namespace)
         if self.settings.read_nodes:
             yield from self._sees_nodes()
-        yield policy(self, self.peers())
+        yield policy(self, self._outside())
         yield from (let_in(self, namespace) for namespace in self._elsewhere)
         replicas = self.settings.replicas or min(2, self.environment.profile.replicas)
         yield from deployment(self, self._pod(), replicas=replicas)
@@ -144,7 +140,6 @@ class Controller(Component):
                 "POD_NAME": FieldPath("metadata.name"),
                 "POD_NAMESPACE": FieldPath("metadata.namespace"),
             },
-            ports={"metrics": METRICS_PORT},
             resources=Resources(CPU[self.environment.profile.size], f"{memory_for(self.max_in_flight)}Mi"),
             startup=Probe(METRICS_PORT, "/healthz", every_s=1, failures=120),
             readiness=Probe(METRICS_PORT, "/readyz", every_s=5),
@@ -161,16 +156,9 @@ class Controller(Component):
     def _served(self) -> list[str]:
         return [f"--namespace={namespace}" for namespace in self.namespaces]
 
-    def peers(self) -> Iterable[Peer]:
-        """The API server, the pods it measures, Prometheus both ways."""
-        yield Peer("out", None, API_PORTS, "the API server, whose address no selector can name")
-        for service in self.scope.of_kind("service"):
-            yield Peer("out", service.selector(), service.measured_on(), f"reads the metrics of {service.name}")
-        for gateway in self.scope.of_kind("gateway"):
-            yield Peer("out", gateway.selector("envoy"), (8002,), "reads the gateway's statistics")
-        for prometheus in self.scope.of_kind("prometheus"):
-            yield Peer("out", prometheus.selector(), (9090,), "asks Prometheus")
-            yield Peer("in", prometheus.selector(), (METRICS_PORT,), "scrapes the engine")
+    def _outside(self) -> Iterable[Peer]:
+        """The API server, and pods of other namespaces."""
+        yield API_SERVER
         yield from reads_elsewhere(self._elsewhere)
 
     def alerts(self) -> Iterable[AlertRule]:

@@ -7,14 +7,18 @@ and what does not change from revision to revision: the account pods run under a
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from components.gateways.contour_settings import HTTP_PORT
-from components.model.component import (
-    Component,
-    Deviation,
-    Peer,
-    SecretKey,
+from components.model.component import Component
+from components.model.endpoints import (
+    GATEWAYS,
+    MEASURERS,
+    METRICS,
+    NOBODY,
+    SCRAPERS,
+    USERS,
+    Endpoint,
+    Readers,
 )
 from components.model.layers import Layer
 from components.model.observability import AlertRule, camel, gone
@@ -30,7 +34,6 @@ from components.workloads.pods import (
     Pod,
     Resources,
     Sizes,
-    size,
     sleep,
 )
 from rollout.api.spec import (
@@ -51,7 +54,7 @@ from rollout.api.spec import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from components.model.settings import ComponentSettings
+    from components.workloads.pods import SecretKey
     from kube.kinds import Manifest
 
 SIZES: Sizes = {
@@ -61,24 +64,33 @@ SIZES: Sizes = {
 }
 
 
-class Service(Component):
+class Service(Component[ServiceSettings]):
     """ServiceAccount, NetworkPolicy and GrayRelease."""
 
     kind = "service"
+    section = "services"
     room = "release"
     layer = Layer.ROUTES
-    Settings = ServiceSettings
-    deviations: ClassVar[tuple[Deviation, ...]] = ()
-    settings: ServiceSettings
 
-    def take(self, settings: ComponentSettings) -> None:
-        """Keep the settings; a signal that needs what the stack lacks is refused here.
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """HTTP, metrics, and what is declared besides."""
+        own, found = self.settings, []
+        if own.port:
+            found.append(Endpoint("http", own.port, self._callers(), "HTTP, `port`"))
+        if own.admin_port:
+            found.append(Endpoint(METRICS, own.admin_port, SCRAPERS | MEASURERS, "metrics and probes, `adminPort`"))
+        for each in own.ports:
+            readers = USERS if each.used else NOBODY
+            readers |= MEASURERS if each.measured else NOBODY
+            readers |= GATEWAYS if each.routed and own.traffic else NOBODY
+            found.append(Endpoint(each.name, each.port, readers, container=each.container or ""))
+        return tuple(found)
 
-        Raises:
-            ValueError: the parts do not fit together.
-        """
-        assert isinstance(settings, ServiceSettings)  # noqa: S101 - for the type checker
-        self.settings = settings
+    def _callers(self) -> Readers:
+        """Where the gateway carries its requests anyway, users reach it there and nowhere else."""
+        routed = GATEWAYS if self.settings.traffic and self.settings.routed is None else NOBODY
+        return routed if carrier(self) else routed | USERS
 
     @property
     def uses(self) -> tuple[str, ...]:
@@ -88,7 +100,7 @@ class Service(Component):
     def manifests(self) -> Iterable[Manifest]:
         """The account and the policy stay; the GrayRelease carries the version."""
         yield account(self)
-        yield policy(self, self.peers())
+        yield policy(self, (each.peer() for each in self.settings.egress))
         if self.scope.users_of(self.name):
             yield from address(self)
         if self.settings.autoscaling:
@@ -145,8 +157,7 @@ class Service(Component):
     def _pod(self) -> Pod:
         own, place = self.settings, self.environment
         init = (each.container(place, own.image) for each in own.init)
-        ports = {each.name: self._ports_of(each.name) for each in own.sidecars}
-        sidecars = (each.beside(place, own.image, ports[each.name], own.drain_seconds) for each in own.sidecars)
+        sidecars = (each.beside(place, own.image, own.drain_seconds) for each in own.sidecars)
         return Pod(
             containers=(self._main(), *sidecars),
             init=tuple(init),
@@ -154,12 +165,8 @@ class Service(Component):
             grace_s=own.drain_seconds + 30,
         )
 
-    def _ports_of(self, container: str | None) -> dict[str, int]:
-        return {each.name: each.port for each in self.settings.ports if each.container == container}
-
     def _main(self) -> Container:
         own = self.settings
-        named = {"http": own.port, "metrics": own.admin_port}
         admin, live = own.admin_port or 0, own.probes.liveness
         return Container(
             name=self.name,
@@ -167,9 +174,8 @@ class Service(Component):
             command=tuple(own.command),
             args=tuple(own.args),
             env=self._env(),
-            ports={**{name: port for name, port in named.items() if port}, **self._ports_of(None)},
             mounts={**own.mounts, **trust_of(self).mounts},
-            resources=size(SIZES, self),
+            resources=self.sized(SIZES),
             startup=replace(live.probe(admin), every_s=1, failures=own.probes.startup_seconds),
             readiness=own.probes.readiness.probe(admin, every_s=2, failures=2, timeout_s=2),
             liveness=live.probe(admin, every_s=10),
@@ -218,12 +224,14 @@ class Service(Component):
 
     def _gateway_stats(self) -> GatewayStats | None:
         for gateway in self.scope.of_kind("gateway"):
-            return GatewayStats(namespace=self.environment.namespace, selector=gateway.selector("envoy"), port=8002)
+            port = gateway.endpoint(METRICS).port
+            return GatewayStats(namespace=self.environment.namespace, selector=gateway.speaker(), port=port)
         return None
 
     def _prometheus(self) -> str | None:
         for prometheus in self.scope.of_kind("prometheus"):
-            return f"http://{prometheus.name}.{self.environment.namespace}.svc:9090"
+            port = prometheus.endpoint(METRICS).port
+            return f"http://{prometheus.name}.{self.environment.namespace}.svc:{port}"
         return None
 
     def health(self) -> Iterable[Signal]:
@@ -246,25 +254,6 @@ class Service(Component):
             return signal
         return signal.model_copy(update={"container": self.name})
 
-    def peers(self) -> Iterable[Peer]:
-        """The gateway, whoever measures, and what it uses."""
-        if routed := self.routed_on():
-            for gateway in self.scope.of_kind("gateway"):
-                yield Peer("in", gateway.selector("envoy"), routed, "requests")
-            if not self.scope.of_kind("gateway"):
-                yield Peer("in", None, routed, "requests; the gateway runs in another namespace")
-        for kind, why in (("prometheus", "scrapes"), ("controller", "reads the pods' own metrics")):
-            for member in self.scope.of_kind(kind):
-                yield Peer("in", member.selector(), self.measured_on(), why)
-        for used in self.uses:
-            for pods, ports in self.scope.members[used].ways():
-                yield Peer("out", pods, ports, f"uses {used}")
-        yield from (each.peer() for each in self.settings.egress)
-        direct = [ports for pods, ports in self.ways() if pods == self.selector()]
-        for user in self.scope.users_of(self.name):
-            for ports in direct:
-                yield Peer("in", user.selector(), ports, f"{user.name} uses it")
-
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, and what follows from :meth:`health`."""
         who = f"{self.environment.namespace}/{self.name}"
@@ -276,28 +265,11 @@ class Service(Component):
         """``<NAME>_URL``, and ``<NAME>_<PORT>_ADDRESS`` for each further port."""
         return reached_at(self)
 
-    def ways(self) -> Iterable[tuple[Mapping[str, str], tuple[int, ...]]]:
+    def ways(self) -> list[tuple[Mapping[str, str], tuple[int, ...]]]:
         """Through the gateway of the stack where that has its requests anyway, else to its pods."""
-        gateway, ports = carrier(self), self.reached_on()
-        if gateway is None:
-            return [(self.selector(), ports)] if ports else []
-        return [(gateway.selector("envoy"), (HTTP_PORT,)), *([(self.selector(), ports[1:])] if ports[1:] else [])]
-
-    def reached_on(self) -> tuple[int, ...]:
-        """Its HTTP port, and those that its users may reach."""
-        own = self.settings
-        return (*((own.port,) if own.port else ()), *(each.port for each in own.ports if each.used))
-
-    def routed_on(self) -> tuple[int, ...]:
-        """The one port that requests come in at."""
-        own = self.settings
-        port = own.routed.port if own.routed else own.port
-        return (port,) if own.traffic is not None and port else ()
-
-    def measured_on(self) -> tuple[int, ...]:
-        """Its admin port, and those that signals are read at."""
-        own = self.settings
-        return (*((own.admin_port,) if own.admin_port else ()), *(each.port for each in own.ports if each.measured))
+        gateway = carrier(self)
+        carried = [(gateway.speaker(), gateway.endpoint("http").numbers)] if gateway else []
+        return [*carried, *super().ways()]
 
 
 def _without_empties(spec: Manifest) -> Manifest:

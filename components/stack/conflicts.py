@@ -58,7 +58,7 @@ def _uses(scope: Scope, member: Component, declared: Collection[str], path: str)
             yield Mistake(where, found, "is a Secret, no component", fix)
         elif name not in declared:
             yield Mistake(where, found, "no such component in this stack", nearest(name, sorted(declared)))
-        elif name in scope.members and not scope.members[name].reached_on():
+        elif name in scope.members and not scope.members[name].ways():
             fix = "give it a port, or leave it out" if scope.members[name].kind == Service.kind else "leave it out"
             yield Mistake(where, found, "has no port that a service could talk to", fix)
         seen.add(name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, field_validator
 
-from components.model.component import Component
+from components.model.component import PROJECT, Component
 from components.model.layers import Layer
 from components.model.settings import ComponentSettings
 from components.model.values import (
@@ -50,25 +50,24 @@ class FoundationSettings(ComponentSettings):
         return secrets
 
 
-class Foundation(Component):
+class Foundation(Component[FoundationSettings]):
     """Namespace under the restricted pod security standard, default-deny policy, Secrets."""
 
     kind = "environment"
     room = "environment"
     layer = Layer.CRDS
-    Settings = FoundationSettings
 
-    def take(self, settings: ComponentSettings) -> None:
-        """Keep the secrets."""
-        assert isinstance(settings, FoundationSettings)  # noqa: S101 - for the type checker
-        self.secrets: Mapping[str, Mapping[str, str]] = settings.secrets
+    @property
+    def place(self) -> str:
+        """It is the section of the stack file itself."""
+        return f"{PROJECT}:{self.kind}"
 
     def manifests(self) -> Iterable[Manifest]:
         """Namespace first."""
         if self.environment.create_namespace:
             yield self._namespace()
         yield default_deny(self)
-        for name, values in sorted(self.secrets.items()):
+        for name, values in sorted(self.settings.secrets.items()):
             yield self._secret(name, values)
 
     def _namespace(self) -> Manifest:

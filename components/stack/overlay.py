@@ -73,6 +73,11 @@ class Overlay:
     document: Document
     changes: OverlayChanges
 
+    @property
+    def source(self) -> str:
+        """The path as messages name it."""
+        return self.document.source
+
     def over(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """``config`` under whole keys, changed; what has another form than it should is left to its reader."""
         changed = {key: value_of(value) if key.startswith(PROJECT_PREFIX) else value for key, value in config.items()}

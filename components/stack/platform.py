@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from components.model.component import PART, Component, Scope
+from components.model.component import (
+    PART,
+    PROJECT,
+    Component,
+    Scope,
+)
 from components.model.environment import Environment
 from components.model.layers import identity, ordered
 from components.model.mistakes import (
@@ -31,7 +36,6 @@ if TYPE_CHECKING:
 
     from kube.kinds import Manifest
 
-PROJECT = "grayling"
 SECTIONS = ("environment", "components", "services", "secrets")
 FOUNDATION = "environment"
 Model = TypeVar("Model", bound=BaseModel)
@@ -89,10 +93,10 @@ class _Reader:
                 self.mistakes.append(Mistake(f"{PROJECT}:{key}", "", "is empty", "write {} for none"))
         environment = self._model(Environment, config.get("environment"), f"{PROJECT}:environment")
         foundation = self._secrets(config.get("secrets"))
-        scope = Scope(environment or _STAND_IN, self.stack, secrets=foundation.secrets if foundation else {})
+        scope = Scope(environment or STAND_IN, self.stack, secrets=foundation.secrets if foundation else {})
         self._components(scope, config.get("components"))
         self._services(scope, config.get("services"))
-        self.mistakes += conflicts(scope, self.declared, _place)
+        self.mistakes += conflicts(scope, self.declared, lambda member: member.place)
         self._check_members(scope)
         if self.mistakes or environment is None or foundation is None:
             raise StackError(self.source, self.mistakes)
@@ -177,7 +181,7 @@ class _Reader:
         if self.mistakes:
             return
         for member in scope.members.values():
-            path = _place(member)
+            path = member.place
             try:
                 member.check()
             except ValidationError as error:
@@ -196,7 +200,7 @@ def value_of(text: Any) -> Any:
         return text
 
 
-_STAND_IN = Environment.model_validate({"tier": "local", "namespace": "unknown", "owners": ["unknown"]})
+STAND_IN = Environment.model_validate({"tier": "local", "namespace": "unknown", "owners": ["unknown"]})
 _LONGEST_NAME = 40
 _MOST_BYTES = 1_400_000
 """Of an object as JSON: etcd takes 1.5 MiB, and notes who wrote which field beside it."""
@@ -210,11 +214,6 @@ def _is_name(key: object) -> bool:
         and text[-1] != "-"
         and all(letter in "abcdefghijklmnopqrstuvwxyz0123456789-" for letter in text)
     )
-
-
-def _place(member: Component) -> str:
-    section = "services" if member.kind == Service.kind else "components"
-    return f"{PROJECT}:{section}.{member.name}"
 
 
 def _hidden(mistake: Mistake) -> Mistake:
@@ -249,7 +248,7 @@ def _twice(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
         key = identity(manifest)
         if key in owners:
             problem = f"{manifest['kind']} {key[3]!r} is declared by {owners[key]!r} too"
-            found.append(Mistake(_place(component), "", problem, "rename one of the two"))
+            found.append(Mistake(component.place, "", problem, "rename one of the two"))
         owners[key] = component.name
     return found
 
@@ -262,7 +261,7 @@ def _too_large(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
         if size > _MOST_BYTES:
             what = f"{manifest['kind']} {manifest['metadata']['name']!r}"
             problem = f"{what} would be {size} bytes, and the cluster takes {_MOST_BYTES} for one object"
-            found.append(Mistake(_place(component), "", problem, "make its texts shorter"))
+            found.append(Mistake(component.place, "", problem, "make its texts shorter"))
     return found
 
 
@@ -273,7 +272,7 @@ def _below_baseline(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]
         part = (manifest["metadata"].get("labels") or {}).get(PART, "")
         excused = {deviation.rule for deviation in component.deviations if deviation.workload == part}
         found += [
-            Mistake(f"{component.name}: {manifest['kind']} {name}", "", f"breaks the baseline rule {rule}: {said}")
+            Mistake(component.place, "", f"{manifest['kind']} {name!r} breaks the baseline rule {rule}: {said}")
             for rule, said in broken_rules(manifest)
             if rule not in excused
         ]

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from components.model.component import Scope
+from components.model.endpoints import MEMBERS, WHO
 from components.model.environment import Environment
 from components.releases.service import Service
 from components.stack.catalogue import KINDS
 from components.stack.overlay import OverlayChanges
+from components.stack.platform import STAND_IN
 from rollout.api.durations import duration_of
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from components.model.component import Component
+    from components.model.endpoints import Readers
 
 _DURATIONS = {"scrapeInterval", "retention", "requestTimeout"}
 
@@ -32,7 +36,7 @@ def reference() -> str:
     parts = ["## Settings of every kind\n", "### environment\n", *_table(Environment)]
     kinds: list[tuple[str, type[Component]]] = [*sorted(KINDS.items()), (Service.kind, Service)]
     for name, kind in kinds:
-        parts += [f"\n### {name}\n", *_table(kind.Settings), *_deviations(kind)]
+        parts += [f"\n### {name}\n", *_table(kind.Settings), *_ports(kind), *_deviations(kind)]
     parts += ["\n### overlay\n", "A file of its own, given with `--overlay` (stacks.md).\n", *_table(OverlayChanges)]
     return "\n".join(parts) + "\n"
 
@@ -65,6 +69,22 @@ def _default(key: str, field: FieldInfo) -> str:
     if value is None:
         return "none"
     return f"`{duration_of(value) if key in _DURATIONS else value}`"
+
+
+def _ports(kind: type[Component]) -> Iterator[str]:
+    """Endpoints as they are where nothing is set; what a stack must set (an image) has no ports."""
+    made = kind(kind.kind, kind.Settings.model_construct(), Scope(STAND_IN, ""))
+    if made.endpoints:
+        yield from ("\n| port | name | speaks | may be reached by |", "| --- | --- | --- | --- |")
+    for each in made.endpoints:
+        port = f"{each.port} to {each.last}" if each.last else f"{each.port}"
+        name = f"{each.name} ({each.part})" if each.part else each.name
+        who = ", ".join(_named(reader, each.member) for reader in each.readers) or "nobody"
+        yield f"| {port} | {name} | {each.about} | {who} |"
+
+
+def _named(reader: Readers, member: str | None) -> str:
+    return f"{WHO[reader]} ({member})" if member and reader is MEMBERS else WHO[reader]
 
 
 def _deviations(kind: type[Component]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from components.model.keypath import within
 from components.model.mistakes import Mistake, StackError, nearest
@@ -18,11 +18,17 @@ from components.stack.passphrase import (
     passphrase,
     unlock,
 )
+from components.stack.project import (
+    is_there,
+    project_above,
+    project_name,
+    project_of,
+    stack_folder,
+)
 from components.stack.reading import read
 from components.stack.sections import (
     CONFIG,
     OURS,
-    SECTIONS,
     SECURE,
     as_if_opened,
     holds_sealed,
@@ -33,14 +39,30 @@ from components.stack.sections import (
 from kube.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from components.stack.nodes import Document, Entry, Node
-    from components.stack.overlay import Overlay
+    from kube.kinds import Manifest
 
-PROJECT_FILE = "Pulumi.yaml"
 DEFAULT_STACK = "local"
 PROJECT_PREFIX = f"{OURS}:"
+
+
+class Changes(Protocol):
+    """What is laid over a stack file; :class:`components.stack.overlay.Overlay` is."""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, as messages name it."""
+
+    def over(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """``config`` under whole keys, changed."""
+
+    def lowered(self, manifests: Iterable[Manifest]) -> list[Manifest]:
+        """Objects of the stack, changed."""
+
+    def blamed(self, file: StackFile, error: StackError) -> StackError:
+        """What is wrong with the two together, said of the one that is to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +76,7 @@ class StackFile:
     stack: str
     project: Path
     given: str = ""
-    overlay: Overlay | None = None
+    overlay: Changes | None = None
 
     @property
     def source(self) -> str:
@@ -227,83 +249,17 @@ def find(stack: str, start: Path | None = None) -> StackFile:
     """
     given = Path(stack)
     if given.suffix in {".yaml", ".yml"}:
-        if not _is_there(given):
+        if not is_there(given):
             raise UsageError(f"{stack}: no such stack file")
         path = given.absolute()
-        project = _project_above(path.parent.resolve()) or project_of(start or Path.cwd())
+        project = project_above(path.parent.resolve()) or project_of(start or Path.cwd())
         return StackFile(path, _name_of(path), project, given=stack)
     project = project_of(start or Path.cwd())
     path = stack_folder(project) / f"Pulumi.{stack}.yaml"
-    if not _is_there(path):
+    if not is_there(path):
         known = sorted(_name_of(file) for file in path.parent.glob("Pulumi.*.yaml"))
         raise UsageError(f"no stack {stack!r} in {path.parent}: {nearest(stack, known)}")
     return StackFile(path, stack, project)
-
-
-def project_of(start: Path) -> Path:
-    """The nearest folder upwards with a ``Pulumi.yaml``.
-
-    Raises:
-        UsageError: there is none.
-    """
-    found = _project_above(start.resolve())
-    if found is None:
-        raise UsageError(
-            f"no {PROJECT_FILE} in {start.resolve()} or above it: run this inside a project, or name a stack file"
-        )
-    return found
-
-
-def _project_above(start: Path) -> Path | None:
-    return next((folder for folder in (start, *start.parents) if _is_there(folder / PROJECT_FILE)), None)
-
-
-def project_name(project: Path) -> str:
-    """What the project is called: the namespace of keys that name none.
-
-    Raises:
-        StackError: its ``Pulumi.yaml`` cannot be read.
-    """
-    return str(_settings(project).get("name") or OURS)
-
-
-def stack_folder(project: Path) -> Path:
-    """Where the project keeps its stack files.
-
-    Raises:
-        StackError: its ``Pulumi.yaml`` cannot be read.
-    """
-    return project / str(_settings(project).get("stackConfigDir") or ".")
-
-
-def _settings(project: Path) -> dict[str, Any]:
-    source = str(project / PROJECT_FILE)
-    document = read(project / PROJECT_FILE, source)
-    if document.mistakes:
-        raise StackError(source, document.mistakes)
-    if not isinstance(document.root, Map):
-        raise StackError(source, [Mistake("", "", "is no map", "a project starts with `name:` and `runtime:`", 1)])
-    settings = plain(document.root)
-    for key, kind in (("name", str), ("stackConfigDir", str), (CONFIG, dict)):
-        if not isinstance(settings.get(key), kind | None):
-            line = document.root.entries[key].line
-            raise StackError(
-                source, [Mistake(key, "", f"is no {'map' if kind is dict else 'text'}", "write one", line)]
-            )
-    for key in settings.get(CONFIG) or {}:
-        if key.partition(":")[0] in {OURS, *SECTIONS}:
-            line, _, _ = document.place(key)
-            problem = "in the project is read by Pulumi alone"
-            raise StackError(source, [Mistake(key, "", problem, "put it into the stack files", line)])
-    return dict(settings)
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there is anything of that name, a broken link too: what it is, its reader says."""
-    try:
-        return path.is_symlink() or path.exists()
-    except OSError:
-        return False
 
 
 def _name_of(path: Path) -> str:

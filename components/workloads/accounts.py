@@ -23,7 +23,7 @@ def account_of(store: Component, user: str) -> str:
 def accounts(store: Component, recipe: Mapping[str, str]) -> Iterable[Manifest]:
     """A Secret for each user of ``store``; ``{username}`` in the recipe is the service's name."""
     for user in store.scope.users_of(store.name):
-        yield generated_secret(store, account_of(store, user.name), {"username": user.name, **recipe})
+        yield generated_secret(account_of(store, user.name), {"username": user.name, **recipe})
 
 
 def made_secrets(store: Component, own: Mapping[str, Collection[str]], tls: Tls | None) -> dict[str, Collection[str]]:

@@ -10,6 +10,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.model.endpoints import (
+    METRICS_PATH,
+    METRICS_PATH_ANNOTATION,
+    SCRAPERS,
+    USERS,
+)
 from components.model.images import version
 from components.model.values import MOST_IN_ONE_OBJECT
 
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.model.component import Component
+    from components.model.endpoints import Readers
     from components.workloads.pods import Pod
     from kube.kinds import Manifest
 
@@ -46,10 +53,10 @@ def workload_name(owner: Component, part: str | None) -> str:
 
 
 def pod_template(owner: Component, pod: Pod, part: str | None = None) -> Manifest:
-    """A hardened PodTemplateSpec."""
+    """A hardened PodTemplateSpec, whose containers have the ports of the component's endpoints."""
     selector = owner.selector(part)
     labels = {**owner.labels(part), VERSION: version(pod.containers[0].image)}
-    metadata = _annotated({"labels": labels}, {**owner.placement.pod_annotations, **pod.annotations})
+    metadata = _annotated({"labels": labels}, {**owner.placement.pod_annotations, **_metrics_path(owner, part)})
     spec: Manifest = {
         "serviceAccountName": workload_name(owner, part),
         "automountServiceAccountToken": pod.token,
@@ -67,12 +74,41 @@ def pod_template(owner: Component, pod: Pod, part: str | None = None) -> Manifes
         "affinity": _apart(selector),
         "topologySpreadConstraints": [_spread(owner, selector)],
         "initContainers": [container.wire() for container in pod.init],
-        "containers": [container.wire() for container in pod.containers],
+        "containers": _listening(owner, pod, part),
         "volumes": [{"name": name, **source} for name, source in [*pod.volumes.items(), ("tmp", {"emptyDir": {}})]],
         "imagePullSecrets": [{"name": name} for name in owner.environment.pull_secrets],
     }
     kept = {key: value for key, value in spec.items() if value not in ([], None)}
     return {"metadata": metadata, "spec": kept}
+
+
+def _metrics_path(owner: Component, part: str | None) -> dict[str, str]:
+    """The annotation by which Prometheus finds metrics elsewhere than usual.
+
+    Raises:
+        ValueError: one pod cannot have two paths.
+    """
+    found = {each.path for each in owner.endpoints if each.part == part and each.open_to(SCRAPERS)}
+    if len(found) > 1:
+        raise ValueError(f"{owner.kind}: one pod has its metrics at {' and at '.join(sorted(found))}; give one path")
+    path = next(iter(found), METRICS_PATH)
+    return {METRICS_PATH_ANNOTATION: path} if path != METRICS_PATH else {}
+
+
+def _listening(owner: Component, pod: Pod, part: str | None) -> list[Manifest]:
+    """The containers with their ports.
+
+    Raises:
+        ValueError: an endpoint is of a container that the pod does not have.
+    """
+    ports: dict[str, dict[str, int]] = {container.name: {} for container in pod.containers}
+    for each in owner.endpoints:
+        if each.part == part and not each.last:
+            container = each.container or pod.containers[0].name
+            if container not in ports:
+                raise ValueError(f"{owner.kind}: endpoint {each.name!r} is of {container!r}, the pod has {[*ports]}")
+            ports[container][each.name] = each.port
+    return [container.wire(ports[container.name]) for container in pod.containers]
 
 
 def deployment(owner: Component, pod: Pod, *, replicas: int, part: str | None = None) -> list[Manifest]:
@@ -128,13 +164,18 @@ def budget(owner: Component, part: str | None = None) -> Manifest:
 
 
 def service(
-    owner: Component, ports: Mapping[str, int], *, part: str | None = None, headless: bool = False, name: str = ""
+    owner: Component, readers: Readers = USERS, *, part: str | None = None, headless: bool = False, name: str = ""
 ) -> Manifest:
-    """A Service of named ports; headless ones publish pods before they are ready, so that members find each other."""
+    """A Service of the ports that ``readers`` may reach.
+
+    Headless ones publish pods before they are ready, so that members find each other.
+    """
+    found = [each for each in owner.endpoints if each.part == part and each.open_to(readers) and not each.last]
     spec: Manifest = {
         "selector": owner.selector(part),
         "ports": [
-            {"name": port, "port": number, "targetPort": port, "protocol": "TCP"} for port, number in ports.items()
+            {"name": each.name, "port": each.served or each.port, "targetPort": each.name, "protocol": "TCP"}
+            for each in found
         ],
     }
     if headless:

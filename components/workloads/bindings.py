@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.model.component import Component, SecretKey
+    from components.model.component import Component
+    from components.workloads.pods import SecretKey
 
 
 def variable(name: str, what: str) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from components.model.component import SecretKey
 from components.model.profiles import Size
 from components.model.quantities import Quantity
 from components.model.settings import ComponentSettings, Request
@@ -32,13 +31,14 @@ from components.workloads.pods import (
     SIDECAR,
     Container,
     Probe,
+    SecretKey,
     config_volume,
     secret_volume,
     sleep,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from components.model.environment import Environment
 
@@ -198,7 +198,7 @@ class Sidecar(InitContainer):
     readiness: Check = Field(description="the pod serves while this holds too")
     liveness: Check | None = Field(default=None, description="the readiness check if not given")
 
-    def beside(self, environment: Environment, image: str, ports: Mapping[str, int], drain_seconds: int) -> Container:
+    def beside(self, environment: Environment, image: str, drain_seconds: int) -> Container:
         """As a pod takes it."""
         made = self.container(environment, image)
         return Container(
@@ -209,7 +209,6 @@ class Sidecar(InitContainer):
             env=made.env,
             mounts=made.mounts,
             resources=made.resources,
-            ports=dict(ports),
             readiness=self.readiness.probe(),
             liveness=(self.liveness or self.readiness).probe(),
             pre_stop=sleep(max(1, drain_seconds)),

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.model.component import Component
     from kube.kinds import Manifest
 
 GENERATE_ANNOTATION = "grayling.dev/generate"
@@ -24,11 +23,10 @@ _ALPHABET = string.ascii_letters + string.digits
 _SLOT = re.compile(r"\{([a-z][a-z-]*)(?::(\d+))?\}")
 
 
-def generated_secret(owner: Component, name: str, recipe: Mapping[str, str]) -> Manifest:
+def generated_secret(name: str, recipe: Mapping[str, str]) -> Manifest:
     """A Secret made by ``recipe``: key → text; ``{random:32}`` in it is drawn, ``{key}`` repeats an earlier one."""
     meta = {
         "name": name,
-        "labels": owner.labels(),
         "annotations": {GENERATE_ANNOTATION: json.dumps(dict(recipe), sort_keys=False)},
     }
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque"}
@@ -47,7 +45,7 @@ def draw(recipe: Mapping[str, str]) -> dict[str, str]:
 
     ``{ca}``, ``{certificate}`` and ``{key}`` are of one certificate, for the hosts that the key ``names`` lists.
     """
-    from components.workloads.encryption import self_signed
+    from components.workloads.signing import self_signed
 
     made: dict[str, str] = {}
     safety = self_signed(recipe["names"].split(",")) if "{certificate}" in recipe.values() else {}

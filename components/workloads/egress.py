@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from components.model.component import Peer
+from components.model.endpoints import Peer
 from components.model.settings import ComponentSettings
 from components.model.values import (
     AnnotationName,

@@ -1,15 +1,27 @@
-"""Who may talk to whom: everything is denied, then each declared peer is let through on its ports."""
+"""Who may talk to whom: everything is denied, then the endpoints of a stack are opened to those that may reach them.
+
+Both sides of each way follow from one :class:`components.model.endpoints.Endpoint`: ingress of its owner, egress of its
+reader.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.model.component import MANAGED_BY, Peer
+from components.model.component import MANAGED_BY
+from components.model.endpoints import (
+    ANYONE,
+    GATEWAYS,
+    MEMBERS,
+    USERS,
+    Peer,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from components.model.component import Component
+    from components.model.endpoints import Endpoint
     from kube.kinds import Manifest
 
 DNS_PORT = 53
@@ -23,9 +35,10 @@ def default_deny(owner: Component) -> Manifest:
     return _policy("default-deny", owner, spec)
 
 
-def policy(owner: Component, peers: Iterable[Peer], *, part: str | None = None) -> Manifest:
-    """One NetworkPolicy for a workload, with one rule for each peer."""
-    found = [peer for peer in peers if peer.ports or peer.every_port]
+def policy(owner: Component, more: Iterable[Peer] = (), *, part: str | None = None) -> Manifest:
+    """One NetworkPolicy for a workload, with one rule for each peer; ``more`` are those outside of the stack."""
+    known = (*more, *_hears(owner, part), *_talks(owner, part))
+    found = [peer for peer in known if peer.ports or peer.every_port]
     spec = {
         "podSelector": {"matchLabels": owner.selector(part)},
         "policyTypes": ["Ingress", "Egress"],
@@ -34,6 +47,47 @@ def policy(owner: Component, peers: Iterable[Peer], *, part: str | None = None) 
     }
     kept = {key: value for key, value in spec.items() if value != []}
     return _policy(f"{owner.name}-{part}" if part else owner.name, owner, kept, part)
+
+
+def _hears(owner: Component, part: str | None) -> Iterator[Peer]:
+    """Who may reach the endpoints of one workload."""
+    own = [each for each in owner.endpoints if each.part == part]
+    yield Peer("in", None, _numbers(each for each in own if each.open_to(ANYONE)), "anyone")
+    closed = [each for each in own if not each.open_to(ANYONE)]
+    readers = owner.scope.readers()
+    if not any(reader.reads & GATEWAYS for reader in readers):
+        ports = _numbers(each for each in closed if each.open_to(GATEWAYS))
+        yield Peer("in", None, ports, "requests; the gateway runs in another namespace")
+    used = _numbers(each for each in closed if each.open_to(USERS))
+    for user in owner.scope.users_of(owner.name):
+        yield Peer("in", user.speaker(), used, f"{user.name} uses it")
+    for reader in readers:
+        ports = _numbers(each for each in closed if each.open_to(reader.reads))
+        yield Peer("in", reader.speaker(), ports, f"{reader.name} reads it")
+    for member in dict.fromkeys(each.member for each in closed):
+        ports = _numbers(each for each in closed if each.member == member and each.open_to(MEMBERS))
+        yield Peer("in", owner.selector(member), ports, "members among themselves")
+
+
+def _talks(owner: Component, part: str | None) -> Iterator[Peer]:
+    """Which endpoints the pods of one workload may reach."""
+    inner = [each for each in owner.endpoints if each.open_to(MEMBERS) and each.member in {None, part}]
+    for at in dict.fromkeys(each.part for each in inner):
+        ports = _numbers(each for each in inner if each.part == at)
+        yield Peer("out", owner.selector(at), ports, "members among themselves")
+    if part != owner.front:
+        return
+    if owner.reads:
+        for _, member in sorted(owner.scope.members.items()):
+            for pods, ports in member.reached_by(owner.reads):
+                yield Peer("out", pods, ports, f"reads {member.name}")
+    for name in owner.uses:
+        for pods, ports in owner.scope.members[name].ways():
+            yield Peer("out", pods, ports, f"uses {name}")
+
+
+def _numbers(endpoints: Iterable[Endpoint]) -> tuple[int, ...]:
+    return tuple(number for each in endpoints for number in each.numbers)
 
 
 def _rule(side: str, peer: Peer) -> Manifest:

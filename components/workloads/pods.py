@@ -10,8 +10,6 @@ from components.model.profiles import Size
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from components.model.component import Component, SecretKey
-    from components.model.settings import Request
     from kube.kinds import Manifest
 
 
@@ -62,6 +60,14 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretKey:
+    """One value in a Secret."""
+
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class FieldPath:
     """A field of the pod itself, by the downward API."""
 
@@ -78,15 +84,14 @@ class Container:
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: Mapping[str, str | SecretKey | FieldPath] = field(default_factory=dict)
-    ports: Mapping[str, int] = field(default_factory=dict)
     mounts: Mapping[str, str] = field(default_factory=dict)
     liveness: Probe | None = None
     readiness: Probe | None = None
     startup: Probe | None = None
     pre_stop: Mapping[str, Any] | None = None
 
-    def wire(self) -> dict[str, Any]:
-        """As a pod writes it, hardened."""
+    def wire(self, ports: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """As a pod writes it, hardened; ``ports`` by name are those that it listens on."""
         made: dict[str, Any] = {
             "name": self.name,
             "image": self.image,
@@ -94,7 +99,7 @@ class Container:
             "command": list(self.command),
             "args": list(self.args),
             "env": [_env(name, value) for name, value in self.env.items()],
-            "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in self.ports.items()],
+            "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in (ports or {}).items()],
             "resources": self.resources.wire(),
             "volumeMounts": [_mount(path, volume) for path, volume in [*self.mounts.items(), ("/tmp", "tmp")]],  # noqa: S108 - in the pod
             "livenessProbe": self.liveness and self.liveness.wire(),
@@ -119,7 +124,6 @@ class Pod:
     volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     grace_s: int = 30
     token: bool = False
-    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def sleep(seconds: int) -> dict[str, Any]:
@@ -142,12 +146,6 @@ def config_volumes(names: Sequence[str]) -> Mapping[str, Any]:
 def secret_volume(name: str) -> dict[str, Any]:
     """A volume with the values of a Secret, readable by the pod's group alone."""
     return {"secret": {"secretName": name, "defaultMode": 0o440}}
-
-
-def size(table: Sizes, owner: Component, asked: Request | None = None) -> Resources:
-    """What the settings ask for, by ``asked`` or for the main container; else the table's row for the tier."""
-    said = asked or owner.placement.asked
-    return said.resources() if said else table[owner.environment.profile.size]
 
 
 def _env(name: str, value: str | SecretKey | FieldPath) -> Manifest:

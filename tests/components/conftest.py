@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ import pytest
 from components.deploy.render import render
 from components.stack.platform import Platform
 from components.stack.stackfile import StackFile, find
+from sandbox.debian import rootfs_key
+from sandbox.layers import LayerStore
+from sandbox.layout import Cache
 from tests.components.person import Behind, Person
 from tests.fakes.kubeconfig import kubeconfig_for
 
@@ -58,3 +63,15 @@ def person(project, tmp_path, capsys):
         kubeconfig = tmp_path / "kubeconfig"
         kubeconfig.write_text(kubeconfig_for(server.port))
         yield Person(project, server, loop, str(kubeconfig), capsys)
+
+
+@pytest.fixture(scope="session")
+def promtool(tmp_path_factory):
+    """From PATH, or out of the image that the sandbox runs."""
+    if found := shutil.which("promtool"):
+        return found
+    layer = LayerStore(Cache.default().blobs).get("debian", rootfs_key())
+    assert layer, "no promtool on PATH, and no layer of the sandbox has one: bring a sandbox up, or install Prometheus"
+    folder = tmp_path_factory.mktemp("promtool")
+    subprocess.run(["tar", "-xf", layer.path, "-C", folder, "./usr/bin/promtool"], check=True)
+    return str(folder / "usr/bin/promtool")

@@ -17,6 +17,7 @@ PROMETHEUS = {
     "namespaces": ["shop"],
     "discovery": "kubernetes",
     "jobs": [],
+    "port_name": "metrics",
 }
 
 

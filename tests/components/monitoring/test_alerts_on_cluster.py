@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import subprocess
 from urllib.parse import quote
 
@@ -21,9 +20,6 @@ from components.stack.platform import Platform
 from kube.cluster import Cluster
 from kube.errors import KubeError
 from kube.kinds import DEPLOYMENT, KNOWN, NAMESPACE, NODE, Kind
-from sandbox.debian import rootfs_key
-from sandbox.layers import LayerStore
-from sandbox.layout import Cache
 from tests.components import alert_cases
 from tests.components.conftest import ROOT
 
@@ -163,18 +159,6 @@ async def test_rules_and_panels_have_series_and_faults_are_told(cluster):
         assert await silent(cluster, "GatewayControlPlaneDown") == []
     finally:
         load.cancel()
-
-
-@pytest.fixture(scope="session")
-def promtool(tmp_path_factory):
-    """From PATH, or out of the image that the sandbox runs."""
-    if found := shutil.which("promtool"):
-        return found
-    layer = LayerStore(Cache.default().blobs).get("debian", rootfs_key())
-    assert layer, "no promtool on PATH, and no layer of the sandbox has one: bring a sandbox up, or install Prometheus"
-    folder = tmp_path_factory.mktemp("promtool")
-    subprocess.run(["tar", "-xf", layer.path, "-C", folder, "./usr/bin/promtool"], check=True)
-    return str(folder / "usr/bin/promtool")
 
 
 def rules_file(everything):

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from components.cli import cli
 from components.deploy.render import PROGRAM, declared, recorded
 from components.stack.passphrase import new_salt
-from components.stack.stackfile import find, project_name, stack_folder
+from components.stack.project import project_name, stack_folder
+from components.stack.stackfile import find
 from kube.errors import UsageError
 from tests.components.conftest import ROOT
 

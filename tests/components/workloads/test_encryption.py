@@ -10,7 +10,7 @@ import pytest
 
 from components.model.mistakes import StackError
 from components.workloads.credentials import draw, recipe_of
-from components.workloads.encryption import self_signed
+from components.workloads.signing import self_signed
 from tests.components.conftest import read
 
 USER = {"shop": {"image": "a/b:1", "uses": ["redis", "rabbitmq"]}}
