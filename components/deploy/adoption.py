@@ -24,7 +24,7 @@ from components.deploy.ownership import (
 )
 from components.deploy.refusal import RefusedError
 from components.deploy.survey import find_all, owner_named
-from components.workloads.credentials import recipe_of
+from components.model.credentials import recipe_of
 from kube.kinds import CONFIG_MAP, Manifest, label_of
 
 if TYPE_CHECKING:

@@ -29,9 +29,9 @@ from components.deploy.outcome import (
 from components.deploy.prune import remove
 from components.deploy.survey import take_survey
 from components.deploy.waiting import Patience, wait_ready
+from components.model.credentials import draw, filled, recipe_of
 from components.model.layers import foundational, identity, waves
 from components.stack.passphrase import values_hidden
-from components.workloads.credentials import draw, filled, recipe_of
 from kube.errors import ConflictError, InvalidError, KubeError, NotFoundError
 from kube.kinds import Manifest, label_of
 

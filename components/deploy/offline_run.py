@@ -22,8 +22,8 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_pulumi_func
 
 from components.model.component import PROJECT
+from components.model.credentials import GENERATE_ANNOTATION
 from components.model.mistakes import StackError
-from components.workloads.credentials import GENERATE_ANNOTATION
 
 FOR_PULUMI = "pulumi.com/"
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks one

@@ -17,6 +17,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 from components.deploy.object_readiness import WAITED_FOR
 from components.deploy.ownership import SHARED
 from components.deploy.preflight import look
+from components.model.credentials import draw, filled, recipe_of
 from components.model.layers import (
     ORDER,
     identity,
@@ -25,7 +26,6 @@ from components.model.layers import (
 )
 from components.stack.platform import Platform, value_of
 from components.stack.stackfile import find, sections_of
-from components.workloads.credentials import draw, filled, recipe_of
 from kube.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from components.model.mistakes import nearest
+from components.stack.stackfile import PULUMI_CONTEXT
 from kube.cluster import Cluster
 from kube.connect import locate
 from kube.errors import GraylingError, KubeError, UsageError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from components.stack.stackfile import StackFile
 
-PULUMI_CONTEXT = "kubernetes:context"
 IN_CLUSTER = "(in cluster)"
 
 

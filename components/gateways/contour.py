@@ -42,10 +42,7 @@ from components.model.observability import (
     Panel,
     gone,
 )
-from components.model.profiles import Size
-from components.workloads.baseline import config_map, deployment, service
-from components.workloads.network import policy
-from components.workloads.pods import (
+from components.model.pods import (
     SIDECAR,
     Container,
     FieldPath,
@@ -55,6 +52,9 @@ from components.workloads.pods import (
     secret_volume,
     sleep,
 )
+from components.model.profiles import Size
+from components.workloads.baseline import config_map, deployment, service
+from components.workloads.network import policy
 from manifests.render import text
 
 if TYPE_CHECKING:

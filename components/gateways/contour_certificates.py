@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.model.endpoints import API_SERVER
-from components.model.profiles import Size
-from components.workloads.baseline import account, pod_template, workload_name
-from components.workloads.network import policy
-from components.workloads.pods import (
+from components.model.pods import (
     SIDECAR,
     Container,
     FieldPath,
     Pod,
 )
+from components.model.profiles import Size
+from components.workloads.baseline import account, pod_template, workload_name
+from components.workloads.network import policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

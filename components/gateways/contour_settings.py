@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.settings import ComponentSettings, Placement, Request
 from components.model.values import (
@@ -14,7 +15,6 @@ from components.model.values import (
     Limit,
     ObjectName,
 )
-from components.workloads.pods import Resources, Sizes
 from rollout.api.durations import duration_of
 
 CONTOUR_IMAGE = "ghcr.io/projectcontour/contour:v1.33.8"

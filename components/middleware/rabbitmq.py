@@ -26,6 +26,7 @@ from components.middleware.rabbitmq_settings import (
     user_definitions,
 )
 from components.model.component import Component
+from components.model.credentials import generated_secret
 from components.model.endpoints import (
     MEMBERS,
     SCRAPERS,
@@ -34,6 +35,16 @@ from components.model.endpoints import (
 )
 from components.model.images import version
 from components.model.observability import AlertRule, Dashboard, Panel
+from components.model.pods import (
+    SIDECAR,
+    Container,
+    FieldPath,
+    Pod,
+    Probe,
+    SecretKey,
+    config_volume,
+    secret_volume,
+)
 from components.model.profiles import Size
 from components.model.quantities import bytes_of, megabytes, share_of
 from components.workloads.accounts import (
@@ -49,7 +60,6 @@ from components.workloads.baseline import (
     service,
     stateful_set,
 )
-from components.workloads.credentials import generated_secret
 from components.workloads.encryption import (
     FOLDER,
     certificate,
@@ -59,16 +69,6 @@ from components.workloads.encryption import (
 )
 from components.workloads.extra_config import checked
 from components.workloads.network import policy
-from components.workloads.pods import (
-    SIDECAR,
-    Container,
-    FieldPath,
-    Pod,
-    Probe,
-    SecretKey,
-    config_volume,
-    secret_volume,
-)
 from manifests.render import text
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.quantities import Quantity
 from components.model.settings import WorkloadSettings
 from components.model.values import Image, ObjectName
 from components.workloads.encryption import Tls
 from components.workloads.extra_config import ExtraConfig
-from components.workloads.pods import Resources, Sizes
 
 IMAGE = "docker.io/library/rabbitmq:4.3.4-management"
 AMQP_PORT = 5672

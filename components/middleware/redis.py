@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from components.model.component import Component
+from components.model.credentials import generated_secret
 from components.model.endpoints import (
     MEMBERS,
     SCRAPERS,
@@ -14,6 +15,19 @@ from components.model.endpoints import (
     Endpoint,
 )
 from components.model.observability import AlertRule, Dashboard, Panel
+from components.model.pods import (
+    SIDECAR,
+    Container,
+    FieldPath,
+    Pod,
+    Probe,
+    Resources,
+    SecretKey,
+    Sizes,
+    config_volume,
+    secret_volume,
+    sleep,
+)
 from components.model.profiles import Size
 from components.model.quantities import (
     Quantity,
@@ -36,7 +50,6 @@ from components.workloads.baseline import (
     service,
     stateful_set,
 )
-from components.workloads.credentials import generated_secret
 from components.workloads.encryption import (
     FOLDER,
     Tls,
@@ -46,19 +59,6 @@ from components.workloads.encryption import (
 )
 from components.workloads.extra_config import ExtraConfig, checked
 from components.workloads.network import policy
-from components.workloads.pods import (
-    SIDECAR,
-    Container,
-    FieldPath,
-    Pod,
-    Probe,
-    Resources,
-    SecretKey,
-    Sizes,
-    config_volume,
-    secret_volume,
-    sleep,
-)
 from manifests.render import text
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, get_args
 from typing_extensions import TypeVar, get_original_bases
 
 from components.model.checksum import Fingerprints, named_by_content, restarted_by_files
+from components.model.credentials import recipe_of
 from components.model.endpoints import (
     ANYONE,
     NOBODY,
@@ -36,15 +37,14 @@ from components.model.observability import (
     panel_for,
 )
 from components.model.settings import ComponentSettings, Placement
-from components.workloads.credentials import recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from components.model.endpoints import Endpoint
     from components.model.environment import Environment
+    from components.model.pods import Resources, SecretKey, Sizes
     from components.model.settings import Request
-    from components.workloads.pods import Resources, SecretKey, Sizes
     from kube.kinds import Manifest
     from rollout.api.spec import Signal
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.model.pods import Resources
 from components.model.quantities import Cpu, Memory
 from components.model.values import AnnotationName, LabelValue, ObjectName
-from components.workloads.pods import Resources
 from rollout.api.spec import Model
 
 Annotations = dict[AnnotationName, str]

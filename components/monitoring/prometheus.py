@@ -21,6 +21,17 @@ from components.model.endpoints import (
 )
 from components.model.layers import Layer
 from components.model.observability import AlertRule, gone
+from components.model.pods import (
+    SIDECAR,
+    Container,
+    Pod,
+    Probe,
+    Resources,
+    Sizes,
+    config_volume,
+    config_volumes,
+    sleep,
+)
 from components.model.profiles import Size
 from components.model.quantities import (
     Quantity,
@@ -52,17 +63,6 @@ from components.workloads.baseline import (
     stateful_set,
 )
 from components.workloads.network import let_in, policy, reads_elsewhere
-from components.workloads.pods import (
-    SIDECAR,
-    Container,
-    Pod,
-    Probe,
-    Resources,
-    Sizes,
-    config_volume,
-    config_volumes,
-    sleep,
-)
 from manifests.render import text
 from rollout.api.durations import Seconds, duration_of
 

@@ -16,12 +16,7 @@ from components.model.endpoints import (
 )
 from components.model.layers import Layer
 from components.model.observability import AlertRule, gone
-from components.model.profiles import Size
-from components.model.settings import Placement
-from components.model.values import Image, Namespace
-from components.workloads.baseline import deployment
-from components.workloads.network import let_in, policy, reads_elsewhere
-from components.workloads.pods import (
+from components.model.pods import (
     Container,
     FieldPath,
     Pod,
@@ -29,6 +24,11 @@ from components.workloads.pods import (
     Resources,
     sleep,
 )
+from components.model.profiles import Size
+from components.model.settings import Placement
+from components.model.values import Image, Namespace
+from components.workloads.baseline import deployment
+from components.workloads.network import let_in, policy, reads_elsewhere
 from manifests.render import definitions
 from rollout.api.spec import SourceName
 

@@ -22,6 +22,13 @@ from components.model.endpoints import (
 )
 from components.model.layers import Layer
 from components.model.observability import AlertRule, camel, gone
+from components.model.pods import (
+    Container,
+    Pod,
+    Resources,
+    Sizes,
+    sleep,
+)
 from components.model.profiles import Size
 from components.releases.address import address, carrier, reached_at
 from components.releases.service_settings import ServiceSettings
@@ -29,13 +36,6 @@ from components.workloads.baseline import account, pod_template
 from components.workloads.bindings import variables
 from components.workloads.encryption import trust_of
 from components.workloads.network import policy
-from components.workloads.pods import (
-    Container,
-    Pod,
-    Resources,
-    Sizes,
-    sleep,
-)
 from rollout.api.spec import (
     API_VERSION,
     KIND,
@@ -54,7 +54,7 @@ from rollout.api.spec import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from components.workloads.pods import SecretKey
+    from components.model.pods import SecretKey
     from kube.kinds import Manifest
 
 SIZES: Sizes = {

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from components.deploy.target import PULUMI_CONTEXT
 from components.model.environment import mirrors
 from components.model.images import canonical
 from components.model.mistakes import Mistake, StackError, mistakes_of
@@ -22,7 +21,7 @@ from components.model.values import Namespace, ObjectName
 from components.stack.nodes import Map, plain
 from components.stack.platform import Platform, value_of
 from components.stack.reading import read
-from components.stack.stackfile import PROJECT_PREFIX, placed, sections_of
+from components.stack.stackfile import PROJECT_PREFIX, PULUMI_CONTEXT, placed, sections_of
 from rollout.api.spec import Model
 
 if TYPE_CHECKING:

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 DEFAULT_STACK = "local"
 PROJECT_PREFIX = f"{OURS}:"
+PULUMI_CONTEXT = "kubernetes:context"
+"""Where Pulumi reads which cluster a stack belongs to."""
 
 
 class Changes(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from components.workloads.credentials import generated_secret
+from components.model.credentials import generated_secret
 from components.workloads.encryption import CERTIFICATE_KEYS, secret_of
 
 if TYPE_CHECKING:

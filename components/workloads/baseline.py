@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from components.model.component import Component
     from components.model.endpoints import Readers
-    from components.workloads.pods import Pod
+    from components.model.pods import Pod
     from kube.kinds import Manifest
 
 UID = 10001

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.model.component import Component
-    from components.workloads.pods import SecretKey
+    from components.model.pods import SecretKey
 
 
 def variable(name: str, what: str) -> str:

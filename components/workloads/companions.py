@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from components.model.pods import (
+    SIDECAR,
+    Container,
+    Probe,
+    SecretKey,
+    config_volume,
+    secret_volume,
+    sleep,
+)
 from components.model.profiles import Size
 from components.model.quantities import Quantity
 from components.model.settings import ComponentSettings, Request
@@ -26,15 +35,6 @@ from components.model.values import (
     PortName,
     PortNumber,
     SecretField,
-)
-from components.workloads.pods import (
-    SIDECAR,
-    Container,
-    Probe,
-    SecretKey,
-    config_volume,
-    secret_volume,
-    sleep,
 )
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
+from components.model.credentials import generated_secret
 from components.model.settings import ComponentSettings
 from components.model.values import ObjectName
 from components.workloads.bindings import variable
-from components.workloads.credentials import generated_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from components.model.component import Component
-    from components.workloads.pods import SecretKey
+    from components.model.pods import SecretKey
     from kube.kinds import Manifest
 
 FOLDER = "/run/tls"

@@ -9,10 +9,10 @@ import pytest
 from components.deploy.preflight import looked_at
 from components.deploy.register import _with_values
 from components.deploy.session import rendered
+from components.model.credentials import draw, filled, recipe_of
 from components.model.layers import identity
 from components.stack.platform import Platform
 from components.stack.stackfile import find
-from components.workloads.credentials import draw, filled, recipe_of
 from tests.fakes.pulumi import Pulumi
 
 TEXT = """config:

@@ -22,19 +22,19 @@ from components.model.endpoints import (
     Endpoint,
 )
 from components.model.mistakes import StackError
-from components.model.profiles import Size
-from components.model.settings import ComponentSettings, WorkloadSettings
-from components.stack.catalogue import KINDS
-from components.stack.reference import reference
-from components.workloads.baseline import deployment
-from components.workloads.network import policy
-from components.workloads.pods import (
+from components.model.pods import (
     SIDECAR,
     Container,
     Pod,
     Probe,
     sleep,
 )
+from components.model.profiles import Size
+from components.model.settings import ComponentSettings, WorkloadSettings
+from components.stack.catalogue import KINDS
+from components.stack.reference import reference
+from components.workloads.baseline import deployment
+from components.workloads.network import policy
 from components.workloads.policy_rules import pod_template_of
 from tests.components.conftest import ROOT, read
 

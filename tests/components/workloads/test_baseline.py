@@ -7,10 +7,10 @@ from copy import deepcopy
 
 import pytest
 
+from components.model.credentials import GENERATE_ANNOTATION, draw, recipe_of
 from components.model.observability import alert_for, panel_for
 from components.releases.service import Service
 from components.stack.catalogue import KINDS
-from components.workloads.credentials import GENERATE_ANNOTATION, draw, recipe_of
 from components.workloads.policy_rules import (
     RULES,
     RUNS_PODS,

@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
+from components.model.credentials import draw, recipe_of
 from components.model.mistakes import StackError
-from components.workloads.credentials import draw, recipe_of
-from components.workloads.signing import self_signed
+from components.model.signing import self_signed
 from tests.components.conftest import read
 
 USER = {"shop": {"image": "a/b:1", "uses": ["redis", "rabbitmq"]}}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from components.model.mistakes import StackError
-from components.workloads.signing import self_signed
+from components.model.signing import self_signed
 from tests.components.conftest import read
 
 PAIR, OTHER = self_signed(["shop.example.com"]), self_signed(["shop.example.com"])

@@ -45,7 +45,7 @@ def draw(recipe: Mapping[str, str]) -> dict[str, str]:
 
     ``{ca}``, ``{certificate}`` and ``{key}`` are of one certificate, for the hosts that the key ``names`` lists.
     """
-    from components.workloads.signing import self_signed
+    from components.model.signing import self_signed
 
     made: dict[str, str] = {}
     safety = self_signed(recipe["names"].split(",")) if "{certificate}" in recipe.values() else {}
