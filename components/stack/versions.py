@@ -23,16 +23,12 @@ from components.stack.reading import composed
 from components.stack.sections import (
     CONFIG,
     SECURE,
+    beside,
     sealed,
     sections,
     whole,
 )
-from components.stack.stackfile import (
-    StackFile,
-    beside,
-    find,
-    project_name,
-)
+from components.stack.stackfile import StackFile, find, project_name
 from kube.errors import UsageError
 
 if TYPE_CHECKING:
