@@ -25,7 +25,8 @@ from components.model.layers import (
     rank,
 )
 from components.stack.platform import Platform, value_of
-from components.stack.stackfile import find, sections_of
+from components.stack.sections import sections_of
+from components.stack.stackfile import find
 from kube.errors import UsageError
 
 if TYPE_CHECKING:

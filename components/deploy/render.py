@@ -21,7 +21,7 @@ from components.model.mistakes import Mistake, StackError
 from components.stack.passphrase import without_opened
 from components.stack.platform import Platform, value_of
 from components.stack.project import PROJECT_FILE
-from components.stack.stackfile import sections_of
+from components.stack.sections import sections_of
 from kube.errors import GraylingError, UsageError
 from kube.kinds import label_of
 

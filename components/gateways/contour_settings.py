@@ -10,7 +10,7 @@ from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.settings import ComponentSettings, Placement, Request
 from components.model.values import (
-    AnnotationName,
+    Annotations,
     Image,
     Limit,
     ObjectName,
@@ -59,7 +59,7 @@ class Exposure(ComponentSettings):
 
     type: Literal["NodePort", "LoadBalancer", "ClusterIP"] = "LoadBalancer"
     http_node_port: Annotated[int, Field(ge=30000, le=32767)] | None = None
-    annotations: dict[AnnotationName, str] = Field(default_factory=dict, description="for the cloud's load balancer")
+    annotations: Annotations = Field(default_factory=dict, description="for the cloud's load balancer")
 
 
 class GatewaySettings(Placement):

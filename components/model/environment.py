@@ -41,7 +41,8 @@ def mirrors(images: dict[str, str]) -> dict[str, str]:
         if key.endswith("/") != target.endswith("/"):
             raise ValueError(f"{key!r} and {target!r} must both end in / (prefix) or both not (image)")
         if not key.endswith("/"):
-            split(key)
+            if "/" not in key and "." in split(key)[0]:
+                raise ValueError(f"{key!r} is no image but a registry; end it and its mirror in /")
             if any(split(target)[1:]):
                 exact(target)
         elif not _PREFIX.fullmatch(key) or not _PREFIX.fullmatch(target):

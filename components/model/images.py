@@ -16,6 +16,7 @@ _REFERENCE = re.compile(
 )
 _LONGEST = 500
 _DEFAULT_REGISTRY = "docker.io"
+_DOCKERS = {"docker.io", "index.docker.io", "registry-1.docker.io"}
 _MOVING = {"latest", "stable", "main", "master", "edge", "nightly"}
 
 
@@ -74,7 +75,9 @@ def canonical(name: str) -> str:
     >>> canonical("redis"), canonical("team/app"), canonical("localhost:5000/app")
     ('docker.io/library/redis', 'docker.io/team/app', 'localhost:5000/app')
     """
-    first, slash, _ = name.partition("/")
+    first, slash, rest = name.partition("/")
+    if first in _DOCKERS:
+        return f"{_DEFAULT_REGISTRY}/{rest if '/' in rest else f'library/{rest}'}"
     if slash and (first == "localhost" or any(mark in first for mark in ".:[") or first.lower() != first):
         return name
     return f"{_DEFAULT_REGISTRY}/{name}" if slash else f"{_DEFAULT_REGISTRY}/library/{name}"

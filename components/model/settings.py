@@ -8,10 +8,13 @@ from pydantic import Field, model_validator
 
 from components.model.pods import Resources
 from components.model.quantities import Cpu, Memory
-from components.model.values import AnnotationName, LabelValue, ObjectName
+from components.model.values import (
+    Annotations,
+    LabelName,
+    LabelValue,
+    ObjectName,
+)
 from rollout.api.spec import Model
-
-Annotations = dict[AnnotationName, str]
 
 
 class ComponentSettings(Model):
@@ -32,7 +35,7 @@ class Request(ComponentSettings):
 class Toleration(ComponentSettings):
     """A taint of nodes that the pods put up with; without a key, every taint."""
 
-    key: AnnotationName | None = None
+    key: LabelName | None = None
     value: LabelValue | None = Field(default=None, description="of the taint; any if not given")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         default=None, description="all effects if not given"
@@ -64,7 +67,7 @@ class Toleration(ComponentSettings):
 class Placement(ComponentSettings):
     """Where pods run, how much they matter, and what others write on them."""
 
-    node_selector: dict[AnnotationName, LabelValue] = Field(default_factory=dict, description="labels of the nodes")
+    node_selector: dict[LabelName, LabelValue] = Field(default_factory=dict, description="labels of the nodes")
     tolerations: Annotated[list[Toleration], Field(max_length=32)] = Field(
         default_factory=list, description="taints of nodes that are put up with"
     )

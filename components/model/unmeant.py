@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get
 
 from pydantic import BaseModel, BeforeValidator
 
-from components.model.keypath import within
 from components.model.mistakes import Mistake, shown
 from rollout.api.durations import seconds_of
 
@@ -32,16 +31,6 @@ Option: TypeAlias = "tuple[Any, tuple[Any, ...]]"
 def unmeant(model: type[BaseModel], value: Any, path: str) -> list[Mistake]:
     """What is not meant in ``value``, which stands at ``path`` and will be read into ``model``."""
     return list(_in_model(model, value, path))
-
-
-def without_followers(found: list[Mistake], first: list[Mistake]) -> list[Mistake]:
-    """``first``, and of ``found`` what is not said of the same values; of a value one thing alone."""
-    kept = list(first)
-    for each in found:
-        followed = any(within(each.path, told.path) for told in first)
-        if not followed and each.path not in {told.path for told in kept}:
-            kept.append(each)
-    return kept
 
 
 def _in_model(model: type[BaseModel], value: Any, path: str) -> Iterator[Mistake]:
@@ -114,6 +103,9 @@ def _in_scalar(flat: list[Option], value: Any, path: str) -> Iterator[Mistake]:
         yield from _in_duration(value, path)
     kinds = {kind for kind, told in flat if not _reads_itself(told)} - {type(None)}
     if len(kinds) < len({kind for kind, _ in flat} - {type(None)}) or Any in kinds:
+        return
+    if kinds == {bool} and not isinstance(value, bool):
+        yield Mistake(path, shown(value), "is neither true nor false", "write one of the two")
         return
     literals = {type(each) for kind in kinds if _origin(kind) is Literal for each in get_args(kind)}
     counts = bool({int, float} & kinds) or int in literals

@@ -29,6 +29,9 @@ LONGEST_SUFFIX = 200
 SHORTEST_LIMIT, LONGEST_LIMIT = 0.001, 86400.0
 """Seconds until an answer has to be there: less would be written as 0, which is no limit."""
 
+MOST_ANNOTATIONS = 200_000
+"""Bytes of all annotations that a person may add to an object (it takes 256 KiB, with those that others add)."""
+
 MOST_IN_ONE_OBJECT = 1_000_000
 """Bytes of files or values that a ConfigMap or Secret takes (1 MiB with its names and labels)."""
 
@@ -144,20 +147,6 @@ def _limit(value: Any) -> float:
     return seconds
 
 
-def check_promql(text: str) -> None:
-    """Nothing, if Prometheus would take the expression; ``$name`` in it stands for a text.
-
-    Raises:
-        ValueError: what its grammar or its types say against it.
-    """
-    import promql_parser
-
-    try:
-        promql_parser.parse(re.sub(r"\$(\w+|\{\w+\})", "x", text))
-    except ValueError as error:
-        raise ValueError(f"is no PromQL: {' '.join(str(error).split())}") from None
-
-
 Namespace = Annotated[
     str, said(whole(_LABEL, 63), "is no namespace", "use at most 63 of a-z, 0-9 and -, a letter or digit at both ends")
 ]
@@ -240,6 +229,14 @@ MountedVolume = Annotated[
         "write its name, or name#path-inside",
     ),
 ]
+LabelName = Annotated[
+    str,
+    said(
+        whole(rf"({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?", 317),
+        "is no name of a label",
+        "write it like example.com/name",
+    ),
+]
 AnnotationName = Annotated[
     str,
     said(
@@ -248,6 +245,21 @@ AnnotationName = Annotated[
         "write it like example.com/name",
     ),
 ]
+
+
+def _few(annotations: dict[str, str]) -> dict[str, str]:
+    """The same.
+
+    Raises:
+        ValueError: one object does not take them.
+    """
+    size = sum(len(name) + len(text.encode()) for name, text in annotations.items())
+    if size > MOST_ANNOTATIONS:
+        raise ValueError(f"is {size} bytes together, and one object takes {MOST_ANNOTATIONS}; put it into a file")
+    return annotations
+
+
+Annotations = Annotated[dict[AnnotationName, str], AfterValidator(_few)]
 LabelValue = Annotated[
     str,
     said(

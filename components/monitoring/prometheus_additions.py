@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from components.model.observability import AlertRule
+from components.model.promql import check_promql
 from components.model.settings import ComponentSettings
 from components.model.values import (
     HostPort,
     HttpPath,
-    check_promql,
     said,
     whole,
 )
+from components.monitoring.alert_text import AlertText
 from rollout.api.durations import Seconds, duration_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class OwnAlert(ComponentSettings):
     expr: PromQL = Field(description="PromQL; what it returns is what is wrong")
     hold: Seconds = Field(default=300.0, description="how long it must hold before somebody is told")
     severity: Literal["critical", "warning"] = "warning"
-    summary: Annotated[str, Field(min_length=1, max_length=500)]
+    summary: AlertText
 
     def rule(self, name: str) -> AlertRule:
         """The same, as a component yields it."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from components.model.mistakes import shown
+from components.model.promql import FILLED, check_by_pod, check_promql
 from components.model.settings import ComponentSettings, WorkloadSettings
 from components.model.values import (
     MOST_IN_ONE_OBJECT,
@@ -15,9 +17,9 @@ from components.model.values import (
     Label,
     Limit,
     PortNumber,
-    check_promql,
 )
 from components.releases.autoscaling import Autoscaling
+from components.releases.matches import check_matches
 from components.workloads.companions import (
     TAKEN_PORTS,
     TAKEN_VOLUMES,
@@ -64,6 +66,11 @@ class Reached(ComponentSettings):
         default=None, description="until the answer is there, else 504; 0 for no limit, the gateway's if not given"
     )
 
+    @model_validator(mode="after")
+    def _gateway_takes_the_matches(self) -> Reached:
+        check_matches(self.matches)
+        return self
+
 
 class ServiceSettings(WorkloadSettings):
     """Settings of an application."""
@@ -109,12 +116,13 @@ class ServiceSettings(WorkloadSettings):
     @field_validator("analysis")
     @classmethod
     def _queries_are_promql(cls, analysis: Analysis) -> Analysis:
-        for signal in analysis.signals:
+        for index, signal in enumerate(analysis.signals):
             if signal.query is not None:
                 try:
-                    check_promql(signal.query)
+                    check_promql(signal.query, FILLED)
+                    check_by_pod(signal.query)
                 except ValueError as error:
-                    raise ValueError(f"signals: the query of {signal.name} {error}") from None
+                    raise ValueError(f"signals.{index}.query: {shown(signal.query)}: {error}") from None
         return analysis
 
     @property
@@ -141,6 +149,12 @@ class ServiceSettings(WorkloadSettings):
             raise ValueError(
                 "probes: there is no admin port to ask; give liveness and readiness a port, or a command each"
             )
+        known = {self.port, self.admin_port, *(each.port for each in self.ports if each.container is None)} - {None}
+        for name, check in (("liveness", self.probes.liveness), ("readiness", self.probes.readiness)):
+            if check.port not in {None, *known}:
+                raise ValueError(
+                    f"probes.{name}.port: {check.port} is none of the service's ports; declare it under ports"
+                )
         return self
 
     @model_validator(mode="after")
@@ -149,9 +163,7 @@ class ServiceSettings(WorkloadSettings):
             raise ValueError(f"ports: there are two of the name {again!r}; give each its own")
         if taken := {each.name for each in self.ports} & TAKEN_PORTS:
             raise ValueError(f"ports: {min(taken)!r} is the name of `port` or `adminPort`; use another")
-        numbers = [each.port for each in self.ports] + [each for each in (self.admin_port, self.port) if each]
-        if number := twice([str(each) for each in numbers]):
-            raise ValueError(f"ports: two have the number {number}; containers of one pod share its ports")
+        self._numbers_differ()
         if sum(each.routed for each in self.ports) > 1:
             raise ValueError("ports: requests go to one of them; set routed on one")
         sidecars = {each.name for each in self.sidecars}
@@ -159,6 +171,19 @@ class ServiceSettings(WorkloadSettings):
             if each.container is not None and each.container not in sidecars:
                 raise ValueError(f"ports: {each.name!r} is of {each.container!r}, and no sidecar has that name")
         return self
+
+    def _numbers_differ(self) -> None:
+        """The key that is said is named, not the one whose default it meets."""
+        own = [("port", self.port, "port"), ("adminPort", self.admin_port, "admin_port")]
+        own.sort(key=lambda each: each[2] in self.model_fields_set)
+        said = [(key, number) for key, number, _ in own if number]
+        taken: dict[int, str] = {}
+        for key, number in [*said, *((f"ports.{index}.port", each.port) for index, each in enumerate(self.ports))]:
+            if number in taken:
+                raise ValueError(
+                    f"{key}: {number} is the number of {taken[number]} too; containers of one pod share its ports"
+                )
+            taken[number] = key
 
     @model_validator(mode="after")
     def _containers_fit(self) -> ServiceSettings:

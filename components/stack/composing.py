@@ -33,6 +33,7 @@ _SAYS = {
     "date": "a date",
     "endless": "a number",
 }
+_NO_TEXT = "\0"
 _TAGS = {"null": {"null"}, "bool": {"bool"}, "int": {"int"}, "float": {"int", "float"}}
 Event: TypeAlias = Any
 
@@ -88,6 +89,8 @@ class Composer:
             self._key(here, event)
             return
         self._written += 1
+        if _NO_TEXT in event.value:
+            self._note(event, "has the character U+0000, which no program takes", "leave it out")
         node = Scalar(_line(event), *_span(event), event.value, event.value, _bare(event))
         node.value = self._meaning(event)
         if event.anchor:
@@ -96,10 +99,10 @@ class Composer:
 
     def _meaning(self, event: Event) -> Any:
         tag = event.tag
-        if tag in {None, f"{_TAG}str", "!"} and not (tag is None and _bare(event)):
+        if tag == f"{_TAG}str" or (tag in {None, "!"} and not _bare(event)):
             return event.value
         kind, value = resolved(event.value)
-        if tag is not None and kind not in _TAGS.get(tag.removeprefix(_TAG), set()):
+        if tag not in {None, "!"} and kind not in _TAGS.get(tag.removeprefix(_TAG), set()):
             self._note(event, f"nothing reads the tag {_short(tag)}", "remove it")
             return event.value
         if kind == "date":
@@ -126,7 +129,7 @@ class Composer:
             raise self._refusal(event, "a map or list as a key", "a key is a text")
         if len(self._open) >= DEEPEST:
             raise self._refusal(event, f"nested more than {DEEPEST} deep", "make it flatter")
-        if event.tag is not None and event.tag not in {"!", f"{_TAG}map", f"{_TAG}seq"}:
+        if event.tag is not None and event.tag not in {"!", f"{_TAG}{'map' if isinstance(node, Map) else 'seq'}"}:
             self._note(event, f"nothing reads the tag {_short(event.tag)}", "remove it")
         self._written += 1
         if event.anchor:
@@ -149,13 +152,17 @@ class Composer:
 
     def _key(self, here: _Open, event: Event) -> None:
         here.key, here.key_event = event.value, event
-        if event.value == MERGE and _bare(event):
+        if event.tag not in {None, "!", f"{_TAG}str", f"{_TAG}merge"}:
+            self._note(event, f"nothing reads the tag {_short(event.tag)} of a key", "remove it")
             return
-        kind, _ = resolved(event.value) if _bare(event) else ("text", None)
+        if _merges(event):
+            return
+        bare = _bare(event) and event.tag != f"{_TAG}str"
+        kind, _ = resolved(event.value) if bare else ("text", None)
         shown = event.value or '""'
         if kind != "text":
             self._note(event, f"the key {shown} is {_SAYS[kind]} to YAML", f"quote it: '{event.value}'")
-        elif _bare(event) and means_another(event.value):
+        elif bare and means_another(event.value):
             self._note(event, f"the key {shown} is true or false to some readers", f"quote it: '{event.value}'")
 
     def _put(self, node: Node, event: Event, *, alias: bool = False) -> None:
@@ -181,9 +188,11 @@ class Composer:
         end = event.end_mark.index if alias else node.end
         parent.end = max(parent.end, end)
         line = key_event.start_mark.line + 1
-        if key == MERGE and _bare(key_event):
-            if not _maps(node):
+        if _merges(key_event):
+            if not _maps(node, alias=alias):
                 raise self._refusal(key_event, "<< takes a map that stands under an anchor", "write it like <<: *name")
+            if here.merges:
+                self._note(key_event, f"is given twice, in lines {here.merges[0][0]} and {line}", "write <<: [*a, *b]")
             here.merges = [*(here.merges or []), (line, node)]
         elif key in parent.entries:
             first = parent.entries[key].line
@@ -235,8 +244,14 @@ def _short(tag: str) -> str:
     return tag.replace(_TAG, "!!", 1)
 
 
-def _maps(node: Node) -> bool:
-    return isinstance(node, Map) or (isinstance(node, List) and all(isinstance(item, Map) for item in node.items))
+def _merges(event: Event) -> bool:
+    return event.value == MERGE and _bare(event) and event.tag != f"{_TAG}str"
+
+
+def _maps(node: Node, *, alias: bool) -> bool:
+    """Whether it can be merged: a map, or a list of maps that is written out."""
+    several = isinstance(node, List) and not alias and all(isinstance(item, Map) for item in node.items)
+    return isinstance(node, Map) or several
 
 
 def _merge(node: Map, merges: list[tuple[int, Node]]) -> None:

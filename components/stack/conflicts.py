@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
 from components.model.mistakes import Mistake, nearest, shown
+from components.releases.matches import meaning
 from components.releases.service import Service
 from components.workloads.secret_types import DOCKER, DOCKER_KEY, type_of
 
@@ -47,8 +47,8 @@ def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Componen
 
 def _uses(scope: Scope, member: Component, declared: Collection[str], path: str) -> Iterator[Mistake]:
     seen: set[str] = set()
-    for name in member.uses:
-        where, found = f"{path}.uses", shown(name)
+    for index, name in enumerate(member.uses):
+        where, found = f"{path}.uses.{index}", shown(name)
         if name in seen:
             yield Mistake(where, found, "is there twice", "once is enough")
         elif name == member.name:
@@ -100,8 +100,13 @@ def _hostnames(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mist
     for service in scope.of_kind(Service.kind):
         if not isinstance(service, Service) or service.settings.traffic is None:
             continue
-        matches = [_plain(each.wire()) for each in service.settings.traffic.matches] or [_EVERYTHING]
-        for hostname in service.hostnames:
+        matches = [meaning(each.wire()) for each in service.settings.traffic.matches] or [_EVERYTHING]
+        hostnames = service.hostnames
+        if again := {each for each in hostnames if hostnames.count(each) > 1}:
+            where = f"{place(service)}.traffic.hostnames"
+            yield Mistake(where, shown(min(again)), "is there twice", "once is enough")
+            continue
+        for hostname in hostnames:
             others = [owners[hostname, each] for each in matches if (hostname, each) in owners]
             if others:
                 fix = "give each a hostname of its own, or matches that differ"
@@ -110,13 +115,7 @@ def _hostnames(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mist
             owners |= dict.fromkeys(((hostname, each) for each in matches), service.name)
 
 
-def _plain(match: dict[str, Any]) -> str:
-    path = match.pop("path", {})
-    match["path"] = {"type": path.get("type", "PathPrefix"), "value": path.get("value", "/")}
-    return json.dumps(match, sort_keys=True)
-
-
-_EVERYTHING = _plain({})
+_EVERYTHING = meaning({})
 
 
 def _parent(scope: Scope, gateway: Gateway) -> Iterator[Mistake]:

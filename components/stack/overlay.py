@@ -21,7 +21,8 @@ from components.model.values import Namespace, ObjectName
 from components.stack.nodes import Map, plain
 from components.stack.platform import Platform, value_of
 from components.stack.reading import read
-from components.stack.stackfile import PROJECT_PREFIX, PULUMI_CONTEXT, placed, sections_of
+from components.stack.sections import sections_of
+from components.stack.stackfile import PROJECT_PREFIX, PULUMI_CONTEXT, placed
 from rollout.api.spec import Model
 
 if TYPE_CHECKING:

@@ -23,8 +23,9 @@ from components.model.mistakes import (
     mistakes_of,
     nearest,
     shown,
+    without_followers,
 )
-from components.model.unmeant import unmeant, without_followers
+from components.model.unmeant import unmeant
 from components.releases.service import Service
 from components.stack.catalogue import KINDS
 from components.stack.conflicts import conflicts
@@ -243,14 +244,15 @@ def _unplaced(mistake: Mistake, path: str) -> Mistake:
 
 def _twice(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
     owners: dict[tuple[str, str, str, str], str] = {}
-    found = []
+    found: dict[tuple[str, str], Mistake] = {}
     for component, manifest in rendered:
         key = identity(manifest)
         if key in owners:
             problem = f"{manifest['kind']} {key[3]!r} is declared by {owners[key]!r} too"
-            found.append(Mistake(component.place, "", problem, "rename one of the two"))
+            pair = (owners[key], component.name)  # what collides beside it, goes with the same name
+            found.setdefault(pair, Mistake(component.place, "", problem, "rename one of the two"))
         owners[key] = component.name
-    return found
+    return list(found.values())
 
 
 def _too_large(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:

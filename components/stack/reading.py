@@ -23,8 +23,21 @@ if TYPE_CHECKING:
 
 LARGEST = 4 * 2**20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
+_OTHER_ENCODINGS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_WAYS_OUT = {
+    "escape c": "write the character itself, or quote the text with '",
+    "incompatible": "remove the line %YAML",
+    "directive": "remove the line that begins with %",
+    "cannot start any token": "quote the value",
+    "mapping values are not allowed": "quote what has a colon in it, or begin a new line",
+    "document start": "remove what stands behind the line ...",
+}
 _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
@@ -88,7 +101,8 @@ def decoded(data: bytes, source: str) -> str:
     if found := _UNPRINTABLE.search(text):
         line = text.count("\n", 0, found.start()) + 1
         column = found.start() - text.rfind("\n", 0, found.start())
-        problem = f"character U+{ord(found[0]):04X} in column {column} is not allowed in YAML; remove it"
+        fix = "remove it, or save the file as UTF-8" if found[0] == "\0" else "remove it"
+        problem = f"character U+{ord(found[0]):04X} in column {column} is not allowed in YAML; {fix}"
         raise _refused(source, problem, line)
     return text
 
@@ -119,7 +133,12 @@ def _not_yaml(error: MarkedYAMLError, text: str, source: str) -> StackError:
     if "\t" in before:
         return _refused(source, "not YAML: a tab; indent with blanks", line + 1)
     parts = [part for part in (error.context, error.problem) if part]
-    return _refused(source, f"not YAML: {', '.join(parts)}", line + 1)
+    return _refused(source, f"not YAML: {', '.join(parts)}; {_way_out(error.problem or '')}", line + 1)
+
+
+def _way_out(problem: str) -> str:
+    """What helps as a rule against a mistake that the parser names."""
+    return next((fix for words, fix in _WAYS_OUT.items() if words in problem), "look at this line and the one before")
 
 
 def _refused(source: str, problem: str, line: int = 0) -> StackError:

@@ -24,6 +24,8 @@ _DATE = re.compile(
 _FLOAT = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
 _BASES = {"x": 16, "o": 8, "b": 2}
 _INT = re.compile(r"([-+]?)(?:0([xXoObB]))?([0-9a-fA-F]+)")
+_SIGN_INSIDE = re.compile(r"0([bo])([-+])")
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])")
 _LEAST, _MOST, _MOST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
 _LONGEST = 400
 _OLD_BOOLEANS = {"yes", "no", "on", "off"}
@@ -39,7 +41,7 @@ def resolved(text: str) -> tuple[Kind, Any]:
         return "text", text
     if _DATE.fullmatch(text):
         return "date", text
-    plain = text if text[0] == "." else text.replace("_", "")
+    plain = _BETWEEN_DIGITS.sub("", text) if text[0] == "." else text.replace("_", "")
     whole = _whole(plain)
     if whole is not None:
         return "int", whole
@@ -54,7 +56,7 @@ def means_another(text: str) -> bool:
 
 
 def _whole(plain: str) -> int | None:
-    found = _INT.fullmatch(plain)
+    found = _INT.fullmatch(_SIGN_INSIDE.sub(r"\g<2>0\1", plain, count=1) if plain[0] == "0" else plain)
     if found is None:
         return None
     sign, letter, digits = found.groups()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from components.model.keypath import keypath
 from components.model.mistakes import Mistake, nearest, shown
-from components.stack.nodes import Map, Scalar
+from components.stack.nodes import Map, Scalar, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from components.stack.nodes import Document, Entry, Node
 
@@ -22,7 +22,17 @@ OURS = "grayling"
 SECTIONS = ("environment", "components", "services", "secrets")
 CONFIG, SECURE = "config", "secure"
 BESIDE = (CONFIG, "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
+_TEXTS = BESIDE[1:4]
 _PROVIDER = "pulumi_"
+_OF_KUBERNETES = {
+    "alwaysRender", "cluster", "clusterIdentifier", "context", "deleteUnreachable", "enableConfigMapMutable",
+    "enablePatchForce", "enableReplaceCRD", "enableSecretMutable", "enableServerSideApply", "helmReleaseSettings",
+    "kubeClientSettings", "kubeconfig", "namespace", "pluginDownloadURL", "renderYamlToDirectory",
+    "skipUpdateUnreachable", "strictMode", "suppressDeprecationWarnings", "suppressHelmHookWarnings",
+    "suppressHelmReleaseBetaWarning", "version",
+}  # fmt: skip
+"""Keys of the provider for Kubernetes: one with a slip, `contxt`, would leave the stack without its cluster."""
+
 Path: TypeAlias = "tuple[str, ...]"
 
 
@@ -62,6 +72,17 @@ def whole(key: str, project: str) -> str:
     return key if ":" in key else f"{project}:{key}"
 
 
+def sections_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys ``grayling:*`` of a configuration, without their prefix."""
+    return {key.removeprefix(f"{OURS}:"): value for key, value in config.items() if key.startswith(f"{OURS}:")}
+
+
+def beside(document: Document) -> dict[str, Any]:
+    """What stands beside ``config``: Pulumi's own keys."""
+    whole = plain(document.root) if isinstance(document.root, Map) else {}
+    return {key: value for key, value in whole.items() if key != CONFIG}
+
+
 def _beside(key: str, entry: Entry, project: str) -> Iterator[Mistake]:
     node = entry.node
     ours = key.partition(":")[0] in {OURS, project} and ":" in key
@@ -72,6 +93,8 @@ def _beside(key: str, entry: Entry, project: str) -> Iterator[Mistake]:
         )
     elif key not in BESIDE:
         yield Mistake(keypath(key), "", "no such key beside config", nearest(key, BESIDE), entry.line)
+    elif key in _TEXTS and not isinstance(node, Scalar):
+        yield Mistake(keypath(key), "", "is no text", "write what Pulumi wrote there, or leave it out", entry.line)
 
 
 def _named(name: str, entry: Entry, project: str) -> Iterator[Mistake]:
@@ -87,6 +110,14 @@ def _named(name: str, entry: Entry, project: str) -> Iterator[Mistake]:
     elif namespace != "pulumi" and namespace not in (known := [OURS, *_providers()]):
         fix = nearest(namespace, known)
         yield Mistake(keypath(name), "", f"nothing reads the namespace {shown(namespace)}", fix, entry.line)
+    elif key in SECTIONS:
+        yield Mistake(
+            keypath(name), "", f"is not read from the namespace {namespace}", f"write {OURS}:{key}", entry.line
+        )
+    elif namespace == "kubernetes" and key not in _OF_KUBERNETES:
+        yield Mistake(
+            keypath(name), "", "no such key of this provider", nearest(key, sorted(_OF_KUBERNETES)), entry.line
+        )
 
 
 def _providers() -> list[str]:

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.model.keypath import within
-from components.model.mistakes import Mistake, StackError, nearest
+from components.model.mistakes import (
+    Mistake,
+    StackError,
+    nearest,
+    without_followers,
+)
 from components.stack.nodes import Map, Scalar, plain
 from components.stack.passphrase import (
     HIDDEN,
@@ -29,11 +34,14 @@ from components.stack.reading import read
 from components.stack.sections import (
     CONFIG,
     OURS,
+    SECTIONS,
     SECURE,
     as_if_opened,
+    beside,
     holds_sealed,
     sealed,
     sections,
+    sections_of,
     whole,
 )
 from kube.errors import UsageError
@@ -107,7 +115,7 @@ class StackFile:
         """
         document = self.read()
         entries, mistakes = sections(document, project_name(self.project))
-        if told := [*document.mistakes, *mistakes]:
+        if told := without_followers(mistakes, document.mistakes):
             raise StackError(self.source, [*told, *self._further(document, entries, told)])
         secret_keys = [key for key, entry in entries.items() if holds_sealed(entry.node)]
         if not secret_keys:
@@ -179,8 +187,7 @@ class StackFile:
                 f"{self.source}: its secrets are kept by {provider}, which only Pulumi can ask: use the Pulumi CLI "
                 "(`pulumi up`), or move them with `pulumi stack change-secrets-provider passphrase`"
             )
-        salt = document.get("encryptionsalt")
-        if not salt:
+        if not (salt := document.get("encryptionsalt")):
             raise SecretError(f"{self.source}: it holds secure values but no encryptionsalt: use the Pulumi CLI")
         try:
             return unlock(passphrase(environment), str(salt))
@@ -194,11 +201,11 @@ class StackFile:
         """What is wrong in the sections as far as they can be read, but does not follow from what is ``told``."""
         from components.stack.platform import Platform
 
-        if not entries:
+        if not entries or not isinstance(document.root, Map):
             return []
-        outside = document.root.entries if isinstance(document.root, Map) else {}
-        meant = {whole(key, OURS): entry for key, entry in outside.items() if isinstance(entry.node, Map)}
-        config = {key: plain(entry.node) for key, entry in {**meant, **entries}.items() if key != whole(CONFIG, OURS)}
+        maps = {whole(key, OURS): each for key, each in document.root.entries.items() if isinstance(each.node, Map)}
+        meant = {key: maps[key] for key in (f"{PROJECT_PREFIX}{name}" for name in SECTIONS) if key in maps}
+        config = {key: plain(entry.node) for key, entry in {**meant, **entries}.items()}
         if secrets := config.get(f"{PROJECT_PREFIX}secrets"):
             config[f"{PROJECT_PREFIX}secrets"] = as_if_opened(secrets)
         try:
@@ -221,11 +228,6 @@ class StackFile:
         if isinstance(node, Scalar):
             return node.value
         return [self._opened(item, f"{path}[{index}]", crypter) for index, item in enumerate(node.items)]
-
-
-def sections_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys ``grayling:*`` of a configuration, without their prefix."""
-    return {key.removeprefix(PROJECT_PREFIX): value for key, value in config.items() if key.startswith(PROJECT_PREFIX)}
 
 
 def placed(mistakes: tuple[Mistake, ...], document: Document) -> list[Mistake]:
@@ -266,9 +268,3 @@ def find(stack: str, start: Path | None = None) -> StackFile:
 
 def _name_of(path: Path) -> str:
     return path.stem.removeprefix("Pulumi.")
-
-
-def beside(document: Document) -> dict[str, Any]:
-    """What stands beside ``config``: Pulumi's own keys."""
-    whole = plain(document.root) if isinstance(document.root, Map) else {}
-    return {key: value for key, value in whole.items() if key != CONFIG}

@@ -24,11 +24,12 @@ from components.stack.reading import composed
 from components.stack.sections import (
     CONFIG,
     SECURE,
+    beside,
     sealed,
     sections,
     whole,
 )
-from components.stack.stackfile import StackFile, beside, find
+from components.stack.stackfile import StackFile, find
 from kube.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from components.model.endpoints import Peer
 from components.model.settings import ComponentSettings
 from components.model.values import (
-    AnnotationName,
+    LabelName,
     LabelValue,
     Namespace,
     PortNumber,
@@ -41,7 +41,7 @@ class Egress(ComponentSettings):
 
     cidr: Cidr | None = Field(default=None, description="network, for example 10.20.0.0/16")
     namespace: Namespace | None = Field(default=None, description="of the pods; the stack's own if only pods are given")
-    pods: dict[AnnotationName, LabelValue] = Field(
+    pods: dict[LabelName, LabelValue] = Field(
         default_factory=dict, description="labels of the pods; all of the namespace if not given"
     )
     ports: Annotated[list[PortNumber], Field(min_length=1, max_length=32)] = Field(description="TCP")

@@ -93,7 +93,7 @@ class PathMatch(Model):
             return self
         if not re.fullmatch(WHOLE_PATH[1:-1], value) or re.search(NO_PATH, value):
             raise ValueError(
-                f"path: {value[:99]!r} is no path; it begins with / and has no //, /./, /../ and %2f in it"
+                f"value: {value[:99]!r} is no path; it begins with / and has no //, /./, /../ and %2f in it"
             )
         return self
 
@@ -124,8 +124,8 @@ class Match(Model):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        none_twice("matches: header", [header.name for header in self.headers or ()])
-        none_twice("matches: query parameter", [param.name for param in self.query_params or ()])
+        none_twice("headers", [header.name for header in self.headers or ()])
+        none_twice("queryParams", [param.name for param in self.query_params or ()])
         return self
 
 

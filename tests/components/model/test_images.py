@@ -54,6 +54,19 @@ def test_the_longest_key_of_the_map_decides():
     assert resolve("ghcr.io/y:1", mirrors) == "ghcr.io/y:1"
 
 
+@pytest.mark.parametrize("image", ["redis:7", "docker.io/redis:7", "index.docker.io/redis:7", "library/redis:7"])
+@pytest.mark.parametrize(
+    ("key", "target"),
+    [
+        ("docker.io/", "m/library/redis:7"),
+        *((key, "m/r:7") for key in ("redis", "docker.io/redis", "index.docker.io/redis")),
+    ],
+)
+def test_every_name_of_an_image_finds_its_mirror(image, key, target):
+    mirrors = {key: "m/" if key.endswith("/") else "m/r"}
+    assert resolve(image, mirrors) == target
+
+
 def test_version_is_a_label():
     assert version("a/b:1.2-rc.1") == "1.2-rc.1"
     assert version(f"a/b@{DIGEST}") == "a" * 12

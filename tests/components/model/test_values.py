@@ -90,7 +90,7 @@ VALUES = [
     ({"config": {"a/b.yaml": "x"}}, "is no name of a file in one folder (found 'a/b.yaml')"),
     ({"config": {"..": "x"}}, "is no name of a file in one folder (found '..')"),
     ({"config": {"a": 1}}, "config.a: is no text (found 1); quote it: '1'"),
-    ({"config": {"a": "x" * 300_000}}, "config.a: string should have at most 262144 characters"),
+    ({"config": {"a": "x" * 300_000}}, "config.a: is too long (found "),
     ({"config": {str(i): "ä" * 200_000 for i in range(3)}}, "config: is 1200003 bytes together, and one object takes"),
     ({"args": [8080]}, "args.0: is no text (found 8080); quote it: '8080'"),
     ({"replicas": True}, "replicas: is no number"),
@@ -101,7 +101,7 @@ VALUES = [
     ({"config": ["a"]}, "config: is no map of keys and values (found ['a'])"),
     ({"replicas": None}, "replicas: is empty; give it a value, or leave the key out"),
     ({"port": True}, "port: is no number"),
-    ({"port": 0}, "port: input should be greater than or equal to 1"),
+    ({"port": 0}, "port: is too little (found 0); at least 1"),
     ({"image": "A B"}, "image: 'A B' is no image reference: write it like registry.example/team/app:1.4.2"),
     ({"image": "a/B:1"}, "image: 'a/B:1' is no image reference"),
     ({"image": "a/b:1@sha256:12"}, "is no image reference"),
@@ -129,7 +129,7 @@ VALUES = [
     ({"strategy": {"bake": "-5s"}}, "strategy.bake: '-5s' is not a duration"),
     ({"strategy": {"steps": [{"weight": 5, "hold": 90}]}}, "strategy.steps.0.hold: a duration has a unit (found 90)"),
     ({"strategy": {"steps": [{"weight": True}]}}, "strategy.steps.0.weight: is no number"),
-    ({"strategy": {"steps": [{"weight": i + 1} for i in range(100)]}}, "strategy.steps: list should have at most 32"),
+    ({"strategy": {"steps": [{"weight": i + 1} for i in range(100)]}}, "strategy.steps: has too many entries"),
     ({"analysis": {"blastBudget": None}}, "analysis.blastBudget: is empty"),
     ({"analysis": {"promotionMargin": float("inf")}}, "analysis.promotionMargin: is no number (found inf)"),
     ({"probes": {"liveness": "healthz"}}, "is no path (found 'healthz'); write it like /healthz"),
@@ -139,8 +139,41 @@ VALUES = [
     ({"volumes": {"work": {"secret": "a"}}, "mounts": {"/a": "work#../x"}}, "is no volume (found 'work#../x')"),
     ({"ports": [{"name": "Debug", "port": 1}]}, "ports.0.name: is no name of a port (found 'Debug')"),
     ({"ports": [{"name": "a--b", "port": 1}]}, "ports.0.name: is no name of a port"),
-    ({"ports": [{"name": "debug", "port": 70000}]}, "ports.0.port: input should be less than or equal to 65535"),
+    ({"ports": [{"name": "debug", "port": 70000}]}, "ports.0.port: is too much (found 70000); at most 65535"),
     ({"ports": [{"name": "debug", "port": 1, "appProtocol": "/h2c"}]}, "ports.0.appProtocol: is no protocol"),
+    ({"port": 9000}, "port: 9000 is the number of adminPort too; containers of one pod share its ports"),
+    ({"adminPort": 8080}, "adminPort: 8080 is the number of port too"),
+    ({"probes": {"liveness": {"port": 1234}}}, "probes.liveness.port: 1234 is none of the service's ports; declare"),
+    ({"port": None, "probes": {"readiness": {"port": 8080}}}, "probes.readiness.port: 8080 is none of"),
+    ({"port": 1.5}, "port: is no whole number (found 1.5); write one"),
+    ({"port": [80]}, "port: is no whole number (found [80]); write one"),
+    ({"args": [["a"]]}, "args.0: is no text (found ['a']); write one"),
+    ({"uses": [{"a": "b"}]}, "uses.0: is no text (found {'a': 'b'}); write one"),
+    ({"probes": {"liveness": 5}}, "probes.liveness: is no map of keys and values (found 5); write some under it"),
+    ({"record": "maybe"}, "record: is neither true nor false (found 'maybe'); write one of the two"),
+    ({"record": "yes"}, "record: is neither true nor false (found 'yes'); write one of the two"),
+    ({"record": 1}, "record: is neither true nor false (found 1)"),
+    ({"podAnnotations": {"a": "ä" * 100_000}}, "podAnnotations: is 200001 bytes together, and one object takes 200000"),
+    ({"nodeSelector": {"a b": "x"}}, "is no name of a label (found 'a b'); write it like example.com/name"),
+    ({"traffic": {"matches": [{"method": "get"}]}}, "; did you mean 'GET'?"),
+    ({"traffic": {"matches": [{"path": {"value": "a"}}]}}, "matches.0.path.value: 'a' is no path; it begins with /"),
+    (
+        {"traffic": {"matches": [{"path": {"type": "RegularExpression", "value": "/(["}}]}},
+        "traffic.matches.0.path.value: '/([' is no regular expression (missing ]: [); the gateway reads RE2",
+    ),
+    (
+        {"traffic": {"matches": [{"headers": [{"name": "X", "value": "(?=a)", "type": "RegularExpression"}]}]}},
+        "traffic.matches.0.headers.0.value: '(?=a)' is no regular expression",
+    ),
+    (
+        {"traffic": {"matches": [{}, {"queryParams": [{"name": "x", "value": "a\nb"}]}]}},
+        "traffic.matches.1.queryParams.0.value: no request has 'a\\nb'; leave out",
+    ),
+    (
+        {"traffic": {"matches": [{"headers": [{"name": "X-A", "value": "1"}, {"name": "x-a", "value": "2"}]}]}},
+        "traffic.matches.0.headers: x-a is there twice, capitals do not count; keep one",
+    ),
+    ({"traffic": {"matches": [{"headers": [{"name": "X:", "value": "1"}]}]}}, "headers.0.name: is not written as it"),
     ({"init": [{"name": "x", "env": {"A": 1}}]}, "init.0.env.A: is no text (found 1); quote it: '1'"),
 ]
 
@@ -159,8 +192,8 @@ COMPONENTS = [
     ({"gateway": {"tlsSecret": "A_B"}}, "gateway.tlsSecret: is no name of an object (found 'A_B')"),
     ({"gateway": {"envoyImage": "envoy"}}, "gateway.envoyImage: 'envoy' does not name one build"),
     ({"prometheus": {"retention": 30}}, "prometheus.retention: a duration has a unit (found 30); write it like 30s"),
-    ({"prometheus": {"retention": 0}}, "prometheus.retention: input should be greater than or equal to 60"),
-    ({"prometheus": {"scrapeInterval": "10m"}}, "prometheus.scrapeInterval: input should be less than or equal to 120"),
+    ({"prometheus": {"retention": 0}}, "prometheus.retention: is too little (found 0); at least 1m"),
+    ({"prometheus": {"scrapeInterval": "10m"}}, "prometheus.scrapeInterval: is too much (found '10m'); at most 2m"),
     ({"prometheus": {"retentionSize": "0GB"}}, "prometheus.retentionSize: is no size to retain (found '0GB')"),
     ({"prometheus": {"retentionSize": 5}}, "prometheus.retentionSize: is no size to retain (found 5)"),
     ({"prometheus": {"retentionSize": "180GB"}}, "is more than nine tenths of storage 2Gi (found '180GB'); give less"),
@@ -199,6 +232,9 @@ ENVIRONMENTS = [
     ({"gateway": {"hostnameSuffix": "*.x"}}, "environment.gateway.hostnameSuffix: is no end of a hostname"),
     ({"gateway": {"hostnameSuffix": "http://x"}}, "environment.gateway.hostnameSuffix: is no end of a hostname"),
     ({"images": {"docker.io/": "http://x/"}}, "is no registry and folder (found"),
+    ({"images": {"docker.io": "x.example.com"}}, "'docker.io' is no image but a registry (found"),
+    ({"images": {"registry.example.com:5000": "x.example.com"}}, "is no image but a registry"),
+    ({"createNamespace": "no"}, "createNamespace: is neither true nor false (found 'no'); write one of the two"),
     (
         {"images": {"redis": "a/b", "docker.io/library/redis": "c/d"}},
         "'docker.io/library/redis' is there twice, once by its short name",
@@ -241,7 +277,7 @@ def test_a_section_left_empty(section):
         ({"payment": {"token": ""}}, "grayling:secrets.payment.token: is empty (found (hidden)); seal a value"),
         ({"payment": {"token": 4711}}, "grayling:secrets.payment.token: is no text (found (hidden)); quote it"),
         ({"payment": {"token": None}}, "grayling:secrets.payment.token: is empty"),
-        ({"payment": {}}, "grayling:secrets.payment: dictionary should have at least 1 item"),
+        ({"payment": {}}, "grayling:secrets.payment: has too few entries (found (hidden)); at least 1"),
         ({"payment": "hunter2"}, "grayling:secrets.payment: is no map of keys and values (found (hidden))"),
         ({"payment": {"token": "hunter2" * 200_000}}, "1400005 bytes together; one Secret takes"),
     ],
@@ -278,7 +314,11 @@ QUERY = {"name": "lost", "kind": "events", "source": "prometheus"}
 
 @pytest.mark.parametrize(
     "query",
-    ['sum by (pod) (x_total{namespace="$namespace",pod=~"$pods"})', "sum by (pod) (rate(x_total[5m]) or ${pods})"],
+    [
+        'sum by (pod) (x_total{namespace="$namespace",pod=~"$pods"})',
+        'topk(5, x_total{pod=~"${pods}"}) # all',
+        "(sum without (code) (x_total))",
+    ],
 )
 def test_promql(query):
     assert read(components={"prometheus": {}}, **service(analysis={"signals": [{**QUERY, "query": query}]}))
@@ -286,12 +326,26 @@ def test_promql(query):
 
 @pytest.mark.parametrize(
     ("query", "why"),
-    [("sum(x_total", "unclosed left parenthesis"), ("rate(x_total)", "expected type matrix"), ("foo(x)", "unknown")],
+    [
+        ("sum(x_total", "is no PromQL: unclosed left parenthesis; try it in Prometheus"),
+        ("rate(x_total)", "is no PromQL: expected type matrix"),
+        ("foo(x)", "is no PromQL: unknown"),
+        ("sum by (pod) (x_total or $pods)", "is no PromQL"),
+        ("x_total[5m]", "gives a matrix, not a value for each series; write it like rate(x_total[1m])"),
+        ("sum(x_total)[5m:1m]", "gives a matrix"),
+        ("scalar(x_total)", "gives a scalar"),
+        ("'x'", "gives a string"),
+        ('x_total{pod=~"$pdos"}', "has $pdos in it, which nothing fills in; did you mean 'pods'?"),
+        ("rate(x_total[${window}])", "has $window in it, which nothing fills in"),
+        ("sum(x_total)", "its result has no label pod; write sum by (pod) (…)"),
+        ("(max by (code) (x_total))", "its result has no label pod; write max by (pod) (…)"),
+        ("avg without (pod) (x_total)", "its result has no label pod"),
+    ],
 )
 def test_no_promql(query, why):
     signals = [{**QUERY, "query": query}]
     (line,) = said(components={"prometheus": {}}, **service(analysis={"signals": signals}))
-    assert "services.a.analysis.signals: the query of lost is no PromQL: " in line
+    assert "services.a.analysis.signals.0.query: " in line
     assert why in line
 
 

@@ -53,6 +53,22 @@ def test_parts_of_contours_configuration_are_added():
     [
         ({"gateway": {"contourConfig": {"timeouts": {}}}}, "timeouts is set by Grayling from the other settings"),
         ({"prometheus": {"alerts": {"A": {**ALERT, "expr": "sum("}}}}, "alerts.A.expr: is no PromQL"),
+        ({"prometheus": {"alerts": {"A": {**ALERT, "expr": "x_total[5m]"}}}}, "alerts.A.expr: gives a matrix"),
+        *(
+            ({"prometheus": {"alerts": {"A": {**ALERT, "summary": text}}}}, f"alerts.A.summary: {said}")
+            for text, said in (
+                ("{{ $labels.pod", "has {{ without its }} (found '{{ $labels.pod'); write it like {{ $labels.pod }}"),
+                ("{{ $label.pod }}", "has $label in {{ $label.pod }}, which Prometheus does not know"),
+                ("{{ $value | humanise }}", "has humanise in {{ $value | humanise }}, which Prometheus does not know"),
+                ("{{ }} is down", "has nothing to write in {{ }}"),
+                ("{{ if $value }}x", "has an if, range or with without its end"),
+                ("x{{ end }}", "has an end that ends nothing"),
+            )
+        ),
+        (
+            {"prometheus": {"alerts": {"A": {**ALERT, "expr": 'up{namespace="$namespace"} == 0'}}}},
+            "alerts.A.expr: has $namespace in it, which nothing fills in",
+        ),
         ({"prometheus": {"alerts": {"a b": ALERT}}}, "is no name"),
         ({"prometheus": {"alerts": {"A": {"expr": "up"}}}}, "alerts.A.summary: is required"),
         ({"prometheus": {"scrape": {"erp": {"targets": ["http://erp"]}}}}, "is no host:port"),

@@ -27,23 +27,23 @@ def gateway(**changed):
 
 
 CONFLICTS = [
-    ({"services": services(a={"uses": ["a"]})}, "services.a.uses: is the service itself (found 'a'); leave it out"),
-    ({"services": services(a={"uses": ["b", "b"]}, b={})}, "services.a.uses: is there twice (found 'b')"),
-    ({"services": services(a={"uses": ["c"]}, b={})}, "services.a.uses: no such component in this stack (found 'c')"),
+    ({"services": services(a={"uses": ["a"]})}, "services.a.uses.0: is the service itself (found 'a'); leave it out"),
+    ({"services": services(a={"uses": ["b", "b"]}, b={})}, "services.a.uses.1: is there twice (found 'b')"),
+    ({"services": services(a={"uses": ["c"]}, b={})}, "services.a.uses.0: no such component in this stack (found 'c')"),
     (
         {"services": services(a={"uses": ["b"]}, b={"port": None})},
-        "services.a.uses: has no port that a service could talk to (found 'b'); give it a port, or leave it out",
+        "services.a.uses.0: has no port that a service could talk to (found 'b'); give it a port, or leave it out",
     ),
     (
         {
             "services": services(a={"uses": ["engine"]}),
             "components": {"engine": {"kind": "controller", "image": IMAGE}},
         },
-        "services.a.uses: has no port that a service could talk to (found 'engine'); leave it out",
+        "services.a.uses.0: has no port that a service could talk to (found 'engine'); leave it out",
     ),
     (
         {"services": services(a={"uses": ["payment"]}), "secrets": {"payment": {"token": "x"}}},
-        "services.a.uses: is a Secret, no component (found 'payment'); name it in env: {VARIABLE: {secret: payment",
+        "services.a.uses.0: is a Secret, no component (found 'payment'); name it in env: {VARIABLE: {secret: payment",
     ),
     (
         {
@@ -72,7 +72,7 @@ CONFLICTS = [
     ),
     (
         {"services": services(a={"uses": ["redis", "redis-b"]}), "components": {"redis": {}}},
-        "services.a.uses: no such component in this stack (found 'redis-b')",
+        "services.a.uses.1: no such component in this stack (found 'redis-b')",
     ),
     (
         {
@@ -81,6 +81,49 @@ CONFLICTS = [
             )
         },
         "services.b.traffic.hostnames: 'a' is reached by the same requests (found 'x.example.com')",
+    ),
+    (
+        {"services": services(a={"traffic": {"hostnames": ["x.example.com", "x.example.com"]}})},
+        "services.a.traffic.hostnames: is there twice (found 'x.example.com'); once is enough",
+    ),
+    *(
+        (
+            {
+                "services": services(
+                    a={"traffic": {"hostnames": ["x.example.com"], "matches": [first]}},
+                    b={"traffic": {"hostnames": ["x.example.com"], "matches": [second]}},
+                )
+            },
+            "services.b.traffic.hostnames: 'a' is reached by the same requests (found 'x.example.com')",
+        )
+        for first, second in (
+            ({}, {"path": {"value": "/", "type": "PathPrefix"}}),
+            ({"path": {"value": "/a"}}, {"path": {"value": "/a/"}}),
+            (
+                {"headers": [{"name": "A", "value": "x"}, {"name": "B", "value": "y"}]},
+                {"headers": [{"name": "b", "value": "y", "type": "Exact"}, {"name": "a", "value": "x"}]},
+            ),
+        )
+    ),
+    (
+        {
+            "services": services(
+                a={
+                    "traffic": {"hostnames": ["x.example.com"], "matches": [{"path": {"value": "/a", "type": "Exact"}}]}
+                },
+                b={
+                    "traffic": {
+                        "hostnames": ["x.example.com"],
+                        "matches": [{"path": {"value": "/a/", "type": "Exact"}}],
+                    }
+                },
+            )
+        },
+        None,
+    ),
+    (
+        {"services": {"gateway-envoy": {"image": IMAGE}}, "components": {"gateway": {}}},
+        "services.gateway-envoy: ServiceAccount 'gateway-envoy' is declared by 'gateway' too; rename one of the two",
     ),
     (
         {"services": services(a={"traffic": {}}, b={"traffic": {"hostnames": ["a.local"]}})},

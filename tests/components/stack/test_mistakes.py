@@ -32,12 +32,12 @@ def test_all_mistakes_of_a_file_come_at_once():
     for part in (
         "grayling:environment.tier: is no tier (found 'locl'); did you mean 'local'?",
         "grayling:environment.namespace: is no namespace (found 'Shop_1'); use at most 63 of a-z, 0-9 and -",
-        "grayling:environment.owners: list should have at least 1 item",
+        "grayling:environment.owners: has too few entries",
         "grayling:components.redis.storge: no such key (found '1Gi'); did you mean 'storage'?",
         "grayling:components.redis.eviction",
         "grayling:components.reddis: no component 'reddis'; did you mean 'redis'?",
         "grayling:services.checkout.image: is required; add it",
-        "grayling:services.checkout.port: input should be less than or equal to 65535 (found 99999)",
+        "grayling:services.checkout.port: is too much (found 99999); at most 65535",
     ):
         assert part in text
 
@@ -87,7 +87,7 @@ def test_all_mistakes_of_a_file_come_at_once():
         ),
         ({"components": {"controller": {}}}, "grayling:components.controller.image: is required"),
         ({"components": {"gateway": {"exposure": {"type": "ClusterIP", "httpNodePort": 30080}}}}, "has no node port"),
-        ({"components": {"prometheus": {"scrapeInterval": "10ms"}}}, "greater than or equal to 0.25"),
+        ({"components": {"prometheus": {"scrapeInterval": "10ms"}}}, "at least 250ms"),
     ],
 )
 def test_one_mistake(sections, expected):

@@ -75,7 +75,16 @@ def told(text: str) -> list[str]:
         ("'yes'", "yes"),
         ('"5"', "5"),
         ("!!str 5", "5"),
-        ("! 5", "5"),
+        ("! 5", 5),
+        ("! '5'", "5"),
+        (".5_0", 0.5),
+        (".5__0", ".5__0"),
+        ("._5", "._5"),
+        (".5e1_0", 5e9),
+        ("0b-10", -2),
+        ("0o+7", 7),
+        ("-0b-1", "-0b-1"),
+        ("0x-1", "0x-1"),
         ("!!float 5", 5),
         ("=", "="),
         ("\u0661", "\u0661"),
@@ -93,7 +102,11 @@ def test_scalars_as_the_pulumi_cli_takes_them(written, expected):
         (b"a: b\nc: \xe4\n", "f.yaml:2: is not UTF-8: byte 8 is 0xe4; save it as UTF-8"),
         (b"\xef\xbb\xbfa: \xff", "f.yaml:1: is not UTF-8: byte 6 is 0xff"),
         ("a: b".encode("utf-16"), "f.yaml:1: is UTF-16; save it as UTF-8"),
-        ("a: b".encode("utf-32-be"), "character U+0000 in column 1"),
+        ("a: b".encode("utf-32"), "f.yaml:1: is UTF-32; save it as UTF-8"),
+        (
+            "a: b".encode("utf-32-be"),
+            "in column 1 is not allowed in YAML; remove it, or save the file as UTF-8",
+        ),
         (b"a: b\nc: x\x00y\n", "f.yaml:2: character U+0000 in column 5 is not allowed in YAML; remove it"),
         (b"a: \x1b[31m", "f.yaml:1: character U+001B in column 4"),
         ("a:\n\tb: 1\n", "f.yaml:2: not YAML: a tab; indent with blanks"),
@@ -108,6 +121,12 @@ def test_scalars_as_the_pulumi_cli_takes_them(written, expected):
         ("? [a]\n: b\n", "f.yaml:1: a map or list as a key; a key is a text"),
         ("? {a: b}\n: b\n", "a map or list as a key"),
         ("x: &a b\n*a : c\n", "f.yaml:2: *a as a key; write the key out"),
+        ('a: "\\ud83d\\ude00"\n', "escape code; write the character itself, or quote the text with '"),
+        ("%YAML 3.0\n---\na: b\n", "not YAML: found incompatible YAML document; remove the line %YAML"),
+        ("%FOO bar\n---\na: b\n", "; remove the line that begins with %"),
+        ("a: b\n...\nc: d\n", "f.yaml:3: not YAML: did not find expected <document start>; remove what stands behind"),
+        ("a: - 1\n", "not allowed in this context; look at this line and the one before"),
+        ("a: &a [{b: c}]\nd:\n  <<: *a\n", "f.yaml:3: d.<<: << takes a map that stands under an anchor"),
         ("a: {<<: 5}\n", "f.yaml:1: a.<<: << takes a map that stands under an anchor"),
         ("[" * 200 + "]" * 200, "nested more than 100 deep"),
         ("%TAG ! tag:x\n%TAG ! tag:y\n---\na: b", "not YAML"),
@@ -157,6 +176,11 @@ def test_depth_through_aliases_is_bounded():
         ("a: !!python/object:os.system {}\n", ["1 a: nothing reads the tag !!python/object:os.system; remove it"]),
         ("a: !!binary aGk=\n", ["1 a: nothing reads the tag !!binary; remove it"]),
         ("a: !!int x\n", ["1 a: nothing reads the tag !!int; remove it"]),
+        ("a: !!seq {b: c}\n", ["1 a: nothing reads the tag !!seq; remove it"]),
+        ("a: !!map [b]\n", ["1 a: nothing reads the tag !!map; remove it"]),
+        ("!!binary aGk=: x\n", ["1 aGk=: nothing reads the tag !!binary of a key; remove it"]),
+        ('a: "x\\0y"\n', ["1 a: has the character U+0000, which no program takes; leave it out"]),
+        ("a:\n  <<: {b: 1}\n  <<: {c: 2}\n", ["3 a.<<: is given twice, in lines 2 and 3; write <<: [*a, *b]"]),
         ("a: !!set {b}\n", ["1 a: nothing reads the tag !!set; remove it"]),
         ("config:\n  x:secrets: {a: {b: 2026-01-01}}\n", ["2 x:secrets.a.b: is a date to YAML; quote it"]),
     ],
@@ -170,6 +194,12 @@ def test_merge_keys_as_yaml_has_them():
     found = plain(parse(text.encode(), "f").root)
     assert found["c"] == {"x": 0, "y": 2, "z": 4}
     assert found["d"] == {"<<": 1}
+
+
+def test_a_key_that_is_a_text_by_its_tag():
+    document = parse(b"!!str 5: {!!str <<: 1}\n!!merge <<: {a: b}\n", "f")
+    assert document.mistakes == []
+    assert plain(document.root) == {"5": {"<<": 1}, "a": "b"}
 
 
 def test_a_byte_order_mark_is_taken_as_pulumi_takes_it():

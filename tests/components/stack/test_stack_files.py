@@ -78,6 +78,31 @@ REFUSED = {
         f"{WHERE}encryptionSalt: v1:x\n",
         ":3: encryptionSalt: no such key beside config; did you mean 'encryptionsalt'?",
     ),
+    "word-near-config": (f"{WHERE}Config: {{}}\n", ":3: Config: no such key beside config; did you mean 'config'?"),
+    "map-beside-config": (
+        f"{WHERE}resources: {{a: b}}\n",
+        (
+            ":3: resources: no such key beside config; known here: config, encryptedkey, encryptionsalt, environment, "
+            "secretsprovider"
+        ),
+    ),
+    "salt-that-is-a-list": (
+        f"{WHERE}encryptionsalt: [a]\n",
+        ":3: encryptionsalt: is no text; write what Pulumi wrote there, or leave it out",
+    ),
+    "context-with-a-slip": (
+        f"{WHERE}  kubernetes:contxt: prod\n",
+        ":3: kubernetes:contxt: no such key of this provider; did you mean 'context'?",
+    ),
+    "section-of-another": (
+        f"{WHERE}  pulumi:services: {{}}\n",
+        ":3: pulumi:services: is not read from the namespace pulumi; write grayling:services",
+    ),
+    "date-alone": ("2026-01-01\n", ":1: is a date to YAML (found 2026-01-01); quote it: '2026-01-01'"),
+    "secret-that-is-a-date": (
+        f"{WHERE}  grayling:secrets: {{a: {{b: 2026-01-01}}}}\n",
+        ":3: grayling:secrets.a.b: is a date to YAML; quote it",
+    ),
     "services-empty": (
         f"{WHERE}  grayling:services:\n",
         ":3: grayling:services: is empty; write {} for none, or leave the key out",

@@ -139,7 +139,7 @@ def test_lines_are_the_services_where_sidecars_write_too():
     [
         ({"ports": [{"name": "http", "port": 1}]}, "'http' is the name of `port` or `adminPort`"),
         ({"ports": [{"name": "a", "port": 1}, {"name": "a", "port": 2}]}, "two of the name 'a'"),
-        ({"ports": [{"name": "a", "port": 8080}]}, "two have the number 8080"),
+        ({"ports": [{"name": "a", "port": 8080}]}, "ports.0.port: 8080 is the number of port too"),
         ({"ports": [{"name": "a", "port": 1, "container": "nobody"}]}, "no sidecar has that name"),
         (
             {"ports": [{"name": "a", "port": 1, "routed": True}, {"name": "b", "port": 2, "routed": True}]},

@@ -43,8 +43,8 @@ def test_what_is_taken_is_read_back(case: str):
         (REFUSED["ports of one number"], "workload.ports: port: 80 is there twice"),
         (REFUSED["target port as a text of digits"], "targetPort: '80' is neither a number from 1 to 65535 nor"),
         (REFUSED["parent twice"], "traffic.parents: edge is there twice; give each a sectionName of its own"),
-        (REFUSED["path with two slashes"], "path: '/a//b' is no path; it begins with /"),
-        (REFUSED["header twice"], "matches: header: x-a is there twice"),
+        (REFUSED["path with two slashes"], "value: '/a//b' is no path; it begins with /"),
+        (REFUSED["header twice"], "headers: x-a is there twice"),
         (REFUSED["containers of one name"], "template.spec.containers: a is there twice"),
     ],
 )
