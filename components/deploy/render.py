@@ -19,7 +19,8 @@ from components.model.layers import ordered
 from components.model.mistakes import Mistake, StackError
 from components.stack.passphrase import without_opened
 from components.stack.platform import Platform, value_of
-from components.stack.stackfile import PROJECT_FILE, sections_of
+from components.stack.project import PROJECT_FILE
+from components.stack.stackfile import sections_of
 from kube.errors import GraylingError, UsageError
 from kube.kinds import label_of
 

@@ -25,6 +25,7 @@ from components.gateways.contour_settings import (
     GatewaySettings,
     written,
 )
+from components.gateways.guests import allowed_routes, carried, watched
 from components.model.component import Component, Deviation, Peer
 from components.model.layers import Layer
 from components.model.observability import (
@@ -65,7 +66,7 @@ class Gateway(Component):
     Settings = GatewaySettings
     client_ports = (HTTP_PORT, HTTPS_PORT)
     deviations = (
-        Deviation("token", "contour", "the control plane watches routes, Services and endpoints of its namespace"),
+        Deviation("token", "contour", "the control plane watches routes, Services and endpoints it carries"),
         Deviation("token", CERTGEN, "writes the certificates of the control plane as Secrets, once"),
     )
     settings: GatewaySettings
@@ -103,7 +104,7 @@ class Gateway(Component):
     def manifests(self) -> Iterable[Manifest]:
         """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""
         yield from self._gateway()
-        yield from rights(self, f"{self.name}-contour")
+        yield from rights(self, f"{self.name}-contour", self.settings.namespaces)
         yield config_map(self, f"{self.name}-contour", {"contour.yaml": self._configuration()})
         yield service(self, {"xds": XDS_PORT}, part="contour")
         yield self._front()
@@ -117,10 +118,10 @@ class Gateway(Component):
 
     def _gateway(self) -> Iterable[Manifest]:
         api = "gateway.networking.k8s.io/v1"
-        place = self.environment.gateway
-        meta, spec = {"name": place.class_name}, {"controllerName": CONTROLLER_NAME}
-        yield {"apiVersion": api, "kind": "GatewayClass", "metadata": meta, "spec": spec}
-        routes = {"namespaces": {"from": "Same"}}
+        place, guests = self.environment.gateway, self.settings.namespaces
+        spec = {"controllerName": CONTROLLER_NAME}
+        yield {"apiVersion": api, "kind": "GatewayClass", "metadata": {"name": place.class_name}, "spec": spec}
+        routes = allowed_routes(self.environment.namespace, guests)
         listeners: list[Manifest] = [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": routes}]
         if self.settings.tls_secret:
             tls = {"mode": "Terminate", "certificateRefs": [{"name": self.settings.tls_secret}]}
@@ -178,7 +179,7 @@ class Gateway(Component):
                 f"--health-port={CONTOUR_METRICS_PORT}",
                 "--stats-address=0.0.0.0",
                 f"--stats-port={STATS_PORT}",
-                f"--watch-namespaces={self.environment.namespace}",
+                *watched(self.environment.namespace, self.settings.namespaces),
                 f"--envoy-service-name={self.name}-envoy",
                 f"--envoy-service-namespace={self.environment.namespace}",
                 leader,
@@ -208,11 +209,8 @@ class Gateway(Component):
         )
 
     def _bootstrap(self, files: Mapping[str, str]) -> Container:
-        safety = (
-            ("--envoy-cafile=/certs/ca.crt", "--envoy-cert-file=/certs/tls.crt", "--envoy-key-file=/certs/tls.key")
-            if self.encrypted
-            else ()
-        )
+        files_of = ("cafile=/certs/ca.crt", "cert-file=/certs/tls.crt", "key-file=/certs/tls.key")
+        safety = [f"--envoy-{each}" for each in files_of] if self.encrypted else []
         where = (f"--xds-address={self.name}-contour", f"--xds-port={XDS_PORT}", "--resources-dir=/config/resources")
         return Container(
             name="bootstrap",
@@ -274,6 +272,7 @@ class Gateway(Component):
                 yield Peer("in", reader.selector(), (STATS_PORT,), why)
         for member in self.scope.of_kind("service"):
             yield Peer("out", member.selector(), member.routed_on(), f"carries requests to {member.name}")
+        yield from carried(self.environment.namespace, self.settings.namespaces)
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``GATEWAY_URL``."""

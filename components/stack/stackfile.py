@@ -18,11 +18,17 @@ from components.stack.passphrase import (
     passphrase,
     unlock,
 )
+from components.stack.project import (
+    is_there,
+    project_above,
+    project_name,
+    project_of,
+    stack_folder,
+)
 from components.stack.reading import read
 from components.stack.sections import (
     CONFIG,
     OURS,
-    SECTIONS,
     SECURE,
     as_if_opened,
     holds_sealed,
@@ -38,7 +44,6 @@ if TYPE_CHECKING:
     from components.stack.nodes import Document, Entry, Node
     from components.stack.overlay import Overlay
 
-PROJECT_FILE = "Pulumi.yaml"
 DEFAULT_STACK = "local"
 PROJECT_PREFIX = f"{OURS}:"
 
@@ -55,6 +60,15 @@ class StackFile:
     project: Path
     given: str = ""
     overlay: Overlay | None = None
+    held: Document | None = None
+
+    def as_it_is(self) -> StackFile:
+        """The same with what stands in it now, whatever is written into it later.
+
+        Raises:
+            StackError: it is not one YAML document.
+        """
+        return replace(self, held=self.read())
 
     @property
     def source(self) -> str:
@@ -72,7 +86,7 @@ class StackFile:
         Raises:
             StackError: it is not one YAML document.
         """
-        return read(self.path, self.source)
+        return self.held or read(self.path, self.source)
 
     def config(self, environment: Mapping[str, str] = os.environ) -> tuple[dict[str, Any], list[str]]:
         """``config`` under whole keys with secrets opened, and the keys under which there was one.
@@ -227,83 +241,17 @@ def find(stack: str, start: Path | None = None) -> StackFile:
     """
     given = Path(stack)
     if given.suffix in {".yaml", ".yml"}:
-        if not _is_there(given):
+        if not is_there(given):
             raise UsageError(f"{stack}: no such stack file")
         path = given.absolute()
-        project = _project_above(path.parent.resolve()) or project_of(start or Path.cwd())
+        project = project_above(path.parent.resolve()) or project_of(start or Path.cwd())
         return StackFile(path, _name_of(path), project, given=stack)
     project = project_of(start or Path.cwd())
     path = stack_folder(project) / f"Pulumi.{stack}.yaml"
-    if not _is_there(path):
+    if not is_there(path):
         known = sorted(_name_of(file) for file in path.parent.glob("Pulumi.*.yaml"))
         raise UsageError(f"no stack {stack!r} in {path.parent}: {nearest(stack, known)}")
     return StackFile(path, stack, project)
-
-
-def project_of(start: Path) -> Path:
-    """The nearest folder upwards with a ``Pulumi.yaml``.
-
-    Raises:
-        UsageError: there is none.
-    """
-    found = _project_above(start.resolve())
-    if found is None:
-        raise UsageError(
-            f"no {PROJECT_FILE} in {start.resolve()} or above it: run this inside a project, or name a stack file"
-        )
-    return found
-
-
-def _project_above(start: Path) -> Path | None:
-    return next((folder for folder in (start, *start.parents) if _is_there(folder / PROJECT_FILE)), None)
-
-
-def project_name(project: Path) -> str:
-    """What the project is called: the namespace of keys that name none.
-
-    Raises:
-        StackError: its ``Pulumi.yaml`` cannot be read.
-    """
-    return str(_settings(project).get("name") or OURS)
-
-
-def stack_folder(project: Path) -> Path:
-    """Where the project keeps its stack files.
-
-    Raises:
-        StackError: its ``Pulumi.yaml`` cannot be read.
-    """
-    return project / str(_settings(project).get("stackConfigDir") or ".")
-
-
-def _settings(project: Path) -> dict[str, Any]:
-    source = str(project / PROJECT_FILE)
-    document = read(project / PROJECT_FILE, source)
-    if document.mistakes:
-        raise StackError(source, document.mistakes)
-    if not isinstance(document.root, Map):
-        raise StackError(source, [Mistake("", "", "is no map", "a project starts with `name:` and `runtime:`", 1)])
-    settings = plain(document.root)
-    for key, kind in (("name", str), ("stackConfigDir", str), (CONFIG, dict)):
-        if not isinstance(settings.get(key), kind | None):
-            line = document.root.entries[key].line
-            raise StackError(
-                source, [Mistake(key, "", f"is no {'map' if kind is dict else 'text'}", "write one", line)]
-            )
-    for key in settings.get(CONFIG) or {}:
-        if key.partition(":")[0] in {OURS, *SECTIONS}:
-            line, _, _ = document.place(key)
-            problem = "in the project is read by Pulumi alone"
-            raise StackError(source, [Mistake(key, "", problem, "put it into the stack files", line)])
-    return dict(settings)
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there is anything of that name, a broken link too: what it is, its reader says."""
-    try:
-        return path.is_symlink() or path.exists()
-    except OSError:
-        return False
 
 
 def _name_of(path: Path) -> str:

@@ -19,6 +19,7 @@ from components.stack.edits import edited, with_entry, with_value
 from components.stack.foundation import FoundationSettings
 from components.stack.nodes import Map, Scalar, plain
 from components.stack.passphrase import new_salt, passphrase
+from components.stack.project import project_name
 from components.stack.reading import composed
 from components.stack.sections import (
     CONFIG,
@@ -27,12 +28,7 @@ from components.stack.sections import (
     sections,
     whole,
 )
-from components.stack.stackfile import (
-    StackFile,
-    beside,
-    find,
-    project_name,
-)
+from components.stack.stackfile import StackFile, beside, find
 from kube.errors import UsageError
 
 if TYPE_CHECKING:

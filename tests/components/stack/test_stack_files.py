@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from components.cli import cli
 from components.deploy.render import PROGRAM, declared, recorded
 from components.stack.passphrase import new_salt
-from components.stack.stackfile import find, project_name, stack_folder
+from components.stack.project import project_name, stack_folder
+from components.stack.stackfile import find
 from kube.errors import UsageError
 from tests.components.conftest import ROOT
 
@@ -364,7 +365,7 @@ def test_pulumi_is_told_the_lines(project):
     answer = under_pulumi(
         project, f"{WHERE}  services: {{a: {{}}}}\n", {**ENVIRONMENT, "grayling:services": '{"a": {}}'}
     )
-    assert '["grayling:services.a.image", "", "is required", "add it", 3]' in answer
+    assert '["grayling:services.a.image", "", "is required", "add it", 3, ""]' in answer
 
 
 def test_another_file_than_the_one_pulumi_read_says_nothing(project):
