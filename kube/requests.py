@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
@@ -12,7 +13,7 @@ from kube.answers import MOST_BYTES, MOST_ERROR_BYTES, body_in, refusal_in, said
 from kube.errors import ClusterUnreachableError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from kube.connect import Connection
     from kube.kinds import Kind, Manifest
@@ -32,6 +33,13 @@ class Requests:
         self.connection = connection
         self.namespace = connection.namespace
         self._session, self._urgent = session, urgent or session
+        self._before_change: Callable[[], Awaitable[None]] | None = None
+
+    def guarded(self, before_change: Callable[[], Awaitable[None]]) -> Self:
+        """The same connections; ``before_change`` is awaited before each request that changes something."""
+        made = copy.copy(self)
+        made._before_change = before_change  # noqa: SLF001 - its own
+        return made
 
     async def request(
         self,
@@ -60,6 +68,8 @@ class Requests:
         Raises:
             KubeError: or one of its children, as the server's answer says.
         """
+        if self._before_change and method != "GET":
+            await self._before_change()
         headers = {"Content-Type": content_type} if body is not None else {}
         data = json.dumps(body).encode() if body is not None else None
         async with self._open(method, path, query or {}, data, headers, seconds, what, urgent=urgent) as response:

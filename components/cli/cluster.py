@@ -58,7 +58,7 @@ def apply_command(
     from components.deploy.target import Target, place_of, reached
     from components.deploy.waiting import Patience
 
-    file = find_stack(stack)
+    file = find_stack(stack).as_it_is()
     manifests, place = served(file, only), place_of(file)
     what = f"apply {len(manifests)} objects of stack {file.stack}"
     may_ask(yes, what)
@@ -98,7 +98,7 @@ def diff_command(
     from components.deploy.session import engine_of, inventory_of, served
     from components.deploy.target import Target, place_of, reached
 
-    file = find_stack(stack)
+    file = find_stack(stack).as_it_is()
     manifests, place = served(file, only), place_of(file)
 
     async def work() -> list[Any]:
@@ -146,12 +146,13 @@ def destroy_command(
     without_engine: bool,
 ) -> None:
     """Delete everything that STACK put on the cluster, but definitions, and the data its tier retains."""
+    from components.deploy.refusal import NothingThereError
     from components.deploy.session import inventory_of
     from components.deploy.target import Target, place_of, reached
-    from components.deploy.teardown import NothingThereError, plan_teardown, tear_down
+    from components.deploy.teardown import plan_teardown, tear_down
     from components.deploy.waiting import Patience
 
-    file = find_stack(stack)
+    file = find_stack(stack).as_it_is()
     place = place_of(file)
     may_ask(yes, f"destroy stack {file.stack}")
 
@@ -185,7 +186,7 @@ def adopt_command(*, stack: str, kubeconfig: str | None, context: str | None, on
     from components.deploy.session import inventory_of, rendered
     from components.deploy.target import Target, place_of, reached
 
-    file = find_stack(stack)
+    file = find_stack(stack).as_it_is()
     manifests, place = rendered(file, only), place_of(file)
     may_ask(yes, f"adopt the objects of stack {file.stack}")
 
@@ -214,7 +215,7 @@ def hand_over_command(*, stack: str, kubeconfig: str | None, context: str | None
     from components.deploy.session import inventory_of
     from components.deploy.target import Target, place_of, reached
 
-    file = find_stack(stack)
+    file = find_stack(stack).as_it_is()
     place = place_of(file)
     may_ask(yes, f"hand stack {file.stack} over")
 

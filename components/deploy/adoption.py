@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from components.deploy.fence import alone
 from components.deploy.inventory import (
     MANAGER,
     PART_OF,
@@ -22,9 +23,10 @@ from components.deploy.ownership import (
     is_pulumi,
     passed_on,
 )
-from components.deploy.refusal import RefusedError
+from components.deploy.refusal import NothingThereError, RefusedError
 from components.deploy.survey import find_all, owner_named
 from components.model.credentials import recipe_of
+from kube.errors import InvalidError
 from kube.kinds import CONFIG_MAP, Manifest, label_of
 
 if TYPE_CHECKING:
@@ -34,10 +36,14 @@ if TYPE_CHECKING:
     from kube.cluster import Cluster
 
 
+TRIES = 5
+
+
 @dataclass(slots=True)
 class Adoption:
     """What a stack may take over: objects as they are on the cluster."""
 
+    parent: Manifest | None = None
     taken: list[Manifest] = field(default_factory=list)
     ours: list[Manifest] = field(default_factory=list)
 
@@ -57,8 +63,8 @@ async def plan_adoption(
     Raises:
         RefusedError: another stack keeps some of it.
     """
+    made, reasons = Adoption(await inventory.find(cluster)), []
     found = await find_all(cluster, manifests, {})
-    made, reasons = Adoption(), []
     own = f"{inventory.namespace}/{inventory.stack}"
     for live in found.values():
         claim = claim_on(live, inventory)
@@ -76,28 +82,51 @@ async def plan_adoption(
 
 
 async def adopt(cluster: Cluster, inventory: Inventory, plan: Adoption, tell: Callable[[str], None]) -> None:
-    """Mark the objects as members, and put ourselves in Pulumi's place as the writer of their fields."""
+    """Mark the objects as members, and put ourselves in Pulumi's place as the writer of their fields.
+
+    Raises:
+        RefusedError: another command is at the stack, or was since the plan was made.
+    """
     members = [*plan.ours, *plan.taken]
-    known = await inventory.known_kinds(cluster)
+    known = (await inventory.look(cluster)).kinds
     parent = inventory.parent(known | kinds_of(members), namespaces_of(members))
-    await cluster.apply(parent, manager=MANAGER, force=True)
-    for live in plan.taken:
-        await _marked(cluster, live, inventory.set_id)
-        tell(f"{'':<10} adopted   {label_of(live)}")
+    async with alone(cluster, inventory, "adopt", plan.parent, tell) as guarded:
+        await guarded.apply(parent, manager=MANAGER, force=True)
+        for live in plan.taken:
+            await _marked(guarded, live, inventory.set_id)
+            tell(f"{'':<10} adopted   {label_of(live)}")
 
 
 async def hand_over(cluster: Cluster, inventory: Inventory, tell: Callable[[str], None]) -> int:
-    """Put Pulumi in our place on everything the stack keeps; returns how many objects there were."""
-    members = await inventory.members(cluster, await inventory.known_kinds(cluster))
-    for live in members.values():
-        await _marked(cluster, live, "")
-        tell(f"{'':<10} freed     {label_of(live)}")
-    await cluster.delete(CONFIG_MAP, inventory.name, inventory.namespace)
-    return len(members)
+    """Put Pulumi in our place on everything the stack keeps; returns how many objects there were.
+
+    Raises:
+        NothingThereError: the stack keeps nothing there.
+        RefusedError: another command is at the stack.
+    """
+    there = await inventory.look(cluster)
+    if not there.members and there.parent is None:
+        raise NothingThereError(await inventory.nothing_there(cluster))
+    async with alone(cluster, inventory, "hand-over", there.parent, tell) as guarded:
+        for live in there.members.values():
+            await _marked(guarded, live, "")
+            tell(f"{'':<10} freed     {label_of(live)}")
+        await guarded.delete(CONFIG_MAP, inventory.name, inventory.namespace)
+    return len(there.members)
 
 
 async def _marked(cluster: Cluster, live: Manifest, set_id: str) -> None:
     """Set or take the label of a set, and the writer with it, if the object still is what was read."""
+    for left in reversed(range(TRIES)):
+        try:
+            return await _marked_once(cluster, live, set_id)
+        except InvalidError:  # written between the read and the patch
+            if not left:
+                raise
+    return None
+
+
+async def _marked_once(cluster: Cluster, live: Manifest, set_id: str) -> None:
     kind, meta = await cluster.resolve(live), live["metadata"]
     now = await cluster.get(kind, meta["name"], meta.get("namespace"))
     entries = now["metadata"].get("managedFields") or []

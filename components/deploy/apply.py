@@ -8,11 +8,13 @@ without ``force``.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections import deque
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from components.deploy.difference import declared_part
+from components.deploy.fence import Rhythm, alone
 from components.deploy.freeing import free
 from components.deploy.inventory import (
     MANAGER,
@@ -26,6 +28,7 @@ from components.deploy.outcome import (
     Outcome,
     Report,
 )
+from components.deploy.ownership import SHARED, claim_on
 from components.deploy.prune import remove
 from components.deploy.survey import take_survey
 from components.deploy.waiting import Patience, wait_ready
@@ -36,7 +39,7 @@ from kube.errors import ConflictError, InvalidError, KubeError, NotFoundError
 from kube.kinds import Manifest, label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from components.deploy.survey import Survey
     from components.model.layers import Layer
@@ -45,12 +48,17 @@ if TYPE_CHECKING:
 AT_ONCE = 24
 
 
+class TakenError(ConflictError):
+    """An object that was not there is there now, and somebody else's."""
+
+
 @dataclass(slots=True)
 class Applier:
     """Brings one stack to one cluster.
 
     ``tell`` gets a line for everything a person would like to see; ``patience`` says how long objects may take.
-    ``allow_delete`` is consent to deletions that are more than an everyday change.
+    ``allow_delete`` is consent to deletions that are more than an everyday change; ``rhythm`` is that of the mark
+    which keeps a second command away meanwhile.
     """
 
     cluster: Cluster
@@ -59,6 +67,7 @@ class Applier:
     patience: Patience = field(default_factory=Patience)
     force: bool = False
     allow_delete: bool = False
+    rhythm: Rhythm = field(default_factory=Rhythm)
     _report: Report = field(default_factory=Report)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
@@ -80,31 +89,38 @@ class Applier:
         """
         survey.insist(f"apply stack {self.inventory.stack}", allow_delete=self.allow_delete)
         self._report = Report()
-        parent_written = False
-        for layer, wave in waves(survey.written):
-            if not parent_written and not all(item["kind"] == "Namespace" for item in wave):
-                await self._write_parent([*survey.written, *survey.live.values()])
-                parent_written = True
+        todo = deque(waves(survey.written))
+        if survey.parent is None:
+            while todo and all(item["kind"] == "Namespace" for item in todo[0][1]):
+                await self._wave(*todo.popleft(), survey)
+        async with AsyncExitStack() as stack:
+            try:
+                mark = alone(self.cluster, self.inventory, "apply", survey.parent, self.tell, self.rhythm)
+                guarded = await stack.enter_async_context(mark)
+            except NotFoundError as error:
+                fix = "create it, or let the stack do so with environment.createNamespace: true"
+                problem = f"namespace {self.inventory.namespace} does not exist: {fix}"
+                raise ApplyError([problem], self._report, error) from error
+            try:
+                await replace(self, cluster=guarded)._go_on(todo, survey)  # noqa: SLF001 - its own
+            except KubeError as error:
+                raise ApplyError([str(error)], self._report, error) from error
+        return self._report
+
+    async def _go_on(self, todo: Iterable[tuple[Layer, list[Manifest]]], survey: Survey) -> None:
+        await self._write_parent([*survey.written, *survey.live.values()], survey)
+        for layer, wave in todo:
             await self._wave(layer, wave, survey)
         for item in survey.shared:
             self._note(Outcome("shared", label_of(item)), None)
         if survey.pruned:
             await self._prune(survey)
         remain = survey.remain if survey.pruned else survey.live.values()
-        await self._write_parent([*survey.written, *remain])
-        return self._report
+        await self._write_parent([*survey.written, *remain], survey)
 
-    async def _write_parent(self, members: Sequence[Manifest]) -> None:
-        parent = self.inventory.parent(kinds_of(members), namespaces_of(members))
-        try:
-            await self.cluster.apply(parent, manager=MANAGER, force=True)
-        except NotFoundError as error:
-            fix = "create it, or let the stack do so with environment.createNamespace: true"
-            raise ApplyError(
-                [f"namespace {self.inventory.namespace} does not exist: {fix}"], self._report, error
-            ) from error
-        except KubeError as error:
-            raise ApplyError([str(error)], self._report, error) from error
+    async def _write_parent(self, members: Sequence[Manifest], survey: Survey) -> None:
+        parent = self.inventory.parent(kinds_of(members) | survey.unseen, namespaces_of(members))
+        await self.cluster.apply(parent, manager=MANAGER, force=True)
 
     async def _wave(self, layer: Layer, wave: list[Manifest], survey: Survey) -> None:
         results = await asyncio.gather(
@@ -125,6 +141,8 @@ class Applier:
 
     async def _one(self, layer: Layer, manifest: Manifest, before: Manifest | None) -> Manifest:
         async with self._slots:
+            if before is None:
+                await self._still_free(manifest)
             if before is None and (recipe := recipe_of(manifest)):
                 after = await self._create_once(filled(manifest, draw(recipe)))
             else:
@@ -134,6 +152,21 @@ class Applier:
             Outcome("created" if before is None else "unchanged" if same else "changed", label_of(manifest)), layer
         )
         return {**after, "apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
+
+    async def _still_free(self, manifest: Manifest) -> None:
+        """Somebody else may have made it since the survey; both would be called ``grayling-stack`` where it is a stack.
+
+        Raises:
+            TakenError: somebody has.
+        """
+        try:
+            kind, meta = await self.cluster.resolve(manifest), manifest["metadata"]
+            live = await self.cluster.find(kind, meta["name"], meta.get("namespace"))
+        except NotFoundError:
+            return
+        by = claim_on(live, self.inventory).by if live else "us"
+        if by != "us" and not (by == "nobody" and manifest["kind"] in SHARED):
+            raise TakenError(f"{label_of(manifest)}: somebody has made it since this command looked: run it again")
 
     async def _create_once(self, manifest: Manifest) -> Manifest:
         with suppress(ConflictError):  # somebody was faster, and theirs counts
@@ -175,8 +208,9 @@ def _explained(manifest: Manifest, error: BaseException) -> str:
         values_hidden(str(error), manifest)
         .removeprefix(f"apply {label_of(manifest)}: ")
         .removeprefix(f"create {label_of(manifest)}: ")
+        .removeprefix(f"{label_of(manifest)}: ")
     )
-    if isinstance(error, ConflictError):
+    if isinstance(error, ConflictError) and not isinstance(error, TakenError):
         return f"{said}\n  (another writer owns the field: remove it there, or pass --force-conflicts to take it)"
     if isinstance(error, InvalidError) and manifest["kind"] == "StatefulSet" and "Forbidden" in said:
         return f"{said}\n  (volumes of a StatefulSet cannot be changed in place: docs/reference/components.md, Volumes)"

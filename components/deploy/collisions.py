@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from components.deploy.attaching import gateways_missing
 from components.model.component import NAME
 from components.model.layers import DEFINITION, identity
 from components.model.quantities import megabytes
@@ -40,6 +41,7 @@ async def stands_against(
         *await places_missing(cluster, namespace, manifests),
         *await colliding_ports(cluster, manifests, notes),
         *await engine_missing(cluster, namespace, manifests, engine, notes),
+        *await gateways_missing(cluster, namespace, manifests, notes),
     ]
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from components.deploy.render import as_yaml
 from components.model.layers import ORDER, layer_of
-from kube.errors import UsageError
+from kube.errors import GraylingError, UsageError
 from kube.kinds import label_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,16 @@ def write_folder(manifests: Sequence[Manifest], folder: Path, stack: str) -> lis
 
     Raises:
         UsageError: a file of somebody else's stands where one would be written, or the folder holds another stack.
+        GraylingError: the disk is full, or files may not be written there.
     """
+    try:
+        return _written(manifests, folder, stack)
+    except OSError as error:
+        what = f"{error.filename or folder}: cannot be written: {error.strerror}"
+        raise GraylingError(f"{what}; what is written stays listed in {folder / LIST}: run it again") from error
+
+
+def _written(manifests: Sequence[Manifest], folder: Path, stack: str) -> list[Path]:
     known = _known(folder, stack)
     wanted = _by_path(manifests)
     for path in wanted:
@@ -104,10 +114,14 @@ def _write(path: Path, text: str, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_name(f".{path.name}.new")
     made.unlink(missing_ok=True)
-    handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "w") as out:
-        out.write(text)
-    made.replace(path)
+    try:
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as out:
+            out.write(text)
+        made.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            made.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _remove(folder: Path, stale: str) -> None:

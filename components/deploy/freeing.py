@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.deploy.inventory import MANAGER, PART_OF
 from components.model.layers import OWNER_ANNOTATION
-from kube.errors import NotFoundError
+from kube.errors import InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 
 async def free(cluster: Cluster, item: Manifest) -> None:
-    """Take the owner's marks off an object."""
+    """Take the owner's marks off an object, if they still are those that were read."""
     meta = item["metadata"]
-    unmarked = {"metadata": {"labels": {PART_OF: None}, "annotations": {OWNER_ANNOTATION: None}}}
+    operations: list[Manifest] = []
+    for field, key in (("labels", PART_OF), ("annotations", OWNER_ANNOTATION)):
+        if key in (meta.get(field) or {}):
+            at = f"/metadata/{field}/{key.replace('/', '~1')}"
+            operations.append({"op": "test", "path": at, "value": meta[field][key]})
+            operations.append({"op": "remove", "path": at})
     try:
-        await cluster.merge_patch(
-            await cluster.resolve(item), meta["name"], meta.get("namespace"), unmarked, manager=MANAGER
-        )
-    except NotFoundError:
-        return  # it went meanwhile
+        kind = await cluster.resolve(item)
+        await cluster.json_patch(kind, meta["name"], meta.get("namespace"), operations, manager=MANAGER)
+    except (NotFoundError, InvalidError):
+        return  # it went meanwhile, or is somebody else's by now

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.deploy.refusal import named
 from components.model.layers import identity
 from kube.errors import ForbiddenError, NotFoundError
-from kube.kinds import CONFIG_MAP, Manifest
+from kube.kinds import CONFIG_MAP, KNOWN, Manifest, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +30,10 @@ CONTAINS = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 # Which version of each kind to list; not part of the convention, but kinds alone do not say it.
 VERSIONS = "grayling.dev/contains-kinds"
+HELD = "grayling.dev/held"
+"""Which command is at it: see :mod:`components.deploy.fence`."""
 MANAGER = "grayling-stack"
+_NEVER_OURS = {"Pod", "Node", "Event", "Lease"}
 Key = tuple[str, str, str, str]
 KindKey = tuple[str, str]
 
@@ -75,35 +80,93 @@ class Inventory:
         }
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
 
-    async def known_kinds(self, cluster: Cluster) -> set[KindKey]:
-        """Kinds that the set may have members of; empty for a stack never applied."""
-        parent = await cluster.find(CONFIG_MAP, self.name, self.namespace)
+    async def find(self, cluster: Cluster) -> Manifest | None:
+        """The parent, if the stack was ever applied there."""
+        return await cluster.find(CONFIG_MAP, self.name, self.namespace)
+
+    async def look(self, cluster: Cluster, declared: Iterable[KindKey] = ()) -> Kept:
+        """What the stack keeps there. Where the parent is lost, members are looked for by their label in all kinds."""
+        parent = await self.find(cluster)
         pairs = [entry.rsplit(":", maxsplit=1) for entry in _noted(parent, VERSIONS) if ":" in entry]
-        return {(api_version, kind) for api_version, kind in pairs}
+        known = {(api_version, kind) for api_version, kind in pairs} | set(declared)
+        guessed = set() if pairs else {key for key in KNOWN if key[1] not in _NEVER_OURS} - known
+        asked = [*known, *guessed]
+        listed = await asyncio.gather(
+            *(self._list(cluster, key, parent) for key in known), *(self._perhaps(cluster, key) for key in guessed)
+        )
+        marked = [item for items in listed for item in items or ()]
+        unseen = {key for key, items in zip(asked, listed, strict=True) if items is None and key in known}
+        members = {identity(item): item for item in marked if _written_by_us(item)}
+        copies = [item for item in marked if not _written_by_us(item)]
+        return Kept(parent, known | kinds_of(members.values()), members, copies, unseen)
 
-    async def exists(self, cluster: Cluster) -> bool:
-        """Whether the stack was ever applied there."""
-        return await cluster.find(CONFIG_MAP, self.name, self.namespace) is not None
+    async def elsewhere(self, cluster: Cluster) -> list[str]:
+        """Other namespaces in which a stack of this name stands."""
+        try:
+            parents = (await cluster.list(CONFIG_MAP, None, labels=ID)).items
+        except ForbiddenError:
+            return []
+        places = {item["metadata"]["namespace"] for item in parents if item["metadata"]["name"] == self.name}
+        return sorted(places - {self.namespace})
 
-    async def members(self, cluster: Cluster, kinds: Iterable[KindKey]) -> dict[Key, Manifest]:
-        """The live members of these kinds."""
-        listed = await asyncio.gather(*(self._list(cluster, kind) for kind in set(kinds)))
-        return {identity(item): item for items in listed for item in items}
+    async def nothing_there(self, cluster: Cluster) -> str:
+        """What to say where the stack keeps nothing."""
+        places = await self.elsewhere(cluster)
+        where = f"one of that name is in {', '.join(places)}: was environment.namespace edited?" if places else ""
+        return f"nothing of stack {self.stack} in namespace {self.namespace}: {where or 'is it another cluster?'}"
 
-    async def _list(self, cluster: Cluster, key: KindKey) -> list[Manifest]:
+    async def _perhaps(self, cluster: Cluster, key: KindKey) -> list[Manifest] | None:
+        with suppress(ForbiddenError):
+            return await self._list(cluster, key, None)
+        return []
+
+    async def _list(self, cluster: Cluster, key: KindKey, parent: Manifest | None) -> list[Manifest] | None:
         labels = f"{PART_OF}={self.set_id}"
         try:
             kind = await cluster.resolve({"apiVersion": key[0], "kind": key[1]})
             return (await cluster.list(kind, labels=labels)).items
         except NotFoundError:
-            return []  # the kind itself is gone, and its objects with it
+            return None  # its definition is gone, and its objects with it; or is not served just now
         except ForbiddenError:
             if not kind.namespaced:
                 raise
-            parent = await cluster.find(CONFIG_MAP, self.name, self.namespace)
             places = {self.namespace, *_noted(parent, NAMESPACES)}
             listed = [await cluster.list(kind, place, labels=labels) for place in sorted(places)]
             return [item for found in listed for item in found.items]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a stack keeps on a cluster.
+
+    Attributes:
+        parent: of its set, as it was read before everything else.
+        kinds: that members may be of.
+        members: of its set.
+        copies: bear its label and were never written by it: somebody copied a member with its labels.
+        unseen: kinds that the server does not have now; whether there are members comes out when it has them again.
+    """
+
+    parent: Manifest | None
+    kinds: set[KindKey]
+    members: dict[Key, Manifest]
+    copies: list[Manifest]
+    unseen: set[KindKey]
+
+    def strangers(self, declared: Iterable[Manifest] = ()) -> str:
+        """What to say of copies that are not ``declared``; empty where there are none."""
+        wanted = {identity(item) for item in declared}
+        labels = [label_of(item) for item in self.copies if identity(item) not in wanted]
+        if not labels:
+            return ""
+        return (
+            f"left alone, since they bear this stack's label and it never wrote them: {named(labels)} "
+            f"(copied? take the label {PART_OF} off; restored from a backup? apply first)"
+        )
+
+
+def _written_by_us(item: Manifest) -> bool:
+    return any(entry.get("manager") == MANAGER for entry in item["metadata"].get("managedFields") or ())
 
 
 def _noted(parent: Manifest | None, annotation: str) -> list[str]:

@@ -81,7 +81,7 @@ async def looked_at(
     inventory = Inventory(platform.stack, platform.environment.namespace)
     found = await find_all(cluster, manifests, {})
     reasons: list[str] = []
-    if await inventory.exists(cluster) or any(claim_on(live, inventory).by == "us" for live in found.values()):
+    if await inventory.find(cluster) or any(claim_on(live, inventory).by == "us" for live in found.values()):
         fix = f"give it to Pulumi with `grayling stack hand-over {platform.stack}` (docs/how-to/stacks.md, Two engines)"
         return found, [f"`grayling stack apply` keeps this environment: go on with it, or {fix}"]
     own = f"{inventory.namespace}/{inventory.stack}"

@@ -36,8 +36,13 @@ async def remove(
         KubeError: a deletion was refused.
     """
     for _, wave in reversed(waves(objects)):
-        found = await asyncio.gather(*(_remove_one(cluster, item, patience, done, tell) for item in wave))
-        if problems := [problem for problem in found if problem]:
+        # All of a wave come to their end before an error is told: nothing is deleted behind its back.
+        removals = (_remove_one(cluster, item, patience, done, tell) for item in wave)
+        found = await asyncio.gather(*removals, return_exceptions=True)
+        for each in found:
+            if isinstance(each, BaseException):
+                raise each
+        if problems := [problem for problem in found if isinstance(problem, str) and problem]:
             return problems
     return []
 

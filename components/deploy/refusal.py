@@ -28,6 +28,10 @@ class RefusedError(GraylingError):
         )
 
 
+class NothingThereError(GraylingError):
+    """The stack was never applied to that cluster, or is gone."""
+
+
 def named(labels: Sequence[str]) -> str:
     """A few of many: ``ConfigMap shop/a, ConfigMap shop/b and 40 more``."""
     shown, rest = list(labels[:MOST_NAMED]), len(labels) - MOST_NAMED

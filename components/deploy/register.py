@@ -6,7 +6,6 @@ that moves between components needs one alias and nothing else. Decisions: docs/
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -24,17 +23,14 @@ from components.model.layers import (
     kept,
     rank,
 )
-from components.stack.platform import Platform, value_of
-from components.stack.sections import sections_of
-from components.stack.stackfile import find
-from kube.errors import UsageError
+from components.stack.origins import Origin, origin_of
+from components.stack.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from components.deploy.inventory import Key
     from components.model.component import Component
-    from components.stack.stackfile import StackFile
     from kube.kinds import Manifest
 
 
@@ -139,7 +135,7 @@ def declare(platform: Platform) -> dict[str, Declared]:
         StackError: the platform breaks the baseline, two components claim one object, or services have no engine.
         RunError: something on the cluster stands against it.
     """
-    with _told_with_lines(platform.stack):
+    with _origin().placing():
         manifests = platform.manifests()
         found = look(platform, manifests)
     made: dict[str, Declared] = {}
@@ -159,30 +155,15 @@ def platform_from_pulumi() -> Platform:
     Raises:
         StackError: with every mistake in the file.
     """
-    found = {**get_config_env(), **CONFIG.get()}
-    stack = pulumi.get_stack()
-    with _told_with_lines(stack):
-        if file := _file_of(stack):
-            file.document()
-        config = {key: value_of(text) for key, text in sections_of(found).items()}
-        return Platform.read(config, stack=stack, source=file.source if file else f"stacks/Pulumi.{stack}.yaml")
+    origin = _origin()
+    with origin.placing():
+        if origin.file:
+            origin.file.document()
+        return Platform.read(origin.sections, stack=origin.stack, source=origin.source)
 
 
-@contextmanager
-def _told_with_lines(stack: str) -> Iterator[None]:
-    file = _file_of(stack)
-    with file.placing() if file else nullcontext():
-        yield
-
-
-def _file_of(stack: str) -> StackFile | None:
-    """The stack file, where it is the one that Pulumi reads: it may have been given another."""
-    try:
-        file = find(stack)
-        keys = file.keys()
-    except UsageError:
-        return None
-    return file if keys <= {*get_config_env(), *CONFIG.get()} else None
+def _origin() -> Origin:
+    return origin_of(pulumi.get_stack(), {**get_config_env(), **CONFIG.get()})
 
 
 def _resource_name(manifest: Manifest) -> str:

@@ -14,6 +14,7 @@ from components.deploy.inventory import (
     ID,
     Inventory,
     Key,
+    KindKey,
     kinds_of,
 )
 from components.deploy.ownership import (
@@ -24,8 +25,10 @@ from components.deploy.ownership import (
     serves,
     set_of,
 )
+from components.deploy.prune import held_by
 from components.deploy.refusal import RefusedError, named
 from components.model.layers import DEFINITION, identity, kept
+from components.workloads.network import DEFAULT_DENY
 from kube.errors import ForbiddenError, NotFoundError
 from kube.kinds import CONFIG_MAP, Manifest, label_of
 
@@ -54,6 +57,8 @@ class Survey:
         remain: members that are no longer declared and kept.
         reasons: why nothing may be written.
         notes: what a person should know.
+        parent: of the stack's set, as it was before everything else was read; None for a stack never applied.
+        unseen: kinds of the set that the server does not have now.
     """
 
     live: dict[Key, Manifest]
@@ -66,6 +71,8 @@ class Survey:
     remain: list[Manifest] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    parent: Manifest | None = None
+    unseen: set[KindKey] = field(default_factory=set)
 
     def insist(self, what: str, *, allow_delete: bool) -> None:
         """Go no further where something stands against it.
@@ -102,8 +109,15 @@ async def take_survey(
         prune: whether what is no longer declared goes.
         engine: the namespace whose engine serves this stack's releases, where the stack brings none.
     """
-    known = await inventory.known_kinds(cluster) | kinds_of(manifests)
-    made = Survey(await inventory.members(cluster, known), prune)
+    there = await inventory.look(cluster, kinds_of(manifests))
+    made = Survey(there.members, prune, parent=there.parent, unseen=there.unseen)
+    if strangers := there.strangers(manifests):
+        made.notes.append(strangers)
+    if there.parent is None and (places := await inventory.elsewhere(cluster)):
+        made.notes.append(
+            f"a stack {inventory.stack} stands in namespace {', '.join(places)} too: if that is this one, moved by an "
+            f"edit of environment.namespace, it stays there; destroy it with the file as it was"
+        )
     made.found = await find_all(cluster, manifests, made.live)
     others: dict[str, list[tuple[Manifest, Claim]]] = {}
     for manifest in manifests:
@@ -115,6 +129,7 @@ async def take_survey(
             made.written.append(inventory.stamped(manifest))
         elif not (manifest["kind"] == "Namespace" and claim.by == "nobody" and not prune):
             others.setdefault(claim.by, []).append((live or {}, claim))
+    made.reasons += _going(made.found[identity(item)] for item in made.written if identity(item) in made.found)
     made.reasons += await _foreign(cluster, inventory, others)
     made.reasons += await stands_against(cluster, inventory.namespace, manifests, made.found, engine, made.notes)
     if prune:
@@ -194,8 +209,7 @@ async def _foreign(
             )
         elif by == "stack":
             for owner, own in (await _by_owner(cluster, found)).items():
-                fix = "rename one of the two; a shared namespace: environment.createNamespace: false"
-                reasons.append(f"{owner} keeps {named(own)}: {fix}")
+                reasons.append(f"{owner} keeps {named(own)}: {_apart(inventory, own)}")
         else:
             reasons.append(
                 f"{named(labels)} {'is' if len(labels) == 1 else 'are'} there already and of no stack: rename, or take "
@@ -203,6 +217,26 @@ async def _foreign(
                 "environment.createNamespace: false"
             )
     return reasons
+
+
+def _going(found: Iterable[Manifest]) -> list[str]:
+    """Objects that are being deleted take an apply, and go all the same when their last finalizer does."""
+    return [
+        f"{label_of(live)} is being deleted: {held_by(live)}; wait until it is gone, and run this again"
+        for live in found
+        if live["metadata"].get("deletionTimestamp")
+    ]
+
+
+def _apart(inventory: Inventory, labels: Sequence[str]) -> str:
+    """The way out where two stacks declare the same objects."""
+    place = inventory.namespace
+    if {f"Namespace {place}", f"NetworkPolicy {place}/{DEFAULT_DENY}"} & set(labels):
+        return (
+            f"a namespace holds one stack: change environment.namespace of one of the two (here it is {place}), or put "
+            "both into one stack file (docs/how-to/stacks.md, Several environments on one cluster)"
+        )
+    return "rename one of the two"
 
 
 async def _by_owner(cluster: Cluster, found: Iterable[tuple[Manifest, Claim]]) -> dict[str, list[str]]:

@@ -6,35 +6,34 @@ by then. So every release of a namespace that goes is ended first.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from components.deploy.collisions import ENGINE, served_by
+from components.deploy.fence import alone
 from components.deploy.freeing import free
 from components.deploy.inventory import ID
 from components.deploy.outcome import NotReadyError, Outcome, Report
 from components.deploy.prune import remove
-from components.deploy.refusal import RefusedError, named
+from components.deploy.refusal import NothingThereError, RefusedError, named
 from components.deploy.survey import still_used
 from components.deploy.waiting import Patience
 from components.model.component import NAME
 from components.model.layers import DEFINITION, kept
-from kube.errors import ConflictError, GraylingError, NotFoundError
+from kube.errors import ConflictError, NotFoundError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, Manifest, label_of
 from rollout.api.spec import FINALIZER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from components.deploy.fence import Rhythm
     from components.deploy.inventory import Inventory
     from kube.cluster import Cluster
 
 RELEASES_SECONDS = 120.0
 _HOLDERS = ("StatefulSet", "PersistentVolumeClaim", "Namespace")
-
-
-class NothingThereError(GraylingError):
-    """The stack was never applied to that cluster, or is gone."""
 
 
 @dataclass(slots=True)
@@ -47,6 +46,8 @@ class Teardown:
         freed: cluster-wide objects that stay for the other environments, without an owner from then on.
         remain: what the tier keeps; it still belongs to the stack.
         orphans: releases of other environments, which this stack's engine serves.
+        parent: of the stack's set, as it was before everything else was read.
+        strangers: what is said of objects that bear the stack's label, and are not its own.
     """
 
     releases: list[Manifest] = field(default_factory=list)
@@ -54,6 +55,8 @@ class Teardown:
     freed: list[Manifest] = field(default_factory=list)
     remain: list[Manifest] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
+    parent: Manifest | None = None
+    strangers: str = ""
 
     def told(self) -> list[str]:
         """Lines for a person who is asked."""
@@ -66,6 +69,8 @@ class Teardown:
             lines.append(f"without an engine from then on: {named(self.orphans)}")
         if stays := [*self.freed, *self.remain]:
             lines.append(f"kept: {named([label_of(item) for item in stays])}")
+        if self.strangers:
+            lines.append(self.strangers)
         return lines
 
 
@@ -76,14 +81,11 @@ async def plan_teardown(cluster: Cluster, inventory: Inventory) -> Teardown:
         NothingThereError: nothing of the stack is.
         RefusedError: another stack stands in a namespace that would go.
     """
-    known = await inventory.known_kinds(cluster)
-    live = await inventory.members(cluster, known)
-    if not live and not await inventory.exists(cluster):
-        raise NothingThereError(
-            f"nothing of stack {inventory.stack} in namespace {inventory.namespace}: "
-            "is it another cluster? (--missing-ok where that is fine)"
-        )
-    made = Teardown()
+    there = await inventory.look(cluster)
+    live = there.members
+    if not live and there.parent is None:
+        raise NothingThereError(f"{await inventory.nothing_there(cluster)} (--missing-ok where that is fine)")
+    made = Teardown(parent=there.parent, strangers=there.strangers())
     for item in live.values():
         if item["kind"] == DEFINITION or await still_used(cluster, live, item):
             made.freed.append(item)
@@ -143,10 +145,12 @@ async def tear_down(
     tell: Callable[[str], None],
     *,
     without_engine: bool = False,
+    rhythm: Rhythm | None = None,
 ) -> Report:
     """Carry a plan out: releases first, then everything else, then the owner's marks on what stays.
 
     Raises:
+        RefusedError: another command is at the stack, or was since the plan was made.
         NotReadyError: an object would not go in time.
     """
     report = Report()
@@ -156,21 +160,26 @@ async def tear_down(
         report.outcomes.append(Outcome("deleted", label))
         tell(f"{'':<10} deleted   {label}")
 
-    if without_engine:
-        for item in plan.releases:
-            await _let_go(cluster, item)
-    bounded = Patience(min(patience.seconds, RELEASES_SECONDS), patience.every_s)
-    problems = await remove(cluster, plan.releases, bounded, note, tell)
-    if problems:
-        held = any(FINALIZER in problem for problem in problems)
-        raise NotReadyError([*problems, *([await _why_held(cluster, inventory)] if held else [])], report)
-    if problems := await remove(cluster, plan.gone, patience, note, tell):
-        raise NotReadyError(problems, report)
-    for item in plan.freed:
-        await free(cluster, item)
-    report.outcomes += [Outcome("kept", label_of(item)) for item in (*plan.freed, *plan.remain)]
-    if not plan.remain:
-        await cluster.delete(CONFIG_MAP, inventory.name, inventory.namespace)
+    async with AsyncExitStack() as stack:
+        try:
+            guarded = await stack.enter_async_context(alone(cluster, inventory, "destroy", plan.parent, tell, rhythm))
+        except NotFoundError:
+            guarded = cluster  # the namespace is gone, and with it all that two could meet in
+        if without_engine:
+            for item in plan.releases:
+                await _let_go(guarded, item)
+        bounded = Patience(min(patience.seconds, RELEASES_SECONDS), patience.every_s)
+        problems = await remove(guarded, plan.releases, bounded, note, tell)
+        if problems:
+            held = any(FINALIZER in problem for problem in problems)
+            raise NotReadyError([*problems, *([await _why_held(cluster, inventory)] if held else [])], report)
+        if problems := await remove(guarded, plan.gone, patience, note, tell):
+            raise NotReadyError(problems, report)
+        for item in plan.freed:
+            await free(guarded, item)
+        report.outcomes += [Outcome("kept", label_of(item)) for item in (*plan.freed, *plan.remain)]
+        if not plan.remain:
+            await guarded.delete(CONFIG_MAP, inventory.name, inventory.namespace)
     return report
 
 

@@ -25,6 +25,7 @@ from components.gateways.contour_settings import (
     GatewaySettings,
     written,
 )
+from components.gateways.guests import allowed_routes, carried, watched
 from components.model.component import Component, Deviation
 from components.model.endpoints import (
     ANYONE,
@@ -72,7 +73,7 @@ class Gateway(Component[GatewaySettings]):
     reads = GATEWAYS
     front = "envoy"
     deviations = (
-        Deviation("token", "contour", "the control plane watches routes, Services and endpoints of its namespace"),
+        Deviation("token", "contour", "the control plane watches routes, Services and endpoints it carries"),
         Deviation("token", CERTGEN, "writes the certificates of the control plane as Secrets, once"),
     )
     endpoints = (
@@ -111,24 +112,24 @@ class Gateway(Component[GatewaySettings]):
     def manifests(self) -> Iterable[Manifest]:
         """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""
         yield from self._gateway()
-        yield from rights(self, f"{self.name}-contour")
+        yield from rights(self, f"{self.name}-contour", self.settings.namespaces)
         yield config_map(self, f"{self.name}-contour", {"contour.yaml": self._configuration()})
         yield service(self, MEMBERS, part="contour")
         yield self._front()
         if self.encrypted:
             yield from certificate_job(self, self.environment.image(self.settings.contour_image))
         yield policy(self, [API_SERVER], part="contour")
-        yield policy(self, part="envoy")
+        yield policy(self, carried(self.environment.namespace, self.settings.namespaces), part="envoy")
         replicas = self.environment.profile.replicas
         yield from deployment(self, self._contour(), replicas=self.contour_replicas, part="contour")
         yield from deployment(self, self._envoy(), replicas=self.settings.envoy_replicas or replicas, part="envoy")
 
     def _gateway(self) -> Iterable[Manifest]:
         api = "gateway.networking.k8s.io/v1"
-        place = self.environment.gateway
-        meta, spec = {"name": place.class_name}, {"controllerName": CONTROLLER_NAME}
-        yield {"apiVersion": api, "kind": "GatewayClass", "metadata": meta, "spec": spec}
-        routes = {"namespaces": {"from": "Same"}}
+        place, guests = self.environment.gateway, self.settings.namespaces
+        spec = {"controllerName": CONTROLLER_NAME}
+        yield {"apiVersion": api, "kind": "GatewayClass", "metadata": {"name": place.class_name}, "spec": spec}
+        routes = allowed_routes(self.environment.namespace, guests)
         listeners: list[Manifest] = [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": routes}]
         if self.settings.tls_secret:
             tls = {"mode": "Terminate", "certificateRefs": [{"name": self.settings.tls_secret}]}
@@ -184,7 +185,7 @@ class Gateway(Component[GatewaySettings]):
                 f"--health-port={CONTOUR_METRICS_PORT}",
                 "--stats-address=0.0.0.0",
                 f"--stats-port={STATS_PORT}",
-                f"--watch-namespaces={self.environment.namespace}",
+                *watched(self.environment.namespace, self.settings.namespaces),
                 f"--envoy-service-name={self.name}-envoy",
                 f"--envoy-service-namespace={self.environment.namespace}",
                 leader,
@@ -212,11 +213,8 @@ class Gateway(Component[GatewaySettings]):
         )
 
     def _bootstrap(self, files: Mapping[str, str]) -> Container:
-        safety = (
-            ("--envoy-cafile=/certs/ca.crt", "--envoy-cert-file=/certs/tls.crt", "--envoy-key-file=/certs/tls.key")
-            if self.encrypted
-            else ()
-        )
+        files_of = ("cafile=/certs/ca.crt", "cert-file=/certs/tls.crt", "key-file=/certs/tls.key")
+        safety = [f"--envoy-{each}" for each in files_of] if self.encrypted else []
         where = (f"--xds-address={self.name}-contour", f"--xds-port={XDS_PORT}", "--resources-dir=/config/resources")
         return Container(
             name="bootstrap",

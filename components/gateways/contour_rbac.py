@@ -1,13 +1,14 @@
-"""What Contour may do: watch its own namespace, and the two cluster-wide kinds that every Gateway controller must."""
+"""What Contour may do: watch namespaces it carries routes of, and two cluster-wide kinds, as all such controllers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from components.gateways.guests import ALL
 from components.workloads.baseline import workload_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from components.model.component import Component
     from kube.kinds import Manifest
@@ -18,24 +19,33 @@ ROUTES = ["gateways", "grpcroutes", "httproutes", "referencegrants"]
 OWN_KINDS = ["contourconfigurations", "extensionservices", "httpproxies", "tlscertificatedelegations"]
 
 
-def rights(owner: Component, name: str) -> Iterable[Manifest]:
-    """Role and ClusterRole with their bindings, for the service account of the part ``contour``."""
-    namespace = owner.environment.namespace
-    subject = {"kind": "ServiceAccount", "name": workload_name(owner, "contour"), "namespace": namespace}
-    for scope, rules in (("Role", namespaced()), ("ClusterRole", cluster_wide())):
-        called = name if scope == "Role" else f"{namespace}-{name}"
-        yield {"apiVersion": f"{RBAC}/v1", "kind": scope, "metadata": {"name": called}, "rules": rules}
-        yield {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": f"{scope}Binding",
-            "metadata": {"name": called},
-            "roleRef": {"apiGroup": RBAC, "kind": scope, "name": called},
-            "subjects": [dict(subject)],
-        }
+def rights(owner: Component, name: str, guests: Sequence[str] = ()) -> Iterable[Manifest]:
+    """Roles and a ClusterRole with their bindings, for the part ``contour``: where it is, and where ``guests`` are."""
+    own = owner.environment.namespace
+    everywhere = namespaced() if ALL in guests else []
+    account = workload_name(owner, "contour")
+    yield from _granted("Role", {"name": name}, own, account, [*namespaced(), *of_its_own()])
+    for guest in [] if everywhere else sorted(set(guests) - {own}):
+        yield from _granted("Role", {"name": f"{own}-{name}", "namespace": guest}, own, account, namespaced())
+    yield from _granted("ClusterRole", {"name": f"{own}-{name}"}, own, account, [*cluster_wide(), *everywhere])
+
+
+def _granted(
+    kind: str, meta: dict[str, str], own: str, account: str, rules: list[dict[str, Any]]
+) -> Iterable[Manifest]:
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": own}
+    yield {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": dict(meta), "rules": rules}
+    yield {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": dict(meta),
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": meta["name"]},
+        "subjects": [subject],
+    }
 
 
 def namespaced() -> list[dict[str, Any]]:
-    """In its namespace. Secrets are read because a listener's certificate is one."""
+    """Where it carries routes. Secrets are read because a listener's certificate is one; it starts with no less."""
     return [
         _rule("", ["configmaps", "secrets", "services"], READ),
         _rule("discovery.k8s.io", ["endpointslices"], READ),
@@ -44,6 +54,12 @@ def namespaced() -> list[dict[str, Any]]:
         _rule("networking.k8s.io", ["ingresses"], READ),
         _rule("projectcontour.io", OWN_KINDS, READ),
         _rule("projectcontour.io", [f"{kind}/status" for kind in OWN_KINDS[:3]], ["create", "get", "update"]),
+    ]
+
+
+def of_its_own() -> list[dict[str, Any]]:
+    """In its own namespace alone: who leads, and what it has to say."""
+    return [
         _rule("", ["events"], ["create", "get", "update", "patch"]),
         _rule("coordination.k8s.io", ["leases"], ["create", "get", "update"]),
     ]

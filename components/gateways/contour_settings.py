@@ -13,6 +13,7 @@ from components.model.values import (
     Annotations,
     Image,
     Limit,
+    Namespace,
     ObjectName,
 )
 from rollout.api.durations import duration_of
@@ -68,6 +69,10 @@ class GatewaySettings(Placement):
     contour_image: Image = CONTOUR_IMAGE
     envoy_image: Image = ENVOY_IMAGE
     exposure: Exposure = Exposure()
+    namespaces: list[Namespace] = Field(
+        default_factory=list,
+        description="whose routes it carries too; `all` for every one of the cluster",
+    )
     contour_replicas: Annotated[int, Field(ge=1, le=5)] | None = None
     envoy_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
     contour_resources: Request | None = Field(default=None, description="the tier's size if not given")

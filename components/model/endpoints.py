@@ -103,8 +103,8 @@ class Peer:
     """Somebody a component talks to (``out``) or hears from (``in``), on which ports, and why.
 
     ``pods`` are labels in ``namespace`` (the same one if empty); None means anyone, there or, without a namespace,
-    inside the cluster or out. ``cidr`` is a network instead of pods. ``every_port`` is for those whose ports nobody
-    here can know.
+    inside the cluster or out; the namespace ``*`` is any of the cluster. ``cidr`` is a network instead of pods.
+    ``every_port`` is for those whose ports nobody here can know.
     """
 
     direction: Literal["in", "out"]

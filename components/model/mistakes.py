@@ -51,6 +51,7 @@ class Mistake:
     """One thing wrong: where (``components.redis.storage.size``), what was found, what is the matter, what to do.
 
     ``line`` is that of the file, 0 where it is not known; ``path`` is empty for what is said of the whole file.
+    ``source`` is where it stands, if not where the others do.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Mistake:
     problem: str
     fix: str = ""
     line: int = 0
+    source: str = ""
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
@@ -75,7 +77,7 @@ class StackError(UsageError):
     def __init__(self, source: str, mistakes: Iterable[Mistake]) -> None:
         self.source = source
         self.mistakes = tuple(sorted(mistakes, key=lambda mistake: (mistake.line, mistake.path)))
-        lines = [f"{source}{f':{each.line}' if each.line else ''}: {each}" for each in self.mistakes]
+        lines = [f"{each.source or source}{f':{each.line}' if each.line else ''}: {each}" for each in self.mistakes]
         head = f"{source}: {len(lines)} mistakes"
         super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([head, *lines]))
 

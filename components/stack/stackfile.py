@@ -87,6 +87,15 @@ class StackFile:
     project: Path
     given: str = ""
     overlay: Changes | None = None
+    held: Document | None = None
+
+    def as_it_is(self) -> StackFile:
+        """The same with what stands in it now, whatever is written into it later.
+
+        Raises:
+            StackError: it is not one YAML document.
+        """
+        return replace(self, held=self.read())
 
     @property
     def source(self) -> str:
@@ -104,7 +113,7 @@ class StackFile:
         Raises:
             StackError: it is not one YAML document.
         """
-        return read(self.path, self.source)
+        return self.held or read(self.path, self.source)
 
     def config(self, environment: Mapping[str, str] = os.environ) -> tuple[dict[str, Any], list[str]]:
         """``config`` under whole keys with secrets opened, and the keys under which there was one.

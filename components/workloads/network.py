@@ -25,14 +25,17 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 DNS_PORT = 53
+DEFAULT_DENY = "default-deny"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
+EVERYWHERE = "*"
+"""In place of a namespace: all of the cluster."""
 
 
 def default_deny(owner: Component) -> Manifest:
     """Nothing in, nothing out but name lookups, for every pod of the namespace."""
     dns = {"ports": [{"port": DNS_PORT, "protocol": protocol} for protocol in ("UDP", "TCP")]}
     spec = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": [dns]}
-    return _policy("default-deny", owner, spec)
+    return _policy(DEFAULT_DENY, owner, spec)
 
 
 def policy(owner: Component, more: Iterable[Peer] = (), *, part: str | None = None) -> Manifest:
@@ -93,7 +96,9 @@ def _numbers(endpoints: Iterable[Endpoint]) -> tuple[int, ...]:
 def _rule(side: str, peer: Peer) -> Manifest:
     rule: Manifest = {"ports": [{"port": port, "protocol": "TCP"} for port in peer.ports]} if peer.ports else {}
     whom: Manifest = {}
-    if peer.namespace:
+    if peer.namespace == EVERYWHERE:
+        whom["namespaceSelector"] = {}
+    elif peer.namespace:
         whom["namespaceSelector"] = {"matchLabels": {NAMESPACE_NAME: peer.namespace}}
     if peer.pods is not None:
         whom["podSelector"] = {"matchLabels": dict(peer.pods)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -53,9 +53,10 @@ def plan(
     from rollout.view.planned import plan_markdown, plan_text
 
     manifest = _read(file, name) if file else asyncio.run(_live(where, name))
+    spec = spec_of(manifest)
     if image:
         manifest = with_image(manifest, image)
-    spec = spec_of(manifest)
+        spec = spec_of(manifest)
     unasked = asyncio.run(_asked(where, manifest, spec)) if server or not file else "no cluster was asked"
     if unasked:
         _check(manifest, spec)
@@ -104,22 +105,27 @@ def _read(file: Path, name: str | None) -> Manifest:
     """The GrayRelease in a file of manifests.
 
     Raises:
-        UsageError: it is no YAML, or holds none or several.
+        UsageError: it cannot be read, holds none or several, or that one says too little of itself.
     """
-    import yaml
-
+    from kube.documents import documents
     from kube.errors import UsageError
 
-    try:
-        documents: list[Any] = list(yaml.safe_load_all(file.read_text()))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: {error}") from error
-    releases = [each for each in documents if isinstance(each, dict) and each.get("kind") == "GrayRelease"]
-    named = [each for each in releases if name in {None, each.get("metadata", {}).get("name")}]
-    if len(named) != 1:
-        there = ", ".join(each.get("metadata", {}).get("name", "?") for each in releases) or "none"
+    releases = [each for each in documents(file) if isinstance(each, dict) and each.get("kind") == "GrayRelease"]
+    called = [_name_in(each) for each in releases]
+    found = [each for each, its in zip(releases, called, strict=True) if name in {None, its}]
+    if len(found) != 1:
+        there = ", ".join(its or "one without a name" for its in called) or "none"
         raise UsageError(f"{file}: name the GrayRelease to plan; there are {there}")
-    return named[0]
+    if not _name_in(found[0]):
+        raise UsageError(f"{file}: metadata.name: is missing, or no text; give the GrayRelease a name")
+    return found[0]
+
+
+def _name_in(manifest: Manifest) -> str:
+    """Its name; empty where it has none, or what stands there is no name."""
+    meta = manifest.get("metadata")
+    name = meta.get("name") if isinstance(meta, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def with_image(manifest: Manifest, image: str) -> Manifest:

@@ -188,17 +188,19 @@ def policy_in(file: Path) -> JudgePolicy:
     Raises:
         UsageError: it is no YAML, or no analysis.
     """
-    import yaml
-
+    from kube.documents import documents
     from kube.errors import UsageError
 
-    try:
-        found = yaml.safe_load(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: {error}") from error
+    found = documents(file)
+    if len(found) != 1:
+        raise UsageError(f"{file}: holds {len(found)} documents; give one with the analysis")
+    return _policy_of(_inner(found[0]), str(file))
+
+
+def _inner(found: Any) -> Any:
     for key in ("spec", "analysis"):
         found = found[key] if isinstance(found, dict) and key in found else found
-    return _policy_of(found, str(file))
+    return found
 
 
 def _policy_of(found: Any, where: str) -> JudgePolicy:

@@ -74,9 +74,17 @@ class Person:
 
 
 class Discovered(ApiServer):
-    """It tells which kinds it has, as the first question of a command is."""
+    """It tells which kinds it has, as the first question of a command is.
+
+    ``meanwhile`` is done before the first request that it fits, once: what somebody else does at that moment.
+    """
+
+    meanwhile: tuple[str, Callable[[], Any]] | None = None
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self.meanwhile and self.meanwhile[0] in f"{request.method} {request.path}":
+            work, self.meanwhile = self.meanwhile[1], None
+            work()
         found = [kind for kind in KNOWN.values() if kind.base == request.path]
         if not found or self._fault(request):
             return await super()._handle(request)

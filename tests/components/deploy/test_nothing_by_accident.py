@@ -76,7 +76,11 @@ def test_another_stack_of_the_same_names_is_refused_before_the_first_write(perso
     assert result.code == 6
     assert "stack shop of namespace shop keeps" in result.err
     assert "Namespace shop" in result.err
-    assert "environment.createNamespace: false" in result.err
+    told = "a namespace holds one stack: change environment.namespace of one of the two (here it is shop)"
+    assert told in result.err
+    person.stack("other", stack(environment=", createNamespace: false"))
+    assert told in person.apply(other).err, "its policy is the first one's too"
+    person.stack("other", stack())
     assert {key: item["metadata"]["resourceVersion"] for key, item in person.server.objects.items()} == before
     differing = person.on("diff", other)
     assert differing.code == 1

@@ -161,6 +161,4 @@ async def test_destroy_leaves_nothing(cluster):
     report = await tear_down(cluster, INVENTORY, plan, PATIENCE, lambda _line: None)
     assert report.count("kept") == 0
     assert await cluster.find(NAMESPACE, NAMESPACE_NAME) is None
-    assert (
-        await INVENTORY.members(cluster, {("v1", "Namespace"), ("gateway.networking.k8s.io/v1", "GatewayClass")}) == {}
-    )
+    assert (await INVENTORY.look(cluster)).members == {}

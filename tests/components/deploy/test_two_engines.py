@@ -159,3 +159,11 @@ def test_definitions_of_another_environment_are_not_made_again_by_pulumi(person,
     _, reasons = hands.against_pulumi()
     [reason] = [each for each in reasons if "CustomResourceDefinition" in each]
     assert "is kept by a Pulumi stack (first/first): share it with controller.installDefinitions: false" in reason
+
+
+def test_pulumi_is_told_of_a_gateway_that_is_not_there(person, hands):
+    place = "namespace: shop, engine: {namespace: ops}, gateway: {parent: {name: public, namespace: edge}}"
+    services = "  grayling:services: {web: {image: 'r.example.com/web:1', traffic: {}}}\n"
+    person.stack("shop", TEXT.replace("namespace: shop", place) + services)
+    _, reasons = hands.against_pulumi()
+    assert any("no Gateway edge/public, which environment.gateway.parent names" in each for each in reasons)

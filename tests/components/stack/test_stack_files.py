@@ -390,7 +390,7 @@ def test_pulumi_is_told_the_lines(project):
     answer = under_pulumi(
         project, f"{WHERE}  services: {{a: {{}}}}\n", {**ENVIRONMENT, "grayling:services": '{"a": {}}'}
     )
-    assert '["grayling:services.a.image", "", "is required", "add it", 3]' in answer
+    assert '["grayling:services.a.image", "", "is required", "add it", 3, ""]' in answer
 
 
 def test_another_file_than_the_one_pulumi_read_says_nothing(project):

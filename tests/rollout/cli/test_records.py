@@ -165,13 +165,30 @@ def test_plan_of_a_file_needs_no_cluster(world, tmp_path):
     assert "name the GrayRelease to plan; there are checkout, billing" in unclear.err
 
 
-@pytest.mark.parametrize(("text", "told"), [("{", "while parsing"), ("a: 1\n", "there are none")])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "x.yaml:2: not YAML: while parsing"),
+        ("a: 1\n", "there are none"),
+        ("kind: GrayRelease\nkind: Service\n", "x.yaml:2: key 'kind' stands twice; leave one out"),
+        ("kind: GrayRelease\nspec: &a\n  x: *a\n", "spec.x: an alias contains itself"),
+        (
+            "kind: GrayRelease\nspec: {since: 2026-01-01}\n",
+            "x.yaml:2: spec.since: '2026-01-01' is read as a date; quote it",
+        ),
+        ("kind: GrayRelease\nmetadata: [x]\n", "metadata.name: is missing, or no text; give the GrayRelease a name"),
+        ("kind: GrayRelease\nmetadata: {name: 5}\n", "metadata.name: is missing, or no text"),
+        ("kind: GrayRelease\nmetadata: {name: x}\nspec: []\n", "GrayRelease default/x: spec"),
+    ],
+)
 def test_plan_of_a_file_that_is_none(world, tmp_path, text, told):
     file = tmp_path / "x.yaml"
     file.write_text(text)
-    result = world.grayling("plan", "-f", str(file))
-    assert result.code == 2
-    assert told in result.err
+    for more in ((), ("--image", "x:9")):
+        result = world.grayling("plan", "-f", str(file), *more)
+        assert result.code == 2
+        assert told in result.err
+        assert len(result.err.splitlines()) == 1
 
 
 def test_plan_needs_a_name(world):

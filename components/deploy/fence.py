@@ -1,0 +1,232 @@
+"""One command at a time changes a stack: who is at it stands on the stack's inventory, and is renewed while it works.
+
+The mark is taken only if nobody wrote the inventory since it was read, so that nothing is carried out that was planned
+on another state. A killed command stops renewing: who comes next sees that by a clock of its own, and takes over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import socket
+import time
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from components.deploy.inventory import HELD, MANAGER
+from components.deploy.refusal import RefusedError
+from kube.errors import ConflictError, GraylingError, InvalidError, KubeError, NotFoundError
+from kube.kinds import CONFIG_MAP, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from components.deploy.inventory import Inventory
+    from kube.cluster import Cluster
+
+_WRITER = f"{MANAGER}-fence"
+_SECONDS = 10.0
+_AT = f"/metadata/annotations/{HELD.replace('/', '~1')}"
+
+
+class OvertakenError(GraylingError):
+    """Another command took the stack over, since this one was not heard of for too long."""
+
+    exit_code = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a mark is renewed, and after how long without that it counts for nothing."""
+
+    renew_s: float = 5.0
+    over_s: float = 30.0
+
+
+@dataclass(slots=True)
+class _Mark:
+    """Ours, on the inventory."""
+
+    cluster: Cluster
+    inventory: Inventory
+    what: str
+    rhythm: Rhythm
+    told: dict[str, Any] = field(default_factory=dict)
+    _renewed: float = 0.0
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def take(self, seen: Manifest | None, tell: Callable[[str], None]) -> None:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        self.told = {"id": uuid4().hex, "command": self.what, "by": _who(), "since": since, "renewals": 0}
+        if seen is None:
+            await self._first()
+        else:
+            await self._next(seen, tell)
+
+    async def _first(self) -> None:
+        parent = self.inventory.parent((), ())
+        parent["metadata"]["annotations"][HELD] = self._new()
+        asked = time.monotonic()
+        try:
+            await self.cluster.create(parent, manager=_WRITER)
+        except ConflictError:
+            raise self._too_late(await self._read()) from None
+        self._renewed = asked
+
+    async def _next(self, seen: Manifest, tell: Callable[[str], None]) -> None:
+        if noted := _noted(seen):
+            await self._outlast(noted, tell)
+        annotations = seen["metadata"].get("annotations")
+        version = {"op": "test", "path": "/metadata/resourceVersion", "value": seen["metadata"]["resourceVersion"]}
+        room = [] if annotations else [{"op": "add", "path": "/metadata/annotations", "value": {}}]
+        asked = time.monotonic()
+        try:
+            await self._patch([version, *room, {"op": "add", "path": _AT, "value": self._new()}])
+        except (InvalidError, NotFoundError):
+            raise self._too_late(await self._read()) from None
+        self._renewed = asked
+
+    async def _outlast(self, noted: str, tell: Callable[[str], None]) -> None:
+        """See that a mark is not renewed any more."""
+        tell(f"{'':<10} waiting   {_described(noted)}: it is seen within {self.rhythm.over_s:.0f} s whether it lives")
+        until = time.monotonic() + self.rhythm.over_s
+        while time.monotonic() < until:
+            await asyncio.sleep(min(self.rhythm.renew_s, self.rhythm.over_s) / 2)
+            parent = await self._read()
+            if (now := _noted(parent)) != noted:
+                raise self._too_late(parent, now)
+
+    def _too_late(self, parent: Manifest | None, noted: str = "") -> RefusedError:
+        noted = noted or _noted(parent)
+        at_it = f"{_described(noted)} is at it: wait until that has ended, or end it there (a killed one is over after "
+        at_it += f"{self.rhythm.over_s:.0f} s)"
+        meanwhile = "another command has changed the stack since this one looked: run it again"
+        return RefusedError(f"{self.what} stack {self.inventory.stack}", [at_it if noted else meanwhile])
+
+    async def sure(self) -> None:
+        """Before each change: nobody else has taken the stack over.
+
+        Raises:
+            OvertakenError: somebody has.
+        """
+        if time.monotonic() - self._renewed > self.rhythm.over_s / 2:
+            await self.renew()
+
+    async def renew(self) -> None:
+        async with self._one:
+            asked = time.monotonic()
+            await self._over_ours({"op": "replace", "path": _AT, "value": self._new()})
+            self._renewed = asked
+
+    async def _over_ours(self, operation: Manifest) -> None:
+        parent = await self._read()
+        if parent is None:
+            return  # it goes with its namespace, at the end of a destroy
+        noted = _noted(parent)
+        if not noted or _told(noted).get("id") != self.told["id"]:
+            raise self._overtaken(noted)
+        try:
+            await self._patch([{"op": "test", "path": _AT, "value": noted}, operation])
+        except NotFoundError:
+            return
+        except InvalidError:
+            raise self._overtaken(_noted(await self._read())) from None
+
+    def _overtaken(self, noted: str) -> OvertakenError:
+        who = _described(noted) if noted else "somebody, who took the mark of this command off,"
+        return OvertakenError(
+            f"{self.what} stack {self.inventory.stack}: stopped half way: {who} has taken over, since this command was "
+            "not heard of for too long; what was done stays: when that has ended, run this again"
+        )
+
+    async def keep(self) -> None:
+        """Renew for ever; whether that succeeds matters to the next change alone."""
+        while True:
+            await asyncio.sleep(self.rhythm.renew_s)
+            with suppress(KubeError, OvertakenError):
+                await self.renew()
+
+    async def give_up(self) -> None:
+        """Take the mark off; where that fails, it is over by itself."""
+        with suppress(KubeError, OvertakenError):
+            await self._over_ours({"op": "remove", "path": _AT})
+
+    def _new(self) -> str:
+        self.told["renewals"] += 1
+        return json.dumps(self.told)
+
+    async def _patch(self, operations: list[Manifest]) -> None:
+        where = (CONFIG_MAP, self.inventory.name, self.inventory.namespace)
+        await self.cluster.json_patch(*where, operations, manager=_WRITER, seconds=_SECONDS)
+
+    async def _read(self) -> Manifest | None:
+        return await self.inventory.find(self.cluster)
+
+
+@asynccontextmanager
+async def alone(
+    cluster: Cluster,
+    inventory: Inventory,
+    what: str,
+    seen: Manifest | None,
+    tell: Callable[[str], None],
+    rhythm: Rhythm | None = None,
+) -> AsyncIterator[Cluster]:
+    """The same cluster, to which nothing is written from here any more once another command has taken over.
+
+    Args:
+        cluster: of the stack.
+        inventory: of the stack.
+        what: names the command: ``apply``.
+        seen: the inventory's parent as it was when everything was looked at.
+        tell: gets a line when there is something to wait for.
+        rhythm: of renewals.
+
+    Raises:
+        RefusedError: another command is at it, or was since ``seen``; nothing was written.
+        NotFoundError: there is no namespace for the mark yet.
+    """
+    mark = _Mark(cluster, inventory, what, rhythm or Rhythm())
+    keeping: set[asyncio.Task[None]] = set()
+    try:
+        await mark.take(seen, tell)
+        keeping.add(asyncio.create_task(mark.keep()))
+        yield cluster.guarded(mark.sure)
+    finally:
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+        await mark.give_up()
+
+
+def _noted(parent: Manifest | None) -> str:
+    return str((((parent or {}).get("metadata") or {}).get("annotations") or {}).get(HELD) or "")
+
+
+def _described(noted: str) -> str:
+    """Who is at it, as a person may find them."""
+    told = _told(noted)
+    if not {"command", "by", "since"} <= told.keys():
+        return f"somebody ({noted[:80]})"
+    return f"`stack {told['command']}` by {told['by']}, since {told['since']},"
+
+
+def _told(noted: str) -> dict[str, Any]:
+    try:
+        found = json.loads(noted)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no such account here, as in many a container
+        user = f"user {os.getuid()}"
+    return f"{user} on {socket.gethostname()} (process {os.getpid()})"
