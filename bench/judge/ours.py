@@ -14,20 +14,16 @@ from bench.judge.world import EDGES
 from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.evidence.battery import Evidence
-from rollout.judge.evidence.guards import crash_limit
+from rollout.judge.evidence.guards import step_limit
 from rollout.judge.model.bucket_edges import (
     ENOUGH,
     ENOUGH_HISTORY,
     MOST,
     choose_edges,
 )
-from rollout.judge.model.policy import (
-    DEFAULT_WEIGHTS,
-    JudgePolicy,
-    SignalKind,
-    SignalPolicy,
-)
+from rollout.judge.model.policy import JudgePolicy, SignalPolicy
 from rollout.judge.model.ridits import choose_body
+from rollout.signals.kinds import CRASH_LOOP, SIGNAL_KINDS, SignalKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +41,7 @@ class Ours:
 
     def __init__(self, replicates: int, alpha: float = 0.01) -> None:
         self._alpha = alpha
-        weights = np.array([DEFAULT_WEIGHTS[kind] for kind in KINDS])
+        weights = np.array([SIGNAL_KINDS[kind].weight for kind in KINDS])
         self._log_weights = np.log(weights / weights.sum())
         self._signals = [_Signal(kind, replicates) for kind in KINDS]
         self.log_e = np.zeros(replicates)
@@ -59,7 +55,9 @@ class Ours:
         each = np.stack([signal.log_e() for signal in self._signals])
         self.log_e = np.logaddexp.reduce(each + self._log_weights[:, None], axis=0)
         step = self._signals[2].evidence.sums.step
-        return np.asarray((self.log_e >= math.log(1 / self._alpha)) | (step[:, 0] >= crash_limit(step[:, 1])))
+        return np.asarray(
+            (self.log_e >= math.log(1 / self._alpha)) | (step[:, 0] >= step_limit(step[:, 1], CRASH_LOOP))
+        )
 
     def good(self, missed_rate: float = 0.05) -> NDArray[np.bool_]:
         """Which replicates are proven not to be worse."""

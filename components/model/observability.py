@@ -7,10 +7,15 @@ alert, the panel and the judge of its gray release all read that one definition.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from rollout.api.spec import Signal, SignalKind
+from rollout.api.spec import USUAL_ERRORS
+from rollout.signals.kinds import SIGNAL_KINDS
+
+if TYPE_CHECKING:
+    from rollout.api.spec import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +81,19 @@ def _panel(index: int, panel: Panel) -> dict[str, Any]:
 
 def expression(signal: Signal, selector: str) -> str:
     """PromQL of what a signal counts, for the pods that ``selector`` (``instance="x"``) names."""
-    match signal.kind:
-        case SignalKind.ERRORS:
-            metric = signal.metric or "http_requests_total"
-            bad = f'sum(rate({metric}{{{selector},code=~"5.."}}[5m]))'
-            return f"({bad} or vector(0)) / sum(rate({metric}{{{selector}}}[5m]))"
-        case SignalKind.LATENCY:
-            metric = signal.metric or "http_request_duration_seconds"
-            return f"histogram_quantile(0.99, sum by (le) (rate({metric}_bucket{{{selector}}}[5m])))"
-        case SignalKind.EVENTS:
-            return f"sum(rate({signal.metric}{{{selector}}}[5m]))"
-        case SignalKind.GAUGE:
-            return f"max({signal.metric}{{{selector}}})"
-        case SignalKind.CRASHES:
-            return f"sum(changes(process_start_time_seconds{{{selector}}}[10m]))"
+    return SIGNAL_KINDS[signal.kind].expression(selector, signal.metric, _failed(signal))
+
+
+def _failed(signal: Signal) -> str:
+    """Label matchers of the answers that are errors, by the statuses that the signal calls so."""
+    statuses = signal.errors or USUAL_ERRORS
+    those = "|".join(_status(each) for each in statuses if not each.startswith("!"))
+    others = "|".join(_status(each[1:]) for each in statuses if each.startswith("!"))
+    return ",".join(f'{signal.label}{how}"{which}"' for how, which in (("=~", those), ("!~", others)) if which)
+
+
+def _status(wanted: str) -> str:
+    return f"{wanted[0]}.." if re.fullmatch("[1-9]xx", wanted) else wanted
 
 
 def camel(*names: str) -> str:
@@ -99,20 +103,21 @@ def camel(*names: str) -> str:
 
 def alert_for(signal: Signal, owner: str, selector: str) -> AlertRule | None:
     """The alert that follows from a signal; None where the signal has no absolute bound (a ratio to stable only)."""
-    bounds = {
-        SignalKind.ERRORS: max(signal.floor * 5, 0.01),
-        SignalKind.LATENCY: signal.threshold,
-        SignalKind.CRASHES: 2.0,
-    }
-    bound = bounds.get(signal.kind)
-    if bound is None or signal.query is not None:  # evidence against a release is none against the service
+    row = SIGNAL_KINDS[signal.kind]
+    bound = row.bound(row.floor if signal.floor is None else signal.floor, signal.threshold)
+    if bound is None or not _in_prometheus(signal):  # evidence against a release is none against the service
         return None
     return AlertRule(
         name=camel(owner, signal.name),
         expr=f"{expression(signal, selector)} > {bound:g}",
-        summary=f"{owner}: {signal.name} above {bound:g}",
-        severity="critical" if signal.kind is SignalKind.ERRORS else "warning",
+        summary=f"{owner}: {signal.name} above {row.graphed(bound)}",
+        severity="critical" if row.critical else "warning",
     )
+
+
+def _in_prometheus(signal: Signal) -> bool:
+    """Whether the service's series tell it, and not the engine alone."""
+    return signal.query is None and signal.pattern is None
 
 
 def panel_for(signal: Signal, owner: str, selector: str, namespace: str) -> Panel:
@@ -120,8 +125,7 @@ def panel_for(signal: Signal, owner: str, selector: str, namespace: str) -> Pane
 
     Of lines of a log, and of what an expression has counted, Prometheus has the engine's evidence at least.
     """
-    if signal.query is not None or signal.pattern is not None:
+    if not _in_prometheus(signal):
         whose = f'namespace="{namespace}",name="{owner}",signal="{signal.name}"'
         return Panel(f"{owner} {signal.name}", f"max(grayling_release_log_evidence{{{whose}}})")
-    unit = {SignalKind.ERRORS: "percentunit", SignalKind.LATENCY: "s"}.get(signal.kind, "short")
-    return Panel(f"{owner} {signal.name}", expression(signal, selector), unit)
+    return Panel(f"{owner} {signal.name}", expression(signal, selector), SIGNAL_KINDS[signal.kind].graph_unit)

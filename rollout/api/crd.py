@@ -20,9 +20,7 @@ from rollout.api.spec import (
     LONGEST_LABEL,
     LONGEST_PORT,
     PORT_TEXT,
-    READABLE,
     VERSION,
-    SignalKind,
     Spec,
 )
 from rollout.api.status import Status
@@ -42,6 +40,7 @@ from rollout.api.workload import (
     MOST_CONFIG,
     TARGET_PORT,
 )
+from rollout.signals.kinds import BY_METRIC, SIGNAL_KINDS, Family, of_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -256,15 +255,17 @@ def _spec_rules() -> Iterator[Schema]:
 
 
 def _source_rules() -> Iterator[Schema]:
-    for kind in SignalKind:
-        readable = sorted(source.value for source in READABLE[kind])
+    for kind, row in SIGNAL_KINDS.items():
+        readable = sorted(source.value for source in row.sources)
         yield _rule(
             f"self.kind != '{kind.value}' || self.source in {json.dumps(readable)}",
             f"source: {kind.value} can be read from {' or '.join(readable)}",
         )
+    nameless = [kind.value for kind, row in SIGNAL_KINDS.items() if any(map(row.needs_metric, row.sources))]
     yield _rule(
-        "!(self.kind in ['events', 'gauge']) || self.source == 'logs' || has(self.metric) || has(self.query)",
-        "metric: events and gauges have no usual metric; name one, for example metric: x_total",
+        f"!(self.kind in {json.dumps(nameless)}) || !(self.source in {json.dumps(sorted(BY_METRIC))}) || "
+        "has(self.metric) || has(self.query)",
+        f"metric: {' and '.join(nameless)} have no usual metric; name one, for example metric: x_total",
     )
     yield _rule(
         "!has(self.query) || (self.source == 'prometheus' && !has(self.metric))",
@@ -278,6 +279,7 @@ def _source_rules() -> Iterator[Schema]:
 
 
 def _reading_rules() -> Iterator[Schema]:
+    shared = [kind.value for kind in of_family(Family.FAILURES)]
     # a condition, because `||` would swallow the error of an expression that is none
     yield _rule(
         "has(self.pattern) ? ('x'.matches(self.pattern) ? true : true) : true",
@@ -288,8 +290,8 @@ def _reading_rules() -> Iterator[Schema]:
         "pattern: too large; write + or * where it repeats something a hundred times",
     )
     yield _rule(
-        "self.kind == 'errors' || !has(self.errors) && (!has(self.label) || self.label == 'code')",
-        "errors, label: for kind errors alone",
+        f"self.kind in {json.dumps(shared)} || !has(self.errors) && (!has(self.label) || self.label == 'code')",
+        f"errors, label: for kind {' or '.join(shared)} alone",
     )
     yield _rule(
         "self.source != 'gateway' || (!has(self.label) || self.label == 'code') && "

@@ -35,6 +35,7 @@ from rollout.api.wire import (
     by_key,
 )
 from rollout.api.workload import Port, Workload
+from rollout.signals.kinds import SIGNAL_KINDS, Family, SignalKind, SourceName, of_family
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -50,6 +51,8 @@ __all__ = [  # what others find here that stands in modules of its own
     "Name",
     "ParentRef",
     "Port",
+    "SignalKind",
+    "SourceName",
     "Traffic",
     "Workload",
     "by_key",
@@ -152,35 +155,15 @@ class Strategy(Model):
         return self
 
 
-class SignalKind(StrEnum):
-    """What is counted."""
-
-    ERRORS = "errors"
-    LATENCY = "latency"
-    CRASHES = "crashes"
-    EVENTS = "events"
-    GAUGE = "gauge"
+_WEIGHTS = ", ".join(f"{kind} {row.weight:g}" for kind, row in SIGNAL_KINDS.items())
+_METRICS = ", ".join(f"{kind} {row.metric}" for kind, row in SIGNAL_KINDS.items() if row.metric)
+_SHARED = " or ".join(of_family(Family.FAILURES))
+_FLOORS = ", ".join(f"{SIGNAL_KINDS[kind].floor:g}" for kind in of_family(Family.FAILURES))
+_NAMELESS = " and ".join(kind for kind, row in SIGNAL_KINDS.items() if any(map(row.needs_metric, row.sources)))
 
 
-class SourceName(StrEnum):
-    """Where it is read."""
-
-    GATEWAY = "gateway"
-    PODS = "pods"
-    KUBERNETES = "kubernetes"
-    PROMETHEUS = "prometheus"
-    LOGS = "logs"
-
-
-READABLE = {
-    SignalKind.ERRORS: {SourceName.GATEWAY, SourceName.PODS, SourceName.PROMETHEUS},
-    SignalKind.LATENCY: {SourceName.PODS, SourceName.PROMETHEUS},
-    SignalKind.CRASHES: {SourceName.KUBERNETES},
-    SignalKind.EVENTS: {SourceName.PODS, SourceName.PROMETHEUS, SourceName.LOGS},
-    SignalKind.GAUGE: {SourceName.PODS, SourceName.PROMETHEUS},
-}
-"""Where each kind can be read."""
-
+USUAL_ERRORS = ("5xx",)
+"""Where nothing else is said: the server's own failures."""
 
 HTTP_STATUS = re.compile(r"!?[1-5](xx|[0-9][0-9])")
 """A status, or a class of them, as the gateway counts them."""
@@ -194,21 +177,22 @@ class Signal(Model):
     source: SourceName
     weight: Annotated[float, Field(gt=0, le=1)] | None = Field(
         default=None,
-        description="share of the false-rollback rate, in proportion to the other signals'; errors 0.57, latency 0.34, "
-        "crashes 0.09, others 0.125",
+        description=f"share of the false-rollback rate, in proportion to the other signals'; {_WEIGHTS}",
     )
     tolerance: Annotated[float, Field(ge=1, le=MOST_RATIO)] = Field(
         default=1.0, description="ratio to stable that is still accepted"
     )
-    floor: Annotated[float, Field(ge=0, le=1)] = Field(default=0.005, description="rate never worth a rollback")
+    floor: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description=f"{_SHARED}: share of requests never worth a rollback; {_FLOORS} where not given"
+    )
     port: Annotated[str | int, AfterValidator(_container_port)] = Field(
         default="metrics", json_schema_extra=INT_OR_STRING
     )
     path: Annotated[str, AfterValidator(checked), Field(json_schema_extra=page_schema(PAGE_AND_QUERY))] = "/metrics"
     metric: Metric | None = Field(
         default=None,
-        description="counter with a label that says the status, or histogram; http_requests_total / "
-        "http_request_duration_seconds; for events any counter, for a gauge any gauge: no default",
+        description=f"counter with a label that says the status, histogram, counter or gauge; usually {_METRICS}; "
+        f"{_NAMELESS} have no usual one",
     )
     label: LabelName = Field(default="code", description="errors: the counter's label that says the status")
     errors: Annotated[list[StatusName], Field(min_length=1, max_length=16)] | None = Field(
@@ -233,14 +217,15 @@ class Signal(Model):
 
     @model_validator(mode="after")
     def _source_can_read_it(self) -> Self:
-        allowed = sorted(source.value for source in READABLE[self.kind])
-        if self.source not in READABLE[self.kind]:
+        row = SIGNAL_KINDS[self.kind]
+        allowed = sorted(source.value for source in row.sources)
+        if self.source not in row.sources:
             raise ValueError(
                 f"signal {self.name}: source {self.source.value} has no {self.kind.value}; use {' or '.join(allowed)}"
             )
         if self.source is SourceName.LOGS:
             self._pattern_is_one()
-        elif self.metric is None and self.query is None and self.kind in {SignalKind.EVENTS, SignalKind.GAUGE}:
+        elif self.metric is None and self.query is None and row.needs_metric(self.source):
             raise ValueError(
                 f"signal {self.name}: kind {self.kind.value} has no usual metric; name one, for example metric: x_total"
             )
@@ -250,8 +235,8 @@ class Signal(Model):
 
     def _statuses_can_be_told(self) -> None:
         """Which answers are errors is said of errors alone; the gateway knows HTTP statuses and nothing else."""
-        if self.kind is not SignalKind.ERRORS and (self.errors or self.label != "code"):
-            raise ValueError(f"signal {self.name}: only kind errors takes errors and label, not {self.kind.value}")
+        if SIGNAL_KINDS[self.kind].family is not Family.FAILURES and (self.errors or self.label != "code"):
+            raise ValueError(f"signal {self.name}: only kind {_SHARED} takes errors and label, not {self.kind.value}")
         if self.source is not SourceName.GATEWAY:
             return
         odd = [each for each in self.errors or () if not HTTP_STATUS.fullmatch(each)]

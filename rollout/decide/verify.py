@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from rollout.api.spec import OnDoubt, SignalKind
+from rollout.api.spec import OnDoubt
 from rollout.api.status import Phase, Weight
 from rollout.decide.context import (
     NO_DOUBT,
@@ -14,6 +14,7 @@ from rollout.decide.context import (
     write_journal,
 )
 from rollout.decide.verdict_policy import hold, policy_of
+from rollout.signals.kinds import SIGNAL_KINDS
 
 if TYPE_CHECKING:
     from rollout.api.status import Status
@@ -30,7 +31,7 @@ ENOUGH_AT_CANARY = 5.0
 SILENT, SILENT_SECONDS = 9.2, 2.0
 """Answers that must be missing (one chance in ten thousand), and for how long."""
 
-COUNTING = frozenset({SignalKind.ERRORS, SignalKind.LATENCY})
+COUNTING = frozenset(kind for kind, row in SIGNAL_KINDS.items() if row.per_request)
 
 
 class Verification(NamedTuple):

@@ -128,9 +128,9 @@ class Bench:
         if past:
             self._note("history", past)
             self._judge.learn(past)
+        self._follow_weight(status, now, judged=judged)
         if not judged:
             return
-        self._begin_step(status, now)
         present = [look for look in mine if not look.starts and look.at >= began]
         self._note("release", present)
         found = self._judge.look(now, present)
@@ -138,19 +138,26 @@ class Bench:
         if self.assessment is None:
             raise ArithmeticError("the judge's sums are no numbers any more: what it was shown was none")
 
-    def _begin_step(self, status: Status, now: float) -> None:
+    def _follow_weight(self, status: Status, now: float, *, judged: bool) -> None:
+        """Tell the judge which share requests are to be held against: a step's once it is verified, else none.
+
+        Between two steps the weight of the one before stays in force until another is asked for.
+        """
         if self._judge is None:
             return
-        if status.phase is not Phase.STEPPING:
-            self._judge.end_steps()
+        stepping = judged and status.phase is Phase.STEPPING
+        share = status.weight.desired / 100 if stepping else 0.0
+        if stepping and status.verified_at is not None and status.verified_at != self._step_of:
+            self._judge.begin_step(share, status.verified_at)
+            self._step_of = status.verified_at
+            if self.recorder is not None:
+                self.recorder.step(status.verified_at, status.step + 1, share)
             return
-        if status.verified_at in {None, self._step_of}:
-            return
-        share = status.weight.desired / 100
-        self._judge.begin_step(share)
-        self._step_of = status.verified_at
+        if status.verified_at is None and share != self._judge.share:
+            share = 0.0
+        self._judge.change_share(share, now)
         if self.recorder is not None:
-            self.recorder.step(now, status.step + 1, share)
+            self.recorder.change_share(now, share)
 
     def _note(self, phase: RecordedPhase, looks: Sequence[SignalLook]) -> None:
         if self.recorder is not None:

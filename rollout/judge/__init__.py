@@ -8,7 +8,7 @@
 
 from rollout.judge.checkpoint_format import StateError
 from rollout.judge.judge import Judge
-from rollout.judge.model.policy import JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.model.policy import JudgePolicy, SignalPolicy
 from rollout.judge.model.power import (
     detection_limit_seconds,
     promotion_limit_seconds,
@@ -16,6 +16,7 @@ from rollout.judge.model.power import (
     worst_case_failed_requests,
 )
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
+from rollout.signals.kinds import SignalKind
 
 __all__ = [
     "Assessment",

@@ -49,7 +49,7 @@ def _told(panel: Panel) -> dict[str, Any]:
     return {
         "signals": told,
         "run_up": asdict(case.run_up),
-        "shares": asdict(case.shares),
+        "shares": case.shares.saved(),
         "conviction": asdict(case.conviction) if case.conviction else None,
     }
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.api.spec import SignalKind
 from rollout.judge.model.policy import JudgePolicy, SignalPolicy
-from rollout.judge.model.policy import SignalKind as JudgedKind
+from rollout.signals.kinds import SIGNAL_KINDS, Family
 
 if TYPE_CHECKING:
     from rollout.api.spec import Analysis
@@ -17,10 +16,10 @@ def judge_policy_of(analysis: Analysis) -> JudgePolicy:
     signals = tuple(
         SignalPolicy(
             name=signal.name,
-            kind=JudgedKind(signal.kind.value),
+            kind=signal.kind,
             weight=signal.weight,
             tolerance=signal.tolerance,
-            floor=signal.floor if signal.kind is SignalKind.ERRORS else None,
+            floor=signal.floor if SIGNAL_KINDS[signal.kind].family is Family.FAILURES else None,
             threshold_seconds=signal.threshold,
         )
         for signal in analysis.signals

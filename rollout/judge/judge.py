@@ -4,6 +4,7 @@ No clock, no input or output, no randomness: the same looks give the same words,
 sums goes on as if it had never stopped.
 """
 
+import math
 from collections.abc import Sequence
 
 from rollout.judge import checkpoint as memory
@@ -39,19 +40,32 @@ class Judge:
         """
         self._panel.learn([looks])
 
-    def begin_step(self, share: float = 0.0) -> None:
+    @property
+    def share(self) -> float:
+        """The canary's share that requests are held against, 0 to 1; 0 where they are not."""
+        return self._case.shares.asked
+
+    def begin_step(self, share: float = 0.0, since: float = -math.inf) -> None:
         """Say that a new step begins: it must be certified anew, and its crashes are counted from 0.
 
         Evidence against the canary goes on through all steps.
 
         Args:
             share: the canary's share of the requests from now on, 0 to 1; 0 when that is not to be checked.
+            since: when that share came into force, in seconds since the epoch; looks that began earlier do not count
+                against it.
         """
-        self._panel.begin_step(0, share)
+        self._panel.begin_step(0, share, since)
 
-    def end_steps(self) -> None:
-        """Say that the canary gets all requests from now on; what is proven stays so."""
-        self._panel.end_steps(0)
+    def change_share(self, share: float = 0.0, since: float = -math.inf) -> None:
+        """Say that another weight is in force, without a new step; what is proven stays so.
+
+        Args:
+            share: the canary's share of the requests from now on, 0 to 1; 0 while weights move, or where all requests
+                are the canary's.
+            since: as for a step.
+        """
+        self._panel.change_share(0, share, since)
 
     def look(self, now: float, looks: Sequence[SignalLook]) -> Assessment:
         """Take in new looks and say what is proven.

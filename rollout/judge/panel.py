@@ -21,10 +21,11 @@ from rollout.judge.evidence.gauge_test import SETTLED_SECONDS
 from rollout.judge.evidence.guards import guard_reason, is_guarded
 from rollout.judge.evidence.sample_ratio_mismatch import Shares
 from rollout.judge.model import bucket_edges as edges
-from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy, SignalKind
+from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy
 from rollout.judge.model.ridits import choose_body
 from rollout.judge.verdict.case import Case, Conviction
 from rollout.judge.verdict.conclusion import Docket
+from rollout.signals.kinds import Family
 from rollout.signals.samples import Arm, SignalLook, SourceStatus
 
 _AT = attrgetter("at")
@@ -72,7 +73,7 @@ class Panel:
             for look in sorted((look for look in each if look.starts), key=_AT):
                 self._take_start(case.signals[self._index[look.signal]], look)
 
-    def begin_step(self, release: int, share: float = 0.0) -> None:
+    def begin_step(self, release: int, share: float = 0.0, since: float = -math.inf) -> None:
         """Say that a new step of a release begins: it must be certified anew, and its crashes are counted from 0.
 
         Evidence against the canary goes on through all steps.
@@ -80,14 +81,17 @@ class Panel:
         Args:
             release: which of them.
             share: the canary's share of the requests from now on, 0 to 1; 0 when that is not to be checked.
+            since: when that share came into force; looks that began earlier do not count against it.
         """
         case = self.cases[release]
-        case.shares = Shares(share)
+        case.shares = Shares(share, since=since)
         self.evidence.begin_step(case.signals)
 
-    def end_steps(self, release: int) -> None:
-        """Say that a release is promoted: its requests do not count against the last step's share any more."""
-        self.cases[release].shares = Shares()
+    def change_share(self, release: int, share: float = 0.0, since: float = -math.inf) -> None:
+        """Say that another weight is in force, or 0 where requests cannot be held against any; what is proven stays."""
+        case = self.cases[release]
+        if share != case.shares.asked:
+            case.shares = Shares(share, since=since)
 
     def look(self, looks: Sequence[Sequence[SignalLook]]) -> None:
         """Take in new looks of each release: any number, in any order; one that is not new changes nothing.
@@ -155,7 +159,7 @@ class Panel:
             if book.started:
                 judged_at[index], begun[index] = look.at, 1.0
             if index % self._width == self._sharing:
-                self.cases[index // self._width].shares.count(*reading.requests)
+                self.cases[index // self._width].shares.count(*reading.requests, look.at - reading.seconds)
         clock = np.array(clocks)[:, evidence.channels.owner]
         batch.at, batch.seconds = clock[:2]
         batch.looked, judged = (clock[2:] > 0) & evidence.channels.live
@@ -193,7 +197,7 @@ class Panel:
         book.seen_at, book.status, book.reason = look.at, look.status, look.reason
         if look.status is not SourceStatus.OK:
             return False
-        if not channels.edges[index] and channels.signals[index].kind is SignalKind.LATENCY:
+        if not channels.edges[index] and channels.families[index] is Family.LATENCY:
             self._choose_edges(index, look)
         return True
 

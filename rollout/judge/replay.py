@@ -1,16 +1,18 @@
 """Judging a recording again: the same judge, the same looks, perhaps another policy."""
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
-from rollout.judge.model.policy import JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.model.policy import JudgePolicy, SignalPolicy
 from rollout.judge.panel import Panel
 from rollout.judge.verdict.conclusion import Docket, conclude, tell
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.records.recording import RecordedLook, Recording
+from rollout.signals.kinds import SIGNAL_KINDS, Family, SignalKind
 from rollout.signals.samples import PodLook, SignalLook, SourceStatus
 
 
@@ -148,7 +150,7 @@ def _side_by_side(recordings: Sequence[Recording], policy: JudgePolicy) -> list[
 
 def _moments(recording: Recording) -> Iterator[Sequence[RecordedLook]]:
     """A recording's looks; those in a row that are alike in all but their signal are judged together, as they were."""
-    for _, looks in groupby(recording.looks, attrgetter("at", "phase", "step")):
+    for _, looks in groupby(recording.looks, attrgetter("at", "phase", "step", "share")):
         yield tuple(looks)
 
 
@@ -165,15 +167,25 @@ def _go_on(panel: Panel, courses: Sequence[_Course]) -> None:
         if first.phase != "release":
             learned[index] = seen
             continue
-        if first.step:
-            panel.begin_step(index, first.share)
-        if not first.step or any(look.pods for look in looks):
+        told = _follow_weight(panel, index, looks)
+        if not told or any(look.pods for look in looks):
             judged[index], ats[index], panel.cases[index].now = seen, first.at, first.at
     panel.learn(learned)
     panel.look(judged)
     for index, docket in enumerate(panel.dockets()):
         if index in ats:
             courses[index].hear(conclude(docket), ats[index])
+
+
+def _follow_weight(panel: Panel, index: int, looks: Sequence[RecordedLook]) -> bool:
+    """Tell the judge of another weight, if these looks do. A step begins with its first look where that has pods."""
+    first = looks[0]
+    if first.step:
+        since = -math.inf if any(look.pods for look in looks) else first.at
+        panel.begin_step(index, first.share or 0.0, since)
+    elif first.share is not None:
+        panel.change_share(index, first.share, first.at)
+    return bool(first.step) or first.share is not None
 
 
 def _told(course: _Course, docket: Docket) -> Replay:
@@ -199,7 +211,9 @@ def _signals(recording: Recording, look: RecordedLook, policy: JudgePolicy) -> l
             at=look.at,
             status=SourceStatus.OK,
             pods=look.pods,
-            edges_seconds=(look.edges_seconds or recording.edges_seconds) if signal.kind is SignalKind.LATENCY else (),
+            edges_seconds=(look.edges_seconds or recording.edges_seconds)
+            if SIGNAL_KINDS[signal.kind].family is Family.LATENCY
+            else (),
             starts=look.phase == "starts",
         )
         for signal in policy.signals

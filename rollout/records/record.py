@@ -22,6 +22,7 @@ from rollout.api.status import (
     Time,
     Version,
 )
+from rollout.signals.kinds import SIGNAL_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +69,7 @@ class RecordedSignal(Part):
     """
 
     signal: str
-    kind: str = Field(default="", description="how its rates are to be read: errors, latency, crashes, events, gauge")
+    kind: str = Field(default="", description=f"how its rates are to be read: {', '.join(SIGNAL_KINDS)}")
     verdict: str
     log_e: float | None = Field(default=None, description="ln of the evidence against the canary; 0 is none")
     log_e_good: float | None = Field(default=None, description="ln of the evidence that it is no worse than allowed")

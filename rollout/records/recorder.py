@@ -15,7 +15,12 @@ import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rollout.records.recording import RecordedLook, header_line, look_line
+from rollout.records.recording import (
+    RecordedLook,
+    continued,
+    header_line,
+    look_line,
+)
 from rollout.signals.samples import SourceStatus
 
 if TYPE_CHECKING:
@@ -53,8 +58,8 @@ class Recorder:
         self._pending: dict[str, tuple[RecordedLook, int]] = {}
         analysis = spec.analysis
         first = spec.strategy.steps[0].weight / 100
-        self._newest = _newest(before)
-        self._write(before or header_line(analysis.sampling.young, (), first, analysis.wire()))
+        self._newest, self._share = _newest(before), _share(before)
+        self._write(continued(before) or header_line(analysis.sampling.young, (), first, analysis.wire()))
 
     @property
     def together(self) -> int:
@@ -64,9 +69,18 @@ class Recorder:
 
     def step(self, at: float, number: int, share: float) -> None:
         """A step begins, in which the canary gets a share of the requests (0 to 1)."""
+        self._tell(at, number, share)
+
+    def change_share(self, at: float, share: float) -> None:
+        """The canary's share of the requests changes without a step, to 0 where they cannot be held against any."""
+        if share != self._share:
+            self._tell(at, 0, share)
+
+    def _tell(self, at: float, step: int, share: float) -> None:
         self._flush()
+        self._share = share
         at = self._newest[""] = max(at, self._newest.get("", at))
-        self._write(look_line(RecordedLook(at, "release", {}, step=number, share=share)))
+        self._write(look_line(RecordedLook(at, "release", {}, step=step, share=share)))
 
     def note(self, phase: Phase, looks: Iterable[SignalLook]) -> None:
         """Take in what the judge is shown, in the order in which it learns; looks without data are left out."""
@@ -115,6 +129,16 @@ def _newest(lines: str) -> dict[str, float]:
             told = json.loads(line)
             if told["phase"] != "starts":
                 found[str(told.get("signal", ""))] = float(told["t"])
+    return found
+
+
+def _share(lines: str) -> float:
+    """The share that was in force, by what a predecessor wrote."""
+    found = 0.0
+    for line in lines.splitlines()[1:]:
+        if '"share":' in line:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                found = float(json.loads(line)["share"])
     return found
 
 

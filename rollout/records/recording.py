@@ -2,7 +2,7 @@
 
 The first line is a header, every further one a look:
 
-    {"format": "grayling.recording/1", "interval_seconds": 15, "latency_edges_seconds": [0.1, 1], "canary_share": 0.1}
+    {"format": "grayling.recording/2", "interval_seconds": 15, "latency_edges_seconds": [0.1, 1], "canary_share": 0.1}
     {"t": 15.0, "phase": "history", "pods": {"p1": {"arm": "stable", "age_seconds": 900, "requests": 300,
      "errors": {"5xx": 1}, "latency_counts": [290, 9, 1], "gauges": {"memory_bytes": 1.0e8}}}}
 
@@ -10,19 +10,24 @@ Counts are increments since the look before. "history" looks teach, "release" lo
 earlier starts of the service's pods and teach only what young pods are like. Optional in the header:
 "analysis", as in the GrayRelease. Optional in a pod: "crashes" and "exposure_seconds" (else the time since the look
 before). Optional in a look: "signal", when it is one signal's and not all signals', with "edges_seconds" where its
-buckets are not the header's; and "step", the number of the step that begins with it, with its "share" of the requests.
+buckets are not the header's; "step", the number of the step that begins with it, with its "share" of the requests; and
+"share" without a step, where another weight is in force from then on: 0 where requests cannot be held against any,
+because weights move or the canary has all. Version 1 had no share without a step: nobody knows when its last one ended.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
 from rollout.records import fields
 from rollout.signals.samples import Arm, PodLook
 
-FORMAT = "grayling.recording/1"
+FORMAT = "grayling.recording/2"
 """Name and version of the format."""
+
+BEFORE = "grayling.recording/1"
+"""The one before, which is read as well."""
 
 Phase = Literal["starts", "history", "release"]
 
@@ -42,7 +47,7 @@ class RecordedLook:
         signal: the signal it is of; empty when it is of all.
         edges_seconds: upper edges of its latency buckets; empty when they are the header's.
         step: number of the step that begins with it; 0 when none does.
-        share: the canary's share from then on; 0 when it is not told.
+        share: the canary's share from then on, 0 where requests cannot be held against any; None when it is not told.
     """
 
     at: float
@@ -51,7 +56,7 @@ class RecordedLook:
     signal: str = ""
     edges_seconds: tuple[float, ...] = ()
     step: int = 0
-    share: float = 0.0
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +94,17 @@ def parse(lines: Iterable[str]) -> Recording:
 
 
 def _headed(header: Mapping[str, Any], numbered: Sequence[tuple[int, str]]) -> Recording:
-    if header.get("format") != FORMAT:
-        raise ValueError(f"format is {str(header.get('format'))[:60]!r}, this version reads {FORMAT!r}")
+    found = header.get("format")
+    if found not in (FORMAT, BEFORE):
+        raise ValueError(f"format is {str(found)[:60]!r}, this version reads {FORMAT!r} and {BEFORE!r}")
     interval = fields.number(header, "interval_seconds", 15.0, 0.0, fields.MOST_SECONDS)
     edges = fields.edges(header, "latency_edges_seconds")
     share = fields.number(header, "canary_share", 0.0, 0.0, 1.0)
     analysis = fields.mapping(header, "analysis")
-    return Recording(interval, edges, share, tuple(_looks(numbered, interval)), analysis)
+    looks = _looks(numbered, interval)
+    if found == BEFORE:
+        looks = (look if look.step else replace(look, share=None) for look in looks)
+    return Recording(interval, edges, share, tuple(looks), analysis)
 
 
 def _at(number: int, error: ValueError) -> RecordingError:
@@ -119,12 +128,19 @@ def header_line(
     return json.dumps(header | ({"analysis": analysis} if analysis else {}))
 
 
+def continued(lines: str) -> str:
+    """Lines that somebody wrote before, fit to be gone on with: those of the version before are good in this one."""
+    header, end, rest = lines.partition("\n")
+    return header.replace(f'"{BEFORE}"', f'"{FORMAT}"') + end + rest
+
+
 def look_line(look: RecordedLook) -> str:
     """A look as a line, without a line end; what is empty is left out."""
     told: dict[str, Any] = {"t": look.at, "phase": look.phase}
     rest: dict[str, Any] = {"signal": look.signal, "edges_seconds": list(look.edges_seconds)}
-    rest |= {"step": look.step, "share": look.share}
     told |= {key: value for key, value in rest.items() if value}
+    told |= {"step": look.step} if look.step else {}
+    told |= {} if look.share is None else {"share": look.share}
     told["pods"] = {name: _plain(pod) for name, pod in look.pods.items()}
     return json.dumps(told, separators=(",", ":"))
 
@@ -175,7 +191,7 @@ def _look(told: Mapping[str, Any], before: float | None, interval: float) -> Rec
         signal=fields.text(told, "signal"),
         edges_seconds=fields.edges(told, "edges_seconds"),
         step=fields.count(told, "step"),
-        share=fields.number(told, "share", 0.0, 0.0, 1.0),
+        share=fields.number(told, "share", 0.0, 0.0, 1.0) if "share" in told else None,
     )
 
 

@@ -1,1 +1,4 @@
-"""What a release is watched by: the kinds of signals, and the samples that sources take of them."""
+"""What can be measured of a version: the table of signal kinds, and how figures are written.
+
+Everything above reads it: spec, judge, sources, views, alerts and dashboards. It imports nothing of ``rollout``.
+"""

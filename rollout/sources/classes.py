@@ -10,13 +10,11 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from rollout.api.spec import USUAL_ERRORS
 from rollout.api.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-USUAL = ("5xx",)
-"""Where nothing else is said: the server's own failures."""
 
 MOST_CLASSES = 32
 """Told apart in one look; all further ones are told as one."""
@@ -33,7 +31,7 @@ class Errors:
         wanted: as in a spec's signal.
     """
 
-    def __init__(self, wanted: Sequence[str] = USUAL) -> None:
+    def __init__(self, wanted: Sequence[str] = USUAL_ERRORS) -> None:
         self._these = [_expression(each) for each in wanted if not each.startswith("!")]
         self._not_those = [_expression(each[1:]) for each in wanted if each.startswith("!")]
         self.firsts = _firsts(wanted)

@@ -9,12 +9,13 @@ told: the judge never sees it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from rollout.api.own_signals import as_given
-from rollout.api.spec import SignalKind
+from rollout.api.spec import USUAL_ERRORS
 from rollout.api.texts import told
+from rollout.signals.kinds import SIGNAL_KINDS, Family
 from rollout.signals.samples import (
     Arm,
     PodLook,
@@ -22,7 +23,7 @@ from rollout.signals.samples import (
     SourceStatus,
 )
 from rollout.sources.budget import MOST_SERIES
-from rollout.sources.classes import USUAL, Errors
+from rollout.sources.classes import Errors
 from rollout.sources.exposition import Labels
 from rollout.sources.increments import MOST_COUNT, ImpossibleError, Increments, Reading
 
@@ -48,18 +49,20 @@ NO_EDGES = "the histograms of its pods share no bucket edge"
 MOST_GAUGE = 1e21
 """No gauge is higher, nor lower than its negative: nanoseconds since the epoch are, and bytes."""
 
-_DEFAULTS = {SignalKind.ERRORS: "http_requests_total", SignalKind.LATENCY: "http_request_duration_seconds"}
+
+def _family(signal: Signal) -> Family:
+    return SIGNAL_KINDS[signal.kind].family
 
 
 def family_of(signal: Signal) -> str:
     """The metric (or expression) a signal is read from."""
-    return signal.query or signal.metric or _DEFAULTS.get(signal.kind, "")
+    return signal.query or signal.metric or SIGNAL_KINDS[signal.kind].metric or ""
 
 
 def series_of(signal: Signal) -> list[str]:
     """The names its samples may carry: a histogram's are those of its buckets, a native one's its own."""
     family = family_of(signal)
-    return [f"{family}_bucket", family] if signal.kind is SignalKind.LATENCY and not signal.query else [family]
+    return [f"{family}_bucket", family] if _family(signal) is Family.LATENCY and not signal.query else [family]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,9 @@ class Counted:
 
 def shows(signal: Signal, samples: Iterable[Sample]) -> bool:
     """Whether a signal's series are among the samples."""
-    if signal.kind is SignalKind.GAUGE:
+    if _family(signal) is Family.GAUGE:
         return bool(_values(signal, samples))
-    names, edged = series_of(signal), signal.kind is SignalKind.LATENCY
+    names, edged = series_of(signal), _family(signal) is Family.LATENCY
     return any(sample.name in names and (not edged or _edge(sample.labels) is not None) for sample in samples)
 
 
@@ -122,7 +125,7 @@ def counted(signal: Signal, samples: Iterable[Sample]) -> Counted:
         ImpossibleError: one of them is negative, no number, or higher than anybody counts, or they are too many.
     """
     found = Counted({}, {})
-    known, edged, label = list(samples), signal.kind is SignalKind.LATENCY, signal.label
+    known, edged, label = list(samples), _family(signal) is Family.LATENCY, signal.label
     for name in series_of(signal):
         for sample in known:
             if sample.name == name:
@@ -206,7 +209,8 @@ class Tally:
 
     def __init__(self, signal: Signal, own: ReadAs = as_given) -> None:
         self.signal, self._own = signal, own
-        self._errors = Errors(signal.errors or USUAL)
+        self._family = _family(signal)
+        self._errors = Errors(signal.errors or USUAL_ERRORS)
         self._increments: Increments[Series] = Increments()
         self._buckets: dict[str, frozenset[Key]] = {}
 
@@ -223,7 +227,7 @@ class Tally:
         both arms alike. ``reason`` says why it is not, where that is known. A pod that shows what nobody can have
         counted is left out, and told.
         """
-        if self.signal.kind is SignalKind.GAUGE:
+        if self._family is Family.GAUGE:
             return self._gauge(roster, seen, status, now, reason)
         found, steps, refused = self._weighed(roster, seen)
         edges = self._edges(roster, found)
@@ -278,14 +282,14 @@ class Tally:
                 return SourceStatus.SOURCE_DOWN, next(refused[pod] for pod in pods if pod in refused)
             if reason := self._unlabelled(own, [found[pod] for pod in pods if pod in found]):
                 return SourceStatus.NO_DATA, reason
-        if self.signal.kind is SignalKind.LATENCY and self._buckets and not edges:
+        if self._family is Family.LATENCY and self._buckets and not edges:
             return SourceStatus.NO_DATA, NO_EDGES
         return SourceStatus.OK, next(iter(refused.values()), "")
 
     def _unlabelled(self, own: Signal, arm: Sequence[Counted]) -> str:
         """Why nobody can tell an arm's errors from its other answers; empty where one can."""
         shown = [each for each in arm if each.counts]
-        if self.signal.kind is not SignalKind.ERRORS or not shown or any(each.labelled for each in shown):
+        if self._family is not Family.FAILURES or not shown or any(each.labelled for each in shown):
             return ""
         labels = sorted({name for each in shown for name in each.labels} - {"__name__"})
         has = f"there are {', '.join(labels[:10])}" if labels else "there is none"
@@ -295,7 +299,7 @@ class Tally:
         )
 
     def _edges(self, roster: Roster, found: Mapping[str, Counted]) -> tuple[float, ...]:
-        if self.signal.kind is not SignalKind.LATENCY:
+        if self._family is not Family.LATENCY:
             return ()
         known = self._buckets | {pod: frozenset(each.keys.values()) for pod, each in found.items() if each.counts}
         self._buckets = {pod.name: known[pod.name] for pod in roster.pods if pod.name in known}
@@ -304,10 +308,16 @@ class Tally:
     def _pod_look(
         self, pod: PodInfo, total: Mapping[Key, int], seconds: float, edges: tuple[float, ...], now: float
     ) -> PodLook:
-        if self.signal.kind is SignalKind.LATENCY:
-            return PodLook(pod.arm, pod.age(now), seconds, latency_counts=bucket_counts(total, edges))
-        count = sum(total.values())
-        if self.signal.kind is SignalKind.EVENTS:
-            return PodLook(pod.arm, pod.age(now), seconds, errors={"events": count})
-        errors = self._errors.of({str(status): number for status, number in total.items() if status})
-        return PodLook(pod.arm, pod.age(now), seconds, requests=count, errors=errors)
+        found = PodLook(pod.arm, pod.age(now), seconds)
+        match self._family:
+            case Family.LATENCY:
+                return replace(found, latency_counts=bucket_counts(total, edges))
+            case Family.COUNT:
+                return replace(found, errors={"events": sum(total.values())})
+            case Family.FAILURES:
+                errors = self._errors.of({str(status): number for status, number in total.items() if status})
+                return replace(found, requests=sum(total.values()), errors=errors)
+            case Family.GAUGE:
+                raise TypeError(f"signal {self.signal.name}: a gauge counts nothing")
+            case _:
+                assert_never(self._family)

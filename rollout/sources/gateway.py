@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rollout.api.spec import USUAL_ERRORS
 from rollout.signals.samples import PodLook, SignalLook, SourceStatus
-from rollout.sources.classes import USUAL, Errors
+from rollout.sources.classes import Errors
 from rollout.sources.envoy import ABANDONED, BAD_ANSWER, BEGUN, REQUESTS, TORN
 from rollout.sources.flow import Flow
 from rollout.sources.gather import Target
@@ -75,7 +76,7 @@ class GatewaySource:
         hub: ProxyHub | None = None,
     ) -> None:
         self._stats, self._proxies = stats, proxies
-        self._signals = {signal.name: Errors(signal.errors or USUAL) for signal in signals}
+        self._signals = {signal.name: Errors(signal.errors or USUAL_ERRORS) for signal in signals}
         self._firsts = "".join(sorted({"5"}.union(*(errors.firsts for errors in self._signals.values()))))
         self._hub = hub or ProxyHub(fetch)
         self._newest: dict[Target, float] = {}  # when each proxy was read, so that no page is taken twice

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from rollout.api.spec import SignalKind, SourceName
+from rollout.signals.kinds import SourceName
 from rollout.signals.samples import Arm, SourceStatus
 from rollout.sources.answers import series_in
 from rollout.sources.counters import (
@@ -45,6 +45,9 @@ SPAN_SECONDS, STEP_SECONDS = 3600, 15
 START_SECONDS = 300
 """How long a pod is young; starts that are nearer to each other are looked at together."""
 
+_WITHOUT_SERIES = frozenset({SourceName.KUBERNETES, SourceName.LOGS})
+"""Of what is read there Prometheus knows nothing."""
+
 MOST_STARTS = 3
 PATIENCE_SECONDS = 5.0
 
@@ -63,7 +66,7 @@ async def history_of(
         signals: those that have counters at the pods are looked at.
         now: seconds since the epoch.
     """
-    counted = [each for each in signals if each.kind is not SignalKind.CRASHES and each.source is not SourceName.LOGS]
+    counted = [each for each in signals if each.source not in _WITHOUT_SERIES]
     if not counted or not revision:
         return []
     roster = Roster(namespace, revision, "")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
-from rollout.api.spec import SignalKind, SourceName
+from rollout.signals.kinds import SIGNAL_KINDS, Family, SourceName
 from rollout.signals.samples import Arm, SourceStatus
 from rollout.sources.arms import Point
 from rollout.sources.gateway import ENDPOINTS
@@ -54,7 +54,8 @@ class ShareMeter:
 
     def begin(self, signals: Iterable[Signal]) -> None:
         """Start afresh for a release; the gateway's count is preferred to the pods', and theirs to Prometheus'."""
-        counting = {signal.source: signal.name for signal in signals if signal.kind is SignalKind.ERRORS}
+        failures = [signal for signal in signals if SIGNAL_KINDS[signal.kind].family is Family.FAILURES]
+        counting = {signal.source: signal.name for signal in failures}
         source = next((each for each in _PREFERENCE if each in counting), SourceName.GATEWAY)
         self._clear(counting.get(source, ""), by_gateway=source is SourceName.GATEWAY)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from rollout.api.spec import SignalKind
+from rollout.signals import figures
+from rollout.signals.kinds import SIGNAL_KINDS, SignalKind
 
 ABSENT = "-"
-_HOUR = 3600.0
-_SHARES = (SignalKind.ERRORS, SignalKind.LATENCY)
-_EVENTS = (SignalKind.CRASHES, SignalKind.EVENTS)
 
 
 def or_absent(value: Any) -> str:
@@ -27,25 +25,19 @@ def percent(value: float | None) -> str:
 
 def rate(value: float | None) -> str:
     """A share of requests, 0 to 1, in percent with digits where they matter."""
-    if value is None:
-        return ABSENT
-    return f"{value:.2%}" if value < 0.1 else f"{value:.0%}"  # noqa: PLR2004 - two digits are enough above
+    return ABSENT if value is None else figures.share(value)
 
 
 def measured(value: float | None, kind: object) -> str:
     """What an arm did, as signals of this kind are read; bare where the kind is not known."""
-    if value is None:
-        return ABSENT
-    if kind in _SHARES:
-        return rate(value)
-    if kind in _EVENTS:
-        return f"{number(_HOUR * value)} per pod-hour"
-    return number(value)
+    if value is None or kind not in tuple(SIGNAL_KINDS):  # a newer engine may have written it
+        return number(value)
+    return SIGNAL_KINDS[SignalKind(str(kind))].written(value)
 
 
 def number(value: float | None) -> str:
     """Four significant digits."""
-    return ABSENT if value is None else f"{value:,.4g}"
+    return ABSENT if value is None else figures.number(value)
 
 
 def ratio(low: float | None, high: float | None) -> str:

@@ -65,13 +65,16 @@ def person(project, tmp_path, capsys):
         yield Person(project, server, loop, str(kubeconfig), capsys)
 
 
-@pytest.fixture(scope="session")
-def promtool(tmp_path_factory):
+def program(name, folder):
     """From PATH, or out of the image that the sandbox runs."""
-    if found := shutil.which("promtool"):
+    if found := shutil.which(name):
         return found
     layer = LayerStore(Cache.default().blobs).get("debian", rootfs_key())
-    assert layer, "no promtool on PATH, and no layer of the sandbox has one: bring a sandbox up, or install Prometheus"
-    folder = tmp_path_factory.mktemp("promtool")
-    subprocess.run(["tar", "-xf", layer.path, "-C", folder, "./usr/bin/promtool"], check=True)
-    return str(folder / "usr/bin/promtool")
+    assert layer, f"no {name} on PATH, and no layer of the sandbox has one: bring a sandbox up, or install Prometheus"
+    subprocess.run(["tar", "-xf", layer.path, "-C", folder, f"./usr/bin/{name}"], check=True)
+    return str(folder / "usr/bin" / name)
+
+
+@pytest.fixture(scope="session")
+def promtool(tmp_path_factory):
+    return program("promtool", tmp_path_factory.mktemp("promtool"))

@@ -78,7 +78,7 @@ ANALYSIS = {
             "canary_requests": 1500,
             "stable_requests": 6100,
             "canary_failed": 3,
-            "reason": "3 of 1,500 against 7 of 6,100",
+            "reason": "3 of 1,500, 7 of 6,100",
         },
         {
             "signal": "crashes",
@@ -93,7 +93,7 @@ ANALYSIS = {
             "canary_requests": 0,
             "stable_requests": 0,
             "canary_failed": 0,
-            "reason": "no crash in 74 pod-seconds",
+            "reason": "no crash in 74 s",
         },
     ],
 }

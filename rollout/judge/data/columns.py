@@ -13,10 +13,11 @@ import numpy as np
 
 from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.onset_prior import Bools, Floats, Indices
-from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy, SignalKind
+from rollout.judge.model.policy import JudgePolicy
 from rollout.judge.model.ridits import BINS, Body
+from rollout.signals.kinds import SIGNAL_KINDS, Family
 
-_WIDTHS = {SignalKind.LATENCY: edges.MOST, SignalKind.GAUGE: 0}
+_WIDTHS = {Family.FAILURES: 1, Family.LATENCY: edges.MOST, Family.COUNT: 1, Family.GAUGE: 0}
 
 
 class Channels:
@@ -24,6 +25,7 @@ class Channels:
 
     Attributes:
         signals: the policy's, once for each release.
+        families: what the figures of each of them are.
         slots: channels reserved for each signal.
         used: those of them that carry something: all, or as many as edges were chosen.
         edges: judged edges in seconds by signal; latency only, empty until chosen.
@@ -39,18 +41,19 @@ class Channels:
 
     def __init__(self, policy: JudgePolicy, releases: int = 1) -> None:
         self.signals = policy.signals * releases
-        widths = [_WIDTHS.get(signal.kind, 1) for signal in self.signals]
+        self.families = [SIGNAL_KINDS[signal.kind].family for signal in self.signals]
+        widths = [_WIDTHS[family] for family in self.families]
         self.slots = [slice(end - width, end) for end, width in zip(accumulate(widths), widths, strict=True)]
         self.edges: list[tuple[float, ...]] = [() for _ in self.signals]
         self.bodies: list[tuple[float, ...]] = [() for _ in self.signals]
         self.used = [
-            slice(slot.start, slot.start) if signal.kind is SignalKind.LATENCY else slot
-            for signal, slot in zip(self.signals, self.slots, strict=True)
+            slice(slot.start, slot.start) if family is Family.LATENCY else slot
+            for family, slot in zip(self.families, self.slots, strict=True)
         ]
-        self.whole: Bools = self.of_kinds(*REQUEST_KINDS)
+        self.whole: Bools = self.of_families(Family.FAILURES, Family.LATENCY)
         self.scores: Floats = np.zeros((self.count, BINS))
         self.owner: Indices = np.repeat(np.arange(len(widths)), widths)
-        self.live: Bools = ~self.of_kinds(SignalKind.LATENCY)
+        self.live: Bools = ~self.of_families(Family.LATENCY)
         firsts = [used.start if used.start < used.stop else self.count for used in self.used]
         self.table: Indices = np.tile(np.array(firsts, dtype=np.intp)[:, None], edges.MOST)
 
@@ -79,6 +82,6 @@ class Channels:
         """One value a signal, repeated for its channels; shape (channels,)."""
         return np.repeat(np.array(values, dtype=np.float64), [slot.stop - slot.start for slot in self.slots])
 
-    def of_kinds(self, *kinds: SignalKind) -> Bools:
-        """Whether a channel's signal is of one of these kinds; shape (channels,)."""
-        return self.each([float(signal.kind in kinds) for signal in self.signals]) > 0
+    def of_families(self, *families: Family) -> Bools:
+        """Whether a channel's signal is of one of these families; shape (channels,)."""
+        return self.each([float(family in families) for family in self.families]) > 0

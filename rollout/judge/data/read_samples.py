@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, assert_never
 
 import numpy as np
 
@@ -19,11 +19,14 @@ from rollout.judge.data.columns import Channels
 from rollout.judge.data.pod_slots import Layout, Pods
 from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.onset_prior import Floats, Indices
-from rollout.judge.model.policy import REQUEST_KINDS, SignalKind
 from rollout.judge.model.ridits import BINS, bins_of
+from rollout.signals.kinds import SIGNAL_KINDS, Family, Kind
 from rollout.signals.samples import Arm, PodLook, SignalLook
 
+_Reader: TypeAlias = Callable[[Sequence[PodLook]], tuple[list[float], list[float]]]
+
 _CANARY = Arm.CANARY
+_PER_REQUEST = frozenset(family for family in Family if family.denominator == "requests")
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: 
     """
     groups: dict[tuple[Layout, tuple[float, ...] | None], list[_Asked]] = {}
     for index, look, places in looks:
-        latency = channels.signals[index].kind is SignalKind.LATENCY
+        latency = channels.families[index] is Family.LATENCY
         asked = _ask(index, look, places)
         groups.setdefault((asked.layout, look.edges_seconds if latency else None), []).append(asked)
     counts = np.zeros((2, channels.count, 2 + MOST_PODS))
@@ -76,7 +79,7 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: 
         sums = (lines.reshape(looked * height, pods) @ layout.belongs).reshape(looked, height, -1)
         wholes = _put(batch, counts, group, sums, channels)
         for asked, whole in zip(group, wholes, strict=True):
-            readings[asked.at] = _reading(asked, channels.signals[asked.at].kind, *whole)
+            readings[asked.at] = _reading(asked, channels.families[asked.at], *whole)
     batch.columns, batch.pods = counts[:, :, :2].transpose(2, 0, 1).reshape(4, -1).T, counts[:, :, 2:]
     return [readings[index] for index, *_ in looks]
 
@@ -159,12 +162,12 @@ def _put_young(batch: Batch, rows: Indices, failed: Floats, size: Floats) -> Non
     batch.young[1, rows], batch.young[2, rows] = failed[..., -AGES:], size[..., -AGES:]
 
 
-def _reading(asked: _Asked, kind: SignalKind, canary: float, stable: float) -> Reading:
-    if kind in REQUEST_KINDS and canary > 0:
+def _reading(asked: _Asked, family: Family, canary: float, stable: float) -> Reading:
+    if family in _PER_REQUEST and canary > 0:
         return Reading((canary, stable), (int(canary), int(stable)), 0, asked.seconds)
     each = [pod.requests if pod.requests > 0 else 0 for pod in asked.pods]  # noqa: FURB136 - twice as fast as max()
     ours = sum([each[at] for at in asked.layout.canary])
-    requests = (int(canary), int(stable)) if kind in REQUEST_KINDS else (ours, sum(each) - ours)
+    requests = (int(canary), int(stable)) if family in _PER_REQUEST else (ours, sum(each) - ours)
     return Reading((canary, stable), requests, ours if canary <= 0 else 0, asked.seconds)
 
 
@@ -191,11 +194,20 @@ def _events(pods: Sequence[PodLook]) -> tuple[list[float], list[float]]:
     return _events_of(pods), [pod.exposure_seconds for pod in pods]
 
 
-_READERS: dict[SignalKind, Callable[[Sequence[PodLook]], tuple[list[float], list[float]]]] = {
-    SignalKind.ERRORS: _errors,
-    SignalKind.CRASHES: _crashes,
-    SignalKind.EVENTS: _events,
-}
+def _reader_of(kind: Kind) -> _Reader | None:
+    """Reads failures and sizes of such a kind; None for kinds that are not read pod by pod."""
+    match kind.family:
+        case Family.FAILURES:
+            return _errors
+        case Family.COUNT:
+            return _crashes if kind.counted == "crashes" else _events
+        case Family.LATENCY | Family.GAUGE:
+            return None
+        case _:
+            assert_never(kind.family)
+
+
+_READERS = {kind: reader for kind, row in SIGNAL_KINDS.items() if (reader := _reader_of(row)) is not None}
 
 
 def _events_of(pods: Sequence[PodLook]) -> list[float]:

@@ -38,9 +38,10 @@ from rollout.judge.model.onset_prior import (
     log_of,
     some,
 )
-from rollout.judge.model.policy import JudgePolicy, SignalKind
+from rollout.judge.model.policy import JudgePolicy
 from rollout.judge.model.rank_sum import Spread
 from rollout.judge.model.ridits import Body
+from rollout.signals.kinds import Family
 
 GROSS_SHARE = 0.4
 """Weight of the gross-fault test in its channel; the ratio test has the rest."""
@@ -130,7 +131,7 @@ class Evidence:
         self.channels = channels = Channels(policy, releases)
         whole, count, signals = channels.whole, channels.count, channels.signals
         self.sums = Sums(count)
-        latency = channels.of_kinds(SignalKind.LATENCY)
+        latency = channels.of_families(Family.LATENCY)
         self.noise, self.warmth = NoiseBank(whole, latency, channels.scores), Warmth(whole)
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
         self.ratio = RatioBank(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS))
@@ -140,8 +141,8 @@ class Evidence:
         self.sequences, self.proof = RatioSequences(count), ProofBank(channels, policy)
         self.gauges = {
             index: Gauge(max(signal.tolerance, GAUGE_TOLERANCE))
-            for index, signal in enumerate(signals)
-            if signal.kind is SignalKind.GAUGE
+            for index, (signal, family) in enumerate(zip(signals, channels.families, strict=True))
+            if family is Family.GAUGE
         }
         self._tolerance = channels.each([signal.tolerance for signal in signals])
         self._counted = ~latency

@@ -9,12 +9,10 @@ from typing import TypeVar
 
 from rollout.judge.baseline.sums import Sums
 from rollout.judge.model.onset_prior import Floats
-from rollout.judge.model.policy import SignalKind, SignalPolicy
+from rollout.judge.model.policy import SignalPolicy
+from rollout.signals.kinds import SIGNAL_KINDS, Family, Guard
 
 Count = TypeVar("Count", float, Floats)
-
-CRASH_LOOP = 2.0
-"""Crashes of the canary within a step that convict; each crash of stable in it asks for as many more."""
 
 GUARD_SIZE = 20.0
 """Requests lately (faded) of either arm before a share of failures may convict."""
@@ -28,8 +26,8 @@ BUDGET_SIGMAS = 3.0
 
 def is_guarded(signal: SignalPolicy, budget: int | None) -> bool:
     """Whether a signal has a guard, given the failed requests above stable's that convict."""
-    counted = signal.hard_guard is not None or budget is not None
-    return signal.kind is SignalKind.CRASHES or (signal.kind is SignalKind.ERRORS and counted)
+    counted, kind = signal.hard_guard is not None or budget is not None, SIGNAL_KINDS[signal.kind]
+    return kind.guard is not None or (kind.family is Family.FAILURES and counted)
 
 
 def guard_reason(signal: SignalPolicy, row: int, sums: Sums, budget: int | None) -> str | None:
@@ -41,22 +39,22 @@ def guard_reason(signal: SignalPolicy, row: int, sums: Sums, budget: int | None)
         sums: of all channels.
         budget: failed requests above stable's that convict; None for no limit.
     """
-    if signal.kind is SignalKind.CRASHES:
-        return _crash_loop(signal.hard_guard or CRASH_LOOP, sums.step[row])
+    if (guard := SIGNAL_KINDS[signal.kind].guard) is not None:
+        return _too_often(guard, signal.hard_guard or guard.most, sums.step[row])
     reason = _dead(signal.hard_guard, sums.lately[row]) if signal.hard_guard is not None else None
     return reason or (_spent(budget, row, sums) if budget is not None else None)
 
 
-def _crash_loop(limit: float, step: Floats) -> str | None:
+def _too_often(guard: Guard, limit: float, step: Floats) -> str | None:
     canary, stable = step
-    if canary < crash_limit(stable, limit):
+    if canary < step_limit(stable, limit):
         return None
     others = f"{stable:.0f} times" if stable else "not once"
-    return f"canary pods crashed or lost readiness {canary:.0f} times in this step, all of stable's {others}"
+    return f"canary pods {guard.what} {canary:.0f} times in this step, all of stable's {others}"
 
 
-def crash_limit(stable: Count, limit: float = CRASH_LOOP) -> Count:
-    """Crashes of the canary within a step that convict, beside so many of stable; shape kept."""
+def step_limit(stable: Count, limit: float) -> Count:
+    """Events of the canary within a step that convict, beside so many of stable; shape kept."""
     return limit * (1 + stable)
 
 

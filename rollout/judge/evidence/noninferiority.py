@@ -21,7 +21,8 @@ from rollout.judge.model.onset_prior import (
     indices_of,
     log_sum,
 )
-from rollout.judge.model.policy import JudgePolicy, SignalKind
+from rollout.judge.model.policy import JudgePolicy
+from rollout.signals.kinds import Family
 
 _SHARES = promotion.BETTER.size
 _ADDED = promotion.ADDED_BETTER.size + 1
@@ -39,7 +40,7 @@ class ProofBank:
 
     def __init__(self, channels: Channels, policy: JudgePolicy) -> None:
         self._channels = channels
-        errors, latency = channels.of_kinds(SignalKind.ERRORS), channels.of_kinds(SignalKind.LATENCY)
+        errors, latency = channels.of_families(Family.FAILURES), channels.of_families(Family.LATENCY)
         self._errors, self._latency = _span(errors), _span(latency)
         target = channels.each([signal.effective_target for signal in channels.signals])
         tolerance = channels.each([signal.tolerance for signal in channels.signals])

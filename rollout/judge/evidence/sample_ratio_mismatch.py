@@ -1,6 +1,6 @@
 """Do the requests arrive in the shares that were asked for? A canary that gets others' traffic cannot be called good.
 
-Requests of a step are counted against its share theta with a beta-binomial e-process,
+Requests under one weight are counted against its share theta with a beta-binomial e-process,
 
     E = B(k theta + x, k (1 - theta) + n - x) / (B(k theta, k (1 - theta)) theta^x (1 - theta)^(n - x)),   k = 100
 
@@ -19,27 +19,37 @@ LEVEL = 0.001
 NEAR = 1.25
 """Odds this near to those asked for are let pass, however sure it is that they differ."""
 
+AT_ONCE = 1e-3
+"""Seconds that are no time at all: sums of times are not exact."""
+
 _WEIGHT = 100.0
 
 
 @dataclass(slots=True)
 class Shares:
-    """The requests of the present step.
+    """The requests under the present weight.
 
     Attributes:
         asked: the canary's share, 0 to 1; 0 while it is not known.
         canary: requests of the canary.
         stable: requests of stable.
+        since: when the weight came into force; requests of looks that began earlier are left out.
     """
 
     asked: float = 0.0
     canary: int = 0
     stable: int = 0
+    since: float = -math.inf
 
-    def count(self, canary: int, stable: int) -> None:
-        """Take requests in."""
-        self.canary += canary
-        self.stable += stable
+    def count(self, canary: int, stable: int, began: float) -> None:
+        """Take in the requests of a look that began then, unless other weights were in force for a part of it."""
+        if began >= self.since - AT_ONCE:
+            self.canary += canary
+            self.stable += stable
+
+    def saved(self) -> dict[str, float]:
+        """For saving: whoever goes on has seen nothing of the time before."""
+        return {"asked": self.asked, "canary": self.canary, "stable": self.stable}
 
     def log_e(self) -> float:
         """Natural logarithm of the e-process against the share that was asked for."""

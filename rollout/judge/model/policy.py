@@ -1,54 +1,11 @@
 """What the judge is asked to promise: rates, margins and weights, per release and per signal."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from rollout.signals.kinds import SIGNAL_KINDS, SignalKind
 
-class SignalKind(StrEnum):
-    """How the looks of a signal are to be read."""
-
-    ERRORS = "errors"
-    """Failed requests of all requests."""
-    LATENCY = "latency"
-    """Requests slower than each bucket edge."""
-    CRASHES = "crashes"
-    """Restarts, OOM kills and lost readiness per pod-second."""
-    EVENTS = "events"
-    """Counted events per pod-second: dead letters, log lines, any counter."""
-    GAUGE = "gauge"
-    """A momentary value that should not grow: memory, CPU, lag."""
-
-
-REQUEST_KINDS = frozenset({SignalKind.ERRORS, SignalKind.LATENCY})
+REQUEST_KINDS = frozenset(kind for kind, row in SIGNAL_KINDS.items() if row.per_request)
 """Kinds whose sizes are requests, each failing at most once; the others count events over pod-seconds."""
-
-DEFAULT_WEIGHTS = {
-    SignalKind.ERRORS: 0.57,
-    SignalKind.LATENCY: 0.34,
-    SignalKind.CRASHES: 0.09,
-    SignalKind.EVENTS: 0.125,
-    SignalKind.GAUGE: 0.125,
-}
-"""Shares of the false-rollback rate before they are normalised over a policy's signals."""
-
-DEFAULT_FLOORS = {
-    SignalKind.ERRORS: 0.005,
-    SignalKind.LATENCY: 0.005,
-    SignalKind.CRASHES: 2e-5,
-    SignalKind.EVENTS: 1e-3,
-    SignalKind.GAUGE: 0.0,
-}
-"""Rates not worth a rollback on the canary's numbers alone: of requests, or per pod-second (2e-5 = one in 14 hours)."""
-
-DEFAULT_TARGETS = {
-    SignalKind.ERRORS: 0.01,
-    SignalKind.LATENCY: 0.05,
-    SignalKind.CRASHES: 1 / 15,
-    SignalKind.EVENTS: 1 / 15,
-    SignalKind.GAUGE: 0.0,
-}
-"""What promotion certifies: a failure share or a rate per pod-second below this; for latency, at every judged edge a
-slow share at most this much above stable's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +19,7 @@ class SignalPolicy:
         tolerance: canary rate over stable rate that is still accepted (r0).
         floor: absolute rate not worth a rollback; None takes the kind's.
         hard_guard: canary failures (share of the last requests, or number of crashes) that convict at once while stable
-            has none of it; None takes the kind's (two crashes; no guard for other kinds).
+            has none of it; None takes the kind's.
         target: what promotion certifies; None takes the kind's.
         threshold_seconds: latency only: promotion certifies the share slower than this, instead of every judged edge.
     """
@@ -92,17 +49,17 @@ class SignalPolicy:
     @property
     def effective_weight(self) -> float:
         """The weight before normalisation."""
-        return DEFAULT_WEIGHTS[self.kind] if self.weight is None else self.weight
+        return SIGNAL_KINDS[self.kind].weight if self.weight is None else self.weight
 
     @property
     def effective_floor(self) -> float:
         """The absolute rate not worth a rollback."""
-        return DEFAULT_FLOORS[self.kind] if self.floor is None else self.floor
+        return SIGNAL_KINDS[self.kind].floor if self.floor is None else self.floor
 
     @property
     def effective_target(self) -> float:
         """The rate (for latency: the added slow share) promotion certifies."""
-        return DEFAULT_TARGETS[self.kind] if self.target is None else self.target
+        return SIGNAL_KINDS[self.kind].target if self.target is None else self.target
 
 
 @dataclass(frozen=True, slots=True)

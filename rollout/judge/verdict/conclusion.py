@@ -10,15 +10,11 @@ import numpy as np
 
 from rollout.judge.baseline.sums import Ledger
 from rollout.judge.evidence.battery import Evidence
-from rollout.judge.model.policy import (
-    REQUEST_KINDS,
-    JudgePolicy,
-    SignalKind,
-    SignalPolicy,
-)
+from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy, SignalPolicy
 from rollout.judge.verdict import wording
 from rollout.judge.verdict.case import Case
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
+from rollout.signals.kinds import Family
 from rollout.signals.samples import SourceStatus
 
 DOUBT = math.log(5.0)
@@ -61,7 +57,7 @@ def conclude(docket: Docket) -> Assessment:
         words = {word for word, _ in found}
         verdict = next(word for word in LEAST_INFORMED if word in words)
         doubted = case.shares.doubt() if verdict is Verdict.GOOD else ""
-    excess = [evidence.excess_of(at) for at in case.signals if evidence.channels.signals[at].kind is SignalKind.ERRORS]
+    excess = [evidence.excess_of(at) for at in case.signals if evidence.channels.families[at] is Family.FAILURES]
     return Assessment(
         verdict=Verdict.UNDECIDED if doubted else verdict,
         log_e=conviction.log_e if conviction else case.log_e,
@@ -162,7 +158,7 @@ def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int,
         canary, stable = evidence.gauges[index].shown if docket.books[index].started else (None, None)
         return canary, stable, 0, None
     row = evidence.channels.slots[index].start
-    if docket.evidence.channels.signals[index].kind is SignalKind.LATENCY:
+    if evidence.channels.families[index] is Family.LATENCY:
         worst = evidence.worst_edge(index)
         if worst is None:
             return None, None, 0, None

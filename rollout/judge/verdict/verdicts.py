@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rollout.judge.model.policy import SignalKind
+from rollout.signals.kinds import SignalKind
 
 
 class Verdict(StrEnum):

@@ -1,9 +1,11 @@
 """One plain sentence for every verdict, with the numbers that made it."""
 
 import math
+from typing import assert_never
 
-from rollout.judge.model.policy import SignalKind, SignalPolicy
+from rollout.judge.model.policy import SignalPolicy
 from rollout.judge.verdict.verdicts import Verdict
+from rollout.signals.kinds import HOUR, SIGNAL_KINDS, Family
 
 
 def odds(log_e: float) -> str:
@@ -31,23 +33,24 @@ def observed(
         edge: latency only: the bucket edge the rates are about, in seconds.
         lately: the canary's rate in the last seconds.
     """
-    if signal.kind is SignalKind.LATENCY:
-        over = f"slower than {edge * 1000:g} ms" if edge is not None else "slow"
-        return f"{share(canary)} of the canary's requests are {over}, {share(stable)} of stable's"
-    if signal.kind is SignalKind.ERRORS:
-        return f"canary fails {share(canary)} ({share(lately)} lately), stable {share(stable)}"
-    if signal.kind is SignalKind.GAUGE:
-        return f"the canary's is at {_value(canary)}, stable's at {_value(stable)}"
-    noun = "crashes" if signal.kind is SignalKind.CRASHES else "events"
-    return f"canary has {_hourly(canary)} {noun} per pod-hour, stable {_hourly(stable)}"
-
-
-def _value(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:,.4g}"
+    kind = SIGNAL_KINDS[signal.kind]
+    match kind.family:
+        case Family.LATENCY:
+            over = f"slower than {edge * 1000:g} ms" if edge is not None else "slow"
+            return f"{share(canary)} of the canary's requests are {over}, {share(stable)} of stable's"
+        case Family.FAILURES:
+            return f"canary fails {share(canary)} ({share(lately)} lately), stable {share(stable)}"
+        case Family.GAUGE:
+            at, others = ("nothing" if value is None else kind.written(value) for value in (canary, stable))
+            return f"the canary's is at {at}, stable's at {others}"
+        case Family.COUNT:
+            return f"canary has {_hourly(canary)} {kind.noun} per pod-hour, stable {_hourly(stable)}"
+        case _:
+            assert_never(kind.family)
 
 
 def _hourly(rate: float | None) -> str:
-    return "no" if not rate else f"{3600 * rate:.3g}"
+    return "no" if not rate else f"{HOUR * rate:.3g}"
 
 
 def judged(seen: str, log_e: float, verdict: Verdict, wanted: float, proven: float) -> str:

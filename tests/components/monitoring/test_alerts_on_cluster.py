@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
+import socket
 import subprocess
 from urllib.parse import quote
 
 import aiohttp
 import pytest
 import yaml
+from aiohttp import web
 
 from components.deploy.apply import Applier
 from components.deploy.inventory import Inventory
@@ -21,7 +24,8 @@ from kube.cluster import Cluster
 from kube.errors import KubeError
 from kube.kinds import DEPLOYMENT, KNOWN, NAMESPACE, NODE, Kind
 from tests.components import alert_cases
-from tests.components.conftest import ROOT
+from tests.components.conftest import ROOT, program, read
+from tests.components.model.test_values import IMAGE
 
 SPACE = "alerts-test"
 INVENTORY = Inventory(SPACE, SPACE)
@@ -224,3 +228,95 @@ def test_a_share_of_errors_is_zero_before_the_first_error(promtool, tmp_path):
     test = {**quiet(()), "promql_expr_test": [zero]}
     done = run_promtool(promtool, tmp_path, everything, [test])
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_crashes_and_events_are_told_per_pod_hour(promtool, tmp_path):
+    signals = [
+        {"name": "crashes", "kind": "crashes", "source": "kubernetes"},
+        {"name": "letters", "kind": "events", "source": "pods", "metric": "letters_total"},
+    ]
+    everything = read(services={"shop": {"image": IMAGE, "traffic": {}, "analysis": {"signals": signals}}})
+    panels = {each.title: each for member in everything.components for each in member.dashboard().panels}
+    crashes, letters = panels["shop crashes"], panels["shop letters"]
+    assert {crashes.unit, letters.unit} == {"suffix: crashes per pod-hour", "suffix: events per pod-hour"}
+    of, other = alert_cases.of, 'process_start_time_seconds{namespace="shop",instance_name="other",pod="other-0"}'
+    series = [
+        of("shop", "process_start_time_seconds", "1000x50 2000x10 3000x60"),  # twice within ten minutes
+        of("shop", "process_start_time_seconds", "1000x121", "1"),
+        (other, "0+1x121"),
+        *(of("shop", "letters_total", "0+1x121", pod, queue=queue) for pod in "01" for queue in "ab"),
+    ]
+    checks = [
+        {"expr": each.expr, "eval_time": "18m", "exp_samples": [{"labels": "{}", "value": value}]}
+        for each, value in ((crashes, 12), (letters, 2 * 240))
+    ]
+    inputs = [{"series": name, "values": values} for name, values in series]
+    done = run_promtool(
+        promtool, tmp_path, everything, [{"interval": "15s", "input_series": inputs, "promql_expr_test": checks}]
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+async def engine_page():
+    """An engine of one namespace that carries releases of two."""
+    page = """\
+# TYPE grayling_release_log_evidence gauge
+grayling_release_log_evidence{namespace="alerts-test",name="shop",signal="lines"} 1.5
+grayling_release_log_evidence{namespace="other",name="shop",signal="lines"} 99
+"""
+    app = web.Application()
+    app.router.add_get("/metrics", lambda _request: web.Response(text=page))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield site._server.sockets[0].getsockname()[1]
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("of_engine", ["alerts-test", "engines"])
+async def test_the_panel_of_evidence_shows_this_release_alone(engine_page, tmp_path, of_engine):
+    lines = {"name": "lines", "kind": "events", "source": "logs", "pattern": "ERROR"}
+    everything = read(
+        components={"controller": {"image": IMAGE}, "prometheus": {"discovery": "sidecar", "scrapeInterval": "1s"}},
+        services={"shop": {"image": IMAGE, "analysis": {"signals": [lines]}}},
+        environment={"tier": "local", "namespace": "alerts-test", "owners": ["platform"]},
+    )
+    (shop,) = (each for each in everything.components if each.name == "shop")
+    (panel,) = (each for each in shop.dashboard().panels if each.title == "shop lines")
+    made = [each for each in everything.manifests() if "prometheus.yml" in each.get("data", {})]
+    text = made[0]["data"]["prometheus.yml"].replace("/targets/", f"{tmp_path}/")
+    (tmp_path / "prometheus.yml").write_text(text)
+    labels = {
+        "__meta_kubernetes_pod_container_port_name": "metrics",
+        "__meta_kubernetes_namespace": of_engine,
+        "__meta_kubernetes_pod_name": "controller-0",
+    }
+    targets = [{"targets": [f"127.0.0.1:{engine_page}"], "labels": labels}]
+    (tmp_path / "engines.json").write_text(json.dumps(targets))
+    asked = await evaluated(tmp_path, panel.expr)
+    assert [each["value"][1] for each in asked] == ["1.5"]
+
+
+async def evaluated(folder, expr):
+    """What a Prometheus with the configuration in a folder answers, once it has read something."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    options = (f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data")
+    where = f"--web.listen-address=127.0.0.1:{port}"
+    log = (folder / "log").open("w")
+    running = await asyncio.create_subprocess_exec(program("prometheus", folder), *options, where, stderr=log)
+    try:
+        async with asyncio.timeout(60), aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    answer = await client.get("/api/v1/query", params={"query": expr})
+                    if found := (await answer.json())["data"]["result"]:
+                        return found
+                await asyncio.sleep(0.2)
+    finally:
+        running.terminate()
+        await running.wait()
+        log.close()

@@ -19,6 +19,7 @@ from components.workloads.policy_rules import (
 )
 from rollout.api.spec import Signal
 from tests.components.conftest import read
+from tests.rollout.signals.promql import selected
 
 PART = "app.kubernetes.io/component"
 LINES = {"name": "lines", "kind": "events", "source": "logs", "pattern": "ERROR"}
@@ -230,14 +231,20 @@ def test_the_engine_reads_logs_only_where_lines_are_counted(signals, may):
 @pytest.mark.parametrize(
     ("signal", "asked"),
     [
-        ({"kind": "events", "source": "pods", "metric": "letters_total"}, 'sum(rate(letters_total{job="x"}[5m]))'),
+        (
+            {"kind": "events", "source": "pods", "metric": "letters_total"},
+            '3600 * avg(sum by (pod) (rate(letters_total{job="x"}[5m])))',
+        ),
         ({"kind": "gauge", "source": "pods", "metric": "lag"}, 'max(lag{job="x"})'),
         (LINES, 'max(grayling_release_log_evidence{namespace="shop",name="checkout",signal="lines"})'),
         (
             {"kind": "errors", "source": "prometheus", "query": "x"},
             'max(grayling_release_log_evidence{namespace="shop",name="checkout",signal="lines"})',
         ),
-        ({"kind": "crashes", "source": "kubernetes"}, 'sum(changes(process_start_time_seconds{job="x"}[10m]))'),
+        (
+            {"kind": "crashes", "source": "kubernetes"},
+            '6 * max(sum by (pod) (changes(process_start_time_seconds{job="x"}[10m])))',
+        ),
     ],
 )
 def test_every_kind_of_signal_has_a_graph(signal, asked):
@@ -245,3 +252,39 @@ def test_every_kind_of_signal_has_a_graph(signal, asked):
     assert panel_for(made, "checkout", 'job="x"', "shop").expr == asked
     relative = made.kind in {"events", "gauge"} or made.query is not None
     assert (alert_for(made, "checkout", 'job="x"') is None) is relative
+
+
+def test_every_graph_and_alert_of_a_service_selects_its_own_series(platform):
+    services = [each for each in platform.components if each.kind == "service"]
+    assert services
+    for member in services:
+        told = [*(panel.expr for panel in member.dashboard().panels), *(alert.expr for alert in member.alerts())]
+        assert told
+        for name, labels in (found for expr in told for found in selected(expr)):
+            assert labels.get("namespace") == member.environment.namespace, (member.name, name, labels)
+            assert member.name in {labels.get("instance_name"), labels.get("name")}, (member.name, name, labels)
+
+
+@pytest.mark.parametrize(
+    ("more", "failed"),
+    [
+        ({}, 'code=~"5.."'),
+        ({"errors": ["4xx", "5xx", "!404", "!429"]}, 'code=~"4..|5..",code!~"404|429"'),
+        ({"errors": ["!OK"], "label": "grpc_code"}, 'grpc_code!~"OK"'),
+        ({"errors": ["Unavailable", "boxx"], "label": "state"}, 'state=~"Unavailable|boxx"'),
+    ],
+)
+def test_the_alert_counts_the_errors_that_the_signal_calls_so(more, failed):
+    made = Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods", **more})
+    alert = alert_for(made, "checkout", 'job="x"')
+    assert alert is not None
+    assert f'http_requests_total{{job="x",{failed}}}' in alert.expr
+    assert selected(alert.expr)
+
+
+@pytest.mark.parametrize(("floor", "bound"), [(None, 0.025), (0.1, 0.5), (0.0, 0.01)])
+def test_the_alert_on_errors_follows_the_floor(floor, bound):
+    made = Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods", "floor": floor})
+    alert = alert_for(made, "checkout", 'job="x"')
+    assert alert is not None
+    assert alert.expr.endswith(f" > {bound:g}")

@@ -81,7 +81,7 @@ REFUSED = [
     ),
     (
         lambda s: s["analysis"]["signals"].append({"name": "p", "kind": "gauge", "source": "pods"}),
-        "events and gauges have no usual metric",
+        "events and gauge have no usual metric",
     ),
     (
         lambda s: s["analysis"]["signals"].append({"name": "p", "kind": "gauge", "source": "pods", "query": "x"}),

@@ -25,7 +25,7 @@ def test_a_revision_has_its_own_port_path_metric_and_label_and_nothing_else():
     noted = signal(port=9000, path="/old", metric="old_total", label="status", errors=["404"], tolerance=3, floor=0.5)
     read = as_noted(signal(port=9100, errors=["5xx"]), noted)
     assert (read.port, read.path, read.metric, read.label) == (9000, "/old", "old_total", "status")
-    assert (read.errors, read.tolerance, read.floor) == (["5xx"], 1, 0.005)
+    assert (read.errors, read.tolerance, read.floor) == (["5xx"], 1, None)
 
 
 def test_what_was_something_else_is_read_as_the_spec_in_force_says():

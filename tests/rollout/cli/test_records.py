@@ -82,7 +82,7 @@ def test_recordings_are_judged_again(shop, tmp_path):
 def test_a_recording_is_printed(shop):
     recorded(shop, "a1-1", 0)
     printed = shop.grayling("record", "checkout", "a1-1", "--recording").out.splitlines()
-    assert json.loads(printed[0])["format"] == "grayling.recording/1"
+    assert json.loads(printed[0])["format"] == "grayling.recording/2"
     assert len(printed) == 121
     missing = shop.grayling("record", "checkout", "a1-2", "--recording")
     assert (missing.code, "a1-2 of checkout is not on record; there are a1-1" in missing.err) == (2, True)

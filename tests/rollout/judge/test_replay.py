@@ -10,6 +10,7 @@ import pytest
 from rollout.judge import Judge, JudgePolicy, Verdict
 from rollout.judge.replay import policy_for, replay, replays
 from rollout.records.recording import (
+    BEFORE,
     FORMAT,
     RecordedLook,
     RecordingError,
@@ -85,6 +86,34 @@ def test_looks_at_starts_are_of_a_time_of_their_own():
 def test_broken_recordings_are_refused_with_line_and_reason(lines, message):
     with pytest.raises(RecordingError, match=message):
         parse(lines)
+
+
+def shared(canary, seconds, first=0):
+    pods = {"a": PodLook(Arm.STABLE, 900.0, 1.0, 1000 - canary), "c": PodLook(Arm.CANARY, 900.0, 1.0, canary)}
+    return [look_line(RecordedLook(float(first + at), "release", pods)) for at in range(1, seconds + 1)]
+
+
+def test_a_recording_says_when_weights_change_and_old_ones_are_read_as_they_were():
+    step = look_line(RecordedLook(0.0, "release", {}, step=1, share=0.2))
+    left = look_line(RecordedLook(60.0, "release", {}, share=0.0))
+    assert '"share":0.0' in left
+    policy = JudgePolicy(signals=(ERRORS,))
+    lines = [HEADER, step, *shared(200, 60), left, *shared(990, 60, 60)]
+    found = replay(parse(lines), policy)
+    assert (found.verdict, found.looks) == (Verdict.GOOD, 120), "the line itself is no look"
+    untold = replay(parse([line for line in lines if line != left]), policy)
+    assert "20.0% was asked for" in untold.reason
+    old = [HEADER.replace(FORMAT, BEFORE), *lines[1:]]
+    assert replay(parse(old), policy).reason == untold.reason, "version 1 had no share without a step"
+    assert [look.share for look in parse(old).looks if look.share is not None] == [0.2]
+
+
+def test_a_share_may_be_told_at_each_look():
+    pods = {"a": {"arm": "stable", "requests": 800}, "c": {"arm": "canary", "requests": 200}}
+    lines = [json.dumps({"t": at, "share": 0.4 if at < 5 else 0.2, "pods": pods}) for at in range(1, 60)]
+    assert replay(parse([HEADER, *lines]), JudgePolicy(signals=(ERRORS,))).verdict is Verdict.GOOD
+    lines = [json.dumps({"t": at, "share": 0.4, "pods": pods}) for at in range(1, 60)]
+    assert "40.0% was asked for" in replay(parse([HEADER, *lines]), JudgePolicy(signals=(ERRORS,))).reason
 
 
 def assert_alike(one, other):

@@ -137,5 +137,5 @@ def test_a_gauge_below_one_is_no_percentage_and_crashes_are_per_pod_hour_on_the_
     falls = crashes.model_copy(update={"canary_rate": 1 / 1800})
     page = markdown(taken_back.model_copy(update={"verdicts": [errors, falls, gauge]}))
     assert "| fill | bad | 0.25 | 0.8 |" in page
-    assert "| crashes | good | 0 per pod-hour | 2 per pod-hour |" in page
+    assert "| crashes | good | 0 crashes per pod-hour | 2 crashes per pod-hour |" in page
     assert "| errors | bad | 0.11% | 50% |" in page

@@ -14,7 +14,7 @@ from rollout.records.recorder import (
     config_map_of,
     lines_in,
 )
-from rollout.records.recording import parse
+from rollout.records.recording import BEFORE, FORMAT, parse
 from rollout.signals.samples import (
     Arm,
     PodLook,
@@ -114,6 +114,34 @@ def test_a_successor_goes_on():
     second = Recorder(samples.spec(), before=told(first))
     second.note("release", [look(2.0)])
     assert [each.at for each in parse(told(second).splitlines()).looks] == [1.0, 2.0]
+
+
+def test_a_share_is_told_when_it_changes_and_no_oftener():
+    first = Recorder(samples.spec())
+    first.change_share(0.5, 0.0)
+    first.step(1.0, 1, 0.2)
+    first.change_share(1.5, 0.2)
+    first.note("release", [look(2.0)])
+    first.change_share(2.5, 0.0)
+    second = Recorder(samples.spec(), before=told(first))
+    second.change_share(3.0, 0.0)
+    second.change_share(4.0, 0.5)
+    assert [(each.at, each.step, each.share) for each in parse(told(second).splitlines()).looks] == [
+        (1.0, 1, 0.2),
+        (2.0, 0, None),
+        (2.5, 0, 0.0),
+        (4.0, 0, 0.5),
+    ]
+
+
+def test_a_successor_goes_on_with_what_an_older_engine_wrote():
+    first = Recorder(samples.spec())
+    first.step(1.0, 1, 0.2)
+    older = told(first).replace(FORMAT, BEFORE)
+    assert BEFORE in older
+    second = Recorder(samples.spec(), before=older)
+    second.change_share(3.0, 0.0)
+    assert [each.share for each in parse(told(second).splitlines()).looks] == [0.2, 0.0]
 
 
 @pytest.mark.parametrize(

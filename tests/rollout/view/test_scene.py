@@ -34,9 +34,9 @@ steps
   · 3   50 % for 2m, gate  ░░░░░░░░░░░░
 
 verdict  undecided: no difference seen yet
-  signal   verdict    stable          canary          ratio   requests  ln e
-  errors   undecided  0.11%           0.20%           0..6.1  1,500     0.41   3 of 1,500 against 7 of 6,100
-  crashes  good       0 per pod-hour  0 per pod-hour  0..∞    0         -0.20  no crash in 74 pod-seconds
+  signal   verdict    stable                  canary                  ratio   requests  ln e
+  errors   undecided  0.11%                   0.20%                   0..6.1  1,500     0.41   3 of 1,500, 7 of 6,100
+  crashes  good       0 crashes per pod-hour  0 crashes per pod-hour  0..∞    0         -0.20  no crash in 74 s
 
 journal
   08:00:00 shop/checkout:v2 by ann: faster
@@ -266,11 +266,11 @@ def test_words():
     assert [measured(value, "errors") for value in (0.8, 0.0011, 1)] == ["80%", "0.11%", "100%"]
     assert measured(0.8, "latency") == "80%"
     assert [measured(value, "crashes") for value in (0.0, 1 / 1800, 2)] == [
-        "0 per pod-hour",
-        "2 per pod-hour",
-        "7,200 per pod-hour",
+        "0 crashes per pod-hour",
+        "2 crashes per pod-hour",
+        "7,200 crashes per pod-hour",
     ]
-    assert measured(1 / 3600, "events") == "1 per pod-hour"
+    assert measured(1 / 3600, "events") == "1 events per pod-hour"
     assert measured(0.8, "") == measured(0.8, None) == measured(0.8, {}) == "0.8", "bare where nobody knows"
     assert [number(value) for value in (None, 1500, 0.12345)] == ["-", "1,500", "0.1235"]
     assert [ratio(*ends) for ends in ((None, None), (0.5, None), (0.5, 2))] == ["-", "0.5..∞", "0.5..2"]

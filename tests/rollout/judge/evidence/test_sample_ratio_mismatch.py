@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 from rollout.judge import Judge, Verdict
 from rollout.judge.evidence.sample_ratio_mismatch import LEVEL, Shares
-from tests.rollout.judge.traffic import ERRORS_ONLY, Traffic, play
+from tests.rollout.judge.traffic import EPOCH, ERRORS_ONLY, Traffic, play
 
 
 @given(asked=st.floats(0.01, 0.99), requests=st.integers(1, 40))
@@ -53,3 +53,31 @@ def test_a_bad_canary_is_bad_whatever_its_share():
     judge = Judge(ERRORS_ONLY)
     judge.begin_step(0.5)
     assert play(judge, Traffic(weight=0.2, onset=20, canary_fails=0.5).looks(1, 40)).verdict is Verdict.BAD
+
+
+def test_requests_under_two_weights_are_never_counted_together():
+    judge = Judge(ERRORS_ONLY)
+    judge.begin_step(0.2, since=EPOCH)
+    assert play(judge, Traffic(weight=0.2).looks(1, 60)).verdict is Verdict.GOOD
+    judge.change_share(0.0)
+    moving = play(judge, Traffic(weight=0.9).looks(2, 120))
+    assert (moving.verdict, judge.share) == (Verdict.GOOD, 0.0), "held against no share, and what is proven stays so"
+    judge.change_share(0.9, since=EPOCH + 120)
+    assert play(judge, Traffic(weight=0.9).looks(3, 180)).verdict is Verdict.GOOD
+    judge.change_share(0.9)
+    judge.change_share(0.5)
+    assert "50.0% was asked for" in play(judge, Traffic(weight=0.9).looks(4, 240)).reason
+
+
+def test_a_look_that_began_under_another_weight_says_nothing_of_this_one():
+    shares = Shares(0.5, since=100.0)
+    shares.count(0, 10_000, began=85.0)
+    assert (shares.canary, shares.stable, shares.doubt()) == (0, 0, "")
+    shares.count(40, 60, began=100.0 - 1e-9)
+    assert (shares.canary, shares.stable) == (40, 60), "sums of times are not exact"
+
+
+def test_what_is_saved_of_shares_keeps_its_keys():
+    shares = Shares(0.5, 3, 4, since=100.0)
+    assert shares.saved() == {"asked": 0.5, "canary": 3, "stable": 4}
+    assert Shares(**shares.saved()) == Shares(0.5, 3, 4)
