@@ -135,10 +135,22 @@ class Step(Model):
     gate: Gate = Field(default=Gate.NONE, description="manual: wait for `grayling release promote` before this step")
 
 
+class DriverName(StrEnum):
+    """How the pods of a version run, and so what a share of it is. What is not built is refused before it begins."""
+
+    GATEWAY = "gateway"
+    REPLICAS = "replicas"
+    ORDINAL = "ordinal"
+    NODES = "nodes"
+
+
 class Strategy(Model):
     """How a version is brought in."""
 
-    driver: Literal["gateway"] = "gateway"
+    driver: DriverName = Field(
+        default=DriverName.GATEWAY,
+        description="gateway: Deployments, a share is a weight of the HTTPRoute; no other is built in this version",
+    )
     steps: Annotated[list[Step], Field(min_length=1, max_length=32)] = Field(
         default_factory=lambda: [Step(weight=5), Step(weight=20), Step(weight=50)]
     )

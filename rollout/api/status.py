@@ -135,6 +135,11 @@ class Waiting(Kept):
     reason: str
     since: Time
     until: Time | None = Field(default=None, description="when it is taken back, or goes on, at the latest")
+    gate: str = Field(
+        default="",
+        description="what holds it from outside: a pause, a manual gate, room in the engine",
+    )
+    unblock: str = Field(default="", description="the verb or the event that lets it go on")
     refused: bool = Field(
         default=False, description="the API server does not take an object: its schema, a quota, a webhook, a policy"
     )

@@ -51,6 +51,28 @@ def revision_in(manifest: Manifest) -> str:
         return ""
 
 
+def insist_on_plan(manifest: Manifest) -> None:
+    """Refuse what the drivers of a valid spec cannot do; what is not valid is for others to tell.
+
+    Raises:
+        UsageError: says what cannot be done, where that is asked for, and what to write instead.
+    """
+    from pydantic import ValidationError
+
+    from kube.errors import UsageError
+    from rollout.api.spec import Spec
+    from rollout.decide.capabilities import plan_problems
+
+    try:
+        spec = Spec.model_validate(manifest["spec"])
+    except ValidationError:
+        return
+    if problems := plan_problems(spec):
+        meta = manifest["metadata"]
+        told = "; ".join(f"spec.{problem}" for problem in problems)
+        raise UsageError(f"GrayRelease {meta.get('namespace', 'default')}/{meta['name']}: {told}")
+
+
 def signature(asked: Request, revision: str) -> dict[str, str]:
     """The annotations that say who asked and why, and for which version that holds."""
     from rollout.api.spec import REASON_ANNOTATION, REQUESTED_BY_ANNOTATION, REQUESTED_REVISION_ANNOTATION

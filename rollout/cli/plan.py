@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,9 @@ def plan(
     """Show steps, times and pods of a release, what each step can see, and what it may cost.
 
     A pod template that Kubernetes would not take is an error: by the schema that is known here (exit 2), and, where a
-    cluster is asked, in its own words (exit 13).
+    cluster is asked, in its own words (exit 13). So is a spec that its drivers cannot carry out (exit 2).
     """
+    from rollout.cli.desire import insist_on_plan
     from rollout.cli.reading import spec_of, status_of
     from rollout.forecast.plan import Traffic, plan_of
     from rollout.view.planned import plan_markdown, plan_text
@@ -57,6 +59,7 @@ def plan(
     if image:
         manifest = with_image(manifest, image)
         spec = spec_of(manifest)
+    insist_on_plan(manifest)
     unasked = asyncio.run(_asked(where, manifest, spec)) if server or not file else "no cluster was asked"
     if unasked:
         _check(manifest, spec)
@@ -64,7 +67,7 @@ def plan(
         click.echo(f"Warning: whether the cluster takes its objects is not known: {unasked}", err=True)
     known = status_of(manifest) if manifest.get("status") else None
     traffic = Traffic(rps, error_rate) if rps else None
-    made = plan_of(manifest["metadata"]["name"], spec, known, traffic)
+    made = plan_of(manifest["metadata"]["name"], spec, known, traffic, time.time())
     writers = {**data_writers(made.wire), "text": lambda: plan_text(made), "markdown": lambda: plan_markdown(made)}
     emit(wanted, writers)
 

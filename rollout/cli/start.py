@@ -15,6 +15,7 @@ from rollout.cli.desire import (
     Request,
     declared_by,
     image_patch,
+    insist_on_plan,
     pulumi_declares,
     revision_in,
     signature,
@@ -157,6 +158,9 @@ async def declare(cluster: Cluster, namespace: str, asked: Request, stack: Stack
 
     before = stack.editor.render_service(stack.file, asked.name)  # what is wrong is told before the file is changed
     await _insist_on_own(cluster, namespace, asked, stack, before)
+    for declared in before:
+        if declared["kind"] == GRAY_RELEASE.kind and declared["metadata"]["name"] == asked.name:
+            insist_on_plan(declared)
     changed = stack.editor.set_image(stack.file, asked.name, asked.image)
     told = f"now says {asked.image}" if changed else f"said {asked.image} already"
     click.echo(f"{stack.file}: {asked.name} {told}", err=True)
@@ -247,6 +251,7 @@ async def patch(cluster: Cluster, namespace: str, asked: Request, *, forced: boo
             f"{namespace}/{asked.name} is declared by a stack (field manager {owner}), which would take this back: "
             "name it with --stack, or insist with --patch-object"
         )
+    insist_on_plan(found)
     operations = image_patch(found, asked)
     if not operations:
         click.echo(f"{namespace}/{asked.name}: {asked.image} is asked for already")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.api.status import Outcome, Phase
+from rollout.decide.clocks import bake_clock
 from rollout.decide.context import (
     can_return,
     change_release,
@@ -12,6 +13,7 @@ from rollout.decide.context import (
     is_refused,
     roll_back,
 )
+from rollout.decide.gates import blocked
 from rollout.decide.verify import silence
 from rollout.decide.without_pods import PLANNED
 
@@ -29,7 +31,7 @@ def baking(ctx: Context) -> Status:
         outcome = Outcome.CANCELLED if reason.startswith(PLANNED) else Outcome.ROLLED_BACK
         return roll_back(ctx, outcome, reason)
     stable, desired, left = ctx.status.stable, ctx.seen.desired_revision, bake_left(ctx)
-    if ctx.status.paused:
+    if blocked(ctx):
         return ctx.status
     moved_on = stable is not None and desired != stable.revision and not is_refused(ctx.status, desired)
     unwell = bool(reason) and left > -ctx.spec.strategy.ready_deadline
@@ -40,7 +42,8 @@ def baking(ctx: Context) -> Status:
 
 def bake_left(ctx: Context) -> float:
     """Seconds of the bake that are left; below 0 it is over. One that goes wrong with no way back lasts longer."""
-    return ctx.spec.strategy.bake - ctx.since(ctx.status.phase_since)
+    clock = bake_clock(ctx)
+    return clock.seconds - ctx.since(clock.since)
 
 
 def must_return(ctx: Context) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.api.spec import Gate
 from rollout.api.status import Outcome, Pause, Phase
 from rollout.api.texts import clean, told
 from rollout.decide.context import (
@@ -15,6 +14,7 @@ from rollout.decide.context import (
     roll_back,
     write_journal,
 )
+from rollout.decide.gates import MANUAL, holds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ def _resume(ctx: Context, command: Command) -> tuple[Status, str]:
 
 def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
     status = ctx.status
-    if waiting_gate(ctx):
+    if holds(ctx, MANUAL):
         opened = write_journal(
             ctx.change(gate_passed=status.step), ctx.now, "gate", f"step {status.step + 1} opened{_said(command)}"
         )
@@ -129,14 +129,3 @@ VERBS: dict[str, Callable[[Context, Command], tuple[Status, str]]] = {
     "abort": _abort,
     "retry": _retry,
 }
-
-
-def waiting_gate(ctx: Context) -> bool:
-    """Whether the release stands before a step that a person must open."""
-    status = ctx.status
-    shared = status.stable is not None and ctx.shared
-    if status.phase not in {Phase.PREPARING, Phase.STEPPING} or status.step >= len(ctx.steps) or not shared:
-        return False
-    step = ctx.steps[status.step]
-    reached = status.phase is Phase.STEPPING and status.weight.desired == step.weight
-    return step.gate is Gate.MANUAL and status.gate_passed < status.step and not reached

@@ -24,10 +24,12 @@ from rollout.api.status import (
     name_of,
 )
 from rollout.api.texts import clean, told
+from rollout.decide.capabilities import capabilities_of, in_force
 
 if TYPE_CHECKING:
     from rollout.api.spec import Spec, Step
     from rollout.api.status import Status
+    from rollout.decide.capabilities import Capabilities
     from rollout.decide.observation import Observation, RevisionFacts
     from rollout.judge import Assessment
 
@@ -39,7 +41,14 @@ REFUSED_LIMIT = 20
 REASON = 300
 """Characters of a reason that is kept."""
 
+ALL = 100
+"""Percent."""
+
 SKIPPED = "skipped by a person"
+NOT_READY = "not-ready"
+OUTAGE = "outage"
+"""Doubts that are no verdicts: pods that are missed, and no ready pod of any version."""
+
 NO_DOUBT: Final[dict[str, Any]] = {"doubt": "", "doubt_since": None, "held_since": None}
 
 
@@ -58,13 +67,19 @@ class Context:
         return self.spec.workload.pods
 
     @property
-    def shared(self) -> bool:
-        """Whether versions share the traffic of a route: the spec says so, or the release in flight began with one.
+    def asked(self) -> Capabilities:
+        """What the drivers that the spec asks for can do."""
+        return capabilities_of(self.spec)
 
-        A release does not lose its route, and so its way back, because somebody edits the spec.
-        """
-        began_with_one = self.status.release is not None and self.status.stable is not None and self.seen.share.exists
-        return self.spec.traffic is not None or began_with_one
+    @property
+    def can(self) -> Capabilities:
+        """What can be done now. A release does not lose its route, and so its way back, by an edit of the spec."""
+        return in_force(self.spec, self.status, routed=self.seen.share.exists)
+
+    @property
+    def shared(self) -> bool:
+        """Whether versions share the traffic."""
+        return self.can.divisible
 
     @property
     def full(self) -> int:
@@ -119,11 +134,11 @@ class Context:
 def can_return(ctx: Context) -> bool:
     """In a bake: whether the version before could serve. Going back to no pods at all cures nothing.
 
-    Without traffic it has given up its pods to the new version, and gets them back.
+    One that is not kept has given up its pods to the new version, and gets them back.
     """
     previous = ctx.status.previous
     facts = ctx.seen.revisions.get(previous.revision) if previous else None
-    return facts is not None and (not ctx.shared or facts.ready > 0)
+    return facts is not None and (not ctx.can.keeps_old or facts.ready > 0)
 
 
 def write_journal(status: Status, now: float, what: str, text: str, *, weight: int | None = None) -> Status:

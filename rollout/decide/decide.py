@@ -102,7 +102,7 @@ def _overtaken(ctx: Context) -> Status | None:
         if status.stable and desired == status.stable.revision:
             return roll_back(ctx, Outcome.CANCELLED, "the stable version is desired again")
         return roll_back(ctx, Outcome.SUPERSEDED, f"{ctx.seen.desired_image or desired} is desired now")
-    if status.phase in UNDER_WAY and ctx.shared and ctx.spec.traffic is None:
+    if status.phase in UNDER_WAY and ctx.shared and not ctx.asked.divisible:
         return roll_back(ctx, Outcome.ROLLED_BACK, WITHOUT_TRAFFIC)
     if status.phase is Phase.BAKING and status.previous and status.previous.revision == desired and can_return(ctx):
         return roll_back(ctx, Outcome.CANCELLED, "the version before is desired again")

@@ -20,6 +20,8 @@ from rollout.decide.actions import (
     Shift,
 )
 from rollout.decide.drains import keeps_last, needs_another, waited_enough
+from rollout.decide.gates import blocked
+from rollout.decide.moves import Move
 
 if TYPE_CHECKING:
     from rollout.api.status import Status
@@ -62,16 +64,11 @@ def scales_of(ctx: Context) -> list[Scale]:
         wanted.append(_serving(ctx, status.stable.revision))
     if status.previous:
         previous = status.previous.revision
-        wanted.append(_serving(ctx, previous) if ctx.shared else Scale(previous, 0))
-    if status.canary and not (ctx.seen.no_room and status.phase is Phase.PREPARING):
+        wanted.append(_serving(ctx, previous) if ctx.can.keeps_old else Scale(previous, 0))
+    held = status.phase is Phase.PREPARING and blocked(ctx, Move.PODS)
+    if status.canary and not held:
         wanted.append(_canary(ctx, status.canary.revision))
     return wanted
-
-
-def leaves_its_route(ctx: Context) -> bool:
-    """Whether a spec without traffic still has its route: that goes first, then versions are replaced without one."""
-    stable = ctx.status.stable
-    return ctx.spec.traffic is None and stable is not None and stable.revision in ctx.seen.share.weights
 
 
 def _serving(ctx: Context, revision: str) -> Scale:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rollout.api.status import Command
+    from rollout.api.status import Command, Status
     from rollout.judge import Assessment
 
 
@@ -127,6 +127,7 @@ class Observation:
             that step: an assessment from before its verification is none.
         failures: actions that the API server does not take, by the name of the action's class.
         sees_nodes: whether it is known which nodes are being drained; None while nobody can say.
+        blind: nobody looked; it is made of a status alone.
         no_room: why a release that is in Preparing has to wait before anything is done; empty where it may go on.
         notes: what people should know and nothing depends on, a sentence each (a spec that is not valid, a foreign
             object with the release's labels).
@@ -151,3 +152,9 @@ class Observation:
     watching_since: float = 0.0
     sees_nodes: bool | None = None
     no_room: str = ""
+    blind: bool = False
+
+    @classmethod
+    def unseen(cls, status: Status) -> Observation:
+        """What a status alone tells of the world, for whoever looks ahead without looking at it."""
+        return cls(status.desired_revision, "", status.observed_generation, blind=True)

@@ -13,8 +13,14 @@ from rollout.api.status import (
 )
 from rollout.api.texts import told as fit
 from rollout.decide.bake import baking
-from rollout.decide.commands import waiting_gate
+from rollout.decide.clocks import (
+    hold_clock,
+    old_pods_clock,
+    over,
+    zero_clock,
+)
 from rollout.decide.context import (
+    ALL,
     NO_DOUBT,
     REASON,
     SKIPPED,
@@ -24,22 +30,19 @@ from rollout.decide.context import (
     change_step,
     enter,
     finish,
-    is_refused,
     refuse,
     roll_back,
     write_journal,
 )
-from rollout.decide.desired_state import (
-    had_traffic,
-    leads_nowhere,
-    leaves_its_route,
-    weights_of,
-)
+from rollout.decide.desired_state import had_traffic, leads_nowhere, weights_of
+from rollout.decide.gates import blocked
+from rollout.decide.moves import Move, is_alone
 from rollout.decide.pod_readiness import readiness, routed
 from rollout.decide.verdict_policy import UNJUDGED, may_still_rise, step_may_end
 from rollout.decide.verify import (
     PATIENCE_SECONDS,
     not_zero,
+    owes_proof,
     silence,
     verify,
     verify_zero,
@@ -57,31 +60,29 @@ if TYPE_CHECKING:
     from rollout.api.status import Status
     from rollout.decide.context import Context
 
-FULL = 100
-
 
 def idle(ctx: Context) -> Status:
     """Nothing is under way: start a release where another revision is desired and nobody refused it."""
     status, desired = ctx.status, ctx.seen.desired_revision
     if status.stable and desired == status.stable.revision:
         return enter(status, ctx.now, Phase.IDLE) if status.phase is Phase.ROLLED_BACK else status
-    if is_refused(status, desired) or status.paused or leaves_its_route(ctx):
+    if blocked(ctx):
         return status
     return begin(ctx)
 
 
 def preparing(ctx: Context) -> Status:
     """Pods of the canary are coming up; nothing else has changed yet."""
-    if ctx.seen.no_room:
+    if blocked(ctx, Move.PODS):
         return ctx.change(**NO_DOUBT)
-    alone = ctx.status.stable is None or not ctx.shared
+    alone = is_alone(ctx)
     needed = ctx.full if alone else replicas_for(ctx.full, ctx.steps[0].weight)
     pods = readiness(ctx, needed)
     if pods.late and (before := moved_away_before(ctx)):
         return roll_back(ctx, Outcome.CANCELLED, f"{pods.trouble}; the time before, {before}")
     if pods.trouble:
         return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
-    if not pods.ready or ctx.status.paused or waiting_gate(ctx):
+    if not pods.ready or blocked(ctx):
         return pods.status
     told = f"{ctx.ready} of {needed} canary pods ready"
     if alone:
@@ -107,24 +108,17 @@ def stepping(ctx: Context) -> Status:
     status = ctx.status
     over = status.step >= len(ctx.steps)
     wanted = not over and status.weight.desired == ctx.steps[status.step].weight
-    if not wanted and not _owes_proof(status):
+    if not wanted and not owes_proof(status):
         return _leave(ctx, over=over)
     seen = verify(ctx, weights_of(status))
     if seen.trouble:
         return roll_back(ctx.with_status(seen.status), Outcome.ROLLED_BACK, seen.trouble)
     ctx = ctx.with_status(seen.status)
-    if ctx.status.verified_at is None or ctx.status.paused or not wanted:
+    if ctx.status.verified_at is None or not wanted or blocked(ctx):
         return ctx.status
-    if ctx.since(ctx.status.verified_at) < ctx.steps[status.step].hold:
+    if ctx.since(ctx.status.verified_at) < hold_clock(ctx).seconds:
         return ctx.status
     return _end_step(ctx)
-
-
-def _owes_proof(status: Status) -> bool:
-    """Whether the weight in force was never verified: steps that are edited in flight do not excuse it."""
-    newest = status.release.steps[-1] if status.release and status.release.steps else None
-    owes = newest is not None and newest.verified_at is None and newest.verdict != SKIPPED
-    return owes and status.weight.desired > 0
 
 
 def _must_go(ctx: Context) -> str:
@@ -149,7 +143,7 @@ def _leave(ctx: Context, *, over: bool) -> Status:
     """Go on from a weight to the next, or to all traffic: also where steps were edited, only as its verdict allows."""
     newest = ctx.status.release.steps[-1] if ctx.status.release and ctx.status.release.steps else None
     if newest is not None and newest.ended_at is None and newest.verdict != SKIPPED and ctx.status.weight.desired:
-        if ctx.status.paused:
+        if blocked(ctx, Move.END):
             return ctx.status
         verdict = step_may_end(ctx)
         if verdict.roll_back:
@@ -191,7 +185,7 @@ def _raise(ctx: Context) -> Status:
     pods = readiness(ctx, replicas_for(ctx.full, step.weight))
     if pods.trouble:
         return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
-    if not pods.ready or ctx.status.paused or waiting_gate(ctx):
+    if not pods.ready or blocked(ctx):
         return pods.status
     heard = may_still_rise(ctx.with_status(pods.status))
     if heard.roll_back:
@@ -203,13 +197,13 @@ def _raise(ctx: Context) -> Status:
 
 def _to_promoting(ctx: Context) -> Status:
     left = change_step(ctx.status, ended_at=ctx.now)
-    return ctx.status if ctx.status.paused else enter(left, ctx.now, Phase.PROMOTING)
+    return ctx.status if blocked(ctx) else enter(left, ctx.now, Phase.PROMOTING)
 
 
 def _ask_for_all(status: Status, now: float) -> Status:
     clocks = {"phase_since": now, "written_at": None, "verified_at": None, **NO_DOUBT}
-    asked = status.model_copy(update={"weight": Weight(desired=FULL), **clocks})
-    return write_journal(asked, now, "weight", "asking for all traffic", weight=FULL)
+    asked = status.model_copy(update={"weight": Weight(desired=ALL), **clocks})
+    return write_journal(asked, now, "weight", "asking for all traffic", weight=ALL)
 
 
 def promoting(ctx: Context) -> Status:
@@ -219,7 +213,7 @@ def promoting(ctx: Context) -> Status:
     if without_pods(ctx):
         return without_pods_status(ctx)
     ctx = ctx.with_status(after_outage(ctx.status))
-    if ctx.status.weight.desired != FULL:
+    if ctx.status.weight.desired != ALL:
         return _before_all(ctx)
     if not ctx.shared:
         return _promoted(ctx)
@@ -234,7 +228,7 @@ def _before_all(ctx: Context) -> Status:
     pods = readiness(ctx, ctx.full)
     if pods.trouble:
         return roll_back(ctx, Outcome.ROLLED_BACK, pods.trouble)
-    if not pods.ready or ctx.status.paused:
+    if not pods.ready or blocked(ctx):
         return pods.status
     heard = may_still_rise(ctx.with_status(pods.status))
     if heard.roll_back:
@@ -249,7 +243,7 @@ def _nobody_comes(ctx: Context) -> bool:
     """
     found = ctx.seen.assessment
     counted = found is not None and found.verdict not in {"source-down", "no-data"}
-    accepted = ctx.status.weight.accepted == FULL and not ctx.seen.share.requests
+    accepted = ctx.status.weight.accepted == ALL and not ctx.seen.share.requests
     return accepted and counted and ctx.since(ctx.status.written_at) >= PATIENCE_SECONDS
 
 
@@ -268,7 +262,7 @@ def _promoted(ctx: Context) -> Status:
 
 def rolling_back(ctx: Context) -> Status:
     """Weight 0, again and again until no request reaches the canary; nothing else matters before that."""
-    if not ctx.shared:
+    if not ctx.can.keeps_old:
         return _returned(ctx) if _old_pods_back(ctx) else ctx.status
     if ctx.status.stable is None:
         return ctx.status if leads_nowhere(ctx) and not _out_of_patience(ctx) else _returned(ctx)
@@ -284,9 +278,8 @@ def rolling_back(ctx: Context) -> Status:
 
 
 def _out_of_patience(ctx: Context) -> bool:
-    """Whether a rollback has had the time it takes. What comes next must not wait for ever; weight 0 stays wanted."""
-    strategy = ctx.spec.strategy
-    return ctx.waited(ctx.status.phase_since) >= strategy.drain + strategy.verify_deadline
+    """Whether a rollback has had the time it takes."""
+    return over(ctx, zero_clock(ctx))
 
 
 def _old_pods_back(ctx: Context) -> bool:
@@ -294,7 +287,8 @@ def _old_pods_back(ctx: Context) -> bool:
     stable = ctx.status.stable
     facts = ctx.seen.revisions.get(stable.revision) if stable else None
     back = stable is None or (facts is not None and facts.ready >= ctx.replicas)
-    return back or ctx.since(ctx.status.phase_since) >= ctx.spec.strategy.ready_deadline
+    clock = old_pods_clock(ctx)
+    return back or ctx.since(clock.since) >= clock.seconds
 
 
 def _returned(ctx: Context) -> Status:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rollout.decide.clocks import over, pods_clock, routed_clock
+from rollout.decide.context import NOT_READY
+
 if TYPE_CHECKING:
     from rollout.api.status import Status
     from rollout.decide.context import Context
 
-NOT_READY = "not-ready"
 NOT_ROUTED = "not-routed"
 REFUSED = "the API server does not take its objects"
 
@@ -44,10 +46,10 @@ def readiness(ctx: Context, needed: int) -> Readiness:
 
 
 def _late(ctx: Context, needed: int) -> str:
-    deadline = ctx.spec.strategy.ready_deadline
-    if ctx.waited(ctx.status.doubt_since) < deadline:
+    clock = pods_clock(ctx)
+    if not over(ctx, clock):
         return ""
-    told, problem = f"{ctx.ready} of {needed} canary pods ready after {deadline:g} s", why_not_ready(ctx)
+    told, problem = f"{ctx.ready} of {needed} canary pods ready after {clock.seconds:g} s", why_not_ready(ctx)
     return f"{told}: {problem}" if problem else told
 
 
@@ -70,7 +72,7 @@ def routed(ctx: Context) -> Readiness:
         return Readiness(calm, ready=True)
     if status.doubt != NOT_ROUTED:
         return Readiness(ctx.change(doubt=NOT_ROUTED, doubt_since=ctx.now))
-    if ctx.waited(status.doubt_since) < ctx.spec.strategy.verify_deadline:
+    if not over(ctx, routed_clock(ctx)):
         return Readiness(status)
     return Readiness(status, trouble=why_not_routed(ctx))
 

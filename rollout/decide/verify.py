@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.api.spec import OnDoubt
 from rollout.api.status import Phase, Weight
+from rollout.decide.clocks import counted_clock, over, taken_clock
 from rollout.decide.context import (
     NO_DOUBT,
+    SKIPPED,
     change_release,
     change_step,
     write_journal,
@@ -39,6 +41,13 @@ class Verification(NamedTuple):
 
     status: Status
     trouble: str = ""
+
+
+def owes_proof(status: Status) -> bool:
+    """Whether the weight in force was never verified: steps that are edited in flight do not excuse it."""
+    newest = status.release.steps[-1] if status.release and status.release.steps else None
+    owes = newest is not None and newest.verified_at is None and newest.verdict != SKIPPED
+    return owes and status.weight.desired > 0
 
 
 def share_agrees(share: float, wanted: float, requests: int) -> bool:
@@ -87,20 +96,13 @@ def written_at(ctx: Context) -> float:
 
 def _unaccepted(ctx: Context) -> str:
     status, share = ctx.status, ctx.seen.share
-    since = status.phase_since if status.written_at is None else status.written_at
-    if ctx.waited(since) < patience(ctx):
+    if not over(ctx, taken_clock(ctx)):
         return ""
     if status.written_at is None or share.foreign_backends:
         return why_not_written(ctx)
     if share.foreign_writer:
         return f"the route is being changed by {share.foreign_writer}"
     return f"the gateway did not accept the route: {share.problem or 'no answer from its controller'}"
-
-
-def patience(ctx: Context) -> float:
-    """Seconds to be taken by the gateway. A stranger's backend is no fault of the version: it may be put right."""
-    strategy = ctx.spec.strategy
-    return max(strategy.verify_deadline, strategy.ready_deadline if ctx.seen.share.foreign_backends else 0.0)
 
 
 def why_not_written(ctx: Context) -> str:
@@ -169,7 +171,7 @@ def _contradicted(ctx: Context, *, late: bool) -> Verification:
 
 
 def _is_late(ctx: Context) -> bool:
-    return ctx.waited(ctx.status.written_at) >= ctx.spec.strategy.verify_deadline
+    return over(ctx, counted_clock(ctx))
 
 
 def _verified(ctx: Context) -> Verification:

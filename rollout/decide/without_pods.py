@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.api.revision import replicas_for
 from rollout.api.status import Outcome, Weight
-from rollout.decide.context import NO_DOUBT, roll_back, write_journal
+from rollout.decide.clocks import over, pods_back_clock
+from rollout.decide.context import (
+    NO_DOUBT,
+    OUTAGE,
+    roll_back,
+    write_journal,
+)
+from rollout.decide.gates import blocked
 from rollout.decide.pod_readiness import routed
 
 if TYPE_CHECKING:
@@ -19,7 +26,6 @@ if TYPE_CHECKING:
 
 PLANNED = "its pods were moved away by a planned event"
 NOBODY = "no pod of any version is ready"
-OUTAGE = "outage"
 
 
 def without_pods(ctx: Context) -> bool:
@@ -61,10 +67,10 @@ def _hold_still(ctx: Context) -> Status:
     if ctx.status.doubt != OUTAGE:
         held = ctx.change(doubt=OUTAGE, doubt_since=ctx.now)
         return write_journal(held, ctx.now, "held", f"{NOBODY}: nothing is changed before one is")
-    deadline = ctx.spec.strategy.ready_deadline
-    if ctx.waited(ctx.status.doubt_since) < deadline:
+    clock = pods_back_clock(ctx)
+    if not over(ctx, clock):
         return ctx.status
-    return roll_back(ctx, Outcome.CANCELLED, f"{NOBODY}, for {deadline:g} s")
+    return roll_back(ctx, Outcome.CANCELLED, f"{NOBODY}, for {clock.seconds:g} s")
 
 
 def moved_away_before(ctx: Context) -> str:
@@ -102,11 +108,11 @@ def _give_back(ctx: Context) -> Status:
         route = routed(ctx)
         if route.trouble:
             return roll_back(ctx.with_status(route.status), Outcome.ROLLED_BACK, route.trouble)
-        if not route.ready or ctx.status.paused:
+        if not route.ready or blocked(ctx):
             return route.status
         back = route.status.model_copy(update=_asked_anew(ctx))
         return write_journal(back, ctx.now, "weight", f"its pods are back: asking for {share} %", weight=share)
-    deadline = ctx.spec.strategy.ready_deadline
-    if ctx.waited(ctx.status.withdrawn_at) < deadline:
+    clock = pods_back_clock(ctx)
+    if not over(ctx, clock):
         return ctx.status
-    return roll_back(ctx, Outcome.CANCELLED, f"{PLANNED}, and none is ready after {deadline:g} s")
+    return roll_back(ctx, Outcome.CANCELLED, f"{PLANNED}, and none is ready after {clock.seconds:g} s")

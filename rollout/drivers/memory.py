@@ -1,9 +1,10 @@
-"""A driver without a cluster, for tests of what drives it: the same fence, the same answers."""
+"""Drivers without a cluster, for tests of what drives them: the same fence, the same answers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from rollout.decide.capabilities import DEPLOYMENT, HTTPROUTE
 from rollout.decide.observation import ShareFacts
 from rollout.drivers import StaleHolderError
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rollout.api.spec import Spec
+    from rollout.decide.capabilities import Kind
 
 
 class MemoryDriver:
@@ -26,6 +28,8 @@ class MemoryDriver:
         history: every weight written, in order.
         disowned: whether it was left to itself.
     """
+
+    kind: ClassVar[Kind] = HTTPROUTE
 
     def __init__(self) -> None:
         self.weights: dict[str, int] | None = None
@@ -70,6 +74,58 @@ class MemoryDriver:
         """Note it."""
         self.disowned = True
 
-    def plan_problems(self, spec: Spec) -> list[str]:  # noqa: ARG002 - as in the Protocol
-        """It can do anything."""
-        return []
+
+class MemoryWorkload:
+    """Pods of each revision in a dict; every one is ready at once.
+
+    Attributes:
+        pods: how many were asked for, by revision.
+        guarded: revisions whose last pod is kept.
+        specs: noted, by revision.
+        epoch: highest that wrote.
+    """
+
+    kind: ClassVar[Kind] = DEPLOYMENT
+
+    def __init__(self) -> None:
+        self.pods: dict[str, int] = {}
+        self.guarded: set[str] = set()
+        self.specs: dict[str, Spec] = {}
+        self.epoch = 0
+
+    async def prepare(self, spec: Spec, revision: str, replicas: int, *, epoch: int) -> bool:
+        """Have so many pods of it."""
+        self._fence(epoch)
+        self.pods[revision], self.specs[revision] = replicas, spec
+        return True
+
+    async def scale(self, spec: Spec, revision: str, replicas: int, *, spare: int, epoch: int) -> bool:  # noqa: ARG002
+        """Change their number."""
+        self._fence(epoch)
+        if revision not in self.pods:
+            return False
+        self.pods[revision] = replicas
+        return True
+
+    async def guard(self, spec: Spec, revision: str, *, keeps_last: bool, epoch: int) -> bool:  # noqa: ARG002
+        """Note whether the last one is kept."""
+        self._fence(epoch)
+        if revision not in self.pods:
+            return False
+        (self.guarded.add if keeps_last else self.guarded.discard)(revision)
+        return True
+
+    async def retire(self, revision: str, *, epoch: int) -> None:
+        """Forget it."""
+        self._fence(epoch)
+        self.pods.pop(revision, None)
+
+    async def note_spec(self, revision: str, spec: Spec, *, epoch: int) -> None:
+        """Note it."""
+        self._fence(epoch)
+        self.specs[revision] = spec
+
+    def _fence(self, epoch: int) -> None:
+        if epoch < self.epoch:
+            raise StaleHolderError(f"the pods carry epoch {self.epoch}, ours is {epoch}")
+        self.epoch = epoch

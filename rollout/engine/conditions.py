@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.api.status import Condition, Phase, Status
 from rollout.api.texts import told
-from rollout.decide.commands import waiting_gate
 from rollout.decide.context import is_refused
 from rollout.decide.drift import altered_of
+from rollout.decide.gates import blocked, condition_of
 from rollout.engine.judge_session import is_judged
 
 if TYPE_CHECKING:
@@ -86,10 +86,9 @@ def _waiting(ctx: Context) -> Said:
     status = ctx.status
     if status.waiting is None:
         return Said("Waiting", true=False, reason="NotWaiting", message="")
-    if status.paused:
-        reason = "Paused"
-    elif waiting_gate(ctx):
-        reason = "Gate"
+    held = blocked(ctx)
+    if held is not None:
+        reason = condition_of(held)
     elif status.withdrawn_at is not None:
         reason = "PlannedEvent"
     elif status.waiting.refused:

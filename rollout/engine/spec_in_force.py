@@ -21,6 +21,7 @@ from rollout.api.spec import (
     Workload,
 )
 from rollout.api.texts import clean
+from rollout.decide.capabilities import plan_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,13 +74,14 @@ class SpecReader:
         self.newest = generation
         try:
             spec = Spec.model_validate(manifest.get("spec"))
+            self.mistake = _undoable(spec)
         except ValidationError as error:
             self.mistake = _told(error)
+        if self.mistake:
             if self.in_force is not None:
                 return False
             self.in_force = _last_valid(status, deployments) or _as_it_is(status, deployments, manifest.get("spec"))
             return self.in_force is not None
-        self.mistake = ""
         self.in_force = InForce(spec, revision_of(self.name, spec), image_of(spec), generation)
         return True
 
@@ -91,11 +93,17 @@ def _told(error: ValidationError) -> str:
     return clean(f"spec.{where}: {first['msg']}{more}; the last valid spec stays in force", most=MOST_WORDS)
 
 
+def _undoable(spec: Spec) -> str:
+    """What its drivers cannot do; empty where they can do all of it."""
+    told = "; ".join(plan_problems(spec))
+    return clean(f"spec.{told}; the last valid spec stays in force", most=MOST_WORDS) if told else ""
+
+
 def _last_valid(status: Status, deployments: Mapping[str, Manifest]) -> InForce | None:
     """The spec under which the version in flight, or else the one that serves, was wanted last."""
     for version in (status.canary, status.stable):
         noted = policy_of(deployments[version.revision]) if version and version.revision in deployments else None
-        if version and noted is not None:
+        if version and noted is not None and not plan_problems(noted):
             return InForce(noted, version.revision, version.image, status.spec_generation, complete=False)
     return None
 

@@ -16,6 +16,7 @@ from rollout.api.spec import (
     SourceName,
     Spec,
 )
+from rollout.decide.capabilities import capabilities_of
 from rollout.drivers.httproute.driver import GatewayDriver
 from rollout.engine.load import MAX_IN_FLIGHT, Load
 from rollout.engine.observe import counted
@@ -97,7 +98,7 @@ class Toolbox:
 
     def _source(self, name: SourceName, signals: list[Signal], spec: Spec, world: World, own: ReadAs) -> Source:
         stats = spec.sources.gateway
-        if name is SourceName.GATEWAY and stats is not None and spec.traffic is not None:
+        if name is SourceName.GATEWAY and stats is not None and capabilities_of(spec).counts_requests:
             return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats), hub=self._proxies(stats))
         if name is SourceName.PODS:
             return PodsSource(self.fetch, signals, own=own)

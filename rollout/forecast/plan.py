@@ -11,7 +11,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rollout.api.revision import image_of, replicas_for, revision_of
-from rollout.api.spec import Gate, OnDoubt, SignalKind
+from rollout.api.spec import OnDoubt, SignalKind
+from rollout.api.status import Status
+from rollout.decide.capabilities import capabilities_of, plan_problems, plan_warnings
+from rollout.decide.gates import Facts, before_step, every_block
+from rollout.decide.moves import Move
+from rollout.decide.observation import Observation
 from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.model.power import detection_limit_seconds, smallest_detectable_ratio, worst_case_failed_requests
 
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rollout.api.spec import Spec, Step
-    from rollout.api.status import Status
+    from rollout.decide.gates import Blocked
 
 WRITE_SECONDS = 0.5
 """From the judge's word to the last answer of the canary: one look, one write, one data-plane update."""
@@ -79,6 +84,9 @@ class Plan:
         return asdict(self)
 
 
+OPEN = "none"
+"""`gate` of a step that nothing stands before."""
+
 FAILING_SHARE = 0.5
 HALF = 50
 """Percent at which a step tells most: both arms have the same number of requests."""
@@ -87,7 +95,9 @@ ALL = 100
 """Percent at which stable has none."""
 
 
-def plan_of(name: str, spec: Spec, status: Status | None = None, traffic: Traffic | None = None) -> Plan:
+def plan_of(
+    name: str, spec: Spec, status: Status | None = None, traffic: Traffic | None = None, now: float = 0.0
+) -> Plan:
     """The plan of a release of `spec`.
 
     Args:
@@ -95,10 +105,13 @@ def plan_of(name: str, spec: Spec, status: Status | None = None, traffic: Traffi
         spec: as it would be applied.
         status: of the object that exists; None for a new one.
         traffic: what to expect; without it nothing is said about what can be seen.
+        now: when it would start, for what depends on that; seconds since the epoch.
     """
-    steps = tuple(_steps(spec, traffic))
+    ahead = _as_if_asked_for(name, spec, status)
+    gates = _gates(spec, ahead, now)
+    steps = tuple(_steps(spec, traffic, gates))
     first = status is None or status.stable is None
-    shared = spec.traffic is not None and not first
+    shared = capabilities_of(spec).divisible and not first
     holds = sum(step.hold_seconds for step in steps) if shared else 0.0
     costs = [step.full_failure_requests for step in steps if step.full_failure_requests is not None]
     return Plan(
@@ -110,18 +123,33 @@ def plan_of(name: str, spec: Spec, status: Status | None = None, traffic: Traffi
         bake_seconds=spec.strategy.bake,
         peak_pods=spec.workload.pods * (1 if first else 2),
         worst_case_failed_requests=max(costs) if costs else None,
-        refusals=tuple(_refusals(name, spec, status)),
-        warnings=tuple(_warnings(spec, status, steps, traffic)),
+        refusals=tuple(_refusals(spec, ahead, now)),
+        warnings=tuple(_warnings(spec, ahead, gates if shared or first else [], steps, traffic)),
         traffic=traffic,
     )
 
 
-def _steps(spec: Spec, traffic: Traffic | None) -> Iterator[PlannedStep]:
+def _as_if_asked_for(name: str, spec: Spec, status: Status | None) -> Status:
+    """The status once the spec is applied."""
+    return (status or Status()).model_copy(update={"desired_revision": revision_of(name, spec)})
+
+
+def _gates(spec: Spec, status: Status, now: float) -> list[Blocked | None]:
+    """What stands before each step of a release that has not begun."""
+    fresh, begun, found = status.model_copy(update={"gate_passed": -1}), now, []
+    for index, step in enumerate(spec.strategy.steps):
+        found.append(before_step(spec, fresh, Facts(Observation.unseen(fresh), begun), index))
+        begun += step.hold
+    return found
+
+
+def _steps(spec: Spec, traffic: Traffic | None, gates: list[Blocked | None]) -> Iterator[PlannedStep]:
     begun = 0.0
     for index, step in enumerate(spec.strategy.steps):
         seen = _sight(spec, step, traffic) if traffic else {}
         pods = replicas_for(spec.workload.pods, step.weight)
-        yield PlannedStep(index + 1, step.weight, step.hold, step.gate.value, begun, pods, **seen)
+        gate = gates[index]
+        yield PlannedStep(index + 1, step.weight, step.hold, gate.gate if gate else OPEN, begun, pods, **seen)
         begun += step.hold
 
 
@@ -156,27 +184,26 @@ def _finite(value: float) -> float | None:
     return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
-def _refusals(name: str, spec: Spec, status: Status | None) -> Iterator[str]:
-    if status is None:
-        return
-    revision = revision_of(name, spec)
-    for entry in status.refused:
-        if entry.revision == revision:
-            yield f"{revision} was taken back before ({entry.reason}); `release retry {name}` allows another try"
-    if status.stable and status.stable.revision == revision:
-        yield f"{revision} serves already: nothing would change"
-    if status.paused:
-        yield f"paused by {status.paused.by or 'somebody'}: nothing starts before `release resume {name}`"
+def _refusals(spec: Spec, status: Status, now: float) -> Iterator[str]:
+    yield from plan_problems(spec)
+    if status.stable and status.stable.revision == status.desired_revision:
+        yield f"{status.desired_revision} serves already: nothing would change"
+    for held in every_block(spec, status, Facts(Observation.unseen(status), now), Move.START):
+        yield f"{held.reason}; nothing starts before"
 
 
 def _warnings(
-    spec: Spec, status: Status | None, steps: tuple[PlannedStep, ...], traffic: Traffic | None
+    spec: Spec,
+    status: Status,
+    gates: list[Blocked | None],
+    steps: tuple[PlannedStep, ...],
+    traffic: Traffic | None,
 ) -> Iterator[str]:
     yield from _policy_warnings(spec)
-    if status is not None and status.in_flight and status.release:
+    yield from _gate_warnings(spec, gates)
+    if status.in_flight and status.release:
         yield f"a release of {status.release.to_version.image} is under way and would be superseded"
-    if spec.traffic is None:
-        yield "no traffic is declared: the new version replaces the old one at once, without a share"
+    yield from plan_warnings(spec)
     if traffic is None:
         yield "without --rps nothing can be said about what the steps can see"
         return
@@ -187,10 +214,6 @@ def _warnings(
 def _policy_warnings(spec: Spec) -> Iterator[str]:
     if not spec.analysis.signals:
         yield "no signals are declared: nothing is judged, and only pods that fail to start are taken back"
-    for step in spec.strategy.steps:
-        if step.gate is Gate.MANUAL:
-            yield f"the step to {step.weight} % waits for a person: the end is open"
-            break
     if spec.strategy.steps[-1].weight == ALL:
         yield (
             "the step to 100 % leaves stable nothing to compare with: only gross faults are seen there, by stable's "
@@ -198,6 +221,16 @@ def _policy_warnings(spec: Spec) -> Iterator[str]:
         )
     if spec.analysis.undecided.action is OnDoubt.GO_ON:
         yield "an undecided judge lets the release go on: it may end as promoted-not-proven"
+
+
+def _gate_warnings(spec: Spec, gates: list[Blocked | None]) -> Iterator[str]:
+    """The first step that each gate holds."""
+    told = set()
+    for step, gate in zip(spec.strategy.steps, gates, strict=False):
+        if gate is not None and gate.gate not in told:
+            told.add(gate.gate)
+            end = ": the end is open" if gate.until is None else ""
+            yield f"the step to {step.weight} % waits for {gate.unblock or gate.gate}{end}"
 
 
 def _blind(steps: tuple[PlannedStep, ...], traffic: Traffic) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.api.durations import about, duration_of
+from rollout.decide.gates import MANUAL
+from rollout.forecast.plan import OPEN
 from rollout.view.text import columns
 from rollout.view.words import ABSENT, number, rate
 
@@ -16,7 +18,7 @@ HEADINGS = ("step", "weight", "hold", "from", "pods", "sees", "half failing seen
 
 def step_cells(step: PlannedStep) -> list[str]:
     """Cells of a step, under :data:`HEADINGS`."""
-    gate = ", gate" if step.gate != "none" else ""
+    gate = "" if step.gate == OPEN else ", gate" if step.gate == MANUAL else f", gate: {step.gate}"
     sees = ABSENT if step.smallest_ratio is None else f"{step.smallest_ratio:.3g}x ({rate(step.smallest_rate)})"
     seen_in = ABSENT if step.full_failure_seconds is None else f"{step.full_failure_seconds:.2g} s"
     return [

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rollout.api.durations import about, duration_of
-from rollout.api.spec import Gate
-from rollout.api.status import Phase, name_of
+from rollout.api.status import Phase, Status, name_of
+from rollout.decide.capabilities import capabilities_of
+from rollout.decide.gates import Facts, before_step
+from rollout.decide.observation import Observation
 from rollout.forecast.next_step import Outlook, outlook
 from rollout.view.words import ABSENT, clipped, clock, measured, number, or_absent, percent, ratio
 
 if TYPE_CHECKING:
     from rollout.api.spec import Spec, Step
-    from rollout.api.status import (
-        JournalEntry,
-        Release,
-        Status,
-        StepRecord,
-    )
+    from rollout.api.status import JournalEntry, Release, StepRecord
+    from rollout.decide.gates import Blocked
 
 JOURNAL_LINES = 6
 NOTED = {"SpecValid", "StatusReadable", "Undisturbed"}
@@ -68,13 +66,15 @@ class Scene:
 def describe(name: str, spec: Spec, status: Status, now: float, *, known: bool = True) -> Scene:
     """The scene of release `name` at `now` (seconds since the epoch); without a known spec, of what its status says."""
     shown = status.release or status.last
-    planned = spec.strategy.steps if spec.traffic and known else []
+    planned = spec.strategy.steps if capabilities_of(spec).divisible and known else []
+    facts = Facts(Observation.unseen(status), now)
+    gates = [before_step(spec, Status(), facts, index) for index in range(len(planned))]
     return Scene(
         name=name,
         phase=phase_of(status),
         headline=_headline(status),
         facts=tuple(_facts(status, shown, now)),
-        steps=tuple(_step(step, index, status, shown, now) for index, step in enumerate(planned)),
+        steps=tuple(_step(step, gates[index], index, status, shown, now) for index, step in enumerate(planned)),
         verdict=_verdict(status),
         signals=tuple(signal_line(signal) for signal in signals_of(status)),
         next=outlook(spec, status, now) if known else Outlook("cannot be told: the spec in force is not known"),
@@ -161,9 +161,9 @@ def _reaction(release: Release) -> list[tuple[str, str]]:
     return [("reaction", ", ".join(told)), ("excess failures", number(round(release.excess_failed_requests, 1)))]
 
 
-def _step(step: Step, index: int, status: Status, shown: Release | None, now: float) -> StepLine:
+def _step(step: Step, gate: Blocked | None, index: int, status: Status, shown: Release | None, now: float) -> StepLine:
     record = next((each for each in (shown.steps if shown else ()) if each.index == index), None)
-    planned = f"{step.weight:>3} % for {duration_of(step.hold)}" + (", gate" if step.gate is Gate.MANUAL else "")
+    planned = f"{step.weight:>3} % for {duration_of(step.hold)}" + (", gate" if gate else "")
     return StepLine(
         index + 1,
         _state(record, index, status),

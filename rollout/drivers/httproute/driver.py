@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kube.errors import ConflictError, InvalidError, NotFoundError
 from kube.kinds import HTTP_ROUTE, SERVICE
 from rollout.api.revision import MANAGER, revision_of
 from rollout.api.texts import told
+from rollout.decide.capabilities import HTTPROUTE
 from rollout.decide.observation import ShareFacts
 from rollout.drivers.httproute.acceptance import foreign_writer, refusal_of
 from rollout.drivers.httproute.patch import Wanted, patch_for
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kube.cluster import Cluster
     from kube.kinds import Manifest
     from rollout.api.spec import Spec, Traffic
+    from rollout.decide.capabilities import Kind
 
 ATTEMPTS = 5
 SECONDS = 2.0
@@ -49,6 +51,8 @@ class GatewayDriver:
         spec_of: the spec in force.
         patience: seconds to wait for the gateway's answer before a revision leaves the route.
     """
+
+    kind: ClassVar[Kind] = HTTPROUTE
 
     def __init__(
         self,
@@ -97,12 +101,6 @@ class GatewayDriver:
         port, listed = spec.traffic_port, ports_on(route)
         desired = revision_of(self._name, spec)
         return port is not None and desired in listed and listed[desired] != port.port
-
-    def plan_problems(self, spec: Spec) -> list[str]:
-        """What an HTTPRoute cannot do and the spec's own models let pass."""
-        if spec.traffic is None:
-            return ["strategy.driver: gateway moves traffic, and the spec has none; add traffic.parents"]
-        return []
 
     # ------------------------------------------------------------------ acting
 

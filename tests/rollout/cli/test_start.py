@@ -263,3 +263,21 @@ async def test_patch_needs_an_object():
     async with running() as server, server.cluster() as cluster:
         with pytest.raises(NotFoundError):
             await patch(cluster, "shop", Request("nope", "x", None, "", ""))
+
+
+NOT_BUILT = "spec.strategy.driver: ordinal is not built in this version; write gateway"
+
+
+def test_what_its_driver_cannot_do_is_not_started(world, stacks):
+    ordinal = samples.manifest(status=samples.promoted())
+    ordinal["spec"]["strategy"] = {**ordinal["spec"].get("strategy", {}), "driver": "ordinal"}
+    world.put(ordinal)
+    result = world.grayling("start", "checkout", "--image", "shop/checkout:v3", *BY)
+    assert (result.code, result.err) == (2, f"Error: GrayRelease shop/checkout: {NOT_BUILT}\n")
+    editor = Stacks(rendered=[ordinal])
+    declared = in_stack(world, stacks, editor)
+    assert (declared.code, declared.err) == (2, f"Error: GrayRelease shop/checkout: {NOT_BUILT}\n")
+    assert ("Pulumi.dev.yaml", "checkout", "x:2") not in editor.asked, "nor is the stack file changed"
+    assert world.server.writes == []
+    planned = world.grayling("plan", "checkout")
+    assert (planned.code, planned.err) == (2, f"Error: GrayRelease shop/checkout: {NOT_BUILT}\n")

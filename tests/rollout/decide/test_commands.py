@@ -10,8 +10,9 @@ from rollout.api.status import (
     Status,
     Version,
 )
-from rollout.decide.commands import VERBS, obey, waiting_gate
+from rollout.decide.commands import VERBS, obey
 from rollout.decide.context import Context
+from rollout.decide.gates import MANUAL, holds
 from rollout.decide.observation import Observation
 from tests.rollout.decide.simulation import EPOCH, spec_of
 
@@ -48,4 +49,4 @@ def test_who_and_why_are_told():
 )
 def test_where_a_gate_is_waited_for(phase: Phase, changes: dict, *, waits: bool):
     steps = {"strategy": {"steps": [{"weight": 5, "gate": "manual"}]}}
-    assert waiting_gate(context(phase, **steps, **changes)) is waits
+    assert holds(context(phase, **steps, **changes), MANUAL) is waits

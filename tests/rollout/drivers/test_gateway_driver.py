@@ -271,10 +271,3 @@ async def test_without_traffic_there_is_nothing_to_shift(stage):
         await stage.driver.shift({A: 100}, epoch=1)
     stage.put(route({A: 100}))
     assert not stage.driver.observe().outdated
-
-
-def test_what_a_route_cannot_do_is_said_beforehand(stage):
-    assert stage.driver.plan_problems(spec()) == []
-    assert stage.driver.plan_problems(sample_spec(traffic=None)) == [
-        "strategy.driver: gateway moves traffic, and the spec has none; add traffic.parents"
-    ]

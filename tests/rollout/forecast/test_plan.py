@@ -110,12 +110,12 @@ def test_a_first_release_has_no_bake_and_half_the_pods():
 
 def test_what_would_stop_it():
     assert made(status=samples.rolled_back()).refusals == (
-        "checkout-60a9f2db was taken back before (errors); `release retry checkout` allows another try",
+        "shop/checkout:v2 was taken back (errors); `release retry` tries it again; nothing starts before",
     )
     assert made(status=samples.promoted()).refusals == ("checkout-60a9f2db serves already: nothing would change",)
     paused = samples.stepping(paused={"at": 0, "by": "ann"})
     plan = made(status=paused)
-    assert plan.refusals == ("paused by ann: nothing starts before `release resume checkout`",)
+    assert plan.refusals == ("paused by ann; `release resume` goes on; nothing starts before",)
     assert any("is under way and would be superseded" in each for each in plan.warnings)
     assert paused.phase is Phase.STEPPING
 
@@ -141,7 +141,7 @@ def test_as_text():
 def test_as_markdown():
     page = plan_markdown(made(status=samples.rolled_back()))
     assert page.startswith("### Release plan: checkout\n\n| | |\n| --- | --- |\n| image | shop/checkout:v2 |")
-    assert "- **refused:** checkout-60a9f2db" in page
+    assert "- **refused:** shop/checkout:v2 was taken back" in page
     assert "| 3 | 50 % | 2m, gate | +3m | 2 |" in page
     bare = plan_markdown(plan_of("checkout", samples.spec(traffic=None), serving()))
     assert "| step |" not in bare

@@ -1,0 +1,175 @@
+"""What holds a release until somebody or something outside it lets it go on: one table, one question.
+
+    blocked_by(spec, status, facts) -> Blocked(gate, reason, until, unblock) or None
+
+The phases, `status.waiting`, the conditions, `plan` and `status` all ask it. A gate is one predicate and one row of
+:data:`GATES`; what it needs of the world comes with the observation. It never keeps a release from turning back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from rollout.api.spec import Gate as StepGate
+from rollout.decide.capabilities import capabilities_of
+from rollout.decide.context import Context, is_refused
+from rollout.decide.moves import Move, moves_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rollout.api.spec import Spec
+    from rollout.api.status import Status
+    from rollout.decide.observation import Observation
+
+
+class Facts(NamedTuple):
+    """What a gate may look at beside spec and status: one look at the world, and its time."""
+
+    seen: Observation
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What holds a release.
+
+    Attributes:
+        gate: name of the row.
+        reason: for people, in one sentence.
+        until: when it opens by itself; None where it does not.
+        unblock: what lets the release go on: a verb or an event, as it is told after "waits for".
+        since: when it began to hold; None where nobody noted it.
+    """
+
+    gate: str
+    reason: str
+    until: float | None = None
+    unblock: str = ""
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A row.
+
+    Attributes:
+        name: in plans and in `status.waiting.gate`.
+        condition: reason of the condition `Waiting` while it holds.
+        holds: the moves that it can keep from being made.
+        closed: the predicate: what is said while it is closed; None while it is open.
+    """
+
+    name: str
+    condition: str
+    holds: frozenset[Move]
+    closed: Callable[[Spec, Status, Facts], Blocked | None]
+
+
+def _paused(_: Spec, status: Status, _facts: Facts) -> Blocked | None:
+    paused = status.paused
+    if paused is None:
+        return None
+    by = f" by {paused.by}" if paused.by else ""
+    why = f": {paused.reason}" if paused.reason else ""
+    told = f"paused{by}{why}; `release resume` goes on"
+    return Blocked(PAUSE, told, unblock="a person's `release resume`", since=paused.at)
+
+
+def _taken_back(_: Spec, status: Status, facts: Facts) -> Blocked | None:
+    desired = facts.seen.desired_revision
+    serves = status.stable is not None and status.stable.revision == desired
+    if serves or not is_refused(status, desired):
+        return None
+    last = next(entry for entry in status.refused if entry.revision == desired)
+    told = f"{last.image or last.revision} was taken back ({last.reason}); `release retry` tries it again"
+    return Blocked(TAKEN_BACK, told, unblock="another version, or a person's `release retry`", since=last.at)
+
+
+def _still_routed(spec: Spec, status: Status, facts: Facts) -> Blocked | None:
+    """A spec without traffic still has its route: that goes first, then versions are replaced without one."""
+    stable = status.stable
+    served = stable is not None and stable.revision == facts.seen.desired_revision
+    routed = stable is not None and stable.revision in facts.seen.share.weights
+    if capabilities_of(spec).divisible or served or not routed:
+        return None
+    failure = facts.seen.failures.get("RetireRoute")
+    said = f": {failure.text}" if failure else ""
+    told = f"the spec has no traffic, and the route is still there: it is removed first{said}"
+    return Blocked(ROUTE, told, unblock="the removal of the route")
+
+
+def _no_room(_: Spec, status: Status, facts: Facts) -> Blocked | None:
+    if not facts.seen.no_room:
+        return None
+    return Blocked(ROOM, facts.seen.no_room, unblock="a release before it to end", since=status.phase_since)
+
+
+def _unopened(spec: Spec, status: Status, _: Facts) -> Blocked | None:
+    steps = spec.strategy.steps
+    if status.step >= len(steps) or steps[status.step].gate is not StepGate.MANUAL or status.gate_passed >= status.step:
+        return None
+    told = f"step {status.step + 1} waits for `release promote`"
+    return Blocked(MANUAL, told, unblock="a person's `release promote`", since=status.phase_since)
+
+
+PAUSE, TAKEN_BACK, ROUTE, ROOM, MANUAL = "pause", "taken-back", "route", "room", "manual"
+GOING_ON = frozenset({Move.START, Move.STEP, Move.END, Move.ALL, Move.RETURN, Move.REST})
+"""What a pause stops: pods that come up change nothing, and what all traffic has reached already is not unsaid."""
+
+GATES: tuple[Gate, ...] = (
+    Gate(PAUSE, "Paused", GOING_ON, _paused),
+    Gate(TAKEN_BACK, "TakenBack", frozenset({Move.START}), _taken_back),
+    Gate(ROUTE, "RouteRemains", frozenset({Move.START}), _still_routed),
+    Gate(ROOM, "NoRoom", frozenset({Move.PODS}), _no_room),
+    Gate(MANUAL, "Gate", frozenset({Move.STEP}), _unopened),
+)
+"""All gates; where several are closed, the first is told."""
+
+
+def blocked_by(spec: Spec, status: Status, facts: Facts, *moves: Move) -> Blocked | None:
+    """What holds a release in its phase; None where it may go on.
+
+    Args:
+        spec: in force.
+        status: where it stands.
+        facts: what is seen, and when. Where nobody looked (:meth:`Observation.unseen`), a gate that only a look can
+            see is as the engine told it last.
+        moves: what it is kept from; all that the phase has ahead where none is named.
+    """
+    return next(every_block(spec, status, facts, *moves), None)
+
+
+def every_block(spec: Spec, status: Status, facts: Facts, *moves: Move) -> Iterator[Blocked]:
+    """All that holds it, what is told first comes first."""
+    ahead = moves or moves_ahead(Context(spec, status, facts.seen, facts.now))
+    for gate in GATES:
+        found = gate.closed(spec, status, facts) if gate.holds.intersection(ahead) else None
+        if found is not None:
+            yield found
+    told = status.waiting
+    if facts.seen.blind and told is not None and told.gate and not moves:
+        yield Blocked(told.gate, told.reason, told.until, told.unblock, told.since)
+
+
+def blocked(ctx: Context, *moves: Move) -> Blocked | None:
+    """The same of a decision in the making."""
+    return blocked_by(ctx.spec, ctx.status, Facts(ctx.seen, ctx.now), *moves)
+
+
+def holds(ctx: Context, gate: str) -> bool:
+    """Whether the gate of this name holds it, among others or alone."""
+    return any(each.gate == gate for each in every_block(ctx.spec, ctx.status, Facts(ctx.seen, ctx.now)))
+
+
+def condition_of(block: Blocked) -> str:
+    """The reason of the condition `Waiting` while it holds."""
+    return next((gate.condition for gate in GATES if gate.name == block.gate), "Gate")
+
+
+def before_step(spec: Spec, status: Status, facts: Facts, index: int) -> Blocked | None:
+    """What stands before a step that was not reached yet, as far as that can be told now."""
+    nothing = {"paused": None, "gate_passed": max(status.gate_passed, index - 1), "waiting": None}
+    there = status.model_copy(update={"step": index, **nothing})
+    return blocked_by(spec, there, facts, Move.STEP)
