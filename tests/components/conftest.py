@@ -12,6 +12,8 @@ from components.stack.stackfile import StackFile, find
 from tests.components.person import Behind, Person
 from tests.fakes.kubeconfig import kubeconfig_for
 
+pytest.register_assert_rewrite("tests.components.on_prometheus", "tests.components.inside")
+
 ROOT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "staging", "prod")
 
