@@ -1,4 +1,4 @@
-"""Makes a folder for every claim of the sandbox's storage class, and removes it after.
+"""Makes a folder for every claim of the sandbox's storage class, lets it grow, and removes it after.
 
 A cluster without storage cannot run a broker. This is the smallest thing that
 behaves like a real provisioner: it watches claims, makes volumes that are bound
@@ -27,6 +27,7 @@ CACHED = "?resourceVersion=0"
 VOLUMES = "/api/v1/persistentvolumes"
 CLAIMS = "/api/v1/persistentvolumeclaims"
 OPEN_TO_ALL = 0o777
+MERGE = "application/merge-patch+json"
 
 
 def wants_volume(claim: dict[str, Any]) -> bool:
@@ -36,10 +37,21 @@ def wants_volume(claim: dict[str, Any]) -> bool:
     return ours and not spec.get("volumeName") and "deletionTimestamp" not in metadata
 
 
+def grows(claim: dict[str, Any]) -> bool:
+    """Say whether a bound claim of ours asks for another size than it has."""
+    spec, capacity = claim["spec"], (claim.get("status") or {}).get("capacity") or {}
+    ours = spec.get("storageClassName") == STORAGE_CLASS and bool(spec.get("volumeName"))
+    return ours and bool(capacity) and _asked(claim) != capacity.get("storage")
+
+
 def is_released(volume: dict[str, Any]) -> bool:
     """Say whether a volume is ours and its claim is gone."""
     ours = volume["spec"].get("storageClassName") == STORAGE_CLASS
     return ours and volume.get("status", {}).get("phase") in {"Released", "Failed"}
+
+
+def _asked(claim: dict[str, Any]) -> str:
+    return str(claim["spec"]["resources"]["requests"]["storage"])
 
 
 def volume_for(claim: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -51,7 +63,7 @@ def volume_for(claim: dict[str, Any], folder: Path) -> dict[str, Any]:
         "metadata": {"name": folder.name, "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER}},
         "spec": {
             "accessModes": spec["accessModes"],
-            "capacity": {"storage": spec["resources"]["requests"]["storage"]},
+            "capacity": {"storage": _asked(claim)},
             "claimRef": {
                 "apiVersion": "v1",
                 "kind": "PersistentVolumeClaim",
@@ -89,6 +101,8 @@ class Provisioner:
         for claim in self.api.get(CLAIMS + CACHED).get("items") or []:
             if wants_volume(claim):
                 self._provide(claim)
+            elif grows(claim):
+                self._grow(claim)
         for volume in self.api.get(VOLUMES + CACHED).get("items") or []:
             if is_released(volume):
                 self._remove(volume["metadata"]["name"])
@@ -98,6 +112,14 @@ class Provisioner:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(OPEN_TO_ALL)
         _tolerate(CONFLICT, lambda: self.api.call("POST", VOLUMES, volume_for(claim, folder)))
+
+    def _grow(self, claim: dict[str, Any]) -> None:
+        """A folder has room as it is; the volume says so first, and then the claim."""
+        capacity = {"capacity": {"storage": _asked(claim)}}
+        where = f"/api/v1/namespaces/{claim['metadata']['namespace']}/persistentvolumeclaims"
+        volume, status = f"{VOLUMES}/{claim['spec']['volumeName']}", f"{where}/{claim['metadata']['name']}/status"
+        _tolerate(NOT_FOUND, lambda: self.api.call("PATCH", volume, {"spec": capacity}, MERGE))
+        _tolerate(NOT_FOUND, lambda: self.api.call("PATCH", status, {"status": capacity}, MERGE))
 
     def _remove(self, name: str) -> None:
         _tolerate(NOT_FOUND, lambda: self.api.call("DELETE", f"{VOLUMES}/{name}"))

@@ -52,7 +52,8 @@ def _deployment(spec: dict[str, Any], status: dict[str, Any]) -> Readiness:
 def _stateful_set(spec: dict[str, Any], status: dict[str, Any]) -> Readiness:
     wanted = spec.get("replicas", 1)
     available = status.get("availableReplicas", 0)
-    current = status.get("currentRevision") == status.get("updateRevision") or status.get("updatedReplicas") == wanted
+    # Of pods that it found and adopted, the revisions alone say nothing: both are its own from the beginning.
+    current = status.get("updatedReplicas", 0) == wanted
     done = "observedGeneration" in status and available == wanted and current
     return READY if done else Readiness(ready=False, reason=f"{available} of {wanted} pods ready")
 

@@ -21,6 +21,7 @@ from components.middleware.rabbitmq_settings import (
     METRICS_PORT,
     PREPARE,
     SIZES,
+    SWEEP,
     RabbitMQSettings,
     numbers,
     user_definitions,
@@ -244,7 +245,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
         return Container(
             name="rabbitmq",
             image=self.image,
-            command=("rabbitmq-server",),
+            command=("sh", "-c", SWEEP),
             env={
                 "HOME": HOME,
                 "POD_NAME": FieldPath("metadata.name"),

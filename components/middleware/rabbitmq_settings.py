@@ -30,14 +30,33 @@ SIZES: Sizes = {
 }
 HOME = "/var/lib/rabbitmq"
 DEFINITIONS = f"{HOME}/definitions"
+# A mark on the accounts that a stack makes for its services, and nothing that RabbitMQ knows: it gives no rights.
+OF_A_SERVICE = "grayling-service"
 # Erlang wants its cookie as a file that nobody else may read, which a Secret volume cannot give to an arbitrary user;
 # and RabbitMQ takes every entry of the definitions folder for a file, a volume's hidden folders among them.
 # It may run twice on one home (the kubelet makes a pod's sandbox anew), and what it copied can only be read: hence -f.
 PREPARE = (
     f"umask 077 && cp -f /run/cookie/cookie {HOME}/.erlang.cookie.new "
     f"&& mv -f {HOME}/.erlang.cookie.new {HOME}/.erlang.cookie "
-    f"&& mkdir -p {DEFINITIONS} && cp -f /run/definitions/*.json {DEFINITIONS}/"
+    f"&& mkdir -p {DEFINITIONS} && cp -f /run/definitions/*.json {DEFINITIONS}/ "
+    f"&& for each in {DEFINITIONS}/30-*.json; do [ ! -e $each ] "
+    f"""|| sed -i 's/"tags": ""/"tags": "{OF_A_SERVICE}"/' $each || exit 1; done"""
 )
+# Definitions are added to what is there, so an account outlives its service. The first member starts last in an update,
+# when no other brings an old definition any more: it takes away what is marked and no longer defined.
+SWEEP = f"""\
+sweep() {{
+  tab=$(printf '\\t')
+  until listed=$(rabbitmqctl -q list_users --no-table-headers 2>/dev/null); do sleep 10; done
+  printf '%s\\n' "$listed" | while IFS=$tab read -r name tags; do
+    if [ "$tags" = '[{OF_A_SERVICE}]' ] && [ ! -e "{DEFINITIONS}/30-$name.json" ]; then
+      rabbitmqctl -q delete_user "$name" && echo "account $name is gone: no service of the stack has it"
+    fi
+  done
+}}
+case "$POD_NAME" in *-0) (sleep 5; sweep) & ;; esac
+exec rabbitmq-server
+"""
 # With peers: wait until the queues keep their quorum without this member. Always: send clients elsewhere, then stop.
 DRAIN_ALONE = "rabbitmq-upgrade --timeout 20 drain || true"
 DRAIN = f"rabbitmq-upgrade --timeout 300 await_online_quorum_plus_one; {DRAIN_ALONE}"

@@ -17,6 +17,8 @@ from sandbox.layout import Cache
 from tests.components.person import Behind, Person
 from tests.fakes.kubeconfig import kubeconfig_for
 
+pytest.register_assert_rewrite("tests.components.on_prometheus", "tests.components.inside")
+
 ROOT = Path(__file__).parents[2]
 STACKS = ("local", "dev", "staging", "prod")
 

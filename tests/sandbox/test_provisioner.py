@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.errors import ApiError
-from sandbox.provisioner import STORAGE_CLASS, Provisioner, is_released, wants_volume
+from sandbox.provisioner import STORAGE_CLASS, Provisioner, grows, is_released, wants_volume
 
 
 def claim(**spec: Any) -> dict[str, Any]:
@@ -24,14 +24,26 @@ class Memory:
     def get(self, path: str) -> dict[str, Any]:
         return {"items": self.claims if "claims" in path else list(self.volumes.values())}
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        if method == "DELETE":
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, content_type: str = "application/json"
+    ) -> dict[str, Any]:
+        if method == "PATCH":
+            assert content_type == "application/merge-patch+json"
+            assert body is not None
+            self._patch(path, body)
+        elif method == "DELETE":
             self.volumes.pop(path.rpartition("/")[2])
         elif body is not None and body["metadata"]["name"] in self.volumes:
             raise ApiError(409, "exists")
         elif body is not None:
             self.volumes[body["metadata"]["name"]] = body
         return {}
+
+    def _patch(self, path: str, body: dict[str, Any]) -> None:
+        if path.endswith("/namespaces/shop/persistentvolumeclaims/data/status"):
+            self.claims[0]["status"].update(body["status"])
+        else:
+            self.volumes[path.rpartition("/")[2]]["spec"].update(body["spec"])
 
 
 def test_a_pending_claim_gets_a_folder_open_to_all_and_a_volume_bound_to_it(tmp_path: Path) -> None:
@@ -64,3 +76,26 @@ def test_a_released_volume_goes_with_its_folder(tmp_path: Path) -> None:
     assert api.volumes == {}
     assert not (tmp_path / "pvc-u1").exists()
     assert not is_released({"spec": {"storageClassName": "fast"}, "status": {"phase": "Released"}})
+
+
+def test_a_claim_that_asks_for_more_gets_it_and_keeps_its_folder(tmp_path: Path) -> None:
+    api = Memory()
+    api.claims.append(claim())
+    provisioner = Provisioner(api, tmp_path)  # type: ignore[arg-type]
+    provisioner.look()
+    (tmp_path / "pvc-u1" / "log").write_text("data")
+    api.claims[0] = {**claim(volumeName="pvc-u1"), "status": {"capacity": {"storage": "1Gi"}}}
+    assert not grows(api.claims[0])
+    api.claims[0]["spec"]["resources"]["requests"]["storage"] = "2Gi"
+    provisioner.look()
+    assert api.volumes["pvc-u1"]["spec"]["capacity"] == {"storage": "2Gi"}
+    assert api.claims[0]["status"]["capacity"] == {"storage": "2Gi"}
+    assert not grows(api.claims[0])
+    assert (tmp_path / "pvc-u1" / "log").read_text() == "data"
+
+
+def test_claims_of_others_and_claims_that_are_not_bound_do_not_grow() -> None:
+    status = {"capacity": {"storage": "512Mi"}}
+    assert not grows({**claim(volumeName="pv", storageClassName="fast"), "status": status})
+    assert not grows({**claim(volumeName="pv"), "status": {"phase": "Lost"}})
+    assert not grows({**claim(), "status": status})

@@ -22,7 +22,9 @@ import yaml
 from components.deploy.apply import Applier
 from components.deploy.inventory import Inventory
 from components.deploy.waiting import Patience
+from components.stack.overlay import laid_over
 from components.stack.platform import Platform
+from components.stack.stackfile import find, sections_of
 from kube.cluster import Cluster
 from kube.errors import ConflictError
 from kube.kinds import DEPLOYMENT, GRAY_RELEASE, NAMESPACE, NODE, POD, Kind, label_of
@@ -31,6 +33,7 @@ from rollout.api.revision import RELEASE_LABEL
 from sandbox.daemons import ZONE
 from sandbox.pki import Leaf, authority, issue
 from tests.components.conftest import ROOT
+from tests.components.on_prometheus import all_is_well
 from tests.rollout.on_cluster import grayling
 
 pytestmark = pytest.mark.timeout(600)
@@ -118,6 +121,12 @@ async def test_it_comes_up_serves_and_goes(box, cluster, stack, overlay, prepare
     assert await _pods(cluster, stack) == PODS[stack]
     assert await _order(box, cluster, stack) == {"billed": True, "version": "v1"}
     assert await asyncio.to_thread(grayling, box, "stack", "diff", *arguments) == ""
+    orders = asyncio.create_task(_orders(box, cluster, stack))
+    try:
+        await all_is_well(cluster, declared(stack, overlay))
+    finally:
+        orders.cancel()
+    well = time.monotonic()
     other = overlay.with_name("other.yaml")
     other.write_text(overlay.read_text())
     await asyncio.to_thread(grayling, box, "stack", "apply", stack, "--overlay", str(other), "--yes", expect=6)
@@ -125,7 +134,7 @@ async def test_it_comes_up_serves_and_goes(box, cluster, stack, overlay, prepare
     await asyncio.to_thread(grayling, box, "stack", "destroy", *arguments, "--yes", seconds=300)
     with capsys.disabled():
         times = f"applied in {applied - began:.0f} s, serving after {serving - applied:.0f} s more"
-        print(f"\n{stack}: {times}, gone in {time.monotonic() - serving:.0f} s")  # noqa: T201
+        print(f"\n{stack}: {times}, all seen in {well - serving:.0f} s, gone in {time.monotonic() - well:.0f} s")  # noqa: T201
     assert await _left(cluster, stack) == RETAINED[stack]
 
 
@@ -181,6 +190,18 @@ async def _order(box, cluster, stack):
     done = await asyncio.to_thread(subprocess.run, argv, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+async def _orders(box, cluster, stack):
+    """One after the other, until told otherwise: numbers for the panels."""
+    while True:
+        await _order(box, cluster, stack)
+
+
+def declared(stack, overlay):
+    """The stack's components under the overlay."""
+    file = laid_over(find(stack, ROOT), overlay)
+    return Platform.read(sections_of(file.config()[0]), stack=file.stack, source=file.source)
 
 
 async def _left(cluster, stack):

@@ -42,6 +42,16 @@ UP = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableRe
         ),
         (live("StatefulSet", {"replicas": 2}, {**UP, "currentRevision": "a", "updateRevision": "a"}), True, False),
         (live("StatefulSet", {"replicas": 2}, {**UP, "updatedReplicas": 1, "currentRevision": "a"}), False, False),
+        # Made anew around pods of the one before, which are still to start again.
+        (
+            live(
+                "StatefulSet",
+                {"replicas": 2},
+                {**UP, "updatedReplicas": 0, "currentRevision": "b", "updateRevision": "b"},
+            ),
+            False,
+            False,
+        ),
         (live("DaemonSet", {}, {"observedGeneration": 1, "desiredNumberScheduled": 1}), False, False),
         (live("Job", {}, {"conditions": [condition("Complete")]}), True, False),
         (live("Job", {}, {"conditions": [condition("Failed", message="backoff")]}), False, True),

@@ -1,5 +1,6 @@
 """What prepares RabbitMQ's home, run as the kubelet runs it: by nobody in particular, and perhaps twice."""
 
+import json
 import os
 import subprocess
 import tempfile
@@ -7,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from components.middleware.rabbitmq_settings import HOME, PREPARE
+from components.middleware.rabbitmq_settings import (
+    HOME,
+    OF_A_SERVICE,
+    PREPARE,
+    user_definitions,
+)
 
 NOBODY = 65534
 
@@ -41,3 +47,15 @@ def test_a_home_can_be_prepared_twice_and_follows_the_secret(node):
     assert (node / "home" / "definitions" / "10-users.json").exists()
     cookie = node / "home" / ".erlang.cookie"
     assert (cookie.read_text(), cookie.stat().st_mode & 0o077) == ("second", 0)
+
+
+def test_accounts_of_services_are_marked_also_those_of_secrets_that_are_older_and_no_others(node):
+    for name in ("10-users", "30-shop"):
+        path = node / "definitions" / f"{name}.json"
+        path.unlink(missing_ok=True)
+        path.write_text(json.dumps(user_definitions("administrator" if name == "10-users" else "")))
+        path.chmod(0o444)
+    for _ in range(2):
+        assert (prepare(node).returncode, prepare(node).stderr) == (0, "")
+    tags = {path.stem: json.loads(path.read_text())["users"][0]["tags"] for path in (node / "home").rglob("*.json")}
+    assert tags == {"10-users": "administrator", "30-shop": OF_A_SERVICE}

@@ -1,0 +1,90 @@
+"""What a stack's own Prometheus on a cluster says of its panels, its rules and its alerts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+from urllib.parse import quote
+
+from kube.errors import KubeError
+
+SELECTOR = re.compile(r"[a-z_]*\{[^}]*\}")
+
+# What is not there while all is well, and why.
+BY_NATURE = {
+    r'code=~"5\.\."': "counted from the first failed answer on",
+    r"^grayling_release_log_evidence": "counted while a release is judged by lines of its log",
+}
+
+
+async def ask(cluster, space, path):
+    return json.loads(await cluster.pod_text(space, "prometheus-0", 9090, path))["data"]
+
+
+async def series(cluster, space, expr):
+    return (await ask(cluster, space, f"/api/v1/query?query={quote(expr, safe='')}"))["result"]
+
+
+async def alerts(cluster, space):
+    """Alerts that wait or fire, by name."""
+    return {each["labels"]["alertname"]: each for each in (await ask(cluster, space, "/api/v1/alerts"))["alerts"]}
+
+
+async def has_data(cluster, space, expr, *, numbers):
+    """Whether something comes back; with ``numbers``, something that can be drawn."""
+    found = await series(cluster, space, expr)
+    return any(not numbers or math.isfinite(float(each["value"][1])) for each in found)
+
+
+def expected(expr):
+    return not any(re.search(pattern, expr) for pattern in BY_NATURE)
+
+
+def wanted(platform):
+    """Whole panels, and each selector of each rule."""
+    for name, member in ((each.name, each) for each in platform.components):
+        for panel in member.dashboard().panels:
+            yield f"{name}: panel {panel.title}", panel.expr
+        for alert in member.alerts():
+            for selector in SELECTOR.findall(alert.expr):
+                yield f"{name}: {alert.name}", selector
+
+
+async def eventually(look, seconds=90):
+    """What is not yet as it should be, at the end."""
+    for _ in range(seconds):
+        try:
+            left = await look()
+        except KubeError as error:
+            left = [str(error)]
+        if not left:
+            return []
+        await asyncio.sleep(1)
+    return left
+
+
+async def all_is_well(cluster, platform):
+    """Each panel has data, each selector of each rule finds series, all rules are evaluated, and no alert waits."""
+    space = platform.environment.namespace
+
+    async def without():
+        return [
+            (what, expr)
+            for what, expr in wanted(platform)
+            if expected(expr) and not await has_data(cluster, space, expr, numbers=": panel " in what)
+        ]
+
+    assert await eventually(without) == []
+    groups = (await ask(cluster, space, "/api/v1/rules"))["groups"]
+    health = [rule for group in groups for rule in group["rules"]]
+    assert {rule["name"] for rule in health} == {a.name for m in platform.components for a in m.alerts()}
+    assert [rule["name"] for rule in health if rule["health"] != "ok"] == []
+
+    async def loud():
+        return [
+            f"{name}: {each['state']} {each['annotations']}" for name, each in (await alerts(cluster, space)).items()
+        ]
+
+    assert await eventually(loud) == []
