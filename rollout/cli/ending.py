@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rollout.api.status import Outcome, Phase
-from rollout.cli.exits import ExitCode
 from rollout.view.words import about
+from terminal.exits import ExitCode
 
 if TYPE_CHECKING:
     from rollout.api.status import Release, Status

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rollout.api.journal import JournalKind
 from rollout.api.revision import replicas_for
 from rollout.api.status import Outcome, Weight
 from rollout.decide.context import NO_DOUBT, roll_back, write_journal
@@ -60,7 +61,7 @@ def _hold_still(ctx: Context) -> Status:
     """An outage of everything: no weight is moved, and after a while the release is taken back without any blame."""
     if ctx.status.doubt != OUTAGE:
         held = ctx.change(doubt=OUTAGE, doubt_since=ctx.now)
-        return write_journal(held, ctx.now, "held", f"{NOBODY}: nothing is changed before one is")
+        return write_journal(held, ctx.now, JournalKind.HELD, f"{NOBODY}: nothing is changed before one is")
     deadline = ctx.spec.strategy.ready_deadline
     if ctx.waited(ctx.status.doubt_since) < deadline:
         return ctx.status
@@ -84,7 +85,7 @@ def after_outage(status: Status) -> Status:
 def _withdraw(ctx: Context, why: str) -> Status:
     nothing_yet = _asked_anew(ctx) | {"withdrawn_at": ctx.now}
     told = f"{why}: stable has all traffic until one is ready again"
-    return write_journal(ctx.change(**nothing_yet), ctx.now, "withdrawn", told, weight=0)
+    return write_journal(ctx.change(**nothing_yet), ctx.now, JournalKind.WITHDRAWN, told, weight=0)
 
 
 def _asked_anew(ctx: Context) -> dict[str, Any]:
@@ -105,7 +106,9 @@ def _give_back(ctx: Context) -> Status:
         if not route.ready or ctx.status.paused:
             return route.status
         back = route.status.model_copy(update=_asked_anew(ctx))
-        return write_journal(back, ctx.now, "weight", f"its pods are back: asking for {share} %", weight=share)
+        return write_journal(
+            back, ctx.now, JournalKind.WEIGHT, f"its pods are back: asking for {share} %", weight=share
+        )
     deadline = ctx.spec.strategy.ready_deadline
     if ctx.waited(ctx.status.withdrawn_at) < deadline:
         return ctx.status

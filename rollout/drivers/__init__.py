@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from kube.errors import ConflictError, GraylingError
+from kube.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rollout.api.spec import Spec
     from rollout.decide.observation import ShareFacts
-
-
-class StaleHolderError(GraylingError):
-    """The route carries a higher epoch: somebody else holds the release now, and this process must let go.
-
-    No :class:`~kube.errors.KubeError`, because trying again is exactly what must not happen.
-    """
-
-    exit_code: ClassVar[int] = 11
 
 
 class RouteTakenError(ConflictError):

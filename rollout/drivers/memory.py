@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kube.errors import StaleHolderError
 from rollout.decide.observation import ShareFacts
-from rollout.drivers import StaleHolderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kube.errors import ConflictError, NotFoundError, UnsentError
+from kube.errors import ConflictError, NotFoundError, StaleHolderError, UnsentError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, SERVICE, Kind, Manifest
 from rollout.api.own_signals import corrected
 from rollout.api.ownership import (
@@ -46,7 +46,6 @@ from rollout.decide.actions import (
     Scale,
     Shift,
 )
-from rollout.drivers import StaleHolderError
 from rollout.records.record import (
     RECORD_LABEL,
     Record,
