@@ -32,7 +32,7 @@ check: $(STAMP) ## style, types, room walls, docstrings
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/interrogate -q components kube manifests rollout sandbox grayling.py $(wildcard review)
+	$(BIN)/interrogate -q components kube manifests rollout sandbox terminal grayling.py $(wildcard review)
 
 format: $(STAMP) ## rewrite in the house style
 	$(BIN)/ruff format .

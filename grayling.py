@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from rollout.cli.exits import Session, run
-from rollout.cli.lazy import LazyGroup
+from terminal.exits import Session, run
+from terminal.lazy import LazyGroup
 
 ROOMS = {
     "stack": ("components.cli:cli", "Declare environments: render, diff, apply, destroy."),

@@ -23,7 +23,6 @@ from trial.place import Place, PlaceError
 from trial.traffic import Traffic, TrafficError, shares
 
 from kube.errors import GraylingError
-from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -268,7 +267,7 @@ def main() -> int:
             f"`grayling release abort {SERVICE}`.\nRemove everything: grayling sandbox down --purge --name {demo.name}"
         )
         return 130
-    except (CommandFailedError, PlaceError, TrafficError, GraylingError, SandboxError) as error:
+    except (CommandFailedError, PlaceError, TrafficError, GraylingError) as error:
         demo.story.page(f"The demo stopped: {error}")
         demo.story.page(f"Look at it: grayling sandbox status --name {demo.name}; logs: grayling sandbox logs --help")
         return 1

@@ -4,6 +4,7 @@
 
     GraylingError                 1
     ├── UsageError                2   a flag, a file or a value is wrong; nothing was changed
+    ├── StaleHolderError          11  another process holds the release by now; never tried again
     └── KubeError                 1   the API server said no
         ├── NotFoundError         1
         ├── ConflictError         11  somebody else wrote first, or holds the lock
@@ -15,7 +16,8 @@
         └── ClusterUnreachableError 12  no answer, or none that is whole
             └── ThrottledError    12  too many requests, or not just now: try again later
 
-The base lives here because every room that talks to a cluster may import this one.
+The base lives here because every room may import this one. What only one room raises stands there, below one of these;
+a shell sees the code of the nearest that has one.
 """
 
 from __future__ import annotations
@@ -34,6 +36,15 @@ class UsageError(GraylingError):
     """A flag, a file or a value is wrong. Nothing was changed."""
 
     exit_code = 2
+
+
+class StaleHolderError(GraylingError):
+    """Another process holds the release by now: this one must let go, and what it still wants to write is out of date.
+
+    No :class:`KubeError`, because trying again is exactly what must not happen.
+    """
+
+    exit_code = 11
 
 
 class KubeError(GraylingError):

@@ -3,7 +3,7 @@
 import sys
 
 from rollout.cli import cli
-from rollout.cli.exits import Session, run
+from terminal.exits import Session, run
 
 if __name__ == "__main__":
     sys.exit(run(cli, None, prog_name="python -m rollout", session=Session()))

@@ -141,6 +141,16 @@ class Sandbox:
         state = "running" if self._bootstrap(box, QUICK_S).is_up() else "starting"
         return Status(self.name, state, *facts, box.pid, self._daemons())
 
+    def refresh_images(self, progress: Progress) -> list[str]:
+        """Import the images that differ from this checkout into the running box; return their names."""
+        return self._load_images(self._prepare(progress), progress)
+
+    def images(self) -> dict[str, str]:
+        """Return the images of the running box: full name to digest."""
+        from sandbox import images
+
+        return images.importer_through(self.enter_argv(())).images()
+
     def _is_up(self) -> bool:
         box = record.load(self.state)
         return box is not None and box.alive() and self._bootstrap(box, QUICK_S).is_up()
@@ -208,10 +218,10 @@ class Sandbox:
             with locks.held(self.cache.lock):
                 golden.link(stock.golden, self.state.containerd)
 
-    def _load_images(self, stock: Stock, progress: Progress) -> None:
+    def _load_images(self, stock: Stock, progress: Progress) -> list[str]:
         from sandbox import images
 
-        images.load_changed(self, stock.images, progress)
+        return images.load_changed(images.importer_through(self.enter_argv(())), stock.images, progress)
 
     def _bring_up(self, box: Record, stock: Stock, progress: Progress) -> None:
         from sandbox import crds, settings

@@ -6,34 +6,12 @@ command does it: the room itself is imported inside the commands.
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
 named = click.option("--name", default="default", show_default=True, metavar="NAME", help="Which sandbox.")
 output = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-
-
-def explained(command: Callable[P, R]) -> Callable[P, R]:
-    """Show the room's own errors as one sentence instead of a traceback."""
-
-    @wraps(command)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        from sandbox.errors import SandboxError
-
-        try:
-            return command(*args, **kwargs)
-        except SandboxError as error:
-            raise click.ClickException(str(error)) from error
-
-    return call
 
 
 @click.group(name="sandbox")
@@ -44,7 +22,6 @@ def cli() -> None:
 @cli.command()
 @named
 @click.option("--no-install", is_flag=True, help="Refuse instead of installing missing Debian packages.")
-@explained
 def up(name: str, *, no_install: bool) -> None:
     """Bring a sandbox up: a Ready node, names, storage, Gateway API, local images."""
     from sandbox.box import Sandbox
@@ -59,7 +36,6 @@ def up(name: str, *, no_install: bool) -> None:
 @cli.command()
 @named
 @output
-@explained
 def status(name: str, output: str) -> None:
     """Show whether a sandbox runs, where, and how its daemons do."""
     from sandbox.box import Sandbox
@@ -79,22 +55,20 @@ def status(name: str, output: str) -> None:
 @named
 @output
 @click.option("--refresh", is_flag=True, help="Import images that differ from this checkout.")
-@explained
 def images(name: str, output: str, *, refresh: bool) -> None:
     """List the images of a sandbox; with --refresh bring in what has changed."""
-    from sandbox import images as room
     from sandbox.box import Sandbox
     from sandbox.progress import Silent, for_terminal
 
     sandbox = Sandbox(name)
     if refresh and output == "json":
-        room.refresh(sandbox, Silent())
+        sandbox.refresh_images(Silent())
     elif refresh:
         with for_terminal() as progress:
-            changed = room.refresh(sandbox, progress)
+            changed = sandbox.refresh_images(progress)
         click.echo(f"{len(changed)} images changed")
         return
-    found = sorted(room.present(sandbox).items())
+    found = sorted(sandbox.images().items())
     if output == "json":
         _json([{"name": image, "digest": digest} for image, digest in found])
         return
@@ -106,7 +80,6 @@ def images(name: str, output: str, *, refresh: bool) -> None:
 @named
 @click.argument("daemon")
 @click.option("--lines", default=100, show_default=True, help="How many of the last lines.")
-@explained
 def logs(name: str, daemon: str, lines: int) -> None:
     """Print the last lines of one daemon's log."""
     from sandbox.box import Sandbox
@@ -124,7 +97,6 @@ def logs(name: str, daemon: str, lines: int) -> None:
 @cli.command(context_settings={"ignore_unknown_options": True})
 @named
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@explained
 def shell(name: str, command: tuple[str, ...]) -> None:
     """Step inside a sandbox, or run one COMMAND there (after --)."""
     import os
@@ -140,7 +112,6 @@ def shell(name: str, command: tuple[str, ...]) -> None:
 
 @cli.command()
 @named
-@explained
 def kubeconfig(name: str) -> None:
     """Print where the kubeconfig of a sandbox lies."""
     from sandbox.box import Sandbox
@@ -153,7 +124,6 @@ def kubeconfig(name: str) -> None:
 @cli.command()
 @named
 @click.option("--purge", is_flag=True, help="Remove the sandbox's data too, not only its processes.")
-@explained
 def down(name: str, *, purge: bool) -> None:
     """End a sandbox and leave the machine as it was; its data stays unless --purge."""
     from sandbox.box import Sandbox

@@ -1,23 +1,25 @@
 """What can go wrong in the sandbox, as one tree.
 
-    SandboxError
-    ├── RefusedError         the machine or the request does not allow it; nothing was changed
-    ├── BuildError           a program could not be compiled
-    ├── PackageError         a Debian, PyPI or Go package could not be had
-    ├── ImageError           containerd did not take an image
-    ├── ApiError             the API server refused a call (has ``status``)
-    ├── UnreachableError     the API server does not answer
-    └── StartError           the node did not come up in time
+    SandboxError             1   below :class:`kube.errors.GraylingError`; the number is what a shell sees
+    ├── RefusedError         1   the machine or the request does not allow it; nothing was changed
+    ├── BuildError           1   a program could not be compiled
+    ├── PackageError         1   a Debian, PyPI or Go package could not be had
+    ├── ImageError           1   containerd did not take an image
+    ├── ApiError             1   the API server refused a call (has ``status``)
+    ├── UnreachableError     12  the API server does not answer
+    └── StartError           1   the node did not come up in time
 
 Every message says what was found where, and what to do about it.
 """
 
 from __future__ import annotations
 
+from kube.errors import GraylingError
+
 INSTEAD = "use a cluster you have with --context"
 
 
-class SandboxError(Exception):
+class SandboxError(GraylingError):
     """Any failure of the sandbox that a person can act on."""
 
 
@@ -43,6 +45,8 @@ class StartError(SandboxError):
 
 class UnreachableError(SandboxError):
     """Nothing answers at the API server's address (yet)."""
+
+    exit_code = 12
 
 
 class ApiError(SandboxError):

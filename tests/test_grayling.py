@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 import grayling
-from rollout.cli.exits import Session, run
+from terminal.exits import Session, run
 
 
 def said(capsys, *arguments):

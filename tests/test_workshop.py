@@ -1,8 +1,11 @@
 """What is checked before a commit is what `make check` checks, by the tools that are installed here."""
 
+import tomllib
 from pathlib import Path
 
 import yaml
+
+from sandbox.workshop import ENGINE_PARTS
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,3 +44,8 @@ def test_templates_name_commands_that_there_are():
     for template in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md"):
         head = yaml.safe_load(template.read_text().split("---")[1])
         assert head.keys() == {"name", "about"}
+
+
+def test_the_engines_image_has_every_room_that_is_installed_but_the_sandbox():
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert sorted([*wheel["packages"], *wheel["include"]]) == sorted([*ENGINE_PARTS, "sandbox"])

@@ -71,7 +71,7 @@ def with_short_texts(node: Any) -> Any:
 
 
 def trimmed(status: Status) -> Status:
-    """See :meth:`rollout.api.status.Status.trimmed`."""
+    """The status without what is only for people: what a server takes that took no more."""
     release, last = (_trimmed(each) for each in (status.release, status.last))
     less = {"analysis": {}, "judge": "", "conditions": [], "refused": status.refused[-TRIMMED_REFUSED:]}
     short = status.model_copy(update={**less, "release": release, "last": last})

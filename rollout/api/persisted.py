@@ -31,8 +31,12 @@ _NOTHING: dict[int | str, Any] = {"at": 0.0, "reason": "", "startedAt": 0.0, "te
 _PHASES = {phase.value for phase in Phase}
 
 
-def read(raw: object) -> tuple[Status, tuple[str, ...]]:
-    """See :meth:`rollout.api.status.Status.read`."""
+def read_status(raw: object) -> tuple[Status, tuple[str, ...]]:
+    """A status as it was persisted, by whatever engine, and what of it could not be read, a sentence each.
+
+    It never raises: what cannot be read is as if it were not there, and nothing that cannot be read is taken for good:
+    where it was what serves, or where a release stands, nothing is started, or the canary is taken back.
+    """
     if raw is None:
         return Status(), ()
     if not isinstance(raw, dict):

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import to_jsonable_python
 
+from rollout.api.journal import What
 from rollout.api.spec import FREE_FORM, Model, by_key
 
 
@@ -158,7 +159,7 @@ class JournalEntry(Kept):
     """One thing that happened."""
 
     at: Time
-    what: str = Field(description="machine-readable: started, weight-written, verified, paused, verdict, …")
+    what: What
     text: str
     weight: int | None = None
 
@@ -199,6 +200,14 @@ class Release(Kept):
     incomplete: str = Field(default="", description="what of a rollback was not seen to be done; empty where all was")
     journal: list[JournalEntry] = Field(default_factory=list)
     journal_dropped: int = Field(default=0, description="entries that were dropped to keep the journal short")
+
+
+class Cursor(Kept):
+    """How far a channel has told the journal: a successor goes on there."""
+
+    channel: str
+    release: str = Field(default="", description="id of the release whose journal was told last")
+    entries: int = Field(default=0, description="so many of its entries were told, dropped ones included")
 
 
 class Condition(Kept):
@@ -256,33 +265,17 @@ class Status(Kept):
     analysis: dict[str, Any] = Field(default_factory=dict, json_schema_extra=FREE_FORM)
     judge: str = Field(default="", description="the judge's sums, compressed; not for people")
     conditions: list[Condition] = Field(default_factory=list, json_schema_extra=by_key("type"))
+    told: list[Cursor] = Field(default_factory=list, json_schema_extra=by_key("channel"))
 
     @property
     def in_flight(self) -> bool:
         """Whether a release is under way (baking included)."""
         return self.phase not in {Phase.IDLE, Phase.ROLLED_BACK}
 
-    @classmethod
-    def read(cls, raw: object) -> tuple[Status, tuple[str, ...]]:
-        """A status as it was persisted, by whatever engine, and what of it could not be read, a sentence each.
-
-        It never raises: what cannot be read is as if it were not there, and nothing that cannot be read is taken for
-        good: where it was what serves, or where a release stands, nothing is started, or the canary is taken back.
-        """
-        from rollout.api.persisted import read
-
-        return read(raw)
-
     def wire(self) -> dict[str, Any]:
         """The JSON form: camelCase, without fields that are unset; what is no number is null."""
         made: dict[str, Any] = to_jsonable_python(self, by_alias=True, exclude_none=True, inf_nan_mode="null")
         return made
-
-    def trimmed(self) -> Status:
-        """The status without what is only for people: what a server takes that took no more."""
-        from rollout.api.bounds import trimmed
-
-        return trimmed(self)
 
     def shifted(self, seconds: float) -> Status:
         """The status with the clocks that run set so many seconds later: time that nobody was there to count."""

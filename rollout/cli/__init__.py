@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rollout.cli.lazy import LazyGroup
+from terminal.lazy import LazyGroup
 
 COMMANDS = {
     "list": ("rollout.cli.show:list_releases", "Releases and where they stand."),
@@ -34,6 +34,6 @@ COMMANDS = {
 @click.pass_context
 def cli(ctx: click.Context, *, debug: bool) -> None:
     """Bring versions in gradually, watch them, take them back."""
-    from rollout.cli.exits import Session
+    from terminal.exits import Session
 
     ctx.ensure_object(Session).debug |= debug

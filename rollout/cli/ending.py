@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rollout.api.durations import about
 from rollout.api.status import Outcome, Phase
-from rollout.cli.exits import ExitCode
+from terminal.exits import ExitCode
 
 if TYPE_CHECKING:
     from rollout.api.status import Release, Status

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from rollout.cli.options import Where, cluster_options, duration, release_name
-from rollout.cli.output import output_option
 from rollout.cli.watch import UNTIL
+from terminal.output import output_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, MutableMapping
 
     from kube.cluster import Cluster
     from rollout.cli.ending import Ending
-    from rollout.cli.output import Wanted
+    from terminal.output import Wanted
 
 LINGER_SECONDS = 30.0
 MOST_LOGGED = 2000

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.options import Where, cluster_options
-from rollout.cli.output import data_writers, emit, output_option
+from terminal.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:
     from kube.kinds import Manifest
     from rollout.api.spec import Spec
-    from rollout.cli.output import Wanted
+    from terminal.output import Wanted
 
 
 @click.command()

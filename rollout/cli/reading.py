@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from kube.errors import UsageError
+from rollout.api.persisted import read_status
 from rollout.api.spec import Spec
-from rollout.api.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kube.kinds import Manifest
     from kube.once import Once
+    from rollout.api.status import Status
 
 
 class Shown(NamedTuple):
@@ -84,12 +85,12 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 def status_of(manifest: Manifest) -> Status:
     """The status, as far as it can be read: an engine of another version may have written it."""
-    return Status.read(manifest.get("status"))[0]
+    return read_status(manifest.get("status"))[0]
 
 
 def mistakes_of(manifest: Manifest) -> tuple[str, ...]:
     """What of the status could not be read, a sentence each."""
-    return Status.read(manifest.get("status"))[1]
+    return read_status(manifest.get("status"))[1]
 
 
 def label(manifest: Manifest) -> str:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rollout.cli.options import Where, cluster_options, release_name
-from rollout.cli.output import as_json, data_writers, emit, output_option
 from rollout.cli.replay import alpha_option, judged, policy_in, policy_option, recording_in, table
+from terminal.output import as_json, data_writers, emit, output_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kube.once import Once
-    from rollout.cli.output import Wanted
     from rollout.records.record import Record
+    from terminal.output import Wanted
 
 
 @click.command()

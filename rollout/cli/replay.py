@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from rollout.cli.output import data_writers, emit, output_option
+from terminal.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rollout.cli.output import Wanted
     from rollout.judge import JudgePolicy
     from rollout.records.recording import Recording
+    from terminal.output import Wanted
 
 SUFFIX = ".jsonl"
 TOGETHER_BYTES = 10_000_000

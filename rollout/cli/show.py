@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rollout.cli.options import Where, cluster_options, release_name
-from rollout.cli.output import data_writers, emit, output_option
+from terminal.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:
     from kube.kinds import Manifest
-    from rollout.cli.output import Wanted
     from rollout.cli.reading import Shown
+    from terminal.output import Wanted
 
 
 @click.command("list")

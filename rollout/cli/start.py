@@ -23,14 +23,14 @@ from rollout.cli.desire import (
     with_image,
 )
 from rollout.cli.options import Where, cluster_options, duration, person_options, release_name
-from rollout.cli.output import output_option
 from rollout.cli.watch import PATIENCE, UNTIL
+from terminal.output import output_option
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster
     from kube.kinds import Manifest
-    from rollout.cli.exits import Session
-    from rollout.cli.output import Wanted
+    from terminal.exits import Session
+    from terminal.output import Wanted
 
 STACK_MANAGER = "grayling-stack"
 PART_OF_SET = "applyset.kubernetes.io/part-of"

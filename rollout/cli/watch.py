@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.options import Where, cluster_options, duration, release_name
-from rollout.cli.output import data_writers, emit, output_option
+from terminal.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
     from rollout.api.status import Status
     from rollout.cli.ending import Awaited, Ending
-    from rollout.cli.output import Wanted
+    from terminal.output import Wanted
 
 PATIENCE = click.option(
     "--patience",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.api.journal import JournalKind
 from rollout.api.status import Outcome, Pause, Phase
 from rollout.api.texts import clean, told
 from rollout.decide.context import (
@@ -78,31 +79,34 @@ def _pause(ctx: Context, command: Command) -> tuple[Status, str]:
     if ctx.status.paused:
         return ctx.status, "it is paused already"
     paused = ctx.change(paused=Pause(at=ctx.now, by=clean(command.by), reason=told(command.reason, REASON)))
-    return write_journal(paused, ctx.now, "paused", f"paused{_said(command)}"), "paused"
+    return write_journal(paused, ctx.now, JournalKind.PAUSED, f"paused{_said(command)}"), "paused"
 
 
 def _resume(ctx: Context, command: Command) -> tuple[Status, str]:
     if not ctx.status.paused:
         return ctx.status, "it is not paused"
     status = ctx.change(paused=None, **NO_DOUBT)
-    return write_journal(status, ctx.now, "resumed", f"resumed{_said(command)}"), "resumed"
+    return write_journal(status, ctx.now, JournalKind.RESUMED, f"resumed{_said(command)}"), "resumed"
 
 
 def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
     status = ctx.status
     if holds(ctx, MANUAL):
         opened = write_journal(
-            ctx.change(gate_passed=status.step), ctx.now, "gate", f"step {status.step + 1} opened{_said(command)}"
+            ctx.change(gate_passed=status.step),
+            ctx.now,
+            JournalKind.GATE,
+            f"step {status.step + 1} opened{_said(command)}",
         )
         return opened, f"gate of step {status.step + 1} opened"
     if status.phase is Phase.STEPPING:
         status = change_step(ctx.change(step=len(ctx.steps), paused=None), verdict=SKIPPED)
         return write_journal(
-            status, ctx.now, "promoted-early", f"promoted in full{_said(command)}"
+            status, ctx.now, JournalKind.PROMOTED_EARLY, f"promoted in full{_said(command)}"
         ), "promoting in full"
     if status.phase is Phase.BAKING:
         ended = ctx.change(phase_since=ctx.now - ctx.spec.strategy.bake, paused=None)
-        return write_journal(ended, ctx.now, "bake-ended", f"bake ended{_said(command)}"), "bake ended"
+        return write_journal(ended, ctx.now, JournalKind.BAKE_ENDED, f"bake ended{_said(command)}"), "bake ended"
     return status, NoEffect(f"nothing to promote: the phase is {status.phase}")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_jsonable_python
 
 from rollout.api.bounds import shortened, with_short_texts
+from rollout.api.journal import JournalKind
 from rollout.api.status import (
     JournalEntry,
     Outcome,
@@ -141,7 +142,7 @@ def can_return(ctx: Context) -> bool:
     return facts is not None and (not ctx.can.keeps_old or facts.ready > 0)
 
 
-def write_journal(status: Status, now: float, what: str, text: str, *, weight: int | None = None) -> Status:
+def write_journal(status: Status, now: float, what: JournalKind, text: str, *, weight: int | None = None) -> Status:
     """Add one entry to the journal of the release in flight."""
     if status.release is None:
         return status
@@ -197,7 +198,7 @@ def begin(ctx: Context) -> Status:
     fresh = {"canary": target, "release": release, "step": 0, "gate_passed": -1, "weight": Weight(), "previous": None}
     entered = enter(status, ctx.now, Phase.PREPARING, **fresh, steps=len(ctx.steps), judge="", analysis={})
     origin = f"from {name_of(status.stable, target)}" if status.stable else "as the first version"
-    return write_journal(entered, ctx.now, "started", f"releasing {name_of(target, status.stable)} {origin}")
+    return write_journal(entered, ctx.now, JournalKind.STARTED, f"releasing {name_of(target, status.stable)} {origin}")
 
 
 def begin_step(status: Status, now: float, index: int, weight: int, hold: float) -> Status:
@@ -218,7 +219,7 @@ def begin_step(status: Status, now: float, index: int, weight: int, hold: float)
             **NO_DOUBT,
         }
     )
-    return write_journal(asked, now, "weight", f"step {index + 1}: asking for {weight} %", weight=weight)
+    return write_journal(asked, now, JournalKind.WEIGHT, f"step {index + 1}: asking for {weight} %", weight=weight)
 
 
 def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
@@ -239,7 +240,7 @@ def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
         refused=refused,
     )
     status = enter(status, ctx.now, Phase.ROLLING_BACK, weight=Weight(), paused=None)
-    return write_journal(status, ctx.now, outcome.value, reason, weight=0)
+    return write_journal(status, ctx.now, JournalKind(outcome.value), reason, weight=0)
 
 
 def _evidence(ctx: Context) -> tuple[dict[str, Any], float | None, float]:
@@ -253,7 +254,7 @@ def _evidence(ctx: Context) -> tuple[dict[str, Any], float | None, float]:
 def finish(status: Status, now: float, phase: Phase, outcome: Outcome, reason: str) -> Status:
     """End the release: it becomes `last`, and its record is due. A pause outlives it: no other starts before resume."""
     reason = told(reason, JOURNAL_ENTRY)
-    status = write_journal(status, now, "ended", f"{outcome.value}: {reason}")
+    status = write_journal(status, now, JournalKind.ENDED, f"{outcome.value}: {reason}")
     status = change_release(status, outcome=outcome, outcome_reason=reason, ended_at=now)
     done = {"last": status.release, "release": None, "canary": None, "previous": None, "weight": Weight(), "judge": ""}
     return enter(status, now, phase, **done, step=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.api.journal import JournalKind
 from rollout.api.status import Phase
 from rollout.decide.context import write_journal
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from rollout.decide.observation import RevisionFacts
 
 ON_TRIAL = frozenset({Phase.PREPARING, Phase.STEPPING, Phase.PROMOTING})
-THREATENED, LET_GO = "threatened", "let-go"
 
 
 def needs_another(facts: RevisionFacts | None) -> bool:
@@ -52,10 +52,12 @@ def note_threat(ctx: Context, after: Status) -> Status:
         return after.model_copy(update={"threatened_since": None})
     if after.threatened_since is None:
         told = "all its ready pods are on nodes that take no pods any more: one more is brought up before they go"
-        return write_journal(after.model_copy(update={"threatened_since": ctx.now}), ctx.now, THREATENED, told)
+        return write_journal(
+            after.model_copy(update={"threatened_since": ctx.now}), ctx.now, JournalKind.THREATENED, told
+        )
     journal = after.release.journal if after.release else []
-    known = any(entry.what == LET_GO and entry.at >= after.threatened_since for entry in journal)
+    known = any(entry.what == JournalKind.LET_GO and entry.at >= after.threatened_since for entry in journal)
     if known or not waited_enough(ctx.with_status(after)):
         return after
     told = f"no pod on another node is ready after {ctx.spec.strategy.ready_deadline:g} s: the drain is not held up"
-    return write_journal(after, ctx.now, LET_GO, told)
+    return write_journal(after, ctx.now, JournalKind.LET_GO, told)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.api.journal import JournalKind
 from rollout.api.texts import told
 from rollout.decide.context import JOURNAL_ENTRY, write_journal
 from rollout.decide.desired_state import weights_of
@@ -15,9 +16,6 @@ from rollout.decide.desired_state import weights_of
 if TYPE_CHECKING:
     from rollout.api.status import Status
     from rollout.decide.context import Context
-
-WHAT = "drift"
-ALTERED = "altered"
 
 
 def drift_of(ctx: Context) -> str:
@@ -47,10 +45,10 @@ def note_drift(ctx: Context, after: Status) -> Status:
     """``after`` with a journal entry for whatever ``ctx``, the look it came from, shows of this and is not told yet."""
     journal = after.release.journal if after.release else []
     moved = drift_of(ctx)
-    if moved and not any(entry.what == WHAT and entry.text == moved for entry in journal[-1:]):
-        after = write_journal(after, ctx.now, WHAT, moved)
-    known = {entry.text for entry in journal if entry.what == ALTERED}
+    if moved and not any(entry.what == JournalKind.DRIFT and entry.text == moved for entry in journal[-1:]):
+        after = write_journal(after, ctx.now, JournalKind.DRIFT, moved)
+    known = {entry.text for entry in journal if entry.what == JournalKind.ALTERED}
     for said in altered_of(ctx):
         if told(said, JOURNAL_ENTRY) not in known:
-            after = write_journal(after, ctx.now, ALTERED, said)
+            after = write_journal(after, ctx.now, JournalKind.ALTERED, said)
     return after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.api.journal import JournalKind
 from rollout.api.revision import replicas_for
 from rollout.api.status import (
     Outcome,
@@ -86,14 +87,14 @@ def preparing(ctx: Context) -> Status:
         return pods.status
     told = f"{ctx.ready} of {needed} canary pods ready"
     if alone:
-        ready = write_journal(pods.status, ctx.now, "ready", told)
+        ready = write_journal(pods.status, ctx.now, JournalKind.READY, told)
         return _ask_for_all(enter(ready, ctx.now, Phase.PROMOTING), ctx.now)
     route = routed(ctx.with_status(pods.status))
     if route.trouble:
         return roll_back(ctx, Outcome.ROLLED_BACK, route.trouble)
     if not route.ready:
         return route.status
-    ready = write_journal(route.status, ctx.now, "ready", f"{told} and known to the gateway")
+    ready = write_journal(route.status, ctx.now, JournalKind.READY, f"{told} and known to the gateway")
     first = ctx.steps[0]
     return begin_step(enter(ready, ctx.now, Phase.STEPPING), ctx.now, 0, first.weight, first.hold)
 
@@ -162,7 +163,9 @@ def _end_step(ctx: Context) -> Status:
         return verdict.status
     status = _with_verdict(ctx, verdict.status)
     status = status.model_copy(update={"step": status.step + 1, "written_at": None})
-    return write_journal(status, ctx.now, "step-ended", f"step {status.step} of {len(ctx.steps)} ended: {_told(ctx)}")
+    return write_journal(
+        status, ctx.now, JournalKind.STEP_ENDED, f"step {status.step} of {len(ctx.steps)} ended: {_told(ctx)}"
+    )
 
 
 def _with_verdict(ctx: Context, status: Status) -> Status:
@@ -203,7 +206,7 @@ def _to_promoting(ctx: Context) -> Status:
 def _ask_for_all(status: Status, now: float) -> Status:
     clocks = {"phase_since": now, "written_at": None, "verified_at": None, **NO_DOUBT}
     asked = status.model_copy(update={"weight": Weight(desired=ALL), **clocks})
-    return write_journal(asked, now, "weight", "asking for all traffic", weight=ALL)
+    return write_journal(asked, now, JournalKind.WEIGHT, "asking for all traffic", weight=ALL)
 
 
 def promoting(ctx: Context) -> Status:
@@ -254,7 +257,7 @@ def _promoted(ctx: Context) -> Status:
         status = change_release(ctx.change(stable=serving), proven=True)
         return finish(status, ctx.now, Phase.IDLE, Outcome.PROMOTED, "the first version serves")
     status = write_journal(
-        status, ctx.now, "promoted", "all traffic is at the new version; the old one stays for the bake"
+        status, ctx.now, JournalKind.PROMOTED, "all traffic is at the new version; the old one stays for the bake"
     )
     swapped = {"stable": serving, "previous": status.stable, "canary": None, "weight": Weight()}
     return enter(status, ctx.now, Phase.BAKING, **swapped)

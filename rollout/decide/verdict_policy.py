@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollout.api.journal import JournalKind
 from rollout.api.spec import OnDoubt
 from rollout.decide.context import NO_DOUBT, SKIPPED, write_journal
 
@@ -72,7 +73,7 @@ def hold(ctx: Context, verdict: str, policy: Doubt, told: str) -> StepVerdict:
     status = ctx.status
     if status.held_since is None:
         held = ctx.change(doubt=verdict, doubt_since=ctx.now, held_since=ctx.now)
-        return StepVerdict(write_journal(held, ctx.now, "held", f"holding, {verdict}: {told}"))
+        return StepVerdict(write_journal(held, ctx.now, JournalKind.HELD, f"holding, {verdict}: {told}"))
     if status.doubt != verdict:
         status = ctx.change(doubt=verdict, doubt_since=ctx.now)
     waited = ctx.since(status.doubt_since)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from rollout.api.journal import JournalKind
 from rollout.api.spec import OnDoubt
 from rollout.api.status import Phase, Weight
 from rollout.decide.clocks import counted_clock, over, taken_clock
@@ -181,7 +182,9 @@ def _verified(ctx: Context) -> Verification:
     observed = status.weight.model_copy(update={"observed": seen})
     status = status.model_copy(update={"weight": observed, "verified_at": ctx.now, **NO_DOUBT})
     told = "accepted by the gateway" if seen is None else f"{seen:.1f} % of {share.requests} requests seen"
-    return Verification(write_journal(status, ctx.now, "verified", f"weight {weight} %: {told}", weight=weight))
+    return Verification(
+        write_journal(status, ctx.now, JournalKind.VERIFIED, f"weight {weight} %: {told}", weight=weight)
+    )
 
 
 def _uncounted(ctx: Context) -> Verification:

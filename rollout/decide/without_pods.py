@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rollout.api.journal import JournalKind
 from rollout.api.revision import replicas_for
 from rollout.api.status import Outcome, Weight
 from rollout.decide.clocks import over, pods_back_clock
@@ -66,7 +67,7 @@ def _hold_still(ctx: Context) -> Status:
     """An outage of everything: no weight is moved, and after a while the release is taken back without any blame."""
     if ctx.status.doubt != OUTAGE:
         held = ctx.change(doubt=OUTAGE, doubt_since=ctx.now)
-        return write_journal(held, ctx.now, "held", f"{NOBODY}: nothing is changed before one is")
+        return write_journal(held, ctx.now, JournalKind.HELD, f"{NOBODY}: nothing is changed before one is")
     clock = pods_back_clock(ctx)
     if not over(ctx, clock):
         return ctx.status
@@ -90,7 +91,7 @@ def after_outage(status: Status) -> Status:
 def _withdraw(ctx: Context, why: str) -> Status:
     nothing_yet = _asked_anew(ctx) | {"withdrawn_at": ctx.now}
     told = f"{why}: stable has all traffic until one is ready again"
-    return write_journal(ctx.change(**nothing_yet), ctx.now, "withdrawn", told, weight=0)
+    return write_journal(ctx.change(**nothing_yet), ctx.now, JournalKind.WITHDRAWN, told, weight=0)
 
 
 def _asked_anew(ctx: Context) -> dict[str, Any]:
@@ -111,7 +112,9 @@ def _give_back(ctx: Context) -> Status:
         if not route.ready or blocked(ctx):
             return route.status
         back = route.status.model_copy(update=_asked_anew(ctx))
-        return write_journal(back, ctx.now, "weight", f"its pods are back: asking for {share} %", weight=share)
+        return write_journal(
+            back, ctx.now, JournalKind.WEIGHT, f"its pods are back: asking for {share} %", weight=share
+        )
     clock = pods_back_clock(ctx)
     if not over(ctx, clock):
         return ctx.status

@@ -5,9 +5,9 @@ Each says by its `kind` what it can do (:mod:`rollout.decide.capabilities`), and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from kube.errors import ConflictError, GraylingError
+from kube.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from rollout.api.spec import Spec
     from rollout.decide.capabilities import Kind
     from rollout.decide.observation import ShareFacts
-
-
-class StaleHolderError(GraylingError):
-    """The route carries a higher epoch: somebody else holds the release now, and this process must let go.
-
-    No :class:`~kube.errors.KubeError`, because trying again is exactly what must not happen.
-    """
-
-    exit_code: ClassVar[int] = 11
 
 
 class RouteTakenError(ConflictError):
@@ -68,9 +59,6 @@ class TrafficDriver(Protocol):
             KubeError: the API server did not take it.
         """
         ...
-
-
-Driver: TypeAlias = TrafficDriver
 
 
 class WorkloadDriver(Protocol):

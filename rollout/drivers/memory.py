@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from kube.errors import StaleHolderError
 from rollout.decide.capabilities import DEPLOYMENT, HTTPROUTE
 from rollout.decide.observation import ShareFacts
-from rollout.drivers import StaleHolderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kube.errors import ConflictError, UnsentError
+from kube.errors import ConflictError, StaleHolderError, UnsentError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Manifest
 from rollout.api.ownership import Whose, owner_told, whose
 from rollout.api.revision import (
@@ -20,7 +20,6 @@ from rollout.api.revision import (
     number_noted,
     owner_of,
 )
-from rollout.drivers import StaleHolderError
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster

@@ -27,7 +27,7 @@ RECORD_EVERY = 60.0
 TOLD_EVERY = 1.0
 """What only tells people how things stand is written so often at most."""
 
-TOLD = {"looked_at", "waiting", "conditions", "analysis", "judge"}
+TOLD = {"looked_at", "waiting", "conditions", "analysis", "judge", "told"}
 """Fields on which nothing depends that is done now."""
 
 
@@ -45,7 +45,7 @@ class Keeper:
         What only tells how things stand may wait, and no look depends on it.
 
         Raises:
-            OvertakenError: another holder is at work.
+            StaleHolderError: another holder is at work.
             ReleaseGoneError: the GrayRelease is gone.
             KubeError: the server did not take something that must be known before it is done.
         """
@@ -116,5 +116,5 @@ def _promises(status: Status) -> dict[str, Any]:
     return {name: value for name, value in status if name not in TOLD}
 
 
-def _tells(status: Status) -> tuple[Any, Any]:
-    return status.waiting, status.conditions
+def _tells(status: Status) -> tuple[Any, ...]:
+    return status.waiting, status.conditions, status.told

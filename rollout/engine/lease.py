@@ -14,9 +14,9 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from kube.errors import ConflictError, GraylingError, KubeError, NotFoundError
+from kube.errors import ConflictError, KubeError, NotFoundError, StaleHolderError
 from kube.kinds import LEASE, Manifest
 from rollout.api.revision import MANAGER
 from rollout.api.status import timestamp
@@ -33,12 +33,6 @@ BLIND_SECONDS = 3.0
 
 PREFIX = "grayling-"
 LABELS = {"app.kubernetes.io/managed-by": "grayling"}
-
-
-class LeaseLostError(GraylingError):
-    """Another holder has the release; whatever this one still wants to write is out of date."""
-
-    exit_code: ClassVar[int] = 11
 
 
 @dataclass(slots=True)
@@ -133,7 +127,7 @@ class ReleaseLease:
         """Renew where that is due: after a third of the time, or at once when a release takes off.
 
         Raises:
-            LeaseLostError: somebody else holds it, or it is over.
+            StaleHolderError: somebody else holds it, or it is over.
         """
         seconds = IN_FLIGHT_SECONDS if in_flight else IDLE_SECONDS
         due = self.monotonic() - self._renewed_at >= seconds / 3
@@ -144,7 +138,7 @@ class ReleaseLease:
         except KubeError as error:
             if self.monotonic() - self._renewed_at >= self._seconds:
                 self.held = False
-                raise LeaseLostError(f"{self.object_name} could not be renewed in time: {error}") from error
+                raise StaleHolderError(f"{self.object_name} could not be renewed in time: {error}") from error
 
     async def _renew(self, seconds: int) -> None:
         before, self._seconds = self._seconds, seconds
@@ -173,7 +167,7 @@ class ReleaseLease:
 
     def _lost(self, holder: str) -> None:
         self.held = False
-        raise LeaseLostError(f"{holder} holds {self.object_name} now")
+        raise StaleHolderError(f"{holder} holds {self.object_name} now")
 
     async def release(self) -> None:
         """Let go, so that the next holder does not have to wait."""

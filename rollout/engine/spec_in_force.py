@@ -85,6 +85,17 @@ class SpecReader:
         self.in_force = InForce(spec, revision_of(self.name, spec), image_of(spec), generation)
         return True
 
+    def for_route(self) -> Spec:
+        """The spec as the driver knows it: where the route's shape is not known, it has none.
+
+        Raises:
+            LookupError: no spec was ever valid.
+        """
+        known = self.in_force
+        if known is None:
+            raise LookupError(f"{self.name} has no valid spec")
+        return known.spec if known.complete else known.spec.model_copy(update={"traffic": None})
+
 
 def _told(error: ValidationError) -> str:
     first = error.errors()[0]

@@ -6,8 +6,10 @@ from http import HTTPStatus
 from itertools import count
 from typing import TYPE_CHECKING
 
-from kube.errors import ConflictError, KubeError, NotFoundError
+from kube.errors import ConflictError, GraylingError, KubeError, NotFoundError, StaleHolderError
 from kube.kinds import GRAY_RELEASE, Manifest
+from rollout.api.bounds import trimmed
+from rollout.api.persisted import read_status
 from rollout.api.revision import MANAGER
 from rollout.api.status import Status
 
@@ -21,16 +23,12 @@ SECONDS = 5.0
 ATTEMPTS = 20
 
 
-class ReleaseGoneError(Exception):
+class ReleaseGoneError(GraylingError):
     """The GrayRelease does not exist any more."""
 
 
 class StatusMovedError(KubeError):
     """The server has a status of ours that we did not know to be there."""
-
-
-class OvertakenError(Exception):
-    """The status in the cluster carries a higher epoch: another holder is at work."""
 
 
 class StatusStore:
@@ -61,7 +59,7 @@ class StatusStore:
         except NotFoundError as error:
             raise ReleaseGoneError(str(error)) from error
         known, self.newest = self.persisted.wire() if self.newest is not None else None, newest
-        self.persisted, self.unreadable = Status.read(newest.get("status"))
+        self.persisted, self.unreadable = read_status(newest.get("status"))
         self.moved = self.moved or (known is not None and self.persisted.wire() != known)
         return newest
 
@@ -71,7 +69,7 @@ class StatusStore:
         A conflict with a writer of the spec or of metadata is retried at once with the newest object.
 
         Raises:
-            OvertakenError: another holder has written a status with a higher epoch.
+            StaleHolderError: another holder has written a status with a higher epoch.
             ReleaseGoneError: the GrayRelease is gone.
             StatusMovedError: an earlier write had come through, though it was not answered: decide again from that.
             KubeError: the server did not take it.
@@ -81,7 +79,7 @@ class StatusStore:
         except KubeError as error:
             if not _is_too_large(error):
                 raise
-            return await self._write(status.trimmed())
+            return await self._write(trimmed(status))
 
     async def _write(self, status: Status) -> Status:
         for attempt in count(1):
@@ -101,7 +99,7 @@ class StatusStore:
     def _check(self, status: Status) -> None:
         """What a conflict was about: the spec or the metadata, another holder, or a write of ours without an answer."""
         if self.persisted.epoch > status.epoch:
-            raise OvertakenError(f"epoch {self.persisted.epoch} is at work, this one is {status.epoch}") from None
+            raise StaleHolderError(f"epoch {self.persisted.epoch} is at work, this one is {status.epoch}") from None
         if self.moved:
             raise StatusMovedError("the status is further than was known: the answer to a write was lost") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from rollout.api.revision import IMAGE_ANNOTATION
@@ -31,9 +32,10 @@ def with_journal_of(status: Status, persisted: Status) -> Status:
     mine, theirs = status.release, persisted.release
     if mine is None or theirs is None or mine.id != theirs.id:
         return status
-    missing = [entry for entry in theirs.journal if entry not in mine.journal]
-    journal = sorted([*mine.journal, *missing], key=lambda entry: entry.at)
-    return change_release(status, journal=journal)
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(mine.journal, theirs.journal, strict=False)))
+    rest = [*mine.journal[shared:], *(entry for entry in theirs.journal[shared:] if entry not in mine.journal)]
+    whole = [*theirs.journal[:shared], *sorted(rest, key=lambda entry: entry.at)]  # what both have may be told already
+    return change_release(status, journal=whole)
 
 
 def served_before(world: World, key: tuple[str, str], now: float) -> Version | None:

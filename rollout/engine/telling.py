@@ -1,75 +1,82 @@
-"""Telling people: new journal entries, and what no release's journal would say, once each."""
+"""Telling people: what is new in the journal, and what no release's journal would say, once each."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from rollout.api.status import JournalEntry
-from rollout.decide.drift import ALTERED, altered_of, drift_of
-from rollout.decide.drift import WHAT as DRIFT
+from rollout.api.journal import JournalKind
+from rollout.api.status import Cursor, JournalEntry
+from rollout.decide.drift import altered_of, drift_of
 from rollout.engine import report
+from rollout.engine.channels import COMMAND, NOTE
+from rollout.engine.courier import Courier
 from rollout.engine.observe import command_mistake
+from rollout.engine.places import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
-
-    from kube.cluster import Cluster
     from kube.kinds import Manifest
     from rollout.api.status import Status
     from rollout.decide.context import Context
-
-log: Any = structlog.get_logger()
-MOST_BESIDE = 200
-"""Of writes beside the work that are under way in a process: of more the newest are left out, and that is counted."""
-
-_BESIDE: set[asyncio.Task[None]] = set()
-
-
-def beside(work: Coroutine[Any, Any, None]) -> None:
-    """Do something that nothing waits for."""
-    if len(_BESIDE) >= MOST_BESIDE:
-        work.close()
-        report.dropped()
-        return
-    task = asyncio.create_task(work)
-    _BESIDE.add(task)
-    task.add_done_callback(_BESIDE.discard)
+    from rollout.engine.parts import Parts
 
 
 class Teller:
-    """Remembers what was told of one release, so that it is told once."""
+    """Tells every channel of one release for one term, and remembers how far each has come.
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._told: dict[str, tuple[str, ...]] = {}
+    Args:
+        parts: which channels there are.
+        manifest: the GrayRelease.
+        status: as it was persisted: what it has and a channel has not told is told now.
+    """
+
+    def __init__(self, parts: Parts, manifest: Manifest, status: Status) -> None:
+        meta = manifest["metadata"]
+        release = (meta["namespace"], meta["name"], str(meta.get("uid", "")))
+        self._couriers = {
+            channel.name: Courier(channel, parts.turns[channel.name], release, place_of(status, channel.name))
+            for channel in parts.channels
+        }
+        self._key = release[:2]
+        self._said: dict[str, tuple[str, ...]] = {}
         self._measured: tuple[Any, ...] = ()
+        for courier in self._couriers.values():
+            courier.feed(status)
 
-    def news(self, manifest: Manifest, before: Status, after: Status) -> None:
-        """Tell what is new in the journal, and bring the metrics up to the status."""
-        if entries := report.new_entries(before, after):
-            self._tell(manifest, entries)
-        measured = (after.phase, after.weight, after.last, after.analysis)
+    def cursors(self, status: Status) -> list[Cursor]:
+        """How far each channel has come, for the status; what another engine's channels have told stays."""
+        mine = [
+            Cursor(channel=name, release=courier.told.release, entries=courier.told.entries)
+            for name, courier in self._couriers.items()
+        ]
+        return [*mine, *(each for each in status.told if each.channel not in self._couriers)]
+
+    def news(self, status: Status) -> None:
+        """Tell what is new in the journal of a status that is persisted, and bring the metrics up to it."""
+        for courier in self._couriers.values():
+            courier.feed(status)
+        measured = (status.phase, status.weight, status.analysis)
         if measured != self._measured:
             self._measured = measured
-            report.measure(manifest["metadata"]["namespace"], manifest["metadata"]["name"], before, after)
+            report.measure(*self._key, status)
 
     def besides(self, manifest: Manifest, ctx: Context) -> None:
         """Tell what no journal would: a route that somebody changed while nothing is under way, mistakes, notes."""
         drift = "" if ctx.status.in_flight else drift_of(ctx)
-        self._once(manifest, ctx.now, DRIFT, drift)
-        self._once(manifest, ctx.now, "command", command_mistake(manifest))
-        self._once(manifest, ctx.now, "note", *ctx.seen.notes)
-        self._once(manifest, ctx.now, ALTERED, *(() if ctx.status.in_flight else altered_of(ctx)))
+        self._once(ctx.now, JournalKind.DRIFT, drift)
+        self._once(ctx.now, COMMAND, command_mistake(manifest))
+        self._once(ctx.now, NOTE, *ctx.seen.notes)
+        self._once(ctx.now, JournalKind.ALTERED, *(() if ctx.status.in_flight else altered_of(ctx)))
 
-    def _once(self, manifest: Manifest, now: float, what: str, *texts: str) -> None:
+    def _once(self, now: float, what: str, *texts: str) -> None:
         """Tell what is not empty and was not told last time."""
-        known, said = self._told.get(what, ()), tuple(filter(None, texts))
-        self._told[what] = said
-        if fresh := [text for text in said if text not in known]:
-            self._tell(manifest, [JournalEntry(at=now, what=what, text=text) for text in fresh])
+        known, said = self._said.get(what, ()), tuple(filter(None, texts))
+        self._said[what] = said
+        for text in said:
+            if text not in known:
+                for courier in self._couriers.values():
+                    courier.say(JournalEntry(at=now, what=what, text=text))
 
-    def _tell(self, manifest: Manifest, entries: Sequence[JournalEntry] | Iterable[JournalEntry]) -> None:
-        beside(report.tell(self._cluster, manifest, entries))
+    async def stop(self) -> None:
+        """Tell nothing any more."""
+        await asyncio.gather(*(courier.stop() for courier in self._couriers.values()))

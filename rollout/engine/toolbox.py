@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kube.cluster import Cluster
     from kube.kinds import Manifest
     from rollout.api.own_signals import ReadAs
-    from rollout.drivers import Driver
+    from rollout.drivers import TrafficDriver
     from rollout.engine.mirror import World
     from rollout.signals.samples import SignalLook
     from rollout.sources import Source
@@ -72,7 +72,7 @@ class Toolbox:
     def parts(self, world: World) -> Parts:
         """What the workers over ``world`` are built from."""
 
-        def driver(manifest: Manifest, spec_of: Callable[[], Spec]) -> Driver:
+        def driver(manifest: Manifest, spec_of: Callable[[], Spec]) -> TrafficDriver:
             meta = manifest["metadata"]
             namespace, name, uid = meta["namespace"], meta["name"], meta["uid"]
             routes = world.routes(namespace)

@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kube.errors import KubeError
+from kube.errors import KubeError, StaleHolderError
 from rollout.api.status import Phase
-from rollout.drivers import StaleHolderError
-from rollout.drivers.httproute.patch import epoch_on
 from rollout.engine import metrics
-from rollout.engine.lease import LeaseLostError, ReleaseLease
+from rollout.engine.beginning import begin
+from rollout.engine.lease import ReleaseLease
 from rollout.engine.parts import Parts
-from rollout.engine.store import OvertakenError, ReleaseGoneError, StatusStore
-from rollout.engine.term import Term
+from rollout.engine.store import ReleaseGoneError
 
 if TYPE_CHECKING:
-    from kube.kinds import Manifest
-    from rollout.api.status import Status
+    from rollout.engine.term import Term
 
 log: Any = structlog.get_logger()
 RETRY_FIRST, RETRY_MOST = 0.05, 5.0
@@ -43,11 +40,9 @@ class Worker:
     namespace: str
     name: str
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _term: Term | None = None
     _gone: bool = False
     _said: str = ""
     _lease: ReleaseLease = field(init=False)
-    _store: StatusStore = field(init=False)
 
     def __post_init__(self) -> None:
         parts = self.parts
@@ -59,17 +54,11 @@ class Worker:
             mirrored=lambda: parts.world.lease(self.key),
             changed=self._wake,
         )
-        self._store = StatusStore(parts.cluster, self.namespace, self.name)
 
     @property
     def key(self) -> tuple[str, str]:
         """``(namespace, name)``."""
         return self.namespace, self.name
-
-    @property
-    def status(self) -> Status:
-        """As this process knows it: as decided last, or as it was read last."""
-        return self._term.status if self._term else self._store.persisted
 
     def wake(self) -> None:
         """Something of this release changed: look now."""
@@ -86,7 +75,7 @@ class Worker:
                     await self._hold(term)
             except ReleaseGoneError:
                 return
-            except (LeaseLostError, OvertakenError, StaleHolderError) as error:
+            except StaleHolderError as error:
                 log.warning("no longer the holder", release="/".join(self.key), error=str(error))
             except KubeError as error:
                 self._say("cluster does not answer", error)
@@ -99,9 +88,7 @@ class Worker:
                 await self._lease.freed()
 
     async def stop(self) -> None:
-        """Let go of the lease, so that a successor starts at once."""
-        if self._term is not None:
-            await self._term.end()
+        """Let go of the lease, so that a successor starts at once; the term has ended with the run."""
         await self._lease.release()
 
     # ------------------------------------------------------------------ a term
@@ -111,29 +98,22 @@ class Worker:
         async with self.parts.load.entrance(urgent=self._is_urgent()):
             if not await self._lease.acquire():
                 return None
-            return await self._begin(await self._store.load())
+            return await self._begin()
 
     def _is_urgent(self) -> bool:
         status = (self.parts.world.release(self.key) or {}).get("status")
         return isinstance(status, dict) and status.get("phase") == Phase.ROLLING_BACK
 
+    async def _begin(self) -> Term:
+        return await begin(self.parts, self.key, self._lease.epoch, self._wake)
+
     async def _hold(self, term: Term) -> None:
-        self._term = term
         metrics.HELD.inc()
         try:
             await self._look_on(term)
         finally:
             metrics.HELD.dec()
-            self._term = None
             await term.end()
-
-    async def _begin(self, manifest: Manifest) -> Term:
-        """A term with an epoch above all that were: the lease's, the status' and the route's own."""
-        route = self.parts.world.routes(self.namespace).objects.get(self.key)
-        epoch = max(self._lease.epoch, self._store.persisted.epoch + 1, (epoch_on(route) or 0) + 1 if route else 1)
-        term = Term(self.parts, self.key, self._store, self._wake, epoch, self._store.persisted)
-        await term.begin(manifest)
-        return term
 
     async def _look_on(self, term: Term) -> None:
         failures = broken = 0
@@ -146,7 +126,7 @@ class Worker:
                 failures += 1
                 metrics.FAILURES.labels("Look").inc()
                 self._say("this look again", error)
-            except (LeaseLostError, OvertakenError, StaleHolderError, ReleaseGoneError):
+            except (StaleHolderError, ReleaseGoneError):
                 raise
             except Exception:
                 failures, broken = failures + 1, broken + 1
@@ -166,7 +146,7 @@ class Worker:
         if manifest is None or not manifest["metadata"].get("deletionTimestamp") or self._lease.held:
             return
         try:
-            term = await self._begin(await self._store.load())
+            term = await self._begin()
             try:
                 await term.look()
                 self._gone = term.gone

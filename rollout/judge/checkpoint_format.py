@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from kube.errors import GraylingError
+
 MAGIC = b"GRJ6"
 """First bytes; the digit is the version of the format."""
 
@@ -16,7 +18,7 @@ _ARRAY = "__array__"
 _SHORT_ARRAY = "__array4__"
 
 
-class StateError(ValueError):
+class StateError(GraylingError, ValueError):
     """The bytes are not a judge's state, or belong to another version or policy."""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rollout.api.journal import What
 from rollout.api.spec import GROUP, Spec
 from rollout.api.status import (
     JournalEntry,
@@ -108,7 +109,7 @@ class RecordedEntry(Part):
     """One thing that happened."""
 
     at: Time
-    what: str
+    what: What
     text: str
     weight: int | None = None
 

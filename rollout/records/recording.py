@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
+from kube.errors import UsageError
 from rollout.records import fields
 from rollout.signals.samples import Arm, PodLook
 
@@ -32,7 +33,7 @@ BEFORE = "grayling.recording/1"
 Phase = Literal["starts", "history", "release"]
 
 
-class RecordingError(ValueError):
+class RecordingError(UsageError, ValueError):
     """A recording cannot be read; the message says which line and why."""
 
 

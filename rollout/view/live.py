@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from rollout.api.status import Status
+from rollout.api.persisted import read_status
 from rollout.view.scene import describe
 from rollout.view.text import scene_text
 
@@ -65,7 +65,7 @@ async def _tick(paint: Callable[[], None]) -> None:
 def picture(manifest: Manifest, spec_of: Callable[[Manifest], tuple[Spec, str, bool]], now: float) -> Text:
     """One frame."""
     meta = manifest["metadata"]
-    status = Status.read(manifest.get("status"))[0]
+    status = read_status(manifest.get("status"))[0]
     spec, mistake, known = spec_of(manifest)
     scene = describe(f"{meta['namespace']}/{meta['name']}", spec, status, now, known=known)
     if mistake:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.api.durations import about
-from rollout.api.status import Status
+from rollout.api.persisted import read_status
 from rollout.view.scene import names, phase_of
 from rollout.view.words import ABSENT, or_absent, percent
 
@@ -113,7 +113,7 @@ def list_text(manifests: Sequence[Manifest], now: float, *, all_namespaces: bool
 
 def list_row(manifest: Manifest, now: float) -> list[str]:
     """Cells of a release in a list."""
-    meta, status = manifest["metadata"], Status.read(manifest.get("status"))[0]
+    meta, status = manifest["metadata"], read_status(manifest.get("status"))[0]
     written = status.weight.desired if status.weight.written is None else status.weight.written
     weight = f"{written}/{percent(status.weight.observed)}" if status.canary else ABSENT
     since = ABSENT if status.phase_since is None else about(now - status.phase_since)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from components.cli import cli
 from kube.kinds import KNOWN
-from rollout.cli.exits import Session, run
+from terminal.exits import Session, run
 from tests.fakes.apiserver import ApiServer
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "mutants" / "by-hand.json"
 COPY = ROOT / "mutants" / "by-hand"
-ROOMS = ("components", "docs", "examples", "kube", "manifests", "review", "rollout", "sandbox", "tests")
+ROOMS = ("components", "docs", "examples", "kube", "manifests", "review", "rollout", "sandbox", "terminal", "tests")
 FILES = ("grayling.py", "pyproject.toml")
 
 PLUGIN = "tests.mutants.fastest_first"
@@ -67,7 +67,7 @@ FAULTS = (
         "an action is done before the status that promises it is persisted",
         "rollout/engine/term.py",
         "            await self._keep(manifest, ctx)\n        self._teller.besides",
-        "            await self._perform(actions)\n"
+        "            await self._hands.perform(actions)\n"
         "            await self._keep(manifest, ctx)\n        self._teller.besides",
         (f"{TERM}::test_what_is_promised_is_persisted_before_it_is_done",),
     ),
@@ -115,9 +115,9 @@ FAULTS = (
     ),
     Fault(
         "a rollback is not carried on first when it is taken over",
-        "rollout/engine/term.py",
-        "if self.status.phase is Phase.ROLLING_BACK and (weights := weights_of(self.status)):",
-        "if (weights := weights_of(self.status)) and False:",
+        "rollout/engine/beginning.py",
+        "if status.phase is Phase.ROLLING_BACK and (weights := weights_of(status)):",
+        "if (weights := weights_of(status)) and False:",
         (f"{TERM}::test_a_rollback_is_carried_on_before_anything_is_read",),
     ),
     Fault(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox import images
 from sandbox.api import Api
 from sandbox.box import Sandbox
 from sandbox.daemons import ZONE
@@ -135,8 +134,8 @@ def test_two_boxes_live_side_by_side(first: Sandbox, second: Sandbox) -> None:
 
 def test_only_images_that_changed_are_imported_again(first: Sandbox) -> None:
     first.up(Silent())
-    images.refresh(first, Silent())
+    first.refresh_images(Silent())
     begun = time.monotonic()
-    assert images.refresh(first, Silent()) == []
+    assert first.refresh_images(Silent()) == []
     assert time.monotonic() - begun < 5
-    assert "sandbox.grayling.dev/grayling:dev" in images.present(first)
+    assert "sandbox.grayling.dev/grayling:dev" in first.images()

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kube.errors import StaleHolderError
 from rollout.api.revision import RELEASE_LABEL, owner_of
 from rollout.api.spec import KIND
-from rollout.drivers import RouteTakenError, StaleHolderError
+from rollout.drivers import RouteTakenError
 from rollout.drivers.httproute.route import (
     EPOCH_ANNOTATION,
     backend,

@@ -372,13 +372,13 @@ def test_a_range_stands_in_policies_alone(monkeypatch):
 def test_a_component_of_our_own_is_the_files_that_the_page_names(tmp_path):
     """In a copy: the module of the page, its line in the catalogue, and the reference made again."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    for room in ("components", "kube", "manifests", "rollout", "docs"):
+    for room in ("components", "kube", "manifests", "rollout", "terminal", "docs"):
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "components" / "nats.py").write_text(code)
-    catalogue = tmp_path / "components" / "catalogue.py"
+    (tmp_path / "components" / "middleware" / "nats.py").write_text(code)
+    catalogue = tmp_path / "components" / "stack" / "catalogue.py"
     text = catalogue.read_text().replace("Prometheus, RabbitMQ", "Nats, Prometheus, RabbitMQ")
     catalogue.write_text(
-        text.replace("\n\nfrom components", "\n\nfrom components.nats import Nats\nfrom components", 1)
+        text.replace("\n\nfrom components", "\n\nfrom components.middleware.nats import Nats\nfrom components", 1)
     )
     again = subprocess.run(
         [sys.executable, "-m", "components.stack.reference"], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -9,7 +9,9 @@ from rollout.api.bounds import (
     JOURNAL_LIMIT,
     newest,
     shortened,
+    trimmed,
 )
+from rollout.api.persisted import read_status
 from rollout.api.status import (
     Command,
     JournalEntry,
@@ -79,7 +81,7 @@ def vars_of(seen: Observation) -> dict:
 def test_whatever_is_said_a_status_stays_below_half_a_megabyte_and_trimmed_below_64_kib():
     status = worst()
     assert size(status) < 512 * 1024
-    assert size(status.trimmed()) < 64 * 1024
+    assert size(trimmed(status)) < 64 * 1024
 
 
 def test_a_journal_keeps_its_first_entry_and_counts_what_it_drops():
@@ -103,18 +105,18 @@ def test_a_journal_of_long_entries_is_bounded_in_bytes():
 
 
 def test_what_a_newer_engine_wrote_goes_only_where_it_is_too_much():
-    little = Status.read({**stepping().wire(), "wave": 1})[0]
-    much = Status.read({**stepping().wire(), "wave": "w" * 100_000})[0]
-    assert little.trimmed().wire()["wave"] == 1
-    assert "wave" not in much.trimmed().wire()
-    assert much.trimmed().phase is much.phase
+    little = read_status({**stepping().wire(), "wave": 1})[0]
+    much = read_status({**stepping().wire(), "wave": "w" * 100_000})[0]
+    assert trimmed(little).wire()["wave"] == 1
+    assert "wave" not in trimmed(much).wire()
+    assert trimmed(much).phase is much.phase
 
 
 def test_trimmed_keeps_how_it_began():
     entry = JournalEntry(at=EPOCH, what="note", text="x")
     status = stepping()
     full = status.release.model_copy(update={"journal": [*status.release.journal, *[entry] * 100]})
-    less = status.model_copy(update={"release": full}).trimmed().release
+    less = trimmed(status.model_copy(update={"release": full})).release
     assert less.journal[0].what == "started"
     assert less.journal_dropped == len(full.journal) - len(less.journal)
 
@@ -125,7 +127,7 @@ def test_trimmed_keeps_what_is_decided_by_and_drops_what_is_only_told():
     status = stepping().model_copy(update={"release": release, "last": release, "judge": "sums"})
     for number in range(20):
         status = refuse(status, EPOCH, Version(revision=f"r{number}"), "errors")
-    less = status.trimmed()
+    less = trimmed(status)
     assert (less.analysis, less.judge, less.conditions) == ({}, "", [])
     assert [each.revision for each in less.refused] == [f"r{number}" for number in range(15, 20)]
     for part in (less.release, less.last):

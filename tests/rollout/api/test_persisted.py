@@ -8,6 +8,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rollout.api.bounds import trimmed
+from rollout.api.persisted import read_status
 from rollout.api.status import Outcome, Phase, Status
 from tests.rollout.samples import stepping
 
@@ -28,16 +30,16 @@ def kept(**changes: Any) -> dict[str, Any]:
 @example({"phaseSince": "0001-01-01T00:00:00+23:59"})
 @example({"release": {"steps": [{"index": None}], "journal": [None]}, "phase": "Stepping"})
 def test_whatever_is_there_is_read_and_can_be_written_again(raw: Any):
-    status, notes = Status.read(raw)
+    status, notes = read_status(raw)
     json.dumps(status.wire(), allow_nan=False)
-    assert Status.read(status.wire())[0].phase is status.phase
+    assert read_status(status.wire())[0].phase is status.phase
     assert all(len(note) < 600 for note in notes)
 
 
 @given(st.sampled_from(FIELDS), JSON)
 def test_one_field_that_is_spoilt_spoils_no_other(field: str, value: Any):
     whole = stepping()
-    status, _ = Status.read(kept(**{field: value}))
+    status, _ = read_status(kept(**{field: value}))
     touched = {"phase", "weight", "release", "stable"} if field in {"phase", "canary", "stable"} else set()
     touched |= {"phase", "weight", "written_at", "verified_at"} if field == "release" else set()
     for name, known in Status.model_fields.items():
@@ -48,7 +50,7 @@ def test_one_field_that_is_spoilt_spoils_no_other(field: str, value: Any):
 def test_what_a_newer_engine_wrote_is_kept_and_written_back():
     raw = kept(wave=1)
     raw["release"]["region"] = {"of": "the newer"}
-    status, notes = Status.read(raw)
+    status, notes = read_status(raw)
     assert not notes
     again = status.model_copy(update={"step": 1}).wire()
     assert again["wave"] == 1
@@ -56,23 +58,23 @@ def test_what_a_newer_engine_wrote_is_kept_and_written_back():
 
 
 def test_a_number_that_became_null_is_named_and_left_out():
-    status, notes = Status.read(kept(epoch=None))
+    status, notes = read_status(kept(epoch=None))
     assert status.epoch == 0
     assert status.phase is Phase.STEPPING
     assert notes == ("status.epoch: Input should be a valid integer: left out",)
 
 
 def test_a_phase_that_nobody_knows_takes_the_canary_back_and_refuses_nobody():
-    status, notes = Status.read(kept(phase="Analysing"))
+    status, notes = read_status(kept(phase="Analysing"))
     assert (status.phase, status.weight.desired) == (Phase.ROLLING_BACK, 0)
     assert status.release is not None
     assert status.release.outcome is Outcome.CANCELLED
     assert "'Analysing'" in notes[0]
-    assert Status.read({"phase": "Analysing"})[0].phase is Phase.IDLE
+    assert read_status({"phase": "Analysing"})[0].phase is Phase.IDLE
 
 
 def test_a_stable_version_that_cannot_be_read_is_a_pause_and_no_first_version():
-    status, notes = Status.read(kept(stable={"image": 3}))
+    status, notes = read_status(kept(stable={"image": 3}))
     assert status.paused is not None
     assert (status.phase, status.canary) == (Phase.IDLE, None)
     assert any("status.stable cannot be read" in note for note in notes)
@@ -89,7 +91,7 @@ def test_trimmed_is_small_and_loses_nothing_that_is_needed():
     entry = status.release.journal[-1]
     long = status.release.model_copy(update={"journal": [entry] * 150})
     full = status.model_copy(update={"release": long, "judge": "x" * 10**6, "analysis": {"x": "y" * 10**6}})
-    less = full.trimmed()
+    less = trimmed(full)
     assert len(json.dumps(less.wire())) < 64 * 1024
     assert less.release is not None
     assert (len(less.release.journal), less.release.journal_dropped) == (20, 130)
@@ -106,24 +108,24 @@ def test_shifted_moves_the_clocks_that_run_and_no_other():
 
 def test_a_pause_that_cannot_be_read_is_a_pause():
     for spoilt in (3, {"at": None}, {"at": "lunch", "by": "ann"}, [1]):
-        assert Status.read(kept(paused=spoilt))[0].paused is not None, spoilt
+        assert read_status(kept(paused=spoilt))[0].paused is not None, spoilt
 
 
 def test_a_refusal_outlives_its_time_and_reason():
     refused = [{"revision": "shop-1", "at": None, "reason": 7}, {"revision": "shop-2", "image": 3}, {"at": 0}]
-    status, notes = Status.read(kept(refused=refused))
+    status, notes = read_status(kept(refused=refused))
     assert [entry.revision for entry in status.refused] == ["shop-1", "shop-2"]
     assert notes
 
 
 def test_a_release_that_cannot_be_read_is_taken_back():
-    status, notes = Status.read(kept(release="gone"))
+    status, notes = read_status(kept(release="gone"))
     assert (status.phase, status.weight.desired) == (Phase.ROLLING_BACK, 0)
     assert status.release is not None
     assert (status.release.to_version, status.release.outcome) == (status.canary, Outcome.CANCELLED)
     assert any("status.release cannot be read" in note for note in notes)
     baking = kept(phase="Baking", release=None, previous={"revision": "checkout-old"}, canary=None)
-    back, _ = Status.read(baking)
+    back, _ = read_status(baking)
     assert back.stable is not None
     assert back.canary is not None
     assert (back.stable.revision, back.canary.revision, back.previous) == ("checkout-old", "checkout-11111111", None)
@@ -133,7 +135,7 @@ def test_a_status_that_is_spoilt_all_over_is_read_in_a_few_rounds():
     raw = kept()
     raw["release"]["journal"] = [{"what": 3}] * 150 + raw["release"]["journal"]
     raw["refused"] = [{"revision": f"shop-{number}", "at": None} for number in range(20)]
-    status, notes = Status.read(raw)
+    status, notes = read_status(raw)
     assert status.release is not None
     assert len(status.release.journal) == len(stepping().release.journal)
     assert len(status.refused) == 20

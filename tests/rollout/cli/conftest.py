@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from rollout.cli import cli
-from rollout.cli.exits import Session, run
 from rollout.client.commands import unanswered
+from terminal.exits import Session, run
 from tests.fakes.apiserver import ApiServer
 from tests.fakes.kubeconfig import kubeconfig_for
 

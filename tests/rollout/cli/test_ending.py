@@ -6,7 +6,7 @@ import pytest
 
 from rollout.api.status import Outcome, Phase, Status
 from rollout.cli.ending import Awaited, ending_of, learn, out_of_patience, out_of_time, refusal_in
-from rollout.cli.exits import ExitCode
+from terminal.exits import ExitCode
 from tests.rollout import samples
 
 CANARY = samples.CANARY.revision

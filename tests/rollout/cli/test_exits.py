@@ -8,7 +8,7 @@ import click
 import pytest
 
 from kube.errors import ConflictError, ForbiddenError, UsageError
-from rollout.cli.exits import ExitCode, Session, run
+from terminal.exits import ExitCode, Session, run
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 

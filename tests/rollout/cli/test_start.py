@@ -6,8 +6,8 @@ import pytest
 
 from kube.errors import UsageError
 from rollout.cli.desire import Request, image_patch, signature_patch
-from rollout.cli.exits import Session
 from rollout.cli.start import PART_OF_SET, patch
+from terminal.exits import Session
 from tests.rollout import samples
 
 BY = ("--by", "ann", "--reason", "faster")

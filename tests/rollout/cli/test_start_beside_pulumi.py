@@ -8,8 +8,8 @@ from copy import deepcopy
 import pytest
 
 from kube.errors import ConflictError
-from rollout.cli.exits import Session
 from rollout.cli.start import STACK_MANAGER
+from terminal.exits import Session
 from tests.fakes.pulumi import Pulumi
 from tests.rollout import samples
 from tests.rollout.cli.test_start import BY, Stacks

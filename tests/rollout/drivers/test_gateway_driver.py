@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kube.cache import Reflector
-from kube.errors import ClusterUnreachableError, InvalidError, NotFoundError
+from kube.errors import ClusterUnreachableError, InvalidError, NotFoundError, StaleHolderError
 from kube.kinds import HTTP_ROUTE
-from rollout.drivers import RouteTakenError, StaleHolderError
+from rollout.drivers import RouteTakenError
 from rollout.drivers.httproute.driver import ATTEMPTS, GatewayDriver
 from rollout.drivers.httproute.patch import epoch_on
 from rollout.drivers.httproute.route import weights_on

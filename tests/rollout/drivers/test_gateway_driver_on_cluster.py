@@ -12,9 +12,8 @@ import yaml
 
 from kube.cache import Reflector
 from kube.cluster import Cluster
-from kube.errors import NotFoundError
+from kube.errors import NotFoundError, StaleHolderError
 from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, NAMESPACE
-from rollout.drivers import StaleHolderError
 from rollout.drivers.httproute.driver import GatewayDriver
 from rollout.drivers.httproute.patch import epoch_on
 from rollout.drivers.httproute.route import weights_on

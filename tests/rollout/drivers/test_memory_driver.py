@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kube.errors import ConflictError
-from rollout.drivers import StaleHolderError
+from kube.errors import ConflictError, StaleHolderError
 from rollout.drivers.memory import MemoryDriver
 from tests.rollout.drivers.routes import A, B
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.drivers import RouteTakenError, StaleHolderError
+from kube.errors import StaleHolderError
+from rollout.drivers import RouteTakenError
 from rollout.drivers.httproute.patch import epoch_on, patch_for
 from rollout.drivers.httproute.route import (
     backend,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from kube.cluster import Cluster
+    from rollout.engine.channels import Channel
     from rollout.engine.mirror import World
     from rollout.sources.pod_roster import Roster
 
@@ -135,6 +136,7 @@ class Plant:
     history: Callable[[str, Spec, str], Awaitable[Sequence[SignalLook]] | None] | None = None
     identity: str = "one"
     every: float = 0.02
+    channels: tuple[Channel, ...] = ()
 
     # ------------------------------------------------------------------ what the engine is given
 
@@ -149,7 +151,16 @@ class Plant:
                 )
 
             sources = lambda _spec, _own: [self.callers]  # noqa: E731 - as short as it can be said
-            return Parts(cluster, world, identity or self.identity, driver, sources, self.history, **_clock())
+            return Parts(
+                cluster,
+                world,
+                identity or self.identity,
+                driver,
+                sources,
+                self.history,
+                more_channels=self.channels,
+                **_clock(),
+            )
 
         return Controller(cluster, ["shop"], parts=parts, only=only)
 

@@ -6,16 +6,24 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from rollout.api.status import Outcome, Phase, Status
+from rollout.api.persisted import read_status
+from rollout.api.status import (
+    Outcome,
+    Phase,
+    Status,
+    timestamp,
+)
 from rollout.drivers.httproute.route import EPOCH_ANNOTATION
 from rollout.signals.samples import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rollout.engine.channels import News
     from tests.fakes.inprocess import InProcess
     from tests.rollout.engine.plant import Callers
 
+TOLD_SECONDS = 0.4
 EXPOSED_SECONDS = 25.0
 """Within so many seconds a bad canary is gone, counted while an engine, its sources and the route can be used."""
 
@@ -25,6 +33,8 @@ MOST_STATUS = 512 * 1024
 
 class Laws:
     """Watches one world."""
+
+    name = "laws"
 
     def __init__(
         self, server: InProcess, callers: Callers, note: Callable[[str], None], now: Callable[[], float]
@@ -39,6 +49,7 @@ class Laws:
         self._route_epoch = 0
         self._carried_out: list[str] = []
         self._journals: dict[str, list[tuple[float, str]]] = {}
+        self._told: dict[str, dict[tuple[str, str], None]] = {}
         self._begun = False
         self._release: dict[str, Any] = {}
         server.put = self._checked_put  # type: ignore[method-assign]
@@ -62,6 +73,13 @@ class Laws:
     def scaled(self, name: str) -> None:
         """Somebody else is about to scale a Deployment."""
         self._scaled.add(name)
+
+    async def tell(self, entry: News) -> None:
+        """What this world's own channel hears, from whatever engine; slow enough for engines to die before it has."""
+        await asyncio.sleep(TOLD_SECONDS)
+        for release in entry.releases:
+            heard = (timestamp(entry.entry.at), str(entry.entry.what))
+            self._told.setdefault(release.id, {}).setdefault(heard)
 
     def raise_if_broken(self) -> None:
         """Tell of the first law that was broken."""
@@ -100,7 +118,7 @@ class Laws:
 
     def _persisted(self) -> Status:
         found = self._server.find("GrayRelease", "checkout")
-        return Status.read((found or {}).get("status"))[0]
+        return read_status((found or {}).get("status"))[0]
 
     def _route(self, before: dict[str, Any] | None, route: dict[str, Any]) -> None:
         if self._route_edited:
@@ -122,8 +140,8 @@ class Laws:
 
     def _status(self, before: dict[str, Any] | None, made: dict[str, Any]) -> None:
         assert len(json.dumps(made.get("status") or {})) < MOST_STATUS, "the status is too large"
-        old = Status.read((before or {}).get("status"))[0]
-        new = Status.read(made.get("status"))[0]
+        old = read_status((before or {}).get("status"))[0]
+        new = read_status(made.get("status"))[0]
         if new.command and new.command != old.command:
             assert new.command not in self._carried_out, f"command {new.command} was carried out twice"
             self._carried_out.append(new.command)
@@ -147,6 +165,13 @@ class Laws:
         serving = {each.revision for each in (status.stable, status.previous) if each}
         fewer = made["spec"]["replicas"] < before["spec"]["replicas"]
         assert not (fewer and name in serving and status.in_flight), f"{name} serves and loses pods"
+
+    def _all_told(self) -> None:
+        """Each entry that was ever persisted was told, and for the first time in the order of its journal."""
+        for identity, journal in self._journals.items():
+            wanted = list(dict.fromkeys((timestamp(at), what) for at, what in journal))
+            heard = [each for each in self._told.get(identity, {}) if each in wanted]
+            assert heard == wanted, f"of the journal of {identity} was told {heard}, not {wanted}"
 
     # ------------------------------------------------------------------ time
 
@@ -174,6 +199,7 @@ class Laws:
 
     def at_rest(self, status: Status) -> None:
         """When everything is calm: the route leads to what serves, and to nothing else."""
+        self._all_told()
         self.raise_if_broken()
         assert status.stable is not None
         weights = {name for name, weight in self._callers.weights().items() if weight}

@@ -22,6 +22,7 @@ import looptime
 import structlog
 
 from kube.errors import KubeError
+from rollout.api.persisted import read_status
 from rollout.api.status import Phase, Status
 from rollout.drivers.httproute.driver import GatewayDriver
 from rollout.engine.parts import Parts
@@ -116,7 +117,7 @@ class Life:
                     )
 
                 sources = lambda _spec, _own: [self._callers_of(clock)]  # noqa: E731 - as short as it can be said
-                return Parts(cluster, world, identity, driver, sources, clock=clock)
+                return Parts(cluster, world, identity, driver, sources, clock=clock, more_channels=[self.laws])
 
             await Controller(cluster, ["shop"], parts=parts).run()
 
@@ -311,7 +312,7 @@ class Life:
 
     @property
     def status(self) -> Status:
-        return Status.read(self.plant.release().get("status"))[0]
+        return read_status(self.plant.release().get("status"))[0]
 
     async def _until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         end = self.now() + seconds

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kube.errors import ConflictError, InvalidError, KubeError
+from kube.errors import ConflictError, InvalidError, KubeError, StaleHolderError
 from rollout.api.revision import (
     DECLARED_ANNOTATION,
     EPOCH_ANNOTATION,
@@ -26,7 +26,6 @@ from rollout.decide.actions import (
     Retire,
     Scale,
 )
-from rollout.drivers import StaleHolderError
 from rollout.drivers.memory import MemoryDriver
 from rollout.engine.act import Actor
 from rollout.engine.pod_problems import revision_facts

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from kube.errors import KubeError
+from kube.errors import KubeError, StaleHolderError
+from rollout.api.bounds import trimmed
 from rollout.api.status import Outcome, Status, Waiting
 from rollout.engine.judge_session import Bench
 from rollout.engine.keeping import RECORD_EVERY, SAVE_EVERY, TOLD_EVERY, Keeper
-from rollout.engine.store import OvertakenError, StatusStore
+from rollout.engine.store import StatusStore
 from rollout.records.record import config_map_name
 from rollout.records.recorder import RECORDING_LABEL, Recorder, lines_in
 from rollout.records.recorder import config_map_name as recording_name
@@ -142,7 +143,7 @@ async def test_a_status_that_the_server_finds_too_large_is_written_shorter(desk:
     for code, words in ((413, "no"), (500, "etcdserver: request is too large")):
         desk.server.fail("PUT", "/status", code, message=words)
         written = await desk.store.save(status)
-        assert written == status.trimmed()
+        assert written == trimmed(status)
         assert written.analysis == {}
         assert desk.store.persisted == written
     desk.server.fail("PUT", "/status", 500, message="another reason")
@@ -164,7 +165,7 @@ async def test_an_edit_of_the_spec_meanwhile_costs_one_more_try_and_a_higher_epo
     other = gray_release("shop:v2")
     other["status"] = status.model_copy(update={"epoch": 4}).wire()
     desk.server.put(other)
-    with pytest.raises(OvertakenError, match="epoch 4 is at work, this one is 3"):
+    with pytest.raises(StaleHolderError, match="epoch 4 is at work, this one is 3"):
         await desk.store.save(status)
 
 

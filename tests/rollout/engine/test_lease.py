@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rollout.engine.lease import BLIND_SECONDS, IDLE_SECONDS, IN_FLIGHT_SECONDS, LeaseLostError, ReleaseLease
+from kube.errors import StaleHolderError
+from rollout.engine.lease import BLIND_SECONDS, IDLE_SECONDS, IN_FLIGHT_SECONDS, ReleaseLease
 from tests.fakes.apiserver import ApiServer, running
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ async def test_renewing_what_another_took_says_who_has_it(lease, watch):
     await two.acquire()
     watch.at += IN_FLIGHT_SECONDS + 0.1
     assert await two.acquire()
-    with pytest.raises(LeaseLostError, match="two holds grayling-checkout now"):
+    with pytest.raises(StaleHolderError, match="two holds grayling-checkout now"):
         await one.check(in_flight=True)
     assert not one.held
 
@@ -154,7 +155,7 @@ async def test_deleted_and_taken_meanwhile_it_is_lost(server, lease, watch):
     server.objects.clear()
     assert await two.acquire()
     watch.at += IN_FLIGHT_SECONDS / 2
-    with pytest.raises(LeaseLostError, match="two holds grayling-checkout now"):
+    with pytest.raises(StaleHolderError, match="two holds grayling-checkout now"):
         await one.check(in_flight=True)
 
 
@@ -224,7 +225,7 @@ async def test_an_api_server_that_fails_takes_nothing_away_before_the_lease_is_o
     await one.check(in_flight=True)
     assert one.held
     watch.at += IN_FLIGHT_SECONDS / 2
-    with pytest.raises(LeaseLostError, match="could not be renewed in time"):
+    with pytest.raises(StaleHolderError, match="could not be renewed in time"):
         await one.check(in_flight=True)
     assert not one.held
 

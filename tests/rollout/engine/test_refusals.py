@@ -8,7 +8,7 @@ import pytest
 
 from rollout.api.status import Phase
 from rollout.cli.ending import Awaited, ending_of
-from rollout.cli.exits import ExitCode
+from terminal.exits import ExitCode
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
 if TYPE_CHECKING:

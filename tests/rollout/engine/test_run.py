@@ -176,5 +176,6 @@ async def test_more_than_there_is_room_for_wait_their_turn(it: Plant):
         statuses = lambda: [(it.server.find("GrayRelease", name) or {}).get("status") or {} for name in names]  # noqa: E731 - short
         told = lambda: [str((each.get("waiting") or {}).get("reason", "")) for each in statuses()]  # noqa: E731 - short
         await it.until(lambda: sum("no room" in each for each in told()) == 2, "two that wait")
+        await it.until(lambda: bool(it.server.all("Deployment")), "one that does not")
         assert len({each["metadata"]["labels"]["grayling.dev/release"] for each in it.server.all("Deployment")}) == 1
         await ended(task)

@@ -19,13 +19,15 @@ from rollout.api.status import (
 from rollout.decide.context import Context
 from rollout.decide.observation import Observation, RevisionFacts, ShareFacts
 from rollout.drivers.httproute.route import backend
-from rollout.engine import metrics, telling
+from rollout.engine import beside as beside_module
+from rollout.engine import metrics
+from rollout.engine.beside import MOST_BESIDE, beside
 from rollout.engine.take_over import served_before
-from rollout.engine.telling import MOST_BESIDE, Teller, beside
+from rollout.engine.telling import Teller
 from tests.fakes.apiserver import ApiServer, running
 from tests.rollout import samples
 from tests.rollout.decide.simulation import EPOCH, spec_of
-from tests.rollout.engine.plant import gray_release
+from tests.rollout.engine.plant import Callers, Plant, gray_release
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,12 +44,15 @@ async def server() -> AsyncIterator[ApiServer]:
 @pytest.fixture
 async def teller(server: ApiServer) -> AsyncIterator[Teller]:
     async with server.cluster() as cluster:
-        yield Teller(cluster)
+        made = Teller(Plant(server, Callers(server)).controller(cluster)._parts, gray_release(), Status())
+        yield made
+        await made.stop()
 
 
-async def told(server: ApiServer) -> list[tuple[str, str]]:
+async def told(server: ApiServer, teller: Teller) -> list[tuple[str, str]]:
     """Reason and message of the events so far, the newest that were posted last."""
-    await asyncio.gather(*telling._BESIDE)
+    for courier in teller._couriers.values():
+        await asyncio.gather(*courier._running)
     return [(event["reason"], event["message"]) for event in server.all("Event")]
 
 
@@ -60,10 +65,10 @@ async def test_a_note_is_told_once_for_as_long_as_it_stands_and_again_when_it_is
     noted = at_rest(replace(QUIET, notes=("one", "", "two")))
     for ctx in (noted, noted, at_rest(replace(QUIET, notes=("two", "three"))), at_rest(QUIET), noted):
         teller.besides(gray_release(), ctx)
-        await told(server)
-    texts = [text for _, text in await told(server)]
+        await told(server, teller)
+    texts = [text for _, text in await told(server, teller)]
     assert texts == ["one", "two", "three", "one", "two"]
-    assert {reason for reason, _ in await told(server)} == {"Note"}
+    assert {reason for reason, _ in await told(server, teller)} == {"Note"}
 
 
 async def test_a_command_that_cannot_be_read_is_told(server, teller):
@@ -71,7 +76,7 @@ async def test_a_command_that_cannot_be_read_is_told(server, teller):
     spoilt["metadata"]["annotations"][COMMAND_ANNOTATION] = "{"
     teller.besides(spoilt, at_rest(QUIET))
     teller.besides(spoilt, at_rest(QUIET))
-    ((reason, text),) = await told(server)
+    ((reason, text),) = await told(server, teller)
     assert reason == "Command"
     assert "cannot be read" in text
 
@@ -82,9 +87,9 @@ async def test_hands_on_the_route_and_on_revisions_are_told_here_only_while_no_j
     seen = replace(QUIET, share=share, revisions=facts)
     busy = samples.stepping().model_copy(update={"written_at": EPOCH})
     teller.besides(gray_release(), at_rest(seen, busy))
-    assert await told(server) == []
+    assert await told(server, teller) == []
     teller.besides(gray_release(), at_rest(seen))
-    assert await told(server) == [
+    assert await told(server, teller) == [
         ("Drift", "kubectl set the route to checkout-a 90 %, x 10 %"),
         ("Altered", "checkout-a is no longer what it was made as: image"),
     ]
@@ -96,22 +101,23 @@ async def test_news_are_events_and_change_the_metrics(server, teller):
         return metrics.REGISTRY.get_sample_value("grayling_release_weight_percent", labels)
 
     after = samples.stepping()
-    teller.news(gray_release(), Status(), after)
-    texts = [text for _, text in await told(server)]
+    teller.news(after)
+    texts = [text for _, text in await told(server, teller)]
     assert texts == [entry.text for entry in after.release.journal]
     assert weight() == 20
     later = after.model_copy(update={"weight": Weight(desired=50)})
-    teller.news(gray_release(), after, later)
+    teller.news(later)
     assert weight() == 50
-    assert len(await told(server)) == len(texts), "nothing new"
+    assert len(await told(server, teller)) == len(texts), "nothing new"
     ended = Status(phase=Phase.IDLE, last=after.release)
-    teller.news(gray_release(), later, ended)
+    teller.news(ended)
     assert weight() == 0
+    assert len(await told(server, teller)) == len(texts), "nothing new"
 
 
 async def test_when_too_much_is_told_the_newest_is_left_out_and_counted():
     def dropped() -> float:
-        return metrics.REGISTRY.get_sample_value("grayling_action_failures_total", {"action": "Tell"}) or 0.0
+        return metrics.REGISTRY.get_sample_value("grayling_action_failures_total", {"action": "Beside"}) or 0.0
 
     done, go, before = [], asyncio.Event(), dropped()
 
@@ -122,11 +128,11 @@ async def test_when_too_much_is_told_the_newest_is_left_out_and_counted():
     for number in range(MOST_BESIDE + 3):
         beside(work(number))
     go.set()
-    await asyncio.gather(*telling._BESIDE)
+    await asyncio.gather(*beside_module._BESIDE)
     assert done == list(range(MOST_BESIDE))
     assert dropped() == before + 3
     beside(work(-1))
-    await asyncio.gather(*telling._BESIDE)
+    await asyncio.gather(*beside_module._BESIDE)
     assert done[-1] == -1, "there is room again"
 
 

@@ -13,6 +13,7 @@ from rollout.api.status import JournalEntry, Phase, Status
 from rollout.engine import metrics
 from rollout.engine.judge_session import Bench
 from rollout.engine.keeping import SAVE_EVERY
+from rollout.engine.rhythm import Rhythm
 from rollout.engine.take_over import GAP_SECONDS, caught_up, with_journal_of
 from rollout.signals.samples import SourceStatus
 from tests.rollout.engine.plant import Plant, gray_release, plant
@@ -218,14 +219,19 @@ def test_a_status_of_before_there_was_a_last_look_stays_as_it_is():
 def test_journals_are_put_together_by_time_and_never_of_another_release():
     mine = stepping()
     assert mine.release is not None
-    entry = JournalEntry(at=mine.release.journal[0].at + 0.5, what="note", text="theirs")
-    theirs = mine.model_copy(
-        update={"release": mine.release.model_copy(update={"journal": [*mine.release.journal, entry]})}
-    )
-    both = with_journal_of(mine, theirs)
+    shared, end = mine.release.journal, mine.release.journal[-1].at
+    entry = JournalEntry(at=end + 0.5, what="note", text="theirs")
+    turned = JournalEntry(at=end + 0.7, what="rolled-back", text="mine")
+    theirs = mine.model_copy(update={"release": mine.release.model_copy(update={"journal": [*shared, entry]})})
+    ahead = mine.model_copy(update={"release": mine.release.model_copy(update={"journal": [*shared, turned]})})
+    both = with_journal_of(ahead, theirs)
     assert both.release is not None
-    assert entry in both.release.journal
-    assert [each.at for each in both.release.journal] == sorted(each.at for each in both.release.journal)
+    assert both.release.journal == [*shared, entry, turned]
+    early = entry.model_copy(update={"at": shared[0].at - 3600})
+    behind = mine.model_copy(update={"release": mine.release.model_copy(update={"journal": [*shared, early]})})
+    merged = with_journal_of(ahead, behind)
+    assert merged.release is not None
+    assert merged.release.journal == [*shared, early, turned], "what was told already keeps its place"
     other = theirs.model_copy(update={"release": mine.release.model_copy(update={"id": "x", "journal": [entry]})})
     assert with_journal_of(mine, other) == mine
     assert with_journal_of(mine, Status()) == mine
@@ -236,21 +242,27 @@ def test_journals_are_put_together_by_time_and_never_of_another_release():
 
 
 async def test_time_that_nobody_looked_is_counted_once(it: Plant) -> None:
-    async with it.engine() as engine:
-        await canary(it)
-        worker = engine.worker(("shop", "checkout"))
-        assert worker is not None
-        term = worker._term
-        assert term is not None
-    now, since = term.parts.clock(), term.status.phase_since
-    assert since is not None
-    term._expected_at = now
-    for second in (10, 20, 30):
-        term.parts.clock = lambda at=now + second: at
-        term._on_time()
-    assert term.status.phase_since == pytest.approx(since + 30, abs=0.01), (
-        "each look is late by the time since the one before"
-    )
+    async with it.server.cluster() as cluster:
+        parts = it.controller(cluster)._parts
+        parts.clock, late = (lambda: 1000.0), []
+        rhythm = Rhythm(parts, ("shop", "checkout"), asyncio.Event())
+        for now in (1002.0, 1012.0, 1022.0, 1024.5):
+            parts.clock = lambda at=now: at
+            found = rhythm.on_time()
+            assert found[0] == now
+            late.append(found[1])
+    assert late == [0.0, 10.0, 10.0, 0.0], "each look is late by the time since the one before, and a little is none"
+
+
+async def test_a_mirror_with_a_gap_has_been_watching_only_since(it: Plant) -> None:
+    async with it.server.cluster() as cluster:
+        parts = it.controller(cluster)._parts
+        parts.clock = lambda: 1000.0
+        rhythm = Rhythm(parts, ("shop", "checkout"), asyncio.Event())
+        parts.clock = lambda: 1001.0
+        assert not parts.world.healthy_in("shop")
+        rhythm.on_time()
+        assert rhythm.watching_since == 1001.0
 
 
 async def test_looks_that_break_end_the_term_and_not_the_release(it: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
