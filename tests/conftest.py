@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,10 +53,16 @@ def _needs_cluster(file: str) -> bool:
     return file.endswith("_on_cluster.py")
 
 
+def _is_plugin(name: str) -> bool:
+    """Whether Pulumi itself has it: installed by `pulumi plugin install`."""
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    return any(home.glob(f"plugins/{name.removeprefix('pulumi-')}-v*/{name}"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests without a cluster come first; those for a CLI that is not here say why they do not run."""
     items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
-    missing = [name for name in PULUMI if not shutil.which(name)]
+    missing = [name for name in PULUMI if not shutil.which(name) and not _is_plugin(name)]
     for item in items:
         if missing and item.get_closest_marker("pulumi"):
             item.add_marker(pytest.mark.skip(reason=f"not on PATH: {', '.join(missing)}"))

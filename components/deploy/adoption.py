@@ -1,7 +1,7 @@
 """Taking a stack's objects over from Pulumi or from nobody, and handing them back: marks change, and nothing else.
 
-No value is written, so no password changes and no pod restarts. What differs is for
-``diff`` to show and ``apply`` to mend.
+Marks are a label, annotations for Pulumi's provider, and who wrote what. No other value is written, so no password
+changes and no pod restarts. What differs is for ``diff`` to show and ``apply`` to mend.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from components.deploy.inventory import (
     namespaces_of,
 )
 from components.deploy.ownership import (
-    PULUMI_MANAGERS,
     SHARED,
+    UNKNOWN_WRITER,
     claim_on,
     is_pulumi,
     passed_on,
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from components.deploy.inventory import Inventory
     from kube.cluster import Cluster
 
-
-TRIES = 5
+TRIES = 10
+OF_PULUMI = "pulumi.com/"
+"""How annotations begin that tell its provider something."""
 
 
 @dataclass(slots=True)
@@ -98,7 +99,10 @@ async def adopt(cluster: Cluster, inventory: Inventory, plan: Adoption, tell: Ca
 
 
 async def hand_over(cluster: Cluster, inventory: Inventory, tell: Callable[[str], None]) -> int:
-    """Put Pulumi in our place on everything the stack keeps; returns how many objects there were.
+    """Leave everything the stack keeps to whoever takes it next; returns how many objects there were.
+
+    Nobody owns what is specified from then on. If somebody did, Pulumi would meet a conflict wherever the API server
+    has filled in a list, as in ``volumeClaimTemplates``.
 
     Raises:
         NothingThereError: the stack keeps nothing there.
@@ -116,26 +120,30 @@ async def hand_over(cluster: Cluster, inventory: Inventory, tell: Callable[[str]
 
 
 async def _marked(cluster: Cluster, live: Manifest, set_id: str) -> None:
-    """Set or take the label of a set, and the writer with it, if the object still is what was read."""
+    """Set or take the marks of a set; an engine at work may write a release between our look and our word."""
+    kind, meta = await cluster.resolve(live), live["metadata"]
     for left in reversed(range(TRIES)):
+        now = await cluster.get(kind, meta["name"], meta.get("namespace"))
+        operations = _marking(now, set_id)
         try:
-            return await _marked_once(cluster, live, set_id)
-        except InvalidError:  # written between the read and the patch
+            await cluster.json_patch(kind, meta["name"], meta.get("namespace"), operations, manager=MANAGER)
+        except InvalidError:
             if not left:
                 raise
-    return None
+        else:
+            return
 
 
-async def _marked_once(cluster: Cluster, live: Manifest, set_id: str) -> None:
-    kind, meta = await cluster.resolve(live), live["metadata"]
-    now = await cluster.get(kind, meta["name"], meta.get("namespace"))
+def _marking(now: Manifest, set_id: str) -> list[Manifest]:
+    """What sets or takes the marks, and the writer with them, if the object still is what was read."""
     entries = now["metadata"].get("managedFields") or []
     if set_id:
-        entries = passed_on(entries, is_pulumi, MANAGER, "Apply")
-        entries = _without_data(entries) if recipe_of(live) else entries
+        entries = passed_on(entries, _left_to_us, MANAGER, "Apply")
+        entries = _without_data(entries) if recipe_of(now) else entries
     else:
-        entries = passed_on(entries, lambda entry: entry.get("manager") == MANAGER, PULUMI_MANAGERS[0], "Update")
-    at = f"/metadata/labels/{PART_OF.replace('/', '~1')}"
+        entries = passed_on(entries, lambda entry: entry.get("manager") == MANAGER, UNKNOWN_WRITER, "Update")
+        entries = [_of_metadata(entry) if entry.get("manager") == UNKNOWN_WRITER else entry for entry in entries]
+    at = f"/metadata/labels/{_escaped(PART_OF)}"
     operations = [{"op": "test", "path": "/metadata/resourceVersion", "value": now["metadata"]["resourceVersion"]}]
     if entries:
         operations.append({"op": "replace", "path": "/metadata/managedFields", "value": entries})
@@ -143,9 +151,27 @@ async def _marked_once(cluster: Cluster, live: Manifest, set_id: str) -> None:
         operations.append({"op": "add", "path": "/metadata/labels", "value": {}})
     if set_id:
         operations.append({"op": "add", "path": at, "value": set_id})
+        notes = [note for note in now["metadata"].get("annotations") or {} if note.startswith(OF_PULUMI)]
+        operations += [{"op": "remove", "path": f"/metadata/annotations/{_escaped(note)}"} for note in notes]
     elif PART_OF in (now["metadata"].get("labels") or {}):
         operations.append({"op": "remove", "path": at})
-    await cluster.json_patch(kind, meta["name"], meta.get("namespace"), operations, manager=MANAGER)
+    return operations
+
+
+def _left_to_us(entry: Manifest) -> bool:
+    """Pulumi's, or as a hand-over leaves it; the API server itself notes whole objects under that name."""
+    freed = entry.get("manager") == UNKNOWN_WRITER and set(entry.get("fieldsV1") or {}) <= {"f:metadata"}
+    return is_pulumi(entry) or freed
+
+
+def _of_metadata(entry: Manifest) -> Manifest:
+    """With nothing at all, the API server would take everything for somebody's at the next apply."""
+    fields = entry.get("fieldsV1") or {}
+    return {**entry, "fieldsV1": {key: value for key, value in fields.items() if key == "f:metadata"}}
+
+
+def _escaped(key: str) -> str:
+    return key.replace("/", "~1")
 
 
 def _without_data(entries: list[Manifest]) -> list[Manifest]:

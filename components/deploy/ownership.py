@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 GATEWAY_CLASS = "GatewayClass"
 SHARED = {DEFINITION, GATEWAY_CLASS}
 PULUMI_MANAGERS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
+UNKNOWN_WRITER = "before-first-apply"
+"""Whom the API server notes where it does not know; Pulumi's provider takes over what is his."""
 
 
 @dataclass(frozen=True, slots=True)

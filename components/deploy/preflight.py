@@ -21,7 +21,7 @@ from pulumi.runtime.settings import get_monitor
 from components.deploy.collisions import stands_against
 from components.deploy.inventory import Inventory
 from components.deploy.ownership import SHARED, claim_on
-from components.deploy.refusal import RefusedError
+from components.deploy.refusal import RefusedError, named
 from components.deploy.session import check_engine
 from components.deploy.survey import find_all, owner_named
 from components.deploy.target import Place, Target, reached
@@ -85,14 +85,24 @@ async def looked_at(
         fix = f"give it to Pulumi with `grayling stack hand-over {platform.stack}` (docs/how-to/stacks.md, Two engines)"
         return found, [f"`grayling stack apply` keeps this environment: go on with it, or {fix}"]
     own = f"{inventory.namespace}/{inventory.stack}"
+    nobodys: list[Manifest] = []
     for manifest in manifests:
         live = found.get(identity(manifest))
         if live is None:
             continue
         claim = claim_on(live, inventory)
+        if claim.by == "nobody":
+            nobodys.append(manifest)
         if claim.by == "stack" or (manifest["kind"] in SHARED and claim.by == "pulumi" and claim.who not in {"", own}):
             fix = _FIXES.get(manifest["kind"], "rename one of the two")
             reasons.append(f"{label_of(manifest)} is kept by {await owner_named(cluster, live, claim)}: {fix}")
+    if nobodys and not takes_what_is_there():
+        are = "is" if len(nobodys) == 1 else "are"
+        reasons.append(
+            f"{named([label_of(item) for item in nobodys])} {are} there already and not Pulumi's: rename, or let it "
+            f"take over what is there, this once, with {UPSERT}=true; a namespace of somebody else's: "
+            "environment.createNamespace: false"
+        )
     notes: list[str] = []
     engine = platform.environment.engine
     serving = engine.namespace if engine else ""
@@ -100,6 +110,15 @@ async def looked_at(
     for note in notes:
         pulumi.log.warn(note)
     return found, reasons
+
+
+UPSERT = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
+
+
+def takes_what_is_there() -> bool:
+    """Whether the provider writes over objects it did not make: by its setting, else by the variable."""
+    setting = pulumi.Config("kubernetes").get("upsertExistingObjects")
+    return (os.environ.get(UPSERT) if setting is None else setting) == "true"
 
 
 _FIXES = {

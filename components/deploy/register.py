@@ -25,6 +25,7 @@ from components.model.layers import (
 )
 from components.stack.origins import Origin, origin_of
 from components.stack.platform import Platform
+from kube.kinds import GRAY_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,7 +107,10 @@ def declare_object(
         protect=(retained and manifest["kind"] in _HOLDERS) or None,
         # What was generated once stays, whatever a later run draws.
         ignore_changes=["data"] if recipe else None,
-        custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit, delete="5m"),
+        # As long as `stack destroy` waits for one: without its engine it never ends.
+        custom_timeouts=pulumi.CustomTimeouts(
+            create=limit, update=limit, delete="2m" if manifest["kind"] == GRAY_RELEASE.kind else "5m"
+        ),
     )
     body = _with_values(manifest, recipe, found) if recipe else manifest
     if body["kind"] in _NOT_AWAITED:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 _STACK_MANAGERS = ("grayling-stack", "pulumi")
+VERSION_LABEL = "app.kubernetes.io/version"
+"""On pods: it follows the image, and a pod template without it would be another version."""
 
 
 class Request(NamedTuple):
@@ -26,16 +28,36 @@ def pulumi_declares(manifest: Manifest) -> bool:
     return any(name.startswith("pulumi") for name in _declaring(manifest))
 
 
-def with_image(manifest: Manifest, asked: Request) -> Manifest:
-    """The object with the image that is asked for.
+def with_image(manifest: Manifest, asked: Request, version: str = "") -> Manifest:
+    """The object with the image that is asked for, and with ``version`` on its pods where one is given.
 
     Raises:
         UsageError: there is no such container.
     """
     made = deepcopy(manifest)
-    containers = made["spec"]["workload"]["template"]["spec"]["containers"]
+    template = made["spec"]["workload"]["template"]
+    containers = template["spec"]["containers"]
     containers[_container(containers, asked)]["image"] = asked.image
+    if version:
+        template["metadata"]["labels"][VERSION_LABEL] = version
     return made
+
+
+def as_declared(live: Manifest, declared: Manifest, asked: Request) -> tuple[Request, str]:
+    """The image as the stack renders it (its mirror, its full name), and the version its pods would bear.
+
+    The version is empty where the live pods bear none: then there is none to keep in step.
+    """
+    there = live["spec"]["workload"]["template"]
+    template = declared["spec"]["workload"]["template"]
+    name = there["spec"]["containers"][_container(there["spec"]["containers"], asked)].get("name")
+    images = {each.get("name"): each["image"] for each in template["spec"]["containers"]}
+    version = _labels(template).get(VERSION_LABEL, "") if VERSION_LABEL in _labels(there) else ""
+    return asked._replace(image=images.get(name, asked.image)), version
+
+
+def _labels(template: Manifest) -> dict[str, str]:
+    return (template.get("metadata") or {}).get("labels") or {}
 
 
 def revision_in(manifest: Manifest) -> str:
@@ -94,22 +116,26 @@ def _declaring(manifest: Manifest) -> list[str]:
     ]
 
 
-def image_patch(manifest: Manifest, asked: Request) -> list[Manifest]:
-    """JSON Patch operations that change the image; none where it says so already.
+def image_patch(manifest: Manifest, asked: Request, version: str = "") -> list[Manifest]:
+    """JSON Patch operations that change the image, and the version on the pods; none where it says so already.
 
     Raises:
         UsageError: there is no such container.
     """
-    containers = manifest["spec"]["workload"]["template"].get("spec", {}).get("containers") or []
+    template = manifest["spec"]["workload"]["template"]
+    containers = template.get("spec", {}).get("containers") or []
     index = _container(containers, asked)
-    if containers[index].get("image") == asked.image:
-        return []
-    at = f"/spec/workload/template/spec/containers/{index}"
-    return [
-        {"op": "test", "path": f"{at}/name", "value": containers[index].get("name", "")},
-        {"op": "test", "path": f"{at}/image", "value": containers[index]["image"]},
-        {"op": "replace", "path": f"{at}/image", "value": asked.image},
-    ]
+    at, made = f"/spec/workload/template/spec/containers/{index}", []
+    if containers[index].get("image") != asked.image:
+        made += [
+            {"op": "test", "path": f"{at}/name", "value": containers[index].get("name", "")},
+            {"op": "test", "path": f"{at}/image", "value": containers[index]["image"]},
+            {"op": "replace", "path": f"{at}/image", "value": asked.image},
+        ]
+    if version and _labels(template).get(VERSION_LABEL) != version:
+        label = VERSION_LABEL.replace("/", "~1")
+        made.append({"op": "add", "path": f"/spec/workload/template/metadata/labels/{label}", "value": version})
+    return made
 
 
 def _container(containers: list[Manifest], asked: Request) -> int:

@@ -13,6 +13,7 @@ import click
 
 from rollout.cli.desire import (
     Request,
+    as_declared,
     declared_by,
     image_patch,
     insist_on_plan,
@@ -208,13 +209,14 @@ def _set_of(manifest: Manifest) -> str | None:
 async def _in_place_of_pulumi(
     cluster: Cluster, live: Manifest, declared: Manifest, asked: Request, stack: Stack
 ) -> Manifest:
-    """Write the image and nothing else, as a writer whose fields Pulumi takes back by itself at its next change."""
+    """Write the version and nothing else, as a writer whose fields Pulumi takes back by itself at its next change."""
     from kube.kinds import GRAY_RELEASE
 
     namespace = live["metadata"]["namespace"]
-    wanted = with_image(live, asked)
+    asked, version = as_declared(live, declared, asked)
+    wanted = with_image(live, asked, version)
     await _sign(cluster, namespace, asked, wanted)
-    if operations := image_patch(live, asked):
+    if operations := image_patch(live, asked, version):
         await cluster.json_patch(GRAY_RELEASE, asked.name, namespace, operations, manager=PULUMI_MANAGER)
     if revision_in(wanted) != revision_in(declared):
         click.echo(f"{stack.file}: says more than the image; `pulumi up` brings the rest", err=True)

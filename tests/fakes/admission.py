@@ -50,10 +50,19 @@ def untyped(item: Object) -> web.Response | None:
 
 
 def as_stored(item: Object) -> Object:
-    """The object without the fields that its definition does not know: the server drops them without an error."""
+    """The object without the fields that its definition does not know, and with what the server fills in."""
+    if item["kind"] == "StatefulSet":
+        return _with_claims_filled_in(item)
     if item["kind"] != "GrayRelease" or not isinstance(item.get("spec"), dict):
         return item
     return {**item, "spec": pruned(item["spec"], _release_schema(), ".spec", [])}
+
+
+def _with_claims_filled_in(item: Object) -> Object:
+    """The whole list is one field, and no longer what its writer wrote: another writer's apply conflicts."""
+    spec = item.get("spec") or {}
+    claims = [{**claim, "status": {"phase": "Pending"}} for claim in spec.get("volumeClaimTemplates") or ()]
+    return {**item, "spec": {**spec, "volumeClaimTemplates": claims}} if claims else item
 
 
 @cache

@@ -207,6 +207,8 @@ class ApiServer(Store):
         if merged is None:
             return status(409, conflict, "Conflict")
         merged["metadata"].setdefault("namespace", key[2])
+        if merged["kind"] == "StatefulSet":
+            merged = as_stored(merged)
         if refusal := refused(known or {}, merged):
             return refusal
         return web.json_response(self._stored(request, merged))

@@ -29,6 +29,7 @@ class Spy(OfflineMonitor):
             "type": request.type, "name": request.name, "parent": request.parent, "custom": request.custom,
             "depends": list(request.dependencies), "ignore": list(request.ignoreChanges),
             "protect": request.protect, "limits": request.customTimeouts.create,
+            "ends": request.customTimeouts.delete,
             "retain": request.retainOnDelete, "version": request.version, "inputs": unpacked(request.object),
         })
         return super().RegisterResource(request)
@@ -162,3 +163,4 @@ def test_waiting_is_for_what_it_tells_something_of_and_not_for_ten_minutes(seen)
     assert not any("pulumi.com/skipAwait" in one["inputs"]["metadata"].get("annotations", {}) for one in others)
     assert {one["limits"] for one in seen if one["type"].startswith("kubernetes:")} == {"5m", "2m"}
     assert {one["limits"] for one in seen if one["type"].endswith(":StatefulSet")} == {"5m"}
+    assert {one["ends"] for one in seen if one["type"].endswith(":GrayRelease")} == {"2m"}

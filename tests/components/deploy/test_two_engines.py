@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from components.deploy.ownership import UNKNOWN_WRITER
 from components.deploy.preflight import looked_at
 from components.deploy.register import _with_values
 from components.deploy.session import rendered
@@ -13,7 +14,7 @@ from components.model.credentials import draw, filled, recipe_of
 from components.model.layers import identity
 from components.stack.platform import Platform
 from components.stack.stackfile import find
-from tests.fakes.pulumi import Pulumi
+from tests.fakes.pulumi import OWN, Pulumi
 
 TEXT = """config:
   grayling:environment: {tier: dev, namespace: shop, owners: [a]}
@@ -68,7 +69,7 @@ def versions(person):
 
 
 def test_apply_over_pulumi_is_refused_then_adopted_and_no_password_changes(person, hands):
-    hands.pulumi(hands.declared())
+    hands.pulumi(hands.declared(**{"pulumi.com/skipAwait": "true"}))
     password, before = hands.password(), versions(person)
     result = person.apply(hands.path)
     assert result.code == 6
@@ -93,22 +94,75 @@ def test_adopting_twice_and_half_way(person, hands):
     assert person.apply(hands.path).code == 0
 
 
-def test_pulumi_over_an_applied_environment_is_refused_then_handed_over(person, hands):
+UPSERT = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
+
+
+def test_adopting_what_an_engine_writes_at_the_same_time(person, hands):
+    hands.pulumi(hands.declared())
+    person.server.fail("PATCH", "statefulsets/redis", 422, times=2, message="the server rejected our request")
+    assert person.on("adopt", hands.path, "--yes").code == 0
+    assert person.on("diff", hands.path).out == ""
+    person.server.fail("PATCH", "statefulsets/redis", 422, times=99, message="never")
+    assert "never" in person.on("hand-over", hands.path, "--yes").err
+
+
+def test_pulumi_over_an_applied_environment_is_refused_then_handed_over(person, hands, monkeypatch):
     assert person.apply(hands.path).code == 0
     password = hands.password()
     _, [reason] = hands.against_pulumi()
     assert "`grayling stack apply` keeps this environment" in reason
     assert "grayling stack hand-over shop" in reason
     result = person.on("hand-over", hands.path, "--yes")
-    assert "PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true pulumi up -s shop" in result.err
+    assert f"{UPSERT}=true pulumi up -s shop" in result.err
+    _, [reason] = hands.against_pulumi()
+    assert reason.startswith("Namespace shop, NetworkPolicy shop/default-deny, ")
+    assert "there already and not Pulumi's" in reason
+    assert f"{UPSERT}=true" in reason
+    monkeypatch.setenv(UPSERT, "true")
     found, reasons = hands.against_pulumi()
     assert reasons == []
     hands.pulumi(hands.declared(), found.items(), upsert=True)
+    assert hands.managers("StatefulSet", "redis") == {OWN, UNKNOWN_WRITER}
+    monkeypatch.delenv(UPSERT)
+    assert hands.against_pulumi()[1] == []
     assert hands.password() == password
     hands.pulumi(hands.declared(changed="yes"), found.items())
     assert person.server.find("StatefulSet", "redis")["metadata"]["annotations"]["changed"] == "yes"
+    assert hands.managers("StatefulSet", "redis") == {OWN}
     assert hands.password() == password
     assert person.apply(hands.path).code == 6
+
+
+def test_what_was_handed_over_may_be_taken_back(person, hands):
+    assert person.apply(hands.path).code == 0
+    assert person.on("hand-over", hands.path, "--yes").code == 0
+    result = person.apply(hands.path)
+    assert result.code == 6
+    assert "are there already and of no stack" in result.err
+    assert person.on("adopt", hands.path, "--yes").code == 0
+    assert person.on("diff", hands.path).out == ""
+
+
+def test_what_an_unknown_writer_has_stays_his(person, hands):
+    """Only what is declared becomes ours: an apply takes away what was ours and is not declared."""
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "redis-config", "namespace": "shop"}}
+    more = {**theirs, "data": {"theirs.conf": "x"}}
+    asyncio.run(hands._with(lambda cluster: cluster.create(more, manager=UNKNOWN_WRITER)))
+    person.on("adopt", hands.path, "--yes")
+    assert person.apply(hands.path).code == 0
+    assert person.server.find("ConfigMap", "redis-config")["data"]["theirs.conf"] == "x"
+
+
+def test_pulumi_over_an_object_of_nobodys_is_refused_unless_it_is_meant(person, hands, monkeypatch):
+    hands.pulumi([item for item in hands.declared() if item["kind"] == "Namespace"])
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "redis-config", "namespace": "shop"}}
+    asyncio.run(hands._with(lambda cluster: cluster.create(theirs, manager="kubectl-create")))
+    _, [reason] = hands.against_pulumi()
+    assert reason.startswith("ConfigMap shop/redis-config is there already and not Pulumi's: rename, ")
+    monkeypatch.setenv(UPSERT, "false")
+    assert hands.against_pulumi()[1] == [reason]
+    monkeypatch.setenv(UPSERT, "true")
+    assert hands.against_pulumi()[1] == []
 
 
 def test_pulumi_next_to_another_applied_environment(person, hands):

@@ -8,6 +8,7 @@ from copy import deepcopy
 import pytest
 
 from kube.errors import ConflictError
+from rollout.cli.desire import VERSION_LABEL, revision_in
 from rollout.cli.start import STACK_MANAGER
 from terminal.exits import Session
 from tests.fakes.pulumi import Pulumi
@@ -68,6 +69,31 @@ def test_pulumi_goes_on_after_a_release_was_started(world, beside):
     assert STACK_MANAGER not in managers
 
 
+def labelled(image):
+    """As a stack renders it: through its mirror, and with the version on the pods."""
+    made = declared(f"mirror.example.com/{image}")
+    made["spec"]["workload"]["template"]["metadata"] = {"labels": {VERSION_LABEL: image.partition(":")[2]}}
+    return made
+
+
+def test_the_version_is_the_very_one_that_the_stack_declares(world, tmp_path):
+    """Else the next `up` would bring in another one, which nobody asked for."""
+    state = {}
+    pulumi(world, state, labelled("x:1"))
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    place = ("--stack", "dev", "--stack-dir", str(tmp_path))
+    editor = Session(stack=Stacks(rendered=[labelled("x:2")]))
+    result = world.grayling("start", "checkout", "--image", "x:2", *place, *BY, session=editor)
+    assert result.code == 0
+    assert "says more" not in result.err
+    found = world.server.find("GrayRelease", "checkout")
+    assert revision_in(found) == revision_in(labelled("x:2"))
+    assert found["metadata"]["annotations"]["grayling.dev/requested-revision"] == revision_in(found)
+    pulumi(world, state, labelled("x:2"))
+    after = world.server.find("GrayRelease", "checkout")
+    assert after["metadata"]["generation"] == found["metadata"]["generation"]
+
+
 def test_what_else_the_file_says_is_left_to_pulumi(world, beside):
     state = {}
     pulumi(world, state, declared("x:1"))
@@ -94,8 +120,6 @@ def test_the_fake_pulumi_meets_the_conflict_that_there_was(world, beside):
 
 
 def test_who_asked_holds_for_one_version(world, beside):
-    from rollout.cli.desire import revision_in
-
     state = {}
     pulumi(world, state, declared("x:1"))
     beside("x:2")
