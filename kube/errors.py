@@ -39,7 +39,7 @@ class UsageError(GraylingError):
 
 
 class StaleHolderError(GraylingError):
-    """Another process holds the release by now: this one must let go, and what it still wants to write is out of date.
+    """Another process holds the release, or the stack, by now: what this one still wants to write is out of date.
 
     No :class:`KubeError`, because trying again is exactly what must not happen.
     """

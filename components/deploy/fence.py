@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from components.deploy.inventory import HELD, MANAGER
 from components.deploy.refusal import RefusedError
-from kube.errors import ConflictError, GraylingError, InvalidError, KubeError, NotFoundError
+from kube.errors import ConflictError, InvalidError, KubeError, NotFoundError, StaleHolderError
 from kube.kinds import CONFIG_MAP, Manifest
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 _WRITER = f"{MANAGER}-fence"
 _SECONDS = 10.0
 _AT = f"/metadata/annotations/{HELD.replace('/', '~1')}"
-
-
-class OvertakenError(GraylingError):
-    """Another command took the stack over, since this one was not heard of for too long."""
-
-    exit_code = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +106,7 @@ class _Mark:
         """Before each change: nobody else has taken the stack over.
 
         Raises:
-            OvertakenError: somebody has.
+            StaleHolderError: somebody has.
         """
         if time.monotonic() - self._renewed > self.rhythm.over_s / 2:
             await self.renew()
@@ -137,9 +131,9 @@ class _Mark:
         except InvalidError:
             raise self._overtaken(_noted(await self._read())) from None
 
-    def _overtaken(self, noted: str) -> OvertakenError:
+    def _overtaken(self, noted: str) -> StaleHolderError:
         who = _described(noted) if noted else "somebody, who took the mark of this command off,"
-        return OvertakenError(
+        return StaleHolderError(
             f"{self.what} stack {self.inventory.stack}: stopped half way: {who} has taken over, since this command was "
             "not heard of for too long; what was done stays: when that has ended, run this again"
         )
@@ -148,12 +142,12 @@ class _Mark:
         """Renew for ever; whether that succeeds matters to the next change alone."""
         while True:
             await asyncio.sleep(self.rhythm.renew_s)
-            with suppress(KubeError, OvertakenError):
+            with suppress(KubeError, StaleHolderError):
                 await self.renew()
 
     async def give_up(self) -> None:
         """Take the mark off; where that fails, it is over by itself."""
-        with suppress(KubeError, OvertakenError):
+        with suppress(KubeError, StaleHolderError):
             await self._over_ours({"op": "remove", "path": _AT})
 
     def _new(self) -> str:

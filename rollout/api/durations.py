@@ -31,11 +31,18 @@ def seconds_of(value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not 0 <= value <= LONGEST_SECONDS:
             raise ValueError(f"{value!r} s is no duration: from 0 to {LONGEST_SECONDS:.0f} are")
-        return float(value)
+        return _whole_milliseconds(float(value), value)
     text = str(value).strip()
     if not re.fullmatch(PATTERN[1:-1], text):
         raise ValueError(f"{value!r} is not a duration: write it like 250ms, 30s, 5m or 1h30m")
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+    return _whole_milliseconds(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)), value)
+
+
+def _whole_milliseconds(seconds: float, value: Any) -> float:
+    """As it can be written again; what would be written as nothing is no duration."""
+    if 0 < seconds < _SECONDS["ms"]:
+        raise ValueError(f"{value!r} is less than a millisecond; write 1ms or more, or 0s")
+    return round(seconds * 1000) / 1000
 
 
 def duration_of(seconds: float) -> str:

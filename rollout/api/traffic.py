@@ -10,7 +10,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from rollout.api.durations import Seconds
 from rollout.api.wire import (
@@ -71,7 +71,6 @@ class Method(StrEnum):
     PATCH = "PATCH"
 
 
-LEAST_TIMEOUT = 0.001
 TOO_SHORT = "requestTimeout: less than a millisecond; write 1ms or more, or 0s for no limit"
 A_MILLISECOND = (
     r"(^|[a-z])([0-9]*[1-9][0-9]*([.][0-9]+)?[a-z]|[0-9]+[.][0-9]{0,2}[1-9][0-9]*s|"
@@ -129,17 +128,6 @@ class Match(Model):
         return self
 
 
-def _a_millisecond(seconds: float) -> float:
-    """A time-out as routes have it: whole milliseconds.
-
-    Raises:
-        ValueError: less than one would be written as none, which means no limit.
-    """
-    if 0 < seconds < LEAST_TIMEOUT:
-        raise ValueError(TOO_SHORT)
-    return seconds
-
-
 class Traffic(Model):
     """Where traffic comes from: an HTTPRoute of this shape is made and owned by the engine."""
 
@@ -151,7 +139,7 @@ class Traffic(Model):
     port: Annotated[str, Field(max_length=LONGEST_NAME)] | None = Field(
         default=None, description="name of the workload port traffic goes to; the first if not given"
     )
-    request_timeout: Annotated[Seconds, AfterValidator(_a_millisecond)] | None = Field(
+    request_timeout: Seconds | None = Field(
         default=None,
         description="until the answer is there, else 504; 0s for no limit, the gateway's own if not given (Envoy: 15s)",
     )

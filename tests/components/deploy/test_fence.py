@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from components.deploy.apply import Applier
-from components.deploy.fence import OvertakenError, Rhythm, alone
+from components.deploy.fence import Rhythm, alone
 from components.deploy.inventory import HELD, Inventory
 from components.deploy.prune import remove
 from components.deploy.refusal import RefusedError
 from components.deploy.survey import take_survey
 from components.deploy.teardown import plan_teardown, tear_down
 from components.deploy.waiting import Patience
-from kube.errors import KubeError, ThrottledError
+from kube.errors import KubeError, StaleHolderError, ThrottledError
 from tests.components.conftest import ROOT
 from tests.components.deploy.test_nothing_by_accident import stack
 from tests.fakes.apiserver import running
@@ -124,10 +124,10 @@ async def test_whoever_was_silent_for_too_long_writes_no_more():
         async with alone(one, INVENTORY, "destroy", seen, quiet, Rhythm(60, 0.2)) as guarded:
             await Applier(two, INVENTORY, lines.append, NOW, rhythm=QUICK).apply(config("a", "b"))
             assert any("it is seen within 0 s whether it lives" in line for line in lines)
-            with pytest.raises(OvertakenError, match="stopped half way: somebody, who took the mark"):
+            with pytest.raises(StaleHolderError, match="stopped half way: somebody, who took the mark"):
                 await guarded.apply(config("late")[0], manager="grayling-stack")
             async with alone(two, INVENTORY, "apply", await INVENTORY.find(two), quiet, QUICK):
-                with pytest.raises(OvertakenError, match=r"stopped half way: `stack apply` by .* has taken over"):
+                with pytest.raises(StaleHolderError, match=r"stopped half way: `stack apply` by .* has taken over"):
                     await guarded.delete(await two.resolve(config("a")[0]), "a", "shop")
                 mark = held(server)
             assert mark

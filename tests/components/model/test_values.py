@@ -119,7 +119,7 @@ VALUES = [
     ({"traffic": {"matches": [{"method": "get"}]}}, "matches.0.method: "),
     ({"traffic": {"requestTimeout": "10 seconds"}}, "requestTimeout: '10 seconds' is not a duration"),
     ({"traffic": {"requestTimeout": 10}}, "requestTimeout: a duration has a unit (found 10); write it like 10s"),
-    ({"traffic": {"requestTimeout": "0.1ms"}}, "requestTimeout: is no limit that a route may have (found '0.1ms')"),
+    ({"traffic": {"requestTimeout": "0.1ms"}}, "requestTimeout: '0.1ms' is less than a millisecond (found '0.1ms')"),
     ({"traffic": {"requestTimeout": "99999h"}}, "requestTimeout: is no limit that a route may have"),
     ({"strategy": {"bake": 90}}, "strategy.bake: a duration has a unit (found 90); write it like 90s or 5m"),
     ({"strategy": {"bake": -5}}, "strategy.bake: a duration has a unit (found -5)"),

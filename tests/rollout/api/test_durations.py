@@ -31,3 +31,16 @@ def test_writing_and_reading_back(milliseconds: int):
 
 def test_nothing_is_written_too():
     assert duration_of(0.0) == "0s"
+
+
+@pytest.mark.parametrize("value", [0.0625, "0.0625s", "1.2345s", 1.0005])
+def test_what_is_read_is_what_is_written(value: object):
+    """To the millisecond: a spec that was written and read again is the same spec."""
+    seconds = seconds_of(value)
+    assert seconds_of(duration_of(seconds)) == seconds
+
+
+@pytest.mark.parametrize("value", [0.0001, "0.1ms"])
+def test_less_than_any_clock_counts(value: object):
+    with pytest.raises(ValueError, match="is less than a millisecond; write 1ms or more, or 0s"):
+        seconds_of(value)

@@ -34,7 +34,7 @@ def test_what_is_taken_is_read_back(case: str):
         (REFUSED["volume that the files need"], "the volume name grayling-config is taken for workload.config"),
         (REFUSED["mount where the files go"], "container checkout mounts something at /etc/service, where"),
         (REFUSED["no pod may go"], "maxUnavailable: 0 would block the drain of every node with a pod; write 1 or more"),
-        (REFUSED["time-out of less than a millisecond"], "write 1ms or more, or 0s for no limit"),
+        (REFUSED["time-out of less than a millisecond"], "less than a millisecond; write 1ms or more, or 0s"),
         (REFUSED["gateway with a key that is none"], "selector: '-app' is no key of a label; write app.kubernetes.io"),
         (
             REFUSED["target port that is another's"],
