@@ -2,7 +2,7 @@
 
 import pulumi
 
-from components.deploy.register import declare, platform_from_pulumi
+from components.register import declare, platform_from_pulumi
 from kube.errors import UsageError
 
 try:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 PROGRAM = "__main__.py"
-OUR_PROGRAM = "f70caf2ad874a60965f52605b189fa7889cf62bf6a3b5595daf6748c0464a369"
+OUR_PROGRAM = "15a3f2138e1fa9a13422a7cb687dd116ab671b40162547a545a8f21169b62dba"
 
 
 def render(file: StackFile) -> list[Manifest]:
