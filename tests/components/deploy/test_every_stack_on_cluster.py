@@ -287,15 +287,10 @@ def _gateway_for(guest):
             "images": yaml.safe_load(OVERLAY.read_text())["images"],
             "gateway": {"class": f"{PLATFORM}-public", "parent": {"name": "public"}},
         },
-        "components": {"public": {"kind": "gateway", "tlsSecret": "public", "exposure": {"type": "ClusterIP"}}},
-    }
-    for item in Platform.read(sections, stack="platform", source="test").manifests():
-        if item["kind"] == "Gateway":
-            for listener in item["spec"]["listeners"]:
-                listener["allowedRoutes"] = {"namespaces": {"from": "All"}}
-        if item["metadata"]["name"] == "public-contour" and item["kind"] == "Deployment":
-            arguments = item["spec"]["template"]["spec"]["containers"][0]["args"]
-            arguments[:] = [f"{each},{guest}" if each.startswith("--watch-namespaces=") else each for each in arguments]
-        if item["metadata"]["name"] == "public-contour" and item["kind"] in {"Role", "RoleBinding"}:
-            yield {**item, "metadata": {**item["metadata"], "namespace": guest}}
-        yield item
+        "components": {
+            "public": {
+                "kind": "gateway", "tlsSecret": "public", "exposure": {"type": "ClusterIP"}, "namespaces": [guest],
+            },
+        },
+    }  # fmt: skip
+    return Platform.read(sections, stack="platform", source="test").manifests()
