@@ -1,5 +1,6 @@
 """What is checked before a commit is what `make check` checks, by the tools that are installed here."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def test_templates_name_commands_that_there_are():
 def test_the_engines_image_has_every_room_that_is_installed_but_the_sandbox():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert sorted([*wheel["packages"], *wheel["include"]]) == sorted([*ENGINE_PARTS, "sandbox"])
+
+
+def test_the_table_of_rooms_says_who_imports_whom():
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]*)\|$", guide.split("\n## The rooms")[1], re.MULTILINE)
+    assert {room for room, _ in rows} == set(PRODUCT)
+    for room, cell in rows:
+        text = "\n".join(path.read_text() for path in (ROOT / room).rglob("*.py"))
+        found = set(re.findall(rf"^ *(?:from|import) ((?:{'|'.join(PRODUCT)})(?:\.\w+)?)", text, re.MULTILINE))
+        said = set(re.findall(r"`([\w.]+)`", cell))
+        others = {name for name in found if name.partition(".")[0] != room}
+        assert {name if name in said else name.partition(".")[0] for name in others} == said, room
 
 
 PRODUCT = ("components", "kube", "manifests", "review", "rollout", "sandbox", "terminal")
