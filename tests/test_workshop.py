@@ -52,6 +52,13 @@ def test_the_engines_image_has_every_room_that_is_installed_but_the_sandbox():
     assert sorted([*wheel["packages"], *wheel["include"]]) == sorted([*ENGINE_PARTS, "sandbox"])
 
 
+def test_nothing_is_skipped_but_for_the_cli_of_pulumi():
+    skips = re.compile(r"\bskip(if)?\(|importorskip")
+    tests = set((ROOT / "tests").rglob("*.py")) - {Path(__file__)}
+    assert [path for path in tests if skips.search(path.read_text())] == [ROOT / "tests" / "conftest.py"]
+    assert (ROOT / "tests" / "conftest.py").read_text().count("skip(") == 1
+
+
 def test_the_table_of_rooms_says_who_imports_whom():
     guide = (ROOT / "CONTRIBUTING.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]*)\|$", guide.split("\n## The rooms")[1], re.MULTILINE)
