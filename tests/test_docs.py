@@ -28,6 +28,9 @@ def test_links_lead_somewhere(path):
         assert not heading or heading in anchors(target), link["to"]
 
 
-def test_there_are_documents_of_every_kind():
-    kinds = {path.parts[-2] for path in DOCUMENTS}
-    assert {"how-to", "reference", "explanation", "adr"} <= kinds
+def test_there_are_documents_of_every_kind_and_the_index_has_all_of_them():
+    pages = {path for path in DOCUMENTS if ROOT / "docs" in path.parents}
+    assert {"tutorial", "how-to", "reference", "explanation", "adr"} <= {path.parent.name for path in pages}
+    index = ROOT / "docs" / "README.md"
+    listed = [index.parent / link["to"] for link in LINK.finditer(index.read_text())]
+    assert sorted(path for path in listed if path.suffix == ".md") == sorted(pages - {index})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from components.middleware.rabbitmq_observability import alerts, panels
 from components.middleware.rabbitmq_settings import (
     AMQP_PORT,
     AMQPS_PORT,
@@ -35,7 +36,7 @@ from components.model.endpoints import (
     Endpoint,
 )
 from components.model.images import version
-from components.model.observability import AlertRule, Dashboard, Panel
+from components.model.observability import Dashboard
 from components.model.pods import (
     SIDECAR,
     Container,
@@ -47,7 +48,7 @@ from components.model.pods import (
     secret_volume,
 )
 from components.model.profiles import Size
-from components.model.quantities import bytes_of, megabytes, share_of
+from components.model.quantities import megabytes, share_of
 from components.workloads.accounts import (
     account_files,
     account_of,
@@ -75,6 +76,7 @@ from manifests.render import text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from components.model.observability import AlertRule
     from kube.kinds import Manifest
 
 _OURS = ("listeners.", "ssl_options.", "cluster_formation.", "default_user", "default_pass", "load_definitions")
@@ -275,33 +277,10 @@ class RabbitMQ(Component[RabbitMQSettings]):
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, short of memory or disk, without a majority, messages nobody can route."""
-        own = self.metrics_selector
-        who = f"{self.environment.namespace}/{self.name}"
-        few = self.members // 2 + 1
-        seen = f"rabbitmq_identity_info{{{own}}}"
-        lost = f"count({seen}) < {few} or absent({seen})"
-        yield AlertRule("RabbitMQNoMajority", lost, f"{who}: fewer than {few} of {self.members}", "1m", "critical")
-        memory = f"max(rabbitmq_alarms_memory_used_watermark{{{own}}}) > 0"
-        yield AlertRule("RabbitMQMemoryAlarm", memory, f"{who} blocks publishers: memory", "1m", "critical")
-        disk = f"max(rabbitmq_alarms_free_disk_space_watermark{{{own}}}) > 0"
-        yield AlertRule("RabbitMQDiskAlarm", disk, f"{who} blocks publishers: disk", "1m", "critical")
-        room = f"min(rabbitmq_disk_space_available_bytes{{{own}}}) / {bytes_of(self.settings.storage)} < 0.3"
-        yield AlertRule("RabbitMQVolumeFull", room, f"{who}: over 70 % of a volume is in use", "5m")
-        lost = f"sum(rate(rabbitmq_global_messages_unroutable_dropped_total{{{own}}}[5m])) > 0"
-        yield AlertRule("RabbitMQUnroutable", lost, f"{who} drops messages that no queue takes")
-        backlog = f"sum(rabbitmq_queue_messages_ready{{{own}}}) > 10000"
-        yield AlertRule("RabbitMQBacklog", backlog, f"{who}: over 10,000 messages wait", "15m")
+        return alerts(
+            f"{self.environment.namespace}/{self.name}", self.metrics_selector, self.members, self.settings.storage
+        )
 
     def dashboard(self) -> Dashboard:
         """Messages in and out, waiting, connections, memory."""
-        own = self.metrics_selector
-        return Dashboard(
-            f"{self.environment.namespace} / {self.name}",
-            (
-                Panel("Published", f"sum(rate(rabbitmq_global_messages_received_total{{{own}}}[1m]))", "ops"),
-                Panel("Delivered", f"sum(rate(rabbitmq_global_messages_delivered_total{{{own}}}[1m]))", "ops"),
-                Panel("Waiting", f"sum(rabbitmq_queue_messages_ready{{{own}}})"),
-                Panel("Connections", f"sum(rabbitmq_connections{{{own}}})"),
-                Panel("Memory", f"rabbitmq_process_resident_memory_bytes{{{own}}}", "bytes"),
-            ),
-        )
+        return Dashboard(f"{self.environment.namespace} / {self.name}", panels(self.metrics_selector))

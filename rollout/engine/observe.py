@@ -20,6 +20,7 @@ from rollout.api.spec import (
 )
 from rollout.api.status import Command, Phase
 from rollout.api.texts import clean
+from rollout.decide.commands import VERBS
 from rollout.decide.observation import Observation, RevisionFacts, ShareFacts
 from rollout.engine.pod_problems import revision_facts
 
@@ -72,7 +73,7 @@ def _command(manifest: Manifest) -> Command | str | None:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else clean(str(error))
         return (
             f"annotation {COMMAND_ANNOTATION} is {text[:200]!r}, which cannot be read ({reason}): "
-            "remove it and use `grayling release pause|resume|promote|abort|retry`"
+            f"remove it and use `grayling release {'|'.join(VERBS)}`"
         )
 
 

@@ -38,7 +38,7 @@ from components.workloads.network import policy
 from components.workloads.policy_rules import pod_template_of
 from tests.components.conftest import ROOT, read
 
-PAGE = ROOT / "docs" / "adding-a-component.md"
+PAGE = ROOT / "docs" / "how-to" / "adding-a-component.md"
 IMAGE = "registry.example.com/shop:1"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 

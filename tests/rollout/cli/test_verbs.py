@@ -1,7 +1,9 @@
 """Verbs: written once, acknowledged or not, and what a person then learns."""
 
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,11 @@ from rollout.api.status import (
     timestamp,
 )
 from rollout.cli import COMMANDS
+from rollout.client.commands import Verb
 from rollout.decide.commands import VERBS, obey
 from rollout.decide.context import Context
 from rollout.decide.observation import Observation
+from rollout.engine.observe import command_mistake
 from tests.rollout import samples
 
 
@@ -192,3 +196,23 @@ def test_a_duration_that_is_none(shop):
 def test_the_help_of_a_verb_begins_with_its_line_in_the_list(shop, verb):
     told = " ".join(shop.grayling(verb, "--help").out.split())
     assert f"NAME {COMMANDS[verb][1]} " in told
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_verb_is_in_every_place_that_the_guide_names():
+    guide = (ROOT / "CONTRIBUTING.md").read_text().split("### A verb")[1].split("\n#")[0]
+    code = {path for path in (ROOT / "rollout").rglob("*.py") if '"resume"' in path.read_text()}
+    pages = {ROOT / "docs" / "reference" / "cli.md", ROOT / "docs" / "how-to" / "releases.md"}
+    assert set(re.findall(r"^\| `([\w/.-]+)`", guide, re.MULTILINE)) == {
+        str(path.relative_to(ROOT)) for path in code | pages
+    }
+    spoken = [name for name, (place, _) in COMMANDS.items() if place.startswith("rollout.cli.verbs:")]
+    assert list(VERBS) == [verb.value for verb in Verb] == spoken
+    for page in pages:
+        assert all(f"`{verb}`" in page.read_text() for verb in VERBS)
+
+
+def test_a_word_that_is_none_is_told_with_the_verbs_that_there_are():
+    assert f"release {'|'.join(VERBS)}`" in command_mistake(samples.manifest(annotations={COMMAND_ANNOTATION: "{"}))

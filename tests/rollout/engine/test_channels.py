@@ -312,7 +312,7 @@ async def test_an_engine_that_finds_an_old_status_does_not_tell_the_past_again(i
 
 
 def test_the_guide_to_channels_says_what_the_code_says():
-    guide = (ROOT / "docs" / "adding-a-channel.md").read_text()
+    guide = (ROOT / "docs" / "how-to" / "adding-a-channel.md").read_text()
     knowing = [
         path.relative_to(ROOT).as_posix()
         for path in sorted((ROOT / "rollout").rglob("*.py"))
