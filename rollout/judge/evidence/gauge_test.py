@@ -44,7 +44,7 @@ SHIFTS: Floats = np.log([1.5, 2.0, 4.0, 8.0])
 ONSETS: Floats = np.array([0.0, 5.0, 10.0, 15.0, 20.0, 25.0])
 """Minutes at which a fault may begin."""
 
-GROSS_SLOPE = 0.025
+EXCLUDED_SLOPE = 0.025
 """Growth of z in a minute that promotion excludes, as it does any shift."""
 
 PRIOR_SPREAD = 0.1
@@ -62,12 +62,12 @@ class Gauge:
 
     Attributes:
         tolerance: ratio of the canary's level to stable's that is accepted.
-        pods: places of stable's pods by name.
-        taught: by place: blocks, sums of z, of z squared, of z times the z before, of all z but the first, of all but
+        pods: slots of stable's pods by name.
+        taught: by slot: blocks, sums of z, of z squared, of z times the z before, of all z but the first, of all but
             the last, and the last z, shape (MOST_PODS, 7).
         mean: sum of stable's block means, and their number.
         open_since: when the present block began; minus infinity before the first value.
-        sums: of values in the present block, and their number, by place and last the canary, shape (MOST_PODS + 1, 2).
+        sums: of values in the present block, and their number, by slot and last the canary, shape (MOST_PODS + 1, 2).
         shown: values of the canary and of stable's mean pod in the last block that had both.
         began: time of the canary's first judged block; minus infinity before it.
         last: time and z of the canary's last judged block.
@@ -146,12 +146,12 @@ class Gauge:
         return float(np.logaddexp.reduce(faults.ravel()) - self._healthy())
 
     def log_e_good(self) -> float:
-        """Natural logarithm of the evidence against gross growth and shifts."""
+        """Natural logarithm of the evidence against growth that promotion excludes, and shifts."""
         if not self.levels.size:
             return 0.0
-        gross = np.concatenate([SLOPES >= GROSS_SLOPE, np.ones(SHIFTS.size, dtype=np.bool_)])
+        excluded = np.concatenate([SLOPES >= EXCLUDED_SLOPE, np.ones(SHIFTS.size, dtype=np.bool_)])
         worst = self.log_fault[:, :, 0] + self._fault_prior()
-        return float(self._healthy() - np.logaddexp.reduce(worst, axis=0)[gross].max()) - math.log(
+        return float(self._healthy() - np.logaddexp.reduce(worst, axis=0)[excluded].max()) - math.log(
             SLOPES.size + SHIFTS.size
         )
 
@@ -180,18 +180,18 @@ class Gauge:
         self._learn(np.flatnonzero(seen), _relative(values, others, scale))
         return judged
 
-    def _learn(self, places: Indices, relative: Floats) -> None:
-        told = self.taught[places]
-        now, again = relative[places], told[:, 0] > 0
-        before = np.where(again, told[:, 6], 0.0)
-        told[:, 3] += now * before
-        told[:, 4] += np.where(again, now, 0.0)
-        told[:, 5] += before
-        told[:, 0] += 1
-        told[:, 1] += now
-        told[:, 2] += now**2
-        told[:, 6] = now
-        self.taught[places] = told
+    def _learn(self, slots: Indices, relative: Floats) -> None:
+        taught = self.taught[slots]
+        now, again = relative[slots], taught[:, 0] > 0
+        before = np.where(again, taught[:, 6], 0.0)
+        taught[:, 3] += now * before
+        taught[:, 4] += np.where(again, now, 0.0)
+        taught[:, 5] += before
+        taught[:, 0] += 1
+        taught[:, 1] += now
+        taught[:, 2] += now**2
+        taught[:, 6] = now
+        self.taught[slots] = taught
 
     def _bet(self, at: float, mean: float, scale: float) -> bool:
         """Take in the canary's block; whether it was judged."""
@@ -216,10 +216,10 @@ class Gauge:
 
     def _begin(self, at: float, scale: float) -> bool:
         """Fix what stable has taught; False while that is too little."""
-        told = self.taught[self.taught[:, 0] >= 4]  # noqa: PLR2004 - fewer blocks show no correlation
-        if (told[:, 0] - 1).sum() < ENOUGH_BLOCKS:
+        taught = self.taught[self.taught[:, 0] >= 4]  # noqa: PLR2004 - fewer blocks show no correlation
+        if (taught[:, 0] - 1).sum() < ENOUGH_BLOCKS:
             return False
-        number, total, squares, products, later, former = told[:, :6].T
+        number, total, squares, products, later, former = taught[:, :6].T
         level = total / number
         around = np.maximum(squares - number * level**2, 1e-12)
         lagged = products - level * (later + former) + (number - 1) * level**2
