@@ -23,7 +23,7 @@ from rollout.engine import metrics, report
 from rollout.engine.act import Actor
 from rollout.engine.conditions import with_conditions
 from rollout.engine.efforts import FIRST_SECONDS, Efforts
-from rollout.engine.judge_session import Bench, is_judged
+from rollout.engine.judge_session import JudgeSession, is_judged
 from rollout.engine.keeping import Keeper
 from rollout.engine.observe import count_share, observation_of, revisions_of
 from rollout.engine.spec_in_force import SpecReader, unknown_spec
@@ -81,7 +81,7 @@ class Term:
     _keeper: Keeper = field(init=False)
     _teller: Teller = field(init=False)
     _watch: Watch = field(init=False)
-    _bench: Bench = field(default_factory=Bench)
+    _session: JudgeSession = field(default_factory=JudgeSession)
     _written_at: float | None = None
     _recorded: str = ""
     _before: str = ""
@@ -96,7 +96,7 @@ class Term:
         self._efforts = Efforts("/".join(self.key))
         self._keeper = Keeper(parts.cluster, self.store, namespace, name)
         self._teller = Teller(parts.cluster)
-        self._watch = Watch(parts, self.key, self.wake, lambda: self.status, self._bench)
+        self._watch = Watch(parts, self.key, self.wake, lambda: self.status, self._session)
 
     # ------------------------------------------------------------------ beginning and end
 
@@ -257,7 +257,7 @@ class Term:
 
     def _held_anew(self, spec: Spec, now: float) -> Status:
         """Have the judge sit. A step that is judged by something else from now on is held anew."""
-        changed = self._bench.sit(self.status, spec, self._before)
+        changed = self._session.start(self.status, spec, self._before)
         if not changed or self.status.verified_at is None or self.status.phase is not Phase.STEPPING:
             return self.status
         return self.status.model_copy(update={"verified_at": None, "phase_since": now})
@@ -273,7 +273,7 @@ class Term:
             revisions=revisions_of(world.deployments(self.key), world.pods(self.key), now, world.leaves),
             share=count_share(self._driver.observe(), self._watch.meter, since, now),
             assessment=assessment,
-            assessed_at=self._bench.assessed_at if assessment is not None else None,
+            assessed_at=self._session.assessed_at if assessment is not None else None,
             failures=dict(self._efforts.failures),
             notes=self._notes(),
             written_at=self._written_at,
@@ -291,12 +291,12 @@ class Term:
     def _assess(self, status: Status, now: float) -> Assessment | None:
         """What the judge says now. One that breaks says nothing, which is never taken for good."""
         try:
-            self._bench.hear(status, self._watch.take(), now)
+            self._session.update(status, self._watch.take(), now)
         except Exception:  # the judge must not keep its release from being taken back
             metrics.FAILURES.labels("Judge").inc()
             log.exception("the judge broke", release="/".join(self.key))
             return None
-        return self._bench.assessment if is_judged(status) else None
+        return self._session.assessment if is_judged(status) else None
 
     # ------------------------------------------------------------------ persisting
 
@@ -306,10 +306,10 @@ class Term:
         generation = in_force.generation if in_force else 0
         decided = with_conditions(ctx).model_copy(update={"spec_generation": generation})
         turned = decided.phase is not self.store.persisted.phase
-        self.status = await self._keeper.keep(decided, self._bench, ctx.now)
-        if self._bench.recorder is not None and self._keeper.is_due(ctx.now, turned=turned):
+        self.status = await self._keeper.keep(decided, self._session, ctx.now)
+        if self._session.recorder is not None and self._keeper.is_due(ctx.now, turned=turned):
             uid = manifest["metadata"]["uid"]
-            beside(self._keeper.record(self._bench.recorder, self._bench.identity, uid))
+            beside(self._keeper.record(self._session.recorder, self._session.identity, uid))
         self._teller.news(manifest, before, self.status)
 
     async def _turn_round(self, manifest: Manifest, ctx: Context, shifts: Sequence[Action]) -> None:
@@ -339,7 +339,7 @@ class Term:
         reason = self._specs.mistake
         since = known.since if known and known.reason == reason else now
         waiting = Waiting(reason=reason, since=since)
-        self.status = await self._keeper.keep(self.status.model_copy(update={"waiting": waiting}), self._bench, now)
+        self.status = await self._keeper.keep(self.status.model_copy(update={"waiting": waiting}), self._session, now)
 
     # ------------------------------------------------------------------ acting
 

@@ -300,7 +300,7 @@ def test_what_is_forgotten_is_what_no_longer_counts():
         return float(test.log_e()[0])
 
     assert log_e(1) > math.log(sys.float_info.max)
-    assert log_e(1) == pytest.approx(e_value(20), rel=0.02)
+    assert log_e(1) == pytest.approx(log_e(20), rel=0.02)
 
 
 @pytest.mark.parametrize("at_start", [0.65, 1.0])
