@@ -51,6 +51,11 @@ LEAST_FACTOR = 4.0
 """A gross fault is at least this many times what is healthy, so that a bad draw of pods is none."""
 
 _SIZES = SHARES.size
+_FAULT, _SHARED = slice(0, _SIZES), slice(_SIZES, None)
+"""Where the faults of the canary stand, and where the shared ones do."""
+
+_CANARY, _STABLE = slice(0, 2), slice(2, 4)
+"""Where the canary's failures and size stand in counts, and where stable's do."""
 
 
 class AbsoluteRateTest:
@@ -94,10 +99,10 @@ class AbsoluteRateTest:
         busier = np.where(whole, 1.0, np.maximum(1.0, 1.3 * healthy / SHARED_RATES[0]))[:, None]
         shared = self._shared * busier
         # What the canary's failures and size say for a fault, and for a shared one; then what stable's say for that.
-        self._worth[:, :2] = _worth(np.concatenate([self._faulty(healthy, least), shared], axis=1), healthy, whole)
-        self._worth[:, 2:, _SIZES:] = _worth(shared, stable_rate, whole)
+        self._worth[:, _CANARY] = _worth(np.concatenate([self._faulty(healthy, least), shared], axis=1), healthy, whole)
+        self._worth[:, _STABLE, _SHARED] = _worth(shared, stable_rate, whole)
         # A shared fault below what is healthy is none. Clumps temper all of it.
-        self._worth[:, :, _SIZES:] *= (shared > np.maximum(healthy, stable_rate)[:, None])[:, None]
+        self._worth[:, :, _SHARED] *= (shared > np.maximum(healthy, stable_rate)[:, None])[:, None]
         self._worth *= np.where(watched, self.temper, 0.0)[:, None, None]
 
     def bet(self, counts: Counts, seconds: Floats, alone: Bools) -> None:
@@ -111,7 +116,7 @@ class AbsoluteRateTest:
         # log (p1 / p0) for each failure, log ((1 - p1) / (1 - p0)) for each success.
         gain = np.matmul(counts.values.T[:, None], self._worth)[:, 0]
         if some(alone):
-            gain[alone, _SIZES:] = 0.0
+            gain[alone, _SHARED] = 0.0
         # A <- (A + onset mass) * exp(gain), on the scale of logarithms; healthy is 1.
         self.elapsed = self.elapsed + seconds
         left = self._prior.unspent(self.elapsed)
@@ -130,8 +135,8 @@ class AbsoluteRateTest:
         """Natural logarithm of the e-processes, shape (columns,)."""
         # E = fault / max(healthy, w * shared); onsets that have not come yet are in both.
         waiting = np.log(self._unspent)
-        fault = np.logaddexp(np.logaddexp.reduce(self.logs[:, :_SIZES] + PRIOR, axis=1), waiting)
-        shared = np.logaddexp(self.logs[:, _SIZES:].max(axis=1), waiting) + math.log(OUTAGE_WEIGHT)
+        fault = np.logaddexp(np.logaddexp.reduce(self.logs[:, _FAULT] + PRIOR, axis=1), waiting)
+        shared = np.logaddexp(self.logs[:, _SHARED].max(axis=1), waiting) + math.log(OUTAGE_WEIGHT)
         evidence: Floats = fault - np.maximum(shared, 0.0)
         return evidence
 

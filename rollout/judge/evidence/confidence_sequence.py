@@ -64,7 +64,7 @@ class RatioSequences:
         """Lowest and highest ratio not excluded at level alpha, one pair for each column; None where unbounded above.
 
         Args:
-            columns: the columns, shape (k,).
+            columns: which, shape (k,).
             alpha: the level.
             effect: factor by which healthy pods may differ for good, shape (k,).
         """

@@ -61,12 +61,15 @@ class NonInferiorityTest:
         if threshold is not None:
             self._deciding[index] = self._deciding[index, edges.nearest(judged, threshold)]
 
-    def begin_step(self, rows: slice) -> None:
+    def begin_step(self, columns: slice) -> None:
         """Ask errors and latency of some columns for a new proof: it must hold at the new share of the traffic."""
-        self.log_good[rows] = np.where(self._columns.whole[rows, None], self._fresh[rows], self.log_good[rows])
+        self.log_good[columns] = np.where(
+            self._columns.whole[columns, None], self._fresh[columns], self.log_good[columns]
+        )
 
     def add(self, counts: Floats, sums: Sums) -> None:
         """Take in a look, after the fading sums and before the totals; shape (columns, 4)."""
+        # Below the target: linear in the canary's failures and size.
         gain = np.matmul(counts[:, None, :2], self._worth)[:, 0]
         if self._margin.size:
             gain[self._errors, _SHARES:] = likelihoods.below_ratio(counts[self._errors], self._margin)
@@ -76,22 +79,23 @@ class NonInferiorityTest:
 
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process for "not worse"; 0 before any evidence."""
-        rows = np.zeros(len(self.log_good) + 1)
-        np.subtract(log_sum(self.log_good), self._log_used, out=rows[:-1])
-        found: list[float] = rows[self._deciding].min(axis=1).tolist()
+        # The mean over a column's alternatives; of a signal the weakest column decides, as all are to be proven.
+        columns = np.zeros(len(self.log_good) + 1)
+        np.subtract(log_sum(self.log_good), self._log_used, out=columns[:-1])
+        found: list[float] = columns[self._deciding].min(axis=1).tolist()
         return found
 
     def _slower(self, counts: Floats, sums: Sums) -> Floats:
         """Gains per judged edge against stable's slow share of late (by its history while it has no traffic)."""
-        rows = self._latency
-        now = sums.lately[rows, 3] >= 1
-        rate = np.where(now, sums.rate_lately[rows], sums.rate_ever[rows])
+        columns = self._latency
+        now = sums.lately[columns, 3] >= 1
+        rate = np.where(now, sums.rate_lately[columns], sums.rate_ever[columns])
         gains = likelihoods.below_added(counts, rate, self._extra)
-        return np.where((now | (sums.history[rows, 1] > 0))[:, None], gains, 0.0)
+        return np.where((now | (sums.history[columns, 1] > 0))[:, None], gains, 0.0)
 
 
 def _span(mask: Bools) -> slice | Indices:
     """Where a mask is true: as a slice, which costs nothing to look through, where it is so in one stretch."""
-    rows = indices_of(mask)
-    whole = not rows.size or rows[-1] - rows[0] == rows.size - 1
-    return slice(int(rows.min(initial=mask.size)), int(rows.max(initial=-1)) + 1) if whole else rows
+    columns = indices_of(mask)
+    whole = not columns.size or columns[-1] - columns[0] == columns.size - 1
+    return slice(int(columns.min(initial=mask.size)), int(columns.max(initial=-1)) + 1) if whole else columns

@@ -42,20 +42,20 @@ class Counts:
     values: Floats
     whole: Bools
 
-    def take(self, rows: Bools | Indices) -> "Counts":
+    def take(self, columns: Bools | Indices) -> "Counts":
         """The same of some columns, by index or mask."""
-        return Counts(self.values[:, rows], self.whole[rows])
+        return Counts(self.values[:, columns], self.whole[columns])
 
     def where(self, kept: Bools) -> "Counts":
         """The same with nothing in the columns that are not kept."""
         return Counts(np.where(kept, self.values, 0.0), self.whole)
 
-    def but(self, rows: Indices) -> "Counts":
+    def but(self, columns: Indices) -> "Counts":
         """The same with nothing in some columns, by index."""
-        if not rows.size:
+        if not columns.size:
             return self
         values = self.values.copy()
-        values[:, rows] = 0.0
+        values[:, columns] = 0.0
         return Counts(values, self.whole)
 
 
@@ -92,22 +92,22 @@ class Tilts:
         support = np.minimum(failed + stable_failed, size)
         there = support > 0
         exact = there & counts.whole & (support <= EXACT_SUPPORT) & (stable_size > 0)
-        rows = indices_of(exact)
-        if rows.size:
+        columns = indices_of(exact)
+        if columns.size:
             # Z(log r0 + s) / Z(log r0) = sum over j of P(j) exp(s j), P at odds ratio r0.
-            top = int(support[rows].max()) + 1
-            shares = _shares(counts.values[:, rows], top, tolerance[rows])
-            of_a = (self._powers_a[rows] if len(self._powers_a) > 1 else self._powers_a)[:, :top]
-            found[rows] -= np.log(np.matmul(shares[:, None, :] * self._powers_b[rows, :, :top], of_a))
-        rows = indices_of(there ^ exact)
-        if rows.size:
+            top = int(support[columns].max()) + 1
+            shares = _shares(counts.values[:, columns], top, tolerance[columns])
+            of_a = (self._powers_a[columns] if len(self._powers_a) > 1 else self._powers_a)[:, :top]
+            found[columns] -= np.log(np.matmul(shares[:, None, :] * self._powers_b[columns, :, :top], of_a))
+        columns = indices_of(there ^ exact)
+        if columns.size:
             # The same of the binomial law that bounds it: (1 + chance (exp(s) - 1))^trials.
-            trials, chance = _binomial(counts.take(rows), tolerance[rows])
-            of_a = self._powers_a[rows, 1] if len(self._powers_a) > 1 else self._powers_a[:, 1]
-            bound = self._powers_b[rows, :, 1][:, :, None] * of_a[:, None, :]
+            trials, chance = _binomial(counts.take(columns), tolerance[columns])
+            of_a = self._powers_a[columns, 1] if len(self._powers_a) > 1 else self._powers_a[:, 1]
+            bound = self._powers_b[columns, :, 1][:, :, None] * of_a[:, None, :]
             bound -= 1
             bound *= chance[:, None, None]
-            found[rows] -= trials[:, None, None] * np.log1p(bound, out=bound)
+            found[columns] -= trials[:, None, None] * np.log1p(bound, out=bound)
         return found
 
 

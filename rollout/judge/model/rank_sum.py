@@ -49,9 +49,9 @@ class Spread:
     size: Floats
     pooled: Floats
 
-    def take(self, rows: Indices) -> "Spread":
-        """The same of some columns."""
-        return Spread(self.scores[rows], self.score[rows], self.size[rows], self.pooled[rows])
+    def take(self, at: Indices) -> "Spread":
+        """The same of some columns, by position."""
+        return Spread(self.scores[at], self.score[at], self.size[at], self.pooled[at])
 
 
 def log_likelihood_ratios(spread: Spread, tilts: Floats, faults: Bools, tolerance: Floats) -> Floats:
@@ -111,22 +111,22 @@ class ScoreTilts:
         allowed = np.ones((*tilts.shape, 1))
         self._shares: Floats = np.concatenate([tilts[:, :, None], allowed, -phi, -slope, -extra], axis=2)
 
-    def log_likelihood_ratios(self, rows: Indices | slice, spread: Spread, tolerance: Floats) -> Floats:
+    def log_likelihood_ratios(self, columns: Indices | slice, spread: Spread, tolerance: Floats) -> Floats:
         """The same as the function of this name, for these tilts of some columns.
 
         Args:
-            rows: the columns, k of them.
+            columns: which, k of them.
             spread: what was seen of them.
             tolerance: r0 of each, shape (k,).
 
         Returns:
             Shape (k, q, p).
         """
-        phi, slope, extra, beside = _worked_out(spread, self._tilts[rows] + _allowed(tolerance))
+        phi, slope, extra, beside = _worked_out(spread, self._tilts[columns] + _allowed(tolerance))
         # Of a bound the larger one of two neighbours, of each interval of the grid.
         extra = np.maximum(extra[:, 1:-1], extra[:, 2:])
         known = np.concatenate([spread.score[:, None], phi, slope[:, 1:], extra], axis=1)
-        log_ratios = np.matmul(self._shares[rows], known[:, :, None])[:, :, 0]
+        log_ratios = np.matmul(self._shares[columns], known[:, :, None])[:, :, 0]
         return np.where(beside, log_ratios, 0.0).reshape(len(log_ratios), *self._shape)
 
 

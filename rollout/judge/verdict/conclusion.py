@@ -105,9 +105,9 @@ def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
     """Each signal's confidence sequence for the ratio; of latency that of its middle edge."""
     shown = {index: docket.evidence.columns.shown(index) for index in docket.case.signals}
     known = [index for index, its in shown.items() if its.stop > its.start]
-    rows = np.array([shown[index].start for index in known], dtype=np.intp)
-    effect = np.exp(docket.evidence.ratio.usual[rows])
-    bounds = docket.evidence.sequences.bounds(rows, docket.policy.false_rollback_rate, effect)
+    columns = np.array([shown[index].start for index in known], dtype=np.intp)
+    effect = np.exp(docket.evidence.ratio.usual[columns])
+    bounds = docket.evidence.sequences.bounds(columns, docket.policy.false_rollback_rate, effect)
     ranges = dict(zip(known, bounds, strict=True))
     return [ranges.get(index, (0.0, None)) for index in docket.case.signals]
 
