@@ -1,4 +1,4 @@
-"""Grayling's judge on many replicates at once: each replicate's signals are channels of the same arrays.
+"""Grayling's judge on many replicates at once: each replicate's signals are columns of the same arrays.
 
 The numbers are those of `rollout.judge` (a test holds one against the other); only the words are left out.
 """
@@ -22,7 +22,7 @@ from rollout.judge.model.bucket_edges import (
     choose_edges,
 )
 from rollout.judge.model.policy import JudgePolicy, SignalPolicy
-from rollout.judge.model.ridits import choose_body
+from rollout.judge.model.ridits import choose_ridits
 from rollout.signals.kinds import CRASH_LOOP, SIGNAL_KINDS, SignalKind
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Ours:
 
     def good(self, missed_rate: float = 0.05) -> NDArray[np.bool_]:
         """Which replicates are proven not to be worse."""
-        proofs = np.array([signal.evidence.proof.log_e() for signal in self._signals])
+        proofs = np.array([signal.evidence.noninferiority.log_e() for signal in self._signals])
         return np.asarray((proofs >= math.log(1 / missed_rate)).all(axis=0))
 
 
@@ -87,25 +87,25 @@ class _Signal:
         batch.looked[:] = arrived
         batch.at[:] = look.at
         batch.seconds[:] = np.repeat(look.seconds, self.rows) * arrived
-        batch.columns[:, 0], batch.columns[:, 1] = failed[:, -1], size[:, -1]
-        batch.columns[:, 2], batch.columns[:, 3] = failed[:, :-1].sum(axis=1), size[:, :-1].sum(axis=1)
+        batch.counts[:, 0], batch.counts[:, 1] = failed[:, -1], size[:, -1]
+        batch.counts[:, 2], batch.counts[:, 3] = failed[:, :-1].sum(axis=1), size[:, :-1].sum(axis=1)
         grown = np.flatnonzero(look.ages[:-1] >= YOUNG_SECONDS)[:MOST_PODS]
         batch.pods[0][:, grown], batch.pods[1][:, grown] = failed[:, grown], size[:, grown]
         if self.kind is SignalKind.LATENCY:
             self._score(batch, look, grown, arrived)
         self._young(batch, look, failed, size)
-        self._started |= arrived & (batch.columns[:, 1] > 0)
+        self._started |= arrived & (batch.counts[:, 1] > 0)
         self.evidence.take_in(batch, arrived & self._started)
 
     def _score(self, batch: Batch, look: Look, grown: Indices, arrived: Bools) -> None:
         """Requests by bucket of the replicates whose requests have scores, as the judge has them."""
         at = np.arange(self.replicates) * self.rows
-        at = at[arrived[at] & self.evidence.channels.scores[at].any(axis=1)]
-        scores, buckets = self.evidence.channels.scores[at], look.buckets[at // self.rows]
+        at = at[arrived[at] & self.evidence.columns.scores[at].any(axis=1)]
+        scores, buckets = self.evidence.columns.scores[at], look.buckets[at // self.rows]
         inside = EDGES.size + 1
-        batch.bodies[0, at, :inside] = buckets[:, -1]
-        batch.bodies[1, at, :inside] = buckets[:, :-1].sum(axis=1)
-        batch.bodies[2, at, :inside] = buckets[:, grown].sum(axis=1)
+        batch.bucket_counts[0, at, :inside] = buckets[:, -1]
+        batch.bucket_counts[1, at, :inside] = buckets[:, :-1].sum(axis=1)
+        batch.bucket_counts[2, at, :inside] = buckets[:, grown].sum(axis=1)
         batch.pods[0][at[:, None], grown] = np.einsum("rpb,rb->rp", buckets[:, grown], scores[:, :inside])
 
     def log_e(self) -> Floats:
@@ -132,7 +132,7 @@ class _Signal:
                 continue
             above = np.cumsum(pooled[::-1])[::-1]
             chosen = choose_edges(tuple(EDGES), above[1:], float(above[0]), None)
-            self.evidence.judge_at(at, chosen, choose_body(tuple(EDGES), above[1:], float(above[0])))
+            self.evidence.judge_at(at, chosen, choose_ridits(tuple(EDGES), above[1:], float(above[0])))
             beyond = np.arange(EDGES.size + 1)[:, None] > np.searchsorted(EDGES, chosen)
             self._above[at, :, : len(chosen)] = beyond
             self._used[at, : len(chosen)] = True
@@ -147,7 +147,7 @@ class _Signal:
         batch.young = np.zeros((3, batch.at.size, AGES))
         for pod in young:
             if pod == look.ages.size - 1:
-                batch.young[0, :, bins[pod]] = size[:, pod] / np.maximum(batch.columns[:, 1], 1e-300)
+                batch.young[0, :, bins[pod]] = size[:, pod] / np.maximum(batch.counts[:, 1], 1e-300)
             else:
                 batch.young[1, :, bins[pod]] += failed[:, pod]
                 batch.young[2, :, bins[pod]] += size[:, pod]

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from bench.judge.world import EDGES
-from rollout.judge.evidence.ratio_test import RatioBank
+from rollout.judge.evidence.ratio_test import RatioTest
 from rollout.judge.model.hypergeometric import Counts
 from rollout.judge.model.onset_prior import OnsetPrior
 
@@ -150,28 +150,28 @@ class PlainE:
     name: str
     replicates: int
     alpha: float = 0.01
-    _bank: RatioBank = field(init=False)
+    _test: RatioTest = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with nothing."""
         steps = np.linspace(np.log(1.4), np.log(10), 12)
         rows = self.replicates * (1 + len(_PLAIN_EDGES))
-        self._bank = RatioBank(rows, OnsetPrior(1800.0), steps=steps, step_weights=np.ones(steps.size), nodes=1)
+        self._test = RatioTest(rows, OnsetPrior(1800.0), steps=steps, step_weights=np.ones(steps.size), nodes=1)
 
     def look(self, look: Look) -> Bools:
         """Take in a look; which replicates are convicted by now."""
         if not look.history:
-            columns = np.stack([self._columns(look, pods) for pods in (CANARY, STABLE)]).reshape(4, -1)
-            counts = Counts(columns, np.ones(columns.shape[1], dtype=bool))
+            values = np.stack([self._counts(look, pods) for pods in (CANARY, STABLE)]).reshape(4, -1)
+            counts = Counts(values, np.ones(values.shape[1], dtype=bool))
             seconds = np.repeat(look.seconds, 1 + len(_PLAIN_EDGES))
-            ones = np.ones(columns.shape[1])
-            self._bank.bet(counts, ones, seconds, ones < 1)
-        log_e = self._bank.log_e().reshape(self.replicates, -1)
+            ones = np.ones(values.shape[1])
+            self._test.bet(counts, ones, seconds, ones < 1)
+        log_e = self._test.log_e().reshape(self.replicates, -1)
         weights = np.array([2 / 3] + [1 / 3 / len(_PLAIN_EDGES)] * len(_PLAIN_EDGES))
         return np.asarray(np.logaddexp.reduce(log_e + np.log(weights), axis=1) >= -np.log(self.alpha))
 
     @staticmethod
-    def _columns(look: Look, pods: slice) -> Floats:
+    def _counts(look: Look, pods: slice) -> Floats:
         """Failures and sizes of an arm, shape (2, replicates x rows)."""
         requests = look.requests[:, pods].sum(axis=1)
         buckets = look.buckets[:, pods].sum(axis=1)

@@ -46,7 +46,7 @@ def _resumed(policy: JudgePolicy, saved: str) -> Judge:
     return Judge(policy)
 
 
-class Bench:
+class JudgeSession:
     """Keeps one judge per release id.
 
     Attributes:
@@ -70,7 +70,7 @@ class Bench:
         self.assessed_at: float | None = None
         self.recorder: Recorder | None = None
 
-    def sit(self, status: Status, spec: Spec, recorded: str = "") -> bool:
+    def start(self, status: Status, spec: Spec, recorded: str = "") -> bool:
         """Have the judge of the release in flight: a fresh one, or the one whose sums the status carries.
 
         Where other signals, or another rate, are asked for in flight, the judge goes on by them: what it knows of
@@ -111,7 +111,7 @@ class Bench:
         self._policy, self._judge = policy, judge
         self._names = {signal.name for signal in policy.signals} if policy is not None else set()
 
-    def hear(self, status: Status, looks: Sequence[SignalLook], now: float) -> None:
+    def update(self, status: Status, looks: Sequence[SignalLook], now: float) -> None:
         """Judge what was seen since the last time, and that nothing was seen where nothing was.
 
         What was before the canary has traffic is history of stable, whenever it comes: a canary may be ready sooner
@@ -163,7 +163,7 @@ class Bench:
         if self.recorder is not None:
             self.recorder.note(phase, looks)
 
-    def put_down(self, status: Status) -> Status:
+    def checkpoint(self, status: Status) -> Status:
         """The status with the judge's words in it, and with its sums while there is something left to judge."""
         if self._judge is None or self.assessment is None or status.release is None:
             return status

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kube.cluster import Cluster
     from kube.kinds import Manifest
     from rollout.api.status import Status
-    from rollout.engine.judge_session import Bench
+    from rollout.engine.judge_session import JudgeSession
     from rollout.engine.store import StatusStore
     from rollout.records.recorder import Recorder
 
@@ -39,7 +39,7 @@ class Keeper:
         self._saved_at = self._told_at = self._recorded_at = float("-inf")
         self._lock = asyncio.Lock()
 
-    async def keep(self, status: Status, bench: Bench, now: float) -> Status:
+    async def keep(self, status: Status, session: JudgeSession, now: float) -> Status:
         """Persist a status, with the judge's sums now and then; returns it as it is in force.
 
         What only tells how things stand may wait, and no look depends on it.
@@ -50,9 +50,9 @@ class Keeper:
             KubeError: the server did not take something that must be known before it is done.
         """
         persisted = self._store.persisted
-        judged = bench.assessment is not None and now - self._saved_at >= SAVE_EVERY
+        judged = session.assessment is not None and now - self._saved_at >= SAVE_EVERY
         if judged or status.phase is not persisted.phase:
-            status = bench.put_down(status)
+            status = session.checkpoint(status)
         if _promises(status) != _promises(persisted):
             status = await self._store.save(status)
             self._saved_at = self._told_at = now

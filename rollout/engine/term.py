@@ -20,7 +20,7 @@ from rollout.engine import metrics, report
 from rollout.engine.beside import beside
 from rollout.engine.conditions import with_conditions
 from rollout.engine.efforts import FIRST_SECONDS
-from rollout.engine.judge_session import Bench, is_judged
+from rollout.engine.judge_session import JudgeSession, is_judged
 from rollout.engine.observe import count_share, observation_of, revisions_of
 from rollout.engine.rhythm import Rhythm
 from rollout.engine.take_over import with_journal_of
@@ -82,8 +82,8 @@ class Term:
         self._parts, self._key, self._wake, self._store = parts, key, wake, store
         self._specs, self._hands, self._keeper = specs, hands, keeper
         self.status, self._left, self._recorded_before = status, left, recorded
-        self._bench = Bench()
-        self._watch = Watch(parts, key, wake, lambda: self.status, self._bench)
+        self._session = JudgeSession()
+        self._watch = Watch(parts, key, wake, lambda: self.status, self._session)
         self._rhythm = Rhythm(parts, key, wake)
         self._teller = Teller(parts, manifest, store.persisted)
 
@@ -175,7 +175,7 @@ class Term:
 
     def _held_anew(self, spec: Spec, now: float) -> Status:
         """Have the judge sit. A step that is judged by something else from now on is held anew."""
-        changed = self._bench.sit(self.status, spec, self._recorded_before)
+        changed = self._session.start(self.status, spec, self._recorded_before)
         if not changed or self.status.verified_at is None or self.status.phase is not Phase.STEPPING:
             return self.status
         return self.status.model_copy(update={"verified_at": None, "phase_since": now})
@@ -191,7 +191,7 @@ class Term:
             revisions=revisions_of(world.deployments(self._key), world.pods(self._key), now, world.leaves),
             share=count_share(hands.share(), self._watch.meter, since, now),
             assessment=assessment,
-            assessed_at=self._bench.assessed_at if assessment is not None else None,
+            assessed_at=self._session.assessed_at if assessment is not None else None,
             failures=dict(hands.failures),
             notes=self._notes(),
             written_at=hands.written_at,
@@ -209,12 +209,12 @@ class Term:
     def _assess(self, status: Status, now: float) -> Assessment | None:
         """What the judge says now. One that breaks says nothing, which is never taken for good."""
         try:
-            self._bench.hear(status, self._watch.take(), now)
+            self._session.update(status, self._watch.take(), now)
         except Exception:  # the judge must not keep its release from being taken back
             metrics.FAILURES.labels("Judge").inc()
             log.exception("the judge broke", release="/".join(self._key))
             return None
-        return self._bench.assessment if is_judged(status) else None
+        return self._session.assessment if is_judged(status) else None
 
     # ------------------------------------------------------------------ persisting
 
@@ -225,10 +225,10 @@ class Term:
         beside_it = {"spec_generation": generation, "told": self._teller.cursors(self.status)}
         decided = with_conditions(ctx).model_copy(update=beside_it)
         turned = decided.phase is not self._store.persisted.phase
-        self.status = await self._keeper.keep(decided, self._bench, ctx.now)
-        if self._bench.recorder is not None and self._keeper.is_due(ctx.now, turned=turned):
+        self.status = await self._keeper.keep(decided, self._session, ctx.now)
+        if self._session.recorder is not None and self._keeper.is_due(ctx.now, turned=turned):
             uid = manifest["metadata"]["uid"]
-            beside(self._keeper.record(self._bench.recorder, self._bench.identity, uid))
+            beside(self._keeper.record(self._session.recorder, self._session.identity, uid))
         self._teller.news(self.status)
 
     async def _turn_round(self, manifest: Manifest, ctx: Context, shifts: Sequence[Action]) -> None:
@@ -258,7 +258,7 @@ class Term:
         reason = self._specs.mistake
         since = known.since if known and known.reason == reason else now
         waiting = Waiting(reason=reason, since=since)
-        self.status = await self._keeper.keep(self.status.model_copy(update={"waiting": waiting}), self._bench, now)
+        self.status = await self._keeper.keep(self.status.model_copy(update={"waiting": waiting}), self._session, now)
 
 
 def _version(manifest: Manifest) -> int:

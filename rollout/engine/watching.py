@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rollout.api.own_signals import ReadAs
     from rollout.api.spec import Spec
     from rollout.api.status import Status
-    from rollout.engine.judge_session import Bench
+    from rollout.engine.judge_session import JudgeSession
     from rollout.engine.parts import Parts
     from rollout.signals.samples import SignalLook
 
@@ -41,9 +41,9 @@ class Watch:
         key: tuple[str, str],
         wake: asyncio.Event,
         status: Callable[[], Status],
-        bench: Bench,
+        session: JudgeSession,
     ) -> None:
-        self._parts, self._key, self._status, self._bench = parts, key, status, bench
+        self._parts, self._key, self._status, self._session = parts, key, status, session
         self._spec: Spec | None = None
         self.meter, self.remarks = ShareMeter(), Remarks()
         self._sampler = Sampler(
@@ -116,7 +116,7 @@ class Watch:
 
         Of a full engine it takes more of it: healthy canaries have a little now and then.
         """
-        found = self._bench.assessment
+        found = self._session.assessment
         return found is not None and found.log_e > log(self._parts.load.level) and is_judged(self._status())
 
 

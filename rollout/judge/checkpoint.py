@@ -1,15 +1,22 @@
-"""What a judge must remember to go on after a restart, signal by signal, so that a changed policy keeps what it can."""
+"""What a judge must remember to go on after a restart, signal by signal, so that a changed policy keeps what it can.
 
-from collections.abc import Mapping
+A saved judge keeps its keys for good, whatever the parts are called in the code: `_TESTS`, and "book", "body", "shares"
+below, map one to the other.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from rollout.judge.baseline.sums import Ledger
+from rollout.judge.baseline.sums import SignalState
 from rollout.judge.checkpoint_format import StateError, decode, encode
-from rollout.judge.data.pod_slots import Pods
+from rollout.judge.data.pod_slots import PodSlots
+from rollout.judge.evidence.battery import Evidence
 from rollout.judge.evidence.combination import RunUp
-from rollout.judge.evidence.ratio_test import shortened
-from rollout.judge.evidence.sample_ratio_mismatch import Shares
+from rollout.judge.evidence.gauge_test import Gauge
+from rollout.judge.evidence.sample_ratio_mismatch import SampleRatioTest
+from rollout.judge.evidence.scaled_sums import shortened
+from rollout.judge.model.ridits import Ridits
 from rollout.judge.panel import Panel
 from rollout.judge.verdict.case import Conviction
 from rollout.signals.samples import SourceStatus
@@ -20,36 +27,57 @@ ROOM_BYTES = 65_536
 SHORTER = (20, 12, 8)
 """Bits that the ratio test's sums are saved with where they would take more than that: 6 digits, 4, or 2."""
 
+_SEQUENCES = "sequences"
+
+_TESTS = {
+    "sums": "sums",
+    "noise": "pod_variation",
+    "warmth": "cold_start",
+    "drawn": "pod_effect_prior",
+    "ratio": "ratio",
+    "gross": "absolute_rate",
+    _SEQUENCES: "sequences",
+    "proof": "noninferiority",
+}
+"""Keys of what is saved of each column, and the attribute of `Evidence` that holds it."""
+
+
+class PerColumn(Protocol):
+    """Arrays whose first axis is the columns; `STATE` names those that are saved."""
+
+    STATE: ClassVar[tuple[str, ...]]
+
 
 def save(panel: Panel) -> bytes:
     """Bytes of everything that a panel of one release has summed.
 
-    What goes on from them is as if it had never stopped, but where most channels of twelve latency signals know
+    What goes on from them is as if it had never stopped, but where most columns of twelve latency signals know
     bursts: there the ratio test's sums lose digits so that they have room, which changes log evidence by less than
     0.01.
     """
-    told = _told(panel)
-    blob = encode(told)
+    state = _state_of(panel)
+    blob = encode(state)
     for bits in SHORTER:
         if len(blob) <= ROOM_BYTES:
             break
-        for signal in told["signals"].values():
+        for signal in state["signals"].values():
             if "ratio" in signal["evidence"]:
                 signal["evidence"]["ratio"]["sums"] = shortened(signal["evidence"]["ratio"]["sums"], bits)
-        blob = encode(told)
+        blob = encode(state)
     return blob
 
 
-def _told(panel: Panel) -> dict[str, Any]:
+def _state_of(panel: Panel) -> dict[str, Any]:
     case, signals = panel.cases[0], panel.policy.signals
-    told = {
-        signal.name: {"kind": str(signal.kind), "book": asdict(book), "evidence": panel.evidence.export(index)}
-        for index, (signal, book) in enumerate(zip(signals, panel.books, strict=True))
+    panel.evidence.catch_up()
+    saved = {
+        signal.name: {"kind": str(signal.kind), "book": _saved_state(state), "evidence": _saved(panel.evidence, index)}
+        for index, (signal, state) in enumerate(zip(signals, panel.states, strict=True))
     }
     return {
-        "signals": told,
+        "signals": saved,
         "run_up": asdict(case.run_up),
-        "shares": case.shares.saved(),
+        "shares": case.sample_ratio.saved(),
         "conviction": asdict(case.conviction) if case.conviction else None,
     }
 
@@ -65,9 +93,9 @@ def restore(panel: Panel, blob: bytes) -> None:
         for index, signal in enumerate(panel.policy.signals):
             saved = state["signals"].get(signal.name)
             if saved is not None and saved["kind"] == str(signal.kind):
-                panel.books[index] = _book(saved["book"])
-                panel.evidence.load(index, saved["evidence"])
-        case.run_up, case.shares = RunUp(**state["run_up"]), Shares(**state["shares"])
+                panel.states[index] = _restored_state(saved["book"])
+                _restore(panel.evidence, index, saved["evidence"])
+        case.run_up, case.sample_ratio = RunUp(**state["run_up"]), SampleRatioTest(**state["shares"])
         case.conviction = _conviction(state["conviction"])
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(f"the judge's state lacks what this version needs ({error!r}): start a fresh judge") from error
@@ -75,11 +103,54 @@ def restore(panel: Panel, blob: bytes) -> None:
     panel.weigh()
 
 
-def _book(saved: Mapping[str, Any]) -> Ledger:
+def _saved(evidence: Evidence, index: int) -> dict[str, Any]:
+    """What is saved of a signal's evidence."""
+    columns = evidence.columns
+    saved: dict[str, Any] = {"edges": list(columns.edges[index])}
+    if index in evidence.gauges:
+        return saved | {"gauge": asdict(evidence.gauges[index])}
+    saved |= {"body": list(columns.ridit_edges[index]), "scores": columns.scores[columns.reserved[index].start]}
+    for key, test, where in _parts(evidence, index):
+        saved[key] = {name: getattr(test, name)[where] for name in test.STATE}
+    return saved
+
+
+def _restore(evidence: Evidence, index: int, saved: Mapping[str, Any]) -> None:
+    """Put a signal's saved evidence back.
+
+    Raises:
+        KeyError: something is missing.
+        TypeError: something is of another kind.
+        ValueError: an array has another shape.
+    """
+    if index in evidence.gauges:
+        evidence.gauges[index] = Gauge.restored(saved["gauge"]).under(evidence.gauges[index].tolerance)
+        return
+    if saved["edges"]:
+        ridits = Ridits(tuple(saved["body"]), saved["scores"]) if saved["body"] else None
+        evidence.judge_at(index, saved["edges"], ridits)
+    for key, test, where in _parts(evidence, index):
+        for name in test.STATE:
+            getattr(test, name)[where] = saved[key][name]
+
+
+def _parts(evidence: Evidence, index: int) -> Iterator[tuple[str, PerColumn, slice]]:
+    """Each part's key, the part, and a signal's columns in it; of sequences the one column that people are shown."""
+    for key, attribute in _TESTS.items():
+        test: PerColumn = getattr(evidence, attribute)
+        columns = evidence.columns
+        yield key, test, columns.shown(index) if key == _SEQUENCES else columns.reserved[index]
+
+
+def _saved_state(state: SignalState) -> dict[str, Any]:
+    return asdict(state) | {"pods": {"places": dict(state.pods.slots)}}
+
+
+def _restored_state(saved: Mapping[str, Any]) -> SignalState:
     fields = dict(saved)
     fields["status"] = SourceStatus(fields["status"])
-    fields["pods"] = Pods(**fields["pods"])
-    return Ledger(**fields)
+    fields["pods"] = PodSlots(fields["pods"]["places"])
+    return SignalState(**fields)
 
 
 def _conviction(saved: Mapping[str, Any] | None) -> Conviction | None:

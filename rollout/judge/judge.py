@@ -7,7 +7,7 @@ sums goes on as if it had never stopped.
 import math
 from collections.abc import Sequence
 
-from rollout.judge import checkpoint as memory
+from rollout.judge import checkpoint
 from rollout.judge.model.policy import JudgePolicy
 from rollout.judge.panel import Panel
 from rollout.judge.verdict.conclusion import conclude, tell
@@ -33,7 +33,7 @@ class Judge:
     def learn(self, looks: Sequence[SignalLook]) -> None:
         """Take looks in as history of stable: nothing is judged, canary pods in them are ignored.
 
-        Looks at earlier starts come last, whatever their time: at which edges latency is judged is told by the others.
+        Looks at earlier starts come last, whatever their time: the others decide at which edges latency is judged.
 
         Raises:
             KeyError: a look is of a signal that the policy does not have.
@@ -43,10 +43,10 @@ class Judge:
     @property
     def share(self) -> float:
         """The canary's share that requests are held against, 0 to 1; 0 where they are not."""
-        return self._case.shares.asked
+        return self._case.sample_ratio.asked
 
     def begin_step(self, share: float = 0.0, since: float = -math.inf) -> None:
-        """Say that a new step begins: it must be certified anew, and its crashes are counted from 0.
+        """Say that a new step begins: it must be proven good anew, and its crashes are counted from 0.
 
         Evidence against the canary goes on through all steps.
 
@@ -86,8 +86,8 @@ class Judge:
         return tell(next(self._panel.dockets()))
 
     def save(self) -> bytes:
-        """The judge's sums, compact and versioned: at most 64 kB of twelve signals (see `memory.save`)."""
-        return memory.save(self._panel)
+        """The judge's sums, compact and versioned: at most 64 kB of twelve signals (see `checkpoint.save`)."""
+        return checkpoint.save(self._panel)
 
     @classmethod
     def restore(cls, policy: JudgePolicy, blob: bytes) -> "Judge":
@@ -97,5 +97,5 @@ class Judge:
             StateError: the bytes are damaged or of another version.
         """
         judge = cls(policy)
-        memory.restore(judge._panel, blob)
+        checkpoint.restore(judge._panel, blob)
         return judge

@@ -11,18 +11,18 @@ from operator import attrgetter
 
 import numpy as np
 
-from rollout.judge.baseline.sums import Ledger
+from rollout.judge.baseline.sums import SignalState
 from rollout.judge.data.batch import Batch
-from rollout.judge.data.pod_slots import Pods
+from rollout.judge.data.pod_slots import PodSlots
 from rollout.judge.data.read_samples import read, slower_than_edges
 from rollout.judge.evidence.battery import Evidence
 from rollout.judge.evidence.combination import combined, e_bh
 from rollout.judge.evidence.gauge_test import SETTLED_SECONDS
 from rollout.judge.evidence.guards import guard_reason, is_guarded
-from rollout.judge.evidence.sample_ratio_mismatch import Shares
+from rollout.judge.evidence.sample_ratio_mismatch import SampleRatioTest
 from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy
-from rollout.judge.model.ridits import choose_body
+from rollout.judge.model.ridits import choose_ridits
 from rollout.judge.verdict.case import Case, Conviction
 from rollout.judge.verdict.conclusion import Docket
 from rollout.signals.kinds import Family
@@ -40,7 +40,7 @@ class Panel:
 
     Attributes:
         policy: as given.
-        books: what is known of each signal, of one release after the other.
+        states: what is known of each signal, of one release after the other.
         evidence: their e-processes.
         cases: what is known of each release.
     """
@@ -50,9 +50,9 @@ class Panel:
         self._width = len(policy.signals)
         self._index = {signal.name: index for index, signal in enumerate(policy.signals)}
         self.evidence = Evidence(policy, releases)
-        self.books = [Ledger() for _ in self.evidence.channels.signals]
-        self.cases = [Case(range(at, at + self._width)) for at in range(0, len(self.books), self._width)]
-        self._log_e = [0.0] * len(self.books)
+        self.states = [SignalState() for _ in self.evidence.columns.signals]
+        self.cases = [Case(range(at, at + self._width)) for at in range(0, len(self.states), self._width)]
+        self._log_e = [0.0] * len(self.states)
         asked = [index for index, signal in enumerate(policy.signals) if signal.kind in REQUEST_KINDS]
         self._sharing = asked[0] if asked else -1
         self._guarded = [at for at, each in enumerate(policy.signals) if is_guarded(each, policy.blast_budget)]
@@ -60,7 +60,7 @@ class Panel:
     def learn(self, looks: Sequence[Sequence[SignalLook]]) -> None:
         """Take looks in as history of stable: nothing is judged, canary pods in them are ignored.
 
-        Looks at earlier starts come last, whatever their time: at which edges latency is judged is told by the others.
+        Looks at earlier starts come last, whatever their time: the others decide at which edges latency is judged.
 
         Args:
             looks: of each release.
@@ -74,7 +74,7 @@ class Panel:
                 self._take_start(case.signals[self._index[look.signal]], look)
 
     def begin_step(self, release: int, share: float = 0.0, since: float = -math.inf) -> None:
-        """Say that a new step of a release begins: it must be certified anew, and its crashes are counted from 0.
+        """Say that a new step of a release begins: it must be proven good anew, and its crashes are counted from 0.
 
         Evidence against the canary goes on through all steps.
 
@@ -84,14 +84,14 @@ class Panel:
             since: when that share came into force; looks that began earlier do not count against it.
         """
         case = self.cases[release]
-        case.shares = Shares(share, since=since)
+        case.sample_ratio = SampleRatioTest(share, since=since)
         self.evidence.begin_step(case.signals)
 
     def change_share(self, release: int, share: float = 0.0, since: float = -math.inf) -> None:
         """Say that another weight is in force, or 0 where requests cannot be held against any; what is proven stays."""
         case = self.cases[release]
-        if share != case.shares.asked:
-            case.shares = Shares(share, since=since)
+        if share != case.sample_ratio.asked:
+            case.sample_ratio = SampleRatioTest(share, since=since)
 
     def look(self, looks: Sequence[Sequence[SignalLook]]) -> None:
         """Take in new looks of each release: any number, in any order; one that is not new changes nothing.
@@ -107,7 +107,7 @@ class Panel:
         """What there is to be said of each release."""
         log_e_good = self.evidence.log_e_good()
         for case in self.cases:
-            yield Docket(self.policy, case, self.books, self.evidence, self._log_e, log_e_good)
+            yield Docket(self.policy, case, self.states, self.evidence, self._log_e, log_e_good)
 
     def weigh(self) -> None:
         """Sum the evidence of all signals up."""
@@ -123,7 +123,7 @@ class Panel:
             if index in batch:
                 yield batch.items()
                 batch = {}
-            if look.at > self.books[index].seen_at:
+            if look.at > self.states[index].seen_at:
                 batch[index] = look
         if batch:
             yield batch.items()
@@ -135,7 +135,7 @@ class Panel:
                 if self._watch(index, look):
                     judged_at[index] = look.at
             elif self._is_there(index, look):
-                asked.append((index, look, self.books[index].pods))
+                asked.append((index, look, self.states[index].pods))
         if asked:
             judged_at |= self._count(asked)
         if not judged_at:
@@ -147,80 +147,80 @@ class Panel:
         for release, at in latest.items():
             self._decide(self.cases[release], at)
 
-    def _count(self, asked: Sequence[tuple[int, SignalLook, Pods]]) -> dict[int, float]:
+    def _count(self, asked: Sequence[tuple[int, SignalLook, PodSlots]]) -> dict[int, float]:
         """Take in looks at signals that are counted; the time of those whose canary has begun, by index."""
         evidence, judged_at = self.evidence, {}
-        batch = Batch.empty(evidence.channels.count)
-        ats, spans, looked, begun = clocks = [[0.0] * len(self.books) for _ in range(4)]
-        for (index, look, _), reading in zip(asked, read(batch, asked, evidence.channels), strict=True):
-            book = self.books[index]
-            ats[index], spans[index], looked[index] = look.at, book.seconds_since(look.at, reading.seconds), 1.0
-            book.note(reading, look.at)
-            if book.started:
+        batch = Batch.empty(evidence.columns.count)
+        ats, spans, looked, begun = clocks = [[0.0] * len(self.states) for _ in range(4)]
+        for (index, look, _), reading in zip(asked, read(batch, asked, evidence.columns), strict=True):
+            state = self.states[index]
+            ats[index], spans[index], looked[index] = look.at, state.seconds_since(look.at, reading.seconds), 1.0
+            state.note(reading, look.at)
+            if state.started:
                 judged_at[index], begun[index] = look.at, 1.0
             if index % self._width == self._sharing:
-                self.cases[index // self._width].shares.count(*reading.requests, look.at - reading.seconds)
-        clock = np.array(clocks)[:, evidence.channels.owner]
+                self.cases[index // self._width].sample_ratio.count(*reading.requests, look.at - reading.seconds)
+        clock = np.array(clocks)[:, evidence.columns.owner]
         batch.at, batch.seconds = clock[:2]
-        batch.looked, judged = (clock[2:] > 0) & evidence.channels.live
+        batch.looked, judged = (clock[2:] > 0) & evidence.columns.live
         evidence.take_in(batch, judged)
         return judged_at
 
     def _take_start(self, index: int, look: SignalLook) -> None:
         """Learn from a look at an earlier start, in which all pods count as stable's."""
-        book, channels = self.books[index], self.evidence.channels
-        used = channels.used[index]
-        if look.at <= book.started_at or used.start == used.stop:
+        state, columns = self.states[index], self.evidence.columns
+        used = columns.used[index]
+        if look.at <= state.started_at or used.start == used.stop:
             return
-        book.started_at = look.at
-        batch = Batch.empty(channels.count)
-        read(batch, [(index, look, Pods())], channels)
+        state.started_at = look.at
+        batch = Batch.empty(columns.count)
+        read(batch, [(index, look, PodSlots())], columns)
         self.evidence.learn_start(batch)
 
     def _watch(self, index: int, look: SignalLook) -> bool:
         """Take in a gauge's look; whether it was judged."""
-        book, name = self.books[index], look.signal
-        book.seen_at, book.status, book.reason = look.at, look.status, look.reason
+        state, name = self.states[index], look.signal
+        state.seen_at, state.status, state.reason = look.at, look.status, look.reason
         if look.status is not SourceStatus.OK:
             return False
-        told = {pod: each for pod, each in look.pods.items() if name in each.gauges}
-        if any(each.arm is Arm.CANARY for each in told.values()):
-            book.started, book.busy_at = True, look.at
-        settled = {pod: each for pod, each in told.items() if each.age_seconds >= SETTLED_SECONDS}
+        shown = {pod: each for pod, each in look.pods.items() if name in each.gauges}
+        if any(each.arm is Arm.CANARY for each in shown.values()):
+            state.started, state.busy_at = True, look.at
+        settled = {pod: each for pod, each in shown.items() if each.age_seconds >= SETTLED_SECONDS}
         canary = [each.gauges[name] for each in settled.values() if each.arm is Arm.CANARY]
         stable = {pod: each.gauges[name] for pod, each in settled.items() if each.arm is Arm.STABLE}
         return self.evidence.gauges[index].see(look.at, canary, stable)
 
     def _is_there(self, index: int, look: SignalLook) -> bool:
         """Note that a look came; whether there is something in it."""
-        book, channels = self.books[index], self.evidence.channels
-        book.seen_at, book.status, book.reason = look.at, look.status, look.reason
+        state, columns = self.states[index], self.evidence.columns
+        state.seen_at, state.status, state.reason = look.at, look.status, look.reason
         if look.status is not SourceStatus.OK:
             return False
-        if not channels.edges[index] and channels.families[index] is Family.LATENCY:
+        if not columns.edges[index] and columns.families[index] is Family.LATENCY:
             self._choose_edges(index, look)
         return True
 
     def _choose_edges(self, index: int, look: SignalLook) -> None:
         """Fix a latency signal's edges, from stable's history and this look's requests, all arms pooled."""
-        book, evidence = self.books[index], self.evidence
+        state, evidence = self.states[index], self.evidence
         if not look.edges_seconds:
             return
         now, stable = slower_than_edges(look), slower_than_edges(_stable_only(look))
-        before = book.before_edges if book.before_edges.size == now.size else np.zeros(now.size)
-        enough = edges.ENOUGH if book.started or now[-1] > stable[-1] else edges.ENOUGH_HISTORY
+        before = state.before_edges if state.before_edges.size == now.size else np.zeros(now.size)
+        enough = edges.ENOUGH if state.started or now[-1] > stable[-1] else edges.ENOUGH_HISTORY
         pooled = before + now
         if pooled[-1] < enough:
-            book.before_edges = before + stable
+            state.before_edges = before + stable
             return
-        threshold = evidence.channels.signals[index].threshold_seconds
+        threshold = evidence.columns.signals[index].threshold_seconds
         chosen = edges.choose_edges(look.edges_seconds, pooled[:-1], float(pooled[-1]), threshold)
-        evidence.judge_at(index, chosen, choose_body(look.edges_seconds, pooled[:-1], float(pooled[-1])))
+        evidence.judge_at(index, chosen, choose_ridits(look.edges_seconds, pooled[:-1], float(pooled[-1])))
         where = edges.positions(tuple(chosen), look.edges_seconds)
-        evidence.sums.history[evidence.channels.used[index]] = np.stack(
+        evidence.sums.history[evidence.columns.used[index]] = np.stack(
             [before[where], np.full(len(chosen), before[-1])], axis=1
         )
-        book.before_edges = np.zeros(0)
+        state.before_edges = np.zeros(0)
 
     def _decide(self, case: Case, at: float) -> None:
         """Convict, once and for all, when the combined evidence, a guard or the blast budget says so."""
@@ -249,7 +249,7 @@ class Panel:
     def _guard(self, case: Case) -> tuple[str, str] | None:
         """The first guard that convicts: its signal and its reason."""
         for at in self._guarded:
-            signal, row = self.policy.signals[at], self.evidence.channels.slots[case.signals[at]].start
+            signal, row = self.policy.signals[at], self.evidence.columns.reserved[case.signals[at]].start
             reason = guard_reason(signal, row, self.evidence.sums, self.policy.blast_budget)
             if reason is not None:
                 return signal.name, reason

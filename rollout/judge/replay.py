@@ -99,8 +99,8 @@ def replays(
         under = under if alpha is None else dataclasses.replace(under, false_rollback_rate=alpha)
         alike.setdefault(under, []).append(at)
     found: dict[int, Replay] = {}
-    for policy, places in alike.items():
-        found |= zip(places, _side_by_side([recordings[at] for at in places], policy), strict=True)
+    for policy, positions in alike.items():
+        found |= zip(positions, _side_by_side([recordings[at] for at in positions], policy), strict=True)
     return [found[at] for at in range(len(recordings))]
 
 
@@ -130,7 +130,7 @@ class _Course:
         self.over = not looks
         return looks
 
-    def hear(self, said: Assessment, at: float) -> None:
+    def update(self, said: Assessment, at: float) -> None:
         """Take in what is said of a look."""
         if self.said is None or said.verdict is not self.said.verdict:
             self.since = at
@@ -145,7 +145,7 @@ def _side_by_side(recordings: Sequence[Recording], policy: JudgePolicy) -> list[
     for case, course in zip(panel.cases, courses, strict=True):
         if not course.judged and course.recording.looks:
             case.now = course.recording.looks[-1].at
-    return [_told(course, docket) for course, docket in zip(courses, panel.dockets(), strict=True)]
+    return [_replay_of(course, docket) for course, docket in zip(courses, panel.dockets(), strict=True)]
 
 
 def _moments(recording: Recording) -> Iterator[Sequence[RecordedLook]]:
@@ -167,14 +167,14 @@ def _go_on(panel: Panel, courses: Sequence[_Course]) -> None:
         if first.phase != "release":
             learned[index] = seen
             continue
-        told = _follow_weight(panel, index, looks)
-        if not told or any(look.pods for look in looks):
+        followed = _follow_weight(panel, index, looks)
+        if not followed or any(look.pods for look in looks):
             judged[index], ats[index], panel.cases[index].now = seen, first.at, first.at
     panel.learn(learned)
     panel.look(judged)
     for index, docket in enumerate(panel.dockets()):
         if index in ats:
-            courses[index].hear(conclude(docket), ats[index])
+            courses[index].update(conclude(docket), ats[index])
 
 
 def _follow_weight(panel: Panel, index: int, looks: Sequence[RecordedLook]) -> bool:
@@ -188,7 +188,7 @@ def _follow_weight(panel: Panel, index: int, looks: Sequence[RecordedLook]) -> b
     return bool(first.step) or first.share is not None
 
 
-def _told(course: _Course, docket: Docket) -> Replay:
+def _replay_of(course: _Course, docket: Docket) -> Replay:
     said = course.said or conclude(docket)
     return Replay(
         verdict=said.verdict,

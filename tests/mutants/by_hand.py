@@ -74,7 +74,7 @@ FAULTS = (
     Fault(
         "the judge's sums are not saved within a step",
         "rollout/engine/keeping.py",
-        "judged = bench.assessment is not None and now - self._saved_at >= SAVE_EVERY",
+        "judged = session.assessment is not None and now - self._saved_at >= SAVE_EVERY",
         "judged = False",
         (f"{TERM}::test_the_judges_sums_are_kept_within_a_step",),
     ),

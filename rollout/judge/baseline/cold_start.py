@@ -1,4 +1,4 @@
-"""How much worse young pods of this service are when all is well: caches are cold, code is not compiled yet.
+"""Cold starts: how much worse young pods are when all is well. Caches are cold, code is not compiled yet.
 
 Learned from earlier starts of stable's pods: in each bin of age, what they failed (or were slow) at is held against
 what the grown-up pods' rate at the same time would have made of it. A canary is then judged against stable's odds times
@@ -33,13 +33,13 @@ _MARGIN = 1.1
 """The next start may be somewhat worse than those before."""
 
 
-class Warmth:
-    """Tolerated ratios by age, one row a channel.
+class ColdStart:
+    """Tolerated ratios by age, one entry for each column.
 
     Attributes:
-        failed: failures of young pods (x), shape (channels, AGES).
-        expected: failures they would have had at the grown-up pods' rate (e), shape (channels, AGES).
-        size: their requests or pod-seconds (n), shape (channels, AGES).
+        failed: failures of young pods (x), shape (columns, AGES).
+        expected: failures they would have had at the grown-up pods' rate (e), shape (columns, AGES).
+        size: their requests or pod-seconds (n), shape (columns, AGES).
     """
 
     STATE: ClassVar[tuple[str, ...]] = ("failed", "expected", "size")
@@ -51,10 +51,12 @@ class Warmth:
 
     def settle(self) -> None:
         """Follow what was learned: what is tolerated beyond 1 in each bin of age, and where that is a guess."""
+        # r = (x + 2 u) / (e + 2), times the factor that makes odds of rates.
         known = self.expected + _WEIGHT
         ratio = (self.failed + _WEIGHT * UNSEEN) / known
         odds = (self.size - self.expected + 1) / np.maximum(self.size - self.failed + 1, 1.0)
         ratio *= np.where(self._whole, np.maximum(odds, 1.0), 1.0)
+        # r0 = 1.1 (r + s) where starts are surely cold, else r and at most u. What is kept is r0 - 1.
         chance = np.sqrt(ratio / known)
         cold = (self.size > 0) & (ratio - 2 * chance > 1)
         self._beyond = np.where(cold, np.maximum(_MARGIN * (ratio + chance), 1.0), np.minimum(ratio, UNSEEN)) - 1
@@ -64,11 +66,12 @@ class Warmth:
         """Take in a look in which some of stable's pods were young.
 
         Args:
-            young_failed: failures of young pods by age, shape (channels, AGES).
-            young_size: their requests or pod-seconds, shape (channels, AGES).
-            failed: failures of all of stable's pods, shape (channels,).
-            size: requests or pod-seconds of all of them, shape (channels,).
+            young_failed: failures of young pods by age, shape (columns, AGES).
+            young_size: their requests or pod-seconds, shape (columns, AGES).
+            failed: failures of all of stable's pods, shape (columns,).
+            size: requests or pod-seconds of all of them, shape (columns,).
         """
+        # e: what the rate of the grown-up pods in this look would have made of the young pods' size.
         grown = size - young_size.sum(axis=1)
         rate = np.maximum(failed - young_failed.sum(axis=1), 0.0) / np.maximum(grown, 1e-300)
         known = (grown > 0)[:, None]
@@ -78,15 +81,16 @@ class Warmth:
         self.settle()
 
     def tolerance(self, ages: Floats) -> Floats:
-        """r0 of a canary whose pods have these ages; shape (channels,).
+        """r0 of a canary whose pods have these ages; shape (columns,).
 
         Args:
-            ages: share of the canary's size in each bin of age, shape (channels, AGES); the rest is grown up.
+            ages: share of the canary's size in each bin of age, shape (columns, AGES); the rest is grown up.
         """
+        # The mean of r0 over the canary's pods, by their share of its size; 1 of grown-up ones.
         found: Floats = 1 + (ages * self._beyond).sum(axis=1)
         return found
 
-    def strange(self, ages: Floats) -> Bools:
-        """Whether some of the canary's pods are so young that nobody knows how slow that may be; shape (channels,)."""
+    def age_unknown(self, ages: Floats) -> Bools:
+        """Whether some of the canary's pods are so young that it is unknown how slow that may be; shape (columns,)."""
         found: Bools = (ages * self._guessed).sum(axis=1) > 0
         return found

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.data.batch import Batch
-from rollout.judge.data.pod_slots import Pods
+from rollout.judge.data.pod_slots import PodSlots
 from rollout.judge.data.read_samples import Reading
 from rollout.judge.model.onset_prior import Floats
 from rollout.signals.samples import SourceStatus
@@ -21,19 +21,19 @@ FADING_SECONDS = 5.0
 
 
 class Sums:
-    """Running sums of every channel. Columns: canary failures, canary size, stable failures, stable size.
+    """Running sums of every column, in this order: canary failures, canary size, stable failures, stable size.
 
     Attributes:
-        total: since the canary's start, shape (channels, 4).
-        lately: fading, shape (channels, 4).
-        history: stable's failures and size since ever, shape (channels, 2).
-        known: the same when it was last learned from, shape (channels, 2).
-        step: failures of canary and stable in this step, shape (channels, 2).
-        excess: canary failures minus those that stable's rate explains, shape (channels,).
-        expected: failures that stable's rate explains, shape (channels,).
-        stable_at: time of the last look with stable traffic, shape (channels,); minus infinity before the first.
-        rate_lately: stable's rate as of `lately`, shape (channels,).
-        rate_ever: stable's rate as of `history`, before the present look, shape (channels,).
+        total: since the canary's start, shape (columns, 4).
+        lately: fading, shape (columns, 4).
+        history: stable's failures and size since ever, shape (columns, 2).
+        known: the same when it was last learned from, shape (columns, 2).
+        step: failures of canary and stable in this step, shape (columns, 2).
+        excess: canary failures minus those that stable's rate explains, shape (columns,).
+        expected: failures that stable's rate explains, shape (columns,).
+        stable_at: time of the last look with stable traffic, shape (columns,); minus infinity before the first.
+        rate_lately: stable's rate as of `lately`, shape (columns,).
+        rate_ever: stable's rate as of `history`, before the present look, shape (columns,).
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
@@ -47,44 +47,45 @@ class Sums:
         "stable_at",
     )
 
-    def __init__(self, channels: int) -> None:
-        self.total, self.lately = np.zeros((2, channels, 4))
-        self.history, self.known, self.step = np.zeros((3, channels, 2))
-        self.excess, self.expected = np.zeros((2, channels))
-        self.stable_at = np.full(channels, -math.inf)
-        self.rate_lately, self.rate_ever = np.zeros((2, channels))
+    def __init__(self, columns: int) -> None:
+        self.total, self.lately = np.zeros((2, columns, 4))
+        self.history, self.known, self.step = np.zeros((3, columns, 2))
+        self.excess, self.expected = np.zeros((2, columns))
+        self.stable_at = np.full(columns, -math.inf)
+        self.rate_lately, self.rate_ever = np.zeros((2, columns))
 
     def fade(self, batch: Batch) -> None:
         """Bring the fading sums up to a look; must come before it is judged."""
         self.lately *= np.exp(batch.seconds / -FADING_SECONDS)[:, None]
-        self.lately += batch.columns
+        self.lately += batch.counts
         self.rate_lately, self.rate_ever = rate_of(self.lately[:, 2:]), rate_of(self.history)
-        self.stable_at = np.where(batch.columns[:, 3] > 0, batch.at, self.stable_at)
+        self.stable_at = np.where(batch.counts[:, 3] > 0, batch.at, self.stable_at)
 
-    def settle(self, batch: Batch, columns: Floats) -> None:
+    def settle(self, batch: Batch, counts: Floats) -> None:
         """Add a look to the sums; must come after it is judged.
 
         Args:
             batch: the look.
-            columns: of it what counts, nothing where the canary has not begun, shape (channels, 4).
+            counts: what counts of it, nothing where the canary has not begun, shape (columns, 4).
         """
-        explained = columns[:, 1] * np.maximum(self.rate_ever, self.rate_lately)
+        # Failures that stable's rate explains: its rate ever, or lately where that is higher.
+        explained = counts[:, 1] * np.maximum(self.rate_ever, self.rate_lately)
         self.expected += explained
-        self.excess += columns[:, 0] - explained
-        self.step += columns[:, ::2]
-        self.total += columns
-        self.history += batch.columns[:, 2:]
+        self.excess += counts[:, 0] - explained
+        self.step += counts[:, ::2]
+        self.total += counts
+        self.history += batch.counts[:, 2:]
 
 
 def rate_of(pairs: Floats) -> Floats:
-    """Failures per request or pod-second of columns (failures, size), 0 where nothing was observed; shape (rows,)."""
+    """Failures per request or pod-second of pairs (failures, size), 0 where nothing was observed; shape (k,)."""
     failed, size = pairs.T
     rates: Floats = np.divide(failed, size, out=np.zeros(len(pairs)), where=size > 0)
     return rates
 
 
 @dataclass(slots=True)
-class Ledger:
+class SignalState:
     """What is known of one signal besides its sums.
 
     Attributes:
@@ -98,8 +99,8 @@ class Ledger:
         canary_requests: requests of the canary since it started.
         stable_requests: requests of stable in the same time.
         stable_ever: requests of stable since ever.
-        uncounted: requests of the canary that its source told without what they came to.
-        pods: places of stable's pods in the arrays.
+        uncounted: requests of the canary that its source reported without what they came to.
+        pods: which slot each of stable's pods has in the arrays.
         before_edges: latency only: requests of all pods slower than each of the source's edges, and all of them, until
             the judged edges are chosen, shape (edges + 1,).
     """
@@ -114,7 +115,7 @@ class Ledger:
     stable_requests: int = 0
     stable_ever: int = 0
     uncounted: int = 0
-    pods: Pods = field(default_factory=Pods)
+    pods: PodSlots = field(default_factory=PodSlots)
     before_edges: Floats = field(default_factory=lambda: np.zeros(0))
     reason: str = ""
 
@@ -128,7 +129,7 @@ class Ledger:
         if reading.whole[0] > 0:
             self.started, self.busy_at = True, at
         else:
-            self.uncounted += reading.told
+            self.uncounted += reading.uncounted
         if self.started:
             self.canary_requests += canary
             self.stable_requests += stable

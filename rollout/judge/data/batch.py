@@ -1,4 +1,4 @@
-"""One look of some signals as arrays over all channels."""
+"""One look of some signals as arrays with one entry for each column."""
 
 from dataclasses import dataclass
 
@@ -13,33 +13,33 @@ MOST_PODS = 12
 
 @dataclass(slots=True)
 class Batch:
-    """What happened between two looks; channels without a look have zeros everywhere.
+    """What happened between two looks; columns without a look have zeros everywhere.
 
     Attributes:
-        looked: channels that have a look, shape (channels,).
-        at: time of the look, seconds since the epoch, shape (channels,).
-        seconds: time since the look before, shape (channels,).
-        columns: canary failures, canary size, stable failures, stable size, shape (channels, 4).
-        pods: failures of stable's grown-up pods, and their requests or pod-seconds, shape (2, channels, MOST_PODS).
+        looked: columns that have a look, shape (columns,).
+        at: time of the look, seconds since the epoch, shape (columns,).
+        seconds: time since the look before, shape (columns,).
+        counts: canary failures, canary size, stable failures, stable size, shape (columns, 4).
+        pods: failures of stable's grown-up pods, and their requests or pod-seconds, shape (2, columns, MOST_PODS).
         young: the young pods' share of the canary's size, and failures and size of stable's, by bin of age, shape
-            (3, channels, `ages.AGES`); None where no pod is young.
-        bodies: requests in each bucket of those channels whose requests have scores, of the canary, of stable, and of
-            those pods of stable that `pods` is about, shape (3, channels, `body.BINS`). Their `pods` have sums of
-            scores for failures.
+            (3, columns, `ages.AGES`); None where no pod is young.
+        bucket_counts: requests in each bucket, of those columns whose requests have scores: of the canary, of stable,
+            and of those pods of stable that `pods` is about, shape (3, columns, `ridits.BINS`). In these columns `pods`
+            has sums of scores instead of failures.
     """
 
     looked: Bools
     at: Floats
     seconds: Floats
-    columns: Floats
+    counts: Floats
     pods: Floats
-    bodies: Floats
+    bucket_counts: Floats
     young: Floats | None = None
 
     @classmethod
-    def empty(cls, channels: int) -> "Batch":
+    def empty(cls, columns: int) -> "Batch":
         """A look of nothing."""
-        at, seconds = np.zeros((2, channels))
-        pods = np.zeros((2, channels, MOST_PODS))
-        bodies = np.zeros((3, channels, BINS))
-        return cls(np.zeros(channels, dtype=np.bool_), at, seconds, np.zeros((channels, 4)), pods, bodies)
+        at, seconds = np.zeros((2, columns))
+        pods = np.zeros((2, columns, MOST_PODS))
+        bucket_counts = np.zeros((3, columns, BINS))
+        return cls(np.zeros(columns, dtype=np.bool_), at, seconds, np.zeros((columns, 4)), pods, bucket_counts)

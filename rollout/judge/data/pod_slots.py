@@ -1,4 +1,4 @@
-"""Where pods belong: whose each of a look's pods is, and which place a pod of stable has in the arrays."""
+"""Where pods belong: which arm each pod of a look is of, and which slot of the arrays a pod of stable has."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +16,7 @@ class Layout:
 
     Attributes:
         canary: positions of the canary's pods.
-        belongs: to the canary, to stable, and to each place, as 0 and 1; where pods are young also to each bin of age
+        belongs: to the canary, to stable, and to each slot, as 0 and 1; where pods are young also to each bin of age
             of the canary, and of stable. Shape (pods, 2 + MOST_PODS) or (pods, 2 + MOST_PODS + 2 * AGES).
     """
 
@@ -25,9 +25,9 @@ class Layout:
 
 
 @lru_cache(maxsize=256)
-def _layout(canary: tuple[bool, ...], places: tuple[int, ...], bins: tuple[int, ...]) -> Layout:
-    """The layout of pods; those without a place have -1 for one."""
-    flags, where = np.array(canary, dtype=np.bool_), np.array(places, dtype=np.intp)
+def _layout(canary: tuple[bool, ...], slots: tuple[int, ...], bins: tuple[int, ...]) -> Layout:
+    """The layout of pods; a pod without a slot has slot -1."""
+    flags, where = np.array(canary, dtype=np.bool_), np.array(slots, dtype=np.intp)
     arms = np.stack([flags, ~flags], axis=1)
     young = np.array(bins)[:, None] == np.arange(AGES) if bins else np.zeros((len(flags), 0), dtype=np.bool_)
     belongs = [arms, where[:, None] == np.arange(MOST_PODS), young & arms[:, :1], young & arms[:, 1:]]
@@ -35,28 +35,28 @@ def _layout(canary: tuple[bool, ...], places: tuple[int, ...], bins: tuple[int, 
 
 
 @dataclass
-class Pods:
-    """Stable's pods by name, and the place each of them has in the arrays.
+class PodSlots:
+    """Stable's pods by name, and the slot each of them has in the arrays.
 
     Attributes:
-        places: by name; those that came when all places were taken have none.
+        slots: by name; pods that came when all slots were taken have none.
     """
 
-    places: dict[str, int] = field(default_factory=dict)
+    slots: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._asked: tuple[list[str], list[bool], list[int]] = [], [], []
         self._found = _layout((), (), ())
 
     def layout(self, names: list[str], canary: list[bool], bins: list[int]) -> Layout:
-        """How these pods lie. Grown-up ones of stable that are new are given a place, as long as there are any.
+        """How these pods lie. Grown-up ones of stable that are new are given a slot, as long as there are any.
 
         As a rule the same is asked as the last time.
 
         Args:
             names: of the pods.
             canary: which of them are the canary's.
-            bins: of their ages; empty where none is young. Young ones have no place.
+            bins: of their ages; empty where none is young. Young ones have no slot.
         """
         asked = (names, canary, bins)
         if self._asked != asked:
@@ -64,11 +64,11 @@ class Pods:
         return self._found
 
     def _find(self, names: list[str], canary: list[bool], bins: list[int]) -> Layout:
-        places, found = self.places, [-1] * len(names)
+        slots, found = self.slots, [-1] * len(names)
         for at, name in enumerate(names):
             if canary[at] or (bins and bins[at] < AGES):
                 continue
-            if len(places) < MOST_PODS:
-                places.setdefault(name, len(places))
-            found[at] = places.get(name, -1)
+            if len(slots) < MOST_PODS:
+                slots.setdefault(name, len(slots))
+            found[at] = slots.get(name, -1)
         return _layout(tuple(canary), tuple(found), tuple(bins))

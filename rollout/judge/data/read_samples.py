@@ -1,4 +1,4 @@
-"""From looks to numbers: what each arm and each of stable's pods did since the look before, channel by channel.
+"""From looks to numbers: what each arm and each of stable's pods did since the look before, column by column.
 
 The looks of one moment are mostly of the same pods. So they are read as lines, one number for each pod, and the lines
 of all signals are summed up in one product of matrices: what was counted, times where it belongs.
@@ -15,8 +15,8 @@ import numpy as np
 
 from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import MOST_PODS, Batch
-from rollout.judge.data.columns import Channels
-from rollout.judge.data.pod_slots import Layout, Pods
+from rollout.judge.data.columns import Columns
+from rollout.judge.data.pod_slots import Layout, PodSlots
 from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.onset_prior import Floats, Indices
 from rollout.judge.model.ridits import BINS, bins_of
@@ -36,13 +36,13 @@ class Reading:
     Attributes:
         whole: requests or pod-seconds, whatever the edges, of canary and stable.
         requests: requests of canary and stable, whatever the kind.
-        told: requests of the canary that its pods told, where none of them was counted.
+        uncounted: requests that the canary's pods reported where none of them was counted.
         seconds: longest exposure of any pod.
     """
 
     whole: tuple[float, float]
     requests: tuple[int, int]
-    told: int
+    uncounted: int
     seconds: float
 
 
@@ -55,36 +55,37 @@ class _Asked(NamedTuple):
     seconds: float
 
 
-def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, Pods]], channels: Channels) -> list[Reading]:
+def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, PodSlots]], columns: Columns) -> list[Reading]:
     """Read looks into a batch; negative increments (a counter that went back) count as nothing.
 
     Args:
         batch: where to; its `looked`, `at` and `seconds` are left to the caller.
-        looks: each with the index of its signal and the places of stable's pods.
-        channels: where each signal's numbers are, and at which edges they are judged.
+        looks: each with the index of its signal and the slots of stable's pods.
+        columns: where each signal's numbers are, and at which edges they are judged.
 
     Returns:
-        One reading a look.
+        One reading for each look.
     """
     groups: dict[tuple[Layout, tuple[float, ...] | None], list[_Asked]] = {}
-    for index, look, places in looks:
-        latency = channels.families[index] is Family.LATENCY
-        asked = _ask(index, look, places)
+    for index, look, slots in looks:
+        latency = columns.families[index] is Family.LATENCY
+        asked = _ask(index, look, slots)
         groups.setdefault((asked.layout, look.edges_seconds if latency else None), []).append(asked)
-    counts = np.zeros((2, channels.count, 2 + MOST_PODS))
+    counts = np.zeros((2, columns.count, 2 + MOST_PODS))
     readings: dict[int, Reading] = {}
     for (layout, upper), group in groups.items():
-        lines = _counted(group, channels) if upper is None else _latency(group, upper, channels)
+        lines = _counted(group, columns) if upper is None else _latency(group, upper, columns)
         looked, height, pods = lines.shape
+        # What was counted, times where it belongs: one product for all looks of the group.
         sums = (lines.reshape(looked * height, pods) @ layout.belongs).reshape(looked, height, -1)
-        wholes = _put(batch, counts, group, sums, channels)
+        wholes = _put(batch, counts, group, sums, columns)
         for asked, whole in zip(group, wholes, strict=True):
-            readings[asked.at] = _reading(asked, channels.families[asked.at], *whole)
-    batch.columns, batch.pods = counts[:, :, :2].transpose(2, 0, 1).reshape(4, -1).T, counts[:, :, 2:]
+            readings[asked.at] = _reading(asked, columns.families[asked.at], *whole)
+    batch.counts, batch.pods = counts[:, :, :2].transpose(2, 0, 1).reshape(4, -1).T, counts[:, :, 2:]
     return [readings[index] for index, *_ in looks]
 
 
-def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
+def _ask(index: int, look: SignalLook, slots: PodSlots) -> _Asked:
     pods = list(look.pods.values())
     canary, seconds, youngest = [], 0.0, math.inf
     for pod in pods:
@@ -96,70 +97,73 @@ def _ask(index: int, look: SignalLook, places: Pods) -> _Asked:
     bins: list[int] = []
     if youngest - seconds / 2 < YOUNG_SECONDS:
         bins = [age_bin(pod.age_seconds - pod.exposure_seconds / 2) for pod in pods]
-    return _Asked(index, pods, places.layout(list(look.pods), canary, bins), seconds)
+    return _Asked(index, pods, slots.layout(list(look.pods), canary, bins), seconds)
 
 
 def _put(
-    batch: Batch, counts: Floats, group: Sequence[_Asked], sums: Floats, channels: Channels
+    batch: Batch, counts: Floats, group: Sequence[_Asked], sums: Floats, columns: Columns
 ) -> list[tuple[float, float]]:
     """Put a group's sums where they belong.
 
     Args:
         batch: where requests that have scores go.
-        counts: where failures and sizes go, shape (2, channels, 2 + MOST_PODS).
+        counts: where failures and sizes go, shape (2, columns, 2 + MOST_PODS).
         group: k looks.
-        sums: of the lines of each look, by where they belong: failures and sizes of the signal's channels; for latency
+        sums: of the lines of each look, by where they belong: failures and sizes of the signal's columns; for latency
             also all requests, and those in each bucket that has a score. Shape (k, lines, 2 + MOST_PODS), and
             2 * AGES more where pods are young.
-        channels: where each signal's numbers are.
+        columns: where each signal's numbers are.
 
     Returns:
         Sizes of canary and stable, whatever the edges, of each look.
     """
-    rows = _rows_of(group, channels)
-    width, every = rows.shape[1], 1  # line of the sizes, whatever the edges
+    where = _columns_of(group, columns)
+    width, every = where.shape[1], 1  # `every` is the line of the sizes, whatever the edges
     if sums.shape[2] > counts.shape[2]:
-        _put_young(batch, rows, sums[:, :width], sums[:, width : 2 * width])
+        _put_young(batch, where, sums[:, :width], sums[:, width : 2 * width])
         sums = sums[:, :, : counts.shape[2]]
-    counts[:, rows] = sums[:, : 2 * width].reshape(len(group), 2, width, -1).transpose(1, 0, 2, 3)
+    # The first lines are the failures of the signal's columns, then come their sizes.
+    counts[:, where] = sums[:, : 2 * width].reshape(len(group), 2, width, -1).transpose(1, 0, 2, 3)
     if sums.shape[1] > 2 * width:
-        every, inside, firsts = 2 * width, sums[:, 2 * width + 1 :], rows[:, 0]
-        scored = [at for at, asked in enumerate(group) if channels.bodies[asked.at]]
+        # Latency: then all requests, then those in each scored bucket, which belong to the signal's first column.
+        every, inside, firsts = 2 * width, sums[:, 2 * width + 1 :], where[:, 0]
+        scored = [at for at, asked in enumerate(group) if columns.ridit_edges[asked.at]]
         if len(scored) < len(group):
             firsts, inside = firsts[scored], inside[scored]
-        batch.bodies[:2, firsts] = inside[..., :2].transpose(2, 0, 1)
-        batch.bodies[2, firsts] = inside[..., 2:].sum(axis=2)
-        counts[0, firsts, 2:] = np.matmul(channels.scores[firsts, None], inside[..., 2:])[:, 0]
+        batch.bucket_counts[:2, firsts] = inside[..., :2].transpose(2, 0, 1)
+        batch.bucket_counts[2, firsts] = inside[..., 2:].sum(axis=2)
+        # Pods have the sum of their scores for failures there (judge.md, "Latency").
+        counts[0, firsts, 2:] = np.matmul(columns.scores[firsts, None], inside[..., 2:])[:, 0]
     wholes: list[tuple[float, float]] = sums[:, every, :2].tolist()
     return wholes
 
 
-def _rows_of(group: Sequence[_Asked], channels: Channels) -> Indices:
-    """The channels of a group's signals, shape (k, width)."""
-    slots = [channels.slots[asked.at] for asked in group]
-    return _rows(tuple([slot.start for slot in slots]), slots[0].stop - slots[0].start)
+def _columns_of(group: Sequence[_Asked], columns: Columns) -> Indices:
+    """The columns of a group's signals, shape (k, width)."""
+    reserved = [columns.reserved[asked.at] for asked in group]
+    return _column_indices(tuple([span.start for span in reserved]), reserved[0].stop - reserved[0].start)
 
 
 @lru_cache(maxsize=256)
-def _rows(starts: tuple[int, ...], width: int) -> Indices:
-    """As many channels from each start on, shape (k, width)."""
-    rows: Indices = np.array(starts, dtype=np.intp)[:, None] + np.arange(width)
-    return rows
+def _column_indices(starts: tuple[int, ...], width: int) -> Indices:
+    """So many columns from each start on, shape (k, width)."""
+    where: Indices = np.array(starts, dtype=np.intp)[:, None] + np.arange(width)
+    return where
 
 
-def _put_young(batch: Batch, rows: Indices, failed: Floats, size: Floats) -> None:
+def _put_young(batch: Batch, where: Indices, failed: Floats, size: Floats) -> None:
     """Put what young pods did where it belongs.
 
     Args:
         batch: where to.
-        rows: channels of k looks, shape (k, width).
+        where: columns of k looks, shape (k, width).
         failed: of all pods by where they belong, shape (k, width, 2 + MOST_PODS + 2 * AGES).
         size: the same of sizes.
     """
     if batch.young is None:
         batch.young = np.zeros((3, batch.at.size, AGES))
-    batch.young[0, rows] = size[..., -2 * AGES : -AGES] / np.maximum(size[..., :1], 1e-300)
-    batch.young[1, rows], batch.young[2, rows] = failed[..., -AGES:], size[..., -AGES:]
+    batch.young[0, where] = size[..., -2 * AGES : -AGES] / np.maximum(size[..., :1], 1e-300)
+    batch.young[1, where], batch.young[2, where] = failed[..., -AGES:], size[..., -AGES:]
 
 
 def _reading(asked: _Asked, family: Family, canary: float, stable: float) -> Reading:
@@ -171,9 +175,9 @@ def _reading(asked: _Asked, family: Family, canary: float, stable: float) -> Rea
     return Reading((canary, stable), requests, ours if canary <= 0 else 0, asked.seconds)
 
 
-def _counted(group: Sequence[_Asked], channels: Channels) -> Floats:
+def _counted(group: Sequence[_Asked], columns: Columns) -> Floats:
     """Failures and sizes of signals that are no latency, shape (k, 2, pods)."""
-    found = [_READERS[channels.signals[asked.at].kind](asked.pods) for asked in group]
+    found = [_READERS[columns.signals[asked.at].kind](asked.pods) for asked in group]
     lines: Floats = np.maximum(np.array(found, dtype=np.float64), 0.0)
     return lines
 
@@ -221,33 +225,33 @@ def _events_of(pods: Sequence[PodLook]) -> list[float]:
     return found
 
 
-def _latency(group: Sequence[_Asked], upper: tuple[float, ...], channels: Channels) -> Floats:
+def _latency(group: Sequence[_Asked], upper: tuple[float, ...], columns: Columns) -> Floats:
     """Requests slower than each judged edge, all of them for each, all of them, and those in each bucket with a score.
 
     An edge that the source has lost has none. Shape (k, 2 * MOST + 1 + BINS, pods).
     """
     width = len(upper) + 1
     buckets = _buckets([pod for asked in group for pod in asked.pods], width).reshape(len(group), -1, width)
-    asked_for = tuple([(channels.edges[asked.at], channels.bodies[asked.at]) for asked in group])
-    lines: Floats = np.matmul(_lenses(asked_for, upper), buckets.transpose(0, 2, 1))
+    asked_for = tuple([(columns.edges[asked.at], columns.ridit_edges[asked.at]) for asked in group])
+    lines: Floats = np.matmul(_bucket_masks(asked_for, upper), buckets.transpose(0, 2, 1))
     return lines
 
 
 @lru_cache(maxsize=256)
-def _lenses(asked: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...], upper: tuple[float, ...]) -> Floats:
-    """Which of the source's buckets count on each line of `_latency`, for each look's judged edges and body.
+def _bucket_masks(asked: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...], upper: tuple[float, ...]) -> Floats:
+    """Which of the source's buckets count on each line of `_latency`, for each look's judged edges and scored buckets.
 
     Returns:
         Shape (k, 2 * MOST + 1 + BINS, buckets).
     """
     found = np.zeros((len(asked), 2 * edges.MOST + 1 + BINS, len(upper) + 1))
-    for lens, (judged, body) in zip(found, asked, strict=True):
+    for mask, (judged, ridit_edges) in zip(found, asked, strict=True):
         for at, edge in enumerate(judged):
             if edge in upper:
-                lens[at, upper.index(edge) + 1 :] = lens[edges.MOST + at] = 1.0
-        lens[2 * edges.MOST] = 1.0
-        if body:
-            lens[2 * edges.MOST + 1 :] = bins_of(body, upper)
+                mask[at, upper.index(edge) + 1 :] = mask[edges.MOST + at] = 1.0
+        mask[2 * edges.MOST] = 1.0
+        if ridit_edges:
+            mask[2 * edges.MOST + 1 :] = bins_of(ridit_edges, upper)
     return found
 
 

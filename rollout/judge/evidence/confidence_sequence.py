@@ -24,49 +24,52 @@ _PRIOR_VARIANCE = 4.0
 
 
 class RatioSequences:
-    """Confidence sequences, one row a channel.
+    """Confidence sequences, one entry for each column.
 
     Attributes:
-        score: S, shape (channels, grid).
-        variance: V, shape (channels, grid).
-        pending: what was counted since they were last summed up, columns as in `Counts`, shape (channels, 4).
+        score: S, shape (columns, grid).
+        variance: V, shape (columns, grid).
+        pending: what was counted since they were last summed up, in the order of `Counts`, shape (columns, 4).
     """
 
     STATE: ClassVar[tuple[str, ...]] = ("score", "variance", "pending")
 
-    def __init__(self, channels: int) -> None:
-        self.score: ShortFloats = np.zeros((channels, GRID.size), dtype=np.float32)
-        self.variance: ShortFloats = np.zeros((channels, GRID.size), dtype=np.float32)
-        self.pending = np.zeros((channels, 4))
+    def __init__(self, columns: int) -> None:
+        self.score: ShortFloats = np.zeros((columns, GRID.size), dtype=np.float32)
+        self.variance: ShortFloats = np.zeros((columns, GRID.size), dtype=np.float32)
+        self.pending = np.zeros((columns, 4))
 
     def add(self, counts: Counts) -> None:
         """Take in one look. Looks at the same share of the traffic may be summed up together."""
-        self.pending += counts.columns.T
+        self.pending += counts.values.T
 
-    def settle(self, rows: Indices | slice) -> None:
-        """Sum up what was counted so far in some channels."""
-        self.score[rows], self.variance[rows] = self._so_far(rows)
-        self.pending[rows] = 0.0
+    def settle(self, columns: Indices | slice) -> None:
+        """Sum up what was counted so far in some columns."""
+        self.score[columns], self.variance[columns] = self._so_far(columns)
+        self.pending[columns] = 0.0
 
-    def _so_far(self, rows: Indices | slice) -> tuple[Floats, Floats]:
-        """S and V of some channels with all looks in them; where an arm had nothing it says nothing."""
-        failed, size, stable_failed, stable_size = self.pending[rows].T
+    def _so_far(self, columns: Indices | slice) -> tuple[Floats, Floats]:
+        """S and V of some columns with all looks in them; where an arm had nothing it says nothing."""
+        failed, size, stable_failed, stable_size = self.pending[columns].T
         both = (size > 0) & (stable_size > 0)
+        # theta(r) = r rho / (1 + r rho), rho = canary's size over stable's.
         odds = GRID * np.where(both, size / np.maximum(stable_size, 1e-9), 1.0)[:, None]
         theta = odds / (1 + odds)
+        # S += x - m theta, V += m theta (1 - theta).
         expected = np.where(both, failed + stable_failed, 0.0)[:, None] * theta
-        score = self.score[rows] + (np.where(both, failed, 0.0)[:, None] - expected)
-        return score, self.variance[rows] + expected * (1 - theta)
+        score = self.score[columns] + (np.where(both, failed, 0.0)[:, None] - expected)
+        return score, self.variance[columns] + expected * (1 - theta)
 
-    def bounds(self, rows: Indices, alpha: float, effect: Floats) -> list[tuple[float, float | None]]:
-        """Lowest and highest ratio not excluded at level alpha, one pair a row; None where unbounded above.
+    def bounds(self, columns: Indices, alpha: float, effect: Floats) -> list[tuple[float, float | None]]:
+        """Lowest and highest ratio not excluded at level alpha, one pair for each column; None where unbounded above.
 
         Args:
-            rows: the channels, shape (k,).
+            columns: which, shape (k,).
             alpha: the level.
             effect: factor by which healthy pods may differ for good, shape (k,).
         """
-        score, variance = self._so_far(rows)
+        score, variance = self._so_far(columns)
+        # log of sqrt(k / (V + k)) exp(S^2 / (2 (V + k))), Waudby-Smith et al. 2024, eq. 9.
         total = variance + _PRIOR_VARIANCE
         log_e = 0.5 * (math.log(_PRIOR_VARIANCE) - np.log(total)) + score**2 / (2 * total)
         inside = log_e < -math.log(alpha)

@@ -44,13 +44,16 @@ SHIFTS: Floats = np.log([1.5, 2.0, 4.0, 8.0])
 ONSETS: Floats = np.array([0.0, 5.0, 10.0, 15.0, 20.0, 25.0])
 """Minutes at which a fault may begin."""
 
-GROSS_SLOPE = 0.025
+EXCLUDED_SLOPE = 0.025
 """Growth of z in a minute that promotion excludes, as it does any shift."""
 
 PRIOR_SPREAD = 0.1
 """Standard deviation of z between healthy pods, worth two pods."""
 
 _DEGREES = 5.0
+_BLOCKS, _SUM, _SQUARES, _PRODUCTS, _LATER, _FORMER, _LAST = range(7)
+"""Columns of what is taught by each slot."""
+
 _LOWEST, _MOST_LEVELS = 1.0, 120
 _NEAR = 0.7
 _AT_START = 0.5
@@ -62,12 +65,12 @@ class Gauge:
 
     Attributes:
         tolerance: ratio of the canary's level to stable's that is accepted.
-        pods: places of stable's pods by name.
-        taught: by place: blocks, sums of z, of z squared, of z times the z before, of all z but the first, of all but
+        pods: slots of stable's pods by name.
+        taught: by slot: blocks, sums of z, of z squared, of z times the z before, of all z but the first, of all but
             the last, and the last z, shape (MOST_PODS, 7).
         mean: sum of stable's block means, and their number.
         open_since: when the present block began; minus infinity before the first value.
-        sums: of values in the present block, and their number, by place and last the canary, shape (MOST_PODS + 1, 2).
+        sums: of values in the present block, and their number, by slot and last the canary, shape (MOST_PODS + 1, 2).
         shown: values of the canary and of stable's mean pod in the last block that had both.
         began: time of the canary's first judged block; minus infinity before it.
         last: time and z of the canary's last judged block.
@@ -142,16 +145,18 @@ class Gauge:
         """Natural logarithm of the e-process against the canary."""
         if not self.levels.size:
             return 0.0
+        # E = sum over levels, faults and onsets of w L(level, fault) / sum over levels of w L(level).
         faults = self.log_fault + self._fault_prior()[:, :, None] + _ONSET_PRIOR
         return float(np.logaddexp.reduce(faults.ravel()) - self._healthy())
 
     def log_e_good(self) -> float:
-        """Natural logarithm of the evidence against gross growth and shifts."""
+        """Natural logarithm of the evidence against growth that promotion excludes, and shifts."""
         if not self.levels.size:
             return 0.0
-        gross = np.concatenate([SLOPES >= GROSS_SLOPE, np.ones(SHIFTS.size, dtype=np.bool_)])
+        # The same with the roles swapped: against the likeliest fault that is excluded, one of so many.
+        excluded = np.concatenate([SLOPES >= EXCLUDED_SLOPE, np.ones(SHIFTS.size, dtype=np.bool_)])
         worst = self.log_fault[:, :, 0] + self._fault_prior()
-        return float(self._healthy() - np.logaddexp.reduce(worst, axis=0)[gross].max()) - math.log(
+        return float(self._healthy() - np.logaddexp.reduce(worst, axis=0)[excluded].max()) - math.log(
             SLOPES.size + SHIFTS.size
         )
 
@@ -180,18 +185,18 @@ class Gauge:
         self._learn(np.flatnonzero(seen), _relative(values, others, scale))
         return judged
 
-    def _learn(self, places: Indices, relative: Floats) -> None:
-        told = self.taught[places]
-        now, again = relative[places], told[:, 0] > 0
-        before = np.where(again, told[:, 6], 0.0)
-        told[:, 3] += now * before
-        told[:, 4] += np.where(again, now, 0.0)
-        told[:, 5] += before
-        told[:, 0] += 1
-        told[:, 1] += now
-        told[:, 2] += now**2
-        told[:, 6] = now
-        self.taught[places] = told
+    def _learn(self, slots: Indices, relative: Floats) -> None:
+        taught = self.taught[slots]
+        now, again = relative[slots], taught[:, _BLOCKS] > 0
+        before = np.where(again, taught[:, _LAST], 0.0)
+        taught[:, _PRODUCTS] += now * before
+        taught[:, _LATER] += np.where(again, now, 0.0)
+        taught[:, _FORMER] += before
+        taught[:, _BLOCKS] += 1
+        taught[:, _SUM] += now
+        taught[:, _SQUARES] += now**2
+        taught[:, _LAST] = now
+        self.taught[slots] = taught
 
     def _bet(self, at: float, mean: float, scale: float) -> bool:
         """Take in the canary's block; whether it was judged."""
@@ -200,12 +205,14 @@ class Gauge:
         now = float(_relative(np.array(value), np.array(mean), scale))
         if not self.levels.size and not self._begin(at, scale):
             return False
+        # What is left of the block before after `gap` blocks, and how wide the innovations of all of them are.
         coefficient, spread, _ = self.fixed
         gap = 1 if self.last[0] == -math.inf else max(round((at - self.last[0]) / BLOCK_SECONDS), 1)
         carried = 0.0 if self.last[0] == -math.inf else coefficient**gap
         width = spread * math.sqrt((1 - carried**2) / (1 - coefficient**2))
         minutes = (at - self.began) / 60
         earlier = minutes - gap * BLOCK_SECONDS / 60
+        # Likelihood of z given the block before: z - level - fault is AR(1).
         drift = now - carried * self.last[1]
         kept = (1 - carried) * self.levels
         self.log_healthy = self.log_healthy + _log_density(drift - kept, width)
@@ -216,25 +223,32 @@ class Gauge:
 
     def _begin(self, at: float, scale: float) -> bool:
         """Fix what stable has taught; False while that is too little."""
-        told = self.taught[self.taught[:, 0] >= 4]  # noqa: PLR2004 - fewer blocks show no correlation
-        if (told[:, 0] - 1).sum() < ENOUGH_BLOCKS:
+        taught = self.taught[self.taught[:, _BLOCKS] >= 4]  # noqa: PLR2004 - fewer blocks show no correlation
+        if (taught[:, _BLOCKS] - 1).sum() < ENOUGH_BLOCKS:
             return False
-        number, total, squares, products, later, former = told[:, :6].T
+        number, total, squares, products, later, former = taught[:, :_LAST].T
+        # Each pod around its own level: squares, and products of neighbouring blocks. Their ratio is the coefficient.
         level = total / number
         around = np.maximum(squares - number * level**2, 1e-12)
         lagged = products - level * (later + former) + (number - 1) * level**2
+        # A level estimated from few blocks makes the coefficient too small by about one over their number.
         coefficient = min(max(float(lagged.sum() / around.sum()) + 1 / float(number.mean()), 0.0), 0.995)
+        # Innovations of an AR(1) process have the part 1 - coefficient^2 of the variance.
         variance = float(around.sum() / (number - 1).sum()) * (1 - coefficient**2)
         pods = number.size
         if pods == 1:  # it was held against itself, the canary is held against it: twice the chance
             variance *= 2
+        # The scale of Student innovations with that variance.
         spread = math.sqrt(max(variance * (_DEGREES - 2) / _DEGREES, 1e-8))
         between = float(np.var(level, ddof=1)) if pods > 1 else 0.0
+        # Tau of the pods' levels, with a prior worth two pods, for one more pod beside them.
         tau = math.sqrt(((pods - 1) * between + 2 * PRIOR_SPREAD**2) / (pods + 1)) * math.sqrt(1 + 1 / pods)
+        # The grid of levels: from -1 to 6 tau beyond what is tolerated, in steps that the blocks can just tell apart.
         more = math.log((self.tolerance + 0.5) / 1.5)
         known = math.sqrt(variance) * min(1 / math.sqrt(1 - coefficient**2), 0.1 / (1 - coefficient))
         step = max(known, (_LOWEST + more + 6 * tau) / _MOST_LEVELS)
         self.levels = np.arange(-_LOWEST, more + 6 * tau, step)
+        # Prior of the level: near stable's pods, anywhere that is tolerated, or lower.
         near = student.pdf(self.levels / tau, pods + 1)
         tolerated = ((self.levels >= 0) & (self.levels <= more + step)).astype(float)
         lower = (self.levels < 0).astype(float)

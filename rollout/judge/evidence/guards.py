@@ -35,8 +35,8 @@ def guard_reason(signal: SignalPolicy, row: int, sums: Sums, budget: int | None)
 
     Args:
         signal: whose guard is asked; it has one.
-        row: its first channel.
-        sums: of all channels.
+        row: its first column.
+        sums: of all columns.
         budget: failed requests above stable's that convict; None for no limit.
     """
     if (guard := SIGNAL_KINDS[signal.kind].guard) is not None:

@@ -37,23 +37,26 @@ def below_target(target: Floats, whole: Bools) -> tuple[Floats, Floats]:
     Returns:
         What each failure and each unit of size adds, both of shape (k, alternatives).
     """
+    # A success adds log ((1 - p1) / (1 - p0)), a failure log (p1 / p0); Poisson: a unit of size adds p0 - p1.
     at = target[:, None]
     better = at * BETTER
     clean = np.where(whole[:, None], np.log1p(-np.minimum(better, 0.999)) - np.log1p(-np.minimum(at, 0.999)), 0.0)
     return np.log(better / at) - clean, np.where(whole[:, None], clean, at - better)
 
 
-def below_ratio(columns: Floats, margin: Floats) -> Floats:
+def below_ratio(counts: Floats, margin: Floats) -> Floats:
     """Log likelihood ratios of ratios below a margin over the margin, given the failures of both arms.
 
     Args:
-        columns: canary failures, canary size, stable failures, stable size, shape (k, 4).
+        counts: canary failures, canary size, stable failures, stable size, shape (k, 4).
         margin: ratio to be excluded, shape (k,).
 
     Returns:
         Shape (k, alternatives); 0 where stable had nothing.
     """
-    failed, size, stable_failed, stable_size = columns.T[:, :, None]
+    failed, size, stable_failed, stable_size = counts.T[:, :, None]
+    # Of m failures x are the canary's, each with chance r n / (r n + N - n).
+    # So x log(r1 / r0) - m log((r1 n + N - n) / (r0 n + N - n)), with r0 the margin.
     allowed, beside = margin[:, None] * size, np.maximum(stable_size, 1e-300)
     shrunk = np.log((beside + MARGIN_BETTER * allowed) / (beside + allowed))
     gains = failed * _LOG_MARGIN_BETTER - (failed + stable_failed) * shrunk
@@ -61,20 +64,21 @@ def below_ratio(columns: Floats, margin: Floats) -> Floats:
     return found
 
 
-def below_added(columns: Floats, stable: Floats, extra: Floats) -> Floats:
+def below_added(counts: Floats, stable: Floats, extra: Floats) -> Floats:
     """Log likelihood ratios of slow shares below stable's plus an extra over that sum.
 
     Args:
-        columns: as of `below_ratio`, failures being slow requests, shape (k, 4).
+        counts: as of `below_ratio`, failures being slow requests, shape (k, 4).
         stable: stable's slow share, from before the look or beside it, shape (k,).
         extra: slow share that may be added, shape (k,).
 
     Returns:
         Shape (k, alternatives).
     """
+    # Bernoulli: slow requests at `rate` over those at `limit`, stable's share plus the extra.
     limit = np.minimum(stable + extra, 0.999)[:, None]
     rate = stable[:, None] * _SHARE_OF_STABLE + extra[:, None] * _SHARE_OF_EXTRA
     rate = np.minimum(np.maximum(rate, 1e-3), 0.99)
-    slow, size = columns[:, 0, None], columns[:, 1, None]
+    slow, size = counts[:, 0, None], counts[:, 1, None]
     gains: Floats = slow * np.log(rate / limit) + (size - slow) * np.log((1 - rate) / (1 - limit))
     return gains

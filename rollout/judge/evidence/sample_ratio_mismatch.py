@@ -1,10 +1,12 @@
-"""Do the requests arrive in the shares that were asked for? A canary that gets others' traffic cannot be called good.
+"""Sample-ratio mismatch: do the requests arrive in the shares that were asked for?
+
+A canary that gets others' traffic cannot be called good.
 
 Requests under one weight are counted against its share theta with a beta-binomial e-process,
 
     E = B(k theta + x, k (1 - theta) + n - x) / (B(k theta, k (1 - theta)) theta^x (1 - theta)^(n - x)),   k = 100
 
-(Lindon & Malek 2022 for two arms). It may be looked at at any moment. Crossing 1/0.001 says that the shares are not
+(Lindon & Malek 2022, for two arms). It may be looked at at any moment. Crossing 1/0.001 says that the shares are not
 random around theta: sticky sessions, a second route, a gateway that lags behind.
 """
 
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from scipy.special import betaln
 
 LEVEL = 0.001
-"""Probability that right shares are ever doubted in a step."""
+"""Probability that right shares are ever called a mismatch in a step."""
 
 NEAR = 1.25
 """Odds this near to those asked for are let pass, however sure it is that they differ."""
@@ -26,7 +28,7 @@ _WEIGHT = 100.0
 
 
 @dataclass(slots=True)
-class Shares:
+class SampleRatioTest:
     """The requests under the present weight.
 
     Attributes:
@@ -59,8 +61,8 @@ class Shares:
         mixture = float(betaln(ours + self.canary, theirs + self.stable) - betaln(ours, theirs))
         return mixture - self.canary * math.log(self.asked) - self.stable * math.log1p(-self.asked)
 
-    def doubt(self) -> str:
-        """Why the shares cannot be right; empty while they may be."""
+    def mismatch(self) -> str:
+        """What does not fit, in a sentence; empty while the shares may be right."""
         if self.log_e() < math.log(1 / LEVEL):
             return ""
         total = self.canary + self.stable

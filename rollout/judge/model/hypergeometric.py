@@ -31,42 +31,42 @@ _STEPS: Floats = np.arange(EXACT_SUPPORT + 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What happened between two looks, one entry a channel.
+    """What happened between two looks, one entry for each column.
 
     Attributes:
-        columns: failures of the canary (x), its requests or pod-seconds of exposure (n), failures of stable, and
-            stable's requests or pod-seconds, shape (4, channels).
-        whole: True where sizes are requests, each failing at most once; False for exposures; shape (channels,).
+        values: failures of the canary (x), its requests or pod-seconds of exposure (n), failures of stable, and
+            stable's requests or pod-seconds; shape (4, columns).
+        whole: True where sizes are requests, each failing at most once; False for exposures; shape (columns,).
     """
 
-    columns: Floats
+    values: Floats
     whole: Bools
 
-    def take(self, rows: Bools | Indices) -> "Counts":
-        """The same of some channels, by index or mask."""
-        return Counts(self.columns[:, rows], self.whole[rows])
+    def take(self, columns: Bools | Indices) -> "Counts":
+        """The same of some columns, by index or mask."""
+        return Counts(self.values[:, columns], self.whole[columns])
 
     def where(self, kept: Bools) -> "Counts":
-        """The same with nothing in the channels that are not kept."""
-        return Counts(np.where(kept, self.columns, 0.0), self.whole)
+        """The same with nothing in the columns that are not kept."""
+        return Counts(np.where(kept, self.values, 0.0), self.whole)
 
-    def but(self, rows: Indices) -> "Counts":
-        """The same with nothing in some channels, by index."""
-        if not rows.size:
+    def but(self, columns: Indices) -> "Counts":
+        """The same with nothing in some columns, by index."""
+        if not columns.size:
             return self
-        columns = self.columns.copy()
-        columns[:, rows] = 0.0
-        return Counts(columns, self.whole)
+        values = self.values.copy()
+        values[:, columns] = 0.0
+        return Counts(values, self.whole)
 
 
 class Tilts:
-    """Log odds that are asked for again and again: every a of a channel plus every b of it.
+    """Log odds that are asked for again and again: every a of a column plus every b of it.
 
     exp(j s) is kept for every count j, of a and of b apart: a sum over counts is then one product of matrices.
 
     Args:
-        a: shape (channels, p), or (1, p) where all channels have the same.
-        b: shape (channels, q).
+        a: shape (columns, p), or (1, p) where all columns have the same.
+        b: shape (columns, q).
     """
 
     def __init__(self, a: Floats, b: Floats) -> None:
@@ -74,43 +74,48 @@ class Tilts:
         self._powers_a: Floats = np.exp(_STEPS[:, None] * a[:, None, :])
         self._powers_b: Floats = np.exp(b[:, :, None] * _STEPS)
 
-    def told(self, counts: Counts, tolerance: Floats) -> Floats:
+    def log_likelihood_ratios(self, counts: Counts, tolerance: Floats) -> Floats:
         """Log likelihood ratios of log odds s = a + b over s = 0, where the null still allows r0.
 
         Args:
-            counts: what was seen of each channel.
-            tolerance: r0, the odds ratio (for exposures: rate ratio), shape (channels,).
+            counts: what was seen of each column.
+            tolerance: r0, the odds ratio (for exposures: rate ratio), shape (columns,).
 
         Returns:
             x s - log (Z(log r0 + s) / Z(log r0)), the latter exact for small support, else an upper bound for s > 0;
-            shape (channels, q, p).
+            shape (columns, q, p).
         """
-        failed, size, stable_failed, stable_size = counts.columns
+        failed, size, stable_failed, stable_size = counts.values
+        # x s, of every s = a + b.
         found: Floats = self._odds * failed[:, None, None]
+        # The canary can have at most so many of the failures.
         support = np.minimum(failed + stable_failed, size)
         there = support > 0
         exact = there & counts.whole & (support <= EXACT_SUPPORT) & (stable_size > 0)
-        rows = indices_of(exact)
-        if rows.size:
-            top = int(support[rows].max()) + 1
-            shares = _shares(counts.columns[:, rows], top, tolerance[rows])
-            of_a = (self._powers_a[rows] if len(self._powers_a) > 1 else self._powers_a)[:, :top]
-            found[rows] -= np.log(np.matmul(shares[:, None, :] * self._powers_b[rows, :, :top], of_a))
-        rows = indices_of(there ^ exact)
-        if rows.size:
-            trials, chance = _binomial(counts.take(rows), tolerance[rows])
-            of_a = self._powers_a[rows, 1] if len(self._powers_a) > 1 else self._powers_a[:, 1]
-            bound = self._powers_b[rows, :, 1][:, :, None] * of_a[:, None, :]
+        columns = indices_of(exact)
+        if columns.size:
+            # Z(log r0 + s) / Z(log r0) = sum over j of P(j) exp(s j), P at odds ratio r0.
+            top = int(support[columns].max()) + 1
+            shares = _shares(counts.values[:, columns], top, tolerance[columns])
+            of_a = (self._powers_a[columns] if len(self._powers_a) > 1 else self._powers_a)[:, :top]
+            found[columns] -= np.log(np.matmul(shares[:, None, :] * self._powers_b[columns, :, :top], of_a))
+        columns = indices_of(there ^ exact)
+        if columns.size:
+            # The same of the binomial law that bounds it: (1 + chance (exp(s) - 1))^trials.
+            trials, chance = _binomial(counts.take(columns), tolerance[columns])
+            of_a = self._powers_a[columns, 1] if len(self._powers_a) > 1 else self._powers_a[:, 1]
+            bound = self._powers_b[columns, :, 1][:, :, None] * of_a[:, None, :]
             bound -= 1
             bound *= chance[:, None, None]
-            found[rows] -= trials[:, None, None] * np.log1p(bound, out=bound)
+            found[columns] -= trials[:, None, None] * np.log1p(bound, out=bound)
         return found
 
 
-def _shares(columns: Floats, top: int, tolerance: Floats) -> Floats:
-    """Chances of 0..top-1 canary failures at odds ratio `tolerance`, from neighbour to neighbour; (channels, top)."""
-    x, n, y, other = columns[:, :, None]
+def _shares(values: Floats, top: int, tolerance: Floats) -> Floats:
+    """Chances of 0..top-1 canary failures at odds ratio `tolerance`, from neighbour to neighbour; (columns, top)."""
+    x, n, y, other = values[:, :, None]
     m = x + y
+    # P(j + 1) / P(j) = r0 (m - j) (n - j) / ((j + 1) (N - n - m + j + 1)).
     before, after = _STEPS[: top - 1], _STEPS[1:top]
     more = (m - before) * (n - before) * tolerance[:, None]
     fewer = after * (after + (other - m))
@@ -127,7 +132,7 @@ def _shares(columns: Floats, top: int, tolerance: Floats) -> Floats:
 
 
 def _binomial(counts: Counts, tolerance: Floats) -> tuple[Floats, Floats]:
-    """The binomial law that bounds the canary's failures at odds ratio r0: trials and chance, both (channels,).
+    """The binomial law that bounds the canary's failures at odds ratio r0: trials and chance, both (columns,).
 
     For exposures it is the law itself. For requests, x is a sum of k = min(m, n) independent trials of unequal chances
     (Vatutin & Mikhailov 1982), so the binomial law of k trials with its mean mu is larger in convex order. From
@@ -135,11 +140,13 @@ def _binomial(counts: Counts, tolerance: Floats) -> tuple[Floats, Floats]:
 
         mu (N - n - m + mu) - r0 (n - mu) (m - mu) <= max(r0 - 1, 0) v.
     """
-    x, n, y, other = counts.columns
+    x, n, y, other = counts.values
     m = x + y
+    # For exposures: of m failures each is the canary's with chance r0 n / (r0 n + N - n).
     share = tolerance * n / np.maximum(tolerance * n + other, 1e-300)
     trials = np.where(counts.whole, np.minimum(n, m), m)
     variance = np.minimum(trials / 4, m * share)
+    # For requests: mu solves (1 - r0) mu^2 + slope mu = rest, in the form that is exact where r0 is 1.
     bend = tolerance - 1
     slope = other - m + tolerance * (n + m)
     rest = tolerance * n * m + np.maximum(bend, 0.0) * variance

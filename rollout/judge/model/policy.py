@@ -20,8 +20,8 @@ class SignalPolicy:
         floor: absolute rate not worth a rollback; None takes the kind's.
         hard_guard: canary failures (share of the last requests, or number of crashes) that convict at once while stable
             has none of it; None takes the kind's.
-        target: what promotion certifies; None takes the kind's.
-        threshold_seconds: latency only: promotion certifies the share slower than this, instead of every judged edge.
+        target: what promotion proves; None takes the kind's.
+        threshold_seconds: latency only: promotion proves the share slower than this, instead of every judged edge.
     """
 
     name: str
@@ -58,7 +58,7 @@ class SignalPolicy:
 
     @property
     def effective_target(self) -> float:
-        """The rate (for latency: the added slow share) promotion certifies."""
+        """The rate (for latency: the added slow share) that promotion proves."""
         return SIGNAL_KINDS[self.kind].target if self.target is None else self.target
 
 

@@ -1,10 +1,10 @@
-"""The body of a latency distribution as one number: is the canary slower all along, by little?
+"""Ridits: all buckets of a latency histogram as one number. Is the canary slower all along, by little?
 
 A slight slowness moves requests across every bucket edge, and any one edge sees only a part of it. So each bucket gets
-a score, its mean rank among the requests seen before, from -1 to 1 (Wilcoxon's ranks, as ridits: Bross 1958), and the
-canary's requests are tested by the sum of their scores. On that scale a tilt exp(s score) of the distribution is near
-proportional odds of exp(s), so that steps, pod effects and tolerances mean the same here as at an edge. The law of the
-sum is bounded in `draws`.
+a score: its mean rank among the requests seen before, from -1 to 1 (its ridit: Wilcoxon 1945, Bross 1958).
+The canary's requests are tested by the sum of their scores. On that scale a tilt exp(s score) of the distribution is
+near proportional odds of exp(s), so steps, pod effects and tolerances mean the same here as at an edge. `rank_sum`
+bounds the law of the sum.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ RICH = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class Ridits:
     """Buckets of a latency signal and their scores.
 
     Attributes:
@@ -34,7 +34,7 @@ class Body:
     scores: Floats
 
 
-def choose_body(edges_seconds: tuple[float, ...], slow: Floats, requests: float) -> Body | None:
+def choose_ridits(edges_seconds: tuple[float, ...], slow: Floats, requests: float) -> Ridits | None:
     """Score the buckets by what was seen; None where too much is in one of them.
 
     Args:
@@ -42,25 +42,28 @@ def choose_body(edges_seconds: tuple[float, ...], slow: Floats, requests: float)
         slow: requests slower than each, shape (edges,).
         requests: all requests.
     """
+    # Share of the requests that are faster than each edge; of a fine histogram about BINS edges, evenly by share.
     below = 1 - slow / max(requests, 1.0)
     kept = np.arange(below.size)
     if below.size >= BINS:
         kept = np.unique(np.minimum(np.searchsorted(below, np.arange(1, BINS) / BINS), below.size - 1))
+    # A bucket's mean rank, 0 to 2 with mean 1: the share below it plus the share below its upper end.
     bounds = np.concatenate([[0.0], below[kept], [1.0]])
     shares, ranks = np.diff(bounds), bounds[1:] + bounds[:-1]
-    if shares @ (ranks - 1) ** 2 < RICH:  # the mean rank is 1, whatever the shares
+    # The variance of the ranks around their mean, which is 1 whatever the shares are.
+    if shares @ (ranks - 1) ** 2 < RICH:
         return None
     scores = np.zeros(BINS)
     scores[: ranks.size] = ranks - 1
-    return Body(tuple(edges_seconds[at] for at in kept), scores)
+    return Ridits(tuple(edges_seconds[at] for at in kept), scores)
 
 
 @lru_cache(maxsize=256)
-def bins_of(body: tuple[float, ...], edges_seconds: tuple[float, ...]) -> Floats:
-    """Which of the body's buckets each of the source's belongs to, shape (BINS, edges + 1).
+def bins_of(ridit_edges: tuple[float, ...], edges_seconds: tuple[float, ...]) -> Floats:
+    """Which of the scored buckets each of the source's belongs to, shape (BINS, edges + 1).
 
     An edge that the source lost puts two of them together, for both arms alike.
     """
-    at = np.searchsorted(body, np.append(edges_seconds, np.inf))
+    at = np.searchsorted(ridit_edges, np.append(edges_seconds, np.inf))
     found: Floats = (np.arange(BINS)[:, None] == at).astype(np.float64)
     return found

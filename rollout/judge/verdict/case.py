@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from rollout.judge.evidence.combination import RunUp
-from rollout.judge.evidence.sample_ratio_mismatch import Shares
+from rollout.judge.evidence.sample_ratio_mismatch import SampleRatioTest
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Case:
     Attributes:
         signals: where its signals are among those of all releases.
         run_up: when the evidence that convicts began to rise.
-        shares: of the requests in this step.
+        sample_ratio: of the requests in this step.
         conviction: when the canary was found bad; None while it is not.
         log_e: combined log evidence of its signals.
         now: seconds since the epoch of the last look.
@@ -41,7 +41,7 @@ class Case:
 
     signals: range
     run_up: RunUp = field(default_factory=RunUp)
-    shares: Shares = field(default_factory=Shares)
+    sample_ratio: SampleRatioTest = field(default_factory=SampleRatioTest)
     conviction: Conviction | None = None
     log_e: float = 0.0
     now: float = -math.inf

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from rollout.judge.baseline.sums import Ledger
+from rollout.judge.baseline.sums import SignalState
 from rollout.judge.evidence.battery import Evidence
 from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy, SignalPolicy
 from rollout.judge.verdict import wording
@@ -17,7 +17,7 @@ from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.signals.kinds import Family
 from rollout.signals.samples import SourceStatus
 
-DOUBT = math.log(5.0)
+INCONCLUSIVE = math.log(5.0)
 """Log evidence against a signal above which it is not called good, whatever was proven earlier."""
 
 MOST_WORDS = 200
@@ -34,7 +34,7 @@ class Docket:
     Attributes:
         policy: what is promised.
         case: what is known of the release.
-        books: what is known of each signal, of all releases.
+        states: what is known of each signal, of all releases.
         evidence: their e-processes.
         log_e: log evidence against the canary, one a signal.
         log_e_good: log evidence for non-inferiority, one a signal.
@@ -42,7 +42,7 @@ class Docket:
 
     policy: JudgePolicy
     case: Case
-    books: Sequence[Ledger]
+    states: Sequence[SignalState]
     evidence: Evidence
     log_e: Sequence[float]
     log_e_good: Sequence[float]
@@ -52,19 +52,19 @@ def conclude(docket: Docket) -> Assessment:
     """The assessment after a look."""
     case, conviction, evidence = docket.case, docket.case.conviction, docket.evidence
     found = list(map(partial(_verdict, docket), case.signals))
-    verdict, doubted = Verdict.BAD, ""
+    verdict, mismatch = Verdict.BAD, ""
     if conviction is None:
         words = {word for word, _ in found}
         verdict = next(word for word in LEAST_INFORMED if word in words)
-        doubted = case.shares.doubt() if verdict is Verdict.GOOD else ""
-    excess = [evidence.excess_of(at) for at in case.signals if evidence.channels.families[at] is Family.FAILURES]
+        mismatch = case.sample_ratio.mismatch() if verdict is Verdict.GOOD else ""
+    excess = [evidence.excess_of(at) for at in case.signals if evidence.columns.families[at] is Family.FAILURES]
     return Assessment(
-        verdict=Verdict.UNDECIDED if doubted else verdict,
+        verdict=Verdict.UNDECIDED if mismatch else verdict,
         log_e=conviction.log_e if conviction else case.log_e,
         culprits=conviction.culprits if conviction else (),
         excess_failed_requests=max([0.0, *excess]),
         evidence_at=conviction.evidence_at if conviction else None,
-        reason=doubted or _overall(docket, verdict, found),
+        reason=mismatch or _overall(docket, verdict, found),
     )
 
 
@@ -75,7 +75,7 @@ def tell(docket: Docket) -> tuple[SignalVerdict, ...]:
 
 def _overall(docket: Docket, verdict: Verdict, found: Sequence[tuple[Verdict, str]]) -> str:
     """Sentence of the release's verdict, taken from the signal that decides it."""
-    signals, case = docket.evidence.channels.signals, docket.case
+    signals, case = docket.evidence.columns.signals, docket.case
     if verdict is Verdict.GOOD:
         return f"all {len(case.signals)} signals are shown not to be worse"
     if case.conviction is None:
@@ -90,35 +90,35 @@ def _overall(docket: Docket, verdict: Verdict, found: Sequence[tuple[Verdict, st
 
 def _verdict(docket: Docket, index: int) -> tuple[Verdict, str]:
     """A signal's verdict, and its reason where that is not made of numbers."""
-    policy, book, case = docket.policy, docket.books[index], docket.case
-    conviction, signal = case.conviction, docket.evidence.channels.signals[index]
+    policy, state, case = docket.policy, docket.states[index], docket.case
+    conviction, signal = case.conviction, docket.evidence.columns.signals[index]
     if conviction and signal.name in conviction.culprits:
         return Verdict.BAD, conviction.guard or "" if signal.name == conviction.culprits[0] else ""
-    if not _is_judged(policy, book, case.now):
-        return _absent(policy, signal, book, case.now)
-    if docket.log_e_good[index] < -math.log(policy.missed_rate) or docket.log_e[index] >= DOUBT:
+    if not _is_judged(policy, state, case.now):
+        return _absent(policy, signal, state, case.now)
+    if docket.log_e_good[index] < -math.log(policy.missed_rate) or docket.log_e[index] >= INCONCLUSIVE:
         return Verdict.UNDECIDED, ""
     return Verdict.GOOD, ""
 
 
 def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
     """Each signal's confidence sequence for the ratio; of latency that of its middle edge."""
-    shown = {index: docket.evidence.channels.shown(index) for index in docket.case.signals}
+    shown = {index: docket.evidence.columns.shown(index) for index in docket.case.signals}
     known = [index for index, its in shown.items() if its.stop > its.start]
-    rows = np.array([shown[index].start for index in known], dtype=np.intp)
-    effect = np.exp(docket.evidence.ratio.usual[rows])
-    bounds = docket.evidence.sequences.bounds(rows, docket.policy.false_rollback_rate, effect)
+    columns = np.array([shown[index].start for index in known], dtype=np.intp)
+    effect = np.exp(docket.evidence.ratio.usual[columns])
+    bounds = docket.evidence.sequences.bounds(columns, docket.policy.false_rollback_rate, effect)
     ranges = dict(zip(known, bounds, strict=True))
     return [ranges.get(index, (0.0, None)) for index in docket.case.signals]
 
 
 def _signal(docket: Docket, index: int, ratio: tuple[float, float | None]) -> SignalVerdict:
-    book = docket.books[index]
+    state = docket.states[index]
     canary, stable, failed, _ = _rates(docket, index)
     verdict, said = _verdict(docket, index)
     return SignalVerdict(
-        signal=docket.evidence.channels.signals[index].name,
-        kind=docket.evidence.channels.signals[index].kind,
+        signal=docket.evidence.columns.signals[index].name,
+        kind=docket.evidence.columns.signals[index].kind,
         verdict=verdict,
         log_e=docket.log_e[index],
         log_e_good=docket.log_e_good[index],
@@ -126,8 +126,8 @@ def _signal(docket: Docket, index: int, ratio: tuple[float, float | None]) -> Si
         canary_rate=canary,
         ratio_low=ratio[0],
         ratio_high=ratio[1],
-        canary_requests=book.canary_requests,
-        stable_requests=book.stable_requests,
+        canary_requests=state.canary_requests,
+        stable_requests=state.stable_requests,
         canary_failed=failed,
         reason=_sentence(docket, index, verdict, said),
     )
@@ -138,16 +138,16 @@ def _sentence(docket: Docket, index: int, verdict: Verdict, said: str) -> str:
     if said:
         return said
     canary, stable, _, edge = _rates(docket, index)
-    seen = wording.observed(docket.evidence.channels.signals[index], canary, stable, edge, _lately(docket, index))
+    seen = wording.observed(docket.evidence.columns.signals[index], canary, stable, edge, _lately(docket, index))
     seen += _baseline(docket, index) if verdict is Verdict.UNDECIDED else ""
     return wording.judged(seen, docket.log_e[index], verdict, 1 / docket.policy.missed_rate, docket.log_e_good[index])
 
 
 def _baseline(docket: Docket, index: int) -> str:
     """That stable's history is too short to tell its noise, so that the judge is slow rather than wrong."""
-    if docket.evidence.channels.signals[index].kind not in REQUEST_KINDS:  # a healthy service hardly ever shows crashes
+    if docket.evidence.columns.signals[index].kind not in REQUEST_KINDS:  # a healthy service hardly ever shows crashes
         return ""
-    enough = docket.evidence.noise.enough(docket.evidence.channels.used[index])
+    enough = docket.evidence.pod_variation.enough(docket.evidence.columns.used[index])
     return "" if enough.all() else " (not enough baseline)"
 
 
@@ -155,14 +155,14 @@ def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int,
     """Rates of canary and stable, the canary's failures, and (for latency) the edge they are about."""
     evidence, edge = docket.evidence, None
     if index in evidence.gauges:
-        canary, stable = evidence.gauges[index].shown if docket.books[index].started else (None, None)
+        canary, stable = evidence.gauges[index].shown if docket.states[index].started else (None, None)
         return canary, stable, 0, None
-    row = evidence.channels.slots[index].start
-    if evidence.channels.families[index] is Family.LATENCY:
+    row = evidence.columns.reserved[index].start
+    if evidence.columns.families[index] is Family.LATENCY:
         worst = evidence.worst_edge(index)
         if worst is None:
             return None, None, 0, None
-        row, edge = row + worst, evidence.channels.edges[index][worst]
+        row, edge = row + worst, evidence.columns.edges[index][worst]
     failed, size, stable_failed, stable_size = evidence.sums.total[row].tolist()
     if stable_size == 0 and edge is None:
         stable_failed, stable_size = evidence.sums.history[row].tolist()
@@ -172,7 +172,7 @@ def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int,
 def _lately(docket: Docket, index: int) -> float | None:
     if index in docket.evidence.gauges:
         return None
-    failed, size, *_ = docket.evidence.sums.lately[docket.evidence.channels.slots[index].start].tolist()
+    failed, size, *_ = docket.evidence.sums.lately[docket.evidence.columns.reserved[index].start].tolist()
     return _rate(failed, size)
 
 
@@ -180,32 +180,32 @@ def _rate(failed: float, size: float) -> float | None:
     return failed / size if size > 0 else None
 
 
-def _is_judged(policy: JudgePolicy, book: Ledger, now: float) -> bool:
+def _is_judged(policy: JudgePolicy, state: SignalState, now: float) -> bool:
     """Whether a signal has something to judge, and had it lately."""
     return (
-        book.started
-        and book.status is SourceStatus.OK
-        and now - book.seen_at <= policy.stale_seconds
-        and book.seen_at - book.busy_at <= policy.idle_seconds
+        state.started
+        and state.status is SourceStatus.OK
+        and now - state.seen_at <= policy.stale_seconds
+        and state.seen_at - state.busy_at <= policy.idle_seconds
     )
 
 
-def _absent(policy: JudgePolicy, signal: SignalPolicy, book: Ledger, now: float) -> tuple[Verdict, str]:
+def _absent(policy: JudgePolicy, signal: SignalPolicy, state: SignalState, now: float) -> tuple[Verdict, str]:
     """The verdict of a signal that has nothing to judge, with its reason."""
-    if book.seen_at == -math.inf:
+    if state.seen_at == -math.inf:
         return Verdict.NO_DATA, "its source has not been read yet"
-    if book.status is SourceStatus.SOURCE_DOWN:
-        return Verdict.SOURCE_DOWN, _because("its source does not answer", book)
-    if now - book.seen_at > policy.stale_seconds:
-        return Verdict.SOURCE_DOWN, f"no look for {now - book.seen_at:.0f} s"
-    if book.status is SourceStatus.NO_DATA:
-        return Verdict.NO_DATA, _because("its source has no series for the canary", book)
-    if signal.kind not in REQUEST_KINDS or (not book.started and book.uncounted > 0):
+    if state.status is SourceStatus.SOURCE_DOWN:
+        return Verdict.SOURCE_DOWN, _because("its source does not answer", state)
+    if now - state.seen_at > policy.stale_seconds:
+        return Verdict.SOURCE_DOWN, f"no look for {now - state.seen_at:.0f} s"
+    if state.status is SourceStatus.NO_DATA:
+        return Verdict.NO_DATA, _because("its source has no series for the canary", state)
+    if signal.kind not in REQUEST_KINDS or (not state.started and state.uncounted > 0):
         return Verdict.NO_DATA, "its source shows none of the canary's numbers"
-    if book.started:
-        return Verdict.NO_TRAFFIC, f"the canary has had no requests for {book.seen_at - book.busy_at:.0f} s"
-    return Verdict.NO_TRAFFIC, f"the canary has had no requests, stable {book.stable_ever}"
+    if state.started:
+        return Verdict.NO_TRAFFIC, f"the canary has had no requests for {state.seen_at - state.busy_at:.0f} s"
+    return Verdict.NO_TRAFFIC, f"the canary has had no requests, stable {state.stable_ever}"
 
 
-def _because(what: str, book: Ledger) -> str:
-    return f"{what}: {textwrap.shorten(book.reason, MOST_WORDS)}" if book.reason else what
+def _because(what: str, state: SignalState) -> str:
+    return f"{what}: {textwrap.shorten(state.reason, MOST_WORDS)}" if state.reason else what

@@ -14,7 +14,7 @@ from rollout.api.status import (
     Status,
     Weight,
 )
-from rollout.engine.judge_session import Bench
+from rollout.engine.judge_session import JudgeSession
 from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.replay import replay
 from rollout.records.record import record_of
@@ -38,22 +38,22 @@ def look(at: float, *, starts: bool = False, canary: bool = False) -> SignalLook
 
 
 def test_history_that_comes_when_the_canary_is_judged_is_history_nevertheless():
-    status, bench = samples.stepping(), Bench()
+    status, session = samples.stepping(), JudgeSession()
     assert status.release is not None
     spec, began = samples.spec(), status.release.started_at
     signals = [Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods"})]
     spec = spec.model_copy(update={"record": True, "analysis": spec.analysis.model_copy(update={"signals": signals})})
-    bench.sit(status, spec)
-    bench.hear(status, [look(began - 30), look(began - 45, starts=True), look(began - 15)], began + 1)
-    assert bench.assessment is not None
-    assert (bench.assessment.verdict, bench.assessed_at) == ("no-traffic", began + 1), (
+    session.start(status, spec)
+    session.update(status, [look(began - 30), look(began - 45, starts=True), look(began - 15)], began + 1)
+    assert session.assessment is not None
+    assert (session.assessment.verdict, session.assessed_at) == ("no-traffic", began + 1), (
         "asked, and nothing of the canary"
     )
-    bench.hear(status, [look(began + 1, canary=True), look(began + 2, canary=True)], began + 2)
-    assert bench.assessment is not None
-    assert bench.put_down(status).analysis["signals"][0]["canary_requests"] == 20
-    assert bench.recorder is not None
-    kept = lines_in(config_map_of("checkout", "shop", "id", bench.recorder.finished(), {}))
+    session.update(status, [look(began + 1, canary=True), look(began + 2, canary=True)], began + 2)
+    assert session.assessment is not None
+    assert session.checkpoint(status).analysis["signals"][0]["canary_requests"] == 20
+    assert session.recorder is not None
+    kept = lines_in(config_map_of("checkout", "shop", "id", session.recorder.finished(), {}))
     told = [json.loads(line) for line in kept.splitlines()[1:]]
     assert [(each["t"] - began, each["phase"]) for each in told if each["pods"]] == [
         (-30, "history"),
@@ -65,24 +65,24 @@ def test_history_that_comes_when_the_canary_is_judged_is_history_nevertheless():
 
 
 def test_sums_that_are_no_numbers_any_more_are_no_word_of_the_judge():
-    status, bench = samples.stepping(), Bench()
+    status, session = samples.stepping(), JudgeSession()
     assert status.release is not None
     began = status.release.started_at
     spec = samples.spec()
     signals = [Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods"})]
-    bench.sit(status, spec.model_copy(update={"analysis": spec.analysis.model_copy(update={"signals": signals})}))
+    session.start(status, spec.model_copy(update={"analysis": spec.analysis.model_copy(update={"signals": signals})}))
     nobody = PodLook(Arm.CANARY, 10.0, 1.0, requests=10**160, errors={"500": 10**160})
     stable = PodLook(Arm.STABLE, 900.0, 1.0, requests=50)
     pods = {"s": stable, "c": nobody}
     looks = [SignalLook("errors", began + second, SourceStatus.OK, pods) for second in range(1, 6)]
     with pytest.raises(ArithmeticError, match="no numbers any more"):
-        bench.hear(status, looks, began + 5)
-    assert bench.assessment is None
-    assert bench.put_down(status) == status
+        session.update(status, looks, began + 5)
+    assert session.assessment is None
+    assert session.checkpoint(status) == status
 
 
 def test_requests_after_promotion_do_not_count_against_the_share_of_the_last_step():
-    bench = Bench()
+    session = JudgeSession()
     spec = samples.spec()
     signals = [Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods"})]
     spec = spec.model_copy(update={"analysis": spec.analysis.model_copy(update={"signals": signals})})
@@ -90,7 +90,7 @@ def test_requests_after_promotion_do_not_count_against_the_share_of_the_last_ste
     assert status.release is not None
     began = status.release.started_at
     share = status.weight.desired / 100
-    bench.sit(status.model_copy(update={"verified_at": None}), spec)
+    session.start(status.model_copy(update={"verified_at": None}), spec)
 
     def seen(status: Status, first: int, canary: int, stable: int) -> None:
         for second in range(first, first + 60):
@@ -99,16 +99,16 @@ def test_requests_after_promotion_do_not_count_against_the_share_of_the_last_ste
                 "c": PodLook(Arm.CANARY, 900.0, 1.0, requests=canary, errors={}),
             }
             now = began + second
-            bench.hear(status, [SignalLook("errors", now, SourceStatus.OK, pods)], now)
+            session.update(status, [SignalLook("errors", now, SourceStatus.OK, pods)], now)
 
     step = status.model_copy(update={"verified_at": began})
     seen(step, 1, round(1000 * share), round(1000 * (1 - share)))
-    assert bench.assessment is not None
-    assert bench.assessment.verdict == "good", bench.assessment
+    assert session.assessment is not None
+    assert session.assessment.verdict == "good", session.assessment
     promoted = step.model_copy(update={"phase": Phase.PROMOTING})
     seen(promoted, 61, 1000, 1)
-    assert bench.assessment.verdict == "good", bench.assessment
-    assert "reached the canary" not in bench.assessment.reason
+    assert session.assessment.verdict == "good", session.assessment
+    assert "reached the canary" not in session.assessment.reason
 
 
 class Course:
@@ -119,12 +119,12 @@ class Course:
         signals = [Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods"})]
         analysis = spec.analysis.model_copy(update={"signals": signals})
         self.spec = spec.model_copy(update={"record": True, "analysis": analysis})
-        self.bench, self.second = Bench(), 0
+        self.session, self.second = JudgeSession(), 0
         started = samples.stepping(step=1, verified_at=None)
         assert started.release is not None
         self.began = started.release.started_at
         self.status = self.at(started, 20)
-        self.bench.sit(self.status, self.spec)
+        self.session.start(self.status, self.spec)
 
     @staticmethod
     def at(status: Status, weight: int, **changes: Any) -> Status:
@@ -141,22 +141,22 @@ class Course:
                 "s": PodLook(Arm.STABLE, 900.0, covers, requests=round(1000 * covers * (1 - canary))),
                 "c": PodLook(Arm.CANARY, 900.0, covers, requests=round(1000 * covers * canary)),
             }
-            self.bench.hear(self.status, [SignalLook("errors", now, SourceStatus.OK, pods)], now)
+            self.session.update(self.status, [SignalLook("errors", now, SourceStatus.OK, pods)], now)
 
     @property
     def said(self) -> tuple[str, str]:
-        assert self.bench.assessment is not None
-        return str(self.bench.assessment.verdict), self.bench.assessment.reason
+        assert self.session.assessment is not None
+        return str(self.session.assessment.verdict), self.session.assessment.reason
 
     def taken_over(self) -> None:
         """Another engine goes on with what this one has left behind."""
-        self.status, recorded = self.bench.put_down(self.status), self.recorded()
-        self.bench = Bench()
-        self.bench.sit(self.status, self.spec, recorded)
+        self.status, recorded = self.session.checkpoint(self.status), self.recorded()
+        self.session = JudgeSession()
+        self.session.start(self.status, self.spec, recorded)
 
     def recorded(self) -> str:
-        assert self.bench.recorder is not None
-        return lines_in(config_map_of("checkout", "shop", "id", self.bench.recorder.finished(), {}))
+        assert self.session.recorder is not None
+        return lines_in(config_map_of("checkout", "shop", "id", self.session.recorder.finished(), {}))
 
     def replayed(self) -> tuple[str, str]:
         found = replay(parse(self.recorded().splitlines()), judge_policy_of(self.spec.analysis))
@@ -178,7 +178,7 @@ def test_a_promoted_release_is_good_in_the_engine_in_its_record_and_in_its_repla
     assert course.said[0] == "good", course.said
     assert "reached the canary" not in course.said[1]
     assert course.replayed() == course.said
-    ended = samples.ended(Outcome.PROMOTED, verdict_at_end=course.bench.put_down(course.status).analysis)
+    ended = samples.ended(Outcome.PROMOTED, verdict_at_end=course.session.checkpoint(course.status).analysis)
     page = markdown(record_of("checkout", "shop", course.spec, ended))
     assert "## Verdict: good" in page
     assert "reached the canary" not in page

@@ -10,7 +10,7 @@ import pytest
 from kube.errors import KubeError, StaleHolderError
 from rollout.api.bounds import trimmed
 from rollout.api.status import Outcome, Status, Waiting
-from rollout.engine.judge_session import Bench
+from rollout.engine.judge_session import JudgeSession
 from rollout.engine.keeping import RECORD_EVERY, SAVE_EVERY, TOLD_EVERY, Keeper
 from rollout.engine.store import StatusStore
 from rollout.records.record import config_map_name
@@ -57,55 +57,55 @@ def waits(status: Status, reason: str) -> Status:
 
 
 async def test_what_is_promised_is_written_at_once_and_what_is_only_told_once_a_second(desk: Desk):
-    bench, status = Bench(), samples.stepping()
-    assert await desk.keeper.keep(status, bench, NOW) == status
+    session, status = JudgeSession(), samples.stepping()
+    assert await desk.keeper.keep(status, session, NOW) == status
     assert desk.statuses() == [status]
     told = waits(status, "one")
-    assert await desk.keeper.keep(told, bench, NOW + TOLD_EVERY - 0.01) == told
+    assert await desk.keeper.keep(told, session, NOW + TOLD_EVERY - 0.01) == told
     assert desk.statuses() == [status], "that may wait"
-    await desk.keeper.keep(told, bench, NOW + TOLD_EVERY)
+    await desk.keeper.keep(told, session, NOW + TOLD_EVERY)
     assert desk.statuses() == [status, told]
-    await desk.keeper.keep(told, bench, NOW + 10 * TOLD_EVERY)
+    await desk.keeper.keep(told, session, NOW + 10 * TOLD_EVERY)
     assert desk.statuses() == [status, told], "nothing is new"
     looked = told.model_copy(update={"looked_at": NOW + 5})
-    await desk.keeper.keep(looked, bench, NOW + 20 * TOLD_EVERY)
+    await desk.keeper.keep(looked, session, NOW + 20 * TOLD_EVERY)
     assert desk.statuses() == [status, told], "that somebody looked is written along, never alone"
 
 
 async def test_telling_may_fail_and_promising_may_not(desk: Desk):
-    bench, status = Bench(), samples.stepping()
-    await desk.keeper.keep(status, bench, NOW)
+    session, status = JudgeSession(), samples.stepping()
+    await desk.keeper.keep(status, session, NOW)
     desk.server.fail("PUT", "/status", 500, times=10**6)
     told = waits(status, "one")
-    assert await desk.keeper.keep(told, bench, NOW + 5) == told
+    assert await desk.keeper.keep(told, session, NOW + 5) == told
     assert desk.store.persisted == status
     with pytest.raises(KubeError):
-        await desk.keeper.keep(status.model_copy(update={"step": 2}), bench, NOW + 6)
+        await desk.keeper.keep(status.model_copy(update={"step": 2}), session, NOW + 6)
 
 
 async def test_what_could_not_be_told_is_told_later(desk: Desk):
-    bench, status = Bench(), samples.stepping()
-    await desk.keeper.keep(status, bench, NOW)
+    session, status = JudgeSession(), samples.stepping()
+    await desk.keeper.keep(status, session, NOW)
     desk.server.fail("PUT", "/status", 500)
     told = waits(status, "one")
-    await desk.keeper.keep(told, bench, NOW + 5)
-    await desk.keeper.keep(told, bench, NOW + 5 + TOLD_EVERY / 2)
+    await desk.keeper.keep(told, session, NOW + 5)
+    await desk.keeper.keep(told, session, NOW + 5 + TOLD_EVERY / 2)
     assert desk.store.persisted == status
-    await desk.keeper.keep(told, bench, NOW + 5 + TOLD_EVERY)
+    await desk.keeper.keep(told, session, NOW + 5 + TOLD_EVERY)
     assert desk.store.persisted == told
 
 
-class Judged(Bench):
-    """A bench that has heard something, and says how often its sums were put down."""
+class Judged(JudgeSession):
+    """A session that was updated, and says how often it was saved."""
 
     def __init__(self) -> None:
         super().__init__()
         self.assessment = samples_assessment()
-        self.put = 0
+        self.saved = 0
 
-    def put_down(self, status: Status) -> Status:
-        self.put += 1
-        return status.model_copy(update={"judge": f"sums {self.put}"})
+    def checkpoint(self, status: Status) -> Status:
+        self.saved += 1
+        return status.model_copy(update={"judge": f"sums {self.saved}"})
 
 
 def samples_assessment():
@@ -115,23 +115,23 @@ def samples_assessment():
 
 
 async def test_the_judges_sums_are_written_every_few_seconds_though_nothing_else_is_new(desk: Desk):
-    bench, status = Judged(), samples.stepping()
-    await desk.keeper.keep(status, bench, NOW)
+    session, status = Judged(), samples.stepping()
+    await desk.keeper.keep(status, session, NOW)
     assert [each.judge for each in desk.statuses()] == ["sums 1"]
     kept = desk.store.persisted
-    await desk.keeper.keep(kept, bench, NOW + SAVE_EVERY - 0.01)
-    assert bench.put == 1
-    await desk.keeper.keep(kept, bench, NOW + SAVE_EVERY)
+    await desk.keeper.keep(kept, session, NOW + SAVE_EVERY - 0.01)
+    assert session.saved == 1
+    await desk.keeper.keep(kept, session, NOW + SAVE_EVERY)
     assert [each.judge for each in desk.statuses()] == ["sums 1", "sums 2"]
-    await desk.keeper.keep(desk.store.persisted, bench, NOW + 2 * SAVE_EVERY - 0.01)
-    assert bench.put == 2, "counted from the newest time"
+    await desk.keeper.keep(desk.store.persisted, session, NOW + 2 * SAVE_EVERY - 0.01)
+    assert session.saved == 2, "counted from the newest time"
 
 
-async def test_sums_are_put_down_when_a_phase_ends(desk: Desk):
-    bench, status = Judged(), samples.stepping()
-    await desk.keeper.keep(status, bench, NOW)
+async def test_sums_are_saved_when_a_phase_ends(desk: Desk):
+    session, status = Judged(), samples.stepping()
+    await desk.keeper.keep(status, session, NOW)
     baking = status.model_copy(update={"phase": "Baking"})
-    await desk.keeper.keep(Status.model_validate(baking.wire()), bench, NOW + 0.5)
+    await desk.keeper.keep(Status.model_validate(baking.wire()), session, NOW + 0.5)
     assert desk.store.persisted.judge == "sums 2"
 
 

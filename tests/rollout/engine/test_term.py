@@ -11,7 +11,7 @@ import pytest
 from rollout.api.revision import EPOCH_ANNOTATION
 from rollout.api.status import JournalEntry, Phase, Status
 from rollout.engine import metrics
-from rollout.engine.judge_session import Bench
+from rollout.engine.judge_session import JudgeSession
 from rollout.engine.keeping import SAVE_EVERY
 from rollout.engine.rhythm import Rhythm
 from rollout.engine.take_over import GAP_SECONDS, caught_up, with_journal_of
@@ -152,7 +152,7 @@ async def test_a_judge_that_breaks_is_no_good_word(it: Plant, monkeypatch: pytes
     async with it.engine():
         it.declare("shop:v1", strategy=short, analysis=holds)
         await it.served("shop:v1")
-        monkeypatch.setattr(Bench, "hear", broken)
+        monkeypatch.setattr(JudgeSession, "update", broken)
         it.declare("shop:v2", strategy=short, analysis=holds)
         await it.until(lambda: it.status.doubt == "no-data" or it.status.weight.desired == 20, "at 20 %")
         await asyncio.sleep(1.5)

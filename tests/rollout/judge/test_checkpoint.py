@@ -112,7 +112,7 @@ def test_so_they_do_when_bursts_are_known_in_most_of_them(kinds, loss):
 
     def looks(at, seconds, pods):
         each = [(f"s{n}", hit_now_and_then(kind, rng, seconds, pods)) for n, kind in enumerate(kinds)]
-        return [SignalLook(name, EPOCH + at, SourceStatus.OK, told, EDGES) for name, told in each]
+        return [SignalLook(name, EPOCH + at, SourceStatus.OK, pods, EDGES) for name, pods in each]
 
     for number in range(1, 61):
         judge.learn(looks(15.0 * number, 15.0, 13))

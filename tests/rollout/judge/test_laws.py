@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
+from rollout.judge.baseline.pod_effects import pod_effects
 from rollout.judge.evidence.battery import EDGE_WEIGHTS, log_weights
 from rollout.judge.evidence.combination import RunUp, combined, e_bh
 from rollout.judge.evidence.confidence_sequence import RatioSequences
 from rollout.judge.evidence.noninferiority_likelihoods import below_added, below_ratio, below_target
 from rollout.judge.evidence.ratio_test import (
-    BLOCK_SECONDS,
     STEPS,
-    RatioBank,
-    pod_effects,
+    RatioTest,
 )
+from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import EXACT_SUPPORT, Counts, Tilts
 from rollout.judge.model.onset_prior import OnsetPrior, log_add, log_sum
 
@@ -32,16 +32,16 @@ def counts(x, n, y, n_stable, *, whole=True):
     return Counts(np.stack(np.broadcast_arrays(*arrays)), np.full(arrays[0].shape, whole))
 
 
-def plain_bank(prior=FROM_START, steps=STEPS):
+def plain_test(prior=FROM_START, steps=STEPS):
     """No pod effect, no tempering: the ratio e-process itself."""
-    return RatioBank(1, prior, steps=steps, step_weights=np.ones(steps.size), nodes=1)
+    return RatioTest(1, prior, steps=steps, step_weights=np.ones(steps.size), nodes=1)
 
 
 def evidence(*looks, prior=FROM_START, whole=True, tolerance=1.0, steps=STEPS, seconds=1.0, young=False):
-    bank = plain_bank(prior, steps)
+    test = plain_test(prior, steps)
     for look in looks:
-        bank.bet(counts(*look, whole=whole), ONE * tolerance, ONE * seconds, np.array([young]))
-    return float(bank.log_e()[0])
+        test.bet(counts(*look, whole=whole), ONE * tolerance, ONE * seconds, np.array([young]))
+    return float(test.log_e()[0])
 
 
 def test_golden_ratio_e_process():
@@ -90,11 +90,11 @@ def test_a_young_canary_within_its_tolerance_gains_nothing_and_teaches_nothing(n
     looks = [((int(x), n, m - int(x), n_stable), w / weight.sum()) for x, w in zip(support, weight, strict=True)]
     mean = sum(w * math.exp(evidence(look, tolerance=max(ratio, 1.0), young=True)) for look, w in looks)
     assert mean <= 1 + 1e-9
-    bank = RatioBank(1, FROM_START)
+    test = RatioTest(1, FROM_START)
     nodes, mass = pod_effects(np.array([0.2]), np.array([5.0]), np.array([False]))
-    bank.expect(np.array([0]), nodes, mass, ONE * 0.1, ONE * 2.0)
-    bank.bet(counts(3, 20, 1, 80), ONE, ONE, np.array([True]))
-    alike = bank.sums[0, :, 0] * np.exp(bank.logs[0, :, :1])
+    test.expect(np.array([0]), nodes, mass, ONE * 0.1, ONE * 2.0)
+    test.bet(counts(3, 20, 1, 80), ONE, ONE, np.array([True]))
+    alike = test.sums[0, :, 0] * np.exp(test.logs[0, :, :1])
     assert alike.sum(axis=0) == pytest.approx(mass[0], abs=1e-12)
     assert np.all(alike[1] > 0.1 * mass[0])
 
@@ -118,30 +118,30 @@ def test_expectation_is_one_when_whole_blocks_are_hit_by_chance(n, n_stable, m, 
     fates = ((1 - chance, calm), (chance, hit / hit.sum()))
     seconds = BLOCK_SECONDS / looks
 
-    def told(seen):
-        bank = plain_bank()
-        bank.expect(np.array([0]), np.zeros((1, 1)), np.ones((1, 1)), ONE * chance, ONE * size)
+    def e_value(seen):
+        test = plain_test()
+        test.expect(np.array([0]), np.zeros((1, 1)), np.ones((1, 1)), ONE * chance, ONE * size)
         for x in seen:
-            bank.bet(counts(x, n, m - x, n_stable), ONE, ONE * seconds, np.array([young]))
-        return math.exp(bank.log_e()[0])
+            test.bet(counts(x, n, m - x, n_stable), ONE, ONE * seconds, np.array([young]))
+        return math.exp(test.log_e()[0])
 
     blocks = [
         (sum(c * math.prod(law[support == x][0] for x in seen) for c, law in fates), seen)
         for seen in product(support, repeat=looks)
     ]
-    once = sum(weight * told(seen) for weight, seen in blocks)
+    once = sum(weight * e_value(seen) for weight, seen in blocks)
     assert once == pytest.approx(1.0, abs=1e-9)
-    twice = sum(weight * w * told((*seen, *more[:1])) for weight, seen in blocks for w, more in blocks)
+    twice = sum(weight * w * e_value((*seen, *more[:1])) for weight, seen in blocks for w, more in blocks)
     assert twice == pytest.approx(1.0, abs=1e-9)
 
 
 def test_a_burst_that_is_expected_convicts_nobody_and_a_fault_still_goes():
     def log_e(*failed):
-        bank = plain_bank()
-        bank.expect(np.array([0]), np.zeros((1, 1)), np.ones((1, 1)), ONE * 0.03, ONE * math.log(10))
+        test = plain_test()
+        test.expect(np.array([0]), np.zeros((1, 1)), np.ones((1, 1)), ONE * 0.03, ONE * math.log(10))
         for x in failed:
-            bank.bet(counts(x, 300, 5, 2700), ONE, ONE * 15, np.array([False]))
-        return float(bank.log_e()[0])
+            test.bet(counts(x, 300, 5, 2700), ONE, ONE * 15, np.array([False]))
+        return float(test.log_e()[0])
 
     assert log_e(6) + 2 < evidence((6, 300, 5, 2700))
     assert log_e(0, 0, 0, 6, 0, 0) < -2
@@ -161,8 +161,10 @@ def test_normaliser_is_exact_for_small_support_and_conservative_beyond(n, n_stab
     j = np.arange(max(0, m - n_stable), min(m, n) + 1)
     law = hypergeom.logpmf(j, n + n_stable, m, n) + math.log(tolerance) * j
     true = float(np.logaddexp.reduce(law + s * j) - np.logaddexp.reduce(law))
-    told = Tilts(np.zeros((1, 1)), np.array([[s]])).told(counts(0, n, m, n_stable), ONE * tolerance)
-    ours = -float(told[0, 0, 0])
+    log_ratios = Tilts(np.zeros((1, 1)), np.array([[s]])).log_likelihood_ratios(
+        counts(0, n, m, n_stable), ONE * tolerance
+    )
+    ours = -float(log_ratios[0, 0, 0])
     assert ours >= true - 1e-7
     if min(n, m) <= EXACT_SUPPORT:
         assert ours == pytest.approx(true, abs=1e-7)
@@ -263,9 +265,9 @@ def test_slow_requests_have_nodes_for_outliers():
 @given(st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 9000), st.booleans()), min_size=1, max_size=4))
 @settings(deadline=None)
 def test_what_another_channel_knows_of_bursts_changes_nothing(looks):
-    def bank(bursts):
+    def log_e_of(bursts):
         rows = np.arange(len(bursts))
-        found = RatioBank(rows.size, OnsetPrior(1800.0))
+        found = RatioTest(rows.size, OnsetPrior(1800.0))
         effects = pod_effects(np.full(rows.size, 0.5), np.full(rows.size, 5.0), rows < 0)
         found.expect(rows, *effects, np.array(bursts) * 0.03, np.array(bursts) * math.log(10))
         for x, y, young in looks:
@@ -274,45 +276,45 @@ def test_what_another_channel_knows_of_bursts_changes_nothing(looks):
             found.bet(seen, each, 15 * each, (rows == 0) & young)
         return found.log_e()
 
-    alone, beside = bank([0.0]), bank([0.0, 1.0])
+    alone, beside = log_e_of([0.0]), log_e_of([0.0, 1.0])
     assert np.isfinite(beside).all()
     assert beside[0] == pytest.approx(alone[0], abs=1e-9)
 
 
 def test_pods_that_have_nothing_in_common_leave_a_judge_that_counts():
-    bank = RatioBank(1, FROM_START)
-    bank.expect(np.array([0]), *pod_effects(ONE * 50.0, ONE * 2, ONE < 1), ONE * 0.03, ONE * math.log(10))
+    test = RatioTest(1, FROM_START)
+    test.expect(np.array([0]), *pod_effects(ONE * 50.0, ONE * 2, ONE < 1), ONE * 0.03, ONE * math.log(10))
     for x in (0, 20, 300):
-        bank.bet(counts(x, 300, 1, 2700), ONE, ONE * 15, ONE < 1)
-        assert np.isfinite(bank.log_e()).all()
+        test.bet(counts(x, 300, 1, 2700), ONE, ONE * 15, ONE < 1)
+        assert np.isfinite(test.log_e()).all()
 
 
 def test_what_is_forgotten_is_what_no_longer_counts():
     """A look of so many requests that a single number could not hold the likelihoods of all pod effects."""
 
-    def told(parts):
-        bank = RatioBank(1, FROM_START)
-        bank.expect(np.array([0]), *pod_effects(ONE * 0.02, ONE * 9, ONE < 1), ONE * 0.0, ONE * 0.0)
+    def log_e(parts):
+        test = RatioTest(1, FROM_START)
+        test.expect(np.array([0]), *pod_effects(ONE * 0.02, ONE * 9, ONE < 1), ONE * 0.0, ONE * 0.0)
         for _ in range(parts):
-            bank.bet(counts(6_000 / parts, 60_000 / parts, 27_000 / parts, 540_000 / parts), ONE, ONE * 15, ONE < 1)
-        return float(bank.log_e()[0])
+            test.bet(counts(6_000 / parts, 60_000 / parts, 27_000 / parts, 540_000 / parts), ONE, ONE * 15, ONE < 1)
+        return float(test.log_e()[0])
 
-    assert told(1) > math.log(sys.float_info.max)
-    assert told(1) == pytest.approx(told(20), rel=0.02)
+    assert log_e(1) > math.log(sys.float_info.max)
+    assert log_e(1) == pytest.approx(log_e(20), rel=0.02)
 
 
 @pytest.mark.parametrize("at_start", [0.65, 1.0])
 @pytest.mark.parametrize("seconds", [0.0, 15.0])
 def test_a_fault_that_is_beyond_all_belief_is_still_a_number(at_start, seconds):
     """Each fault is e^-745 times and less as likely as the null, and then comes a look in which no time has passed."""
-    bank = RatioBank(1, OnsetPrior(1800.0, at_start))
-    bank.bet(counts(0, 1_000_000, 60_000, 1_000_000), ONE, ONE * seconds, ONE < 1)
-    assert -1e6 < bank.log_e()[0] < 0
-    bank.bet(counts(0, 0, 0, 0), ONE, ONE * 0.0, ONE < 1)
-    assert np.isfinite(bank.log_e()).all()
+    test = RatioTest(1, OnsetPrior(1800.0, at_start))
+    test.bet(counts(0, 1_000_000, 60_000, 1_000_000), ONE, ONE * seconds, ONE < 1)
+    assert -1e6 < test.log_e()[0] < 0
+    test.bet(counts(0, 0, 0, 0), ONE, ONE * 0.0, ONE < 1)
+    assert np.isfinite(test.log_e()).all()
     for _ in range(3):
-        bank.bet(counts(90_000, 1_000_000, 10_000, 1_000_000), ONE, ONE * 15, ONE < 1)
-    assert np.isfinite(bank.log_e()).all()
+        test.bet(counts(90_000, 1_000_000, 10_000, 1_000_000), ONE, ONE * 15, ONE < 1)
+    assert np.isfinite(test.log_e()).all()
 
 
 def binomial(n, p):

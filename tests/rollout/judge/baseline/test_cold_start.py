@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rollout.judge import Judge, JudgePolicy, Verdict
-from rollout.judge.baseline.cold_start import UNSEEN, Warmth
+from rollout.judge.baseline.cold_start import UNSEEN, ColdStart
 from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.signals.samples import (
     Arm,
@@ -115,8 +115,8 @@ def test_starts_of_long_ago_tell_what_a_cold_start_is():
     assert again.save() == before
 
 
-def bank(*, whole=True):
-    return Warmth(np.array([whole]))
+def cold_start(*, whole=True):
+    return ColdStart(np.array([whole]))
 
 
 def one_bin(value, age_bin):
@@ -126,36 +126,36 @@ def one_bin(value, age_bin):
 
 
 def test_before_any_start_was_seen_little_is_tolerated_and_soon_nothing():
-    by_bin = [float(bank().tolerance(one_bin(1.0, each))[0]) for each in range(AGES)]
+    by_bin = [float(cold_start().tolerance(one_bin(1.0, each))[0]) for each in range(AGES)]
     assert by_bin == pytest.approx(UNSEEN.tolist())
     assert by_bin[0] < 2
     assert by_bin[3] < 1.05
-    assert float(bank().tolerance(np.zeros((1, AGES)))[0]) == 1.0
-    assert bank().strange(one_bin(0.5, 1)).all()
-    assert not bank().strange(one_bin(0.5, 5)).any()
+    assert float(cold_start().tolerance(np.zeros((1, AGES)))[0]) == 1.0
+    assert cold_start().age_unknown(one_bin(0.5, 1)).all()
+    assert not cold_start().age_unknown(one_bin(0.5, 5)).any()
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_what_starts_did_is_tolerated_with_a_margin(whole):
-    warmth = bank(whole=whole)
+    start = cold_start(whole=whole)
     for _ in range(20):
-        warmth.learn(one_bin(6.0, 2), one_bin(300.0, 2), np.array([6.0 + 5.4]), np.array([300.0 + 2700.0]))
-    assert 10 < float(warmth.tolerance(one_bin(1.0, 2))[0]) < 16
-    assert float(warmth.tolerance(one_bin(1.0, 3))[0]) == pytest.approx(UNSEEN[3])
-    assert not warmth.strange(one_bin(1.0, 2)).any()
+        start.learn(one_bin(6.0, 2), one_bin(300.0, 2), np.array([6.0 + 5.4]), np.array([300.0 + 2700.0]))
+    assert 10 < float(start.tolerance(one_bin(1.0, 2))[0]) < 16
+    assert float(start.tolerance(one_bin(1.0, 3))[0]) == pytest.approx(UNSEEN[3])
+    assert not start.age_unknown(one_bin(1.0, 2)).any()
 
 
 def test_odds_of_slow_requests_are_tolerated_not_shares():
-    warmth = bank()
+    start = cold_start()
     for _ in range(20):
-        warmth.learn(one_bin(270.0, 0), one_bin(300.0, 0), np.array([270.0 + 1350]), np.array([300.0 + 2700]))
-    assert 9 < float(warmth.tolerance(one_bin(1.0, 0))[0]) < 13
+        start.learn(one_bin(270.0, 0), one_bin(300.0, 0), np.array([270.0 + 1350]), np.array([300.0 + 2700]))
+    assert 9 < float(start.tolerance(one_bin(1.0, 0))[0]) < 13
 
 
 def test_without_grown_up_pods_nothing_is_learned():
-    warmth = bank()
-    warmth.learn(one_bin(6.0, 2), one_bin(300.0, 2), np.array([6.0]), np.array([300.0]))
-    assert not warmth.size.any()
+    start = cold_start()
+    start.learn(one_bin(6.0, 2), one_bin(300.0, 2), np.array([6.0]), np.array([300.0]))
+    assert not start.size.any()
 
 
 def test_ages_fall_into_bins():

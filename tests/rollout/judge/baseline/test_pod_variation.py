@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from rollout.judge import Judge, Verdict
+from rollout.judge.baseline.pod_effects import pod_effects
 from rollout.judge.baseline.pod_variation import (
     BURST_VARIANCE,
     CAUTION,
     EXPONENTS,
     PRIOR_TEMPER,
     TELLING,
-    NoiseBank,
+    PodVariation,
 )
 from rollout.judge.data.ages import AGES
 from rollout.judge.data.batch import MOST_PODS, Batch
-from rollout.judge.data.pod_slots import Pods
+from rollout.judge.data.pod_slots import PodSlots
 from rollout.judge.evidence.battery import Evidence
-from rollout.judge.evidence.ratio_test import pod_effects
 from rollout.signals.samples import (
     Arm,
     PodLook,
@@ -32,7 +32,7 @@ FIRST = np.array([0])
 
 
 def look_of(at, failed, seconds=15.0, requests=REQUESTS):
-    """A batch of one channel in which stable's pods failed so often."""
+    """A batch of one column in which stable's pods failed so often."""
     batch = Batch.empty(1)
     batch.looked[:], batch.at[:], batch.seconds[:] = True, at, seconds
     batch.pods[0, 0, : len(failed)] = failed
@@ -45,31 +45,31 @@ def taught(rng, *, pods=9, blocks=120, rate=0.01, spread=0.0, burst=0.0, clump=1
 
     Failures come in groups of `clump`.
     """
-    noise = NoiseBank(np.array([True]))
+    variation = PodVariation(np.array([True]))
     rates = rate * np.exp(rng.normal(0, spread, pods))
     for block in range(blocks):
         hit = np.where(rng.random(pods) < burst, 10.0, 1.0)
         failed = clump * rng.binomial(REQUESTS, np.minimum(rates * hit, 1.0) / clump).astype(float)
-        assert noise.add(look_of(15.0 * (block + 1), failed)).size == 1
-    return noise
+        assert variation.add(look_of(15.0 * (block + 1), failed)).size == 1
+    return variation
 
 
-def temper(noise):
-    return float(noise.tempers(FIRST)[0])
+def temper(variation):
+    return float(variation.tempers(FIRST)[0])
 
 
-def widest(noise):
-    return float(pod_effects(*noise.spreads(FIRST), np.array([False]))[0][0, -1])
+def widest(variation):
+    return float(pod_effects(*variation.spreads(FIRST), np.array([False]))[0][0, -1])
 
 
 def test_quiet_pods_allow_nearly_the_full_likelihood():
-    noise = taught(np.random.default_rng(1))
-    assert noise.enough(slice(None)).all()
-    assert temper(noise) > 0.6
-    assert widest(noise) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]), np.array([False]))[0][0, -1]
+    variation = taught(np.random.default_rng(1))
+    assert variation.enough(slice(None)).all()
+    assert temper(variation) > 0.6
+    assert widest(variation) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]), np.array([False]))[0][0, -1]
 
 
-def test_bursts_are_told_from_clumps_and_widen_what_is_healthy():
+def test_bursts_are_kept_from_clumps_and_widen_what_is_healthy():
     hit = taught(np.random.default_rng(2), rate=0.002, burst=0.03)
     chance, size = hit.bursts(FIRST)
     assert (float(chance[0]), float(size[0])) == (0.03, pytest.approx(math.log(10)))
@@ -84,18 +84,18 @@ def test_bursts_are_told_from_clumps_and_widen_what_is_healthy():
 
 
 def test_failures_in_clumps_temper_the_likelihood():
-    noise = taught(np.random.default_rng(5), clump=5)
-    noise.bursts(FIRST)
-    assert temper(noise) < 0.5
+    variation = taught(np.random.default_rng(5), clump=5)
+    variation.bursts(FIRST)
+    assert temper(variation) < 0.5
 
 
 def test_the_exponent_lies_between_the_candidates_where_the_mean_is_one():
-    noise = NoiseBank(np.array([True]))
-    noise.blocks[:], noise.counted[:] = 1000, 1000
-    noise.failed[:] = 100
+    variation = PodVariation(np.array([True]))
+    variation.blocks[:], variation.counted[:] = 1000, 1000
+    variation.failed[:] = 100
     means = np.exp(3.0 * (EXPONENTS**2 - 0.5 * EXPONENTS))  # convex in the exponent, 1 at one half
-    noise.gains[:] = 1000 * means[:, None]
-    found = float(noise.tempers(FIRST)[0])
+    variation.gains[:] = 1000 * means[:, None]
+    found = float(variation.tempers(FIRST)[0])
     assert found <= 0.5 * (CAUTION[0] + CAUTION[1] * 0.5)
     assert found == pytest.approx(0.5 * (CAUTION[0] + CAUTION[1] * 0.5), rel=0.05)
 
@@ -111,17 +111,17 @@ def test_lasting_differences_widen_the_pod_effect():
 
 
 def test_a_single_pod_teaches_nothing_of_noise():
-    noise = taught(np.random.default_rng(4), pods=1, blocks=200)
-    assert not noise.enough(slice(None)).all()
-    assert temper(noise) == pytest.approx(PRIOR_TEMPER / (1 + BURST_VARIANCE * 3), abs=0.03)
+    variation = taught(np.random.default_rng(4), pods=1, blocks=200)
+    assert not variation.enough(slice(None)).all()
+    assert temper(variation) == pytest.approx(PRIOR_TEMPER / (1 + BURST_VARIANCE * 3), abs=0.03)
 
 
 def test_little_history_stays_near_what_is_believed_and_tells_of_clumps_alone():
-    noise = taught(np.random.default_rng(4), pods=3, blocks=2)
-    assert not noise.enough(slice(None)).all()
-    squares, alone = noise.apart[0]
+    variation = taught(np.random.default_rng(4), pods=3, blocks=2)
+    assert not variation.enough(slice(None)).all()
+    squares, alone = variation.apart[0]
     believed = (alone + TELLING) / (squares + TELLING / PRIOR_TEMPER)
-    assert temper(noise) == pytest.approx(believed / (1 + BURST_VARIANCE * 3), abs=0.03)
+    assert temper(variation) == pytest.approx(believed / (1 + BURST_VARIANCE * 3), abs=0.03)
 
 
 def test_clumps_are_seen_before_bursts_are():
@@ -134,29 +134,29 @@ def test_clumps_are_seen_before_bursts_are():
 
 
 def test_pods_come_and_go_and_only_so_many_are_remembered():
-    def places(names, canary=(), young=()):
+    def slots(names, canary=(), young=()):
         bins = [0 if name in young else AGES for name in names] if young else []
         layout = pods.layout(names, [name in canary for name in names], bins)
         assert layout.belongs[:, :2].sum(axis=1).tolist() == [1.0] * len(names), "each is of one arm"
         assert layout.canary == [names.index(name) for name in canary]
         return [row.tolist().index(1) if row.any() else None for row in layout.belongs[:, 2 : 2 + MOST_PODS]]
 
-    pods = Pods()
+    pods = PodSlots()
     for block in range(3):
-        found = places([f"p{block * 6 + i}" for i in range(6)])
-    assert len(pods.places) == MOST_PODS
+        found = slots([f"p{block * 6 + i}" for i in range(6)])
+    assert len(pods.slots) == MOST_PODS
     assert found == [None] * 6
-    assert places(["p3", "p15", "p0"]) == [3, None, 0]
-    assert places(["p3", "p15", "p0"], canary=["p3"]) == [None, None, 0]
-    assert places(["p3", "p15", "p0"], young=["p0"]) == [3, None, None]
-    assert places(["p3", "p15", "p0"]) == [3, None, 0]
+    assert slots(["p3", "p15", "p0"]) == [3, None, 0]
+    assert slots(["p3", "p15", "p0"], canary=["p3"]) == [None, None, 0]
+    assert slots(["p3", "p15", "p0"], young=["p0"]) == [3, None, None]
+    assert slots(["p3", "p15", "p0"]) == [3, None, 0]
 
 
 def test_short_looks_fill_one_block():
-    noise = NoiseBank(np.array([True]))
-    closed = [noise.add(look_of(0.25 * (k + 1), [1.0, 1.0], 0.25, 10.0)).size for k in range(120)]
+    variation = PodVariation(np.array([True]))
+    closed = [variation.add(look_of(0.25 * (k + 1), [1.0, 1.0], 0.25, 10.0)).size for k in range(120)]
     assert sum(closed) == 2
-    assert noise.failed.sum() == 240
+    assert variation.failed.sum() == 240
 
 
 def recorded(rng, judge, seconds, canary_rate, spread=0.3):
@@ -188,13 +188,13 @@ def test_noisy_healthy_pods_stay_and_a_real_fault_among_them_goes():
 
 def test_from_the_first_bet_on_the_exponent_is_that_of_the_burst_that_is_expected():
     rng, evidence = np.random.default_rng(2), Evidence(ERRORS_ONLY)
-    believed = int(evidence.noise.burst[0])
+    believed = int(evidence.pod_variation.burst[0])
     for block in range(120):
         failed = rng.binomial(REQUESTS, 0.01, 9).astype(float)
         evidence.take_in(look_of(15.0 * (block + 1), failed), np.array([False]))
     before = float(evidence.ratio.temper[0])
     first = look_of(15.0 * 120 + 1, np.zeros(9), seconds=1.0, requests=0)
-    first.columns[:] = [1, 20, 2, 180]
+    first.counts[:] = [1, 20, 2, 180]
     evidence.take_in(first, np.array([True]))
-    assert int(evidence.noise.burst[0]) != believed
-    assert float(evidence.ratio.temper[0]) == temper(evidence.noise) != before
+    assert int(evidence.pod_variation.burst[0]) != believed
+    assert float(evidence.ratio.temper[0]) == temper(evidence.pod_variation) != before

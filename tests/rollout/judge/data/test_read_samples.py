@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from rollout.judge import JudgePolicy, SignalKind, SignalPolicy
 from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import Batch
-from rollout.judge.data.columns import Channels
-from rollout.judge.data.pod_slots import Pods
+from rollout.judge.data.columns import Columns
+from rollout.judge.data.pod_slots import PodSlots
 from rollout.judge.data.read_samples import read
-from rollout.judge.model.ridits import choose_body
+from rollout.judge.model.ridits import choose_ridits
 from rollout.signals.samples import (
     Arm,
     PodLook,
@@ -35,15 +35,15 @@ pods = st.builds(
 rosters = st.dictionaries(st.sampled_from([f"p{k}" for k in range(5)]), pods, max_size=5)
 
 
-def channels_of(policy):
-    channels = Channels(policy)
+def columns_of(policy):
+    columns = Columns(policy)
     for index, judged in ((0, (0.1, 0.5)), (4, (0.05,))):
         slow = np.array([60.0, 40.0, 10.0])
-        channels.judge_at(index, judged, choose_body(EDGES, slow, 100.0) if index == 0 else None)
-    return channels
+        columns.judge_at(index, judged, choose_ridits(EDGES, slow, 100.0) if index == 0 else None)
+    return columns
 
 
-def told(pod, kind, edge):
+def counted(pod, kind, edge):
     """Failures and size of one pod, in so many words."""
     if kind is SignalKind.LATENCY:
         counts = [max(0, count) for count in pod.latency_counts] or [0] * 4
@@ -62,21 +62,21 @@ def look(index, roster, edges=EDGES):
 @settings(deadline=None)
 def test_all_signals_are_read_as_each_alone_and_as_the_pods_say(each, alike):
     each = [each[0]] * len(KINDS) if alike else each
-    channels, batch = channels_of(POLICY), Batch.empty(Channels(POLICY).count)
-    readings = read(batch, [(index, look(index, roster), Pods()) for index, roster in enumerate(each)], channels)
+    columns, batch = columns_of(POLICY), Batch.empty(Columns(POLICY).count)
+    readings = read(batch, [(index, look(index, roster), PodSlots()) for index, roster in enumerate(each)], columns)
     for index, (roster, kind) in enumerate(zip(each, KINDS, strict=True)):
-        alone = Batch.empty(channels.count)
-        assert read(alone, [(index, look(index, roster), Pods())], channels) == [readings[index]]
-        used, slot = channels.used[index], channels.slots[index]
-        for name in ("columns", "bodies", "pods"):
-            axis = 0 if name == "columns" else 1
+        alone = Batch.empty(columns.count)
+        assert read(alone, [(index, look(index, roster), PodSlots())], columns) == [readings[index]]
+        used, slot = columns.used[index], columns.reserved[index]
+        for name in ("counts", "bucket_counts", "pods"):
+            axis = 0 if name == "counts" else 1
             one, all_ = (np.take(getattr(found, name), range(slot.start, slot.stop), axis) for found in (alone, batch))
             assert np.allclose(one, all_, atol=1e-9), name
-        for row, edge in zip(range(used.start, used.stop), channels.edges[index] or (None,), strict=True):
+        for row, edge in zip(range(used.start, used.stop), columns.edges[index] or (None,), strict=True):
             sums = np.zeros(4)
             young = np.zeros((3, AGES))
             for pod in roster.values():
-                found = told(pod, kind, edge)
+                found = counted(pod, kind, edge)
                 sums[0 if pod.arm is Arm.CANARY else 2 :][:2] += found
                 age = pod.age_seconds - pod.exposure_seconds / 2
                 if age < YOUNG_SECONDS:
@@ -84,33 +84,33 @@ def test_all_signals_are_read_as_each_alone_and_as_the_pods_say(each, alike):
                     young[slice(1, 3) if pod.arm is Arm.STABLE else 0, at] += (
                         found if pod.arm is Arm.STABLE else found[1]
                     )
-            assert batch.columns[row].tolist() == sums.tolist()
+            assert batch.counts[row].tolist() == sums.tolist()
             young[0] /= max(sums[1], 1e-300)
             assert np.allclose(young, 0.0 if batch.young is None else batch.young[:, row])
 
 
 @given(roster=rosters)
 @settings(deadline=None)
-def test_places_hold_what_grown_pods_of_stable_did_and_requests_are_told_apart(roster):
-    channels, batch, places = channels_of(POLICY), Batch.empty(Channels(POLICY).count), Pods()
-    reading = read(batch, [(1, look(1, roster), places)], channels)[0]
-    row = channels.slots[1].start
-    for name, place in places.places.items():
+def test_slots_hold_what_grown_pods_of_stable_did_and_requests_are_kept_apart(roster):
+    columns, batch, slots = columns_of(POLICY), Batch.empty(Columns(POLICY).count), PodSlots()
+    reading = read(batch, [(1, look(1, roster), slots)], columns)[0]
+    row = columns.reserved[1].start
+    for name, slot in slots.slots.items():
         pod = roster[name]
         assert pod.arm is Arm.STABLE
         assert pod.age_seconds - pod.exposure_seconds / 2 >= YOUNG_SECONDS
-        assert batch.pods[:, row, place].tolist() == list(told(pod, SignalKind.ERRORS, None))
-    assert reading.whole == tuple(batch.columns[row, 1::2])
+        assert batch.pods[:, row, slot].tolist() == list(counted(pod, SignalKind.ERRORS, None))
+    assert reading.whole == tuple(batch.counts[row, 1::2])
     assert reading.seconds == max((pod.exposure_seconds for pod in roster.values()), default=0.0)
 
 
 def test_an_edge_that_the_source_lost_tells_nothing_and_scores_go_on():
-    channels, batch = channels_of(POLICY), Batch.empty(Channels(POLICY).count)
+    columns, batch = columns_of(POLICY), Batch.empty(Columns(POLICY).count)
     roster = {
         "a": PodLook(Arm.STABLE, 900.0, 1.0, latency_counts=(8, 4, 2)),
         "b": PodLook(Arm.CANARY, 900.0, 1.0, latency_counts=(1, 2, 3)),
     }
-    reading = read(batch, [(0, look(0, roster, edges=(0.05, 0.5)), Pods())], channels)[0]
-    assert batch.columns[:2].tolist() == [[0, 0, 0, 0], [3, 6, 2, 14]]
+    reading = read(batch, [(0, look(0, roster, edges=(0.05, 0.5)), PodSlots())], columns)[0]
+    assert batch.counts[:2].tolist() == [[0, 0, 0, 0], [3, 6, 2, 14]]
     assert reading.whole == (6, 14)
-    assert batch.bodies[:, 0].sum(axis=1).tolist() == [6, 14, 14]
+    assert batch.bucket_counts[:, 0].sum(axis=1).tolist() == [6, 14, 14]

@@ -1,4 +1,4 @@
-"""Gross faults are told from what is healthy and from what stable shares, and both by what stable did before."""
+"""Gross faults are known from what is healthy and from what stable shares, and both by what stable did before."""
 
 import math
 
@@ -10,47 +10,47 @@ from rollout.judge.evidence.absolute_rate_test import (
     OUTAGE_WEIGHT,
     SHARED_RATES,
     SHARED_SHARES,
-    GrossBank,
+    AbsoluteRateTest,
 )
 from rollout.judge.model.onset_prior import OnsetPrior
 from tests.rollout.judge.test_laws import ONE, binomial, counts
 from tests.rollout.judge.traffic import ERRORS_ONLY, errors_look
 
 
-def gross(*looks, whole=True, healthy=0.01, stable_rate=0.005, alone=False, at_start=0.5):
-    bank = GrossBank(np.array([whole]), OnsetPrior(1800.0, at_start))
-    bank.expect(ONE * healthy, ONE * stable_rate, ONE > 0)
+def log_e(*looks, whole=True, healthy=0.01, stable_rate=0.005, alone=False, at_start=0.5):
+    test = AbsoluteRateTest(np.array([whole]), OnsetPrior(1800.0, at_start))
+    test.expect(ONE * healthy, ONE * stable_rate, ONE > 0)
     for look in looks:
-        bank.bet(counts(*look, whole=whole), ONE, alone=np.array([alone]))
-    return float(bank.log_e()[0])
+        test.bet(counts(*look, whole=whole), ONE, alone=np.array([alone]))
+    return float(test.log_e()[0])
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.004, 0.01])
-def test_gross_expectation_is_at_most_one_for_a_healthy_canary(rate):
+def test_its_expectation_is_at_most_one_for_a_healthy_canary(rate):
     canary, stable = binomial(6, rate), binomial(6, 0.005)
-    mean = sum(p * q * math.exp(gross((x, 6, y, 6))) for x, p in enumerate(canary) for y, q in enumerate(stable))
+    mean = sum(p * q * math.exp(log_e((x, 6, y, 6))) for x, p in enumerate(canary) for y, q in enumerate(stable))
     assert mean <= 1 + 1e-9
 
 
 @pytest.mark.parametrize("share", SHARED_SHARES[1:])
-def test_gross_expectation_is_bounded_in_an_outage_that_stable_shares(share):
+def test_its_expectation_is_bounded_in_an_outage_that_stable_shares(share):
     canary, stable = binomial(6, share), binomial(6, share)
     mean = sum(
-        p * q * math.exp(gross((x, 6, y, 6), at_start=1.0)) for x, p in enumerate(canary) for y, q in enumerate(stable)
+        p * q * math.exp(log_e((x, 6, y, 6), at_start=1.0)) for x, p in enumerate(canary) for y, q in enumerate(stable)
     )
     assert mean <= 1 / OUTAGE_WEIGHT
 
 
 def test_gross_fault_convicts_in_a_few_failures_and_not_when_shared():
     clean, fault, outage = (0, 20, 0, 80), (10, 20, 0, 80), (10, 20, 40, 80)
-    assert gross(clean, clean, fault) > math.log(1000)
-    assert gross(clean, clean, outage, outage) < 0.5
-    assert gross(clean, outage, alone=True) > math.log(1000)
+    assert log_e(clean, clean, fault) > math.log(1000)
+    assert log_e(clean, clean, outage, outage) < 0.5
+    assert log_e(clean, outage, alone=True) > math.log(1000)
 
 
 def test_gross_fault_per_exposure():
-    assert gross((2, 60, 0, 300), whole=False, healthy=2e-5, stable_rate=1e-5) > math.log(5)
-    assert gross((2, 60, 12, 300), whole=False, healthy=2e-5, stable_rate=1e-5) < 1.0
+    assert log_e((2, 60, 0, 300), whole=False, healthy=2e-5, stable_rate=1e-5) > math.log(5)
+    assert log_e((2, 60, 12, 300), whole=False, healthy=2e-5, stable_rate=1e-5) < 1.0
     assert len(SHARED_RATES) == len(SHARED_SHARES)
 
 

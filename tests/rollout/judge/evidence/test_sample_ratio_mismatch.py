@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from rollout.judge import Judge, Verdict
-from rollout.judge.evidence.sample_ratio_mismatch import LEVEL, Shares
+from rollout.judge.evidence.sample_ratio_mismatch import LEVEL, SampleRatioTest
 from tests.rollout.judge.traffic import EPOCH, ERRORS_ONLY, Traffic, play
 
 
@@ -16,23 +16,23 @@ from tests.rollout.judge.traffic import EPOCH, ERRORS_ONLY, Traffic, play
 @settings(deadline=None)
 def test_expectation_is_one_when_requests_are_shared_as_asked(asked, requests):
     mean = sum(
-        binom.pmf(canary, requests, asked) * math.exp(Shares(asked, canary, requests - canary).log_e())
+        binom.pmf(canary, requests, asked) * math.exp(SampleRatioTest(asked, canary, requests - canary).log_e())
         for canary in range(requests + 1)
     )
     assert mean == pytest.approx(1.0, abs=1e-6)
 
 
-def test_doubt_needs_certainty_and_a_difference_that_matters():
-    assert Shares(0.2, 30, 70).doubt() == ""
-    assert "30.0% of 1000 requests reached the canary, 20.0% was asked for" in Shares(0.2, 300, 700).doubt()
-    assert Shares(0.2, 210_000, 790_000).log_e() > math.log(1 / LEVEL)
-    assert Shares(0.2, 210_000, 790_000).doubt() == ""
-    assert "0.0% of 500" in Shares(0.2, 0, 500).doubt()
+def test_a_mismatch_needs_certainty_and_a_difference_that_matters():
+    assert SampleRatioTest(0.2, 30, 70).mismatch() == ""
+    assert "30.0% of 1000 requests reached the canary, 20.0% was asked for" in SampleRatioTest(0.2, 300, 700).mismatch()
+    assert SampleRatioTest(0.2, 210_000, 790_000).log_e() > math.log(1 / LEVEL)
+    assert SampleRatioTest(0.2, 210_000, 790_000).mismatch() == ""
+    assert "0.0% of 500" in SampleRatioTest(0.2, 0, 500).mismatch()
 
 
 @pytest.mark.parametrize("asked", [0.0, 1.0])
 def test_without_two_arms_there_is_nothing_to_share(asked):
-    assert Shares(asked, 5, 500).log_e() == 0.0
+    assert SampleRatioTest(asked, 5, 500).log_e() == 0.0
 
 
 def test_a_canary_with_half_the_requests_it_should_have_is_not_called_good():
@@ -70,14 +70,14 @@ def test_requests_under_two_weights_are_never_counted_together():
 
 
 def test_a_look_that_began_under_another_weight_says_nothing_of_this_one():
-    shares = Shares(0.5, since=100.0)
-    shares.count(0, 10_000, began=85.0)
-    assert (shares.canary, shares.stable, shares.doubt()) == (0, 0, "")
-    shares.count(40, 60, began=100.0 - 1e-9)
-    assert (shares.canary, shares.stable) == (40, 60), "sums of times are not exact"
+    ratio = SampleRatioTest(0.5, since=100.0)
+    ratio.count(0, 10_000, began=85.0)
+    assert (ratio.canary, ratio.stable, ratio.mismatch()) == (0, 0, "")
+    ratio.count(40, 60, began=100.0 - 1e-9)
+    assert (ratio.canary, ratio.stable) == (40, 60), "sums of times are not exact"
 
 
-def test_what_is_saved_of_shares_keeps_its_keys():
-    shares = Shares(0.5, 3, 4, since=100.0)
-    assert shares.saved() == {"asked": 0.5, "canary": 3, "stable": 4}
-    assert Shares(**shares.saved()) == Shares(0.5, 3, 4)
+def test_what_is_saved_of_it_keeps_its_keys():
+    ratio = SampleRatioTest(0.5, 3, 4, since=100.0)
+    assert ratio.saved() == {"asked": 0.5, "canary": 3, "stable": 4}
+    assert SampleRatioTest(**ratio.saved()) == SampleRatioTest(0.5, 3, 4)

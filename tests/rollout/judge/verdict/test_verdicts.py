@@ -100,7 +100,7 @@ def test_crashes_of_both_arms_are_not_blamed():
     assert assessment.verdict is not Verdict.BAD
 
 
-def test_begin_step_counts_crashes_anew_and_asks_for_a_new_certificate():
+def test_begin_step_counts_crashes_anew_and_asks_for_a_new_proof():
     judge = Judge(POLICY)
     play(judge, Traffic().looks(1, 60, ("errors", "latency", "crashes")))
     judge.look(EPOCH + 61, [crashes_look(61, canary=1)])

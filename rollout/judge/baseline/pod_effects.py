@@ -1,0 +1,76 @@
+"""How far one healthy pod may be from the others for good: nodes of the lasting pod effect u, and their prior mass.
+
+docs/explanation/judge.md, "Pods differ": u is tau * sqrt(1 + 1/pods) * T. T has Student's law with pods - 1 degrees of
+freedom: its tails are heavy because a few pods do not tell how far the next one may be.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+from scipy.stats import t as student
+
+from rollout.judge.model.onset_prior import Bools, Floats, Indices
+
+NODES = 17
+"""Nodes of the pod effect. They are close together: a healthy effect between two of them, or beyond the last, must not
+look like a fault after an hour of busy latency."""
+
+LINEAR = 3.0
+"""Up to so many standard deviations nodes are evenly far apart. Beyond it they are as far apart as they are far out."""
+
+REACH = (0.1, 0.998, 0.9998)
+"""Shares of healthy pods below the first node, below the last node of failures, and below the last of slow requests.
+
+Slow requests tell so much that an outlier needs a node of its own. Pods far better than the others need none: no fault
+explains them better."""
+
+_MOST = 20.0
+"""A pod effect beyond this is the same: exp of it, to the power of the largest exact support, is still a number."""
+
+
+class PodEffectPrior:
+    """What the nodes of the ratio test were made of.
+
+    Attributes:
+        tau: standard deviation of the log rate between healthy pods, shape (columns,).
+        pods: number of pods that it was learned from, shape (columns,).
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = ("tau", "pods")
+
+    def __init__(self, columns: int) -> None:
+        self.tau, self.pods = np.zeros((2, columns))
+
+
+def pod_effects(spread: Floats, pods: Floats, latency: Bools) -> tuple[Floats, Floats]:
+    """The healthy pod effect on nodes.
+
+    Args:
+        spread: standard deviation (tau) of the log rate between healthy pods, shape (k,).
+        pods: number of stable pods it was learned from, at least 2, shape (k,).
+        latency: slow requests are counted, not failures, shape (k,).
+
+    Returns:
+        Nodes and their prior mass, each of shape (k, nodes).
+    """
+    few = np.maximum(pods, 2.0)[:, None]
+    # The first and the last node: quantiles of Student's t that REACH asks for.
+    first_share, last_of_failures, last_of_slow = REACH
+    first = student.ppf(first_share, few - 1)
+    last = student.ppf(np.where(latency, last_of_slow, last_of_failures)[:, None], few - 1)
+    # The nodes: evenly spaced in asinh(t / LINEAR), that is, evenly near 0 and by a factor far out.
+    ends = np.arcsinh(np.stack([first, last]) / LINEAR)
+    points = LINEAR * np.sinh(ends[0] + (ends[1] - ends[0]) * np.linspace(0.0, 1.0, NODES))
+    # The mass of a node: Student's mass between the two points half way to its neighbours.
+    below = student.cdf((points[:, 1:] + points[:, :-1]) / 2, few - 1)
+    mass = np.diff(below, axis=1, prepend=0.0, append=1.0)
+    # The effect: u = tau * sqrt(1 + 1/pods) * t, the law of one more pod beside those that were seen.
+    nodes = np.clip(spread[:, None] * np.sqrt(1 + 1 / few) * points, -_MOST, _MOST)
+    return nodes, mass
+
+
+def node_above(mass: Floats, share: Floats | float) -> Indices:
+    """First node that a share of healthy pods stays below, shape (k,)."""
+    below = (np.cumsum(mass, axis=1) < np.reshape(share, (-1, 1))).sum(axis=1)
+    nodes: Indices = np.minimum(below, mass.shape[1] - 1)
+    return nodes

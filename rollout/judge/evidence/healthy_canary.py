@@ -1,0 +1,106 @@
+"""What a canary may do without blame, as stable's history says: tolerated ratios, and the highest healthy rate.
+
+Sources: docs/explanation/judge.md, "Cold starts" for the ratios, "Gross faults" for the rates.
+"""
+
+import numpy as np
+from scipy.special import gammaincinv
+
+from rollout.judge.baseline.cold_start import ColdStart
+from rollout.judge.baseline.pod_variation import PodVariation
+from rollout.judge.baseline.sums import Sums
+from rollout.judge.data.batch import Batch
+from rollout.judge.data.columns import Columns
+from rollout.judge.model.onset_prior import Bools, Floats
+
+HEALTHY_SLOW = 0.1
+"""Share of requests above any edge that is no gross fault. An edge that is passed more often when all is well is not
+watched for gross faults: a burst there is nothing gross."""
+
+UNKNOWN_BURST = 0.15
+"""Share of failures that a healthy burst may reach while history does not tell how bad bursts are."""
+
+BOUND_LEVEL = 0.975
+"""Level of the upper bound of stable's rate."""
+
+_MOST_SHARE = 0.9
+"""The highest share of requests that is ever called healthy."""
+
+
+class HealthyCanary:
+    """What is healthy in each column, for the canary's age and stable's history as of now.
+
+    Attributes:
+        policy_tolerance: ratio that the policy accepts, shape (columns,).
+        age_tolerance: ratio that the canary's age excuses, 1 where it is grown up, shape (columns,).
+        age_known: where it is known how slow pods of the canary's age may be, shape (columns,).
+        grown_up: no canary has young pods.
+    """
+
+    def __init__(self, columns: Columns, counted: Bools, sums: Sums, variation: PodVariation, start: ColdStart) -> None:
+        """Hold on to what history is kept in; `counted` tells columns that count failures from those of slow ones."""
+        self._sums, self._variation, self._start = sums, variation, start
+        self._whole, self._counted = columns.whole, counted
+        self.policy_tolerance = columns.each([signal.tolerance for signal in columns.signals])
+        self.age_tolerance, self.age_known = np.ones(columns.count), np.ones(columns.count, dtype=np.bool_)
+        self._ages, self.grown_up = np.zeros_like(start.size), True
+        floors = columns.each([max(signal.effective_floor, 1e-6) for signal in columns.signals])
+        self._floor = np.where(counted, floors, HEALTHY_SLOW)
+        self._most = np.where(columns.whole, _MOST_SHARE, np.inf)
+        self._starts_learned = False
+        self.follow_history()
+
+    @property
+    def tolerance(self) -> Floats:
+        """r0: the ratio to stable's rate that the null allows now, shape (columns,)."""
+        tolerated: Floats = self.policy_tolerance * self.age_tolerance
+        return tolerated
+
+    def follow_starts(self) -> None:
+        """Note that there is something new to be known of cold starts."""
+        self._starts_learned = True
+
+    def follow_age(self, batch: Batch, judged: Bools) -> bool:
+        """Follow the canary's age where it is judged; whether another ratio is tolerated from now on."""
+        if batch.young is None and self.grown_up:
+            return False
+        ages = np.where(judged[:, None], 0.0 if batch.young is None else batch.young[0], self._ages)
+        if np.array_equal(ages, self._ages) and not self._starts_learned:
+            return False
+        self._ages, self.grown_up, self._starts_learned = ages, not ages.any(), False
+        self.age_known = self._counted | ~self._start.age_unknown(ages)
+        before, self.age_tolerance = self.age_tolerance, self._start.tolerance(ages)
+        return not np.array_equal(before, self.age_tolerance)
+
+    def follow_history(self) -> None:
+        """Take the upper bound of stable's rate anew from the history that is known."""
+        failed, size = self._sums.known.T
+        self._bound = upper_rate(failed, size, self._whole)
+
+    def rates(self) -> tuple[Floats, Floats, Bools, Floats]:
+        """What the absolute-rate test is to expect (see `AbsoluteRateTest.expect`), each of shape (columns,)."""
+        # p0 = max(tolerance x upper bound of stable's rate, floor, worst block of a single pod), at most `_most`.
+        tolerated = np.maximum(np.maximum(self._floor, self.tolerance * self._bound), self._variation.worst)
+        healthy = np.minimum(tolerated, self._most)
+        # Stable's own rate: its upper bound, half the floor at least, and never above what is healthy.
+        stable = np.minimum(np.maximum(self._bound, self._floor / 2), healthy)
+        # While history is short a burst may still reach UNKNOWN_BURST.
+        least = UNKNOWN_BURST * (1 - self._variation.knowledge())
+        return healthy, stable, self._counted | (healthy <= HEALTHY_SLOW), least
+
+
+def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:
+    """Upper bound of stable's rate from its history (Jeffreys, Poisson); shape (columns,).
+
+    Pods are taken to crash rarely until they do: without an event the bound of a rate per pod-second is 0, and the
+    floor rules. A share of requests that was never observed may be anything.
+
+    Args:
+        failed: failures in history, shape (columns,).
+        size: requests or pod-seconds in history, shape (columns,).
+        whole: sizes are requests, shape (columns,).
+    """
+    # The quantile of a gamma law with shape failed + 1/2 (Jeffreys' prior), over the size.
+    bound = gammaincinv(failed + 0.5, BOUND_LEVEL) / np.maximum(size, 1e-9)
+    rates: Floats = np.where(whole, np.minimum(bound, 1.0), np.where(failed > 0, bound, 0.0))
+    return rates

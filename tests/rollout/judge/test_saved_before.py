@@ -1,0 +1,69 @@
+"""A judge that was saved before its parts got their names of today is restored, and goes on identically.
+
+`saved_before.json` was written by the code of commit f60eae8: the saved sums in the middle of a release, and what that
+code said of the looks that followed.
+"""
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.checkpoint_format import decode
+from rollout.signals.samples import Arm, PodLook, SignalLook, SourceStatus
+from tests.rollout.judge.traffic import EDGES, EPOCH
+
+SAVED = json.loads(Path(__file__).with_name("saved_before.json").read_text())
+BLOB = base64.b64decode(SAVED["blob"])
+KINDS = {
+    "errors": SignalKind.ERRORS,
+    "latency": SignalKind.LATENCY,
+    "crashes": SignalKind.CRASHES,
+    "lines": SignalKind.EVENTS,
+    "memory": SignalKind.GAUGE,
+}
+POLICY = JudgePolicy(signals=tuple(SignalPolicy(name, kind) for name, kind in KINDS.items()), blast_budget=500)
+
+
+def looks(at, *, canary=True, starts=False):
+    """One look of every signal at five pods: no two alike, none by chance; the canary gets worse by and by."""
+
+    def pod(number):
+        ours, wave = number == 4, (at * (number + 3)) % 11
+        slow = int(at - 60) // 2 if ours and at > 60 else 0
+        return PodLook(
+            arm=Arm.CANARY if ours else Arm.STABLE,
+            age_seconds=at if ours or (starts and number == 0) else 900.0,
+            exposure_seconds=1.0,
+            requests=100 + int(wave),
+            errors={"5xx": int(wave == 3) + slow // 4},
+            latency_counts=(5, 10, 20, 30 + int(wave), 20, 8, 4, 2 + slow, 1, 0, 0, 0),
+            crashes=int(at == 33 and number == 1),
+            gauges={"memory": 1e8 + 1e6 * float(wave)},
+        )
+
+    pods = {f"p{number}": pod(number) for number in range(5 if canary else 4)}
+    return [SignalLook(name, EPOCH + at, SourceStatus.OK, pods, EDGES, starts=starts) for name in KINDS]
+
+
+def plain(value):
+    """Nested values with arrays as lists, to be compared exactly."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def test_it_is_put_back_to_the_last_bit_under_the_same_keys():
+    assert plain(decode(Judge.restore(POLICY, BLOB).save())) == plain(decode(BLOB))
+
+
+def test_it_goes_on_and_convicts_as_it_would_have():
+    judge = Judge.restore(POLICY, BLOB)
+    for second, verdict, log_e in SAVED["said"]:
+        found = judge.look(EPOCH + second, looks(float(second)))
+        assert (found.verdict, found.log_e) == (verdict, pytest.approx(log_e, rel=1e-9)), second
+    assert found.verdict == "bad"
+    assert [each.reason for each in judge.signals()] == SAVED["reasons"]
