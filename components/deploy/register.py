@@ -24,7 +24,9 @@ from components.model.layers import (
     kept,
     rank,
 )
-from components.stack.platform import Platform, value_of
+from components.stack.json_text import value_of
+from components.stack.platform import Platform
+from components.stack.project import check_stack_name
 from components.stack.sections import sections_of
 from components.stack.stackfile import find
 from kube.errors import UsageError
@@ -161,6 +163,7 @@ def platform_from_pulumi() -> Platform:
     """
     found = {**get_config_env(), **CONFIG.get()}
     stack = pulumi.get_stack()
+    check_stack_name(stack, f"stacks/Pulumi.{stack}.yaml")
     with _told_with_lines(stack):
         if file := _file_of(stack):
             file.document()

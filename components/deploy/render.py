@@ -18,8 +18,9 @@ import yaml
 
 from components.model.layers import ordered
 from components.model.mistakes import Mistake, StackError
+from components.stack.json_text import value_of
 from components.stack.passphrase import without_opened
-from components.stack.platform import Platform, value_of
+from components.stack.platform import Platform
 from components.stack.project import PROJECT_FILE
 from components.stack.sections import sections_of
 from kube.errors import GraylingError, UsageError

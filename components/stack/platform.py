@@ -193,14 +193,6 @@ class _Reader:
                 self.mistakes.append(placed(Mistake(path, "", str(error))))
 
 
-def value_of(text: Any) -> Any:
-    """A value of Pulumi's configuration: a text that is JSON stands for what it says."""
-    try:
-        return json.loads(text) if isinstance(text, str) else text
-    except ValueError:
-        return text
-
-
 STAND_IN = Environment.model_validate({"tier": "local", "namespace": "unknown", "owners": ["unknown"]})
 _LONGEST_NAME = 40
 _MOST_BYTES = 1_400_000

@@ -57,7 +57,7 @@ def set_image(stack: Stack, service: str, image: str) -> bool:
     try:
         exact(image)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(f"{image!r} {error}") from error
     file = opened(stack)
 
     def change(document: Document) -> str:

@@ -30,11 +30,11 @@ def seconds_of(value: Any) -> float:
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not 0 <= value <= LONGEST_SECONDS:
-            raise ValueError(f"{value!r} s is no duration: from 0 to {LONGEST_SECONDS:.0f} are")
+            raise ValueError(f"is no duration in seconds; write one from 0 to {LONGEST_SECONDS:.0f}")
         return float(value)
     text = str(value).strip()
     if not re.fullmatch(PATTERN[1:-1], text):
-        raise ValueError(f"{value!r} is not a duration: write it like 250ms, 30s, 5m or 1h30m")
+        raise ValueError("is no duration; write it like 250ms, 30s, 5m or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 

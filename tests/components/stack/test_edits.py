@@ -216,7 +216,11 @@ def test_a_kill_before_the_end_leaves_the_file_whole(stack):
 def test_a_file_that_cannot_be_written(stack):
     longest = stack.rename(stack.with_name(f"Pulumi.{'x' * 240}.yaml"))
     with pytest.raises(StackError, match="cannot be written: File name too long; mind its folder"):
-        set_image(longest, "checkout", NEW)
+        edited(
+            longest,
+            longest.name,
+            lambda document: with_value(document, ("config", "grayling:services", "checkout", "image"), NEW),
+        )
 
 
 # ---------------------------------------------------------------------- secrets
