@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, ValidationInfo, field_validator
-
+from components.middleware.redis_settings import (
+    METRICS_PORT,
+    OURS,
+    PORT,
+    SIZES,
+    START,
+    RedisSettings,
+)
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import (
@@ -21,22 +27,17 @@ from components.model.pods import (
     FieldPath,
     Pod,
     Probe,
-    Resources,
     SecretKey,
-    Sizes,
     config_volume,
     secret_volume,
     sleep,
 )
 from components.model.profiles import Size
 from components.model.quantities import (
-    Quantity,
     bytes_of,
     megabytes,
     share_of,
 )
-from components.model.settings import WorkloadSettings
-from components.model.values import Image, ObjectName
 from components.workloads.accounts import (
     account_files,
     account_of,
@@ -52,12 +53,11 @@ from components.workloads.baseline import (
 )
 from components.workloads.encryption import (
     FOLDER,
-    Tls,
     certificate,
     hosts,
     secret_of,
 )
-from components.workloads.extra_config import ExtraConfig, checked
+from components.workloads.extra_config import checked, words
 from components.workloads.network import policy
 from manifests.render import text
 
@@ -65,57 +65,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from kube.kinds import Manifest
-
-IMAGE = "docker.io/valkey/valkey:9.1.1"
-EXPORTER_IMAGE = "ghcr.io/oliver006/redis_exporter:v1.79.0"
-PORT = 6379
-METRICS_PORT = 9121
-SIZES: Sizes = {
-    Size.SMALL: Resources("50m", "128Mi"),
-    Size.MEDIUM: Resources("250m", "512Mi"),
-    Size.LARGE: Resources("500m", "2Gi"),
-}
-_OURS = ("tls-", "user", "aclfile", "requirepass", "masterauth", "replicaof", "rename-command")
-# Replicas follow the first ordinal; which one a pod is, only its own name says.
-START = (
-    'if [ "${POD_NAME##*-}" != 0 ]; then set -- --replicaof "$PRIMARY" "$PORT"; fi; '
-    'exec redis-server /etc/redis/redis.conf "$@"'
-)
-
-
-class RedisSettings(WorkloadSettings):
-    """Settings of a cache."""
-
-    image: Image = IMAGE
-    exporter_image: Image = EXPORTER_IMAGE
-    mode: Literal["standalone", "replication"] = Field(default="standalone", description="replication adds readers")
-    replicas: Annotated[int, Field(ge=2, le=9)] | None = Field(default=None, description="pods in replication mode")
-    storage: Quantity | None = Field(default="1Gi", description="volume of each pod; null keeps everything in memory")
-    eviction: Literal["noeviction", "allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-ttl"] = "allkeys-lru"
-    auth_secret: ObjectName | None = Field(
-        default=None,
-        description="existing Secret with `auth.conf`, `password` and `url`; one is generated if not given",
-    )
-
-    tls: Tls | None = Field(default=None, description="encrypted where it is given; {} makes a certificate")
-    extra_config: ExtraConfig = Field(default_factory=dict, description="further lines of redis.conf by keyword")
-
-    @field_validator("replicas")
-    @classmethod
-    def _replicas_replicate(cls, replicas: int | None, info: ValidationInfo) -> int | None:
-        if info.data.get("mode") == "standalone" and replicas is not None:
-            raise ValueError("a standalone store has one pod; set mode: replication, or leave replicas out")
-        return replicas
-
-    @field_validator("storage")
-    @classmethod
-    def _primaries_come_back(cls, storage: str | None, info: ValidationInfo) -> str | None:
-        if info.data.get("mode") == "replication" and storage is None:
-            raise ValueError(
-                "a primary without a volume comes back empty, and its readers copy that; "
-                "give storage, or set mode: standalone"
-            )
-        return storage
 
 
 class Redis(Component[RedisSettings]):
@@ -197,7 +146,8 @@ class Redis(Component[RedisSettings]):
         Raises:
             ValueError: it is.
         """
-        checked(self.settings.extra_config, self._configuration(alone=True), ours=_OURS)
+        checked(self.settings.extra_config, self._configuration(alone=True), "redis", ours=OURS)
+        words(self.settings.extra_config)
 
     def _configuration(self, *, alone: bool = False) -> str:
         return text(

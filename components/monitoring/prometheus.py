@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import Field, ValidationInfo, field_validator
 
 from components.model.component import Component, Deviation
 from components.model.endpoints import (
@@ -26,34 +26,24 @@ from components.model.pods import (
     Container,
     Pod,
     Probe,
-    Resources,
-    Sizes,
     config_volume,
     config_volumes,
     sleep,
 )
 from components.model.profiles import Size
 from components.model.quantities import (
-    Quantity,
-    RetentionSize,
     bytes_of,
-    retention_bytes,
-    share_of,
 )
-from components.model.settings import WorkloadSettings
 from components.model.values import (
-    HostPort,
-    Image,
-    Label,
-    Namespace,
     host_and_port,
     is_label,
 )
-from components.monitoring.prometheus_additions import (
-    OwnAlert,
-    Scrape,
-    Word,
-    jobs,
+from components.monitoring.prometheus_additions import jobs
+from components.monitoring.prometheus_settings import (
+    FULL,
+    PORT,
+    SIZES,
+    PrometheusSettings,
 )
 from components.workloads.baseline import (
     Volume,
@@ -64,72 +54,12 @@ from components.workloads.baseline import (
 )
 from components.workloads.network import let_in, policy, reads_elsewhere
 from manifests.render import text
-from rollout.api.durations import Seconds, duration_of
+from rollout.api.durations import duration_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kube.kinds import Manifest
-
-IMAGE = "quay.io/prometheus/prometheus:v3.13.2"
-DISCOVERY_IMAGE = "docker.io/library/python:3.13.7-slim"
-PORT = 9090
-OWN_JOB = "pods"
-SIZES: Sizes = {
-    Size.SMALL: Resources("100m", "384Mi"),
-    Size.MEDIUM: Resources("500m", "2Gi"),
-    Size.LARGE: Resources("1000m", "8Gi"),
-}
-
-
-FULL = 0.9
-"""Share of the volume that may be asked for: the log and a compaction need the rest."""
-
-
-class PrometheusSettings(WorkloadSettings):
-    """Settings of a monitor."""
-
-    image: Image = IMAGE
-    scrape_interval: Annotated[Seconds, Field(ge=0.25, le=120)] = 15.0
-    retention: Annotated[Seconds, Field(ge=60)] | None = Field(default=None, description="the tier's if not given")
-    storage: Quantity | None = Field(default="2Gi", description="volume; null forgets everything at a restart")
-    retention_size: RetentionSize | None = Field(
-        default=None, description="at most so much; four fifths of the volume if not given, 1GB without one"
-    )
-    discovery: Literal["kubernetes", "sidecar"] = Field(
-        default="kubernetes", description="sidecar: for builds of Prometheus that cannot ask Kubernetes themselves"
-    )
-    discovery_image: Image = Field(default=DISCOVERY_IMAGE, description="of the sidecar: any Python 3")
-    alertmanager: HostPort | None = Field(default=None, description="host:port that alerts are sent to")
-    namespaces: list[Namespace] = Field(default_factory=list, description="scraped besides the stack's own")
-    alerts: Annotated[dict[Word, OwnAlert], Field(max_length=200)] = Field(
-        default_factory=dict, description="alerts of your own by name"
-    )
-    scrape: Annotated[dict[Label, Scrape], Field(max_length=50)] = Field(
-        default_factory=dict, description="targets outside of the stack, by the name of their job"
-    )
-
-    @field_validator("retention_size")
-    @classmethod
-    def _fits_its_volume(cls, kept: str | None, info: ValidationInfo) -> str | None:
-        storage = info.data.get("storage")
-        if kept and storage and retention_bytes(kept) > FULL * bytes_of(storage):
-            raise ValueError(f"is more than nine tenths of storage {storage}; give less, or leave it out")
-        return kept
-
-    @field_validator("scrape")
-    @classmethod
-    def _has_names_of_its_own(cls, scrape: dict[str, Scrape]) -> dict[str, Scrape]:
-        if OWN_JOB in scrape:
-            raise ValueError(f"{OWN_JOB} is the job of the stack's own pods; use another name")
-        return scrape
-
-    @property
-    def kept_size(self) -> str:
-        """How much is kept at most; the log of the newest samples comes on top."""
-        if self.retention_size:
-            return self.retention_size
-        return f"{share_of(self.storage, 0.8)}MB" if self.storage else "1GB"
 
 
 class Prometheus(Component[PrometheusSettings]):
@@ -275,19 +205,22 @@ class Prometheus(Component[PrometheusSettings]):
         yield API_SERVER
         yield from reads_elsewhere(self._elsewhere)
         if self.settings.alertmanager:
-            yield self._reached(self.settings.alertmanager, "tells the Alertmanager")
+            yield from self._reached(self.settings.alertmanager, "tells the Alertmanager")
         for job in self.settings.scrape.values():
-            yield from (self._reached(target, "scrapes what is outside of the stack") for target in job.targets)
+            for target in job.targets:
+                yield from self._reached(target, "scrapes what is outside of the stack")
 
-    def _reached(self, address: str, why: str) -> Peer:
-        """Somebody at ``host:port``: in the cluster by namespace, since a Service's port is not that of its pods."""
+    def _reached(self, address: str, why: str) -> Iterable[Peer]:
+        """Somebody at ``host:port``: in the cluster by namespace, since a Service's port is not that of its pods.
+
+        ``a.b`` may be a Service of the namespace b, and a host of a domain: both are opened.
+        """
         host, port = host_and_port(address)
-        parts = host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
-        inside = host.endswith((".svc", ".svc.cluster.local")) or is_label(host)
-        if not inside:
-            return Peer("out", None, (port,), f"{why}, whose address no selector can name")
-        namespace = parts[-1] if len(parts) > 1 else self.environment.namespace
-        return Peer("out", None, (), why, namespace=namespace, every_port=True)
+        namespace, sure = _namespace_of(host, self.environment.namespace)
+        if namespace:
+            yield Peer("out", None, (), why, namespace=namespace, every_port=True)
+        if not sure:
+            yield Peer("out", None, (port,), f"{why}, whose address no selector can name")
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``PROMETHEUS_URL``."""
@@ -313,6 +246,19 @@ class Prometheus(Component[PrometheusSettings]):
         lost = "count by (job, namespace, instance_name) (up == 0) > 0"
         yield AlertRule("TargetDown", lost, "metrics of a pod, or of a target of your own, cannot be read", "5m")
         yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))
+
+
+def _namespace_of(host: str, own: str) -> tuple[str, bool]:
+    """The namespace of a Service that is reached under ``host``, and whether it can be nothing else."""
+    if is_label(host):
+        return own, True
+    found = _SERVICE.fullmatch(host) or _IN_SHORT.fullmatch(host)
+    return (found["namespace"], found.groupdict().get("domain") in _OURS) if found else ("", False)
+
+
+_SERVICE = re.compile(r"(?:[^.]+\.)+?(?P<namespace>[^.]+)\.(?P<domain>svc(?:\..+)?)")
+_IN_SHORT = re.compile(r"[^.]+\.(?P<namespace>[^.]+)")
+_OURS = {"svc", "svc.cluster.local"}
 
 
 def _taken(own: str) -> str:

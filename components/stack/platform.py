@@ -217,7 +217,7 @@ def _hidden(mistake: Mistake) -> Mistake:
     return Mistake(path, "(hidden)" if mistake.value else "", mistake.problem, mistake.fix.partition(":")[0])
 
 
-_KEY_FIRST = re.compile(r"([a-z][A-Za-z]*(?:\.[A-Za-z0-9]+)*): (.+)", re.DOTALL)
+_KEY_FIRST = re.compile(r"([a-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*): (.+)", re.DOTALL)
 
 
 def placed(mistake: Mistake) -> Mistake:

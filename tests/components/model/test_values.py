@@ -204,6 +204,10 @@ COMPONENTS = [
     ({"prometheus": {"retentionSize": 5}}, "prometheus.retentionSize: is no size to retain (found 5)"),
     ({"prometheus": {"retentionSize": "180GB"}}, "is more than nine tenths of storage 2Gi (found '180GB'); give less"),
     ({"prometheus": {"alertmanager": "http://am:9093/x"}}, "prometheus.alertmanager: is no host:port"),
+    (
+        {"prometheus": {"alertmanager": "https://am.mon.svc:9093"}},
+        "is no host:port (found 'https://am.mon.svc:9093'); write it like alertmanager.monitoring.svc:9093, without",
+    ),
     ({"prometheus": {"alertmanager": "am"}}, "prometheus.alertmanager: is no host:port (found 'am')"),
     ({"prometheus": {"alertmanager": "am:0"}}, "prometheus.alertmanager: is no host:port"),
     ({"prometheus": {"namespaces": ["NOT_A_NS"]}}, "prometheus.namespaces.0: is no namespace (found 'NOT_A_NS')"),
@@ -216,6 +220,28 @@ COMPONENTS = [
     ({"redis": {"kind": ["x"]}}, "redis: no component ['x']"),
     ({"rabbitmq": {"members": True}}, "rabbitmq.members: is no number"),
     ({"rabbitmq": {"storage": None}}, "rabbitmq.storage: is empty"),
+    (
+        {"rabbitmq": {"resources": {"cpu": 1, "memory": "4Mi"}}},
+        "rabbitmq.resources.memory: is too little (found '4Mi'); from 256Mi to 1Pi, for example 1Gi",
+    ),
+    (
+        {"rabbitmq": {"resources": {"cpu": 0, "memory": "1Gi"}}},
+        "resources.cpu: is too little (found 0); from 1m",
+    ),
+    ({"rabbitmq": {"storage": "1Mi"}}, "rabbitmq.storage: is too little (found '1Mi'); from 256Mi"),
+    ({"redis": {"resources": {"cpu": 1, "memory": "16Mi"}}}, "redis.resources.memory: is too little (found '16Mi')"),
+    ({"redis": {"storage": "1Mi"}}, "redis.storage: is too little (found '1Mi'); from 64Mi"),
+    (
+        {"redis": {"extraConfig": {"maxmemory": "9gb"}}},
+        "redis.extraConfig.maxmemory: is set by Grayling",
+    ),
+    ({"prometheus": {"resources": {"cpu": 1, "memory": "64Mi"}}}, "is too little (found '64Mi'); from 128Mi"),
+    ({"prometheus": {"storage": "1Mi"}}, "prometheus.storage: is too little (found '1Mi'); from 256Mi"),
+    (
+        {"gateway": {"envoyResources": {"cpu": 1, "memory": "8Mi"}}},
+        "envoyResources.memory: is too little",
+    ),
+    ({"gateway": {"contourResources": {"cpu": 1, "memory": "8Mi"}}}, "contourResources.memory: is too little"),
 ]
 
 
