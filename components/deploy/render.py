@@ -45,10 +45,9 @@ def render(file: StackFile) -> list[Manifest]:
         GraylingError: the program failed for another reason.
     """
     program = file.project / PROGRAM
-    found = declared(file) if is_ours(program) else recorded(file, program)
-    if file.overlay:
-        found = file.overlay.lowered(found)
-    return ordered(normal(manifest) for manifest in found)
+    made = declared(file) if is_ours(program) else recorded(file, program)
+    found = [normal(manifest) for manifest in made]
+    return ordered(file.overlay.lowered(found) if file.overlay else found)
 
 
 def is_ours(program: Path) -> bool:

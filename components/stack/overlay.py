@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from components.model.checksum import named_anew
 from components.model.environment import mirrors
 from components.model.images import canonical
 from components.model.mistakes import Mistake, StackError, mistakes_of
@@ -96,7 +97,7 @@ class Overlay:
         """Objects as they are asked for: no container of theirs requests more CPU than it may."""
         if self.changes.cpu is None:
             return list(manifests)
-        return [_capped(manifest, self.changes.cpu) for manifest in manifests]
+        return [named_anew(_capped(manifest, self.changes.cpu), manifest) for manifest in manifests]
 
     def _environment(self, environment: dict[str, Any]) -> dict[str, Any]:
         asked, found = self.changes, dict(environment)

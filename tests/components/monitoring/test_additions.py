@@ -54,7 +54,7 @@ def test_parts_of_contours_configuration_are_added():
         ({"gateway": {"contourConfig": {"timeouts": {}}}}, "contourConfig.timeouts: is set by Grayling from the"),
         (
             {"gateway": {"contourConfig": {"rateLimitServic": {}}}},
-            "contourConfig.rateLimitServic: Contour knows no such key and would not start; did you mean 'rateLimitService'?",
+            "rateLimitServic: Contour knows no such key and would not start; did you mean 'rateLimitService'?",
         ),
         (
             {"gateway": {"contourConfig": {"default-http-version": ["HTTP/2"]}}},
