@@ -122,6 +122,10 @@ class _Reader:
         if name in scope.members or name == FOUNDATION:
             self.mistakes.append(Mistake(path, "", f"the name {name!r} is taken", "give it another one"))
             return
+        if name in (theirs := _OF_THE_CLUSTER[scope.environment.namespace == "default"]):
+            problem = f"the cluster has a {theirs[name]} {name!r} in this namespace"
+            self.mistakes.append(Mistake(path, "", problem, "give it another name"))
+            return
         model = self._model(kind.Settings, settings, path)
         if model is None:
             return
@@ -194,6 +198,12 @@ class _Reader:
 
 
 STAND_IN = Environment.model_validate({"tier": "local", "namespace": "unknown", "owners": ["unknown"]})
+_OF_THE_CLUSTER = (
+    {"default": "ServiceAccount"},
+    {"default": "ServiceAccount", "kubernetes": "Service"},
+)
+"""What is made by itself in a namespace, and in that called default."""
+
 _LONGEST_NAME = 40
 _MOST_BYTES = 1_400_000
 """Of an object as JSON: etcd takes 1.5 MiB, and notes who wrote which field beside it."""
