@@ -33,6 +33,17 @@ def text(template: str, /, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
+@cache
+def known_keys(program: str) -> frozenset[str]:
+    """Keys that the configuration file of ``program`` may have; a part that begins with ``$`` stands for any one.
+
+    Raises:
+        OSError: there is no list for it.
+    """
+    lines = (HERE / "keys" / f"{program}.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))
+
+
 def definitions() -> list[dict[str, Any]]:
     """The custom resource definitions of Grayling's own objects, by file name."""
     files = sorted((HERE / "crds").glob("*.yaml"))

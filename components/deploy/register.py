@@ -25,6 +25,7 @@ from components.model.layers import (
 )
 from components.stack.origins import Origin, origin_of
 from components.stack.platform import Platform
+from components.stack.project import check_stack_name
 from kube.kinds import GRAY_RELEASE
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def platform_from_pulumi() -> Platform:
         StackError: with every mistake in the file.
     """
     origin = _origin()
+    check_stack_name(origin.stack, origin.source)
     with origin.placing():
         if origin.file:
             origin.file.document()

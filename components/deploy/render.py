@@ -18,8 +18,9 @@ import yaml
 
 from components.model.layers import ordered
 from components.model.mistakes import Mistake, StackError
+from components.stack.json_text import value_of
 from components.stack.passphrase import without_opened
-from components.stack.platform import Platform, value_of
+from components.stack.platform import Platform
 from components.stack.project import PROJECT_FILE
 from components.stack.sections import sections_of
 from kube.errors import GraylingError, UsageError
@@ -44,10 +45,9 @@ def render(file: StackFile) -> list[Manifest]:
         GraylingError: the program failed for another reason.
     """
     program = file.project / PROGRAM
-    found = declared(file) if is_ours(program) else recorded(file, program)
-    if file.overlay:
-        found = file.overlay.lowered(found)
-    return ordered(normal(manifest) for manifest in found)
+    made = declared(file) if is_ours(program) else recorded(file, program)
+    found = [normal(manifest) for manifest in made]
+    return ordered(file.overlay.lowered(found) if file.overlay else found)
 
 
 def is_ours(program: Path) -> bool:

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from components.model.mistakes import nearest
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
+from components.model.quantities import size_from
 from components.model.settings import ComponentSettings, Placement, Request
 from components.model.values import (
     Annotations,
@@ -43,6 +45,16 @@ CONTOUR_KEYS = {
 }  # fmt: skip
 """Parts of Contour's configuration that are written from other settings."""
 
+CONTOUR_KNOWS = {
+    *CONTOUR_KEYS,
+    "accesslog-format-string", "compression", "debug", "default-http-versions", "disableMergeSlashes",
+    "enableExternalNameService", "envoy-service-name", "envoy-service-namespace", "featureFlags", "globalExtAuth",
+    "incluster", "ingress-status-address", "json-fields", "kubeconfig", "kubernetesClientBurst", "kubernetesClientQPS",
+    "listener", "metrics", "omEnforcedHealthListener", "policy", "rateLimitService", "runtime-settings", "server",
+    "serverHeaderTransformation", "tls", "tracing",
+}  # fmt: skip
+"""First keys of Contour 1.33's configuration (its struct `Parameters`): with another one it does not start."""
+
 UNUSED = ("extensionservices", "tlsroutes", "tcproutes", "backendtlspolicies")
 
 
@@ -63,6 +75,12 @@ class Exposure(ComponentSettings):
     annotations: Annotations = Field(default_factory=dict, description="for the cloud's load balancer")
 
 
+class ProxyRequest(Request):
+    """Of the proxies and their control plane: one that starts, and holds something."""
+
+    memory: Annotated[str, size_from("64Mi", "256Mi")] = Field(description="at least 64Mi")
+
+
 class GatewaySettings(Placement):
     """Settings of a gateway."""
 
@@ -75,8 +93,8 @@ class GatewaySettings(Placement):
     )
     contour_replicas: Annotated[int, Field(ge=1, le=5)] | None = None
     envoy_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
-    contour_resources: Request | None = Field(default=None, description="the tier's size if not given")
-    envoy_resources: Request | None = Field(default=None, description="the tier's size if not given")
+    contour_resources: ProxyRequest | None = Field(default=None, description="the tier's size if not given")
+    envoy_resources: ProxyRequest | None = Field(default=None, description="the tier's size if not given")
     tls_secret: ObjectName | None = Field(default=None, description="Secret with a certificate: opens port 443 as well")
     request_timeout: Limit = Field(
         default=0.0,
@@ -100,7 +118,10 @@ class GatewaySettings(Placement):
     @classmethod
     def _adds_and_replaces_nothing(cls, more: dict[str, Any]) -> dict[str, Any]:
         for key in sorted(more.keys() & CONTOUR_KEYS):
-            raise ValueError(f"{key} is set by Grayling from the other settings; leave it out")
+            raise ValueError(f"{key}: is set by Grayling from the other settings; leave it out")
+        for key in sorted(more.keys() - CONTOUR_KNOWS):
+            fix = nearest(key, sorted(CONTOUR_KNOWS - CONTOUR_KEYS))
+            raise ValueError(f"{key}: Contour knows no such key and would not start; {fix}")
         return more
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from components.middleware.rabbitmq_settings import (
     EPMD_PORT,
     HOME,
     METRICS_PORT,
+    OURS,
     PREPARE,
     SIZES,
     SWEEP,
@@ -78,8 +79,6 @@ if TYPE_CHECKING:
 
     from components.model.observability import AlertRule
     from kube.kinds import Manifest
-
-_OURS = ("listeners.", "ssl_options.", "cluster_formation.", "default_user", "default_pass", "load_definitions")
 
 
 class RabbitMQ(Component[RabbitMQSettings]):
@@ -168,7 +167,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
         Raises:
             ValueError: it is.
         """
-        checked(self.settings.extra_config, self._configuration(alone=True), ours=_OURS)
+        checked(self.settings.extra_config, self._configuration(alone=True), "rabbitmq", ours=OURS)
 
     def _files(self) -> dict[str, str]:
         return {

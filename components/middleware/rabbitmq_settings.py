@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
-from components.model.quantities import Quantity
-from components.model.settings import WorkloadSettings
+from components.model.quantities import size_from
+from components.model.settings import Request, WorkloadSettings
 from components.model.values import Image, ObjectName
 from components.workloads.encryption import Tls
 from components.workloads.extra_config import ExtraConfig
@@ -28,6 +28,9 @@ SIZES: Sizes = {
     Size.MEDIUM: Resources("500m", "1Gi"),
     Size.LARGE: Resources("2000m", "4Gi"),
 }
+OURS = ("listeners.", "ssl_options.", "cluster_formation.", "default_user", "default_pass", "load_definitions")
+"""How keys begin that are written from other settings."""
+
 HOME = "/var/lib/rabbitmq"
 DEFINITIONS = f"{HOME}/definitions"
 # A mark on the accounts that a stack makes for its services, and nothing that RabbitMQ knows: it gives no rights.
@@ -62,12 +65,23 @@ DRAIN_ALONE = "rabbitmq-upgrade --timeout 20 drain || true"
 DRAIN = f"rabbitmq-upgrade --timeout 300 await_online_quorum_plus_one; {DRAIN_ALONE}"
 
 
+class RabbitMQRequest(Request):
+    """Of the broker: one that starts, and holds something."""
+
+    memory: Annotated[str, size_from("256Mi", "1Gi")] = Field(description="at least 256Mi")
+
+
 class RabbitMQSettings(WorkloadSettings):
     """Settings of a broker."""
 
     image: Image = IMAGE
     members: Literal[1, 3, 5, 7] | None = Field(default=None, description="an odd number, so that a majority exists")
-    storage: Quantity = "1Gi"
+    storage: Annotated[str, size_from("256Mi", "10Gi")] = Field(
+        default="1Gi", description="volume of each member; at least 256Mi"
+    )
+    resources: RabbitMQRequest | None = Field(
+        default=None, description="of the main container; the tier's size if not given"
+    )
     delivery_limit: int = Field(
         default=20, ge=1, le=1_000_000, description="a message delivered more often is dead-lettered"
     )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.middleware.redis_settings import METRICS_PORT, PORT, SIZES, RedisSettings
+from components.middleware.redis_settings import (
+    METRICS_PORT,
+    OURS,
+    PORT,
+    SIZES,
+    START,
+    RedisSettings,
+)
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import (
@@ -26,7 +33,11 @@ from components.model.pods import (
     sleep,
 )
 from components.model.profiles import Size
-from components.model.quantities import bytes_of, megabytes, share_of
+from components.model.quantities import (
+    bytes_of,
+    megabytes,
+    share_of,
+)
 from components.workloads.accounts import (
     account_files,
     account_of,
@@ -46,7 +57,7 @@ from components.workloads.encryption import (
     hosts,
     secret_of,
 )
-from components.workloads.extra_config import checked
+from components.workloads.extra_config import checked, words
 from components.workloads.network import policy
 from manifests.render import text
 
@@ -54,13 +65,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from kube.kinds import Manifest
-
-_OURS = ("tls-", "user", "aclfile", "requirepass", "masterauth", "replicaof", "rename-command")
-# Replicas follow the first ordinal; which one a pod is, only its own name says.
-START = (
-    'if [ "${POD_NAME##*-}" != 0 ]; then set -- --replicaof "$PRIMARY" "$PORT"; fi; '
-    'exec redis-server /etc/redis/redis.conf "$@"'
-)
 
 
 class Redis(Component[RedisSettings]):
@@ -142,7 +146,8 @@ class Redis(Component[RedisSettings]):
         Raises:
             ValueError: it is.
         """
-        checked(self.settings.extra_config, self._configuration(alone=True), ours=_OURS)
+        checked(self.settings.extra_config, self._configuration(alone=True), "redis", ours=OURS)
+        words(self.settings.extra_config)
 
     def _configuration(self, *, alone: bool = False) -> str:
         return text(

@@ -1,4 +1,4 @@
-"""What a stack file may say of a Redis, and the numbers that its parts agree on."""
+"""What a stack file may say of a store, and the numbers that its parts agree on."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
-from components.model.quantities import Quantity
-from components.model.settings import WorkloadSettings
+from components.model.quantities import size_from
+from components.model.settings import Request, WorkloadSettings
 from components.model.values import Image, ObjectName
 from components.workloads.encryption import Tls
 from components.workloads.extra_config import ExtraConfig
@@ -23,6 +23,18 @@ SIZES: Sizes = {
     Size.MEDIUM: Resources("250m", "512Mi"),
     Size.LARGE: Resources("500m", "2Gi"),
 }
+OURS = ("tls-", "user", "aclfile", "requirepass", "masterauth", "replicaof", "rename-command")
+# Replicas follow the first ordinal; which one a pod is, only its own name says.
+START = (
+    'if [ "${POD_NAME##*-}" != 0 ]; then set -- --replicaof "$PRIMARY" "$PORT"; fi; '
+    'exec redis-server /etc/redis/redis.conf "$@"'
+)
+
+
+class RedisRequest(Request):
+    """Of the store: one that starts, and holds something."""
+
+    memory: Annotated[str, size_from("32Mi", "256Mi")] = Field(description="at least 32Mi")
 
 
 class RedisSettings(WorkloadSettings):
@@ -32,7 +44,12 @@ class RedisSettings(WorkloadSettings):
     exporter_image: Image = EXPORTER_IMAGE
     mode: Literal["standalone", "replication"] = Field(default="standalone", description="replication adds readers")
     replicas: Annotated[int, Field(ge=2, le=9)] | None = Field(default=None, description="pods in replication mode")
-    storage: Quantity | None = Field(default="1Gi", description="volume of each pod; null keeps everything in memory")
+    storage: Annotated[str, size_from("64Mi", "2Gi")] | None = Field(
+        default="1Gi", description="volume of each pod; at least 64Mi; null keeps everything in memory"
+    )
+    resources: RedisRequest | None = Field(
+        default=None, description="of the main container; the tier's size if not given"
+    )
     eviction: Literal["noeviction", "allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-ttl"] = "allkeys-lru"
     auth_secret: ObjectName | None = Field(
         default=None,

@@ -51,8 +51,19 @@ def named_by_content(manifest: Manifest) -> Manifest:
     if manifest["kind"] != "Job":
         return manifest
     meta = manifest["metadata"]
-    digest = hashlib.sha256(json.dumps(manifest["spec"], sort_keys=True).encode()).hexdigest()[:8]
-    return {**manifest, "metadata": {**meta, "name": f"{meta['name']}-{digest}"}}
+    return {**manifest, "metadata": {**meta, "name": f"{meta['name']}-{_digest(manifest)}"}}
+
+
+def named_anew(manifest: Manifest, before: Manifest) -> Manifest:
+    """A Job that was changed after it had been named by its content, which was ``before``."""
+    meta, end = manifest["metadata"], f"-{_digest(before)}"
+    if manifest["kind"] != "Job" or not meta["name"].endswith(end):
+        return manifest
+    return named_by_content({**manifest, "metadata": {**meta, "name": meta["name"].removesuffix(end)}})
+
+
+def _digest(job: Manifest) -> str:
+    return hashlib.sha256(json.dumps(job.get("spec"), sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _template(workload: Manifest) -> Manifest:

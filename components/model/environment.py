@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -19,12 +19,22 @@ from components.model.values import (
     Namespace,
     ObjectName,
     choice,
+    said,
 )
 from rollout.api.spec import Model, ParentRef
 
 SYSTEM = ("kube-", "default")
 """How namespaces begin that the cluster itself needs."""
 
+LONGEST_OWNER = 200
+Owner = Annotated[
+    str,
+    said(
+        lambda text: text.strip() and text.isprintable() and len(text) <= LONGEST_OWNER,
+        "is no owner",
+        f"name a team on one line of at most {LONGEST_OWNER} characters, for example platform",
+    ),
+]
 _PREFIX = re.compile(r"[A-Za-z0-9\[][-A-Za-z0-9.:_\]]*(/[a-z0-9][-a-z0-9._]*)*/")
 
 
@@ -41,13 +51,26 @@ def mirrors(images: dict[str, str]) -> dict[str, str]:
         if key.endswith("/") != target.endswith("/"):
             raise ValueError(f"{key!r} and {target!r} must both end in / (prefix) or both not (image)")
         if not key.endswith("/"):
+            _image(key)
             if "/" not in key and "." in split(key)[0]:
                 raise ValueError(f"{key!r} is no image but a registry; end it and its mirror in /")
-            if any(split(target)[1:]):
-                exact(target)
+            _image(target)
         elif not _PREFIX.fullmatch(key) or not _PREFIX.fullmatch(target):
             raise ValueError(f"{key!r}: {target!r} is no registry and folder; write it like mirror.example.com/hub/")
     return images
+
+
+def _image(reference: str) -> None:
+    """Nothing, if it is an image, and of one build where it names any.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        if any(split(reference)[1:]):
+            exact(reference)
+    except ValueError as error:
+        raise ValueError(f"{reference[:99]!r} {error}") from None
 
 
 class GatewayPlace(Model):
@@ -80,7 +103,7 @@ class Environment(Model):
         default_factory=dict, description="upstream image, repository or `registry/` prefix: what is pulled instead"
     )
     pull_secrets: list[ObjectName] = Field(default_factory=list, description="Secrets with registry credentials")
-    owners: Annotated[list[str], Field(min_length=1)] = Field(description="teams that answer for it")
+    owners: Annotated[list[Owner], Field(min_length=1)] = Field(description="teams that answer for it")
     cluster: str | None = Field(
         default=None, min_length=1, description="the one it belongs to: a context, or the API server's address"
     )
@@ -108,12 +131,6 @@ class Environment(Model):
         if (namespace.startswith(SYSTEM[0]) or namespace in SYSTEM) and not info.data.get("in_system_namespace"):
             raise ValueError("is the cluster's own; use another, or say inSystemNamespace: true")
         return namespace
-
-    @model_validator(mode="after")
-    def _owners_are_said(self) -> Self:
-        if any(not owner.strip() for owner in self.owners):
-            raise ValueError("owners: an owner is empty; name a team, for example platform")
-        return self
 
     def image(self, upstream: str) -> str:
         """The reference that pods of this environment name for ``upstream``."""

@@ -28,7 +28,7 @@ def split(image: str) -> tuple[str, str, str]:
     """
     found = _REFERENCE.fullmatch(image) if len(image) <= _LONGEST else None
     if found is None:
-        raise ValueError(f"{image[:99]!r} is no image reference: write it like registry.example/team/app:1.4.2")
+        raise ValueError("is no image reference; write it like registry.example/team/app:1.4.2")
     return found["name"], found["tag"] or "", found["digest"] or ""
 
 
@@ -41,7 +41,7 @@ def exact(image: str) -> str:
     name, tag, digest = split(image)
     if not digest and (not tag or tag in _MOVING):
         said = f"tag {tag!r} moves" if tag else "it has no tag"
-        raise ValueError(f"{image!r} does not name one build ({said}): give an exact tag or a digest, {name}:1.2.3")
+        raise ValueError(f"does not name one build ({said}); give an exact tag or a digest, {name}:1.2.3")
     return image
 
 

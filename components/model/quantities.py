@@ -20,7 +20,6 @@ _RETENTION_BYTES = {"MB": 2**20, "GB": 2**30, "TB": 2**40}
 _THOUSAND = 1000
 MOST_CORES = 1000
 MEBIBYTE = 2**20
-LEAST_MEMORY = 4 * MEBIBYTE
 MOST_BYTES = 2**50
 
 
@@ -75,12 +74,10 @@ def _size(value: Any, least: int, example: str) -> str:
     return _written(count, _BINARY if binary else _DECIMAL)
 
 
-def _memory(value: Any) -> str:
-    return _size(value, LEAST_MEMORY, "256Mi")
-
-
-def _volume(value: Any) -> str:
-    return _size(value, MEBIBYTE, "2Gi")
+def size_from(least: str, example: str) -> BeforeValidator:
+    """Sizes of at least ``least``: what a program needs to start, and to hold anything."""
+    floor = bytes_of(least)
+    return BeforeValidator(lambda value: _size(value, floor, example))
 
 
 def _cpu(value: Any) -> str:
@@ -134,7 +131,7 @@ def share_of(quantity: str, share: float) -> int:
     return max(1, int((Decimal(megabytes(quantity)) * Decimal(share)).to_integral_value(ROUND_FLOOR)))
 
 
-Quantity = Annotated[str, BeforeValidator(_volume)]
-Memory = Annotated[str, BeforeValidator(_memory)]
+Quantity = Annotated[str, size_from("1Mi", "2Gi")]
+Memory = Annotated[str, size_from("4Mi", "256Mi")]
 Cpu = Annotated[str, BeforeValidator(_cpu)]
 RetentionSize = Annotated[str, BeforeValidator(_retention)]

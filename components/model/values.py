@@ -119,7 +119,7 @@ def host_and_port(text: str) -> tuple[str, int]:
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else ""
     known = is_hostname(host) or _is_address(bare, 6) or _is_address(host, 4)
     if not known or host.startswith("*") or not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= _LAST_PORT:
-        raise ValueError("is no host:port; write it like alertmanager.monitoring.svc:9093, without http:// and path")
+        raise ValueError("is no host:port; write it like alertmanager.monitoring.svc:9093, without https:// and path")
     return host, int(port)
 
 

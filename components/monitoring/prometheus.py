@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,20 @@ from components.model.pods import (
     sleep,
 )
 from components.model.profiles import Size
-from components.model.quantities import bytes_of
-from components.model.values import host_and_port, is_label
+from components.model.quantities import (
+    bytes_of,
+)
+from components.model.values import (
+    host_and_port,
+    is_label,
+)
 from components.monitoring.prometheus_additions import jobs
-from components.monitoring.prometheus_settings import FULL, PORT, SIZES, PrometheusSettings
+from components.monitoring.prometheus_settings import (
+    FULL,
+    PORT,
+    SIZES,
+    PrometheusSettings,
+)
 from components.workloads.baseline import (
     Volume,
     config_map,
@@ -194,19 +205,22 @@ class Prometheus(Component[PrometheusSettings]):
         yield API_SERVER
         yield from reads_elsewhere(self._elsewhere)
         if self.settings.alertmanager:
-            yield self._reached(self.settings.alertmanager, "tells the Alertmanager")
+            yield from self._reached(self.settings.alertmanager, "tells the Alertmanager")
         for job in self.settings.scrape.values():
-            yield from (self._reached(target, "scrapes what is outside of the stack") for target in job.targets)
+            for target in job.targets:
+                yield from self._reached(target, "scrapes what is outside of the stack")
 
-    def _reached(self, address: str, why: str) -> Peer:
-        """Somebody at ``host:port``: in the cluster by namespace, since a Service's port is not that of its pods."""
+    def _reached(self, address: str, why: str) -> Iterable[Peer]:
+        """Somebody at ``host:port``: in the cluster by namespace, since a Service's port is not that of its pods.
+
+        ``a.b`` may be a Service of the namespace b, and a host of a domain: both are opened.
+        """
         host, port = host_and_port(address)
-        parts = host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
-        inside = host.endswith((".svc", ".svc.cluster.local")) or is_label(host)
-        if not inside:
-            return Peer("out", None, (port,), f"{why}, whose address no selector can name")
-        namespace = parts[-1] if len(parts) > 1 else self.environment.namespace
-        return Peer("out", None, (), why, namespace=namespace, every_port=True)
+        namespace, sure = _namespace_of(host, self.environment.namespace)
+        if namespace:
+            yield Peer("out", None, (), why, namespace=namespace, every_port=True)
+        if not sure:
+            yield Peer("out", None, (port,), f"{why}, whose address no selector can name")
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``PROMETHEUS_URL``."""
@@ -232,6 +246,19 @@ class Prometheus(Component[PrometheusSettings]):
         lost = "count by (job, namespace, instance_name) (up == 0) > 0"
         yield AlertRule("TargetDown", lost, "metrics of a pod, or of a target of your own, cannot be read", "5m")
         yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))
+
+
+def _namespace_of(host: str, own: str) -> tuple[str, bool]:
+    """The namespace of a Service that is reached under ``host``, and whether it can be nothing else."""
+    if is_label(host):
+        return own, True
+    found = _SERVICE.fullmatch(host) or _IN_SHORT.fullmatch(host)
+    return (found["namespace"], found.groupdict().get("domain") in _OURS) if found else ("", False)
+
+
+_SERVICE = re.compile(r"(?:[^.]+\.)+?(?P<namespace>[^.]+)\.(?P<domain>svc(?:\..+)?)")
+_IN_SHORT = re.compile(r"[^.]+\.(?P<namespace>[^.]+)")
+_OURS = {"svc", "svc.cluster.local"}
 
 
 def _taken(own: str) -> str:

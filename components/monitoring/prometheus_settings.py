@@ -1,4 +1,4 @@
-"""What a stack file may say of a Prometheus, and the numbers that its parts agree on."""
+"""What a stack file may say of Prometheus, and the numbers that its parts agree on."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ from pydantic import Field, ValidationInfo, field_validator
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.quantities import (
-    Quantity,
     RetentionSize,
     bytes_of,
     retention_bytes,
     share_of,
+    size_from,
 )
-from components.model.settings import WorkloadSettings
-from components.model.values import HostPort, Image, Label, Namespace
-from components.monitoring.prometheus_additions import OwnAlert, Scrape, Word
+from components.model.settings import Request, WorkloadSettings
+from components.model.values import (
+    HostPort,
+    Image,
+    Label,
+    Namespace,
+)
+from components.monitoring.prometheus_additions import (
+    OwnAlert,
+    Scrape,
+    Word,
+)
 from rollout.api.durations import Seconds
 
 IMAGE = "quay.io/prometheus/prometheus:v3.13.2"
@@ -29,8 +38,16 @@ SIZES: Sizes = {
     Size.MEDIUM: Resources("500m", "2Gi"),
     Size.LARGE: Resources("1000m", "8Gi"),
 }
+
+
 FULL = 0.9
 """Share of the volume that may be asked for: the log and a compaction need the rest."""
+
+
+class PrometheusRequest(Request):
+    """Of the monitor: one that starts, and holds something."""
+
+    memory: Annotated[str, size_from("128Mi", "2Gi")] = Field(description="at least 128Mi")
 
 
 class PrometheusSettings(WorkloadSettings):
@@ -39,7 +56,12 @@ class PrometheusSettings(WorkloadSettings):
     image: Image = IMAGE
     scrape_interval: Annotated[Seconds, Field(ge=0.25, le=120)] = 15.0
     retention: Annotated[Seconds, Field(ge=60)] | None = Field(default=None, description="the tier's if not given")
-    storage: Quantity | None = Field(default="2Gi", description="volume; null forgets everything at a restart")
+    storage: Annotated[str, size_from("256Mi", "2Gi")] | None = Field(
+        default="2Gi", description="volume; at least 256Mi; null forgets everything at a restart"
+    )
+    resources: PrometheusRequest | None = Field(
+        default=None, description="of the main container; the tier's size if not given"
+    )
     retention_size: RetentionSize | None = Field(
         default=None, description="at most so much; four fifths of the volume if not given, 1GB without one"
     )

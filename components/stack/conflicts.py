@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
 from components.model.mistakes import Mistake, nearest, shown
+from components.releases.controller import Controller
 from components.releases.matches import meaning
 from components.releases.service import Service
 from components.workloads.secret_types import DOCKER, DOCKER_KEY, type_of
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from components.model.component import Component, Scope
 
 HTTP, HTTPS = "http", "https"
+ALONE = (Gateway.kind, Controller.kind)
+"""Two of them would write the same objects of the cluster, or carry out the same releases."""
 
 
 def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Component], str]) -> Iterator[Mistake]:
@@ -40,9 +43,18 @@ def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Componen
             path, problem = "grayling:environment.pullSecrets", f"Secret {name} is none for a registry"
             yield Mistake(path, shown(name), problem, f"give it {DOCKER_KEY}, and nothing else")
     yield from _hostnames(scope, place)
+    yield from _alone(scope, place)
     for gateway in scope.of_kind(Gateway.kind):
         if isinstance(gateway, Gateway):
             yield from _parent(scope, gateway)
+
+
+def _alone(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mistake]:
+    for kind in ALONE:
+        found = scope.of_kind(kind)
+        for other in found[1:]:
+            problem = f"a stack has one {kind}, and {found[0].name!r} is one"
+            yield Mistake(place(other), "", problem, "leave one of the two out")
 
 
 def _uses(scope: Scope, member: Component, declared: Collection[str], path: str) -> Iterator[Mistake]:
@@ -57,7 +69,9 @@ def _uses(scope: Scope, member: Component, declared: Collection[str], path: str)
             fix = f"name it in env: {{VARIABLE: {{secret: {name}, key: of-it}}}}"
             yield Mistake(where, found, "is a Secret, no component", fix)
         elif name not in declared:
-            yield Mistake(where, found, "no such component in this stack", nearest(name, sorted(declared)))
+            alike = [member.name for member in scope.of_kind(name)]
+            fix = f"did you mean {alike[0]!r}, which is one?" if alike else nearest(name, sorted(declared))
+            yield Mistake(where, found, "no such component in this stack", fix)
         elif name in scope.members and not scope.members[name].ways():
             fix = "give it a port, or leave it out" if scope.members[name].kind == Service.kind else "leave it out"
             yield Mistake(where, found, "has no port that a service could talk to", fix)

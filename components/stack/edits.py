@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from components.stack.nodes import Entry, Node
 
 _PROPERTIES = re.compile(r"([&!]\S*\s+)*")
-_REST_OF_LINE = re.compile(r"[ \t]*(#[^\r\n]*)?(\r?\n|\Z)")
+_REST_OF_LINE = re.compile(r"[ \t]*(#[^\r\n]*)?(\r\n?|\n|\Z)")
+_NEWLINE = re.compile(r"\r\n?|\n")
 _SIMPLE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]*[A-Za-z0-9]|[A-Za-z]")
 STEP = 2
 
@@ -161,7 +162,7 @@ def _inserted(document: Document, above: tuple[str, ...], key: str, value: Any) 
         at = text.index("{", node.start) + 1
         return f"{text[:at]}{_name(key)}: {_flow(value)}{', ' if node.entries else ''}{text[at:]}"
     own = [entry for entry in node.entries.values() if not entry.merged]
-    indent = text[text.rfind("\n", 0, own[0].start) + 1 : own[0].start] if own else "-"
+    indent = text[own[0].start - own[0].column : own[0].start] if own else "-"
     if indent.strip(" "):
         raise _refused(document, above, f"has no place for {key} that can be found; add it by hand")
     return _after(text, node.end, _block(key, value, indent, _newline(document)), document, above)
@@ -177,7 +178,7 @@ def _under_nothing(document: Document, above: tuple[str, ...], node: Scalar, key
 
 def _after(text: str, at: int, block: str, document: Document, above: tuple[str, ...]) -> str:
     """``block`` in lines of its own behind the line that ``at`` is in."""
-    if at and text[at - 1] == "\n":
+    if at and text[at - 1] in "\r\n":
         return text[:at] + block + text[at:]
     rest = _REST_OF_LINE.match(text, at)
     if rest is None:
@@ -207,11 +208,12 @@ def _name(text: str) -> str:
 
 
 def _newline(document: Document) -> str:
-    return "\r\n" if "\r\n" in document.text else "\n"
+    found = _NEWLINE.search(document.text)
+    return found[0] if found else "\n"
 
 
 def _gap(text: str) -> str:
-    return "\n" if text and not text.endswith("\n") else ""
+    return "\n" if text and not text.endswith(("\n", "\r")) else ""
 
 
 # ---------------------------------------------------------------------- what is written, and where

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from components.model.mistakes import Mistake, StackError
+from components.stack.json_text import value_of
 from components.stack.nodes import Document, Map, Scalar
-from components.stack.platform import value_of
 from components.stack.reading import composed
 from components.stack.sections import CONFIG, sealed, sections_of
 from components.stack.stackfile import (

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from components.model.checksum import named_anew
 from components.model.environment import mirrors
 from components.model.images import canonical
 from components.model.mistakes import Mistake, StackError, mistakes_of
 from components.model.profiles import Size
 from components.model.quantities import Cpu, millicores
 from components.model.values import Namespace, ObjectName
+from components.stack.json_text import value_of
 from components.stack.nodes import Map, plain
-from components.stack.platform import Platform, value_of
+from components.stack.platform import Platform
+from components.stack.project import LONGEST_STACK
 from components.stack.reading import read
 from components.stack.sections import sections_of
 from components.stack.stackfile import PROJECT_PREFIX, PULUMI_CONTEXT, placed
@@ -94,7 +97,7 @@ class Overlay:
         """Objects as they are asked for: no container of theirs requests more CPU than it may."""
         if self.changes.cpu is None:
             return list(manifests)
-        return [_capped(manifest, self.changes.cpu) for manifest in manifests]
+        return [named_anew(_capped(manifest, self.changes.cpu), manifest) for manifest in manifests]
 
     def _environment(self, environment: dict[str, Any]) -> dict[str, Any]:
         asked, found = self.changes, dict(environment)
@@ -145,9 +148,12 @@ def laid_over(file: StackFile, path: Path) -> StackFile:
     if not _NAME.fullmatch(name):
         fix = "call the file like sandbox.yaml: at most 40 of a-z, 0-9 and -"
         raise StackError(source, [Mistake("", name, "its name becomes part of the stack's, and cannot", fix)])
+    if len(both := f"{file.stack}-{name}") > LONGEST_STACK:
+        fix = f"choose a shorter one: {both!r} has {len(both)} characters, and a stack at most {LONGEST_STACK}"
+        raise StackError(source, [Mistake("", name, "its name becomes part of the stack's, and cannot", fix)])
     document = read(path, source)
     overlay = Overlay(name, document, _changes(document))
-    return replace(file, stack=f"{file.stack}-{name}", overlay=overlay)
+    return replace(file, stack=both, overlay=overlay)
 
 
 def _changes(document: Document) -> OverlayChanges:

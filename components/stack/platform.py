@@ -122,6 +122,10 @@ class _Reader:
         if name in scope.members or name == FOUNDATION:
             self.mistakes.append(Mistake(path, "", f"the name {name!r} is taken", "give it another one"))
             return
+        if name in (theirs := _OF_THE_CLUSTER[scope.environment.namespace == "default"]):
+            problem = f"the cluster has a {theirs[name]} {name!r} in this namespace"
+            self.mistakes.append(Mistake(path, "", problem, "give it another name"))
+            return
         model = self._model(kind.Settings, settings, path)
         if model is None:
             return
@@ -193,15 +197,13 @@ class _Reader:
                 self.mistakes.append(placed(Mistake(path, "", str(error))))
 
 
-def value_of(text: Any) -> Any:
-    """A value of Pulumi's configuration: a text that is JSON stands for what it says."""
-    try:
-        return json.loads(text) if isinstance(text, str) else text
-    except ValueError:
-        return text
-
-
 STAND_IN = Environment.model_validate({"tier": "local", "namespace": "unknown", "owners": ["unknown"]})
+_OF_THE_CLUSTER = (
+    {"default": "ServiceAccount"},
+    {"default": "ServiceAccount", "kubernetes": "Service"},
+)
+"""What is made by itself in a namespace, and in that called default."""
+
 _LONGEST_NAME = 40
 _MOST_BYTES = 1_400_000
 """Of an object as JSON: etcd takes 1.5 MiB, and notes who wrote which field beside it."""
@@ -225,7 +227,7 @@ def _hidden(mistake: Mistake) -> Mistake:
     return Mistake(path, "(hidden)" if mistake.value else "", mistake.problem, mistake.fix.partition(":")[0])
 
 
-_KEY_FIRST = re.compile(r"([a-z][A-Za-z]*(?:\.[A-Za-z0-9]+)*): (.+)", re.DOTALL)
+_KEY_FIRST = re.compile(r"([a-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*): (.+)", re.DOTALL)
 
 
 def placed(mistake: Mistake) -> Mistake:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from components.model.mistakes import Mistake, StackError
+from components.model.mistakes import Mistake, StackError, shown
 from components.stack.nodes import Map, plain
 from components.stack.reading import read
 from components.stack.sections import CONFIG, OURS, SECTIONS
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROJECT_FILE = "Pulumi.yaml"
+LONGEST_STACK = 100
+"""Of Pulumi; capitals and _, which it takes too, no object of a cluster can have in its name."""
+
+_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_STACK = re.compile(rf"{_PART}(\.{_PART})*")
 
 
 def project_of(start: Path) -> Path:
@@ -42,6 +48,19 @@ def project_name(project: Path) -> str:
         StackError: its ``Pulumi.yaml`` cannot be read.
     """
     return str(_settings(project).get("name") or OURS)
+
+
+def check_stack_name(stack: str, source: str) -> None:
+    """Nothing, if Pulumi takes the name, and Kubernetes takes objects that are called after it.
+
+    Raises:
+        StackError: one of the two does not.
+    """
+    if len(stack) > LONGEST_STACK or not _STACK.fullmatch(stack):
+        problem = "is no name of a stack"
+        fix = f"call the file Pulumi.NAME.yaml, with at most {LONGEST_STACK} of a-z, 0-9, - and ."
+        fix += ", a letter or digit at both ends of each part"
+        raise StackError(source, [Mistake("", shown(stack), problem, fix)])
 
 
 def stack_folder(project: Path) -> Path:

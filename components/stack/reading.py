@@ -92,6 +92,8 @@ def decoded(data: bytes, source: str) -> str:
     for mark, name in _OTHER_ENCODINGS.items():
         if data.startswith(mark):
             raise _refused(source, f"is {name}; save it as UTF-8", 1)
+    if name := _unmarked(data):
+        raise _refused(source, f"is {name} without a byte order mark; save it as UTF-8", 1)
     try:
         text = data.removeprefix(BYTE_ORDER_MARK).decode()
     except UnicodeDecodeError as error:
@@ -101,10 +103,15 @@ def decoded(data: bytes, source: str) -> str:
     if found := _UNPRINTABLE.search(text):
         line = text.count("\n", 0, found.start()) + 1
         column = found.start() - text.rfind("\n", 0, found.start())
-        fix = "remove it, or save the file as UTF-8" if found[0] == "\0" else "remove it"
-        problem = f"character U+{ord(found[0]):04X} in column {column} is not allowed in YAML; {fix}"
+        problem = f"character U+{ord(found[0]):04X} in column {column} is not allowed in YAML; remove it"
         raise _refused(source, problem, line)
     return text
+
+
+def _unmarked(data: bytes) -> str:
+    """The encoding of a text that begins with ASCII in wider units; empty for UTF-8."""
+    zeros = tuple(index for index, byte in enumerate(data[:4]) if byte == 0)
+    return {(0, 1, 2): "UTF-32", (1, 2, 3): "UTF-32", (0, 2): "UTF-16", (1, 3): "UTF-16"}.get(zeros, "")
 
 
 def composed(text: str, source: str) -> Document:

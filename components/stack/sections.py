@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from components.model.keypath import keypath
 from components.model.mistakes import Mistake, nearest, shown
-from components.stack.nodes import Map, Scalar, plain
+from components.stack.json_text import problem_in
+from components.stack.nodes import List, Map, Scalar, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +33,9 @@ _OF_KUBERNETES = {
     "suppressHelmReleaseBetaWarning", "version",
 }  # fmt: skip
 """Keys of the provider for Kubernetes: one with a slip, `contxt`, would leave the stack without its cluster."""
+
+_PLACES = ("context", "cluster", "namespace")
+"""Those that say where, by a name."""
 
 Path: TypeAlias = "tuple[str, ...]"
 
@@ -93,8 +97,23 @@ def _beside(key: str, entry: Entry, project: str) -> Iterator[Mistake]:
         )
     elif key not in BESIDE:
         yield Mistake(keypath(key), "", "no such key beside config", nearest(key, BESIDE), entry.line)
+    elif key == "environment" and not _imports(node):
+        yield Mistake(
+            keypath(key), "", "is no list of environments of Pulumi ESC", "write [NAME], or leave it out", entry.line
+        )
     elif key in _TEXTS and not isinstance(node, Scalar):
         yield Mistake(keypath(key), "", "is no text", "write what Pulumi wrote there, or leave it out", entry.line)
+
+
+def _imports(node: Node) -> bool:
+    """Whether Pulumi takes it: names of environments, or one that is written out; nothing at all is none."""
+    if isinstance(node, List):
+        return all(isinstance(item, Scalar) and item.value not in {None, ""} for item in node.items)
+    return isinstance(node, Map) or node.value is None
+
+
+def _is_text(node: Node) -> bool:
+    return isinstance(node, Scalar) and isinstance(node.value, str) and bool(node.value)
 
 
 def _named(name: str, entry: Entry, project: str) -> Iterator[Mistake]:
@@ -102,6 +121,9 @@ def _named(name: str, entry: Entry, project: str) -> Iterator[Mistake]:
     if namespace == OURS and key in SECTIONS and isinstance(entry.node, Scalar) and entry.node.value is None:
         yield Mistake(keypath(name), "", "is empty", "write {} for none, or leave the key out", entry.line)
     elif namespace == OURS:
+        if isinstance(entry.node, Scalar) and (problem := problem_in(entry.node.text)):
+            yield Mistake(keypath(name), "", problem, "write it as YAML, without quotes", entry.line)
+            return
         yield from _sealing(("secrets",) if key == "secrets" else (), (CONFIG, name), entry)
     elif namespace == project:
         if key in SECTIONS:
@@ -114,6 +136,8 @@ def _named(name: str, entry: Entry, project: str) -> Iterator[Mistake]:
         yield Mistake(
             keypath(name), "", f"is not read from the namespace {namespace}", f"write {OURS}:{key}", entry.line
         )
+    elif namespace == "kubernetes" and key in _PLACES and not _is_text(entry.node):
+        yield Mistake(keypath(name), "", "is no text", "write one, or leave the key out", entry.line)
     elif namespace == "kubernetes" and key not in _OF_KUBERNETES:
         yield Mistake(
             keypath(name), "", "no such key of this provider", nearest(key, sorted(_OF_KUBERNETES)), entry.line

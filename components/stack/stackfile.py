@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +24,7 @@ from components.stack.passphrase import (
     unlock,
 )
 from components.stack.project import (
+    check_stack_name,
     is_there,
     project_above,
     project_name,
@@ -100,12 +101,10 @@ class StackFile:
     @property
     def source(self) -> str:
         """The path as messages name it."""
-        if self.given:
-            return self.given
-        try:
-            return str(self.path.relative_to(self.project))
-        except ValueError:
-            return str(self.path)
+        text = self.given or str(self.path)
+        with suppress(ValueError):
+            text = self.given or str(self.path.relative_to(self.project))
+        return text if text.isprintable() else repr(text)
 
     def read(self) -> Document:
         """The file with its positions.
@@ -222,7 +221,7 @@ class StackFile:
         except StackError as error:
             found = placed(error.mistakes, document)
             first = [document.place(each.path)[1] if each.path else "" for each in told]
-            return [each for each in found if not any(within(each.path, path) for path in first)]
+            return [each for each in found if _of_a_name(each) or not any(within(each.path, path) for path in first)]
         return []
 
     def _opened(self, node: Node, path: str, crypter: Crypter) -> Any:
@@ -237,6 +236,11 @@ class StackFile:
         if isinstance(node, Scalar):
             return node.value
         return [self._opened(item, f"{path}[{index}]", crypter) for index, item in enumerate(node.items)]
+
+
+def _of_a_name(mistake: Mistake) -> bool:
+    """Whether it is said of the key and not of its value: both may be wrong."""
+    return mistake.problem.startswith(("is no name of", "is no key of"))
 
 
 def placed(mistakes: tuple[Mistake, ...], document: Document) -> list[Mistake]:
@@ -258,7 +262,7 @@ def find(stack: str, start: Path | None = None) -> StackFile:
     """The stack called ``stack``, or the stack file at that path: it belongs to the project above it, else to ours.
 
     Raises:
-        UsageError: no project here, or no such stack in it.
+        UsageError: no project here, no such stack in it, or a name that no stack can have.
     """
     given = Path(stack)
     if given.suffix in {".yaml", ".yml"}:
@@ -266,13 +270,18 @@ def find(stack: str, start: Path | None = None) -> StackFile:
             raise UsageError(f"{stack}: no such stack file")
         path = given.absolute()
         project = project_above(path.parent.resolve()) or project_of(start or Path.cwd())
-        return StackFile(path, _name_of(path), project, given=stack)
+        return _named(StackFile(path, _name_of(path), project, given=stack))
     project = project_of(start or Path.cwd())
     path = stack_folder(project) / f"Pulumi.{stack}.yaml"
     if not is_there(path):
         known = sorted(_name_of(file) for file in path.parent.glob("Pulumi.*.yaml"))
         raise UsageError(f"no stack {stack!r} in {path.parent}: {nearest(stack, known)}")
-    return StackFile(path, stack, project)
+    return _named(StackFile(path, stack, project))
+
+
+def _named(file: StackFile) -> StackFile:
+    check_stack_name(file.stack, file.source)
+    return file
 
 
 def _name_of(path: Path) -> str:

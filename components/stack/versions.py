@@ -25,6 +25,7 @@ from components.stack.sections import (
     CONFIG,
     SECURE,
     beside,
+    holds_sealed,
     sealed,
     sections,
     whole,
@@ -57,7 +58,7 @@ def set_image(stack: Stack, service: str, image: str) -> bool:
     try:
         exact(image)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(f"{image!r} {error}") from error
     file = opened(stack)
 
     def change(document: Document) -> str:
@@ -106,6 +107,10 @@ def set_secret(file: StackFile, path: str, value: str) -> None:
         if kept.get("encryptionsalt") or kept.get("secretsprovider"):
             crypter = file.crypter(kept)
         else:
+            if document.root and holds_sealed(document.root):
+                problem = "holds sealed values and no encryptionsalt"
+                fix = "put back the one they were sealed under, or take them out"
+                raise StackError(file.source, [Mistake("", "", problem, fix)])
             salt, crypter = new_salt(passphrase())
             document = composed(with_entry(document, ("encryptionsalt",), salt), file.source)
         section = _place_of(SECRETS, document, file)

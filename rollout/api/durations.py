@@ -30,18 +30,18 @@ def seconds_of(value: Any) -> float:
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not 0 <= value <= LONGEST_SECONDS:
-            raise ValueError(f"{value!r} s is no duration: from 0 to {LONGEST_SECONDS:.0f} are")
-        return _whole_milliseconds(float(value), value)
+            raise ValueError(f"is no duration in seconds; write one from 0 to {LONGEST_SECONDS:.0f}")
+        return _whole_milliseconds(float(value))
     text = str(value).strip()
     if not re.fullmatch(PATTERN[1:-1], text):
-        raise ValueError(f"{value!r} is not a duration: write it like 250ms, 30s, 5m or 1h30m")
-    return _whole_milliseconds(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)), value)
+        raise ValueError("is no duration; write it like 250ms, 30s, 5m or 1h30m")
+    return _whole_milliseconds(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
 
 
-def _whole_milliseconds(seconds: float, value: Any) -> float:
+def _whole_milliseconds(seconds: float) -> float:
     """As it can be written again; what would be written as nothing is no duration."""
     if 0 < seconds < _SECONDS["ms"]:
-        raise ValueError(f"{value!r} is less than a millisecond; write 1ms or more, or 0s")
+        raise ValueError("is less than a millisecond; write 1ms or more, or 0s")
     return round(seconds * 1000) / 1000
 
 

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic.config import JsonDict
 
 GROUP = "grayling.dev"
@@ -24,6 +26,7 @@ def by_key(key: str) -> JsonDict:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
+LONGEST_SHOWN = 60
 LONGEST_NAME = 42
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$", max_length=LONGEST_NAME)]
 FreeForm = Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)]
@@ -39,6 +42,12 @@ class Model(BaseModel):
     def wire(self) -> dict[str, Any]:
         """The JSON form: camelCase, without fields that are unset."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def said_of(mistake: Mapping[str, Any]) -> str:
+    """What pydantic says of one value; a short text is repeated, since rules do not repeat it."""
+    value, text = mistake["input"], str(mistake["msg"])
+    return f"{text} (found {value!r})" if isinstance(value, str) and len(value) <= LONGEST_SHOWN else text
 
 
 def none_twice(what: str, found: list[Any]) -> None:

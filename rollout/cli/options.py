@@ -78,7 +78,7 @@ def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     try:
         return None if value is None else seconds_of(value)
     except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from error
+        raise click.BadParameter(f"{value!r} {error}", ctx, param) from error
 
 
 def release_name(function: Callable[..., Any]) -> Callable[..., Any]:

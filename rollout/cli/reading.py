@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from kube.errors import UsageError
 from rollout.api.persisted import read_status
 from rollout.api.spec import Spec
+from rollout.api.wire import said_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +76,7 @@ def spec_of(manifest: Manifest) -> Spec:
     try:
         return Spec.model_validate(manifest.get("spec") or {})
     except ValidationError as error:
-        told = "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in error.errors(include_url=False))
+        told = "; ".join(f"{_place(each['loc'])}: {said_of(each)}" for each in error.errors(include_url=False))
         raise UsageError(f"GrayRelease {label(manifest)}: {told}") from error
 
 

@@ -21,6 +21,7 @@ from rollout.api.spec import (
     Workload,
 )
 from rollout.api.texts import clean
+from rollout.api.wire import said_of
 from rollout.decide.capabilities import plan_problems
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _told(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return clean(f"spec.{where}: {first['msg']}{more}; the last valid spec stays in force", most=MOST_WORDS)
+    return clean(f"spec.{where}: {said_of(first)}{more}; the last valid spec stays in force", most=MOST_WORDS)
 
 
 def _undoable(spec: Spec) -> str:

@@ -52,5 +52,5 @@ def test_a_gateway_of_somebody_else_keeps_its_own_limit():
 
 
 def test_what_is_no_duration_is_refused():
-    with pytest.raises(StackError, match=r"components\.gateway\.requestTimeout.*is not a duration"):
+    with pytest.raises(StackError, match=r"components\.gateway\.requestTimeout.*is no duration"):
         rendered({"requestTimeout": "soon"})

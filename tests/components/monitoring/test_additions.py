@@ -51,7 +51,16 @@ def test_parts_of_contours_configuration_are_added():
 @pytest.mark.parametrize(
     ("components", "expected"),
     [
-        ({"gateway": {"contourConfig": {"timeouts": {}}}}, "timeouts is set by Grayling from the other settings"),
+        ({"gateway": {"contourConfig": {"timeouts": {}}}}, "contourConfig.timeouts: is set by Grayling from the"),
+        (
+            {"gateway": {"contourConfig": {"rateLimitServic": {}}}},
+            "rateLimitServic: Contour knows no such key and would not start; did you mean 'rateLimitService'?",
+        ),
+        (
+            {"gateway": {"contourConfig": {"default-http-version": ["HTTP/2"]}}},
+            "gateway.contourConfig.default-http-version: Contour knows no such key and would not start; did you mean",
+        ),
+        ({"gateway": {"contourConfig": {"wibble": 1}}}, "would not start; known here: accesslog-format-string, "),
         ({"prometheus": {"alerts": {"A": {**ALERT, "expr": "sum("}}}}, "alerts.A.expr: is no PromQL"),
         ({"prometheus": {"alerts": {"A": {**ALERT, "expr": "x_total[5m]"}}}}, "alerts.A.expr: gives a matrix"),
         *(

@@ -57,7 +57,7 @@ def test_all_mistakes_of_a_file_come_at_once():
             {"services": {"a": {"image": "a/b:1", "uses": ["reddis"]}}, "components": {"redis": {}}},
             "did you mean 'redis'",
         ),
-        ({"services": {"a": {"image": "a/b"}}}, "'a/b' does not name one build (it has no tag)"),
+        ({"services": {"a": {"image": "a/b"}}}, "image: does not name one build (it has no tag) (found 'a/b'); give"),
         ({"services": {"a": {"image": "a/b:latest"}}}, "tag 'latest' moves"),
         ({"services": {"a": {"image": "a/b:1", "port": None, "traffic": {}}}}, "traffic needs a port"),
         (
@@ -66,7 +66,7 @@ def test_all_mistakes_of_a_file_come_at_once():
         ),
         (
             {"services": {"a": {"image": "a/b:1", "strategy": {"steps": [{"weight": 50, "hold": "soon"}]}}}},
-            "'soon' is not a duration: write it like 250ms, 30s, 5m or 1h30m",
+            "hold: is no duration (found 'soon'); write it like 250ms, 30s, 5m or 1h30m",
         ),
         (
             {
@@ -108,7 +108,7 @@ def test_one_mistake(sections, expected):
             {"gateway": {"classs": "x"}},
             "grayling:environment.gateway.classs: no such key (found 'x'); did you mean 'class'?",
         ),
-        ({"owners": [" "]}, "an owner is empty"),
+        ({"owners": [" "]}, "environment.owners.0: is no owner (found ' '); name a team on one line"),
     ],
 )
 def test_a_mistake_in_the_environment(environment, expected):

@@ -291,6 +291,16 @@ def test_a_name_that_cannot_be_part_of_one(name, stack):
         overlaid(stack, "cpu: 1\n", name)
 
 
+def test_a_name_that_is_too_long_with_the_stack_s(stack):
+    both = "a" * 96
+    (stack.path.parent / f"Pulumi.{both}.yaml").write_bytes(stack.path.read_bytes())
+    long = find(both, stack.project)
+    assert overlaid(long, "cpu: 1\n", "abc.yaml").stack == f"{both}-abc"
+    said = rf"abcd\.yaml: .*cannot \(found abcd\); choose a shorter one: '{both}-abcd' has"
+    with pytest.raises(UsageError, match=said):
+        overlaid(long, "cpu: 1\n", "abcd.yaml")
+
+
 def run(*arguments):
     return CliRunner().invoke(cli, list(arguments))
 

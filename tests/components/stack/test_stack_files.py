@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -16,10 +17,12 @@ from hypothesis import strategies as st
 
 from components.cli import cli
 from components.deploy.render import PROGRAM, declared, recorded
+from components.deploy.session import inventory_of
 from components.stack.passphrase import new_salt
 from components.stack.project import project_name, stack_folder
 from components.stack.stackfile import find
 from kube.errors import UsageError
+from tests.components.accepted import refusals
 from tests.components.conftest import ROOT
 
 WHERE = "config:\n  grayling:environment: {tier: dev, namespace: shop, owners: [platform]}\n"
@@ -139,6 +142,57 @@ REFUSED = {
     "dotted-name": (
         f"{WHERE}  services:\n    a.b: {{image: 'r.example.com/a:1.0'}}\n",
         ":4: grayling:services[\"a.b\"]: is no name (found 'a.b'); use at most 40 of a-z, 0-9 and -, a letter first",
+    ),
+    "json-key-twice": (
+        f'{WHERE}  grayling:services: \'{{"a": {{"image": "r/a:1"}}, "a": {{"image": "r/b:1"}}}}\'\n',
+        ':3: grayling:services: is JSON with the key "a" given twice; write it as YAML, without quotes',
+    ),
+    "json-endless": (
+        f'{WHERE}  grayling:services: \'{{"a": {{"image": "r/a:1", "port": NaN}}}}\'\n',
+        ":3: grayling:services: is JSON with NaN, which is no number that ends; write it as YAML, without quotes",
+    ),
+    "json-too-large-a-number": (
+        f'{WHERE}  grayling:services: \'{{"a": {{"image": "r/a:1", "port": 1e999}}}}\'\n',
+        ":3: grayling:services: is JSON with 1e999, which is no number that ends; write it as YAML, without quotes",
+    ),
+    "json-cut-off": (
+        f"{WHERE}  grayling:services: '{{\"a\": '\n",
+        ":3: grayling:services: is no JSON: expecting value in column 7; write it as YAML, without quotes",
+    ),
+    "json-deep": (
+        f"{WHERE}  grayling:services: '{'[' * 101}{']' * 101}'\n",
+        ":3: grayling:services: is JSON nested more than 100 deep; write it as YAML, without quotes",
+    ),
+    "json-very-deep": (
+        f"{WHERE}  grayling:services: '{'[' * 100_000}'\n",
+        ":3: grayling:services: is JSON nested more than 100 deep; write it as YAML, without quotes",
+    ),
+    "json-in-the-environment": (
+        'config:\n  grayling:environment: \'{"tier": "dev", "tier": "prod"}\'\n',
+        ':2: grayling:environment: is JSON with the key "tier" given twice; write it as YAML, without quotes',
+    ),
+    "esc-word": (
+        f"{WHERE}environment: dev\n",
+        ":3: environment: is no list of environments of Pulumi ESC; write [NAME], or leave it out",
+    ),
+    "esc-maps": (
+        f"{WHERE}environment: [{{a: b}}]\n",
+        ":3: environment: is no list of environments of Pulumi ESC; write [NAME], or leave it out",
+    ),
+    "context-map": (
+        f"{WHERE}  kubernetes:context: {{a: b}}\n",
+        ":3: kubernetes:context: is no text; write one, or leave the key out",
+    ),
+    "context-number": (
+        f"{WHERE}  kubernetes:context: 5\n",
+        ":3: kubernetes:context: is no text; write one, or leave the key out",
+    ),
+    "owner-of-two-lines": (
+        'config:\n  grayling:environment: {tier: dev, namespace: shop, owners: ["a\\nb"]}\n',
+        (
+            ":2: grayling:environment.owners[0]: is no owner (found 'a\\nb'); "
+            "name a team on one line of at most 200 characters, for example platform"
+        ),
     ),
     "sealed-elsewhere": (
         f"{WHERE}  grayling:services:\n    a:\n      image: r.example.com/a:1.0\n      env:\n        T: {SEALED}\n",
@@ -300,6 +354,39 @@ def test_a_path_from_elsewhere_belongs_to_the_project_at_hand(project, tmp_path_
 def test_names_of_no_stack(project, name):
     with pytest.raises(UsageError, match="no stack"):
         find(name, project)
+
+
+@pytest.mark.parametrize(
+    "name", ["A", "a b", "a\nb", "a_b", "-a", "a-", "a..b", ".a", "a.-b", "ä", "a" * 101, "a/b".replace("/", "\\")]
+)
+def test_names_that_a_stack_cannot_have(project, name):
+    path = project / "stacks" / f"Pulumi.{name}.yaml"
+    path.write_text(f"{WHERE}{SERVICES}")
+    for named in (name, str(path)):
+        with pytest.raises(UsageError) as caught:
+            find(named, project)
+        said = str(caught.value)
+        assert "\n" not in said
+        assert f"yaml{chr(39) if not name.isprintable() else ''}: is no name of a stack (found " in said
+        assert said.endswith(
+            "; call the file Pulumi.NAME.yaml, with at most 100 of a-z, 0-9, - and ., "
+            "a letter or digit at both ends of each part"
+        )
+
+
+def test_the_program_refuses_them_too(project):
+    file = replace(stack_of(project, f"{WHERE}{SERVICES}"), stack="A")
+    with pytest.raises(UsageError, match=r"is no name of a stack \(found 'A'\); call the file"):
+        recorded(file, project / PROGRAM)
+
+
+@pytest.mark.parametrize("name", ["a", "0", "eu.prod", "a-1", "a" * 100])
+def test_names_that_a_stack_can_have(project, name):
+    path = project / "stacks" / f"Pulumi.{name}.yaml"
+    path.write_text(f"{WHERE}{SERVICES}")
+    assert find(name, project).stack == find(str(path), project).stack == name
+    parent = inventory_of(find(name, project)).parent([], [])
+    assert refusals(parent) == []
 
 
 def test_a_broken_link_and_a_folder(project):

@@ -188,6 +188,13 @@ def egress(platform, name):
             {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "mon"}}}]},
         ),
         ("am:9093", {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}]}),
+        ("am.mon:80", {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "mon"}}}]}),
+        ("am.mon:80", {"ports": [{"port": 80, "protocol": "TCP"}]}),
+        (
+            "am-0.am.mon.svc.corp.internal:80",
+            {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "mon"}}}]},
+        ),
+        ("am-0.am.mon.svc.corp.internal:80", {"ports": [{"port": 80, "protocol": "TCP"}]}),
         ("am.example.com:443", {"ports": [{"port": 443, "protocol": "TCP"}]}),
         ("[fd00::1]:9093", {"ports": [{"port": 9093, "protocol": "TCP"}]}),
     ],
@@ -197,6 +204,20 @@ def test_alerts_may_leave(address, rule):
     assert rule in egress(found, "prometheus")
     assert rule not in egress(read(components={"prometheus": {}}), "prometheus")
     assert address in of(found, "ConfigMap", "prometheus-config")["data"]["prometheus.yml"]
+
+
+@pytest.mark.parametrize("address", ["am:9093", "am.mon.svc:9093", "am.mon.svc.cluster.local:9093"])
+def test_what_is_surely_in_the_cluster_opens_nothing_else(address):
+    assert len(egress(read(components={"prometheus": {"alertmanager": address}}), "prometheus")) == 1 + len(
+        egress(read(components={"prometheus": {}}), "prometheus")
+    )
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:9093", "svc.example.com:443", "am.svc.example.com:443"])
+def test_a_host_of_elsewhere_opens_no_namespace(address):
+    rules = egress(read(components={"prometheus": {"alertmanager": address}}), "prometheus")
+    assert {"ports": [{"port": int(address.rpartition(":")[2]), "protocol": "TCP"}]} in rules
+    assert len(rules) == 1 + len(egress(read(components={"prometheus": {}}), "prometheus"))
 
 
 def test_namespaces_outside_the_stack_are_named_by_policies_on_both_sides():

@@ -19,7 +19,7 @@ def test_reading(text: object, seconds: float):
 
 @pytest.mark.parametrize("text", ["", "5", "5 m", "m", "-1s", "1w", "1s!", True, None])
 def test_what_is_no_duration(text: object):
-    with pytest.raises(ValueError, match="is not a duration: write it like 250ms, 30s, 5m or 1h30m"):
+    with pytest.raises(ValueError, match="is no duration; write it like 250ms, 30s, 5m or 1h30m"):
         seconds_of(text)
 
 
