@@ -20,14 +20,8 @@ import structlog
 from rollout.signals.kinds import SourceName
 from rollout.signals.samples import Arm, SourceStatus
 from rollout.sources.answers import series_in
-from rollout.sources.counters import (
-    BIRTH,
-    Seen,
-    Tally,
-    birth_of,
-    series_of,
-    shows,
-)
+from rollout.sources.counters import Seen, Tally
+from rollout.sources.counting import BIRTH, birth_of, series_of, shows
 from rollout.sources.expressions import PodTimes, by_pod, pods_of, written
 from rollout.sources.fetch import FetchError
 from rollout.sources.pod_roster import PodInfo, Roster

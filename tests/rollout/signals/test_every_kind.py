@@ -30,7 +30,8 @@ from rollout.signals.samples import (
     SignalLook,
     SourceStatus,
 )
-from rollout.sources.counters import Seen, Tally, family_of
+from rollout.sources.counters import Seen, Tally
+from rollout.sources.counting import family_of
 from rollout.sources.exposition import Sample
 from rollout.sources.pod_roster import PodInfo, Roster
 from rollout.view.words import measured
