@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rollout.api.patterns import HEAVY
 from rollout.api.signal import PORT_TEXT
 from rollout.api.sources import LABEL_KEY, LONGEST_LABEL
+from rollout.api.spec import TWO_NAMES
 from rollout.api.traffic import (
     A_MILLISECOND,
     NO_PATH,
@@ -48,6 +49,7 @@ def rules_of(model: str) -> Iterator[Rule]:
 
 
 def _spec_rules() -> Iterator[Rule]:
+    yield rule("!has(self.record) || !self.record || !has(self.recording)", TWO_NAMES)
     ports = "has(self.workload.ports) && "
     yield rule(
         f"!has(self.traffic) || ({ports}size(self.workload.ports) > 0)",

@@ -64,6 +64,8 @@ REQUESTED_REVISION_ANNOTATION = f"{GROUP}/requested-revision"
 
 FINALIZER = f"{GROUP}/release"
 
+TWO_NAMES = "record: it is the old name of recording, which is given too; leave record out"
+OLD_RECORD = "spec.record is the old name of spec.recording; write recording: true"
 MOST_FAILED = 1_000_000_000
 """Beyond it a budget would let everything pass."""
 
@@ -135,9 +137,10 @@ class Spec(Model):
         default="Delete", description="Orphan leaves pods and route running when the GrayRelease is deleted"
     )
     history: Annotated[int, Field(ge=1, le=100)] = Field(default=10, description="release records kept in the cluster")
-    record: bool = Field(
-        default=False, description="keep what the judge is shown, to judge it again with other policies"
+    recording: bool | None = Field(
+        default=None, description="keep what the judge is shown, to judge it again with other policies"
     )
+    record: bool | None = Field(default=None, description="the old name of `recording`, still taken")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -154,6 +157,22 @@ class Spec(Model):
             if signal.source is SourceName.PROMETHEUS and not self.sources.prometheus:
                 raise ValueError(f"signal {signal.name}: source prometheus needs sources.prometheus (its URL)")
         return self
+
+    @model_validator(mode="after")
+    def _recording_has_one_name(self) -> Self:
+        if self.record and self.recording is not None:  # an older definition wrote record: false into every object
+            raise ValueError(TWO_NAMES)
+        return self
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether what the judge is shown is kept."""
+        return bool(self.record if self.recording is None else self.recording)
+
+    @property
+    def old_names(self) -> tuple[str, ...]:
+        """What is given by a name that is old, a sentence each."""
+        return (OLD_RECORD,) if self.record else ()
 
     @property
     def traffic_port(self) -> Port | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
 from rollout.api.durations import Seconds
 from rollout.api.wire import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Gate(StrEnum):
@@ -34,6 +37,16 @@ class DriverName(StrEnum):
     REPLICAS = "replicas"
     ORDINAL = "ordinal"
     NODES = "nodes"
+
+
+BUILT = frozenset({DriverName.GATEWAY})
+"""The drivers of this version."""
+
+
+def not_built(driver: DriverName, built: Collection[str] = BUILT) -> str:
+    """What is said where a driver is not built; empty where it is."""
+    known = ", ".join(sorted(built))
+    return "" if driver in built else f"strategy.driver: {driver} is not built in this version; write {known}"
 
 
 class Strategy(Model):

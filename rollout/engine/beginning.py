@@ -49,7 +49,7 @@ async def begin(parts: Parts, key: tuple[str, str], lease_epoch: int, wake: asyn
     keeper = Keeper(parts.cluster, store, *key)
     hands.recorded = await keeper.last_record(status)
     recorded = ""
-    if status.release and specs.in_force and specs.in_force.spec.record:
+    if status.release and specs.in_force and specs.in_force.spec.is_recorded:
         recorded = await keeper.recording_of(status.release.id)
     return Term(parts, key, wake, store, specs, hands, keeper, manifest, status, (*left, *served), recorded)
 

@@ -203,8 +203,11 @@ class Term:
 
     def _notes(self) -> tuple[str, ...]:
         """What people should know and no decision depends on."""
+        known = self._specs.in_force
+        old = known.spec.old_names if known else ()
         strangers, left_out = self._parts.world.strangers(self._key), self._watch.remarks.notes
-        return tuple(filter(None, (self._specs.mistake, *self._store.unreadable, *self._left, *strangers, *left_out)))
+        told = (self._specs.mistake, *old, *self._store.unreadable, *self._left, *strangers, *left_out)
+        return tuple(filter(None, told))
 
     def _assess(self, status: Status, now: float) -> Assessment | None:
         """What the judge says now. One that breaks says nothing, which is never taken for good."""

@@ -160,20 +160,29 @@ def _plain(pod: PodLook) -> dict[str, Any]:
 
 
 def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[RecordedLook]:
-    before: dict[tuple[str, bool], float] = {}
+    newest: dict[tuple[str, bool], float] = {}
+    looked: dict[tuple[str, bool], float] = {}
     for number, text in numbered:
         try:
-            told = fields.object_of(text)
-            line = fields.text(told, "signal"), told.get("phase") == "starts"
-            look = _look(told, before.get(line), interval)
+            found = fields.object_of(text)
+            line = fields.text(found, "signal"), found.get("phase") == "starts"
+            look = _look(found, newest.get(line), looked.get(line), interval)
         except ValueError as error:
             raise _at(number, error) from error
-        before[line] = look.at
+        newest[line] = look.at
+        if look.pods or not (look.step or look.share is not None):  # else it tells a step or a share, and is no look
+            looked[line] = look.at
         yield look
 
 
-def _look(told: Mapping[str, Any], before: float | None, interval: float) -> RecordedLook:
-    """A look; ``before`` is when the one before it was, of the same signal.
+def _look(told: Mapping[str, Any], newest: float | None, looked: float | None, interval: float) -> RecordedLook:
+    """A line: a look, or a step or share from then on.
+
+    Args:
+        told: what the line says.
+        newest: time of the line before it, of the same signal.
+        looked: time of the look before it, since which its pods were observed where they do not say.
+        interval: the same where there is none.
 
     Raises:
         ValueError: it is none.
@@ -182,9 +191,9 @@ def _look(told: Mapping[str, Any], before: float | None, interval: float) -> Rec
         if key not in told:
             raise ValueError(f"no {key}; a look needs t, phase and pods")
     at, phase = fields.number(told, "t", 0.0, -fields.MOST_SECONDS, fields.MOST_SECONDS), _phase(told)
-    if before is not None and at < before and phase != "starts":
-        raise ValueError(f"t is {at:g}, before {before:g} of the look before; looks are in the order of time")
-    seconds = interval if before is None else max(at - before, 0.0)
+    if newest is not None and at < newest and phase != "starts":
+        raise ValueError(f"t is {at:g}, before {newest:g} of the look before; looks are in the order of time")
+    seconds = interval if looked is None else max(at - looked, 0.0)
     return RecordedLook(
         at=at,
         phase=phase,

@@ -27,8 +27,8 @@ from rollout.sources.counting import (
     bucket_counts,
     counted,
     family_of,
-    shape_of,
     shared_edges,
+    signal_family,
     summed,
     values_of,
 )
@@ -73,7 +73,7 @@ class Tally:
 
     def __init__(self, signal: Signal, own: ReadAs = as_given) -> None:
         self.signal, self._own = signal, own
-        self._family = shape_of(signal)
+        self._family = signal_family(signal)
         self._errors = Errors(signal.errors or USUAL_ERRORS)
         self._increments: Increments[Series] = Increments()
         self._buckets: dict[str, frozenset[Key]] = {}

@@ -28,7 +28,7 @@ MOST_GAUGE = 1e21
 """No gauge is higher, nor lower than its negative: nanoseconds since the epoch are, and bytes."""
 
 
-def shape_of(signal: Signal) -> Family:
+def signal_family(signal: Signal) -> Family:
     """The family of its kind."""
     return SIGNAL_KINDS[signal.kind].family
 
@@ -41,7 +41,7 @@ def family_of(signal: Signal) -> str:
 def series_of(signal: Signal) -> list[str]:
     """The names its samples may carry: a histogram's are those of its buckets, a native one's its own."""
     family = family_of(signal)
-    return [f"{family}_bucket", family] if shape_of(signal) is Family.LATENCY and not signal.query else [family]
+    return [f"{family}_bucket", family] if signal_family(signal) is Family.LATENCY and not signal.query else [family]
 
 
 @dataclass(slots=True)
@@ -63,9 +63,9 @@ class Counted:
 
 def shows(signal: Signal, samples: Iterable[Sample]) -> bool:
     """Whether a signal's series are among the samples."""
-    if shape_of(signal) is Family.GAUGE:
+    if signal_family(signal) is Family.GAUGE:
         return bool(values_of(signal, samples))
-    names, edged = series_of(signal), shape_of(signal) is Family.LATENCY
+    names, edged = series_of(signal), signal_family(signal) is Family.LATENCY
     return any(sample.name in names and (not edged or _edge(sample.labels) is not None) for sample in samples)
 
 
@@ -90,7 +90,7 @@ def counted(signal: Signal, samples: Iterable[Sample]) -> Counted:
         ImpossibleError: one of them is negative, no number, or higher than anybody counts, or they are too many.
     """
     found = Counted({}, {})
-    known, edged, label = list(samples), shape_of(signal) is Family.LATENCY, signal.label
+    known, edged, label = list(samples), signal_family(signal) is Family.LATENCY, signal.label
     for name in series_of(signal):
         for sample in known:
             if sample.name == name:

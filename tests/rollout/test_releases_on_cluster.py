@@ -41,7 +41,7 @@ SHORT = {
         "verifyDeadline": "20s",
     },
     "analysis": {"signals": SIGNALS, "sampling": {"young": "250ms", "settled": "250ms"}},
-    "record": False,
+    "recording": False,
 }
 
 
@@ -120,7 +120,7 @@ async def test_a_good_version_is_promoted_and_no_request_fails(place: Place, tmp
 
 
 async def test_errors_take_it_back(place: Place, shop: Sandbox, tmp_path: Path) -> None:
-    await place.change({"record": True})
+    await place.change({"recording": True})
     async with traffic(place, tmp_path) as flow:
         await begin(place, IMAGE + "v3")
         status = await taken_back(place)
@@ -163,7 +163,7 @@ async def test_what_promql_counts_takes_it_back_and_history_was_known(place: Pla
     pods = 'namespace="$namespace",pod=~"$pods"'
     counted = f"sum by (pod) (http_requests_total{{{pods},code=~'5..'}}) or sum by (pod) (0 * up{{{pods}}})"
     lost = [{"name": "lost", "kind": "events", "source": "prometheus", "query": counted}]
-    await place.change({"analysis": {"signals": lost}, "record": True})
+    await place.change({"analysis": {"signals": lost}, "recording": True})
     async with traffic(place, tmp_path):
         await begin(place, IMAGE + "v3")
         status = await taken_back(place)

@@ -235,6 +235,22 @@ async def test_a_channel_from_outside_hears_the_whole_story_and_nothing_else_cha
         assert [text for text in events if text in pager.heard] == [text for text in pager.heard if text in events]
 
 
+async def test_an_old_name_in_the_spec_is_told_once_and_does_what_it_did(it: Plant):
+    def old() -> list[str]:
+        events = [event["message"] for event in it.server.all("Event")]
+        return [text for text in events if "spec.record is the old name of spec.recording" in text]
+
+    async with it.engine():
+        it.declare("shop:v1", record=True)
+        await it.served("shop:v1")
+        it.declare("shop:v2", record=True)
+        await it.served("shop:v2")
+        await it.until(lambda: len(old()) == 1, "told")
+        kept = [item["metadata"]["name"] for item in it.server.all("ConfigMap")]
+        assert any("recording" in name for name in kept), kept
+        assert len(old()) == 1
+
+
 @pytest.mark.parametrize("fate", [403, "hang"])
 async def test_a_rollback_is_as_fast_without_events_and_they_are_told_later(
     it: Plant, fate: int | str, monkeypatch: pytest.MonkeyPatch
