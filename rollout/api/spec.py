@@ -70,7 +70,7 @@ MOST_FAILED = 1_000_000_000
 """Beyond it a budget would let everything pass."""
 
 
-class OnDoubt(StrEnum):
+class VerdictAction(StrEnum):
     """What happens when the judge cannot say good or bad."""
 
     GO_ON = "go-on"
@@ -78,10 +78,10 @@ class OnDoubt(StrEnum):
     ROLL_BACK = "roll-back"
 
 
-class Doubt(Model):
+class VerdictPolicy(Model):
     """Policy of one verdict: hold for at most `deadline`, then `then`."""
 
-    action: OnDoubt = OnDoubt.HOLD
+    action: VerdictAction = VerdictAction.HOLD
     deadline: Seconds = Field(default=600.0, description="how long a hold may last")
     then: Literal["go-on", "roll-back"] = "roll-back"
 
@@ -112,10 +112,10 @@ class Analysis(Model):
         default_factory=list, json_schema_extra=by_key("name")
     )
     sampling: Sampling = Sampling()
-    undecided: Doubt = Doubt(action=OnDoubt.GO_ON)
-    no_traffic: Doubt = Doubt(action=OnDoubt.HOLD, deadline=1800.0)
-    no_data: Doubt = Doubt(action=OnDoubt.HOLD, deadline=300.0)
-    source_down: Doubt = Doubt(action=OnDoubt.HOLD, deadline=900.0)
+    undecided: VerdictPolicy = VerdictPolicy(action=VerdictAction.GO_ON)
+    no_traffic: VerdictPolicy = VerdictPolicy(action=VerdictAction.HOLD, deadline=1800.0)
+    no_data: VerdictPolicy = VerdictPolicy(action=VerdictAction.HOLD, deadline=300.0)
+    source_down: VerdictPolicy = VerdictPolicy(action=VerdictAction.HOLD, deadline=900.0)
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

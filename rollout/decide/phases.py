@@ -17,7 +17,7 @@ from rollout.decide.clocks import (
 )
 from rollout.decide.context import (
     ALL,
-    NO_DOUBT,
+    NOT_HELD,
     SKIPPED,
     begin,
     begin_step,
@@ -67,7 +67,7 @@ def idle(ctx: Context) -> Status:
 def preparing(ctx: Context) -> Status:
     """Pods of the canary are coming up; nothing else has changed yet."""
     if blocked(ctx, Move.PODS):
-        return ctx.change(**NO_DOUBT)
+        return ctx.change(**NOT_HELD)
     alone = is_alone(ctx)
     needed = ctx.full if alone else replicas_for(ctx.full, ctx.steps[0].weight)
     pods = readiness(ctx, needed)
@@ -196,7 +196,7 @@ def _to_promoting(ctx: Context) -> Status:
 
 
 def _ask_for_all(status: Status, now: float) -> Status:
-    clocks = {"phase_since": now, "written_at": None, "verified_at": None, **NO_DOUBT}
+    clocks = {"phase_since": now, "written_at": None, "verified_at": None, **NOT_HELD}
     asked = status.model_copy(update={"weight": Weight(desired=ALL), **clocks})
     return write_journal(asked, now, JournalKind.WEIGHT, "asking for all traffic", weight=ALL)
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rollout.api.revision import image_of, replicas_for, revision_of
-from rollout.api.spec import OnDoubt
+from rollout.api.spec import VerdictAction
 from rollout.api.status import Status
 from rollout.decide.capabilities import capabilities_of, plan_problems, plan_warnings
 from rollout.decide.gates import Facts, before_step, every_block
@@ -227,7 +227,7 @@ def _policy_warnings(spec: Spec) -> Iterator[str]:
             "the step to 100 % leaves stable nothing to compare with: only gross faults are seen there, by stable's "
             "history; end with a lower weight, promotion gives the rest"
         )
-    if spec.analysis.undecided.action is OnDoubt.GO_ON:
+    if spec.analysis.undecided.action is VerdictAction.GO_ON:
         yield "an undecided judge lets the release go on: it may end as promoted-not-proven"
 
 

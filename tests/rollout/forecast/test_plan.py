@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from rollout.api.spec import Doubt
+from rollout.api.spec import VerdictPolicy
 from rollout.api.status import Phase
 from rollout.forecast.plan import Traffic, plan_of
 from rollout.view.planned import plan_markdown, plan_text
@@ -70,7 +70,7 @@ def test_the_hold_that_it_names_is_enough():
 
 def test_much_traffic_is_not():
     spec = samples.spec(strategy={"steps": [{"weight": 50, "hold": "1h"}]})
-    undecided = spec.analysis.model_copy(update={"undecided": Doubt()})
+    undecided = spec.analysis.model_copy(update={"undecided": VerdictPolicy()})
     spec = spec.model_copy(update={"analysis": undecided})
     assert made(spec, traffic=Traffic(5000, 0.01)).warnings == ()
 
