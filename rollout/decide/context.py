@@ -48,7 +48,7 @@ ALL = 100
 SKIPPED = "skipped by a person"
 NOT_READY = "not-ready"
 OUTAGE = "outage"
-"""Doubts that are no verdicts: pods that are missed, and no ready pod of any version."""
+"""What holds a release and is no verdict: pods that are missed, and no ready pod of any version."""
 
 NOT_HELD: Final[dict[str, Any]] = {"doubt": "", "doubt_since": None, "held_since": None}
 
@@ -169,7 +169,7 @@ def change_step(status: Status, **update: Any) -> Status:
 
 
 def enter(status: Status, now: float, phase: Phase, **update: Any) -> Status:
-    """Change the phase; the clocks and doubts of the old one are gone."""
+    """Change the phase; the clocks and holds of the old one are gone."""
     cleared = {"phase_since": now, "written_at": None, "verified_at": None, "withdrawn_at": None, **NOT_HELD}
     return status.model_copy(update={"phase": phase, **cleared, **update})
 

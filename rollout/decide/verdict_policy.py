@@ -86,15 +86,10 @@ def hold(ctx: Context, verdict: str, policy: VerdictPolicy, told: str) -> StepVe
 
 def ends_at(ctx: Context) -> float | None:
     """When a hold that is under way ends at the latest; None where none is."""
-    status, policy = ctx.status, policy_of(ctx, ctx.status.doubt)
-    if (
-        policy is None
-        or policy.action is not VerdictAction.HOLD
-        or status.doubt_since is None
-        or status.held_since is None
-    ):
+    policy, since, first = policy_of(ctx, ctx.status.doubt), ctx.status.doubt_since, ctx.status.held_since
+    if policy is None or policy.action is not VerdictAction.HOLD or since is None or first is None:
         return None
-    return min(status.doubt_since + policy.deadline, status.held_since + _longest(ctx))
+    return min(since + policy.deadline, first + _longest(ctx))
 
 
 def _longest(ctx: Context) -> float:

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rollout.engine.channels import Channel, usual
 from rollout.engine.clock import EngineClock
-from rollout.engine.courier import AT_ONCE
 from rollout.engine.load import Load
+from rollout.notify.channels import Channel, usual
+from rollout.notify.courier import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -84,10 +84,12 @@ def _hold(ctx: Context, left: float | None) -> str:
 
 
 def _verdict(ctx: Context, left: float | None) -> str:
-    doubt, policy = ctx.status.doubt, policy_of(ctx, ctx.status.doubt)
+    verdict, policy = ctx.status.doubt, policy_of(ctx, ctx.status.doubt)
     if policy is None or policy.action is not VerdictAction.HOLD or left is None:
-        return f"holds for {doubt}"
-    return f"holds for {doubt}; {'goes on' if policy.then == 'go-on' else 'taken back'} in {about(left)} if that stays"
+        return f"holds for {verdict}"
+    return (
+        f"holds for {verdict}; {'goes on' if policy.then == 'go-on' else 'taken back'} in {about(left)} if that stays"
+    )
 
 
 def _pods_back(ctx: Context, left: float | None) -> str:

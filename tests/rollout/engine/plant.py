@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from kube.cluster import Cluster
-    from rollout.engine.channels import Channel
     from rollout.engine.mirror import Mirror
+    from rollout.notify.channels import Channel
     from rollout.sources.pod_roster import Roster
 
 Object = dict[str, Any]

@@ -18,17 +18,17 @@ from rollout.api.status import (
     Status,
     Version,
 )
-from rollout.engine import courier, metrics
-from rollout.engine.courier import AT_ONCE, Courier
 from rollout.engine.parts import Parts
-from rollout.engine.places import Place, end_of, entries_after, place_of
+from rollout.notify import courier, metrics
+from rollout.notify.courier import AT_ONCE, Courier
+from rollout.notify.places import Place, end_of, entries_after, place_of
 from tests.rollout import samples
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rollout.engine.channels import News
+    from rollout.notify.channels import News
 
 ROOT = Path(__file__).parents[3]
 WHO = ("shop", "checkout", "u-1")
@@ -334,7 +334,7 @@ def test_the_guide_to_channels_says_what_the_code_says():
         for path in sorted((ROOT / "rollout").rglob("*.py"))
         if re.search(r"\b(Log|Counters|Events)\(", path.read_text())
     ]
-    assert knowing == ["rollout/engine/channels.py"], "the one file beside its own that a channel changes"
+    assert knowing == ["rollout/notify/channels.py"], "the one file beside its own that a channel changes"
     assert f"one line in `{knowing[0]}`" in guide
     assert f"{AT_ONCE} of one channel at a time" in guide.replace("\n", " ")
     assert f"takes more than {courier.SECONDS:g} s" in guide
