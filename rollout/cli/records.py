@@ -52,10 +52,10 @@ def _replay(where: Where, name: str, wanted: list[Wanted], policy_file: Path | N
         known.append({"id": each.id, "outcome": outcome, "to": each.to_version.image})
         what = f"recording of {each.id}"
         recordings.append((what, recording_in(lines.splitlines(), what)))
-    told = [one | found for one, found in zip(known, judged(recordings, policy, alpha), strict=True)]
-    if not told:
+    rows = [one | found for one, found in zip(known, judged(recordings, policy, alpha), strict=True)]
+    if not rows:
         click.echo(f"{name} has no recordings; releases are recorded with spec.recording: true.", err=True)
-    emit(wanted, {**data_writers(lambda: told), "text": lambda: table(told, ("id", "outcome", "to")) if told else ""})
+    emit(wanted, {**data_writers(lambda: rows), "text": lambda: table(rows, ("id", "outcome", "to")) if rows else ""})
 
 
 def _table(records: list[Record]) -> str:

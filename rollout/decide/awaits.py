@@ -136,8 +136,8 @@ def _promoting(ctx: Context) -> Awaited:
 
 def _baking(ctx: Context) -> Awaited:
     """One that goes wrong with no way back lasts longer: whoever did not look has only the engine's word for that."""
-    longer, told = unwell_clock(ctx), ctx.status.waiting
-    unwell = ctx.seen.blind and told is not None and told.until == longer.until
+    longer, known = unwell_clock(ctx), ctx.status.waiting
+    unwell = ctx.seen.blind and known is not None and known.until == longer.until
     return _by(For.BAKE, longer if unwell or (not ctx.seen.blind and must_return(ctx)) else bake_clock(ctx))
 
 

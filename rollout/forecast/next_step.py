@@ -87,9 +87,8 @@ def _verdict(ctx: Context, left: float | None) -> str:
     verdict, policy = ctx.status.doubt, policy_of(ctx, ctx.status.doubt)
     if policy is None or policy.action is not VerdictAction.HOLD or left is None:
         return f"holds for {verdict}"
-    return (
-        f"holds for {verdict}; {'goes on' if policy.then == 'go-on' else 'taken back'} in {about(left)} if that stays"
-    )
+    then = "goes on" if policy.then == "go-on" else "taken back"
+    return f"holds for {verdict}; {then} in {about(left)} if that stays"
 
 
 def _pods_back(ctx: Context, left: float | None) -> str:

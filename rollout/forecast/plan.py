@@ -233,10 +233,10 @@ def _policy_warnings(spec: Spec) -> Iterator[str]:
 
 def _gate_warnings(spec: Spec, gates: list[Blocked | None]) -> Iterator[str]:
     """The first step that each gate holds."""
-    told = set()
+    seen = set()
     for step, gate in zip(spec.strategy.steps, gates, strict=False):
-        if gate is not None and gate.gate not in told:
-            told.add(gate.gate)
+        if gate is not None and gate.gate not in seen:
+            seen.add(gate.gate)
             end = ": the end is open" if gate.until is None else ""
             yield f"the step to {step.weight} % waits for {gate.unblock or gate.gate}{end}"
 

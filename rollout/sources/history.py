@@ -72,8 +72,8 @@ async def history_of(
             found += await _looks(counted, roster, pods, now)
             for began, until in _unseen([_birth(times) for times in pods.values()], now):
                 span = f"[{round(until - began)}s:{STEP_SECONDS}s] @ {until:.0f}"
-                told = await _asked(ask, counted, roster, pods_of(revision), span)
-                then = await _looks(counted, roster, told, until)
+                shown = await _asked(ask, counted, roster, pods_of(revision), span)
+                then = await _looks(counted, roster, shown, until)
                 found += [replace(look, starts=True) for look in then]
     except (TimeoutError, FetchError) as error:
         if found:
