@@ -46,3 +46,9 @@ def test_the_six_words_and_the_kinds_of_signals_are_all_named():
     assert all(str(word) in meanings["verdict"] for word in Verdict)
     assert all(str(kind) in meanings["signal kind"] for kind in SignalKind)
     assert all(str(name) in meanings["source"].lower() for name in SourceName)
+
+
+def test_a_look_and_a_sample_are_two_things_and_so_are_a_record_and_a_recording():
+    places = {term: where for term, _, where in map(parts, ROWS)}
+    assert len({places[term] for term in ("look", "signal look", "sample", "record", "recording")}) == 5
+    assert not [row for row in ROWS if re.search(r"\b[Ww]orld\b", parts(row)[1])], "an observation, or the mirror"

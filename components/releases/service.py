@@ -130,6 +130,7 @@ class Service(Component[ServiceSettings]):
             strategy=self.settings.strategy,
             analysis=analysis,
             sources=Sources(gateway=self._gateway_stats(), prometheus=self._prometheus()),
+            recording=bool(self.settings.recording) if self.settings.record is None else None,
             record=self.settings.record,
         )
 

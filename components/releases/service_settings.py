@@ -34,7 +34,8 @@ from components.workloads.companions import (
     twice,
 )
 from components.workloads.egress import Egress
-from rollout.api.spec import Analysis, Strategy
+from rollout.api.spec import TWO_NAMES, Analysis, Strategy
+from rollout.api.strategy import not_built
 from rollout.api.traffic import Match
 from rollout.api.workload import LONGEST_FILE
 
@@ -100,7 +101,10 @@ class ServiceSettings(WorkloadSettings):
     traffic: Reached | None = Field(default=None, description="none: not reached through the gateway")
     strategy: Strategy = Strategy()
     analysis: Analysis = Analysis()
-    record: bool = Field(default=False, description="keep what the judge is shown of each release, to judge it again")
+    recording: bool | None = Field(
+        default=None, description="keep what the judge is shown of each release, to judge it again; off if not given"
+    )
+    record: bool | None = Field(default=None, description="the old name of `recording`, still taken")
 
     @field_validator("config")
     @classmethod
@@ -112,6 +116,13 @@ class ServiceSettings(WorkloadSettings):
                 "put what is large into the image or a volume"
             )
         return files
+
+    @field_validator("strategy")
+    @classmethod
+    def _driver_is_built(cls, strategy: Strategy) -> Strategy:
+        if problem := not_built(strategy.driver):
+            raise ValueError(problem.removeprefix("strategy."))
+        return strategy
 
     @field_validator("analysis")
     @classmethod
@@ -134,6 +145,12 @@ class ServiceSettings(WorkloadSettings):
     def _reached_on_a_port(self) -> ServiceSettings:
         if self.traffic is not None and self.port is None and self.routed is None:
             raise ValueError("traffic needs a port: give one, for example port: 8080")
+        return self
+
+    @model_validator(mode="after")
+    def _recording_has_one_name(self) -> ServiceSettings:
+        if self.record is not None and self.recording is not None:
+            raise ValueError(TWO_NAMES)
         return self
 
     @model_validator(mode="after")

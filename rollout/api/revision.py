@@ -71,9 +71,9 @@ def images_of(template: Manifest) -> dict[str, str]:
 
 def noted(spec: Spec) -> str:
     """The spec as it is noted on a revision: all but what the revision's own objects hold; empty where too long."""
-    told = spec.wire()
-    told["workload"] = {key: each for key, each in told["workload"].items() if key not in {"template", "config"}}
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    wire = spec.wire()
+    wire["workload"] = {key: each for key, each in wire["workload"].items() if key not in {"template", "config"}}
+    text = json.dumps(wire, sort_keys=True, separators=(",", ":"))
     return text if len(text) <= MOST_NOTED else ""
 
 
@@ -84,12 +84,12 @@ def policy_of(deployment: Manifest) -> Spec | None:
     """
     notes = deployment["metadata"].get("annotations") or {}
     try:
-        told = json.loads(notes.get(SPEC_ANNOTATION) or "null")
+        wire = json.loads(notes.get(SPEC_ANNOTATION) or "null")
         image = notes.get(IMAGE_ANNOTATION) or "unknown"
-        wanted = [port.get("targetPort") for port in told["workload"].get("ports") or ()]
+        wanted = [port.get("targetPort") for port in wire["workload"].get("ports") or ()]
         ports = [{"name": name} for name in wanted if isinstance(name, str)]
         template = {"spec": {"containers": [{"name": "main", "image": image, "ports": ports}]}}
-        return Spec.model_validate({**told, "workload": {**told["workload"], "template": template}})
+        return Spec.model_validate({**wire, "workload": {**wire["workload"], "template": template}})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # nested a thousand times
         return None
 

@@ -19,6 +19,8 @@ KIND = "GrayRelease"
 
 FREE_FORM: JsonDict = {"x-kubernetes-preserve-unknown-fields": True}
 INT_OR_STRING: JsonDict = {"x-kubernetes-int-or-string": True}
+PORT_NUMBER = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+"""The number of a port, in the regular expressions of JSON schema, RE2 and Python alike."""
 
 
 def by_key(key: str) -> JsonDict:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @release_name
 @cluster_options
 @output_option("text", "json", "yaml")
-@click.option("--replay", "again", is_flag=True, help="Judge those that were recorded (spec.record) again.")
+@click.option("--replay", "again", is_flag=True, help="Judge those that were recorded (spec.recording) again.")
 @policy_option
 @alpha_option
 def history(
@@ -52,10 +52,10 @@ def _replay(where: Where, name: str, wanted: list[Wanted], policy_file: Path | N
         known.append({"id": each.id, "outcome": outcome, "to": each.to_version.image})
         what = f"recording of {each.id}"
         recordings.append((what, recording_in(lines.splitlines(), what)))
-    told = [one | found for one, found in zip(known, judged(recordings, policy, alpha), strict=True)]
-    if not told:
-        click.echo(f"{name} has no recordings; releases are recorded with spec.record: true.", err=True)
-    emit(wanted, {**data_writers(lambda: told), "text": lambda: table(told, ("id", "outcome", "to")) if told else ""})
+    rows = [one | found for one, found in zip(known, judged(recordings, policy, alpha), strict=True)]
+    if not rows:
+        click.echo(f"{name} has no recordings; releases are recorded with spec.recording: true.", err=True)
+    emit(wanted, {**data_writers(lambda: rows), "text": lambda: table(rows, ("id", "outcome", "to")) if rows else ""})
 
 
 def _table(records: list[Record]) -> str:
@@ -144,7 +144,7 @@ def _recording(recorded: list[tuple[Record, str]], name: str, release_id: str | 
     from kube.errors import UsageError
 
     if not recorded:
-        raise UsageError(f"{name} has no recordings; releases are recorded with spec.record: true")
+        raise UsageError(f"{name} has no recordings; releases are recorded with spec.recording: true")
     chosen = choose([each for each, _ in recorded], name, release_id)
     return next(lines for each, lines in recorded if each is chosen)
 

@@ -51,8 +51,8 @@ def replay(*, paths: Sequence[Path], alpha: float | None, policy_file: Path | No
     """Judge recordings again: verdict, when, by what, and the numbers. Of a folder, every *.jsonl in it."""
     policy = policy_in(policy_file) if policy_file else None
     files = list(_files(paths))
-    told = [{"file": str(file), **found} for file, found in zip(files, _judged(files, policy, alpha), strict=True)]
-    emit(wanted, {**data_writers(lambda: told), "text": lambda: table(told, ("file",))})
+    rows = [{"file": str(file), **found} for file, found in zip(files, _judged(files, policy, alpha), strict=True)]
+    emit(wanted, {**data_writers(lambda: rows), "text": lambda: table(rows, ("file",))})
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -226,14 +226,14 @@ def _policy_of(found: Any, where: str) -> JudgePolicy:
     return judge_policy_of(analysis)
 
 
-def table(told: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
+def table(replays: Sequence[dict[str, Any]], keys: Sequence[str]) -> str:
     """Replays as lines; ``keys`` are those that say which one each is."""
     from rollout.api.durations import about
     from rollout.view.text import coloured, columns
     from rollout.view.words import ABSENT, clipped, number, ratio
 
     rows = [[*(key.upper() for key in keys), "VERDICT", "AT", "CULPRITS", "LN E", "CANARY / STABLE", "REASON"]]
-    for each in told:
+    for each in replays:
         at = ABSENT if each["at"] is None else about(each["at"])
         ratios = [f"{one['signal']} {ratio(one['ratio_low'], one['ratio_high'])}" for one in each["signals"]]
         row = [*(coloured(each[key]) for key in keys), coloured(each["verdict"]), at]

@@ -44,7 +44,7 @@ class For(Enum):
     ROUTE = auto()
     WEIGHT = auto()
     HOLD = auto()
-    DOUBT = auto()
+    VERDICT = auto()
     PODS_BACK = auto()
     PROMOTION = auto()
     BAKE = auto()
@@ -91,37 +91,37 @@ def _stepping(ctx: Context) -> Awaited:
     if status.step >= len(ctx.steps):
         return _before_promotion(ctx)
     if not is_at_its_step(ctx) and not owes_proof(status):
-        return _doubt_or_pods(ctx)
+        return _verdict_or_pods(ctx)
     if status.verified_at is None:
         return _weight(ctx)
     clock = hold_clock(ctx)
     if ctx.since(clock.since) < clock.seconds or not status.doubt:
         return _by(For.HOLD, clock)
-    return _doubt(ctx)
+    return _verdict(ctx)
 
 
 def _before_promotion(ctx: Context) -> Awaited:
     if policy_of(ctx, ctx.status.doubt) is not None:
-        return _doubt(ctx)
+        return _verdict(ctx)
     if owes_proof(ctx.status):
         return _weight(ctx)
     return Awaited(For.PROMOTION, ctx.status.phase_since, ctx.now)
 
 
-def _doubt_or_pods(ctx: Context) -> Awaited:
-    return _doubt(ctx) if policy_of(ctx, ctx.status.doubt) else _by(For.PODS, pods_clock(ctx))
+def _verdict_or_pods(ctx: Context) -> Awaited:
+    return _verdict(ctx) if policy_of(ctx, ctx.status.doubt) else _by(For.PODS, pods_clock(ctx))
 
 
 def _weight(ctx: Context) -> Awaited:
     """A weight that is asked for and not verified yet."""
     if ctx.status.doubt and ctx.status.doubt not in {NOT_READY, NOT_ROUTED}:
-        return _doubt(ctx)
+        return _verdict(ctx)
     return _by(For.WEIGHT, taken_clock(ctx))
 
 
-def _doubt(ctx: Context) -> Awaited:
+def _verdict(ctx: Context) -> Awaited:
     until = ends_at(ctx)
-    return Awaited(For.DOUBT, ctx.status.doubt_since if until is None else ctx.status.held_since, until)
+    return Awaited(For.VERDICT, ctx.status.doubt_since if until is None else ctx.status.held_since, until)
 
 
 def _pods_back(ctx: Context) -> Awaited:
@@ -131,13 +131,13 @@ def _pods_back(ctx: Context) -> Awaited:
 def _promoting(ctx: Context) -> Awaited:
     if lacks_pods(ctx):
         return _pods_back(ctx)
-    return _weight(ctx) if ctx.status.weight.desired == ALL else _doubt_or_pods(ctx)
+    return _weight(ctx) if ctx.status.weight.desired == ALL else _verdict_or_pods(ctx)
 
 
 def _baking(ctx: Context) -> Awaited:
     """One that goes wrong with no way back lasts longer: whoever did not look has only the engine's word for that."""
-    longer, told = unwell_clock(ctx), ctx.status.waiting
-    unwell = ctx.seen.blind and told is not None and told.until == longer.until
+    longer, known = unwell_clock(ctx), ctx.status.waiting
+    unwell = ctx.seen.blind and known is not None and known.until == longer.until
     return _by(For.BAKE, longer if unwell or (not ctx.seen.blind and must_return(ctx)) else bake_clock(ctx))
 
 

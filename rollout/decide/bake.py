@@ -66,8 +66,8 @@ def _bake_over(ctx: Context, against: str) -> Status:
     earlier = bool(ctx.status.release and ctx.status.release.proven)
     proven = not against and (earlier or (found is not None and found.verdict == "good"))
     excess = found.excess_failed_requests if found else 0.0
-    told = {"proven": proven, "excess_failed_requests": excess, "verdict_at_end": ctx.status.analysis}
-    status = change_release(ctx.status, **told)
+    ended = {"proven": proven, "excess_failed_requests": excess, "verdict_at_end": ctx.status.analysis}
+    status = change_release(ctx.status, **ended)
     if proven:
         return finish(status, ctx.now, Phase.IDLE, Outcome.PROMOTED, "proven not worse than the version before")
     reason = "nothing spoke against it, but the traffic did not prove it"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollout.api.spec import DriverName
+from rollout.api.strategy import DriverName, not_built
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ NO_TRAFFIC = Kind("no route", Capabilities(divisible=False, keeps_old=False, cou
 DEPLOYMENT = Kind("a Deployment", Capabilities(divisible=True, keeps_old=True, counts_requests=True))
 
 WORKLOADS: dict[str, Kind] = {DriverName.GATEWAY: DEPLOYMENT}
-"""How pods run, by `strategy.driver`. A driver whose name is not here is not built."""
+"""How pods run, by `strategy.driver`: a row for each of :data:`rollout.api.strategy.BUILT`."""
 
 
 def traffic_of(spec: Spec) -> Kind:
@@ -87,8 +87,7 @@ def plan_problems(spec: Spec) -> list[str]:
     """What of a spec its drivers cannot do, a sentence each: asked by `plan`, by `start` and by the engine."""
     workload = WORKLOADS.get(spec.strategy.driver)
     if workload is None:
-        built = ", ".join(sorted(WORKLOADS))
-        return [f"strategy.driver: {spec.strategy.driver} is not built in this version; write {built}"]
+        return [not_built(spec.strategy.driver, WORKLOADS)]
     return [*_shares(spec, workload), *_ways_back(spec, workload)]
 
 

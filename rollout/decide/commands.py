@@ -8,7 +8,7 @@ from rollout.api.journal import JournalKind
 from rollout.api.status import Outcome, Pause, Phase
 from rollout.api.texts import clean, told
 from rollout.decide.context import (
-    NO_DOUBT,
+    NOT_HELD,
     REASON,
     SKIPPED,
     change_step,
@@ -85,7 +85,7 @@ def _pause(ctx: Context, command: Command) -> tuple[Status, str]:
 def _resume(ctx: Context, command: Command) -> tuple[Status, str]:
     if not ctx.status.paused:
         return ctx.status, "it is not paused"
-    status = ctx.change(paused=None, **NO_DOUBT)
+    status = ctx.change(paused=None, **NOT_HELD)
     return write_journal(status, ctx.now, JournalKind.RESUMED, f"resumed{_said(command)}"), "resumed"
 
 

@@ -48,9 +48,9 @@ ALL = 100
 SKIPPED = "skipped by a person"
 NOT_READY = "not-ready"
 OUTAGE = "outage"
-"""Doubts that are no verdicts: pods that are missed, and no ready pod of any version."""
+"""What holds a release and is no verdict: pods that are missed, and no ready pod of any version."""
 
-NO_DOUBT: Final[dict[str, Any]] = {"doubt": "", "doubt_since": None, "held_since": None}
+NOT_HELD: Final[dict[str, Any]] = {"doubt": "", "doubt_since": None, "held_since": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,8 @@ def change_step(status: Status, **update: Any) -> Status:
 
 
 def enter(status: Status, now: float, phase: Phase, **update: Any) -> Status:
-    """Change the phase; the clocks and doubts of the old one are gone."""
-    cleared = {"phase_since": now, "written_at": None, "verified_at": None, "withdrawn_at": None, **NO_DOUBT}
+    """Change the phase; the clocks and holds of the old one are gone."""
+    cleared = {"phase_since": now, "written_at": None, "verified_at": None, "withdrawn_at": None, **NOT_HELD}
     return status.model_copy(update={"phase": phase, **cleared, **update})
 
 
@@ -216,7 +216,7 @@ def begin_step(status: Status, now: float, index: int, weight: int, hold: float)
             "written_at": None,
             "verified_at": None,
             "withdrawn_at": None,
-            **NO_DOUBT,
+            **NOT_HELD,
         }
     )
     return write_journal(asked, now, JournalKind.WEIGHT, f"step {index + 1}: asking for {weight} %", weight=weight)

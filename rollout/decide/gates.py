@@ -148,9 +148,9 @@ def every_block(spec: Spec, status: Status, facts: Facts, *moves: Move) -> Itera
         found = gate.closed(spec, status, facts) if gate.holds.intersection(ahead) else None
         if found is not None:
             yield found
-    told = status.waiting
-    if facts.seen.blind and told is not None and told.gate and not moves:
-        yield Blocked(told.gate, told.reason, told.until, told.unblock, told.since)
+    known = status.waiting
+    if facts.seen.blind and known is not None and known.gate and not moves:
+        yield Blocked(known.gate, known.reason, known.until, known.unblock, known.since)
 
 
 def blocked(ctx: Context, *moves: Move) -> Blocked | None:

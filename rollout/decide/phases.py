@@ -9,21 +9,15 @@ from rollout.api.revision import replicas_for
 from rollout.api.status import (
     Outcome,
     Phase,
-    Version,
     Weight,
 )
-from rollout.api.texts import told as fit
 from rollout.decide.bake import baking
 from rollout.decide.clocks import (
     hold_clock,
-    old_pods_clock,
-    over,
-    zero_clock,
 )
 from rollout.decide.context import (
     ALL,
-    NO_DOUBT,
-    REASON,
+    NOT_HELD,
     SKIPPED,
     begin,
     begin_step,
@@ -31,22 +25,20 @@ from rollout.decide.context import (
     change_step,
     enter,
     finish,
-    refuse,
     roll_back,
     write_journal,
 )
-from rollout.decide.desired_state import had_traffic, leads_nowhere, weights_of
+from rollout.decide.desired_state import weights_of
 from rollout.decide.gates import blocked
 from rollout.decide.moves import Move, is_alone
 from rollout.decide.pod_readiness import readiness, routed
+from rollout.decide.rolling_back import rolling_back
 from rollout.decide.verdict_policy import UNJUDGED, may_still_rise, step_may_end
 from rollout.decide.verify import (
     PATIENCE_SECONDS,
-    not_zero,
     owes_proof,
     silence,
     verify,
-    verify_zero,
 )
 from rollout.decide.without_pods import (
     after_outage,
@@ -75,7 +67,7 @@ def idle(ctx: Context) -> Status:
 def preparing(ctx: Context) -> Status:
     """Pods of the canary are coming up; nothing else has changed yet."""
     if blocked(ctx, Move.PODS):
-        return ctx.change(**NO_DOUBT)
+        return ctx.change(**NOT_HELD)
     alone = is_alone(ctx)
     needed = ctx.full if alone else replicas_for(ctx.full, ctx.steps[0].weight)
     pods = readiness(ctx, needed)
@@ -204,7 +196,7 @@ def _to_promoting(ctx: Context) -> Status:
 
 
 def _ask_for_all(status: Status, now: float) -> Status:
-    clocks = {"phase_since": now, "written_at": None, "verified_at": None, **NO_DOUBT}
+    clocks = {"phase_since": now, "written_at": None, "verified_at": None, **NOT_HELD}
     asked = status.model_copy(update={"weight": Weight(desired=ALL), **clocks})
     return write_journal(asked, now, JournalKind.WEIGHT, "asking for all traffic", weight=ALL)
 
@@ -261,47 +253,6 @@ def _promoted(ctx: Context) -> Status:
     )
     swapped = {"stable": serving, "previous": status.stable, "canary": None, "weight": Weight()}
     return enter(status, ctx.now, Phase.BAKING, **swapped)
-
-
-def rolling_back(ctx: Context) -> Status:
-    """Weight 0, again and again until no request reaches the canary; nothing else matters before that."""
-    if not ctx.can.keeps_old:
-        return _returned(ctx) if _old_pods_back(ctx) else ctx.status
-    if ctx.status.stable is None:
-        return ctx.status if leads_nowhere(ctx) and not _out_of_patience(ctx) else _returned(ctx)
-    if not had_traffic(ctx.status):
-        return _returned(ctx)
-    status = verify_zero(ctx, weights_of(ctx.status))
-    if status.verified_at is not None:
-        return _returned(ctx.with_status(status))
-    if not _out_of_patience(ctx):
-        return status
-    missing = fit(not_zero(ctx, weights_of(ctx.status)), REASON)
-    return _returned(ctx.with_status(change_release(status, incomplete=missing)))
-
-
-def _out_of_patience(ctx: Context) -> bool:
-    """Whether a rollback has had the time it takes."""
-    return over(ctx, zero_clock(ctx))
-
-
-def _old_pods_back(ctx: Context) -> bool:
-    """All pods of the old version are ready; or they had their time, and the next version may be what cures them."""
-    stable = ctx.status.stable
-    facts = ctx.seen.revisions.get(stable.revision) if stable else None
-    back = stable is None or (facts is not None and facts.ready >= ctx.replicas)
-    clock = old_pods_clock(ctx)
-    return back or ctx.since(clock.since) >= clock.seconds
-
-
-def _returned(ctx: Context) -> Status:
-    status, release = ctx.status, ctx.status.release
-    outcome = (release.outcome if release else None) or Outcome.ROLLED_BACK
-    reason = release.outcome_reason if release else ""
-    if outcome in {Outcome.ROLLED_BACK, Outcome.ABORTED}:
-        taken_back = status.canary or Version(revision=ctx.seen.desired_revision)
-        return finish(refuse(status, ctx.now, taken_back, reason), ctx.now, Phase.ROLLED_BACK, outcome, reason)
-    return finish(status, ctx.now, Phase.IDLE, outcome, reason)
 
 
 PHASES: dict[Phase, Callable[[Context], Status]] = {

@@ -20,7 +20,7 @@ REFUSED = "the API server does not take its objects"
 
 
 class Readiness(NamedTuple):
-    """The status with the doubt noted or gone; `trouble` is the reason to turn round, `late` that it is time."""
+    """The status with what holds it noted or gone; `trouble` is the reason to turn round, `late` that it is time."""
 
     status: Status
     ready: bool = False

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.api.journal import JournalKind
-from rollout.api.spec import OnDoubt
-from rollout.decide.context import NO_DOUBT, SKIPPED, write_journal
+from rollout.api.spec import VerdictAction
+from rollout.decide.context import NOT_HELD, SKIPPED, write_journal
 
 if TYPE_CHECKING:
-    from rollout.api.spec import Doubt
+    from rollout.api.spec import VerdictPolicy
     from rollout.api.status import Status
     from rollout.decide.context import Context
 
@@ -31,7 +31,7 @@ class StepVerdict:
     roll_back: str = ""
 
 
-def policy_of(ctx: Context, verdict: str) -> Doubt | None:
+def policy_of(ctx: Context, verdict: str) -> VerdictPolicy | None:
     """The policy for a verdict; None for good and bad, which need none."""
     analysis = ctx.spec.analysis
     return {
@@ -45,7 +45,7 @@ def policy_of(ctx: Context, verdict: str) -> Doubt | None:
 def step_may_end(ctx: Context) -> StepVerdict:
     """Apply the verdict's policy at the end of a step's hold. Where something is to be judged, silence is no data."""
     if not ctx.spec.analysis.signals:
-        return StepVerdict(ctx.change(**NO_DOUBT), go_on=True)
+        return StepVerdict(ctx.change(**NOT_HELD), go_on=True)
     found = ctx.assessed
     return _by_policy(ctx, str(found.verdict), found.reason) if found else _by_policy(ctx, "no-data", UNJUDGED)
 
@@ -61,14 +61,14 @@ def may_still_rise(ctx: Context) -> StepVerdict:
 
 def _by_policy(ctx: Context, verdict: str, told: str) -> StepVerdict:
     policy = policy_of(ctx, verdict)
-    if policy is None or policy.action is OnDoubt.GO_ON:
-        return StepVerdict(ctx.change(**NO_DOUBT), go_on=True)
-    if policy.action is OnDoubt.ROLL_BACK:
+    if policy is None or policy.action is VerdictAction.GO_ON:
+        return StepVerdict(ctx.change(**NOT_HELD), go_on=True)
+    if policy.action is VerdictAction.ROLL_BACK:
         return StepVerdict(ctx.status, roll_back=f"{verdict}: {told}")
     return hold(ctx, verdict, policy, told)
 
 
-def hold(ctx: Context, verdict: str, policy: Doubt, told: str) -> StepVerdict:
+def hold(ctx: Context, verdict: str, policy: VerdictPolicy, told: str) -> StepVerdict:
     """Note since when the release is held and by which verdict; end it when its time is over."""
     status = ctx.status
     if status.held_since is None:
@@ -80,19 +80,19 @@ def hold(ctx: Context, verdict: str, policy: Doubt, told: str) -> StepVerdict:
     if waited < policy.deadline and ctx.since(status.held_since) < _longest(ctx):
         return StepVerdict(status)
     if policy.then == "go-on":
-        return StepVerdict(status.model_copy(update=NO_DOUBT), go_on=True)
+        return StepVerdict(status.model_copy(update=NOT_HELD), go_on=True)
     return StepVerdict(status, roll_back=f"{verdict} for {ctx.since(status.held_since):g} s: {told}")
 
 
 def ends_at(ctx: Context) -> float | None:
     """When a hold that is under way ends at the latest; None where none is."""
-    status, policy = ctx.status, policy_of(ctx, ctx.status.doubt)
-    if policy is None or policy.action is not OnDoubt.HOLD or status.doubt_since is None or status.held_since is None:
+    policy, since, first = policy_of(ctx, ctx.status.doubt), ctx.status.doubt_since, ctx.status.held_since
+    if policy is None or policy.action is not VerdictAction.HOLD or since is None or first is None:
         return None
-    return min(status.doubt_since + policy.deadline, status.held_since + _longest(ctx))
+    return min(since + policy.deadline, first + _longest(ctx))
 
 
 def _longest(ctx: Context) -> float:
     analysis = ctx.spec.analysis
     every = (analysis.undecided, analysis.no_traffic, analysis.no_data, analysis.source_down)
-    return max((policy.deadline for policy in every if policy.action is OnDoubt.HOLD), default=0.0)
+    return max((policy.deadline for policy in every if policy.action is VerdictAction.HOLD), default=0.0)

@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.api.journal import JournalKind
-from rollout.api.spec import OnDoubt
+from rollout.api.spec import VerdictAction
 from rollout.api.status import Phase, Weight
 from rollout.decide.clocks import counted_clock, over, taken_clock
 from rollout.decide.context import (
-    NO_DOUBT,
+    NOT_HELD,
     SKIPPED,
     change_release,
     change_step,
@@ -180,7 +180,7 @@ def _verified(ctx: Context) -> Verification:
     seen = None if share.canary_share is None else round(100 * share.canary_share, 2)
     status = change_step(ctx.status, verified_at=ctx.now, observed=seen)
     observed = status.weight.model_copy(update={"observed": seen})
-    status = status.model_copy(update={"weight": observed, "verified_at": ctx.now, **NO_DOUBT})
+    status = status.model_copy(update={"weight": observed, "verified_at": ctx.now, **NOT_HELD})
     told = "accepted by the gateway" if seen is None else f"{seen:.1f} % of {share.requests} requests seen"
     return Verification(
         write_journal(status, ctx.now, JournalKind.VERIFIED, f"weight {weight} %: {told}", weight=weight)
@@ -195,9 +195,9 @@ def _uncounted(ctx: Context) -> Verification:
     verdict = str(found.verdict) if found and found.verdict in {"source-down", "no-data"} else "no-traffic"
     policy = policy_of(ctx, verdict)
     told = "the requests that reach the canary cannot be counted"
-    if policy is None or policy.action is OnDoubt.GO_ON:
+    if policy is None or policy.action is VerdictAction.GO_ON:
         return _verified(ctx)
-    if policy.action is OnDoubt.ROLL_BACK:
+    if policy.action is VerdictAction.ROLL_BACK:
         return Verification(ctx.status, f"{verdict}: {told}" if _is_late(ctx) else "")
     held = hold(ctx, verdict, policy, told)
     return _verified(ctx.with_status(held.status)) if held.go_on else Verification(held.status, held.roll_back)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.api.spec import OnDoubt
+from rollout.api.spec import VerdictAction
 from rollout.api.status import Waiting
 from rollout.api.texts import told
 from rollout.decide.awaits import For, awaited
@@ -77,10 +77,10 @@ def _weight(ctx: Context) -> str:
     return f"{status.weight.desired} % is not seen in the requests yet: {seen} of {share.requests} at the canary"
 
 
-def _doubt(ctx: Context) -> str:
+def _verdict(ctx: Context) -> str:
     policy = policy_of(ctx, ctx.status.doubt)
     said = f"{ctx.status.doubt}: {ctx.assessed.reason if ctx.assessed else UNJUDGED}"
-    if policy is None or policy.action is not OnDoubt.HOLD:
+    if policy is None or policy.action is not VerdictAction.HOLD:
         return said
     return f"{said}; {'goes on' if policy.then == 'go-on' else 'is taken back'} after that"
 
@@ -101,7 +101,7 @@ _WORDS: dict[For, Callable[[Context], str]] = {
     For.ROUTE: why_not_routed,
     For.WEIGHT: _weight,
     For.HOLD: lambda ctx: f"{ctx.status.weight.desired} % is judged",
-    For.DOUBT: _doubt,
+    For.VERDICT: _verdict,
     For.PODS_BACK: _pods_back,
     For.PROMOTION: lambda _: "goes on to all traffic",
     For.BAKE: _baking,

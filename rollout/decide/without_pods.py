@@ -13,7 +13,7 @@ from rollout.api.revision import replicas_for
 from rollout.api.status import Outcome, Weight
 from rollout.decide.clocks import over, pods_back_clock
 from rollout.decide.context import (
-    NO_DOUBT,
+    NOT_HELD,
     OUTAGE,
     roll_back,
     write_journal,
@@ -85,7 +85,7 @@ def moved_away_before(ctx: Context) -> str:
 
 def after_outage(status: Status) -> Status:
     """The status once a pod is ready again."""
-    return status.model_copy(update=NO_DOUBT) if status.doubt == OUTAGE else status
+    return status.model_copy(update=NOT_HELD) if status.doubt == OUTAGE else status
 
 
 def _withdraw(ctx: Context, why: str) -> Status:
@@ -97,7 +97,7 @@ def _withdraw(ctx: Context, why: str) -> Status:
 def _asked_anew(ctx: Context) -> dict[str, Any]:
     """Nothing of what was written, accepted and seen before counts any more."""
     clocks = {"phase_since": ctx.now, "written_at": None, "verified_at": None, "withdrawn_at": None}
-    return {"weight": Weight(desired=ctx.status.weight.desired), **clocks, **NO_DOUBT}
+    return {"weight": Weight(desired=ctx.status.weight.desired), **clocks, **NOT_HELD}
 
 
 def _give_back(ctx: Context) -> Status:

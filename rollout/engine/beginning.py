@@ -40,7 +40,7 @@ async def begin(parts: Parts, key: tuple[str, str], lease_epoch: int, wake: asyn
     mine = {"epoch": _epoch(parts, key, lease_epoch, store.persisted.epoch), "holder": parts.identity}
     status = caught_up(store.persisted, parts.clock()).model_copy(update=mine)
     specs = SpecReader(key[1])
-    specs.read(manifest, status, parts.world.deployments(key))
+    specs.read(manifest, status, parts.mirror.deployments(key))
     hands = Hands(parts, manifest, specs, status, wake)
     if status.phase is Phase.ROLLING_BACK and (weights := weights_of(status)):
         await hands.perform([Shift(weights)], urgent=True)
@@ -49,13 +49,13 @@ async def begin(parts: Parts, key: tuple[str, str], lease_epoch: int, wake: asyn
     keeper = Keeper(parts.cluster, store, *key)
     hands.recorded = await keeper.last_record(status)
     recorded = ""
-    if status.release and specs.in_force and specs.in_force.spec.record:
+    if status.release and specs.in_force and specs.in_force.spec.is_recorded:
         recorded = await keeper.recording_of(status.release.id)
     return Term(parts, key, wake, store, specs, hands, keeper, manifest, status, (*left, *served), recorded)
 
 
 def _epoch(parts: Parts, key: tuple[str, str], of_lease: int, of_status: int) -> int:
-    route = parts.world.routes(key[0]).objects.get(key)
+    route = parts.mirror.routes(key[0]).objects.get(key)
     return max(of_lease, of_status + 1, (epoch_on(route) or 0) + 1 if route else 1)
 
 
@@ -72,7 +72,7 @@ def _with_what_served(parts: Parts, key: tuple[str, str], status: Status) -> tup
     """The status with the version that an earlier GrayRelease of this name served, and that it was taken for stable."""
     served = None
     if status.stable is None and status.phase is Phase.IDLE:
-        served = served_before(parts.world, key, parts.clock())
+        served = served_before(parts.mirror, key, parts.clock())
     if served is None:
         return status, ()
     told = f"{served.image or served.revision} serves already, and is taken for stable"

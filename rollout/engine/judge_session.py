@@ -91,7 +91,7 @@ class JudgeSession:
         self._clear(identity)
         if policy is None:
             return False
-        if spec.record:
+        if spec.is_recorded:
             self.recorder = Recorder(spec, before=recorded)
         self._take(policy, _resumed(policy, status.judge))
         self._step_of = status.verified_at

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Gauge, Histogram
 
-REGISTRY = CollectorRegistry(auto_describe=True)
+from rollout.notify.metrics import FAILURES, REGISTRY
+
+__all__ = ["FAILURES", "REGISTRY"]  # what others find here that stands in a module of its own
+
 _RELEASE = ("namespace", "name")
 
 PHASE = Gauge("grayling_release_phase", "1 for the phase a release is in", [*_RELEASE, "phase"], registry=REGISTRY)
@@ -15,25 +18,11 @@ EVIDENCE = Gauge(
     [*_RELEASE, "signal"],
     registry=REGISTRY,
 )
-ENDED = Counter(
-    "grayling_releases_ended_total", "Releases by outcome", ["namespace", "name", "outcome"], registry=REGISTRY
-)
-EXCESS = Counter("grayling_excess_failed_requests_total", "Failures above stable's rate", _RELEASE, registry=REGISTRY)
-REACTION = Histogram(
-    "grayling_reaction_seconds",
-    "From the first look with evidence to the last request at the canary",
-    ["stage"],
-    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5, 10, 30, 60, 300),
-    registry=REGISTRY,
-)
 LOOK = Histogram(
     "grayling_look_seconds",
     "Time of one observe-decide-persist-act pass",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
     registry=REGISTRY,
-)
-FAILURES = Counter(
-    "grayling_action_failures_total", "Actions the API server did not take", ["action"], registry=REGISTRY
 )
 SOURCE_UP = Gauge("grayling_source_up", "Whether a source answered last time", [*_RELEASE, "source"], registry=REGISTRY)
 HELD = Gauge("grayling_releases_held", "Releases whose lease this process holds", registry=REGISTRY)

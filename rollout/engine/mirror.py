@@ -35,7 +35,7 @@ MIRRORED: tuple[tuple[Kind, str], ...] = (
 )
 
 
-class World:
+class Mirror:
     """Live copies of GrayReleases and what belongs to them, in some namespaces or (None) all.
 
     ``on_change(release key)`` is called whenever something of a release changed. Nodes are looked at where there is
@@ -163,8 +163,8 @@ class World:
             self._proxies[where] = Reflector(self._cluster, POD, stats.namespace, labels=labels)
             if self._group is not None:
                 self._group.create_task(self._proxies[where].run())
-        mirror = self._proxies[where]
-        return lambda: list(mirror.objects.values())
+        reflector = self._proxies[where]
+        return lambda: list(reflector.objects.values())
 
     def _of(self, kind: Kind) -> list[Reflector]:
         return [reflector for (name, _), reflector in self.reflectors.items() if name == kind.kind]

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rollout.engine.channels import Channel, usual
 from rollout.engine.clock import EngineClock
-from rollout.engine.courier import AT_ONCE
 from rollout.engine.load import Load
+from rollout.notify.channels import Channel, usual
+from rollout.notify.courier import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rollout.api.own_signals import ReadAs
     from rollout.api.spec import Spec
     from rollout.drivers import TrafficDriver
-    from rollout.engine.mirror import World
+    from rollout.engine.mirror import Mirror
     from rollout.signals.samples import SignalLook
     from rollout.sources import Source
 
@@ -30,7 +30,7 @@ class Parts:
 
     Attributes:
         cluster: where to write.
-        world: what is read without a request.
+        mirror: what is read without a request.
         identity: of this process.
         driver: moves the traffic of a GrayRelease by its spec; a spec without traffic moves weights alone.
         sources: reads the signals of a spec, each revision as it is to be read.
@@ -43,7 +43,7 @@ class Parts:
     """
 
     cluster: Cluster
-    world: World
+    mirror: Mirror
     identity: str
     driver: Callable[[Manifest, Callable[[], Spec]], TrafficDriver]
     sources: Callable[[Spec, ReadAs], Sequence[Source]]

@@ -23,8 +23,8 @@ def measure(namespace: str, name: str, status: Status) -> None:
 
 def _evidence(status: Status) -> Iterable[tuple[str, float]]:
     """Log evidence by signal, of those whose evidence is a number: what was persisted may be anything."""
-    told = status.analysis.get("signals")
-    for signal in told if isinstance(told, list) else ():
+    signals = status.analysis.get("signals")
+    for signal in signals if isinstance(signals, list) else ():
         found = signal.get("log_e") if isinstance(signal, dict) else None
         if isinstance(found, int | float):
             yield str(signal.get("signal", "")), float(found)

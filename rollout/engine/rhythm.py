@@ -38,7 +38,7 @@ class Rhythm:
         now = self._parts.clock()
         late, self._expected_at = now - self._expected_at, now
         self._parts.load.late(late)
-        if not self._parts.world.healthy_in(self._key[0]):
+        if not self._parts.mirror.healthy_in(self._key[0]):
             self.watching_since = now
         return now, late if late > LATE_SECONDS else 0.0
 

@@ -11,7 +11,7 @@ import structlog
 from kube.kinds import GRAY_RELEASE
 from rollout.engine import metrics
 from rollout.engine.load import MAX_IN_FLIGHT
-from rollout.engine.mirror import World
+from rollout.engine.mirror import Mirror
 from rollout.engine.serve import serve_metrics
 from rollout.engine.toolbox import Toolbox
 from rollout.engine.worker import Worker
@@ -35,11 +35,11 @@ class Controller:
         cluster: Cluster,
         namespaces: Iterable[str | None],
         *,
-        parts: Callable[[World], Parts],
+        parts: Callable[[Mirror], Parts],
         only: Key | None = None,
     ) -> None:
-        self.world = World(cluster, namespaces, self._changed, nodes=only is None)
-        self._parts, self._only = parts(self.world), only
+        self.mirror = Mirror(cluster, namespaces, self._changed, nodes=only is None)
+        self._parts, self._only = parts(self.mirror), only
         self._workers: dict[Key, tuple[Worker, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -47,10 +47,10 @@ class Controller:
 
         Whatever breaks ends alone: a release that breaks its worker gets a new one, the mirrors begin anew.
         """
-        beside = [asyncio.create_task(_again(each)) for each in (self.world.run, self._parts.load.measure)]
+        beside = [asyncio.create_task(_again(each)) for each in (self.mirror.run, self._parts.load.measure)]
         try:
-            await self.world.synced()
-            log.info("watching", releases=len(self.world.releases()), identity=self._parts.identity)
+            await self.mirror.synced()
+            log.info("watching", releases=len(self.mirror.releases()), identity=self._parts.identity)
             while True:
                 self._keep_up()
                 await asyncio.sleep(1.0)
@@ -75,8 +75,8 @@ class Controller:
                 del self._workers[key]
                 self._parts.load.leave(key)
                 _tell_of(task, "/".join(key))
-        for key in self.world.releases():
-            if key not in self._workers and self._only in {None, key} and self.world.known(key[0]):
+        for key in self.mirror.releases():
+            if key not in self._workers and self._only in {None, key} and self.mirror.known(key[0]):
                 worker = Worker(self._parts, *key)
                 self._workers[key] = (worker, asyncio.create_task(worker.run()))
 
@@ -117,7 +117,7 @@ async def run_controller(
     """Carry out every GrayRelease of the namespaces (None: all) until cancelled, so many at the same time."""
     async with Toolbox.open(cluster, identity, max_in_flight) as tools:
         controller = Controller(cluster, namespaces, parts=tools.parts)
-        async with serve_metrics(metrics_port, lambda: controller.world.serves):
+        async with serve_metrics(metrics_port, lambda: controller.mirror.serves):
             await controller.run()
 
 

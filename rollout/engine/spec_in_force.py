@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from rollout.api.status import Status
 
 MOST_WORDS = 300
+LAST_VALID = "the last valid spec stays in force"
+AS_IT_IS = "no valid spec is known: what serves stays as it is, and nothing new begins"
+NO_SPEC = "there is no valid spec yet, and nothing begins before one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class InForce:
         image: and the image people know it by.
         generation: of the spec; 0 where that is not known.
         complete: whether the route's shape and the pods can be made from it; else only weights and scale are known.
+        spec_known: whether it was once a valid spec; else it stands for one that nobody knows.
     """
 
     spec: Spec
@@ -50,6 +54,7 @@ class InForce:
     image: str
     generation: int
     complete: bool = True
+    spec_known: bool = True
 
 
 @dataclass(slots=True)
@@ -75,16 +80,24 @@ class SpecReader:
         self.newest = generation
         try:
             spec = Spec.model_validate(manifest.get("spec"))
-            self.mistake = _undoable(spec)
+            wrong = "; ".join(plan_problems(spec))
         except ValidationError as error:
-            self.mistake = _told(error)
-        if self.mistake:
-            if self.in_force is not None:
-                return False
-            self.in_force = _last_valid(status, deployments) or _as_it_is(status, deployments, manifest.get("spec"))
-            return self.in_force is not None
-        self.in_force = InForce(spec, revision_of(self.name, spec), image_of(spec), generation)
-        return True
+            wrong = _first_of(error)
+        if not wrong:
+            self.mistake = ""
+            self.in_force = InForce(spec, revision_of(self.name, spec), image_of(spec), generation)
+            return True
+        before, instead = self.in_force, self._instead(status, deployments, manifest.get("spec"))
+        self.mistake = clean(f"spec.{wrong}; {instead}", most=MOST_WORDS)
+        return self.in_force is not before
+
+    def _instead(self, status: Status, deployments: Mapping[str, Manifest], spec: Any) -> str:
+        """Put in force what there is instead of a spec that is not valid, and say what that is."""
+        valid = self.in_force or _last_valid(status, deployments)
+        self.in_force = valid or _as_it_is(status, deployments, spec)
+        if self.in_force is None:
+            return NO_SPEC
+        return LAST_VALID if self.in_force.spec_known else AS_IT_IS
 
     def for_route(self) -> Spec:
         """The spec as the driver knows it: where the route's shape is not known, it has none.
@@ -98,17 +111,11 @@ class SpecReader:
         return known.spec if known.complete else known.spec.model_copy(update={"traffic": None})
 
 
-def _told(error: ValidationError) -> str:
+def _first_of(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return clean(f"spec.{where}: {said_of(first)}{more}; the last valid spec stays in force", most=MOST_WORDS)
-
-
-def _undoable(spec: Spec) -> str:
-    """What its drivers cannot do; empty where they can do all of it."""
-    told = "; ".join(plan_problems(spec))
-    return clean(f"spec.{told}; the last valid spec stays in force", most=MOST_WORDS) if told else ""
+    return f"{where}: {said_of(first)}{more}"
 
 
 def _last_valid(status: Status, deployments: Mapping[str, Manifest]) -> InForce | None:
@@ -128,7 +135,7 @@ def _as_it_is(status: Status, deployments: Mapping[str, Manifest], spec: Any) ->
     replicas = max(1, int(running.get("replicas") or 1))
     orphan = isinstance(spec, dict) and spec.get("deletion") == "Orphan"
     known = unknown_spec(status.stable.image, replicas, orphan=orphan)
-    return InForce(known, status.stable.revision, status.stable.image, 0, complete=False)
+    return InForce(known, status.stable.revision, status.stable.image, 0, complete=False, spec_known=False)
 
 
 def unknown_spec(image: str = "", replicas: int = 1, *, orphan: bool = False) -> Spec:

@@ -12,7 +12,7 @@ from rollout.drivers.httproute.route import carriers_on
 
 if TYPE_CHECKING:
     from rollout.api.status import Status
-    from rollout.engine.mirror import World
+    from rollout.engine.mirror import Mirror
 
 ALL = 100
 GAP_SECONDS = 60.0
@@ -38,11 +38,11 @@ def with_journal_of(status: Status, persisted: Status) -> Status:
     return change_release(status, journal=whole)
 
 
-def served_before(world: World, key: tuple[str, str], now: float) -> Version | None:
+def served_before(mirror: Mirror, key: tuple[str, str], now: float) -> Version | None:
     """The one version that an earlier GrayRelease of this name led all traffic to; None where there is none."""
-    route = world.routes(key[0]).objects.get(key)
+    route = mirror.routes(key[0]).objects.get(key)
     shares = carriers_on(route) if route else {}
-    deployments = world.deployments(key)
+    deployments = mirror.deployments(key)
     for revision, share in shares.items():
         if share == ALL and revision in deployments:
             image = (deployments[revision]["metadata"].get("annotations") or {}).get(IMAGE_ANNOTATION, "")

@@ -9,10 +9,10 @@ from rollout.api.journal import JournalKind
 from rollout.api.status import Cursor, JournalEntry
 from rollout.decide.drift import altered_of, drift_of
 from rollout.engine import report
-from rollout.engine.channels import COMMAND, NOTE
-from rollout.engine.courier import Courier
 from rollout.engine.observe import command_mistake
-from rollout.engine.places import place_of
+from rollout.notify.channels import COMMAND, NOTE
+from rollout.notify.courier import Courier
+from rollout.notify.places import place_of
 
 if TYPE_CHECKING:
     from kube.kinds import Manifest

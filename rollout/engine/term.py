@@ -121,7 +121,7 @@ class Term:
         self._catch_up()
         now, late = self._rhythm.on_time()
         self.status = self.status.shifted(late) if late else self.status
-        self._specs.read(manifest, self.status, self._parts.world.deployments(self._key))
+        self._specs.read(manifest, self.status, self._parts.mirror.deployments(self._key))
         known = self._specs.in_force
         if known is None:
             await self._without_spec(manifest, now)
@@ -157,7 +157,7 @@ class Term:
 
     async def _newest(self) -> Manifest:
         """The GrayRelease at its newest: the mirror's, unless the server has answered with a later one since."""
-        mirrored, answered = self._parts.world.release(self._key), self._store.newest
+        mirrored, answered = self._parts.mirror.release(self._key), self._store.newest
         if mirrored is None:
             return await self._store.load()
         newest = answered if answered is not None and _version(answered) > _version(mirrored) else mirrored
@@ -181,14 +181,14 @@ class Term:
         return self.status.model_copy(update={"verified_at": None, "phase_since": now})
 
     def _observe(self, manifest: Manifest, known: InForce, status: Status, now: float) -> Observation:
-        world, hands = self._parts.world, self._hands
+        mirror, hands = self._parts.mirror, self._hands
         assessment = self._assess(status, now)
         since = status.written_at or hands.written_at
         return observation_of(
             manifest,
             revision=known.revision,
             image=known.image,
-            revisions=revisions_of(world.deployments(self._key), world.pods(self._key), now, world.leaves),
+            revisions=revisions_of(mirror.deployments(self._key), mirror.pods(self._key), now, mirror.leaves),
             share=count_share(hands.share(), self._watch.meter, since, now),
             assessment=assessment,
             assessed_at=self._session.assessed_at if assessment is not None else None,
@@ -197,14 +197,17 @@ class Term:
             written_at=hands.written_at,
             recorded=hands.recorded,
             watching_since=self._rhythm.watching_since,
-            sees_nodes=world.sees_nodes,
+            sees_nodes=mirror.sees_nodes,
             no_room=self._parts.load.no_room(self._key, status),
         )
 
     def _notes(self) -> tuple[str, ...]:
         """What people should know and no decision depends on."""
-        strangers, left_out = self._parts.world.strangers(self._key), self._watch.remarks.notes
-        return tuple(filter(None, (self._specs.mistake, *self._store.unreadable, *self._left, *strangers, *left_out)))
+        known = self._specs.in_force
+        old = known.spec.old_names if known else ()
+        strangers, left_out = self._parts.mirror.strangers(self._key), self._watch.remarks.notes
+        told = (self._specs.mistake, *old, *self._store.unreadable, *self._left, *strangers, *left_out)
+        return tuple(filter(None, told))
 
     def _assess(self, status: Status, now: float) -> Assessment | None:
         """What the judge says now. One that breaks says nothing, which is never taken for good."""

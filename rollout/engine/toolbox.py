@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
     from rollout.api.own_signals import ReadAs
     from rollout.drivers import TrafficDriver
-    from rollout.engine.mirror import World
+    from rollout.engine.mirror import Mirror
     from rollout.signals.samples import SignalLook
     from rollout.sources import Source
 
@@ -69,19 +69,19 @@ class Toolbox:
             fetch: Fetch = DirectFetch(session) if cluster.connection.in_cluster else ProxyFetch(cluster)
             yield cls(cluster, identity, session, fetch, Load(max_in_flight))
 
-    def parts(self, world: World) -> Parts:
-        """What the workers over ``world`` are built from."""
+    def parts(self, mirror: Mirror) -> Parts:
+        """What the workers over ``mirror`` are built from."""
 
         def driver(manifest: Manifest, spec_of: Callable[[], Spec]) -> TrafficDriver:
             meta = manifest["metadata"]
             namespace, name, uid = meta["namespace"], meta["name"], meta["uid"]
-            routes = world.routes(namespace)
+            routes = mirror.routes(namespace)
             return GatewayDriver(self.cluster, routes, name=name, namespace=namespace, uid=uid, spec_of=spec_of)
 
         def sources(spec: Spec, own: ReadAs) -> Sequence[Source]:
-            return self.sources(spec, world, own)
+            return self.sources(spec, mirror, own)
 
-        return Parts(self.cluster, world, self.identity, driver, sources, self.history, load=self.load)
+        return Parts(self.cluster, mirror, self.identity, driver, sources, self.history, load=self.load)
 
     def history(self, namespace: str, spec: Spec, stable: str) -> Awaitable[Sequence[SignalLook]] | None:
         """What stable's pods did in the last hour; None where the release knows no Prometheus."""
@@ -89,17 +89,17 @@ class Toolbox:
             return None
         return history_of(self._ask(spec.sources.prometheus), namespace, stable, spec.analysis.signals, time.time())
 
-    def sources(self, spec: Spec, world: World, own: ReadAs = as_given) -> list[Source]:
+    def sources(self, spec: Spec, mirror: Mirror, own: ReadAs = as_given) -> list[Source]:
         """One source for each place that the signals of ``spec`` are read from; ``own`` says how at each revision."""
         by_source: dict[SourceName, list[Signal]] = {}
         for signal in counted(spec):
             by_source.setdefault(signal.source, []).append(signal)
-        return [self._source(name, signals, spec, world, own) for name, signals in by_source.items()]
+        return [self._source(name, signals, spec, mirror, own) for name, signals in by_source.items()]
 
-    def _source(self, name: SourceName, signals: list[Signal], spec: Spec, world: World, own: ReadAs) -> Source:
+    def _source(self, name: SourceName, signals: list[Signal], spec: Spec, mirror: Mirror, own: ReadAs) -> Source:
         stats = spec.sources.gateway
         if name is SourceName.GATEWAY and stats is not None and capabilities_of(spec).counts_requests:
-            return GatewaySource(self.fetch, stats, signals, proxies=world.proxies(stats), hub=self._proxies(stats))
+            return GatewaySource(self.fetch, stats, signals, proxies=mirror.proxies(stats), hub=self._proxies(stats))
         if name is SourceName.PODS:
             return PodsSource(self.fetch, signals, own=own)
         if name is SourceName.PROMETHEUS:

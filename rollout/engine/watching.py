@@ -85,7 +85,7 @@ class Watch:
         by_source: dict[str, list[str]] = {}
         for signal in signals:
             by_source.setdefault(signal.source.value, []).append(signal.name)
-        own = OwnSignals(lambda: self._parts.world.deployments(self._key), revision_of(self._key[1], spec))
+        own = OwnSignals(lambda: self._parts.mirror.deployments(self._key), revision_of(self._key[1], spec))
         history = self._history(spec, own) if began else None
         self._sampler.start(self._parts.sources(spec, own), history, by_source)
 
@@ -100,7 +100,7 @@ class Watch:
 
     def _roster(self) -> Roster:
         stable, canary = arms_of(self._status())
-        return roster_of(self._parts.world.pods(self._key), namespace=self._key[0], stable=stable, canary=canary)
+        return roster_of(self._parts.mirror.pods(self._key), namespace=self._key[0], stable=stable, canary=canary)
 
     def _interval(self) -> float:
         if self._spec is None:

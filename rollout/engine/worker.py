@@ -51,7 +51,7 @@ class Worker:
             self.namespace,
             self.name,
             parts.identity,
-            mirrored=lambda: parts.world.lease(self.key),
+            mirrored=lambda: parts.mirror.lease(self.key),
             changed=self._wake,
         )
 
@@ -101,7 +101,7 @@ class Worker:
             return await self._begin()
 
     def _is_urgent(self) -> bool:
-        status = (self.parts.world.release(self.key) or {}).get("status")
+        status = (self.parts.mirror.release(self.key) or {}).get("status")
         return isinstance(status, dict) and status.get("phase") == Phase.ROLLING_BACK
 
     async def _begin(self) -> Term:
@@ -142,7 +142,7 @@ class Worker:
 
     async def _let_go_if_deleted(self) -> None:
         """In a namespace that is being deleted no lease can be made any more: nobody else is held off by none."""
-        manifest = self.parts.world.release(self.key)
+        manifest = self.parts.mirror.release(self.key)
         if manifest is None or not manifest["metadata"].get("deletionTimestamp") or self._lease.held:
             return
         try:

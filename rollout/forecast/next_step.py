@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.api.durations import about
-from rollout.api.spec import OnDoubt
+from rollout.api.spec import VerdictAction
 from rollout.api.status import Phase
 from rollout.decide.awaits import For, awaited
 from rollout.decide.context import ALL, NOT_READY, Context
@@ -83,11 +83,12 @@ def _hold(ctx: Context, left: float | None) -> str:
     return f"{ctx.steps[following].weight} %{gate} in {about(left or 0.0)}"
 
 
-def _doubt(ctx: Context, left: float | None) -> str:
-    doubt, policy = ctx.status.doubt, policy_of(ctx, ctx.status.doubt)
-    if policy is None or policy.action is not OnDoubt.HOLD or left is None:
-        return f"holds for {doubt}"
-    return f"holds for {doubt}; {'goes on' if policy.then == 'go-on' else 'taken back'} in {about(left)} if that stays"
+def _verdict(ctx: Context, left: float | None) -> str:
+    verdict, policy = ctx.status.doubt, policy_of(ctx, ctx.status.doubt)
+    if policy is None or policy.action is not VerdictAction.HOLD or left is None:
+        return f"holds for {verdict}"
+    then = "goes on" if policy.then == "go-on" else "taken back"
+    return f"holds for {verdict}; {then} in {about(left)} if that stays"
 
 
 def _pods_back(ctx: Context, left: float | None) -> str:
@@ -111,7 +112,7 @@ _WORDS: dict[For, Callable[[Context, float | None], str]] = {
     For.ROUTE: _route,
     For.WEIGHT: _weight,
     For.HOLD: _hold,
-    For.DOUBT: _doubt,
+    For.VERDICT: _verdict,
     For.PODS_BACK: _pods_back,
     For.PROMOTION: lambda *_: "promotes now",
     For.BAKE: _bake,

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rollout.api.revision import image_of, replicas_for, revision_of
-from rollout.api.spec import OnDoubt, SignalKind
+from rollout.api.spec import VerdictAction
 from rollout.api.status import Status
 from rollout.decide.capabilities import capabilities_of, plan_problems, plan_warnings
 from rollout.decide.gates import Facts, before_step, every_block
@@ -19,11 +19,12 @@ from rollout.decide.moves import Move
 from rollout.decide.observation import Observation
 from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.model.power import detection_limit_seconds, smallest_detectable_ratio, worst_case_failed_requests
+from rollout.signals.kinds import SIGNAL_KINDS, Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rollout.api.spec import Spec, Step
+    from rollout.api.spec import Signal, Spec, Step
     from rollout.decide.gates import Blocked
 
 WRITE_SECONDS = 0.5
@@ -108,23 +109,22 @@ def plan_of(
         now: when it would start, for what depends on that; seconds since the epoch.
     """
     ahead = _as_if_asked_for(name, spec, status)
-    gates = _gates(spec, ahead, now)
-    steps = tuple(_steps(spec, traffic, gates))
     first = status is None or status.stable is None
-    shared = capabilities_of(spec).divisible and not first
-    holds = sum(step.hold_seconds for step in steps) if shared else 0.0
+    gates = _gates(spec, ahead, now) if capabilities_of(spec).divisible and not first else []
+    steps = tuple(_steps(spec, traffic, gates))
+    holds = sum(step.hold_seconds for step in steps)
     costs = [step.full_failure_requests for step in steps if step.full_failure_requests is not None]
     return Plan(
         name=name,
         image=image_of(spec),
         revision=revision_of(name, spec),
-        steps=steps if shared or first else (),
+        steps=steps,
         earliest_end_seconds=holds + (0.0 if first else spec.strategy.bake),
         bake_seconds=spec.strategy.bake,
         peak_pods=spec.workload.pods * (1 if first else 2),
         worst_case_failed_requests=max(costs) if costs else None,
         refusals=tuple(_refusals(spec, ahead, now)),
-        warnings=tuple(_warnings(spec, ahead, gates if shared or first else [], steps, traffic)),
+        warnings=tuple(_warnings(spec, ahead, gates, steps, traffic)),
         traffic=traffic,
     )
 
@@ -144,21 +144,21 @@ def _gates(spec: Spec, status: Status, now: float) -> list[Blocked | None]:
 
 
 def _steps(spec: Spec, traffic: Traffic | None, gates: list[Blocked | None]) -> Iterator[PlannedStep]:
+    """The steps, each with the gate before it; none where there are no gates to stand before any."""
     begun = 0.0
-    for index, step in enumerate(spec.strategy.steps):
+    for index, (step, gate) in enumerate(zip(spec.strategy.steps, gates, strict=False)):
         seen = _sight(spec, step, traffic) if traffic else {}
         pods = replicas_for(spec.workload.pods, step.weight)
-        gate = gates[index]
         yield PlannedStep(index + 1, step.weight, step.hold, gate.gate if gate else OPEN, begun, pods, **seen)
         begun += step.hold
 
 
 def _sight(spec: Spec, step: Step, traffic: Traffic) -> dict[str, float | None]:
     analysis = spec.analysis
-    errors = next((signal for signal in analysis.signals if signal.kind is SignalKind.ERRORS), None)
-    if errors is None:
+    failing = _failing(spec)
+    if not failing:
         return {}
-    share, alpha, tolerance = step.weight / 100, _alpha(spec), errors.tolerance
+    share, alpha, tolerance = step.weight / 100, _alpha(spec), failing[0].tolerance
     rps, base = traffic.rps, traffic.error_rate
     ratio = smallest_detectable_ratio(rps, share, base, step.hold, alpha, tolerance) if share < 1 else math.inf
     seconds = detection_limit_seconds(rps, share, base, FAILING_SHARE / base, alpha, tolerance)
@@ -173,11 +173,16 @@ def _sight(spec: Spec, step: Step, traffic: Traffic) -> dict[str, float | None]:
     }
 
 
+def _failing(spec: Spec) -> list[Signal]:
+    """The signals that count requests that fail."""
+    return [each for each in spec.analysis.signals if SIGNAL_KINDS[each.kind].family is Family.FAILURES]
+
+
 def _alpha(spec: Spec) -> float:
-    """The part of the stated false-rollback rate that the errors signals have between them."""
-    policy = judge_policy_of(spec.analysis)
+    """The part of the stated false-rollback rate that they have between them."""
+    policy, failing = judge_policy_of(spec.analysis), {each.name for each in _failing(spec)}
     weights = zip(spec.analysis.signals, policy.weights(), strict=True)
-    return policy.false_rollback_rate * sum(weight for signal, weight in weights if signal.kind is SignalKind.ERRORS)
+    return policy.false_rollback_rate * sum(weight for signal, weight in weights if signal.name in failing)
 
 
 def _finite(value: float) -> float | None:
@@ -199,16 +204,19 @@ def _warnings(
     steps: tuple[PlannedStep, ...],
     traffic: Traffic | None,
 ) -> Iterator[str]:
+    if status.stable is None:
+        yield "the first version takes no steps: nothing serves yet, so it gets all traffic once its pods are ready"
     yield from _policy_warnings(spec)
     yield from _gate_warnings(spec, gates)
     if status.in_flight and status.release:
         yield f"a release of {status.release.to_version.image} is under way and would be superseded"
     yield from plan_warnings(spec)
-    if traffic is None:
+    yield from spec.old_names
+    if traffic is not None:
+        yield from _blind(steps, traffic)
+        yield from _short_sighted(spec, steps, traffic)
+    elif steps:
         yield "without --rps nothing can be said about what the steps can see"
-        return
-    yield from _blind(steps, traffic)
-    yield from _short_sighted(spec, steps, traffic)
 
 
 def _policy_warnings(spec: Spec) -> Iterator[str]:
@@ -219,16 +227,16 @@ def _policy_warnings(spec: Spec) -> Iterator[str]:
             "the step to 100 % leaves stable nothing to compare with: only gross faults are seen there, by stable's "
             "history; end with a lower weight, promotion gives the rest"
         )
-    if spec.analysis.undecided.action is OnDoubt.GO_ON:
+    if spec.analysis.undecided.action is VerdictAction.GO_ON:
         yield "an undecided judge lets the release go on: it may end as promoted-not-proven"
 
 
 def _gate_warnings(spec: Spec, gates: list[Blocked | None]) -> Iterator[str]:
     """The first step that each gate holds."""
-    told = set()
+    seen = set()
     for step, gate in zip(spec.strategy.steps, gates, strict=False):
-        if gate is not None and gate.gate not in told:
-            told.add(gate.gate)
+        if gate is not None and gate.gate not in seen:
+            seen.add(gate.gate)
             end = ": the end is open" if gate.until is None else ""
             yield f"the step to {step.weight} % waits for {gate.unblock or gate.gate}{end}"
 
@@ -256,7 +264,7 @@ def _short_sighted(spec: Spec, steps: tuple[PlannedStep, ...], traffic: Traffic)
 def _hold_that_could(spec: Spec, steps: Sequence[PlannedStep], traffic: Traffic) -> str:
     """The shortest hold of the step with most information that sees what the policy wants excluded."""
     best = min(steps, key=lambda step: abs(step.weight - HALF))
-    tolerance = next(each.tolerance for each in spec.analysis.signals if each.kind is SignalKind.ERRORS)
+    tolerance = _failing(spec)[0].tolerance
     seconds = detection_limit_seconds(
         traffic.rps, best.weight / 100, traffic.error_rate, spec.analysis.promotion_margin, _alpha(spec), tolerance
     )

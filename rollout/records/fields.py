@@ -35,14 +35,14 @@ def object_of(text: str) -> dict[str, Any]:
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f"it has {len(text):,} characters, at most {MOST_CHARACTERS:,} are read")
     try:
-        told = json.loads(text, object_pairs_hook=_once)
+        line = json.loads(text, object_pairs_hook=_once)
     except RecursionError:
         raise ValueError("not JSON that can be read (nested too deep)") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error})") from error
-    if not isinstance(told, dict):
-        raise ValueError(f"expected an object, found {type(told).__name__}")  # noqa: TRY004 - one error for a bad line
-    return told
+    if not isinstance(line, dict):
+        raise ValueError(f"expected an object, found {type(line).__name__}")  # noqa: TRY004 - one error for a bad line
+    return line
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -53,71 +53,71 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def number(told: Mapping[str, Any], key: str, default: float, low: float, high: float) -> float:
+def number(line: Mapping[str, Any], key: str, default: float, low: float, high: float) -> float:
     """A number within bounds.
 
     Raises:
         ValueError: it is none, or out of them.
     """
-    value = told.get(key, default)
+    value = line.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:  # nor is NaN
         raise ValueError(f"{key} is {_short(value)}, expected a number from {low:g} to {high:g}")
     return float(value)
 
 
-def count(told: Mapping[str, Any], key: str) -> int:
-    """How many; 0 where it is not told.
+def count(line: Mapping[str, Any], key: str) -> int:
+    """How many; 0 where it is not given.
 
     Raises:
         ValueError: nobody can have counted that.
     """
-    value = number(told, key, 0, 0, MOST_COUNT)
+    value = number(line, key, 0, 0, MOST_COUNT)
     if value != int(value):
         raise ValueError(f"{key} is {_short(value)}, expected a whole number")
     return int(value)
 
 
-def counts(told: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    """A list of counts; empty where it is not told.
+def counts(line: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    """A list of counts; empty where it is not given.
 
     Raises:
         ValueError: it is none.
     """
-    return tuple(count({key: each}, key) for each in _list(told, key))
+    return tuple(count({key: each}, key) for each in _list(line, key))
 
 
-def edges(told: Mapping[str, Any], key: str) -> tuple[float, ...]:
-    """Upper edges of buckets, ascending; empty where they are not told.
+def edges(line: Mapping[str, Any], key: str) -> tuple[float, ...]:
+    """Upper edges of buckets, ascending; empty where they are not given.
 
     Raises:
         ValueError: they are none.
     """
-    found = tuple(number({key: each}, key, 0.0, -MOST_SECONDS, MOST_SECONDS) for each in _list(told, key))
+    found = tuple(number({key: each}, key, 0.0, -MOST_SECONDS, MOST_SECONDS) for each in _list(line, key))
     for lower, upper in pairwise(found):
         if lower >= upper:
             raise ValueError(f"{key}: {upper:g} comes after {lower:g}, expected edges that ascend")
     return found
 
 
-def text(told: Mapping[str, Any], key: str, default: str = "") -> str:
+def text(line: Mapping[str, Any], key: str, default: str = "") -> str:
     """A text.
 
     Raises:
         ValueError: it is none.
     """
-    value = told.get(key, default)
+    value = line.get(key, default)
     if not isinstance(value, str) or not value.isprintable():
         raise ValueError(f"{key} is {_short(value)}, expected a text of one line")
     return value
 
 
-def mapping(told: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """An object of not too many entries; empty where it is not told.
+def mapping(line: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """An object of not too many entries; empty where it is not given.
 
     Raises:
         ValueError: it is none.
     """
-    value = told.get(key, {})
+    value = line.get(key, {})
     if not isinstance(value, dict):
         raise ValueError(f"{key} is {_short(value)}, expected an object")  # noqa: TRY004 - one error for a bad line
     if odd := next((name for name in value if not name.isprintable()), ""):
@@ -126,8 +126,8 @@ def mapping(told: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
-def _list(told: Mapping[str, Any], key: str) -> list[Any]:
-    value = told.get(key, [])
+def _list(line: Mapping[str, Any], key: str) -> list[Any]:
+    value = line.get(key, [])
     if not isinstance(value, list):
         raise ValueError(f"{key} is {_short(value)}, expected a list")  # noqa: TRY004 - one error for a bad line
     _few(value, key)

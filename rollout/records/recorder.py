@@ -86,8 +86,8 @@ class Recorder:
         """Take in what the judge is shown, in the order in which it learns; looks without data are left out."""
         for look in sorted(looks, key=lambda look: (look.starts, look.at)):
             if look.status is SourceStatus.OK:
-                told: Phase = "starts" if look.starts else phase
-                self._take(RecordedLook(look.at, told, look.pods, look.signal, look.edges_seconds))
+                its: Phase = "starts" if look.starts else phase
+                self._take(RecordedLook(look.at, its, look.pods, look.signal, look.edges_seconds))
 
     def finished(self) -> bytes:
         """The recording as it is now: gzip of JSON Lines. What waits to be made one with later looks waits on."""
@@ -126,9 +126,9 @@ def _newest(lines: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for line in lines.splitlines()[1:]:
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            told = json.loads(line)
-            if told["phase"] != "starts":
-                found[str(told.get("signal", ""))] = float(told["t"])
+            look = json.loads(line)
+            if look["phase"] != "starts":
+                found[str(look.get("signal", ""))] = float(look["t"])
     return found
 
 
@@ -202,8 +202,8 @@ def lines_in(config_map: Manifest) -> str:
     """
     name = config_map["metadata"]["name"]
     try:
-        told = (config_map.get("binaryData") or {})[KEY]
-        return zlib.decompress(base64.b64decode(told, validate=True), _GZIP).decode()
+        packed = (config_map.get("binaryData") or {})[KEY]
+        return zlib.decompress(base64.b64decode(packed, validate=True), _GZIP).decode()
     except KeyError as error:
         raise ValueError(f"ConfigMap {name} has no key {KEY}") from error
     except (binascii.Error, zlib.error, UnicodeDecodeError) as error:

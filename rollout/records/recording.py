@@ -48,7 +48,7 @@ class RecordedLook:
         signal: the signal it is of; empty when it is of all.
         edges_seconds: upper edges of its latency buckets; empty when they are the header's.
         step: number of the step that begins with it; 0 when none does.
-        share: the canary's share from then on, 0 where requests cannot be held against any; None when it is not told.
+        share: the canary's share from then on, 0 where requests cannot be held against any; None when it is not said.
     """
 
     at: float
@@ -137,17 +137,17 @@ def continued(lines: str) -> str:
 
 def look_line(look: RecordedLook) -> str:
     """A look as a line, without a line end; what is empty is left out."""
-    told: dict[str, Any] = {"t": look.at, "phase": look.phase}
+    line: dict[str, Any] = {"t": look.at, "phase": look.phase}
     rest: dict[str, Any] = {"signal": look.signal, "edges_seconds": list(look.edges_seconds)}
-    told |= {key: value for key, value in rest.items() if value}
-    told |= {"step": look.step} if look.step else {}
-    told |= {} if look.share is None else {"share": look.share}
-    told["pods"] = {name: _plain(pod) for name, pod in look.pods.items()}
-    return json.dumps(told, separators=(",", ":"))
+    line |= {key: value for key, value in rest.items() if value}
+    line |= {"step": look.step} if look.step else {}
+    line |= {} if look.share is None else {"share": look.share}
+    line["pods"] = {name: _plain(pod) for name, pod in look.pods.items()}
+    return json.dumps(line, separators=(",", ":"))
 
 
 def _plain(pod: PodLook) -> dict[str, Any]:
-    told = {
+    found = {
         "age_seconds": pod.age_seconds,
         "exposure_seconds": pod.exposure_seconds,
         "requests": pod.requests,
@@ -156,80 +156,89 @@ def _plain(pod: PodLook) -> dict[str, Any]:
         "crashes": pod.crashes,
         "gauges": dict(pod.gauges),
     }
-    return {"arm": str(pod.arm)} | {key: value for key, value in told.items() if value}
+    return {"arm": str(pod.arm)} | {key: value for key, value in found.items() if value}
 
 
 def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[RecordedLook]:
-    before: dict[tuple[str, bool], float] = {}
+    newest: dict[tuple[str, bool], float] = {}
+    looked: dict[tuple[str, bool], float] = {}
     for number, text in numbered:
         try:
-            told = fields.object_of(text)
-            line = fields.text(told, "signal"), told.get("phase") == "starts"
-            look = _look(told, before.get(line), interval)
+            found = fields.object_of(text)
+            of = fields.text(found, "signal"), found.get("phase") == "starts"
+            look = _look(found, newest.get(of), looked.get(of), interval)
         except ValueError as error:
             raise _at(number, error) from error
-        before[line] = look.at
+        newest[of] = look.at
+        if look.pods or not (look.step or look.share is not None):  # else it says a step or a share, and is no look
+            looked[of] = look.at
         yield look
 
 
-def _look(told: Mapping[str, Any], before: float | None, interval: float) -> RecordedLook:
-    """A look; ``before`` is when the one before it was, of the same signal.
+def _look(line: Mapping[str, Any], newest: float | None, looked: float | None, interval: float) -> RecordedLook:
+    """A line: a look, or a step or share from then on.
+
+    Args:
+        line: as it was read.
+        newest: time of the line before it, of the same signal.
+        looked: time of the look before it, since which its pods were observed where they do not say.
+        interval: the same where there is none.
 
     Raises:
         ValueError: it is none.
     """
     for key in ("t", "pods"):
-        if key not in told:
+        if key not in line:
             raise ValueError(f"no {key}; a look needs t, phase and pods")
-    at, phase = fields.number(told, "t", 0.0, -fields.MOST_SECONDS, fields.MOST_SECONDS), _phase(told)
-    if before is not None and at < before and phase != "starts":
-        raise ValueError(f"t is {at:g}, before {before:g} of the look before; looks are in the order of time")
-    seconds = interval if before is None else max(at - before, 0.0)
+    at, phase = fields.number(line, "t", 0.0, -fields.MOST_SECONDS, fields.MOST_SECONDS), _phase(line)
+    if newest is not None and at < newest and phase != "starts":
+        raise ValueError(f"t is {at:g}, before {newest:g} of the look before; looks are in the order of time")
+    seconds = interval if looked is None else max(at - looked, 0.0)
     return RecordedLook(
         at=at,
         phase=phase,
-        pods={name: _pod(name, pod, seconds) for name, pod in fields.mapping(told, "pods").items()},
-        signal=fields.text(told, "signal"),
-        edges_seconds=fields.edges(told, "edges_seconds"),
-        step=fields.count(told, "step"),
-        share=fields.number(told, "share", 0.0, 0.0, 1.0) if "share" in told else None,
+        pods={name: _pod(name, pod, seconds) for name, pod in fields.mapping(line, "pods").items()},
+        signal=fields.text(line, "signal"),
+        edges_seconds=fields.edges(line, "edges_seconds"),
+        step=fields.count(line, "step"),
+        share=fields.number(line, "share", 0.0, 0.0, 1.0) if "share" in line else None,
     )
 
 
-def _phase(told: Mapping[str, Any]) -> Phase:
-    found = fields.text(told, "phase", "release")
+def _phase(line: Mapping[str, Any]) -> Phase:
+    found = fields.text(line, "phase", "release")
     for phase in get_args(Phase):
         if found == phase:
             return cast("Phase", phase)
     raise ValueError(f"phase is {found[:60]!r}, expected starts, history or release")
 
 
-def _pod(name: str, told: Any, seconds: float) -> PodLook:
+def _pod(name: str, pod: Any, seconds: float) -> PodLook:
     try:
-        return _sound(_read(told, seconds))
+        return _sound(_read(pod, seconds))
     except ValueError as error:
         raise ValueError(f"pod {name[:60]}: {error}") from error
 
 
-def _read(told: Any, seconds: float) -> PodLook:
-    if not isinstance(told, dict):
+def _read(pod: Any, seconds: float) -> PodLook:
+    if not isinstance(pod, dict):
         raise ValueError("expected an object")  # noqa: TRY004 - one error for a bad line
     most = fields.MOST_SECONDS
-    errors, gauges = fields.mapping(told, "errors"), fields.mapping(told, "gauges")
+    errors, gauges = fields.mapping(pod, "errors"), fields.mapping(pod, "gauges")
     return PodLook(
-        arm=_arm(told),
-        age_seconds=fields.number(told, "age_seconds", 0.0, 0.0, most),
-        exposure_seconds=fields.number(told, "exposure_seconds", seconds, 0.0, most),
-        requests=fields.count(told, "requests"),
+        arm=_arm(pod),
+        age_seconds=fields.number(pod, "age_seconds", 0.0, 0.0, most),
+        exposure_seconds=fields.number(pod, "exposure_seconds", seconds, 0.0, most),
+        requests=fields.count(pod, "requests"),
         errors={kind: fields.count(errors, kind) for kind in errors},
-        latency_counts=fields.counts(told, "latency_counts"),
-        crashes=fields.count(told, "crashes"),
+        latency_counts=fields.counts(pod, "latency_counts"),
+        crashes=fields.count(pod, "crashes"),
         gauges={kind: fields.number(gauges, kind, 0.0, -fields.MOST_GAUGE, fields.MOST_GAUGE) for kind in gauges},
     )
 
 
-def _arm(told: Mapping[str, Any]) -> Arm:
-    found = fields.text(told, "arm")
+def _arm(pod: Mapping[str, Any]) -> Arm:
+    found = fields.text(pod, "arm")
     if found not in list(Arm):
         raise ValueError(f"arm is {found[:60]!r}, expected stable or canary")
     return Arm(found)

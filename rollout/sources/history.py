@@ -20,14 +20,8 @@ import structlog
 from rollout.signals.kinds import SourceName
 from rollout.signals.samples import Arm, SourceStatus
 from rollout.sources.answers import series_in
-from rollout.sources.counters import (
-    BIRTH,
-    Seen,
-    Tally,
-    birth_of,
-    series_of,
-    shows,
-)
+from rollout.sources.counters import Seen, Tally
+from rollout.sources.counting import BIRTH, birth_of, series_of, shows
 from rollout.sources.expressions import PodTimes, by_pod, pods_of, written
 from rollout.sources.fetch import FetchError
 from rollout.sources.pod_roster import PodInfo, Roster
@@ -78,8 +72,8 @@ async def history_of(
             found += await _looks(counted, roster, pods, now)
             for began, until in _unseen([_birth(times) for times in pods.values()], now):
                 span = f"[{round(until - began)}s:{STEP_SECONDS}s] @ {until:.0f}"
-                told = await _asked(ask, counted, roster, pods_of(revision), span)
-                then = await _looks(counted, roster, told, until)
+                shown = await _asked(ask, counted, roster, pods_of(revision), span)
+                then = await _looks(counted, roster, shown, until)
                 found += [replace(look, starts=True) for look in then]
     except (TimeoutError, FetchError) as error:
         if found:

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING
 from rollout.api.own_signals import as_given
 from rollout.signals.samples import Arm, SourceStatus
 from rollout.sources.budget import OverBudgetError
-from rollout.sources.counters import (
-    BIRTH,
-    Seen,
-    Tally,
-    birth_of,
-    family_of,
-    series_of,
-    shows,
-)
+from rollout.sources.counters import Seen, Tally
+from rollout.sources.counting import BIRTH, birth_of, family_of, series_of, shows
 from rollout.sources.exposition import declares, samples_in_turns
 from rollout.sources.gather import Gather, Target
 from rollout.sources.outage import Outage

@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING
 
 from rollout.api.own_signals import as_given
 from rollout.signals.samples import Arm, SourceStatus
-from rollout.sources.counters import (
-    Seen,
-    Tally,
-    birth_of,
-    series_of,
-    shows,
-)
+from rollout.sources.counters import Seen, Tally
+from rollout.sources.counting import birth_of, series_of, shows
 from rollout.sources.expressions import Expressions, Values
 from rollout.sources.outage import Outage
 from rollout.sources.pace import Pace

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from rollout.sources.answers import series_in_turns
-from rollout.sources.counters import BIRTH
+from rollout.sources.counting import BIRTH
 from rollout.sources.fetch import FetchError, TooMuchError
 
 if TYPE_CHECKING:

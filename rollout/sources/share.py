@@ -72,9 +72,9 @@ class ShareMeter:
             self._add(look)
 
     def _hear_endpoints(self, look: SignalLook) -> None:
-        told = [pod for pod in look.pods.values() if ENDPOINTS in pod.gauges]
-        if told:
-            self.endpoints = int(sum(pod.gauges[ENDPOINTS] for pod in told if pod.arm is Arm.CANARY))
+        counting = [pod for pod in look.pods.values() if ENDPOINTS in pod.gauges]
+        if counting:
+            self.endpoints = int(sum(pod.gauges[ENDPOINTS] for pod in counting if pod.arm is Arm.CANARY))
 
     def _add(self, look: SignalLook) -> None:
         before = self._points[-1] if self._points else Point(look.at)

@@ -216,8 +216,8 @@ def _verdict(status: Status) -> str:
 
 def signals_of(status: Status) -> list[dict[str, Any]]:
     """The judge's words on each signal: whatever else was persisted in their place is left out."""
-    told = status.analysis.get("signals")
-    return [each for each in told if isinstance(each, dict)] if isinstance(told, list | tuple) else []
+    signals = status.analysis.get("signals")
+    return [each for each in signals if isinstance(each, dict)] if isinstance(signals, list | tuple) else []
 
 
 def signal_line(signal: dict[str, Any]) -> SignalLine:

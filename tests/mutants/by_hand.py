@@ -129,7 +129,7 @@ FAULTS = (
     ),
     Fault(
         "a rollback waits for quiet without end",
-        "rollout/decide/phases.py",
+        "rollout/decide/rolling_back.py",
         "    return over(ctx, zero_clock(ctx))",
         "    return False",
         (f"{ROLLBACKS}::test_no_rollback_waits_for_ever_and_weight_zero_stays_wanted",),

@@ -19,7 +19,8 @@ import structlog
 STATS = Path("mutmut-stats.json")
 """Where mutmut notes how long each test took; it runs pytest in the folder of that file."""
 
-ENGINE = "tests/rollout/engine/"
+ENGINE = ("tests/rollout/engine/", "tests/rollout/notify/")
+SHELL = ("rollout.engine.", "rollout.notify.")
 PLANT = "it"
 """Fixture of the tests that drive an engine."""
 
@@ -38,7 +39,7 @@ def mutant() -> str:
 
 def is_asked(name: str, test: str) -> bool:
     """Whether a test is asked about a mutant."""
-    return name.startswith("rollout.engine.") or not test.startswith(ENGINE)
+    return name.startswith(SHELL) or not test.startswith(ENGINE)
 
 
 def asked_about(name: str, tests_of: dict[str, list[str]], took: dict[str, float]) -> list[str]:

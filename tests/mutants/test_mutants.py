@@ -51,6 +51,8 @@ def test_what_decides_is_asked_of_its_own_tests():
     assert is_asked("rollout.decide.verify.x_verify__mutmut_1", decide)
     assert not is_asked("rollout.decide.verify.x_verify__mutmut_1", engine)
     assert is_asked("rollout.engine.term.x_look__mutmut_1", engine)
+    assert is_asked("rollout.notify.courier.x_feed__mutmut_1", engine)
+    assert not is_asked("rollout.decide.verify.x_verify__mutmut_1", "tests/rollout/notify/a.py::b")
 
 
 def _meta(folder: Path, name: str, codes: dict[str, Any]) -> None:

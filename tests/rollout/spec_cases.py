@@ -96,6 +96,8 @@ BIG = "x" * 250_000
 HEADER = {"name": "x-a", "value": "1"}
 
 REFUSED: dict[str, Change] = {
+    "recorded by both names": lambda spec: spec.update(record=True, recording=True),
+    "recorded by one name and not by the other": lambda spec: spec.update(record=True, recording=False),
     "no pods": workload(replicas=0),
     "too many pods": workload(replicas=1001),
     "pods out of none": workload(maxUnavailable=-1),
@@ -253,6 +255,9 @@ REFUSED: dict[str, Change] = {
 """What neither takes, by what is wrong with it."""
 
 TAKEN: dict[str, Change] = {
+    "recorded": lambda spec: spec.update(recording=True),
+    "recorded by the old name": lambda spec: spec.update(record=True),
+    "recorded, where an older definition wrote its default": lambda spec: spec.update(record=False, recording=True),
     "as it is": lambda _spec: None,
     "time-out of a millisecond": traffic(requestTimeout="1ms"),
     "time-out of no limit": traffic(requestTimeout="0s"),

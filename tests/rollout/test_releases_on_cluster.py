@@ -42,7 +42,7 @@ SHORT = {
         "verifyDeadline": "20s",
     },
     "analysis": {"signals": SIGNALS, "sampling": {"young": "250ms", "settled": "250ms"}},
-    "record": False,
+    "recording": False,
 }
 
 
@@ -109,7 +109,7 @@ async def canary_pod(place: Place) -> str:
 
 
 async def test_errors_take_it_back(place: Place, shop: Sandbox, tmp_path: Path) -> None:
-    await place.change({"record": True})
+    await place.change({"recording": True})
     async with traffic(place, tmp_path) as flow:
         await begin(place, IMAGE + "v3")
         status = await taken_back(place)
@@ -152,7 +152,7 @@ async def test_what_promql_counts_takes_it_back_and_history_was_known(place: Pla
     pods = 'namespace="$namespace",pod=~"$pods"'
     counted = f"sum by (pod) (http_requests_total{{{pods},code=~'5..'}}) or sum by (pod) (0 * up{{{pods}}})"
     lost = [{"name": "lost", "kind": "events", "source": "prometheus", "query": counted}]
-    await place.change({"analysis": {"signals": lost}, "record": True})
+    await place.change({"analysis": {"signals": lost}, "recording": True})
     async with traffic(place, tmp_path):
         await begin(place, IMAGE + "v3")
         status = await taken_back(place)

@@ -88,6 +88,14 @@ def test_all_mistakes_of_a_file_come_at_once():
         ({"components": {"controller": {}}}, "grayling:components.controller.image: is required"),
         ({"components": {"gateway": {"exposure": {"type": "ClusterIP", "httpNodePort": 30080}}}}, "has no node port"),
         ({"components": {"prometheus": {"scrapeInterval": "10ms"}}}, "at least 250ms"),
+        (
+            {"services": {"a": {"image": "a/b:1", "strategy": {"driver": "replicas"}}}},
+            "grayling:services.a.strategy.driver: replicas is not built in this version; write gateway",
+        ),
+        (
+            {"services": {"a": {"image": "a/b:1", "record": True, "recording": True}}},
+            "grayling:services.a.record: it is the old name of recording, which is given too; leave record out",
+        ),
     ],
 )
 def test_one_mistake(sections, expected):

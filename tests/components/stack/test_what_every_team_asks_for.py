@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.model.mistakes import StackError
+from rollout.api.spec import Spec
 from tests.components.conftest import read
 
 IMAGE = "registry.example.com/shop:1.0.0"
@@ -171,3 +172,19 @@ def test_what_cannot_be_meant_is_refused(settings, expected):
         _service(**settings)
     assert expected in str(caught.value)
     assert "services.shop" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ({}, {"recording": False}),
+        ({"recording": False}, {"recording": False}),
+        ({"recording": True}, {"recording": True}),
+        ({"record": True}, {"record": True}),
+        ({"record": False}, {"record": False}),
+    ],
+)
+def test_releases_are_recorded_by_the_new_name_and_the_old_one(said, written):
+    spec = _of(_service(**said), "GrayRelease")["spec"]
+    assert {key: each for key, each in spec.items() if key.startswith("record")} == written
+    assert Spec.model_validate(spec).is_recorded is next(iter(written.values()))

@@ -12,7 +12,7 @@ from rollout.api.crd import definition
 from rollout.api.journal import JournalKind
 from rollout.api.persisted import read_status
 from rollout.api.status import Outcome
-from rollout.engine.channels import News, event_of
+from rollout.notify.channels import News, event_of
 from rollout.records.record import record_of, schema
 from rollout.view.changes import changes
 from tests.rollout import samples

@@ -47,6 +47,26 @@ def test_one_field_that_is_spoilt_spoils_no_other(field: str, value: Any):
             assert getattr(status, name) == getattr(whole, name), name
 
 
+BEFORE = {
+    "doubt": "no-data",
+    "doubtSince": "2026-11-01T10:00:05Z",
+    "heldSince": "2026-11-01T10:00:01Z",
+    "told": [{"channel": "events", "release": "r1", "entries": 4}],
+}
+"""Keys of an engine whose parts had other names."""
+
+
+def test_what_an_older_engine_wrote_is_gone_on_with():
+    status, notes = read_status(kept(**BEFORE))
+    assert not notes
+    assert status.doubt == "no-data"
+    assert status.doubt_since == status.held_since + 4.0
+    assert [(each.channel, each.entries) for each in status.told] == [("events", 4)]
+    wire = status.wire()
+    assert BEFORE.keys() <= wire.keys()
+    assert read_status(wire)[0] == status
+
+
 def test_what_a_newer_engine_wrote_is_kept_and_written_back():
     raw = kept(wave=1)
     raw["release"]["region"] = {"of": "the newer"}

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from rollout.api.spec import Signal, Spec, by_key
+from tests.rollout import samples
 from tests.rollout.decide.simulation import spec_of
 
 
@@ -205,3 +206,27 @@ def test_a_pattern_is_re2s_and_small(pattern: str, says: str):
 def test_a_container_is_named_by_a_name():
     logs = {"name": "lines", "kind": "events", "source": "logs", "pattern": "x", "container": "a&previous=true"}
     assert "should match pattern" in refused(analysis={"signals": [logs]})
+
+
+@pytest.mark.parametrize(
+    ("said", "recorded", "old"),
+    [
+        ({}, False, False),
+        ({"recording": True}, True, False),
+        ({"recording": False}, False, False),
+        ({"record": True}, True, True),
+        ({"record": False}, False, False),
+        ({"record": False, "recording": True}, True, False),
+    ],
+)
+def test_what_is_recorded_has_an_old_name_too(said, recorded, old):
+    spec = Spec.model_validate({**samples.spec().wire(), **said})
+    assert spec.is_recorded is recorded
+    assert {key: each for key, each in spec.wire().items() if key.startswith("record")} == said, "as it was given"
+    assert Spec.model_validate(spec.wire()) == spec
+    assert spec.old_names == (("spec.record is the old name of spec.recording; write recording: true",) if old else ())
+
+
+def test_both_names_of_it_are_told():
+    with pytest.raises(ValueError, match="record: it is the old name of recording, which is given too; leave record"):
+        Spec.model_validate({**samples.spec().wire(), "record": True, "recording": True})

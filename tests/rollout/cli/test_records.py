@@ -91,8 +91,8 @@ def test_a_recording_is_printed(shop):
 def test_without_recordings_it_is_said(shop):
     replayed = shop.grayling("history", "checkout", "--replay")
     assert (replayed.code, replayed.out.strip()) == (0, "")
-    assert "releases are recorded with spec.record: true" in replayed.err
-    assert "spec.record" in shop.grayling("record", "checkout", "--recording").err
+    assert "releases are recorded with spec.recording: true" in replayed.err
+    assert "spec.recording" in shop.grayling("record", "checkout", "--recording").err
     assert "add --replay" in shop.grayling("history", "checkout", "--alpha", "0.1").err
 
 

@@ -128,7 +128,7 @@ def test_a_spec_that_is_not_valid_hides_no_release(world):
     result = world.grayling("status", "broken")
     assert result.code == 0
     assert result.err.startswith(MISTAKE)
-    assert "the last valid spec stays in force" in result.err
+    assert "no valid spec is known: what serves stays as it is, and nothing new begins" in result.err
     assert result.out.startswith("shop/broken  Stepping 2/3  shop/checkout:v1 -> shop/checkout:v2\n")
     assert "cannot be told: the spec in force is not known" in result.out
     assert "\nsteps\n" not in result.out

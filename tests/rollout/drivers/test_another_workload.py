@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from kube.errors import StaleHolderError, UsageError
-from rollout.api.spec import DriverName, Spec
+from rollout.api.spec import Spec
 from rollout.api.status import Outcome, Phase, Status
+from rollout.api.strategy import BUILT, DriverName
 from rollout.cli.desire import insist_on_plan
 from rollout.decide import capabilities
 from rollout.decide.actions import (
@@ -36,6 +37,9 @@ from tests.fakes.apiserver import running
 from tests.rollout.decide.simulation import NAME, serving, spec_of
 from tests.rollout.engine.plant import gray_release
 
+if TYPE_CHECKING:
+    from rollout.api.spec import Spec
+
 SINGLE = Kind("a single pod", Capabilities(divisible=False, keeps_old=False, counts_requests=False))
 ALL_AT_ONCE = {"driver": "ordinal", "steps": [{"weight": 100}]}
 
@@ -59,7 +63,7 @@ def single_spec(**changes) -> Spec:
 
 
 def test_both_tables_have_the_same_rows():
-    assert MAKERS.keys() == WORKLOADS.keys() == {DriverName.GATEWAY}
+    assert MAKERS.keys() == WORKLOADS.keys() == BUILT == {DriverName.GATEWAY}
 
 
 @pytest.mark.usefixtures("single")
@@ -157,9 +161,10 @@ def test_the_engine_tells_it_and_goes_on_by_the_last_spec_that_it_can_carry_out(
 
     assert not read(1, strategy={"driver": "ordinal"})
     assert reader.in_force is None
-    assert reader.mistake == f"spec.{NOT_BUILT}; the last valid spec stays in force"
+    assert reader.mistake == f"spec.{NOT_BUILT}; there is no valid spec yet, and nothing begins before one"
     assert read(2)
     assert not read(3, strategy={"driver": "nodes"})
+    assert reader.mistake.endswith("; the last valid spec stays in force")
     assert (reader.in_force.generation, reader.in_force.spec.strategy.driver) == (2, DriverName.GATEWAY)
     assert read(4)
     assert reader.mistake == ""

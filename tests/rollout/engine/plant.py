@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from kube.cluster import Cluster
-    from rollout.engine.channels import Channel
-    from rollout.engine.mirror import World
+    from rollout.engine.mirror import Mirror
+    from rollout.notify.channels import Channel
     from rollout.sources.pod_roster import Roster
 
 Object = dict[str, Any]
@@ -143,9 +143,9 @@ class Plant:
     def controller(
         self, cluster: Cluster, identity: str | None = None, only: tuple[str, str] | None = None
     ) -> Controller:
-        def parts(world: World) -> Parts:
+        def parts(mirror: Mirror) -> Parts:
             def driver(manifest: Object, spec_of: Callable[[], Spec]) -> GatewayDriver:
-                meta, routes = manifest["metadata"], world.routes("shop")
+                meta, routes = manifest["metadata"], mirror.routes("shop")
                 return GatewayDriver(
                     cluster, routes, name=meta["name"], namespace="shop", uid=meta["uid"], spec_of=spec_of
                 )
@@ -153,7 +153,7 @@ class Plant:
             sources = lambda _spec, _own: [self.callers]  # noqa: E731 - as short as it can be said
             return Parts(
                 cluster,
-                world,
+                mirror,
                 identity or self.identity,
                 driver,
                 sources,

@@ -19,7 +19,7 @@ from rollout.signals.samples import SourceStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rollout.engine.channels import News
+    from rollout.notify.channels import News
     from tests.fakes.inprocess import InProcess
     from tests.rollout.engine.plant import Callers
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from rollout.api.spec import Spec
-    from rollout.engine.mirror import World
+    from rollout.engine.mirror import Mirror
 
 EPOCH = 1_800_000_000.0
 TROUBLED, CALM = 60.0, 150.0
@@ -109,15 +109,15 @@ class Life:
     async def _engine(self, identity: str, clock: Callable[[], float]) -> None:
         async with self.server.cluster() as cluster:
 
-            def parts(world: World) -> Parts:
+            def parts(mirror: Mirror) -> Parts:
                 def driver(manifest: dict[str, Any], spec_of: Callable[[], Spec]) -> GatewayDriver:
-                    meta, routes = manifest["metadata"], world.routes("shop")
+                    meta, routes = manifest["metadata"], mirror.routes("shop")
                     return GatewayDriver(
                         cluster, routes, name=meta["name"], namespace="shop", uid=meta["uid"], spec_of=spec_of
                     )
 
                 sources = lambda _spec, _own: [self._callers_of(clock)]  # noqa: E731 - as short as it can be said
-                return Parts(cluster, world, identity, driver, sources, clock=clock, more_channels=[self.laws])
+                return Parts(cluster, mirror, identity, driver, sources, clock=clock, more_channels=[self.laws])
 
             await Controller(cluster, ["shop"], parts=parts).run()
 

@@ -42,7 +42,9 @@ def test_history_that_comes_when_the_canary_is_judged_is_history_nevertheless():
     assert status.release is not None
     spec, began = samples.spec(), status.release.started_at
     signals = [Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods"})]
-    spec = spec.model_copy(update={"record": True, "analysis": spec.analysis.model_copy(update={"signals": signals})})
+    spec = spec.model_copy(
+        update={"recording": True, "analysis": spec.analysis.model_copy(update={"signals": signals})}
+    )
     session.start(status, spec)
     session.update(status, [look(began - 30), look(began - 45, starts=True), look(began - 15)], began + 1)
     assert session.assessment is not None
@@ -118,7 +120,7 @@ class Course:
         spec = samples.spec()
         signals = [Signal.model_validate({"name": "errors", "kind": "errors", "source": "pods"})]
         analysis = spec.analysis.model_copy(update={"signals": signals})
-        self.spec = spec.model_copy(update={"record": True, "analysis": analysis})
+        self.spec = spec.model_copy(update={"recording": True, "analysis": analysis})
         self.session, self.second = JudgeSession(), 0
         started = samples.stepping(step=1, verified_at=None)
         assert started.release is not None

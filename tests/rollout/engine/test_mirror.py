@@ -8,7 +8,7 @@ import pytest
 
 from rollout.api.revision import RELEASE_LABEL, REVISION_LABEL
 from rollout.api.spec import GatewayStats
-from rollout.engine.mirror import World
+from rollout.engine.mirror import Mirror
 from tests.fakes.apiserver import ApiServer, running
 from tests.rollout.engine.plant import gray_release
 
@@ -26,14 +26,14 @@ async def server() -> AsyncIterator[ApiServer]:
 
 
 @asynccontextmanager
-async def mirrored(server: ApiServer, *namespaces: str | None) -> AsyncIterator[tuple[World, list[Any]]]:
+async def mirrored(server: ApiServer, *namespaces: str | None) -> AsyncIterator[tuple[Mirror, list[Any]]]:
     changed: list[Any] = []
     async with server.cluster() as cluster:
-        world = World(cluster, namespaces or ["shop"], changed.append)
-        task = asyncio.create_task(world.run())
-        await world.synced()
+        mirror = Mirror(cluster, namespaces or ["shop"], changed.append)
+        task = asyncio.create_task(mirror.run())
+        await mirror.synced()
         try:
-            yield world, changed
+            yield mirror, changed
         finally:
             task.cancel()
             await asyncio.wait([task])
@@ -58,36 +58,36 @@ def of(release: str, revision: str) -> dict[str, str]:
 
 
 async def test_what_belongs_to_a_release_is_found_by_its_label(server):
-    async with mirrored(server) as (world, changed):
+    async with mirrored(server) as (mirror, changed):
         server.put(gray_release())
         server.put(pod("a", **of("checkout", "r1")))
         server.put(pod("b", **of("billing", "r1")))
         server.put(pod("c"))
-        await until(lambda: bool(world.pods(KEY)) and bool(world.pods(("shop", "billing"))))
-        assert [item["metadata"]["name"] for item in world.pods(KEY)] == ["a"]
-        assert world.releases() == [KEY]
-        assert world.release(KEY)["spec"] == gray_release()["spec"]
-        assert world.release(("shop", "nobody")) is None
+        await until(lambda: bool(mirror.pods(KEY)) and bool(mirror.pods(("shop", "billing"))))
+        assert [item["metadata"]["name"] for item in mirror.pods(KEY)] == ["a"]
+        assert mirror.releases() == [KEY]
+        assert mirror.release(KEY)["spec"] == gray_release()["spec"]
+        assert mirror.release(("shop", "nobody")) is None
         assert set(changed) == {KEY, ("shop", "billing")}
 
 
 async def test_a_pod_that_goes_tells_its_release(server):
-    async with mirrored(server) as (world, changed):
+    async with mirrored(server) as (mirror, changed):
         server.put(pod("a", **of("checkout", "r1")))
-        await until(lambda: bool(world.pods(KEY)))
+        await until(lambda: bool(mirror.pods(KEY)))
         changed.clear()
         server.remove(server.key("/api/v1", "pods", "shop", "a"))
-        await until(lambda: not world.pods(KEY))
+        await until(lambda: not mirror.pods(KEY))
         assert changed == [KEY]
 
 
 async def test_proxies_of_a_gateway_are_mirrored_once_from_the_first_call_on(server):
     server.put(pod("envoy-1", "gateway", app="envoy"))
     server.put(pod("other", "gateway", app="other"))
-    async with mirrored(server) as (world, _):
-        proxies = world.proxies(ENVOY)
+    async with mirrored(server) as (mirror, _):
+        proxies = mirror.proxies(ENVOY)
         await until(lambda: bool(proxies()))
-        again = world.proxies(ENVOY)
+        again = mirror.proxies(ENVOY)
         server.put(pod("envoy-2", "gateway", app="envoy"))
         await until(lambda: len(again()) == 2)
         assert sorted(item["metadata"]["name"] for item in proxies()) == ["envoy-1", "envoy-2"]
@@ -97,9 +97,9 @@ async def test_proxies_of_a_gateway_are_mirrored_once_from_the_first_call_on(ser
 async def test_proxies_asked_for_before_it_runs_are_mirrored_too(server):
     server.put(pod("envoy-1", "gateway", app="envoy"))
     async with server.cluster() as cluster:
-        world = World(cluster, ["shop"])
-        proxies = world.proxies(ENVOY)
-        task = asyncio.create_task(world.run())
+        mirror = Mirror(cluster, ["shop"])
+        proxies = mirror.proxies(ENVOY)
+        task = asyncio.create_task(mirror.run())
         await until(lambda: len(proxies()) == 1)
         task.cancel()
         await asyncio.wait([task])
@@ -107,18 +107,18 @@ async def test_proxies_asked_for_before_it_runs_are_mirrored_too(server):
 
 async def test_routes_of_a_namespace_that_nobody_mirrors_are_an_error(server):
     async with server.cluster() as cluster:
-        assert World(cluster, [None]).routes("anywhere")
+        assert Mirror(cluster, [None]).routes("anywhere")
         with pytest.raises(KeyError, match="elsewhere"):
-            World(cluster, ["shop"]).routes("elsewhere")
+            Mirror(cluster, ["shop"]).routes("elsewhere")
 
 
 async def test_not_healthy_while_the_server_is_gone(server):
-    async with mirrored(server) as (world, _):
-        await until(lambda: world.healthy)
+    async with mirrored(server) as (mirror, _):
+        await until(lambda: mirror.healthy)
         server.down = True
-        await until(lambda: not world.healthy)
+        await until(lambda: not mirror.healthy)
         server.down = False
-        await until(lambda: world.healthy)
+        await until(lambda: mirror.healthy)
 
 
 def deployment(name: str, *owners: dict[str, Any], **labels: str) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def owner(uid: str, kind: str = "GrayRelease", name: str = "checkout") -> dict[s
 async def test_names_and_labels_are_no_identity(server):
     release = server.put(gray_release())
     uid, mine, left, orphan, other = release["metadata"]["uid"], *(f"checkout-{each * 8}" for each in "abcd")
-    async with mirrored(server) as (world, _):
+    async with mirrored(server) as (mirror, _):
         for name, owners in (
             (mine, [owner(uid)]),
             (left, [owner("gone")]),
@@ -147,10 +147,10 @@ async def test_names_and_labels_are_no_identity(server):
         stray = pod("stray", **of("checkout", mine))
         stray["metadata"]["ownerReferences"][0]["name"] = "other-7d9f"
         server.put(stray)
-        await until(lambda: len(world.strangers(KEY)) == 5)
-        assert sorted(world.deployments(KEY)) == [mine, left, orphan], "ours, and what an earlier one left"
-        assert world.pods(KEY) == []
-        told = world.strangers(KEY)
+        await until(lambda: len(mirror.strangers(KEY)) == 5)
+        assert sorted(mirror.deployments(KEY)) == [mine, left, orphan], "ours, and what an earlier one left"
+        assert mirror.pods(KEY) == []
+        told = mirror.strangers(KEY)
     assert any(other in each and "belongs to Team checkout" in each for each in told)
     assert any(
         "Deployment legacy carries the label grayling.dev/release=checkout and belongs to nobody" in each

@@ -51,7 +51,7 @@ async def test_a_version_that_moves_its_metrics_and_a_correction_in_flight(it: P
         it.declare("shop:v2", strategy=SLOW, analysis=judged(port=9100, path="/metrics"))
         await it.until(lambda: noted(it, stable) == (9000, "/metrics"), "corrected")
         await it.until(lambda: noted(it, canary) == (9100, "/metrics"), "noted")
-        own = OwnSignals(lambda: engine.world.deployments(("shop", "checkout")), canary)
+        own = OwnSignals(lambda: engine.mirror.deployments(("shop", "checkout")), canary)
         [given] = policy_of(it.server.find("Deployment", canary)).analysis.signals  # type: ignore[union-attr,arg-type]
         await it.until(lambda: (own(stable, given).port, own(stable, given).path) == (9000, "/metrics"), "read")
         assert own(canary, given) is given

@@ -16,7 +16,7 @@ from rollout.api.status import (
     Weight,
 )
 from rollout.engine import metrics, report
-from rollout.engine.channels import Counters, Events, News, event_of
+from rollout.notify.channels import Counters, Events, News, event_of
 from tests.fakes.apiserver import ApiServer, running
 
 if TYPE_CHECKING:

@@ -147,7 +147,7 @@ async def test_mirrors_that_break_begin_anew(it: Plant):
     async with it.engine() as controller:
         it.declare("shop:v1")
         await it.served("shop:v1")
-        broken, run = [], controller.world.run
+        broken, run = [], controller.mirror.run
 
         async def breaks_once() -> None:
             if not broken:

@@ -176,8 +176,8 @@ async def test_a_successor_with_a_silent_watch_decides_nothing_by_the_old_spec(i
         await it.served("shop:v1")
         standby = it.engine("two")
         controller = await standby.__aenter__()
-        await controller.world.synced()
-        controller.world.reflectors["GrayRelease", "shop"]._take = lambda *_: None  # type: ignore[method-assign]
+        await controller.mirror.synced()
+        controller.mirror.reflectors["GrayRelease", "shop"]._take = lambda *_: None  # type: ignore[method-assign]
         it.declare("shop:v2", strategy=SLOW)
         await verified(it)
     try:

@@ -56,6 +56,7 @@ def test_after_a_restart_the_last_valid_spec_is_found_on_the_revision():
     assert reader.read(manifest(BROKEN, 5), serving(), deployment(noted=True))
     known = reader.in_force
     assert known is not None
+    assert reader.mistake.endswith("; the last valid spec stays in force")
     assert (known.revision, known.image, known.generation) == (serving().stable.revision, "shop:v1", 4)  # type: ignore[union-attr]
     assert known.spec.strategy == Spec.model_validate(VALID).strategy
     assert known.spec.analysis == Spec.model_validate(VALID).analysis
@@ -70,6 +71,9 @@ def test_where_nobody_noted_a_spec_what_serves_stays_as_it_is():
     assert known is not None
     assert status.stable is not None
     assert known.revision == status.stable.revision, "so the canary is taken back"
+    assert reader.mistake.endswith("; no valid spec is known: what serves stays as it is, and nothing new begins")
+    assert not reader.read(manifest(BROKEN, 6), status, deployment(noted=True)), "and so it stays"
+    assert reader.mistake.endswith("what serves stays as it is, and nothing new begins")
     assert known.spec.workload.replicas == 7
     assert known.spec.deletion == "Orphan", "what can be read of the spec is heeded"
 
@@ -80,7 +84,8 @@ def test_a_release_that_never_had_a_valid_spec_has_none():
         reader.newest = -1
         assert not reader.read(manifest(spec, 1), Status(), {})
         assert reader.in_force is None
-        assert reader.mistake
+        assert reader.mistake.endswith("; there is no valid spec yet, and nothing begins before one")
+        assert "last valid" not in reader.mistake
 
 
 def test_where_nothing_runs_one_pod_of_what_served_is_wanted_and_nothing_can_be_made_of_it():
@@ -107,6 +112,6 @@ def test_every_mistake_is_counted_and_the_first_is_told():
     one, two = SpecReader(NAME), SpecReader(NAME)
     one.read(manifest(BROKEN, 1), Status(), {})
     said = "spec.strategy.steps: List should have at least 1 item after validation, not 0"
-    assert one.mistake == f"{said}; the last valid spec stays in force"
+    assert one.mistake == f"{said}; there is no valid spec yet, and nothing begins before one"
     two.read(manifest({**BROKEN, "history": -1, "deletion": "Never"}, 1), Status(), {})
-    assert "(and 2 more); the last valid spec stays in force" in two.mistake
+    assert "(and 2 more); there is no valid spec yet" in two.mistake

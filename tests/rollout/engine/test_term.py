@@ -260,7 +260,7 @@ async def test_a_mirror_with_a_gap_has_been_watching_only_since(it: Plant) -> No
         parts.clock = lambda: 1000.0
         rhythm = Rhythm(parts, ("shop", "checkout"), asyncio.Event())
         parts.clock = lambda: 1001.0
-        assert not parts.world.healthy_in("shop")
+        assert not parts.mirror.healthy_in("shop")
         rhythm.on_time()
         assert rhythm.watching_since == 1001.0
 

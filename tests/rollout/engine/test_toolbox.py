@@ -8,7 +8,7 @@ import pytest
 from rollout.api.own_signals import as_given
 from rollout.api.spec import Spec
 from rollout.drivers.httproute.driver import GatewayDriver
-from rollout.engine.mirror import World
+from rollout.engine.mirror import Mirror
 from rollout.engine.toolbox import Toolbox
 from rollout.sources.ask import DirectAsk, ProxyAsk
 from rollout.sources.fetch import DirectFetch, ProxyFetch
@@ -56,22 +56,22 @@ async def cluster(server: ApiServer) -> AsyncIterator[Cluster]:
 
 async def test_one_source_for_each_place_signals_are_read_from(cluster):
     async with Toolbox.open(cluster, "one") as tools:
-        made = tools.sources(spec(ERRORS, LATENCY, CRASHES, SLOW), World(cluster, ["shop"]))
+        made = tools.sources(spec(ERRORS, LATENCY, CRASHES, SLOW), Mirror(cluster, ["shop"]))
     assert [type(each) for each in made] == [GatewaySource, PodsSource, KubernetesSource, PrometheusSource]
 
 
 async def test_requests_are_counted_at_the_gateway_even_where_no_signal_reads_it(cluster):
     async with Toolbox.open(cluster, "one") as tools:
-        made = tools.sources(spec(LATENCY), World(cluster, ["shop"]))
+        made = tools.sources(spec(LATENCY), Mirror(cluster, ["shop"]))
     assert [type(each) for each in made] == [PodsSource, GatewaySource]
 
 
 async def test_releases_that_name_the_same_prometheus_share_one_hub(cluster):
     async with Toolbox.open(cluster, "one") as tools:
-        world = World(cluster, ["shop"])
+        mirror = Mirror(cluster, ["shop"])
         elsewhere = {**SOURCES, "prometheus": "http://other.monitoring:9090"}
         for wanted in (SOURCES, SOURCES, elsewhere):
-            tools.sources(spec(SLOW, sources=wanted), world)
+            tools.sources(spec(SLOW, sources=wanted), mirror)
         assert sorted(tools.hubs) == ["http://other.monitoring:9090", "http://prometheus.monitoring:9090"]
 
 
@@ -82,14 +82,14 @@ async def test_from_outside_everything_goes_through_the_api_server(cluster, insi
     cluster.connection = replace(cluster.connection, in_cluster=inside)
     async with Toolbox.open(cluster, "one") as tools:
         assert isinstance(tools.fetch, fetch)
-        tools.sources(spec(SLOW), World(cluster, ["shop"]))
+        tools.sources(spec(SLOW), Mirror(cluster, ["shop"]))
         assert isinstance(next(iter(tools.hubs.values()))._ask, ask)
 
 
 async def test_parts_drive_the_release_they_are_asked_for(cluster):
     async with Toolbox.open(cluster, "one") as tools:
-        world = World(cluster, ["shop"])
-        parts = tools.parts(world)
+        mirror = Mirror(cluster, ["shop"])
+        parts = tools.parts(mirror)
         manifest = gray_release()
         manifest["metadata"]["uid"] = "u-1"
         driver = parts.driver(manifest, lambda: spec(ERRORS))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from rollout.api.spec import Doubt
+from rollout.api.spec import VerdictPolicy
 from rollout.api.status import Phase
 from rollout.forecast.plan import Traffic, plan_of
 from rollout.view.planned import plan_markdown, plan_text
@@ -70,7 +70,7 @@ def test_the_hold_that_it_names_is_enough():
 
 def test_much_traffic_is_not():
     spec = samples.spec(strategy={"steps": [{"weight": 50, "hold": "1h"}]})
-    undecided = spec.analysis.model_copy(update={"undecided": Doubt()})
+    undecided = spec.analysis.model_copy(update={"undecided": VerdictPolicy()})
     spec = spec.model_copy(update={"analysis": undecided})
     assert made(spec, traffic=Traffic(5000, 0.01)).warnings == ()
 
@@ -95,6 +95,15 @@ def test_without_an_errors_signal_nothing_is_said_of_errors():
     assert made(spec).steps[0].smallest_ratio is None
 
 
+def test_all_failures_count_together():
+    def seen(*signals):
+        return made(samples.spec(analysis={"signals": [*signals]})).steps[0].smallest_ratio
+
+    errors = {"name": "errors", "kind": "errors", "source": "gateway"}
+    more, crashes = {**errors, "name": "more"}, {"name": "crashes", "kind": "crashes", "source": "kubernetes"}
+    assert seen(errors) == seen(errors, more) < seen(errors, crashes)
+
+
 def test_without_signals_or_traffic():
     warnings = made(samples.spec(analysis={"signals": []})).warnings
     assert any("no signals are declared" in each for each in warnings)
@@ -106,6 +115,17 @@ def test_without_signals_or_traffic():
 def test_a_first_release_has_no_bake_and_half_the_pods():
     plan = plan_of("checkout", samples.spec(), None, BUSY)
     assert (plan.earliest_end_seconds, plan.peak_pods, plan.refusals) == (0.0, 4, ())
+
+
+@pytest.mark.parametrize("traffic", [BUSY, None])
+def test_a_first_version_takes_no_steps_and_that_is_told(traffic):
+    plan = plan_of("checkout", samples.spec(), None, traffic)
+    assert (plan.steps, plan.worst_case_failed_requests) == ((), None)
+    assert any(each.startswith("the first version takes no steps") for each in plan.warnings)
+    assert not any("waits for" in each or "--rps" in each for each in plan.warnings), "no gate is before it"
+    assert "| step |" not in plan_markdown(plan)
+    assert "  step  " not in plan_text(plan)
+    assert not any("first version" in each for each in made().warnings)
 
 
 def test_what_would_stop_it():
@@ -151,3 +171,10 @@ def test_as_data():
     wire = made().wire()
     assert wire["traffic"] == {"rps": 100, "error_rate": 0.001}
     assert wire["steps"][0]["weight"] == 5
+
+
+def test_an_old_name_is_told():
+    told = "spec.record is the old name of spec.recording; write recording: true"
+    assert told in made(samples.spec(record=True)).warnings
+    assert told not in made(samples.spec(recording=True)).warnings
+    assert told in plan_text(made(samples.spec(record=True)))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from components.model.observability import alert_for, panel_for
 from rollout.api.crd import definition
 from rollout.api.spec import Analysis, Signal
+from rollout.forecast.plan import Traffic, plan_of
 from rollout.judge import Judge, SignalPolicy, Verdict
 from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.replay import replay
@@ -30,16 +31,22 @@ from rollout.signals.samples import (
     SignalLook,
     SourceStatus,
 )
-from rollout.sources.counters import Seen, Tally, family_of
+from rollout.sources.counters import Seen, Tally
+from rollout.sources.counting import family_of
 from rollout.sources.exposition import Sample
 from rollout.sources.pod_roster import PodInfo, Roster
 from rollout.view.words import measured
+from tests.rollout import samples
 from tests.rollout.signals.promql import selected
 
 T = 1_800_000_000.0
 EVERY = 15.0
 HISTORY, RELEASE = 120, 120
 WAYS = [(kind, source) for kind, row in SIGNAL_KINDS.items() for source in sorted(row.sources)]
+READ = {
+    "gateway": {"namespace": "edge", "selector": {"app": "envoy"}},
+    "prometheus": "http://prometheus.monitoring:9090",
+}
 SERVICE = 'namespace="shop",instance_name="checkout"'
 
 
@@ -114,6 +121,17 @@ def test_the_judge_promises_by_it(kind, source):
     (own,) = judge_policy_of(Analysis(signals=[signal(kind, source, floor=0.3, weight=0.2)])).signals
     assert own.effective_weight == 0.2
     assert own.effective_floor == (0.3 if row.family is Family.FAILURES else row.floor)
+
+
+@pytest.mark.parametrize("kind", SIGNAL_KINDS)
+def test_the_plan_reckons_with_it(kind):
+    found = samples.spec(analysis={"signals": [signal(kind, min(SIGNAL_KINDS[kind].sources)).wire()]}, sources=READ)
+    plan = plan_of("checkout", found, samples.promoted(), Traffic(rps=100, error_rate=0.001))
+    sees = {step.smallest_ratio is not None for step in plan.steps}
+    assert sees == {SIGNAL_KINDS[kind].family is Family.FAILURES}
+    assert (plan.worst_case_failed_requests is not None) is (SIGNAL_KINDS[kind].family is Family.FAILURES)
+    short = [each for each in plan.warnings if "the policy wants" in each]
+    assert len(short) == (SIGNAL_KINDS[kind].family is Family.FAILURES)
 
 
 def shown(made: Signal, count: int, failed: int, level: float) -> list[Sample]:

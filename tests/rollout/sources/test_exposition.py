@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from rollout.sources import exposition as module
 from rollout.sources.budget import OverBudgetError
-from rollout.sources.counters import counts_of
+from rollout.sources.counting import counts_of
 from rollout.sources.exposition import Sample, declares, samples, samples_in_turns
 from rollout.sources.increments import ImpossibleError
 from tests.rollout.sources.builders import HERE, signal

@@ -12,7 +12,7 @@ from rollout.judge.model.bucket_edges import choose_edges
 from rollout.signals.samples import SourceStatus
 from rollout.sources.answers import series_in
 from rollout.sources.ask import MemoryAsk
-from rollout.sources.counters import counts_of
+from rollout.sources.counting import counts_of
 from rollout.sources.history import history_of
 from rollout.sources.native import EDGES_SECONDS
 from rollout.sources.prometheus import PrometheusSource

@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from rollout.signals.samples import Arm, SourceStatus
-from rollout.sources.counters import bucket_counts, shared_edges
+from rollout.sources.counting import bucket_counts, shared_edges
 from rollout.sources.fetch import FetchError, MemoryFetch
 from rollout.sources.pods import PodsSource
 from tests.rollout.sources.builders import CANARY, HERE, STABLE, T, info, pair, roster, signal

@@ -4,7 +4,7 @@ import click
 import pytest
 
 from rollout.api.durations import about
-from rollout.api.spec import Doubt
+from rollout.api.spec import VerdictPolicy
 from rollout.api.status import (
     Outcome,
     Phase,
@@ -174,7 +174,7 @@ def test_verdicts_that_take_turns_do_not_prolong_a_hold():
 
 def test_a_hold_that_ends_well():
     spec = samples.spec()
-    analysis = spec.analysis.model_copy(update={"undecided": Doubt(deadline="10m", then="go-on")})
+    analysis = spec.analysis.model_copy(update={"undecided": VerdictPolicy(deadline="10m", then="go-on")})
     held = samples.stepping(doubt="undecided", doubt_since=T + 186, held_since=T + 186)
     told = outlook(spec.model_copy(update={"analysis": analysis}), held, T + 186)
     assert (told.text, told.seconds) == ("holds for undecided; goes on in 10m if that stays", 600.0)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from rollout.engine import metrics
-from rollout.engine.channels import News
-from rollout.engine.places import Place, end_of, entries_after
+from rollout.notify import metrics
+from rollout.notify.channels import News
+from rollout.notify.places import Place, end_of, entries_after
 
 if TYPE_CHECKING:
     from rollout.api.status import JournalEntry, Status
-    from rollout.engine.channels import Channel
+    from rollout.notify.channels import Channel
 
 log: Any = structlog.get_logger()
 SECONDS = 10.0

@@ -13,7 +13,7 @@ from rollout.api.revision import MANAGER
 from rollout.api.spec import API_VERSION, KIND
 from rollout.api.status import timestamp
 from rollout.api.texts import clean
-from rollout.engine import metrics
+from rollout.notify import metrics
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster

@@ -18,17 +18,17 @@ from rollout.api.status import (
     Status,
     Version,
 )
-from rollout.engine import courier, metrics
-from rollout.engine.courier import AT_ONCE, Courier
 from rollout.engine.parts import Parts
-from rollout.engine.places import Place, end_of, entries_after, place_of
+from rollout.notify import courier, metrics
+from rollout.notify.courier import AT_ONCE, Courier
+from rollout.notify.places import Place, end_of, entries_after, place_of
 from tests.rollout import samples
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rollout.engine.channels import News
+    from rollout.notify.channels import News
 
 ROOT = Path(__file__).parents[3]
 WHO = ("shop", "checkout", "u-1")
@@ -235,6 +235,22 @@ async def test_a_channel_from_outside_hears_the_whole_story_and_nothing_else_cha
         assert [text for text in events if text in pager.heard] == [text for text in pager.heard if text in events]
 
 
+async def test_an_old_name_in_the_spec_is_told_once_and_does_what_it_did(it: Plant):
+    def old() -> list[str]:
+        events = [event["message"] for event in it.server.all("Event")]
+        return [text for text in events if "spec.record is the old name of spec.recording" in text]
+
+    async with it.engine():
+        it.declare("shop:v1", record=True)
+        await it.served("shop:v1")
+        it.declare("shop:v2", record=True)
+        await it.served("shop:v2")
+        await it.until(lambda: len(old()) == 1, "told")
+        kept = [item["metadata"]["name"] for item in it.server.all("ConfigMap")]
+        assert any("recording" in name for name in kept), kept
+        assert len(old()) == 1
+
+
 @pytest.mark.parametrize("fate", [403, "hang"])
 async def test_a_rollback_is_as_fast_without_events_and_they_are_told_later(
     it: Plant, fate: int | str, monkeypatch: pytest.MonkeyPatch
@@ -318,7 +334,7 @@ def test_the_guide_to_channels_says_what_the_code_says():
         for path in sorted((ROOT / "rollout").rglob("*.py"))
         if re.search(r"\b(Log|Counters|Events)\(", path.read_text())
     ]
-    assert knowing == ["rollout/engine/channels.py"], "the one file beside its own that a channel changes"
+    assert knowing == ["rollout/notify/channels.py"], "the one file beside its own that a channel changes"
     assert f"one line in `{knowing[0]}`" in guide
     assert f"{AT_ONCE} of one channel at a time" in guide.replace("\n", " ")
     assert f"takes more than {courier.SECONDS:g} s" in guide

@@ -1,0 +1,1 @@
+"""Telling people of releases: channels that are fed from the journal."""
