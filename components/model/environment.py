@@ -103,7 +103,7 @@ class Environment(Model):
         default_factory=dict, description="upstream image, repository or `registry/` prefix: what is pulled instead"
     )
     pull_secrets: list[ObjectName] = Field(default_factory=list, description="Secrets with registry credentials")
-    owners: Annotated[list[Owner], Field(min_length=1)] = Field(description="teams that answer for it")
+    owners: Annotated[list[Owner], Field(min_length=1, max_length=50)] = Field(description="teams that answer for it")
     cluster: str | None = Field(
         default=None, min_length=1, description="the one it belongs to: a context, or the API server's address"
     )

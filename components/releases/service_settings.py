@@ -77,22 +77,30 @@ class ServiceSettings(WorkloadSettings):
     """Settings of an application."""
 
     image: Image
-    command: list[str] = Field(default_factory=list)
-    args: list[str] = Field(default_factory=list)
+    command: Annotated[list[str], Field(max_length=1000)] = Field(default_factory=list)
+    args: Annotated[list[str], Field(max_length=1000)] = Field(default_factory=list)
     replicas: Annotated[int, Field(ge=1, le=1000)] | None = Field(default=None, description="the tier's if not given")
     autoscaling: Autoscaling | None = Field(default=None, description="as many pods as the load needs")
     port: PortNumber | None = Field(default=8080, description="HTTP; null for a service that nobody calls")
     admin_port: PortNumber | None = Field(default=9000, description="metrics and probes; null for a program without")
-    ports: list[ExtraPort] = Field(default_factory=list, description="more ports")
+    ports: Annotated[list[ExtraPort], Field(max_length=100)] = Field(default_factory=list, description="more ports")
     env: Env = Field(default_factory=dict)
     config: Annotated[dict[FileName, FileText], Field(max_length=64)] = Field(
         default_factory=dict, description="files, released together with the code"
     )
-    init: list[InitContainer] = Field(default_factory=list, description="run one after the other before it starts")
-    sidecars: list[Sidecar] = Field(default_factory=list, description="run beside it in each pod")
-    volumes: dict[Label, VolumeSource] = Field(default_factory=dict, description="by the name mounts say")
+    init: Annotated[list[InitContainer], Field(max_length=50)] = Field(
+        default_factory=list, description="run one after the other before it starts"
+    )
+    sidecars: Annotated[list[Sidecar], Field(max_length=50)] = Field(
+        default_factory=list, description="run beside it in each pod"
+    )
+    volumes: Annotated[dict[Label, VolumeSource], Field(max_length=200)] = Field(
+        default_factory=dict, description="by the name mounts say"
+    )
     mounts: Mounts = Field(default_factory=dict, description="path in the container: volume, or volume#path-inside")
-    uses: list[str] = Field(default_factory=list, description="components it talks to: address, password, network")
+    uses: Annotated[list[str], Field(max_length=500)] = Field(
+        default_factory=list, description="components it talks to: address, password, network"
+    )
     egress: Annotated[list[Egress], Field(max_length=32)] = Field(
         default_factory=list, description="where it connects to besides what it uses and `uses` opens"
     )

@@ -141,6 +141,11 @@ class _Reader:
         if not isinstance(section, dict):
             self.mistakes.append(Mistake(path, shown(section), "must be a map of names to settings"))
             return []
+        if len(section) > _MOST_MEMBERS:
+            problem = f"has {len(section)} entries, and a stack at most {_MOST_MEMBERS}"
+            self.mistakes.append(Mistake(path, "", problem, "split the stack"))
+            self.declared |= {str(key) for key in section}
+            return []
         entries: list[tuple[str, Mapping[str, Any]]] = []
         for key, value in section.items():
             self.declared.add(str(key))
@@ -205,6 +210,9 @@ _OF_THE_CLUSTER = (
 """What is made by itself in a namespace, and in that called default."""
 
 _LONGEST_NAME = 40
+_MOST_MEMBERS = 2000
+"""In a section; an engine carries out releases of a thousand at once."""
+
 _MOST_BYTES = 1_400_000
 """Of an object as JSON: etcd takes 1.5 MiB, and notes who wrote which field beside it."""
 

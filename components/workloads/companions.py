@@ -81,7 +81,7 @@ class EnvValue(ComponentSettings):
         return self.value or ""
 
 
-Env = dict[EnvName, EnvValue]
+Env = Annotated[dict[EnvName, EnvValue], Field(max_length=1000)]
 
 
 class Scratch(ComponentSettings):

@@ -31,8 +31,8 @@ def test_names_as_long_as_they_may_be():
         "owners": ["x"],
         "gateway": {"hostnameSuffix": "a." * 99 + "io"},
     }
-    found = read(environment=environment, components={**STACK, **components}, services={long: service})
-    # two gateways claim one Gateway: that is told of, and of nothing else is there any doubt
+    others = {name: settings for name, settings in STACK.items() if name != "gateway"}
+    found = read(environment=environment, components={**others, **components}, services={long: service})
     for component in found.components:
         for item in component.render():
             assert refusals(item) == [], item["metadata"]["name"]

@@ -153,6 +153,10 @@ VALUES = [
     ({"port": None, "probes": {"readiness": {"port": 8080}}}, "probes.readiness.port: 8080 is none of"),
     ({"port": 1.5}, "port: is no whole number (found 1.5); write one"),
     ({"port": [80]}, "port: is no whole number (found [80]); write one"),
+    ({"args": ["x"] * 1001}, "args: has too many entries"),
+    ({"env": {f"V{i}": "x" for i in range(1001)}}, "env: has too many entries"),
+    ({"uses": [f"s{i}" for i in range(501)]}, "uses: has too many entries"),
+    ({"ports": [{"name": f"p{i}", "port": i + 1} for i in range(101)]}, "ports: has too many entries"),
     ({"args": [["a"]]}, "args.0: is no text (found ['a']); write one"),
     ({"uses": [{"a": "b"}]}, "uses.0: is no text (found {'a': 'b'}); write one"),
     ({"probes": {"liveness": 5}}, "probes.liveness: is no map of keys and values (found 5); write some under it"),
@@ -280,6 +284,12 @@ ENVIRONMENTS = [
 def test_of_the_environment(changed, expected):
     (line,) = said(environment={**small()["environment"], **changed})
     assert expected in line
+
+
+def test_a_stack_has_so_many_members_and_nothing_follows_from_more():
+    many = {f"s{index}": {"kind": "redis"} for index in range(2001)}
+    (line,) = said(components=many, services={"a": {"image": IMAGE, "uses": ["s1"]}})
+    assert line == "grayling:components: has 2001 entries, and a stack at most 2000; split the stack"
 
 
 def test_nothing_follows_from_a_tier_that_is_none():
