@@ -63,6 +63,7 @@ class Endpoint:
         served: its number on Services; ``port`` if 0.
         last: end of a range that begins at ``port``; Services and containers cannot name one, policies alone have it.
         member: the part that ``MEMBERS`` stands for; all parts if None.
+        app_protocol: what is spoken there, for those who read it from the Service.
         path: of the metrics, where ``SCRAPERS`` may read.
     """
 
@@ -75,6 +76,7 @@ class Endpoint:
     served: int = 0
     last: int = 0
     member: str | None = None
+    app_protocol: str = ""
     path: str = METRICS_PATH
 
     def __post_init__(self) -> None:

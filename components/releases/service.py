@@ -84,7 +84,8 @@ class Service(Component[ServiceSettings]):
             readers = USERS if each.used else NOBODY
             readers |= MEASURERS if each.measured else NOBODY
             readers |= GATEWAYS if each.routed and own.traffic else NOBODY
-            found.append(Endpoint(each.name, each.port, readers, container=each.container or ""))
+            spoken = each.app_protocol or ""
+            found.append(Endpoint(each.name, each.port, readers, container=each.container or "", app_protocol=spoken))
         return tuple(found)
 
     def _callers(self) -> Readers:
@@ -142,17 +143,17 @@ class Service(Component[ServiceSettings]):
         return spec
 
     def _workload(self) -> Workload:
-        own = self.settings
-        ports = [Port(name="http", port=own.port, target_port="http")] if own.port else []
-        more = (each.model_dump(include={"name", "port", "app_protocol"}) for each in own.ports)
-        ports += [Port(**each, target_port=each["name"]) for each in more]
         scaled = self.settings.autoscaling
         return Workload(
             replicas=self.settings.replicas or self.environment.profile.replicas,
             min_replicas=scaled.min if scaled else 1,
             template=pod_template(self, self._pod()),
             config=self.settings.config,
-            ports=ports,
+            ports=[
+                Port(name=each.name, port=each.port, target_port=each.name, app_protocol=each.app_protocol or None)
+                for each in self.endpoints
+                if not each.open_to(SCRAPERS)
+            ],
         )
 
     def _pod(self) -> Pod:

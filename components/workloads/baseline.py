@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from components.model.component import Component
-    from components.model.endpoints import Readers
+    from components.model.endpoints import Endpoint, Readers
     from components.model.pods import Pod
     from kube.kinds import Manifest
 
@@ -163,6 +163,11 @@ def budget(owner: Component, part: str | None = None) -> Manifest:
     }
 
 
+def _served(port: Endpoint) -> Manifest:
+    made = {"name": port.name, "port": port.served or port.port, "targetPort": port.name, "protocol": "TCP"}
+    return made | ({"appProtocol": port.app_protocol} if port.app_protocol else {})
+
+
 def service(
     owner: Component, readers: Readers = USERS, *, part: str | None = None, headless: bool = False, name: str = ""
 ) -> Manifest:
@@ -173,10 +178,7 @@ def service(
     found = [each for each in owner.endpoints if each.part == part and each.open_to(readers) and not each.last]
     spec: Manifest = {
         "selector": owner.selector(part),
-        "ports": [
-            {"name": each.name, "port": each.served or each.port, "targetPort": each.name, "protocol": "TCP"}
-            for each in found
-        ],
+        "ports": [_served(each) for each in found],
     }
     if headless:
         spec |= {"clusterIP": "None", "publishNotReadyAddresses": True}

@@ -10,7 +10,8 @@ from rollout.api.spec import VerdictAction
 from rollout.api.status import Phase
 from rollout.decide.awaits import For, awaited
 from rollout.decide.context import ALL, NOT_READY, Context
-from rollout.decide.gates import Facts, before_step, blocked
+from rollout.decide.gate import Facts
+from rollout.decide.gates import before_step, blocked
 from rollout.decide.moves import moves_ahead
 from rollout.decide.observation import Observation
 from rollout.decide.verdict_policy import policy_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from rollout.api.spec import Spec
     from rollout.api.status import Status
-    from rollout.decide.gates import Blocked
+    from rollout.decide.gate import Blocked
     from rollout.decide.moves import Move
 
 

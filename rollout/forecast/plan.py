@@ -14,7 +14,8 @@ from rollout.api.revision import image_of, replicas_for, revision_of
 from rollout.api.spec import VerdictAction
 from rollout.api.status import Status
 from rollout.decide.capabilities import capabilities_of, plan_problems, plan_warnings
-from rollout.decide.gates import Facts, before_step, every_block
+from rollout.decide.gate import Facts
+from rollout.decide.gates import before_step, every_block
 from rollout.decide.moves import Move
 from rollout.decide.observation import Observation
 from rollout.judge.from_spec import judge_policy_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rollout.api.spec import Signal, Spec, Step
-    from rollout.decide.gates import Blocked
+    from rollout.decide.gate import Blocked
 
 WRITE_SECONDS = 0.5
 """From the judge's word to the last answer of the canary: one look, one write, one data-plane update."""
@@ -111,8 +112,8 @@ def plan_of(
     ahead = _as_if_asked_for(name, spec, status)
     first = status is None or status.stable is None
     gates = _gates(spec, ahead, now) if capabilities_of(spec).divisible and not first else []
-    steps = tuple(_steps(spec, traffic, gates))
-    holds = sum(step.hold_seconds for step in steps)
+    steps = tuple(_steps(spec, traffic, gates, now))
+    holds = steps[-1].starts_after_seconds + steps[-1].hold_seconds if steps else 0.0
     costs = [step.full_failure_requests for step in steps if step.full_failure_requests is not None]
     return Plan(
         name=name,
@@ -138,18 +139,26 @@ def _gates(spec: Spec, status: Status, now: float) -> list[Blocked | None]:
     """What stands before each step of a release that has not begun."""
     fresh, begun, found = status.model_copy(update={"gate_passed": -1}), now, []
     for index, step in enumerate(spec.strategy.steps):
-        found.append(before_step(spec, fresh, Facts(Observation.unseen(fresh), begun), index))
-        begun += step.hold
+        gate = before_step(spec, fresh, Facts(Observation.unseen(fresh), begun), index)
+        found.append(gate)
+        begun = _opened(gate, begun) + step.hold
     return found
 
 
-def _steps(spec: Spec, traffic: Traffic | None, gates: list[Blocked | None]) -> Iterator[PlannedStep]:
+def _opened(gate: Blocked | None, at: float) -> float:
+    """When a step begins that is reached at this time; a person may open a gate at once."""
+    return max(at, gate.until) if gate is not None and gate.until is not None else at
+
+
+def _steps(spec: Spec, traffic: Traffic | None, gates: list[Blocked | None], now: float) -> Iterator[PlannedStep]:
     """The steps, each with the gate before it; none where there are no gates to stand before any."""
-    begun = 0.0
+    begun = now
     for index, (step, gate) in enumerate(zip(spec.strategy.steps, gates, strict=False)):
         seen = _sight(spec, step, traffic) if traffic else {}
         pods = replicas_for(spec.workload.pods, step.weight)
-        yield PlannedStep(index + 1, step.weight, step.hold, gate.gate if gate else OPEN, begun, pods, **seen)
+        begun = _opened(gate, begun)
+        name = gate.gate if gate else OPEN
+        yield PlannedStep(index + 1, step.weight, step.hold, name, begun - now, pods, **seen)
         begun += step.hold
 
 

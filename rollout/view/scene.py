@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rollout.api.durations import about, duration_of
 from rollout.api.status import Phase, Status, name_of
 from rollout.decide.capabilities import capabilities_of
-from rollout.decide.gates import Facts, before_step
+from rollout.decide.gate import Facts
+from rollout.decide.gates import before_step
 from rollout.decide.observation import Observation
 from rollout.forecast.next_step import Outlook, outlook
 from rollout.view.words import ABSENT, clipped, clock, measured, number, or_absent, percent, ratio
@@ -16,7 +17,7 @@ from rollout.view.words import ABSENT, clipped, clock, measured, number, or_abse
 if TYPE_CHECKING:
     from rollout.api.spec import Spec, Step
     from rollout.api.status import JournalEntry, Release, StepRecord
-    from rollout.decide.gates import Blocked
+    from rollout.decide.gate import Blocked
 
 JOURNAL_LINES = 6
 NOTED = {"SpecValid", "StatusReadable", "Undisturbed"}

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -87,6 +88,19 @@ def test_its_ports_are_those_of_its_containers_and_its_service(nats):
     }
     served = of(made, "Service", "nats")["spec"]["ports"]
     assert served == [{"name": "client", "port": 4222, "targetPort": "client", "protocol": "TCP"}]
+
+
+def test_what_is_spoken_on_a_port_is_on_its_service_and_in_its_release(nats, monkeypatch):
+    client, metrics = nats.endpoints
+    monkeypatch.setattr(nats, "endpoints", (replace(client, app_protocol="grayling.dev/nats"), metrics))
+    [served] = of(stack(), "Service", "nats")["spec"]["ports"]
+    assert served["appProtocol"] == "grayling.dev/nats"
+    ports = [{"name": "grpc", "port": 7000, "appProtocol": "kubernetes.io/h2c"}]
+    service = {"image": IMAGE, "ports": ports}
+    made = read(components={}, services={"calls": service}).manifests()
+    assert of(made, "GrayRelease", "calls")["spec"]["workload"]["ports"][1:] == [
+        {"name": "grpc", "port": 7000, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"}
+    ]
 
 
 def test_its_users_and_scrapers_reach_it_and_nobody_else(nats):

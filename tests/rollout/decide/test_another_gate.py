@@ -5,7 +5,12 @@ What the next author writes is `TIDE` and `PILOT` here; a gate in the house stan
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +18,8 @@ import pytest
 from rollout.api.status import Outcome, Phase, Status
 from rollout.decide import gates
 from rollout.decide.context import Context
-from rollout.decide.gates import (
-    Blocked,
-    Facts,
-    Gate,
-    blocked_by,
-)
+from rollout.decide.gate import Blocked, Facts, Gate
+from rollout.decide.gates import blocked_by
 from rollout.decide.moves import Move
 from rollout.engine.conditions import conditions_of
 from rollout.forecast.next_step import outlook
@@ -53,6 +54,15 @@ def alone(_: Spec, _status: Status, facts: Facts) -> Blocked | None:
 TIDE = Gate("tide", "LowTide", frozenset({Move.STEP}), low)
 PILOT = Gate("pilot", "NoPilot", frozenset({Move.START, Move.STEP, Move.END}), alone)
 STEPS = {"strategy": {"steps": [{"weight": 20, "hold": 5}, {"weight": 50, "hold": 5}]}}
+
+
+WINDOW = """\
+from rollout.decide.gate import Blocked
+
+
+def closed(_spec, _status, facts):
+    return Blocked("window", "no releases before 9:00") if facts.now % 86400 < 32400 else None
+"""
 
 
 @dataclass
@@ -107,6 +117,29 @@ def test_the_release_holds_says_why_and_goes_on_when_it_opens():
     assert made.status.last.outcome is Outcome.PROMOTED
 
 
+def test_a_module_of_its_own_is_a_row(tmp_path: Path):
+    """As the page says: the module takes its words from the house, and the table takes the module."""
+    root = Path(gates.__file__).parents[2]
+    shutil.copytree(root / "rollout", tmp_path / "rollout", ignore=shutil.ignore_patterns("__pycache__"))
+    home = tmp_path / "rollout" / "decide"
+    (home / "window.py").write_text(WINDOW)
+    table = (home / "gates.py").read_text()
+    table = table.replace(
+        "from rollout.decide.moves", "from rollout.decide import window\nfrom rollout.decide.moves", 1
+    )
+    row = '    Gate("window", "OutsideWindow", frozenset({Move.START}), window.closed),\n)\n"""All gates'
+    assert table.count(')\n"""All gates') == 1
+    (home / "gates.py").write_text(table.replace(')\n"""All gates', row, 1))
+    for first in ("gates", "window"):
+        script = (
+            f"import rollout.decide.{first}; from rollout.decide.gates import GATES; print(GATES[-1].closed.__module__)"
+        )
+        environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout == "rollout.decide.window\n", done.stderr
+
+
 @pytest.mark.usefixtures("tide")
 def test_status_and_plan_show_it():
     made = release().run(20)
@@ -117,7 +150,9 @@ def test_status_and_plan_show_it():
     assert dict(scene.facts)["waits"].startswith("the tide is low (for ")
     assert all(step.planned.endswith(", gate") for step in scene.steps)
     plan = plan_of(NAME, spec_of("v3", **STEPS), status, now=now)
-    assert [step.gate for step in plan.steps] == ["tide", "tide"]
+    assert [step.gate for step in plan.steps] == ["tide", "none"], "it is open once the first step was let through"
+    assert [step.starts_after_seconds for step in plan.steps] == [FLOOD - now, FLOOD - now + 5]
+    assert plan.earliest_end_seconds == FLOOD - now + 10 + plan.bake_seconds
     assert "the step to 20 % waits for the flood" in plan.warnings
     assert "20 %    5s, gate: tide" in plan_text(plan)
     later = plan_of(NAME, spec_of("v3", **STEPS), status, now=FLOOD)

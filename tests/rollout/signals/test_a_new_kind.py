@@ -15,19 +15,19 @@ ROOMS = ("components", "kube", "manifests", "rollout", "tests/rollout/signals")
 FILES = ("tests/rollout/samples.py",)
 
 MEMBERS = """\
-    LAG = "lag"
+    TIDE = "tide"
     RETRIES = "retries"
     REJECTIONS = "rejections"
     QUEUEING = "queueing"
 """
 
 ROWS = """\
-        SignalKind.LAG: Kind(
+        SignalKind.TIDE: Kind(
             family=Family.GAUGE,
-            noun="lag",
+            noun="tide",
             unit="messages",
             sources=BY_METRIC,
-            metric="consumer_lag",
+            metric="tide_height",
             weight=0.2,
             floor=0.0,
             target=0.0,
@@ -78,9 +78,13 @@ def copy(tmp_path) -> Path:
     return tmp_path
 
 
-def put(text: str, behind: str, what: str) -> str:
-    assert text.count(behind) == 1, behind
-    return text.replace(behind, behind + what)
+MEMBERS_END, ROWS_END = "\n\ndef _well_above_the_floor", '    }\n)\n"""Every kind."""\n'
+
+
+def put(text: str, before: str, what: str) -> str:
+    """At the end of its list, whatever kinds the house has by then."""
+    assert text.count(before) == 1, before
+    return text.replace(before, what + before)
 
 
 def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -92,8 +96,8 @@ def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_new_kind_is_one_row(copy):
     kinds = copy / "rollout" / "signals" / "kinds.py"
-    text = put(kinds.read_text(), '    """A value of the moment that should not grow: memory, CPU, lag."""\n', MEMBERS)
-    kinds.write_text(put(text, "            promql=_HIGHEST,\n        ),\n", ROWS))
+    text = put(kinds.read_text(), MEMBERS_END, MEMBERS)
+    kinds.write_text(put(text, ROWS_END, ROWS))
     where = run(copy, "-c", "import rollout, components; print(rollout.__file__, components.__file__)")
     assert [Path(each).parents[1] for each in where.stdout.split()] == [copy, copy]
     names = " or ".join(line.split('"')[1] for line in MEMBERS.splitlines())
@@ -106,9 +110,8 @@ def test_a_new_kind_is_one_row(copy):
 
 def test_a_kind_without_a_row_is_told_at_once(copy):
     kinds = copy / "rollout" / "signals" / "kinds.py"
-    behind = '    """A value of the moment that should not grow: memory, CPU, lag."""\n'
-    kinds.write_text(put(kinds.read_text(), behind, '    LAG = "lag"\n'))
+    kinds.write_text(put(kinds.read_text(), MEMBERS_END, '    TIDE = "tide"\n'))
     options = ("-q", "-c", os.devnull, "--rootdir", str(copy), "-p", "no:cacheprovider", "-p", "no:xdist")
     done = run(copy, "-m", "pytest", *options, "tests/rollout/signals/test_every_kind.py", "-k", "has_every_kind")
     assert done.returncode == 1
-    assert "LAG" in done.stdout
+    assert "TIDE" in done.stdout
