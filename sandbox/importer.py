@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "k8s.io"
 DIGEST_COLUMN = 2
+SENT_AGAIN = 3
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,18 @@ class Importer:
         """Import ``images`` under their names and unpack their layers.
 
         What containerd has already is left out; where it has since thrown such a blob away (an import that was killed
-        leaves some that nothing refers to), everything is sent.
+        leaves some that nothing refers to), everything is sent. It may throw a layer away between two of its own steps,
+        too, while it collects what the killed one left: that ends soon, so everything is sent again.
 
         Raises:
             ImageError: containerd did not take them.
         """
         images = list(images)
-        reason = self._import(images, self.blobs()) and self._import(images, frozenset())
+        reason = self._import(images, self.blobs())
+        for _ in range(SENT_AGAIN):
+            if not reason:
+                return
+            reason = self._import(images, frozenset())
         if reason:
             raise ImageError(f"containerd did not take the images: {reason}")
 

@@ -24,7 +24,7 @@ def containerd(folder: Path, known: str, fails: int) -> tuple[Importer, Path]:
     return Importer("unused", (str(script),)), log
 
 
-@pytest.mark.parametrize("fails", [0, 1])
+@pytest.mark.parametrize("fails", [0, 1, 3])
 def test_everything_is_sent_where_containerd_lost_what_it_listed(tmp_path: Path, fails: int) -> None:
     one = layer(tmp_path, "one", "1" * 50_000)
     image = archive.Image("a.dev/x:1", (one,), ("/x",))
@@ -36,7 +36,7 @@ def test_everything_is_sent_where_containerd_lost_what_it_listed(tmp_path: Path,
     assert len(log.read_text().splitlines()) == fails + 1
 
 
-def test_refused_twice_it_is_an_error_with_the_reason(tmp_path: Path) -> None:
+def test_refused_again_and_again_it_is_an_error_with_the_reason(tmp_path: Path) -> None:
     one = layer(tmp_path, "one", "1")
     importer, _ = containerd(tmp_path, one.digest, 9)
     with pytest.raises(ImageError, match="blob not found"):
