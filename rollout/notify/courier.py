@@ -45,6 +45,7 @@ class Courier:
         self.told = self._queued = place
         self._queue: deque[tuple[News, Place]] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     def feed(self, status: Status) -> None:
         """Tell what a persisted status has beyond what was told."""
@@ -75,6 +76,7 @@ class Courier:
 
     async def stop(self) -> None:
         """Tell nothing any more; a successor goes on."""
+        self._stopped = True
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -84,13 +86,15 @@ class Courier:
         return "/".join(self._release[:2])
 
     def _go(self) -> None:
-        if self._queue and not self._running:
+        if self._queue and not self._running and not self._stopped:
             task = asyncio.create_task(self._run())
             self._running.add(task)
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
+        """What came after the last look into the queue and before this is told now."""
         self._running.discard(task)
+        self._go()
 
     async def _run(self) -> None:
         attempts = 0

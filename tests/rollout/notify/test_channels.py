@@ -148,6 +148,20 @@ async def test_a_channel_that_fails_is_told_again_and_nothing_out_of_order():
     assert not made._running, "nothing is told twice that was told"
 
 
+async def test_news_in_the_moment_in_which_all_was_told_is_told_too():
+    pager = Pager()
+    made = Courier(pager, asyncio.Semaphore(AT_ONCE), WHO, Place())
+    made.say(JournalEntry(at=1.0, what="note", text="a"))
+    (telling,) = made._running
+    while not telling.done():
+        await asyncio.sleep(0)
+    assert made._running, "it has ended, and nobody has noticed yet"
+    made.say(JournalEntry(at=2.0, what="note", text="b"))
+    await asyncio.sleep(0.05)
+    assert pager.heard == ["a", "b"]
+    await made.stop()
+
+
 async def test_two_releases_come_and_go_while_a_channel_is_silent_and_both_are_told():
     pager = Pager()
     pager.works = False
