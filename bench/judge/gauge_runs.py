@@ -11,7 +11,7 @@ import yaml
 from bench.judge.tables import OURS, Result
 from bench.judge.world import Scenario
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

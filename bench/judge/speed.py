@@ -38,7 +38,7 @@ from rollout.records.recording import (
     header_line,
     look_line,
 )
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

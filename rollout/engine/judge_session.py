@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rollout.api.status import Status
     from rollout.judge import Assessment, JudgePolicy
     from rollout.records.recording import Phase as RecordedPhase
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
 
 log: Any = structlog.get_logger()
 JUDGED = frozenset({Phase.STEPPING, Phase.PROMOTING, Phase.BAKING})

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rollout.api.spec import Spec
     from rollout.drivers import TrafficDriver
     from rollout.engine.mirror import Mirror
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
     from rollout.sources import Source
 
 

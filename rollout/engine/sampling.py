@@ -10,7 +10,7 @@ import structlog
 
 from rollout.api.texts import told
 from rollout.engine import metrics
-from rollout.signals.samples import SignalLook, SourceStatus
+from rollout.signals.looks import SignalLook, SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

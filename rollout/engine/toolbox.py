@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rollout.api.own_signals import ReadAs
     from rollout.drivers import TrafficDriver
     from rollout.engine.mirror import Mirror
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
     from rollout.sources import Source
 
 MOST_TO_ONE_HOST, KEPT_SECONDS = 16, 60.0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rollout.api.status import Status
     from rollout.engine.judge_session import JudgeSession
     from rollout.engine.parts import Parts
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
 
 
 class Watch:

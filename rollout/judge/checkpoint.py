@@ -19,7 +19,7 @@ from rollout.judge.evidence.scaled_sums import shortened
 from rollout.judge.model.ridits import Ridits
 from rollout.judge.panel import Panel
 from rollout.judge.verdict.case import Conviction
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 
 ROOM_BYTES = 65_536
 """What a saved judge may take; twelve signals do."""

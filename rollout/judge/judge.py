@@ -12,7 +12,7 @@ from rollout.judge.model.policy import JudgePolicy
 from rollout.judge.panel import Panel
 from rollout.judge.verdict.conclusion import conclude, tell
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict
-from rollout.signals.samples import SignalLook
+from rollout.signals.looks import SignalLook
 
 
 class Judge:

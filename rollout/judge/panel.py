@@ -26,7 +26,7 @@ from rollout.judge.model.ridits import choose_ridits
 from rollout.judge.verdict.case import Case, Conviction
 from rollout.judge.verdict.conclusion import Docket
 from rollout.signals.kinds import Family
-from rollout.signals.samples import Arm, SignalLook, SourceStatus
+from rollout.signals.looks import Arm, SignalLook, SourceStatus
 
 _AT = attrgetter("at")
 

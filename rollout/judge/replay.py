@@ -13,7 +13,7 @@ from rollout.judge.verdict.conclusion import Docket, conclude, tell
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.records.recording import RecordedLook, Recording
 from rollout.signals.kinds import SIGNAL_KINDS, Family, SignalKind
-from rollout.signals.samples import PodLook, SignalLook, SourceStatus
+from rollout.signals.looks import PodLook, SignalLook, SourceStatus
 
 
 @dataclass(frozen=True, slots=True)

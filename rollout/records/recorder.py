@@ -21,7 +21,7 @@ from rollout.records.recording import (
     header_line,
     look_line,
 )
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
     from rollout.api.spec import Spec
     from rollout.records.recording import Phase
-    from rollout.signals.samples import PodLook, SignalLook
+    from rollout.signals.looks import PodLook, SignalLook
 
 RECORDING_LABEL = "grayling.dev/recording"
 KEY = "recording.jsonl.gz"

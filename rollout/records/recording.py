@@ -22,7 +22,7 @@ from typing import Any, Literal, cast, get_args
 
 from kube.errors import UsageError
 from rollout.records import fields
-from rollout.signals.samples import Arm, PodLook
+from rollout.signals.looks import Arm, PodLook
 
 FORMAT = "grayling.recording/2"
 """Name and version of the format."""

@@ -1,6 +1,6 @@
 """Where evidence comes from: the gateway's counters, the pods' own metrics, the pod objects, and Prometheus.
 
-Every source turns what it reads into the same plain looks (:mod:`rollout.signals.samples`). A source that cannot be
+Every source turns what it reads into the same plain looks (:mod:`rollout.signals.looks`). A source that cannot be
 read says so in the look; it never raises for what happens on the other side of the network.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
     from rollout.sources.pod_roster import Roster
 
 

@@ -10,7 +10,7 @@ from rollout.sources.envoy import ABANDONED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rollout.signals.samples import PodLook
+    from rollout.signals.looks import PodLook
 
 
 @dataclass(frozen=True, slots=True)

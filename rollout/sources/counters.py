@@ -15,7 +15,7 @@ from rollout.api.own_signals import as_given
 from rollout.api.spec import USUAL_ERRORS
 from rollout.api.texts import told
 from rollout.signals.kinds import Family
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

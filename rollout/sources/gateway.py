@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rollout.api.spec import USUAL_ERRORS
-from rollout.signals.samples import PodLook, SignalLook, SourceStatus
+from rollout.signals.looks import PodLook, SignalLook, SourceStatus
 from rollout.sources.classes import Errors
 from rollout.sources.envoy import ABANDONED, BAD_ANSWER, BEGUN, REQUESTS, TORN
 from rollout.sources.flow import Flow
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from kube.kinds import Manifest
     from rollout.api.spec import GatewayStats, Signal
-    from rollout.signals.samples import Arm
+    from rollout.signals.looks import Arm
     from rollout.sources.envoy import Statistics
     from rollout.sources.fetch import Fetch
     from rollout.sources.increments import Increment, Reading

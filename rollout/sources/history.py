@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from rollout.signals.kinds import SourceName
-from rollout.signals.samples import Arm, SourceStatus
+from rollout.signals.looks import Arm, SourceStatus
 from rollout.sources.answers import series_in
 from rollout.sources.counters import Seen, Tally
 from rollout.sources.counting import BIRTH, birth_of, series_of, shows
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rollout.api.spec import Signal
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
     from rollout.sources.ask import Ask
     from rollout.sources.exposition import Sample
 

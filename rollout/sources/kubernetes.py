@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollout.signals.samples import PodLook, SignalLook, SourceStatus
+from rollout.signals.looks import PodLook, SignalLook, SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

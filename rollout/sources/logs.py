@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.api.patterns import compiled
 from rollout.api.status import timestamp
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

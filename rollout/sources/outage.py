@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
 
 log: Any = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rollout.api.revision import REVISION_LABEL
-from rollout.signals.samples import Arm
+from rollout.signals.looks import Arm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rollout.api.own_signals import as_given
-from rollout.signals.samples import Arm, SourceStatus
+from rollout.signals.looks import Arm, SourceStatus
 from rollout.sources.budget import OverBudgetError
 from rollout.sources.counters import Seen, Tally
 from rollout.sources.counting import BIRTH, birth_of, family_of, series_of, shows
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rollout.api.own_signals import ReadAs
     from rollout.api.spec import Signal
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
     from rollout.sources.exposition import Sample
     from rollout.sources.fetch import Fetch
     from rollout.sources.gather import Harvest, Page

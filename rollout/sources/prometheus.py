@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rollout.api.own_signals import as_given
-from rollout.signals.samples import Arm, SourceStatus
+from rollout.signals.looks import Arm, SourceStatus
 from rollout.sources.counters import Seen, Tally
 from rollout.sources.counting import birth_of, series_of, shows
 from rollout.sources.expressions import Expressions, Values
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rollout.api.own_signals import ReadAs
     from rollout.api.spec import Signal
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
     from rollout.sources.pod_roster import Roster
     from rollout.sources.prometheus_hub import PrometheusHub, Scrape, Wanted
 

@@ -9,10 +9,10 @@ import re
 from typing import TYPE_CHECKING
 
 from rollout.api.texts import told
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 
 if TYPE_CHECKING:
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
 
 MOST_REMARKS = 5
 KEPT_SECONDS = 300.0

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from rollout.signals.kinds import SIGNAL_KINDS, Family, SourceName
-from rollout.signals.samples import Arm, SourceStatus
+from rollout.signals.looks import Arm, SourceStatus
 from rollout.sources.arms import Point
 from rollout.sources.gateway import ENDPOINTS
 from rollout.sources.patience import Patience
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rollout.api.spec import Signal
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
 
 _PREFERENCE = (SourceName.GATEWAY, SourceName.PODS, SourceName.PROMETHEUS)
 _MOST_POINTS = 1024

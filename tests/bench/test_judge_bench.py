@@ -18,7 +18,7 @@ from bench.judge.run import play
 from bench.judge.tables import OURS, Result, markdown, summary
 from bench.judge.world import EDGES, Series, World, scenarios
 from rollout.judge import Judge, JudgePolicy, SignalPolicy
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

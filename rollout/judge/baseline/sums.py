@@ -14,7 +14,7 @@ from rollout.judge.data.batch import Batch
 from rollout.judge.data.pod_slots import PodSlots
 from rollout.judge.data.read_samples import Reading
 from rollout.judge.model.onset_prior import Floats
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 
 FADING_SECONDS = 5.0
 """Time constant of "lately"."""

@@ -21,7 +21,7 @@ from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.onset_prior import Floats, Indices
 from rollout.judge.model.ridits import BINS, bins_of
 from rollout.signals.kinds import SIGNAL_KINDS, Family, Kind
-from rollout.signals.samples import Arm, PodLook, SignalLook
+from rollout.signals.looks import Arm, PodLook, SignalLook
 
 _Reader: TypeAlias = Callable[[Sequence[PodLook]], tuple[list[float], list[float]]]
 

@@ -15,7 +15,7 @@ from rollout.judge.verdict import wording
 from rollout.judge.verdict.case import Case
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.signals.kinds import Family
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 
 INCONCLUSIVE = math.log(5.0)
 """Log evidence against a signal above which it is not called good, whatever was proven earlier."""

@@ -9,7 +9,7 @@ from rollout.api.status import Outcome
 from rollout.records.record import config_map_of, record_of
 from rollout.records.recorder import Recorder
 from rollout.records.recorder import config_map_of as recording_of
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from rollout.records.recording import RecordedLook, header_line, look_line
-from rollout.signals.samples import Arm, PodLook
+from rollout.signals.looks import Arm, PodLook
 from tests.rollout.judge.test_replay import assert_alike
 
 POLICY = {"signals": [{"name": "answers", "kind": "errors", "source": "pods"}], "falseRollbackRate": 0.001}

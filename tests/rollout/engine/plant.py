@@ -23,7 +23,7 @@ from rollout.api.status import Phase, Status
 from rollout.drivers.httproute.driver import GatewayDriver
 from rollout.engine.run import Controller
 from rollout.engine.worker import Parts
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

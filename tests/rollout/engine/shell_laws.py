@@ -14,7 +14,7 @@ from rollout.api.status import (
     timestamp,
 )
 from rollout.drivers.httproute.route import EPOCH_ANNOTATION
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ from rollout.api.status import Phase, Status
 from rollout.drivers.httproute.driver import GatewayDriver
 from rollout.engine.parts import Parts
 from rollout.engine.run import Controller
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 from tests.fakes.inprocess import InProcess
 from tests.rollout.engine.plant import Callers, Plant
 from tests.rollout.engine.shell_laws import Laws

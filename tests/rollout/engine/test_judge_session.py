@@ -20,7 +20,7 @@ from rollout.judge.replay import replay
 from rollout.records.record import record_of
 from rollout.records.recorder import config_map_of, lines_in
 from rollout.records.recording import parse
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

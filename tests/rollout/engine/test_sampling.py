@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollout.engine.sampling import Sampler
-from rollout.signals.samples import SignalLook, SourceStatus
+from rollout.signals.looks import SignalLook, SourceStatus
 from rollout.sources.pod_roster import Roster
 
 

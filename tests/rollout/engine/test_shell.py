@@ -10,7 +10,7 @@ import pytest
 
 from rollout.api.revision import RELEASE_LABEL
 from rollout.api.status import Outcome, Phase
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 from tests.rollout.engine.plant import Plant, gray_release, plant
 
 if TYPE_CHECKING:

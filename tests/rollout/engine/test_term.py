@@ -15,7 +15,7 @@ from rollout.engine.judge_session import JudgeSession
 from rollout.engine.keeping import SAVE_EVERY
 from rollout.engine.rhythm import Rhythm
 from rollout.engine.take_over import GAP_SECONDS, caught_up, with_journal_of
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 from tests.rollout.engine.plant import Plant, gray_release, plant
 from tests.rollout.samples import stepping
 

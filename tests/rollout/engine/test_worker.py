@@ -16,7 +16,7 @@ from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.replay import replay
 from rollout.records.recorder import config_map_name, lines_in
 from rollout.records.recording import parse
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy, StateError
 from rollout.judge.checkpoint_format import MAGIC, encode
 from rollout.judge.data.ages import YOUNG_SECONDS
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

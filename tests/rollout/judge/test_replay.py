@@ -18,7 +18,7 @@ from rollout.records.recording import (
     look_line,
     parse,
 )
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

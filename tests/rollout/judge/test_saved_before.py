@@ -13,7 +13,7 @@ import pytest
 
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy
 from rollout.judge.checkpoint_format import decode
-from rollout.signals.samples import Arm, PodLook, SignalLook, SourceStatus
+from rollout.signals.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EDGES, EPOCH
 
 SAVED = json.loads(Path(__file__).with_name("saved_before.json").read_text())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rollout.judge import Assessment, Judge, JudgePolicy, SignalKind, SignalPolicy, Verdict
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

@@ -15,7 +15,7 @@ from rollout.records.recorder import (
     lines_in,
 )
 from rollout.records.recording import BEFORE, FORMAT, parse
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

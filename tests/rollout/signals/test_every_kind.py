@@ -25,7 +25,7 @@ from rollout.records.recording import (
     parse,
 )
 from rollout.signals.kinds import BY_METRIC, SIGNAL_KINDS, Family, SignalKind, SourceName
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

@@ -7,7 +7,7 @@ from typing import Any
 
 from rollout.api.spec import Signal
 from rollout.api.status import timestamp
-from rollout.signals.samples import Arm
+from rollout.signals.looks import Arm
 from rollout.sources.pod_roster import PodInfo, Roster, roster_of
 
 HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 from rollout.sources.ask import MemoryAsk
 from rollout.sources.expressions import written
 from rollout.sources.fetch import FetchError

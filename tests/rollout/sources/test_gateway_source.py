@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from rollout.api.spec import GatewayStats
-from rollout.signals.samples import Arm, SourceStatus
+from rollout.signals.looks import Arm, SourceStatus
 from rollout.sources.envoy import backends_on, statistics_on
 from rollout.sources.fetch import FetchError, MemoryFetch
 from rollout.sources.gateway import GatewaySource

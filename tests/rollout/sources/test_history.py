@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from rollout.signals.samples import Arm
+from rollout.signals.looks import Arm
 from rollout.sources.ask import MemoryAsk
 from rollout.sources.fetch import FetchError
 from rollout.sources.history import history_of

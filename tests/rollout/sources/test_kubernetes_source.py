@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 from rollout.sources.kubernetes import KubernetesSource
 from tests.rollout.sources.builders import T, info, roster, signal
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from kube.errors import ClusterUnreachableError
 from rollout.api.patterns import compiled
 from rollout.api.status import timestamp
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 from rollout.sources.fetch import FetchError, LogFetch, MemoryFetch
 from rollout.sources.logs import LARGEST_BYTES, MOST_BYTES, LogsSource, _search
 from tests.rollout.sources.builders import T, info, pair, roster, signal

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rollout.judge.model.bucket_edges import choose_edges
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 from rollout.sources.answers import series_in
 from rollout.sources.ask import MemoryAsk
 from rollout.sources.counting import counts_of

@@ -13,7 +13,7 @@ import yaml
 
 from kube.cluster import Cluster
 from kube.kinds import NAMESPACE, POD
-from rollout.signals.samples import Arm
+from rollout.signals.looks import Arm
 from rollout.sources.ask import ProxyAsk
 from rollout.sources.pod_roster import Roster
 from rollout.sources.prometheus import PrometheusSource
@@ -23,7 +23,7 @@ from tests.rollout.sources.builders import CANARY, STABLE, T, info, signal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
 
 TARGET = Path(__file__).with_name("native_target.py")
 PODS = {"s": ("9101:3:10:0", 10, 0), "c": ("9102:5:10:5", 10, 5)}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.signals.samples import Arm
+from rollout.signals.looks import Arm
 from rollout.sources.pod_roster import (
     newest_end,
     ready_since,

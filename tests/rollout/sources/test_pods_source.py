@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from rollout.signals.samples import Arm, SourceStatus
+from rollout.signals.looks import Arm, SourceStatus
 from rollout.sources.counting import bucket_counts, shared_edges
 from rollout.sources.fetch import FetchError, MemoryFetch
 from rollout.sources.pods import PodsSource

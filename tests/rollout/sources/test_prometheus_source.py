@@ -11,7 +11,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from kube.errors import ClusterUnreachableError, UsageError, error_for
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 from rollout.sources.ask import DirectAsk, MemoryAsk, ProxyAsk
 from rollout.sources.fetch import FetchError, TooMuchError
 from rollout.sources.prometheus import PrometheusSource

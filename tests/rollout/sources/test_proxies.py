@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from rollout.api.spec import GatewayStats
-from rollout.signals.samples import SourceStatus
+from rollout.signals.looks import SourceStatus
 from rollout.sources.fetch import FetchError, MemoryFetch
 from rollout.sources.gateway import GatewaySource
 from rollout.sources.gather import Target
@@ -19,7 +19,7 @@ from rollout.sources.proxies import CLUSTER_SECONDS, INTERVAL_SECONDS, ProxyHub,
 from tests.rollout.sources.builders import T, pod, signal
 
 if TYPE_CHECKING:
-    from rollout.signals.samples import SignalLook
+    from rollout.signals.looks import SignalLook
 
 ENVOY = Target("gateway", "envoy-a", "10.0.0.9", 8002, "/stats")
 STATS = GatewayStats(namespace="gateway", selector={"app": "envoy"})

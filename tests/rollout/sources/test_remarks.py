@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout.signals.samples import SignalLook, SourceStatus
+from rollout.signals.looks import SignalLook, SourceStatus
 from rollout.sources.remarks import Remarks
 from tests.rollout.sources.builders import T
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

@@ -8,7 +8,7 @@ import pytest
 from rollout.judge import Judge, JudgePolicy, Verdict
 from rollout.judge.baseline.cold_start import UNSEEN, ColdStart
 from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

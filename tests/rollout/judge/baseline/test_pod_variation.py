@@ -19,7 +19,7 @@ from rollout.judge.data.ages import AGES
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.data.pod_slots import PodSlots
 from rollout.judge.evidence.battery import Evidence
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

@@ -11,7 +11,7 @@ from rollout.judge.data.columns import Columns
 from rollout.judge.data.pod_slots import PodSlots
 from rollout.judge.data.read_samples import read
 from rollout.judge.model.ridits import choose_ridits
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

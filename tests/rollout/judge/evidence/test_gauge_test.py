@@ -7,7 +7,7 @@ import pytest
 
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy, Verdict
 from rollout.judge.evidence.gauge_test import ENOUGH_BLOCKS, Gauge
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

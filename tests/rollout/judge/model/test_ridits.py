@@ -18,7 +18,7 @@ from rollout.judge.model.rank_sum import (
     log_likelihood_ratios,
 )
 from rollout.judge.model.ridits import BINS, bins_of, choose_ridits
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,

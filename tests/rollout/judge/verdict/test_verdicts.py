@@ -7,7 +7,7 @@ import math
 import pytest
 
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy, Verdict
-from rollout.signals.samples import (
+from rollout.signals.looks import (
     Arm,
     PodLook,
     SignalLook,
