@@ -72,7 +72,7 @@ def test_the_table_of_rooms_says_who_imports_whom():
 
 
 PRODUCT = ("components", "kube", "manifests", "review", "rollout", "sandbox", "terminal")
-MOST_LINES = 300
+MOST_LINES, MOST_LINES_OF_TESTS = 300, 400
 """What a reader holds in mind; more is split by concept."""
 
 
@@ -81,3 +81,10 @@ def test_product_modules_are_short():
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules}
     assert len(lengths) > 300
     assert not {name for name, lines in lengths.items() if lines > MOST_LINES}
+
+
+def test_test_modules_are_short():
+    modules = set((ROOT / "tests").rglob("*.py"))
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules}
+    assert len(lengths) > 200
+    assert not {name for name, lines in lengths.items() if lines > MOST_LINES_OF_TESTS}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.components.conftest import read
-from tests.components.model.test_values import IMAGE
+from tests.components.model.values import IMAGE
 
 if TYPE_CHECKING:
     from components.model.component import Component

@@ -24,17 +24,12 @@ from components.model.endpoints import (
 )
 from components.model.mistakes import StackError
 from components.model.pods import (
-    SIDECAR,
     Container,
-    Pod,
     Probe,
-    sleep,
 )
-from components.model.profiles import Size
 from components.model.settings import ComponentSettings, WorkloadSettings
 from components.stack.catalogue import KINDS
 from components.stack.reference import reference
-from components.workloads.baseline import deployment
 from components.workloads.network import policy
 from components.workloads.policy_rules import pod_template_of
 from tests.components.conftest import ROOT, read
@@ -327,47 +322,6 @@ def test_two_that_claim_one_object_are_told_at_the_second(nats, monkeypatch):
         StackError, match=r"grayling:components\.redis: NetworkPolicy 'redis' is declared by 'nats' too"
     ):
         stack()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"name": "prom", "port": 7777, "readers": SCRAPERS}, "Prometheus looks for one port called 'metrics'"),
-        ({"name": "metrics", "port": 7777, "readers": SCRAPERS | USERS, "last": 7778}, "one port called 'metrics'"),
-        ({"name": "client", "port": 0}, "0 to 0 are no ports"),
-        ({"name": "client", "port": 5, "last": 4}, "5 to 4 are no ports"),
-        ({"name": "client", "port": 5, "last": 65536}, "5 to 65536 are no ports"),
-    ],
-)
-def test_endpoints_that_nobody_would_reach_are_refused_where_they_are_written(wrong, said):
-    with pytest.raises(ValueError, match=re.escape(said)):
-        Endpoint(**wrong)
-
-
-@pytest.mark.parametrize(
-    ("endpoints", "said"),
-    [
-        ((Endpoint("client", 1, USERS, container="other"),), "endpoint 'client' is of 'other', the pod has ['server']"),
-        (
-            (Endpoint("metrics", 1, SCRAPERS), Endpoint("metrics", 2, SCRAPERS, path="/more")),
-            "one pod has its metrics at /metrics and at /more",
-        ),
-    ],
-)
-def test_endpoints_that_no_pod_can_have_are_refused(monkeypatch, endpoints, said):
-    class Odd(Component[WorkloadSettings]):
-        kind = "odd"
-
-        def manifests(self):
-            alive = Probe(1)
-            resources = SIDECAR[Size.SMALL]
-            server = Container("server", IMAGE, resources, readiness=alive, liveness=alive, pre_stop=sleep(1))
-            return deployment(self, Pod(containers=(server,)), replicas=1)
-
-    Odd.endpoints = endpoints
-    monkeypatch.setitem(KINDS, "odd", Odd)
-    with pytest.raises(ValueError, match=re.escape(said)):
-        read(components={"odd": {}}).manifests()
 
 
 def test_a_range_stands_in_policies_alone(monkeypatch):

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from components.model.environment import Environment
 from components.model.mistakes import StackError
 from components.stack.platform import Platform
 from tests.components.conftest import read, small
-
-IMAGE = "a/b:1"
-LINE = re.compile(r"grayling:[^ ].*: \S.*")
-
-
-def said(**sections) -> list[str]:
-    """The lines that are said of a stack."""
-    with pytest.raises(StackError) as caught:
-        read(**sections).manifests()
-    lines = [str(mistake) for mistake in caught.value.mistakes]
-    for line in lines:
-        assert line in str(caught.value)
-        assert LINE.fullmatch(line), line
-    return lines
-
-
-def service(**settings):
-    return {"services": {"a": {"image": IMAGE, **settings}}}
-
-
-def of(platform, kind, name):
-    return next(item for item in platform.manifests() if (item["kind"], item["metadata"]["name"]) == (kind, name))
-
-
-def pod(platform, name="a"):
-    return of(platform, "GrayRelease", name)["spec"]["workload"]["template"]["spec"]
+from tests.components.model.values import IMAGE, of, pod, said, service
 
 
 @pytest.mark.parametrize(
@@ -349,46 +322,6 @@ def test_a_plain_value_whatever_it_begins_with():
 def test_null_takes_away_what_would_be_there():
     found = read(components={"redis": {"storage": None}}, **service(port=None))
     assert "ports" not in of(found, "GrayRelease", "a")["spec"]["workload"]
-
-
-QUERY = {"name": "lost", "kind": "events", "source": "prometheus"}
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        'sum by (pod) (x_total{namespace="$namespace",pod=~"$pods"})',
-        'topk(5, x_total{pod=~"${pods}"}) # all',
-        "(sum without (code) (x_total))",
-    ],
-)
-def test_promql(query):
-    assert read(components={"prometheus": {}}, **service(analysis={"signals": [{**QUERY, "query": query}]}))
-
-
-@pytest.mark.parametrize(
-    ("query", "why"),
-    [
-        ("sum(x_total", "is no PromQL: unclosed left parenthesis; try it in Prometheus"),
-        ("rate(x_total)", "is no PromQL: expected type matrix"),
-        ("foo(x)", "is no PromQL: unknown"),
-        ("sum by (pod) (x_total or $pods)", "is no PromQL"),
-        ("x_total[5m]", "gives a matrix, not a value for each series; write it like rate(x_total[1m])"),
-        ("sum(x_total)[5m:1m]", "gives a matrix"),
-        ("scalar(x_total)", "gives a scalar"),
-        ("'x'", "gives a string"),
-        ('x_total{pod=~"$pdos"}', "has $pdos in it, which nothing fills in; did you mean 'pods'?"),
-        ("rate(x_total[${window}])", "has $window in it, which nothing fills in"),
-        ("sum(x_total)", "its result has no label pod; write sum by (pod) (…)"),
-        ("(max by (code) (x_total))", "its result has no label pod; write max by (pod) (…)"),
-        ("avg without (pod) (x_total)", "its result has no label pod"),
-    ],
-)
-def test_no_promql(query, why):
-    signals = [{**QUERY, "query": query}]
-    (line,) = said(components={"prometheus": {}}, **service(analysis={"signals": signals}))
-    assert "services.a.analysis.signals.0.query: " in line
-    assert why in line
 
 
 def test_all_values_of_one_component_at_once():

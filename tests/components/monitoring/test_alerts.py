@@ -11,7 +11,7 @@ import pytest
 from components.stack.catalogue import KINDS
 from tests.components import alert_cases
 from tests.components.conftest import ROOT, read
-from tests.components.model.test_values import IMAGE
+from tests.components.model.values import IMAGE
 
 ROW = re.compile(r"^\| `(?P<alert>[\w<>]+)` \| (?P<says>.+?) \| (?P<fault>.+?) \| (?P<shown>.+?) \|$", re.MULTILINE)
 TABLE = {row["alert"]: row for row in ROW.finditer((ROOT / "docs" / "reference" / "alerts.md").read_text())}

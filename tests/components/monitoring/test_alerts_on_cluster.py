@@ -25,7 +25,7 @@ from rollout.api.revision import RELEASE_LABEL
 from tests.components import alert_cases
 from tests.components.conftest import ROOT, program, read
 from tests.components.inside import run
-from tests.components.model.test_values import IMAGE
+from tests.components.model.values import IMAGE
 from tests.components.on_prometheus import alerts, all_is_well, eventually, series
 
 SPACE = "alerts-test"

@@ -6,12 +6,7 @@ import pytest
 
 from tests.components.accepted import refusals
 from tests.components.conftest import read, small
-from tests.components.model.test_values import (
-    IMAGE,
-    of,
-    pod,
-    said,
-)
+from tests.components.model.values import IMAGE, of, pod, said
 
 
 def env(platform, name="a"):

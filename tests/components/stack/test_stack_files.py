@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
-import subprocess
-import sys
-from dataclasses import replace
 
 import pytest
 import yaml
@@ -17,22 +13,17 @@ from hypothesis import strategies as st
 
 from components.cli import cli
 from components.deploy.render import PROGRAM, declared, recorded
-from components.deploy.session import inventory_of
-from components.stack.passphrase import new_salt
-from components.stack.project import project_name, stack_folder
 from components.stack.stackfile import find
 from kube.errors import UsageError
-from tests.components.accepted import refusals
 from tests.components.conftest import ROOT
+from tests.components.stack.stack_files import SEALED, SERVICES, WHERE, said, stack_of
 
-WHERE = "config:\n  grayling:environment: {tier: dev, namespace: shop, owners: [platform]}\n"
-SERVICES = "  grayling:services:\n    checkout: {image: 'r.example.com/a:1.0', port: 80}\n"
-SEALED = "{secure: 'v1:GhpJwa39WFQnkITL:MUPkwCzGTb+YQgGeufM6IUluy3VjOX1McD2Gs05BI89n'}"
 START = "a stack file starts with `config:` (docs/how-to/stacks.md)"
 LAUGHS = "".join(
     f"  pulumi:{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
     for before, name in zip("abcdefg", "bcdefgh", strict=True)
 )
+
 
 REFUSED = {
     "empty": ("", f":1: is empty; {START}"),
@@ -258,21 +249,6 @@ REFUSED = {
 }
 
 
-def stack_of(project, text: str):
-    path = project / "stacks" / "Pulumi.t.yaml"
-    path.write_text(text)
-    return find("t", project)
-
-
-def said(project, text: str) -> str:
-    """What ``grayling stack validate`` answers to a file that is refused."""
-    stack_of(project, text)
-    result = CliRunner().invoke(cli, ["validate", str(project / "stacks" / "Pulumi.t.yaml")])
-    assert isinstance(result.exception, UsageError), result.exception
-    assert result.exception.exit_code == 2
-    return str(result.exception)
-
-
 @pytest.mark.parametrize("kind", REFUSED)
 def test_one_mistake_is_one_line_with_its_place(project, kind):
     text, expected = REFUSED[kind]
@@ -338,57 +314,6 @@ def test_one_meaning_in_both_engines(project):
     assert kinds == sorted(item["kind"] for item in declared(file))
 
 
-def test_a_path_from_elsewhere_belongs_to_the_project_at_hand(project, tmp_path_factory, monkeypatch):
-    far = tmp_path_factory.mktemp("far") / "Pulumi.far.yaml"
-    far.write_text(f"{WHERE}{SERVICES}")
-    monkeypatch.chdir(project)
-    result = CliRunner().invoke(cli, ["validate", str(far)])
-    assert result.exit_code == 0, result.exception
-    monkeypatch.chdir(far.parent)
-    far.write_text("config: {}")
-    result = CliRunner().invoke(cli, ["validate", str(far)])
-    assert "no Pulumi.yaml in" in str(result.exception)
-
-
-@pytest.mark.parametrize("name", ["x" * 300, "a/b", "..", "\n"])
-def test_names_of_no_stack(project, name):
-    with pytest.raises(UsageError, match="no stack"):
-        find(name, project)
-
-
-@pytest.mark.parametrize(
-    "name", ["A", "a b", "a\nb", "a_b", "-a", "a-", "a..b", ".a", "a.-b", "ä", "a" * 101, "a/b".replace("/", "\\")]
-)
-def test_names_that_a_stack_cannot_have(project, name):
-    path = project / "stacks" / f"Pulumi.{name}.yaml"
-    path.write_text(f"{WHERE}{SERVICES}")
-    for named in (name, str(path)):
-        with pytest.raises(UsageError) as caught:
-            find(named, project)
-        said = str(caught.value)
-        assert "\n" not in said
-        assert f"yaml{chr(39) if not name.isprintable() else ''}: is no name of a stack (found " in said
-        assert said.endswith(
-            "; call the file Pulumi.NAME.yaml, with at most 100 of a-z, 0-9, - and ., "
-            "a letter or digit at both ends of each part"
-        )
-
-
-def test_the_program_refuses_them_too(project):
-    file = replace(stack_of(project, f"{WHERE}{SERVICES}"), stack="A")
-    with pytest.raises(UsageError, match=r"is no name of a stack \(found 'A'\); call the file"):
-        recorded(file, project / PROGRAM)
-
-
-@pytest.mark.parametrize("name", ["a", "0", "eu.prod", "a-1", "a" * 100])
-def test_names_that_a_stack_can_have(project, name):
-    path = project / "stacks" / f"Pulumi.{name}.yaml"
-    path.write_text(f"{WHERE}{SERVICES}")
-    assert find(name, project).stack == find(str(path), project).stack == name
-    parent = inventory_of(find(name, project)).parent([], [])
-    assert refusals(parent) == []
-
-
 def test_a_broken_link_and_a_folder(project):
     (project / "stacks" / "Pulumi.link.yaml").symlink_to("gone")
     (project / "stacks" / "Pulumi.folder.yaml").mkdir()
@@ -399,11 +324,14 @@ def test_a_broken_link_and_a_folder(project):
 
 # ---------------------------------------------------------------------- a law
 
+
 WHOLE = yaml.safe_load((ROOT / "stacks" / "Pulumi.dev.yaml").read_text())
 ODD = st.sampled_from(
     [None, True, -1, 1.5, 10**18, "", "x", "a.b", "é\n", [], ["x"], [None], [[1]], {}, {"a": 1}, {"": ""},
      {"a.b": {"c[0]": []}}, {"secure": "v1:a:b"}, {"secure": 5}]
 )  # fmt: skip
+
+
 NEW_KEYS = st.sampled_from(["x", "a.b", "", "grayling:x", "kind", "secure", "5", "<<"])
 
 
@@ -436,172 +364,3 @@ def test_whatever_stands_in_a_file_it_renders_or_every_mistake_has_its_line(proj
         head, *lines = str(error).splitlines()
         for line in lines or [head]:
             assert re.match(r" *stacks/Pulumi\.t\.yaml:\d+: .|stacks/Pulumi\.t\.yaml: it holds secure values", line)
-
-
-# ---------------------------------------------------------------------- under Pulumi
-
-
-def under_pulumi(project, text: str, config: dict[str, str]) -> str:
-    """What the program says where Pulumi has read the file itself, and handed over what it took for configuration."""
-    stack_of(project, text)
-    request = {"program": str(project / PROGRAM), "stack": "t", "config": config, "secret_keys": []}
-    done = subprocess.run(
-        [sys.executable, "-m", "components.deploy.offline_run"],
-        input=json.dumps(request),
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.dumps(json.loads(done.stdout))
-
-
-ENVIRONMENT = {"grayling:environment": '{"tier": "dev", "namespace": "shop", "owners": ["platform"]}'}
-
-
-def test_pulumi_is_told_what_it_would_drop(project):
-    answer = under_pulumi(project, f"{WHERE}grayling:services: {{}}\n", ENVIRONMENT)
-    assert "stands outside config, where nothing reads it" in answer
-    answer = under_pulumi(project, f"{WHERE}  graylin:services: {{}}\n", {**ENVIRONMENT, "graylin:services": "{}"})
-    assert "nothing reads the namespace 'graylin'" in answer
-
-
-def test_pulumi_is_told_of_plain_text(project):
-    opened = {**ENVIRONMENT, "grayling:services": '{"a": {"image": "hunter2"}}'}
-    answer = under_pulumi(project, f"{WHERE}  services: {{a: {{image: {SEALED}}}}}\n", opened)
-    assert "a sealed value outside grayling:secrets" in answer
-    assert "hunter2" not in answer
-
-
-def test_pulumi_is_told_the_lines(project):
-    answer = under_pulumi(
-        project, f"{WHERE}  services: {{a: {{}}}}\n", {**ENVIRONMENT, "grayling:services": '{"a": {}}'}
-    )
-    assert '["grayling:services.a.image", "", "is required", "add it", 3, ""]' in answer
-
-
-def test_another_file_than_the_one_pulumi_read_says_nothing(project):
-    answer = under_pulumi(project, f"{WHERE}  graylin:services: {{}}\n", ENVIRONMENT)
-    assert "manifests" in answer
-
-
-# ---------------------------------------------------------------------- the project
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", ":1: is no map; a project starts with `name:` and `runtime:`"),
-        ("name: a\nname: b\n", ":2: name: is given twice, in lines 1 and 2; keep one"),
-        ("name: [a]\n", ":1: name: is no text; write one"),
-        ("name: a\nstackConfigDir: 5\n", ":2: stackConfigDir: is no text; write one"),
-        (
-            "name: a\nconfig:\n  grayling:environment: {}\n",
-            ":3: grayling:environment: in the project is read by Pulumi",
-        ),
-        ("name: 'a\n", ":2: not YAML"),
-        ("name: 2026-01-01\n", ":1: name: is a date to YAML"),
-    ],
-)
-def test_a_project_file_that_is_wrong(project, text, expected):
-    (project / "Pulumi.yaml").write_text(text)
-    with pytest.raises(UsageError) as caught:
-        stack_folder(project)
-    assert str(caught.value).startswith(f"{project}/Pulumi.yaml{expected}")
-
-
-def test_a_project_of_another_name(project):
-    (project / "Pulumi.yaml").write_text("name: acme\nruntime: python\nstackConfigDir: stacks\n")
-    assert project_name(project) == "acme"
-    assert said(project, f"{WHERE}  services: {{}}\n").endswith(
-        ":3: services: means acme:services, because the project is called acme, and nothing reads it; "
-        "write grayling:services"
-    )
-    assert declared(stack_of(project, f"{WHERE}{SERVICES}  size: 5\n  acme:region: x\n"))
-
-
-# ---------------------------------------------------------------------- opened values
-
-PLANTED = "swordfish-0xCAFE"
-
-
-def planted(project, monkeypatch, text: str) -> str:
-    """The file with PLANTED, sealed, wherever it says ``{planted}``."""
-    monkeypatch.setattr("components.stack.passphrase.ROUNDS", 10)
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "test")
-    salt, crypter = new_salt("test")
-    sealed = f"{{secure: '{crypter.seal(PLANTED)}'}}"
-    stack_of(project, f"encryptionsalt: {salt}\n{text.replace('{planted}', sealed)}")
-    return str(project / "stacks" / "Pulumi.t.yaml")
-
-
-SECRET = "  grayling:secrets: {payment: {token: {planted}}}\n"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"{WHERE}  grayling:services: {{a: {{image: {{planted}}}}}}\n",
-        f"{WHERE}  grayling:services: {{a: {{image: 'r/a:1', env: {{A: {{planted}}}}}}}}\n",
-        f"{WHERE}  grayling:services: {{a: {{image: 'r/a:1', replicas: {{planted}}}}}}\n",
-        f"{WHERE}  grayling:services: {{planted}}\n",
-        f"{WHERE}  grayling:components: {{redis: {{storage: {{planted}}}}}}\n",
-        f"{WHERE}  grayling:components: {{redis: {{planted}}}}\n",
-        "config:\n  grayling:environment: {tier: {planted}, namespace: {planted}, owners: [{planted}]}\n",
-        f"{WHERE}  grayling:secrets: {{planted}}\n",
-        f"{WHERE}  grayling:secrets: {{payment: {{planted}}}}\n",
-        f"{WHERE}  grayling:secrets: {{payment: [{{planted}}]}}\n",
-        f"{WHERE}{SECRET}  grayling:services: {{a: {{}}}}\n",
-        f"{WHERE}{SECRET}  grayling:components: {{rediss: {{}}}}\n",
-        f"{WHERE}{SECRET}  grayling:nothing: {{planted}}\n",
-        f"{WHERE}{SECRET}  graylin:nothing: {{planted}}\n",
-        f"{WHERE}{SECRET}grayling:services: {{planted}}\n",
-        f"{WHERE}{SECRET}  grayling:services: {{a: {{image: 'r/a:latest'}}}}\n",
-    ],
-)
-def test_an_opened_value_is_in_no_error(project, monkeypatch, text):
-    path = planted(project, monkeypatch, text)
-    if "latest" in text:  # through a program of its own too
-        (project / PROGRAM).write_text((project / PROGRAM).read_text() + "\nprint(platform)\n")
-    result = CliRunner().invoke(cli, ["render", path])
-    assert isinstance(result.exception, UsageError)
-    assert PLANTED not in f"{result.output}{result.exception}{result.exception!r}{result.exception.__cause__!r}"
-
-
-def test_a_program_that_fails_shows_no_opened_value(project, monkeypatch):
-    path = planted(project, monkeypatch, f"{WHERE}{SECRET}")
-    (project / PROGRAM).write_text(
-        "import base64, pulumi\n"
-        "found = pulumi.Config('grayling').require_object('secrets')['payment']['token']\n"
-        "raise KeyError(found, base64.b64encode(found.encode()).decode())\n"
-    )
-    result = CliRunner().invoke(cli, ["render", path])
-    assert "the program failed" in str(result.exception)
-    assert "KeyError: ('(hidden)', '(hidden)')" in str(result.exception)
-
-
-def test_an_opened_value_is_hidden_wherever_it_is_shown(project, monkeypatch):
-    planted(project, monkeypatch, f"{WHERE}{SECRET}")
-    config, keys = find("t", project).config()
-    assert keys == ["grayling:secrets"]
-    value = config["grayling:secrets"]["payment"]["token"]
-    assert value == PLANTED
-    assert json.dumps(value) == f'"{PLANTED}"'
-    assert {
-        str(value),
-        repr(value),
-        f"{value}",
-        f"{value:>5}",
-        f"{value}",
-        str([value])[1:-1],
-    } == {"(hidden)"}
-    assert PLANTED not in f"{config}{keys}"
-    assert type(value)(value) == PLANTED
-
-
-def test_both_engines_write_the_secret(project, monkeypatch):
-    planted(project, monkeypatch, f"{WHERE}{SECRET}")
-    file = find("t", project)
-    (own,) = [item["data"] for item in declared(file) if item["kind"] == "Secret"]
-    (pulumis,) = [item["data"] for item in recorded(file, project / PROGRAM) if item["kind"] == "Secret"]
-    assert own == pulumis == {"token": "c3dvcmRmaXNoLTB4Q0FGRQ=="}

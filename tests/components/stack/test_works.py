@@ -12,7 +12,7 @@ from components.model.mistakes import StackError
 from components.model.profiles import Tier
 from components.model.quantities import MEBIBYTE, bytes_of, retention_bytes
 from tests.components.conftest import read, small
-from tests.components.model.test_values import IMAGE, of
+from tests.components.model.values import IMAGE, of
 
 EVERYTHING = {
     "gateway": {},

@@ -36,7 +36,7 @@ from rollout.decide.observation import (
     RevisionFacts,
     ShareFacts,
 )
-from tests.rollout.decide.simulation import EPOCH, spec_of
+from tests.rollout.decide.world import EPOCH, spec_of
 from tests.rollout.samples import stepping
 
 LONG = "😀 страница " * 200_000

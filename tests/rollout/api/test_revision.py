@@ -13,7 +13,7 @@ from rollout.api.revision import (
     revision_of,
 )
 from rollout.api.spec import Spec
-from tests.rollout.decide.simulation import spec_of
+from tests.rollout.decide.world import spec_of
 
 
 def made(spec: Spec) -> dict:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from rollout.api.spec import Signal, Spec, by_key
 from tests.rollout import samples
-from tests.rollout.decide.simulation import spec_of
+from tests.rollout.decide.world import spec_of
 
 
 def refused(**changes) -> str:

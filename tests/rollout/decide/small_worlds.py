@@ -33,7 +33,7 @@ from rollout.decide.observation import (
     ShareFacts,
 )
 from rollout.judge.verdict.verdicts import Assessment, Verdict
-from tests.rollout.decide.simulation import EPOCH, JUDGED, revision, spec_of
+from tests.rollout.decide.world import EPOCH, JUDGED, revision, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,8 @@ from rollout.forecast.next_step import outlook
 from rollout.forecast.plan import plan_of
 from rollout.view.planned import plan_text
 from rollout.view.scene import describe
-from tests.rollout.decide.simulation import EPOCH, NAME, Simulation, World, serving, spec_of
+from tests.rollout.decide.simulation import Simulation, serving
+from tests.rollout.decide.world import EPOCH, NAME, World, spec_of
 from tests.rollout.engine.plant import Plant, plant
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ def alone(_: Spec, _status: Status, facts: Facts) -> Blocked | None:
 TIDE = Gate("tide", "LowTide", frozenset({Move.STEP}), low)
 PILOT = Gate("pilot", "NoPilot", frozenset({Move.START, Move.STEP, Move.END}), alone)
 STEPS = {"strategy": {"steps": [{"weight": 20, "hold": 5}, {"weight": 50, "hold": 5}]}}
-
-
 WINDOW = """\
 from rollout.decide.gate import Blocked
 

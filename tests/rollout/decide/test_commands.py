@@ -14,7 +14,7 @@ from rollout.decide.commands import VERBS, obey
 from rollout.decide.context import Context
 from rollout.decide.gates import MANUAL, holds
 from rollout.decide.observation import Observation
-from tests.rollout.decide.simulation import EPOCH, spec_of
+from tests.rollout.decide.world import EPOCH, spec_of
 
 
 def context(phase: Phase, **spec) -> Context:

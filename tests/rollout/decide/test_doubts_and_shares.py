@@ -7,7 +7,8 @@ import re
 import pytest
 
 from rollout.api.status import Outcome, Phase
-from tests.rollout.decide.simulation import Simulation, revision, serving
+from tests.rollout.decide.simulation import Simulation, serving
+from tests.rollout.decide.world import revision
 
 DOUBTS = {
     "undecided": "undecided",

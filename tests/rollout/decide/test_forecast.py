@@ -18,7 +18,8 @@ from rollout.decide.moves import Move
 from rollout.decide.observation import Observation
 from rollout.forecast.next_step import outlook
 from rollout.forecast.plan import plan_of
-from tests.rollout.decide.simulation import NAME, Simulation, World, serving, spec_of
+from tests.rollout.decide.simulation import Simulation, serving
+from tests.rollout.decide.world import NAME, World, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from rollout.api.status import Outcome, Phase
-from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of
+from tests.rollout.decide.simulation import Simulation, serving
+from tests.rollout.decide.world import World, revision, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,8 @@ import pytest
 
 from rollout.api.status import Outcome, Phase
 from rollout.decide.actions import Shift
-from tests.rollout.decide.simulation import Simulation, revision, serving, stepping_at
+from tests.rollout.decide.simulation import Simulation, serving, stepping_at
+from tests.rollout.decide.world import revision
 
 BACK = {revision("v1"): 100}
 

@@ -6,8 +6,9 @@ import pytest
 
 from rollout.api.spec import Spec
 from rollout.api.status import Outcome, Phase
-from tests.rollout.decide.simulation import Simulation, World, revision, serving, spec_of, stepping_at
+from tests.rollout.decide.simulation import Simulation, serving, stepping_at
 from tests.rollout.decide.test_rollbacks import PHASES, baking, preparing, promoting
+from tests.rollout.decide.world import World, revision, spec_of
 
 
 def gated(*gates: int) -> dict:

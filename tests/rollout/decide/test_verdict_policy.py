@@ -9,7 +9,7 @@ from rollout.decide.context import Context
 from rollout.decide.observation import Observation
 from rollout.decide.verdict_policy import policy_of, step_may_end
 from rollout.judge.verdict.verdicts import Assessment, Verdict
-from tests.rollout.decide.simulation import EPOCH, spec_of
+from tests.rollout.decide.world import EPOCH, spec_of
 
 
 def context(**analysis) -> Context:

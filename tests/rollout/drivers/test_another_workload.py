@@ -34,7 +34,8 @@ from rollout.engine.spec_in_force import SpecReader
 from rollout.forecast.next_step import outlook
 from rollout.forecast.plan import plan_of
 from tests.fakes.apiserver import running
-from tests.rollout.decide.simulation import NAME, serving, spec_of
+from tests.rollout.decide.simulation import serving
+from tests.rollout.decide.world import NAME, spec_of
 from tests.rollout.engine.plant import gray_release
 
 if TYPE_CHECKING:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import Any
 
 from rollout.api.revision import SPEC_ANNOTATION, policy_of
 from rollout.api.spec import Signal, SignalKind, SourceName
 from rollout.api.status import Phase
 from rollout.engine.own_signals import OwnSignals
-from tests.rollout.engine.plant import Plant, gray_release, plant
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from tests.rollout.engine.plant import Plant, gray_release
 
 SLOW = {**gray_release()["spec"]["strategy"], "steps": [{"weight": 50, "hold": "60s"}]}
 
@@ -21,12 +16,6 @@ SLOW = {**gray_release()["spec"]["strategy"], "steps": [{"weight": 50, "hold": "
 def judged(**rest: Any) -> dict[str, Any]:
     signal = {"name": "errors", "kind": "errors", "source": "pods", "weight": 1.0, **rest}
     return {**gray_release()["spec"]["analysis"], "signals": [signal]}
-
-
-@pytest.fixture
-async def it() -> AsyncIterator[Plant]:
-    async with plant() as made:
-        yield made
 
 
 def noted(it: Plant, revision: str) -> tuple[str | int, str]:

@@ -9,21 +9,13 @@ import pytest
 from rollout.api.status import Phase
 from rollout.cli.ending import Awaited, ending_of
 from terminal.exits import ExitCode
-from tests.rollout.engine.plant import Plant, gray_release, plant
+from tests.rollout.engine.plant import Plant, gray_release
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from rollout.api.status import Status
 
 QUOTA = 'deployments.apps "checkout" is forbidden: exceeded quota: small, requested: count/deployments.apps=1'
 WEBHOOK = 'admission webhook "tags.example.com" denied the request: no tag but a digest'
-
-
-@pytest.fixture
-async def it() -> AsyncIterator[Plant]:
-    async with plant() as made:
-        yield made
 
 
 def condition(status: Status, name: str) -> str:

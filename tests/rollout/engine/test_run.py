@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import runpy
 import sys
-from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -14,19 +13,10 @@ from rollout.api.status import Phase
 from rollout.engine import metrics
 from rollout.engine.run import _again, run_controller, run_foreground
 from rollout.engine.worker import Worker
-from tests.rollout.engine.plant import Plant, gray_release, plant
+from tests.rollout.engine.plant import Plant, gray_release
 from tests.rollout.engine.test_serve import ask, free_port
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 QUIET = {"signals": [{"name": "crashes", "kind": "crashes", "source": "kubernetes"}]}
-
-
-@pytest.fixture
-async def it() -> AsyncIterator[Plant]:
-    async with plant() as made:
-        yield made
 
 
 def metrics_of(release: str) -> list[str]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from rollout.api.revision import RELEASE_LABEL
 from rollout.api.status import Outcome, Phase
 from rollout.signals.looks import SourceStatus
-from tests.rollout.engine.plant import Plant, gray_release, plant
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from tests.rollout.engine.plant import Plant, gray_release
 
 SLOW = {**gray_release()["spec"]["strategy"], "steps": [{"weight": 50, "hold": "60s"}], "bake": "60s"}
 SHORT = {**SLOW, "steps": [{"weight": 20, "hold": "500ms"}]}
@@ -22,12 +19,6 @@ HOLDS: dict[str, Any] = {
     **gray_release()["spec"]["analysis"],
     **{doubt: {"action": "hold", "deadline": "1h"} for doubt in ("sourceDown", "noTraffic", "noData")},
 }
-
-
-@pytest.fixture
-async def it() -> AsyncIterator[Plant]:
-    async with plant() as made:
-        yield made
 
 
 async def canary_at(it: Plant, **changes: Any) -> None:

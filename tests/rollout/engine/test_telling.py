@@ -26,7 +26,7 @@ from rollout.engine.take_over import served_before
 from rollout.engine.telling import Teller
 from tests.fakes.apiserver import ApiServer, running
 from tests.rollout import samples
-from tests.rollout.decide.simulation import EPOCH, spec_of
+from tests.rollout.decide.world import EPOCH, spec_of
 from tests.rollout.engine.plant import Callers, Plant, gray_release
 
 if TYPE_CHECKING:

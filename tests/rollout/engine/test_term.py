@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,19 +16,10 @@ from rollout.engine.keeping import SAVE_EVERY
 from rollout.engine.rhythm import Rhythm
 from rollout.engine.take_over import GAP_SECONDS, caught_up, with_journal_of
 from rollout.signals.looks import SourceStatus
-from tests.rollout.engine.plant import Plant, gray_release, plant
+from tests.rollout.engine.plant import Plant, gray_release
 from tests.rollout.samples import stepping
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 SLOW = {**gray_release()["spec"]["strategy"], "steps": [{"weight": 50, "hold": "60s"}], "bake": "60s"}
-
-
-@pytest.fixture
-async def it() -> AsyncIterator[Plant]:
-    async with plant() as made:
-        yield made
 
 
 async def canary(it: Plant, **changes: Any) -> None:
