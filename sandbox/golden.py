@@ -59,10 +59,14 @@ def make(target: Path, images: Iterable[Image], log: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a box its own store at ``target``: links to the layers, copies of the databases."""
-    partial = target.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
+    """Give a box its own store at ``target``: links to the layers, copies of the databases.
+
+    In a folder of this process alone: where one before it was killed, its ``cp`` may still be writing.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f"{target.name}.*.partial"):
+        shutil.rmtree(left, ignore_errors=True)
+    partial = target.with_suffix(f".{os.getpid()}.partial")
     linked = subprocess.run(["cp", "-al", str(source), str(partial)], capture_output=True, check=False)
     if linked.returncode != 0:  # another file system: links cannot reach across
         shutil.rmtree(partial, ignore_errors=True)
