@@ -99,5 +99,5 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
             return value not in values
         case "Exists":
             return value is not None
-        case _:
-            return value is None
+        case operator:  # one that nobody here knows lets nobody in
+            return operator == "DoesNotExist" and value is None

@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from components.stack.nodes import Document, Entry, Node
     from kube.kinds import Manifest
 
-DEFAULT_STACK = "local"
 PROJECT_PREFIX = f"{OURS}:"
 PULUMI_CONTEXT = "kubernetes:context"
 """Where Pulumi reads which cluster a stack belongs to."""

@@ -31,7 +31,6 @@ def by_key(key: str) -> JsonDict:
 LONGEST_SHOWN = 60
 LONGEST_NAME = 42
 Name = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,40}[a-z0-9])?$", max_length=LONGEST_NAME)]
-FreeForm = Annotated[dict[str, Any], Field(json_schema_extra=FREE_FORM)]
 
 
 class Model(BaseModel):

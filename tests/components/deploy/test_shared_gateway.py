@@ -146,6 +146,7 @@ SELECTORS = {
     "not among": ({"matchExpressions": [{"key": KEY, "operator": "NotIn", "values": ["team-b"]}]}, False),
     "there": ({"matchExpressions": [{"key": "tier", "operator": "Exists"}]}, True),
     "not there": ({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}, False),
+    "by what nobody knows": ({"matchExpressions": [{"key": "colour", "operator": "Like"}]}, False),
     "of all": ({}, True),
 }
 
