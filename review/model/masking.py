@@ -79,10 +79,10 @@ class Masker:
         if isinstance(value, dict):
             if value.get(SECRET_MARK) == SECRET_MEANING:
                 return HIDDEN
-            named = value.get("name")
-            env = set(value) <= {"name", "value"} and isinstance(named, str)
+            named = value.get("name") if set(value) <= {"name", "value"} else None
             return {
-                name: self.value(inner, named if env and name == "value" else name) for name, inner in value.items()
+                name: self.value(inner, named if name == "value" and isinstance(named, str) else name)
+                for name, inner in value.items()
             }
         if isinstance(value, list):
             return [self.value(inner, key) for inner in value]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 ERROR = "error"
 SUMMED_UP = {"create": "create", "update": "update", "delete": "delete", "replace": "replace", "import": "import"}
 _AWAY = re.compile(
-    r"(?i)cluster is (unreachable|not reachable)|unable to load schema information|connection refused|no such host|i/o timeout"
+    r"(?i)cluster is (unreachable|not reachable)|unable to load schema information|connection refused|no such host"
+    r"|i/o timeout"
 )
 _EMPTY_WORDS = re.compile(r"(?i)^(error: )?(preview failed|update failed|an unhandled error occurred.*)$")
 _SHORT = 400
