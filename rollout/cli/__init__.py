@@ -25,7 +25,7 @@ COMMANDS = {
     "record": ("rollout.cli.records:record", "The record a release left behind."),
     "replay": ("rollout.cli.replay:replay", "Judge recordings again, perhaps by another policy."),
     "controller": ("rollout.cli.engine:controller", "Carry out every release, until stopped."),
-    "crd": ("rollout.cli.definition:crd", "Print the GrayRelease definition."),
+    "crd": ("rollout.cli.definition:crd", "Print the definitions of GrayRelease and Approval."),
 }
 
 
