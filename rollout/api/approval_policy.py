@@ -28,6 +28,8 @@ _AUTHORIZED = (
     f"authorizer.group('{GROUP}').resource('grayreleases').subresource('status')"
     ".namespace(request.namespace).check('update').allowed()"
 )
+_SENDER = "has(request.userInfo.username) && !(request.userInfo.username in ['', 'system:anonymous'])"
+_IN_GROUP = "has(request.userInfo.groups) && g in request.userInfo.groups"
 _CREATED = "request.operation != 'CREATE' || "
 _VALIDATIONS: tuple[tuple[str, str], ...] = (
     (
@@ -35,14 +37,11 @@ _VALIDATIONS: tuple[tuple[str, str], ...] = (
         "an Approval never changes: delete it, and approve again",
     ),
     (
-        f"{_CREATED}has(request.userInfo.username) && "
-        "!(request.userInfo.username in ['', 'system:anonymous']) && "
-        "object.spec.approver == request.userInfo.username",
+        f"{_CREATED}{_SENDER} && object.spec.approver == request.userInfo.username",
         "spec.approver: it must be the user name of who sends it; nobody approves for somebody else",
     ),
     (
-        f"{_CREATED}!has(object.spec.groups) || object.spec.groups.all(g, "
-        "has(request.userInfo.groups) && g in request.userInfo.groups)",
+        f"{_CREATED}!has(object.spec.groups) || object.spec.groups.all(g, {_IN_GROUP})",
         "spec.groups: who sends it is not in all of these groups",
     ),
     (

@@ -19,6 +19,7 @@ COMMANDS = {
         "rollout.cli.verbs:promote",
         "Open a manual gate; where none waits, go to all traffic now, or end the bake.",
     ),
+    "approve": ("rollout.cli.approve:approve", "Let a step that waits for approvals begin; --revoke takes it back."),
     "abort": ("rollout.cli.verbs:abort", "Take the new version back now."),
     "retry": ("rollout.cli.verbs:retry", "Allow a version that was taken back to be tried again."),
     "history": ("rollout.cli.records:history", "Past releases of a service."),
