@@ -14,8 +14,7 @@ from tests.rollout.decide.world import EPOCH, NAME, World, spec_of
 
 if TYPE_CHECKING:
     from rollout.api.status import Status
-    from rollout.decide.context import Context
-from rollout.decide.observation import Observation
+    from rollout.decide.observation import Observation
 
 
 @dataclass
