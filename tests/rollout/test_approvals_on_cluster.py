@@ -152,15 +152,20 @@ async def _refused(cluster: Cluster, made: Manifest, words: str) -> None:
 async def _nobody_forges_or_edits(it: Crooked, people: People) -> None:
     async with people.as_one("ann") as ann:
         assert (await who_am_i(ann)).name == user("ann")
-        await _refused(ann, await _approval(it, user("bob")), "it must be the user name of who sends it")
+        forged = await _approval(it, user("bob"))
+        await _refused(ann, forged, "it must be the user name of who sends it")
+        with pytest.raises(InvalidError, match="it must be the user name of who sends it"):
+            await ann.apply(forged, manager="test")
         stolen = await _approval(it, user("ann"), groups=["system:masters"])
         await _refused(ann, stolen, "who sends it is not in all of these groups")
-        await _refused(ann, await _approval(it, user("ann"), step=40), "step")
+        beyond = await _approval(it, user("ann"))
+        beyond["spec"]["step"] = 40
+        await _refused(ann, beyond, "step: the number of a step, from 1 to 32, or all")
         own = await ann.create(await _approval(it, user("ann"), step=2), manager="test")
         for cluster in (ann, people.cluster):
+            where, patch = (APPROVAL, own["metadata"]["name"], NAMESPACE), {"spec": {"step": 1}}
             with pytest.raises(InvalidError, match="an Approval never changes"):
-                patch = {"spec": {"step": 1}}
-                await cluster.merge_patch(APPROVAL, own["metadata"]["name"], NAMESPACE, patch, manager="test")
+                await cluster.merge_patch(*where, patch, manager="test")
     await _refused(people.cluster, await _approval(it, user("ann")), "it must be the user name of who sends it")
     async with people.as_one("controller") as engine:
         with pytest.raises((InvalidError, ForbiddenError), match="is an engine, and approves none"):
