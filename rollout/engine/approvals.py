@@ -35,7 +35,7 @@ class Approvals:
 
     def __init__(self, cluster: Cluster, namespaces: Iterable[str | None], on_change: Callable[[Key], None]) -> None:
         self._on_change, self._wanted = on_change, asyncio.Event()
-        self._of: dict[Key, dict[Key, Manifest]] = defaultdict(dict)
+        self._of: dict[Key, dict[Key, Given | None]] = defaultdict(dict)
         self._waiting: set[Key] = set()
         self._policies = tuple(
             Reflector(cluster, kind, fields=f"metadata.name={NAME}", on_change=lambda *_: self._wake_all())
@@ -64,7 +64,7 @@ class Approvals:
         live, bound = (each.objects.get(AT) for each in self._policies)
         if (problem := why_distrusted(live, bound)) or live is None or bound is None:
             return ApprovalFacts(problem)
-        read = [_given(each) for each in self._of[key].values()]
+        read = self._of.get(key, {}).values()
         given = tuple(each for each in read if each is not None)
         try:
             return ApprovalFacts("", trusted_since(live, bound), given, len(read) - len(given))
@@ -80,7 +80,7 @@ class Approvals:
             return
         spec = item.get("spec")
         release = key[0], str(spec.get("release", "")) if isinstance(spec, dict) else ""
-        self._of[release][key] = item
+        self._of[release][key] = _given(item)
         self._on_change(release)
 
     def _wake_all(self) -> None:

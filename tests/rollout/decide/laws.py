@@ -72,7 +72,7 @@ def _was_approved(spec: Spec, seen: Observation, after: Status) -> None:
     """No step behind approvals begins without so many people, none of whom asked for the version."""
     begun = next((step for step in spec.strategy.steps if step.weight == after.weight.desired), None)
     asks = begun.approvers if begun else None
-    if asks is None or after.stable is None or not spec.traffic:
+    if asks is None or after.phase is not Phase.STEPPING:
         return
     assert not seen.approvals.problem, "begun, and no approval could be believed"
     assert after.release is not None
