@@ -88,7 +88,7 @@ def approval_of(
     if same_person(person.name, release.requested_by):
         raise UsageError(f"{person.name} asked for this version (as {release.requested_by}): somebody else approves it")
     groups = {each.group for each in wanted if each.group is not None}
-    if groups and not groups & person.groups:
+    if all(each.group is not None and each.group not in person.groups for each in wanted):
         raise UsageError(f"{person.name} is not in group {' or '.join(sorted(groups))}, which the step asks for")
     return ApprovalSpec(
         release=meta["name"],

@@ -176,6 +176,12 @@ def test_what_one_has_approved_is_taken_back_and_what_others_have_is_not(shop):
     assert again.err == "Error: shop/checkout: ann has approved nothing that could be taken back\n"
 
 
+def test_who_may_approve_some_of_the_steps_may_approve_all_that_they_may(shop):
+    shop.server.person = {"username": "dan", "groups": ["dev"]}
+    assert shop.grayling("approve", "checkout", "--step", "all").code == 0
+    assert [(each["step"], each["groups"]) for each in approvals(shop)] == [("all", [])]
+
+
 def test_taking_back_needs_no_words(shop):
     assert shop.grayling("approve", "checkout", "--revoke", "--reason", "x").code == 2
 
