@@ -181,9 +181,10 @@ async def it() -> AsyncIterator[Plant]:
         yield made
 
 
-async def test_a_real_engine_holds_and_goes_on_when_it_is_approved(it: Plant):
+@pytest.mark.parametrize("only", [None, KEY], ids=["controller", "foreground"])
+async def test_a_real_engine_holds_and_goes_on_when_it_is_approved(it: Plant, only: tuple[str, str] | None):
     stand(it.server)
-    async with it.engine():
+    async with it.engine(only=only):
         it.declare("shop:v1", strategy=STRATEGY)
         await it.served("shop:v1")
         asked = it.release()
