@@ -70,7 +70,9 @@ mutants-by-hand: $(STAMP) ## put faults back that the engine once had; each must
 	$(BIN)/python -m tests.mutants.by_hand
 
 generate: $(STAMP) ## write what is generated from the models
-	$(BIN)/python -m rollout crd > manifests/crds/grayreleases.yaml
+	$(BIN)/python -m rollout crd grayreleases > manifests/crds/grayreleases.yaml
+	$(BIN)/python -m rollout crd approvals > manifests/crds/approvals.yaml
+	$(BIN)/python -m rollout crd policy > manifests/policies/approvals.yaml
 	$(BIN)/python -m rollout record --schema > docs/reference/record.schema.json
 
 lock: $(STAMP) ## pin every dependency again, with hashes and without naming a registry

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -36,7 +37,7 @@ def key_of(manifest: Manifest) -> Key:
 
 
 class Reflector:
-    """Mirrors one kind (in one namespace or all, under one label selector).
+    """Mirrors one kind (in one namespace or all, under one label selector and one field selector).
 
     ``on_change(key, object or None)`` is called from the event loop after the copy changed; None means deleted.
 
@@ -54,6 +55,7 @@ class Reflector:
         namespace: str | None = None,
         *,
         labels: str = "",
+        fields: str = "",
         on_change: Callable[[Key, Manifest | None], None] = lambda _key, _object: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
@@ -64,7 +66,8 @@ class Reflector:
         self.healthy = False
         self._sleep, self._monotonic, self._chance = sleep, monotonic, chance
         self._failures, self._said = 0, ""
-        self._cluster, self._kind, self._namespace, self._labels = cluster, kind, namespace, labels
+        self._cluster, self._kind, self._namespace = cluster, kind, namespace
+        self._labels, self._fields = labels, fields
         self._on_change = on_change
 
     async def run(self) -> None:
@@ -101,7 +104,7 @@ class Reflector:
         return min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures - 1, 20)) * (0.5 + self._chance())
 
     async def _relist(self) -> str:
-        listed = await self._cluster.list(self._kind, self._namespace, labels=self._labels)
+        listed = await self._cluster.list(self._kind, self._namespace, labels=self._labels, fields=self._fields)
         fresh = {key_of(item): item for item in listed.items}
         gone = [key for key in self.objects if key not in fresh]
         changed = [key for key, item in fresh.items() if _version(self.objects.get(key)) != _version(item)]
@@ -117,9 +120,10 @@ class Reflector:
 
     async def _follow(self, version: str) -> None:
         """Take in changes until a watch ends sooner than a server ends one by itself."""
+        watch = partial(self._cluster.watch, self._kind, self._namespace, labels=self._labels, fields=self._fields)
         while True:
             began = self._monotonic()
-            stream = self._cluster.watch(self._kind, self._namespace, resource_version=version, labels=self._labels)
+            stream = watch(resource_version=version)
             async for event in stream:
                 version = str(event.object["metadata"].get("resourceVersion") or version)
                 if event.type != "BOOKMARK" and is_named(event.object):

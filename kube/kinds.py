@@ -91,6 +91,11 @@ HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 GRAY_RELEASE = Kind("grayling.dev/v1alpha1", "GrayRelease", "grayreleases")
 APPROVAL = Kind("grayling.dev/v1alpha1", "Approval", "approvals")
+_ADMISSION = "admissionregistration.k8s.io/v1"
+POLICY = Kind(_ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False)
+POLICY_BINDING = Kind(
+    _ADMISSION, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", namespaced=False
+)
 
 KNOWN: dict[tuple[str, str], Kind] = {
     (kind.api_version, kind.kind): kind
@@ -108,6 +113,8 @@ KNOWN: dict[tuple[str, str], Kind] = {
         GATEWAY,
         GRAY_RELEASE,
         APPROVAL,
+        POLICY,
+        POLICY_BINDING,
         Kind("v1", "ServiceAccount", "serviceaccounts"),
         Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         Kind("apps/v1", "StatefulSet", "statefulsets"),

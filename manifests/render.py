@@ -46,5 +46,14 @@ def known_keys(program: str) -> frozenset[str]:
 
 def definitions() -> list[dict[str, Any]]:
     """The custom resource definitions of Grayling's own objects, by file name."""
-    files = sorted((HERE / "crds").glob("*.yaml"))
+    return _objects("crds")
+
+
+def policies() -> list[dict[str, Any]]:
+    """The admission policies that make Grayling's own objects true, with their bindings."""
+    return _objects("policies")
+
+
+def _objects(folder: str) -> list[dict[str, Any]]:
+    files = sorted((HERE / folder).glob("*.yaml"))
     return [document for file in files for document in yaml.safe_load_all(file.read_text()) if document]

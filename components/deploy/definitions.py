@@ -1,4 +1,4 @@
-"""Taking Grayling's own definitions off a cluster: the one way in which that happens, and never by the way."""
+"""Taking Grayling's own definitions and policies off a cluster: the one way in which that happens, never by the way."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from components.deploy.prune import remove
 from components.deploy.refusal import RefusedError, named
 from kube.errors import NotFoundError
-from kube.kinds import label_of
+from kube.kinds import POLICY, POLICY_BINDING, label_of
 from manifests.render import definitions
+from rollout.api.approval_policy import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def present(cluster: Cluster) -> list[Manifest]:
-    """Those of our definitions that the cluster has.
+    """Those of our definitions that the cluster has, and all policies of ours, of this version or an earlier one.
 
     Raises:
         RefusedError: objects of them exist, which would be deleted with everything they serve.
@@ -32,11 +33,25 @@ async def present(cluster: Cluster) -> list[Manifest]:
             continue
         found.append({"apiVersion": definition["apiVersion"], "kind": definition["kind"], **live})
         objects += await _objects(cluster, definition)
+    found += await _policies(cluster)
     if objects:
         raise RefusedError(
             "delete the definitions",
             [f"objects of them would go with all they serve: {named(objects)}; destroy their stacks first"],
         )
+    return found
+
+
+async def _policies(cluster: Cluster) -> list[Manifest]:
+    """Bindings go first: one without its policy would refuse every Approval."""
+    found: list[Manifest] = []
+    for kind in (POLICY_BINDING, POLICY):
+        try:
+            listed = (await cluster.list(kind)).items
+        except NotFoundError:  # an API server from before there were such
+            continue
+        made = ({**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in listed)
+        found += filter(is_ours, made)
     return found
 
 

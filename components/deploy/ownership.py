@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from components.deploy.inventory import PART_OF, Inventory
 from components.model.layers import DEFINITION, OWNER_ANNOTATION
+from rollout.api.approval_policy import BINDING, POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 GATEWAY_CLASS = "GatewayClass"
-SHARED = {DEFINITION, GATEWAY_CLASS}
+SHARED = {DEFINITION, GATEWAY_CLASS, POLICY, BINDING}
 PULUMI_MANAGERS = ("pulumi-kubernetes", "pulumi-resource-kubernetes")
 UNKNOWN_WRITER = "before-first-apply"
 """Whom the API server notes where it does not know; Pulumi's provider takes over what is his."""

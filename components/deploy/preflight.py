@@ -28,6 +28,7 @@ from components.deploy.target import Place, Target, reached
 from components.model.layers import DEFINITION, identity
 from kube.errors import ClusterUnreachableError, GraylingError, UsageError
 from kube.kinds import Manifest, label_of
+from rollout.api.approval_policy import BINDING, POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,7 +123,7 @@ def takes_what_is_there() -> bool:
 
 
 _FIXES = {
-    DEFINITION: "share it with controller.installDefinitions: false",
+    **dict.fromkeys((DEFINITION, POLICY, BINDING), "share it with controller.installDefinitions: false"),
     "GatewayClass": "name one of this stack's own in environment.gateway.class",
     "Namespace": "environment.createNamespace: false, where it is meant to be shared",
 }

@@ -27,7 +27,7 @@ from components.deploy.ownership import (
 )
 from components.deploy.prune import held_by
 from components.deploy.refusal import RefusedError, named
-from components.model.layers import DEFINITION, identity, kept
+from components.model.layers import identity, is_definition, kept
 from components.workloads.network import DEFAULT_DENY
 from kube.errors import ForbiddenError, NotFoundError
 from kube.kinds import CONFIG_MAP, Manifest, label_of
@@ -169,7 +169,7 @@ async def _share(cluster: Cluster, made: Survey, manifest: Manifest, live: Manif
         return
     fix = (
         f"bring its owner to this version first, or set controller.installDefinitions: false{_left(claim)}"
-        if manifest["kind"] == DEFINITION
+        if is_definition(manifest)
         else "name another class in environment.gateway.class"
     )
     made.reasons.append(f"{label} is kept by {owner} and is not the one this stack needs: {fix}")
@@ -255,7 +255,7 @@ async def _what_goes(cluster: Cluster, made: Survey, manifests: Sequence[Manifes
     for key, item in made.live.items():
         if key in wanted:
             continue
-        if item["kind"] == DEFINITION or await still_used(cluster, made.live, item):
+        if is_definition(item) or await still_used(cluster, made.live, item):
             made.freed.append(item)
         else:
             (made.remain if kept(item) else made.gone).append(item)

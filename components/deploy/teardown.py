@@ -20,7 +20,7 @@ from components.deploy.refusal import NothingThereError, RefusedError, named
 from components.deploy.survey import still_used
 from components.deploy.waiting import Patience
 from components.model.component import NAME
-from components.model.layers import DEFINITION, kept
+from components.model.layers import is_definition, kept
 from kube.errors import ConflictError, NotFoundError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, Manifest, label_of
 from rollout.api.spec import FINALIZER
@@ -87,7 +87,7 @@ async def plan_teardown(cluster: Cluster, inventory: Inventory) -> Teardown:
         raise NothingThereError(f"{await inventory.nothing_there(cluster)} (--missing-ok where that is fine)")
     made = Teardown(parent=there.parent, strangers=there.strangers())
     for item in live.values():
-        if item["kind"] == DEFINITION or await still_used(cluster, live, item):
+        if is_definition(item) or await still_used(cluster, live, item):
             made.freed.append(item)
         elif kept(item):
             made.remain.append(item)

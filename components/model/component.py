@@ -256,7 +256,10 @@ class Component(ABC, Generic[S_co]):
         return {**manifest, "metadata": meta}
 
 
-CLUSTER_SCOPED = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "GatewayClass"}
+CLUSTER_SCOPED = {
+    "Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "GatewayClass",
+    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+}  # fmt: skip
 _HOLDS_DATA = {"Namespace", "PersistentVolumeClaim"}
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from kube.kinds import Manifest
+from rollout.api import approval_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,12 +30,17 @@ class Layer(StrEnum):
 
 ORDER = tuple(Layer)
 DEFINITION = "CustomResourceDefinition"
-_FOUNDATION = {DEFINITION, "Namespace"}
+_FOUNDATION = {DEFINITION, approval_policy.POLICY, approval_policy.BINDING, "Namespace"}
 _CARRIERS = {
     "ServiceAccount", "Secret", "ConfigMap", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
     "NetworkPolicy", "PodDisruptionBudget", "Service", "GatewayClass", "PersistentVolumeClaim",
 }  # fmt: skip
 Wave: TypeAlias = list[Manifest]
+
+
+def is_definition(manifest: Manifest) -> bool:
+    """Whether it is what objects of a kind are by: their definition, or the policy that makes ours true."""
+    return manifest["kind"] == DEFINITION or approval_policy.is_ours(manifest)
 
 
 def foundational(manifest: Manifest) -> bool:
@@ -50,7 +56,7 @@ def layer_of(manifest: Manifest) -> Layer:
 
 def kept(manifest: Manifest) -> bool:
     """Whether ``destroy`` and pruning leave the object in place. Definitions always: all their objects would go."""
-    if manifest["kind"] == DEFINITION:
+    if is_definition(manifest):
         return True
     return (manifest["metadata"].get("annotations") or {}).get(ON_DESTROY_ANNOTATION) == KEEP
 

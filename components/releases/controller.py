@@ -27,9 +27,12 @@ from components.model.pods import (
 from components.model.profiles import Size
 from components.model.settings import Placement
 from components.model.values import Image, Namespace
+from components.releases.service_settings import ServiceSettings
 from components.workloads.baseline import deployment
 from components.workloads.network import let_in, policy, reads_elsewhere
-from manifests.render import definitions
+from kube.kinds import POLICY, POLICY_BINDING
+from manifests.render import definitions, policies
+from rollout.api.approval_policy import NAME
 from rollout.api.spec import SourceName
 
 if TYPE_CHECKING:
@@ -59,8 +62,9 @@ class ControllerSettings(Placement):
     read_logs: bool = Field(default=False, description="may read pods' logs; on by itself where a service counts lines")
     read_nodes: bool = Field(
         default=True,
-        description="sees which nodes are drained, and brings up a second pod before the only one of a canary goes; "
-        "off where nothing cluster-wide may be made",
+        description="sees which nodes are drained, brings up a second pod before the only one of a canary goes, and "
+        "reads the policy of approvals (which it may also where a step has `gate: approval`); off where nothing "
+        "cluster-wide may be made",
     )
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="releases carried out at the same time, by which its memory goes; others wait"
@@ -86,12 +90,13 @@ class Controller(Component[ControllerSettings]):
     def manifests(self) -> Iterable[Manifest]:
         """Definitions, rights, policy, Deployment."""
         if self.settings.install_definitions:
-            for definition in definitions():
+            for definition in (*definitions(), *policies()):
                 yield {**definition, "metadata": {**definition["metadata"], "labels": {PART_OF: "grayling"}}}
         for namespace in self.namespaces:
             yield from self._rights(namespace)
-        if self.settings.read_nodes:
-            yield from self._sees_nodes()
+        if found := self._cluster_rules():
+            name = f"{self.environment.namespace}-{self.name}"
+            yield from self._granted("ClusterRole", {"name": name}, found)
         yield policy(self, self._outside())
         yield from (let_in(self, namespace) for namespace in self._elsewhere)
         replicas = self.settings.replicas or min(2, self.environment.profile.replicas)
@@ -105,9 +110,15 @@ class Controller(Component[ControllerSettings]):
         made = rules(logs=self.settings.read_logs or self._counts_lines())
         return self._granted("Role", {"name": self.name, "namespace": namespace}, made)
 
-    def _sees_nodes(self) -> Iterable[Manifest]:
-        name = f"{self.environment.namespace}-{self.name}"
-        return self._granted("ClusterRole", {"name": name}, [_rule("", ["nodes"], READ)])
+    def _cluster_rules(self) -> list[dict[str, Any]]:
+        """What it reads beyond its namespaces; the policy also where a step waits for approvals, which need it."""
+        nodes, approved = self.settings.read_nodes, self._waits_for_approvals()
+        return [*([_rule("", ["nodes"], READ)] if nodes else []), *([_policy_rule()] if nodes or approved else [])]
+
+    def _waits_for_approvals(self) -> bool:
+        settings = (service.settings for service in self.scope.of_kind("service"))
+        known = (each for each in settings if isinstance(each, ServiceSettings))
+        return any(step.approvers for each in known for step in each.strategy.steps)
 
     def _granted(self, kind: str, meta: dict[str, str], made: list[dict[str, Any]]) -> Iterable[Manifest]:
         subject = {"kind": "ServiceAccount", "name": self.name, "namespace": self.environment.namespace}
@@ -188,6 +199,12 @@ def rules(*, logs: bool = False) -> list[dict[str, Any]]:
         _rule("coordination.k8s.io", ["leases"], [*READ, "create", "patch", "update", "delete"]),
         _rule("", ["events"], ["create", "patch"]),
     ]
+
+
+def _policy_rule() -> dict[str, Any]:
+    """Reading the one policy, and its binding, without which no Approval is believed."""
+    kinds = [POLICY.plural, POLICY_BINDING.plural]
+    return {**_rule("admissionregistration.k8s.io", kinds, READ), "resourceNames": [NAME]}
 
 
 def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, Any]:

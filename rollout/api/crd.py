@@ -1,21 +1,22 @@
-"""The custom resource definition of GrayRelease, generated from the models so that the two can never disagree.
+"""The custom resource definitions of our objects, generated from the models so that the two can never disagree.
 
-`python -m rollout crd` prints it; `manifests/crds/grayreleases.yaml` is that output, committed. What is added to the
-models here is what only an API server needs: bounds that keep the cost of CEL rules finite, the rules themselves, and
-the shape of the pod template that lets several writers own one container each.
+`python -m rollout crd grayreleases` prints one; `manifests/crds/grayreleases.yaml` is that output, committed. What is
+added to the models here is what only an API server needs: bounds that keep the cost of CEL rules finite, the rules
+themselves, and the shape of the pod template that lets several writers own one container each.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from rollout.api import approval
+from rollout.api.approval import ApprovalSpec
 from rollout.api.rules import rule
 from rollout.api.schema import Schema, structural
 from rollout.api.spec import GROUP, KIND, VERSION, Spec
 from rollout.api.status import Status
 from rollout.api.wire import LONGEST_NAME
 
-HEADER = "# Generated from rollout/api/spec.py and rollout/api/status.py by `python -m rollout crd`; do not edit.\n"
 PLURAL = "grayreleases"
 
 _COLUMNS = (
@@ -31,33 +32,59 @@ _COLUMNS = (
 )
 
 
+_APPROVAL_COLUMNS = (
+    ("Release", "string", ".spec.release", "what is approved", 0),
+    ("Revision", "string", ".spec.revision", "and which version of it", 0),
+    ("Step", "string", ".spec.step", "number of the step, or all", 0),
+    ("Approver", "string", ".spec.approver", "who approved", 0),
+    ("Expires", "date", ".spec.expires", "when it counts no more", 1),
+    ("Age", "date", ".metadata.creationTimestamp", "", 0),
+)
+
+
 def definition() -> Schema:
-    """The CustomResourceDefinition, as a manifest."""
+    """The CustomResourceDefinition of GrayReleases, as a manifest."""
+    return _defined(KIND, PLURAL, ["gr"], _version())
+
+
+def approval_definition() -> Schema:
+    """The CustomResourceDefinition of Approvals, as a manifest."""
+    root: Schema = {
+        "type": "object",
+        "description": "A person's yes to a step of a release; the API server holds the name against who sent it.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural(ApprovalSpec, defaults=True),
+        },
+    }
+    columns = [_column(*column) for column in _APPROVAL_COLUMNS]
+    version = {"name": VERSION, "served": True, "storage": True, "additionalPrinterColumns": columns}
+    made = {**version, "schema": {"openAPIV3Schema": root}}
+    return _defined(approval.KIND, approval.PLURAL, ["gra"], made)
+
+
+def _defined(kind: str, plural: str, short: list[str], version: Schema) -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "grayling"}},
+        "metadata": {"name": f"{plural}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "grayling"}},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": KIND.lower(),
-                "shortNames": ["gr"],
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": kind.lower(),
+                "shortNames": short,
                 "categories": ["grayling"],
             },
-            "versions": [_version()],
+            "versions": [version],
         },
     }
-
-
-def rendered() -> str:
-    """The definition as the YAML file that is committed."""
-    import yaml
-
-    return HEADER + yaml.safe_dump(definition(), sort_keys=False, width=120)
 
 
 def _version() -> Schema:

@@ -9,6 +9,7 @@ from rollout.api.patterns import HEAVY
 from rollout.api.signal import PORT_TEXT
 from rollout.api.sources import LABEL_KEY, LONGEST_LABEL
 from rollout.api.spec import TWO_NAMES
+from rollout.api.strategy import MOST_STEPS, NO_GATE
 from rollout.api.traffic import (
     A_MILLISECOND,
     NO_PATH,
@@ -209,7 +210,21 @@ def _path_rules() -> Iterator[Rule]:
     )
 
 
+def _step_rules() -> Iterator[Rule]:
+    yield rule("!has(self.approvals) || has(self.gate) && self.gate == 'approval'", NO_GATE)
+
+
+def _approval_rules() -> Iterator[Rule]:
+    yield rule("self == oldSelf", "an Approval never changes: delete it, and approve again")
+    yield rule(
+        f"type(self.step) == int ? self.step >= 1 && self.step <= {MOST_STEPS} : self.step == 'all'",
+        f"step: the number of a step, from 1 to {MOST_STEPS}, or all",
+    )
+
+
 _OF_SHAPES: dict[str, Callable[[], Iterator[Rule]]] = {
+    "Step": _step_rules,
+    "ApprovalSpec": _approval_rules,
     "Port": _port_rules,
     "Workload": _workload_rules,
     "Traffic": _traffic_rules,

@@ -21,6 +21,7 @@ _BOUNDS: dict[tuple[str, str], Schema] = {
     ("Signal", "port"): {"maxLength": LONGEST_PORT},
     ("Traffic", "requestTimeout"): {"maxLength": LONGEST_DURATION},
     ("Port", "targetPort"): {"maxLength": LONGEST_TARGET},
+    ("ApprovalSpec", "step"): {"maxLength": len("all")},
 }
 """What CEL needs to bound its cost and the models have no word for, by model and property."""
 

@@ -138,7 +138,7 @@ class Waiting(Kept):
     until: Time | None = Field(default=None, description="when it is taken back, or goes on, at the latest")
     gate: str = Field(
         default="",
-        description="what holds it from outside: a pause, a manual gate, room in the engine",
+        description="what holds it from outside: a pause, a manual gate, approvals, room in the engine",
     )
     unblock: str = Field(default="", description="the verb or the event that lets it go on")
     refused: bool = Field(
@@ -178,6 +178,16 @@ class StepRecord(Kept):
     verdict: str = ""
 
 
+class Approved(Kept):
+    """Who let a step begin."""
+
+    step: int = Field(description="number of the step, the first is 1")
+    approver: str = Field(description="user name, as the API server knows it")
+    group: str = Field(default="", description="that the step asked for")
+    reason: str = ""
+    at: Time = Field(description="when it was approved")
+
+
 class Release(Kept):
     """The release in flight, or baking."""
 
@@ -188,6 +198,7 @@ class Release(Kept):
     from_version: Version | None = None
     to_version: Version
     steps: list[StepRecord] = Field(default_factory=list)
+    approvals: list[Approved] = Field(default_factory=list, description="of the steps that began")
     proven: bool = Field(default=False, description="the judge found it good at the end of a step or of the bake")
     outcome: Outcome | None = None
     outcome_reason: str = ""
@@ -231,6 +242,7 @@ class Status(Kept):
     canary: Version | None = None
     previous: Version | None = Field(default=None, description="while baking: the version an instant return goes to")
     desired_revision: str = ""
+    spec_digest: str = Field(default="", description="of the spec in force, for who approves exactly that")
     replicas: int = Field(default=0, description="pods asked for, of all versions; what `/scale` answers")
     selector: str = Field(default="", description="labels of these pods, for autoscalers; what `/scale` answers")
     weight: Weight = Weight()

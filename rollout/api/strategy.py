@@ -15,11 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
+MOST_STEPS = 32
+MOST_APPROVALS = 10
+GroupName = Annotated[str, Field(min_length=1, max_length=256)]
+"""A group of users, as the API server knows it."""
+
+
 class Gate(StrEnum):
     """What must happen before a step's weight is written."""
 
     NONE = "none"
     MANUAL = "manual"
+    APPROVAL = "approval"
+
+
+class Approvers(Model):
+    """How many people have to approve a step, and of which group; never who asked for the version."""
+
+    count: Annotated[int, Field(ge=1, le=MOST_APPROVALS)] = Field(default=1, description="so many different people")
+    group: GroupName | None = Field(
+        default=None, description="each of them in this group, as the API server knows it; anybody if not given"
+    )
+
+
+NO_GATE = "approvals: they are for gate: approval alone; write that, or leave approvals out"
 
 
 class Step(Model):
@@ -27,7 +46,23 @@ class Step(Model):
 
     weight: Annotated[int, Field(ge=1, le=100)] = Field(description="percent of requests that reach the canary")
     hold: Seconds = Field(default=60.0, description="how long it is judged at this weight, from its verification on")
-    gate: Gate = Field(default=Gate.NONE, description="manual: wait for `grayling release promote` before this step")
+    gate: Gate = Field(
+        default=Gate.NONE,
+        description="before this step, manual: wait for `grayling release promote`; "
+        "approval: wait for `grayling release approve` of other people",
+    )
+    approvals: Approvers | None = Field(default=None, description="with gate: approval; one of anybody if not given")
+
+    @model_validator(mode="after")
+    def _approvals_are_of_their_gate(self) -> Self:
+        if self.approvals is not None and self.gate is not Gate.APPROVAL:
+            raise ValueError(NO_GATE)
+        return self
+
+    @property
+    def approvers(self) -> Approvers | None:
+        """Who has to approve it; None where nobody has to."""
+        return (self.approvals or Approvers()) if self.gate is Gate.APPROVAL else None
 
 
 class DriverName(StrEnum):
@@ -56,7 +91,7 @@ class Strategy(Model):
         default=DriverName.GATEWAY,
         description="gateway: Deployments, a share is a weight of the HTTPRoute; no other is built in this version",
     )
-    steps: Annotated[list[Step], Field(min_length=1, max_length=32)] = Field(
+    steps: Annotated[list[Step], Field(min_length=1, max_length=MOST_STEPS)] = Field(
         default_factory=lambda: [Step(weight=5), Step(weight=20), Step(weight=50)]
     )
     ready_deadline: Seconds = Field(default=300.0, description="pods not ready within this time: taken back")

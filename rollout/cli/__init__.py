@@ -19,13 +19,14 @@ COMMANDS = {
         "rollout.cli.verbs:promote",
         "Open a manual gate; where none waits, go to all traffic now, or end the bake.",
     ),
+    "approve": ("rollout.cli.approve:approve", "Let a step that waits for approvals begin; --revoke takes it back."),
     "abort": ("rollout.cli.verbs:abort", "Take the new version back now."),
     "retry": ("rollout.cli.verbs:retry", "Allow a version that was taken back to be tried again."),
     "history": ("rollout.cli.records:history", "Past releases of a service."),
     "record": ("rollout.cli.records:record", "The record a release left behind."),
     "replay": ("rollout.cli.replay:replay", "Judge recordings again, perhaps by another policy."),
     "controller": ("rollout.cli.engine:controller", "Carry out every release, until stopped."),
-    "crd": ("rollout.cli.definition:crd", "Print the GrayRelease definition."),
+    "crd": ("rollout.cli.definition:crd", "Print the definitions of GrayRelease and Approval."),
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rollout.api.journal import JournalKind
 from rollout.api.status import Outcome, Pause, Phase
 from rollout.api.texts import clean, told
+from rollout.decide.approval import ahead, note, shut
 from rollout.decide.context import (
     NOT_HELD,
     REASON,
@@ -15,6 +16,7 @@ from rollout.decide.context import (
     roll_back,
     write_journal,
 )
+from rollout.decide.gate import Facts
 from rollout.decide.gates import MANUAL, holds
 
 if TYPE_CHECKING:
@@ -91,6 +93,8 @@ def _resume(ctx: Context, command: Command) -> tuple[Status, str]:
 
 def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
     status = ctx.status
+    if unapproved := _unapproved(ctx):
+        return status, NoEffect(unapproved)
     if holds(ctx, MANUAL):
         opened = write_journal(
             ctx.change(gate_passed=status.step),
@@ -100,6 +104,8 @@ def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
         )
         return opened, f"gate of step {status.step + 1} opened"
     if status.phase is Phase.STEPPING:
+        for index in ahead(ctx):
+            ctx = ctx.with_status(note(ctx, ctx.status, index))
         status = change_step(ctx.change(step=len(ctx.steps), paused=None), verdict=SKIPPED)
         return write_journal(
             status, ctx.now, JournalKind.PROMOTED_EARLY, f"promoted in full{_said(command)}"
@@ -108,6 +114,16 @@ def _promote(ctx: Context, command: Command) -> tuple[Status, str]:
         ended = ctx.change(phase_since=ctx.now - ctx.spec.strategy.bake, paused=None)
         return write_journal(ended, ctx.now, JournalKind.BAKE_ENDED, f"bake ended{_said(command)}"), "bake ended"
     return status, NoEffect(f"nothing to promote: the phase is {status.phase}")
+
+
+def _unapproved(ctx: Context) -> str:
+    """What a step ahead is still to be approved by; a person who says promote is not that. Empty where none is."""
+    if ctx.status.phase not in {Phase.PREPARING, Phase.STEPPING} or holds(ctx, MANUAL):
+        return ""
+    facts = Facts(ctx.seen, ctx.now)
+    found = (shut(ctx.spec, ctx.status, facts, index) for index in ahead(ctx))
+    block = next(filter(None, found), None)
+    return f"promote opens no gate of approvals: {block.reason}" if block else ""
 
 
 def _abort(ctx: Context, command: Command) -> tuple[Status, str]:

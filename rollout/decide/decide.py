@@ -57,6 +57,7 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
         update={
             "observed_generation": observation.generation,
             "desired_revision": observation.desired_revision,
+            "spec_digest": observation.digest,
             "replicas": sum(facts.replicas for facts in observation.revisions.values()),
             "selector": observation.selector,
             "looked_at": now,

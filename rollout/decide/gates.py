@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.api.spec import Gate as StepGate
+from rollout.decide import approval
+from rollout.decide.approval import APPROVAL
 from rollout.decide.capabilities import capabilities_of
 from rollout.decide.context import Context, is_refused
 from rollout.decide.gate import Blocked, Facts, Gate
@@ -80,6 +82,7 @@ GATES: tuple[Gate, ...] = (
     Gate(ROUTE, "RouteRemains", frozenset({Move.START}), _still_routed),
     Gate(ROOM, "NoRoom", frozenset({Move.PODS}), _no_room),
     Gate(MANUAL, "Gate", frozenset({Move.STEP}), _unopened),
+    Gate(APPROVAL, "Approval", frozenset({Move.STEP}), approval.closed),
 )
 """All gates; where several are closed, the first is told."""
 

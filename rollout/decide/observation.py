@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rollout.api.approval import ApprovalSpec
     from rollout.api.status import Command, Status
     from rollout.judge import Assessment
 
@@ -110,6 +111,36 @@ class ShareFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """An Approval as it is on the cluster.
+
+    Attributes:
+        says: its spec.
+        made_at: when the API server took it; seconds since the epoch.
+    """
+
+    says: ApprovalSpec
+    made_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalFacts:
+    """The approvals of a release.
+
+    Attributes:
+        problem: why none can be believed now; empty where they can be.
+        trusted_since: what was made before is not believed.
+        given: all that can be read.
+        unreadable: how many cannot be read, or were edited.
+    """
+
+    problem: str = "nobody has looked at the approvals yet"
+    trusted_since: float = 0.0
+    given: tuple[Given, ...] = ()
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One look.
 
@@ -127,6 +158,8 @@ class Observation:
             that step: an assessment from before its verification is none.
         failures: actions that the API server does not take, by the name of the action's class.
         sees_nodes: whether it is known which nodes are being drained; None while nobody can say.
+        digest: of the spec in force, which approvals name.
+        approvals: who approved what.
         blind: nobody looked; it is made of a status alone.
         no_room: why a release that is in Preparing has to wait before anything is done; empty where it may go on.
         notes: what people should know and nothing depends on, a sentence each (a spec that is not valid, a foreign
@@ -152,6 +185,8 @@ class Observation:
     watching_since: float = 0.0
     sees_nodes: bool | None = None
     no_room: str = ""
+    digest: str = ""
+    approvals: ApprovalFacts = field(default_factory=ApprovalFacts)
     blind: bool = False
 
     @classmethod

@@ -11,6 +11,7 @@ from rollout.api.status import (
     Phase,
     Weight,
 )
+from rollout.decide.approval import note
 from rollout.decide.bake import baking
 from rollout.decide.clocks import (
     hold_clock,
@@ -88,7 +89,7 @@ def preparing(ctx: Context) -> Status:
         return route.status
     ready = write_journal(route.status, ctx.now, JournalKind.READY, f"{told} and known to the gateway")
     first = ctx.steps[0]
-    return begin_step(enter(ready, ctx.now, Phase.STEPPING), ctx.now, 0, first.weight, first.hold)
+    return begin_step(enter(note(ctx, ready, 0), ctx.now, Phase.STEPPING), ctx.now, 0, first.weight, first.hold)
 
 
 def stepping(ctx: Context) -> Status:
@@ -187,7 +188,8 @@ def _raise(ctx: Context) -> Status:
         return roll_back(ctx.with_status(heard.status), Outcome.ROLLED_BACK, heard.roll_back)
     if not heard.go_on:
         return heard.status
-    return begin_step(heard.status, ctx.now, ctx.status.step, step.weight, step.hold)
+    opened = note(ctx, heard.status, ctx.status.step)
+    return begin_step(opened, ctx.now, ctx.status.step, step.weight, step.hold)
 
 
 def _to_promoting(ctx: Context) -> Status:

@@ -16,6 +16,7 @@ from rollout.api.ownership import (
     whose,
 )
 from rollout.api.revision import RELEASE_LABEL, REVISION_LABEL
+from rollout.engine.approvals import Approvals
 from rollout.engine.lease import PREFIX
 from rollout.engine.nodes import Nodes
 
@@ -59,6 +60,7 @@ class Mirror:
         }
         self.reflectors: dict[tuple[str, str | None], Reflector] = {}
         self._namespaces = list(namespaces)
+        self.approvals = Approvals(cluster, self._namespaces, on_change)
         for namespace in self._namespaces:
             for kind, labels in MIRRORED:
                 on = self._listener(kind)
@@ -70,6 +72,7 @@ class Mirror:
             self._group = group
             for reflector in (*self.reflectors.values(), *self._proxies.values()):
                 group.create_task(reflector.run())
+            group.create_task(self.approvals.run())
             if self._nodes is not None:
                 group.create_task(self._nodes.run())
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from rollout.api.approval import digest_of
 from rollout.api.revision import image_of, policy_of, revision_of
 from rollout.api.spec import (
     ParentRef,
@@ -47,6 +48,7 @@ class InForce:
         generation: of the spec; 0 where that is not known.
         complete: whether the route's shape and the pods can be made from it; else only weights and scale are known.
         spec_known: whether it was once a valid spec; else it stands for one that nobody knows.
+        digest: of the whole spec, which approvals name; empty where not all of it is known.
     """
 
     spec: Spec
@@ -55,6 +57,7 @@ class InForce:
     generation: int
     complete: bool = True
     spec_known: bool = True
+    digest: str = ""
 
 
 @dataclass(slots=True)
@@ -85,7 +88,8 @@ class SpecReader:
             wrong = _first_of(error)
         if not wrong:
             self.mistake = ""
-            self.in_force = InForce(spec, revision_of(self.name, spec), image_of(spec), generation)
+            named = revision_of(self.name, spec), image_of(spec)
+            self.in_force = InForce(spec, *named, generation, digest=digest_of(spec))
             return True
         before, instead = self.in_force, self._instead(status, deployments, manifest.get("spec"))
         self.mistake = clean(f"spec.{wrong}; {instead}", most=MOST_WORDS)

@@ -199,6 +199,8 @@ class Term:
             watching_since=self._rhythm.watching_since,
             sees_nodes=mirror.sees_nodes,
             no_room=self._parts.load.no_room(self._key, status),
+            digest=known.digest,
+            approvals=mirror.approvals.look(self._key, known.spec),
         )
 
     def _notes(self) -> tuple[str, ...]:

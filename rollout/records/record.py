@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kube.kinds import Manifest
+    from rollout.api.status import Approved
 
 SCHEMA: Literal["grayling.record/1"] = "grayling.record/1"
 RECORD_LABEL = f"{GROUP}/record"
@@ -114,6 +115,16 @@ class RecordedEntry(Part):
     weight: int | None = None
 
 
+class RecordedApproval(Part):
+    """Who let a step begin, as the API server knows them."""
+
+    step: int = Field(description="number of the step, the first is 1")
+    approver: str
+    group: str = ""
+    reason: str = ""
+    at: Time
+
+
 class RecordedPolicy(Part):
     """What the judge had promised."""
 
@@ -149,6 +160,7 @@ class Record(Part):
     excess_failed_requests: float = Field(description="failed requests above what the stable version would have had")
     policy: RecordedPolicy
     steps: list[RecordedStep] = Field(default_factory=list)
+    approvals: list[RecordedApproval] = Field(default_factory=list, description="of the steps that began")
     journal: list[RecordedEntry] = Field(default_factory=list)
 
     def wire(self) -> dict[str, Any]:
@@ -189,6 +201,7 @@ def record_of(name: str, namespace: str, spec: Spec, release: Release) -> Record
             "excess_failed_requests": round(release.excess_failed_requests, 3),
             "policy": spec.analysis.model_dump(),
             "steps": [_step(step) for step in release.steps],
+            "approvals": [_approved(each) for each in release.approvals],
             "journal": [_entry(entry) for entry in release.journal],
         }
     )
@@ -219,6 +232,10 @@ def _step(step: StepRecord) -> dict[str, Any]:
     kept = {"index", "hold_seconds", "started_at", "accepted_at", "verified_at", "ended_at", "verdict"}
     shown = {key: getattr(step, key) for key in kept}
     return shown | {"weight": {"desired": step.weight, "accepted": accepted, "observed": step.observed}}
+
+
+def _approved(approved: Approved) -> dict[str, Any]:
+    return {key: getattr(approved, key) for key in RecordedApproval.model_fields}
 
 
 def _entry(entry: JournalEntry) -> dict[str, Any]:

@@ -32,7 +32,7 @@ PATH = re.compile(
     r"^(?P<base>/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+)(?=/))?/(?P<plural>[^/]+)"
     r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|scale|eviction))?$"
 )
-
+WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 EXPIRED = (
     b"""{"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired",
@@ -55,6 +55,7 @@ class ApiServer(Store):
     writes: list[tuple[str, str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     down: bool = False
+    person: Object | None = None  # who asks, as a review says it; None for a server that does not tell
     late: float = 0.0  # seconds between a write, which watchers see at once, and its answer
     runner: web.AppRunner | None = None
     port: int = 0
@@ -96,6 +97,8 @@ class ApiServer(Store):
             raise web.HTTPServiceUnavailable
         if fault := self._fault(request):
             return status(fault.status, fault.message)
+        if request.path == WHO and self.person is not None:
+            return web.json_response({"status": {"userInfo": self.person}}, status=201)
         found = PATH.match(request.path)
         if found is None or (found["base"], found["plural"]) not in PLURALS:
             return status(404, f"no such path {request.path}")

@@ -96,6 +96,12 @@ BIG = "x" * 250_000
 HEADER = {"name": "x-a", "value": "1"}
 
 REFUSED: dict[str, Change] = {
+    "approvals without their gate": strategy(steps=[{"weight": 5, "approvals": {"count": 2}}]),
+    "approvals of a manual gate": strategy(steps=[{"weight": 5, "gate": "manual", "approvals": {"count": 2}}]),
+    "approvals of nobody": strategy(steps=[{"weight": 5, "gate": "approval", "approvals": {"count": 0}}]),
+    "approvals of a group without a name": strategy(
+        steps=[{"weight": 5, "gate": "approval", "approvals": {"group": ""}}]
+    ),
     "recorded by both names": lambda spec: spec.update(record=True, recording=True),
     "recorded by one name and not by the other": lambda spec: spec.update(record=True, recording=False),
     "no pods": workload(replicas=0),
@@ -259,6 +265,10 @@ TAKEN: dict[str, Change] = {
     "recorded by the old name": lambda spec: spec.update(record=True),
     "recorded, where an older definition wrote its default": lambda spec: spec.update(record=False, recording=True),
     "as it is": lambda _spec: None,
+    "a gate of approvals": strategy(steps=[{"weight": 5, "gate": "approval"}]),
+    "approvals of a group": strategy(
+        steps=[{"weight": 5, "gate": "approval", "approvals": {"count": 2, "group": "oidc:sre"}}]
+    ),
     "time-out of a millisecond": traffic(requestTimeout="1ms"),
     "time-out of no limit": traffic(requestTimeout="0s"),
     "time-out of parts": traffic(requestTimeout="0h0.5m0.25s2ms"),

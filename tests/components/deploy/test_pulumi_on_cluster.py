@@ -12,6 +12,7 @@ from components.deploy.ownership import set_of
 from components.model.layers import OWNER_ANNOTATION
 from kube.cluster import Cluster
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, KNOWN, NAMESPACE, POD, SECRET
+from manifests.render import definitions, policies
 from tests.components.deploy.test_two_environments_on_cluster import (
     CLAIM,
     DEFINITION,
@@ -98,10 +99,11 @@ async def _swept(cluster):
     """What the tier keeps, and what Pulumi wrote on what was there before."""
     await cluster.delete(NAMESPACE, SECOND)
     await cluster.delete(GATEWAY_CLASS, FIRST)
-    owner = (await _definition(cluster))["metadata"]["annotations"].get(OWNER_ANNOTATION)
-    if owner == f"{FIRST}/{FIRST}":
-        nobodys = {"metadata": {"annotations": {OWNER_ANNOTATION: None}, "managedFields": [{}]}}
-        await cluster.merge_patch(DEFINITION, GRAYRELEASES, None, nobodys, manager="test")
+    nobodys = {"metadata": {"annotations": {OWNER_ANNOTATION: None}, "managedFields": [{}]}}
+    for item in (*definitions(), *policies()):
+        kind, name = await cluster.resolve(item), item["metadata"]["name"]
+        if (await cluster.get(kind, name))["metadata"]["annotations"].get(OWNER_ANNOTATION) == f"{FIRST}/{FIRST}":
+            await cluster.merge_patch(kind, name, None, nobodys, manager="test")
 
 
 @pytest.fixture

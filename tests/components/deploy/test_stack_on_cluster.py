@@ -14,6 +14,7 @@ from components.deploy.outcome import ApplyError, NotReadyError
 from components.deploy.render import render
 from components.deploy.teardown import plan_teardown, tear_down
 from components.deploy.waiting import Patience
+from components.model.layers import is_definition
 from components.stack.stackfile import find
 from kube.cluster import Cluster
 from kube.kinds import CONFIG_MAP, GATEWAY, NAMESPACE, SECRET
@@ -41,7 +42,7 @@ def stack_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def manifests(stack_file):
     """Without the definitions: other tests of the same cluster own them."""
-    kept = [item for item in render(stack_file) if item["kind"] != "CustomResourceDefinition"]
+    kept = [item for item in render(stack_file) if not is_definition(item)]
     return [item for item in kept if item["kind"] != "GrayRelease" and item["metadata"]["name"] != "controller"]
 
 

@@ -14,6 +14,7 @@ from components.model.credentials import draw, filled, recipe_of
 from components.model.layers import identity
 from components.stack.platform import Platform
 from components.stack.stackfile import find
+from manifests.render import definitions, policies
 from tests.fakes.pulumi import OWN, Pulumi
 
 TEXT = """config:
@@ -203,7 +204,10 @@ def test_definitions_that_pulumi_keeps_are_shared_by_apply(person, hands):
     second = str(person.project / "stacks" / "Pulumi.second.yaml")
     assert "0 adopted" in person.on("adopt", second, "--yes").err
     alone = ("--only", "CustomResourceDefinition/*")
-    assert "1 adopted" in person.on("adopt", second, "--yes", *alone).err
+    assert "2 adopted" in person.on("adopt", second, "--yes", *alone).err
+    assert "CustomResourceDefinition grayreleases.grayling.dev is kept by" not in person.on("diff", second).err
+    policies = ("--only", "ValidatingAdmissionPolicy*")
+    assert "2 adopted" in person.on("adopt", second, "--yes", *policies).err
     assert "is kept by" not in person.on("diff", second).err
 
 
@@ -211,8 +215,9 @@ def test_definitions_of_another_environment_are_not_made_again_by_pulumi(person,
     hands.pulumi(rendered(find(engine(person, "first"))))
     engine(person, "shop")
     _, reasons = hands.against_pulumi()
-    [reason] = [each for each in reasons if "CustomResourceDefinition" in each]
-    assert "is kept by a Pulumi stack (first/first): share it with controller.installDefinitions: false" in reason
+    fix = "is kept by a Pulumi stack (first/first): share it with controller.installDefinitions: false"
+    told = [each for each in reasons if fix in each]
+    assert [each.partition(" ")[0] for each in told] == [item["kind"] for item in (*definitions(), *policies())]
 
 
 def test_pulumi_is_told_of_a_gateway_that_is_not_there(person, hands):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from manifests.render import definitions, policies
 from tests.components.conftest import read
 
 CRD = "CustomResourceDefinition/grayreleases.grayling.dev"
+LASTING = (*definitions(), *policies())
 ENGINE = "controller: {image: 'registry.example.com/grayling:1'}"
 
 
@@ -47,7 +49,8 @@ def test_each_goes_and_comes_back_and_the_definitions_stay(person, both):
 
 def test_definitions_without_an_owner_go_to_the_next_that_applies(person, both):
     destroyed = person.on("destroy", both[0], "--yes", "--timeout", "5")
-    assert "kept: CustomResourceDefinition" in destroyed.err
+    kept = destroyed.err.partition("kept: ")[2]
+    assert all(each["metadata"]["name"] in kept for each in LASTING)
     assert owner(person) == (None, False)
     assert person.apply(both[1]).code == 0
     assert owner(person) == ("env-b/env-b", True)
@@ -148,8 +151,12 @@ def test_definitions_go_by_their_own_command_and_only_when_unused(person):
     assert result.code == 6
     assert "GrayRelease env-a/web; destroy their stacks first" in result.err
     assert person.on("destroy", path, "--yes", "--timeout", "5").code == 0
+    older = LASTING[-1] | {"metadata": {"name": "approvals.grayling.dev-00000000"}}
+    others = LASTING[-2] | {"metadata": {"name": "no-latest-tags"}}
+    for item in (older, others):
+        person.done(lambda item=item: person.server.put(item))
     assert person.on("definitions", "delete", "--yes", "--timeout", "5").code == 0
-    assert CRD not in person.labels()
+    assert person.labels() == {"ValidatingAdmissionPolicy/no-latest-tags"}
     assert "there are none" in person.on("definitions", "delete", "--yes").err
 
 
@@ -158,9 +165,11 @@ def test_definitions_are_kept_in_every_tier(tier):
     place = {"tier": tier, "namespace": "shop", "owners": ["a"]}
     found = read(environment=place, components={"controller": {"image": "r.example.com/grayling:1"}}).manifests()
     kept = [
-        item["metadata"]["annotations"].get("grayling.dev/on-destroy") for item in found if "Definition" in item["kind"]
+        item["metadata"]["annotations"].get("grayling.dev/on-destroy")
+        for item in found
+        if item["kind"].startswith(("CustomResourceDefinition", "ValidatingAdmissionPolicy"))
     ]
-    assert kept == ["keep"]
+    assert kept == 4 * ["keep"]
 
 
 def finalized(person, name, namespace):
@@ -184,7 +193,7 @@ def test_a_release_that_no_engine_lets_go(person):
     assert "go on without it with --without-engine" in result.err
     assert "Deployment/env-a/controller" in person.labels(), "the engine stays while releases are there"
     assert person.on("destroy", path, "--yes", "--timeout", "5", "--without-engine").code == 0
-    assert person.labels() == {CRD}
+    assert person.labels() == {f"{item['kind']}/{item['metadata']['name']}" for item in LASTING}
 
 
 def test_what_is_retained_is_taken_up_again(person):

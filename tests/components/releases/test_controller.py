@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from components.model.component import CLUSTER_SCOPED
+from components.model.layers import Layer, kept, layer_of
+from rollout.api.approval_policy import NAME, binding, policy
 from tests.components.conftest import read
 
 IMAGE = "registry.example.com/grayling:1"
+POLICY = {
+    "apiGroups": ["admissionregistration.k8s.io"],
+    "resources": ["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+    "verbs": ["get", "list", "watch"],
+    "resourceNames": [NAME],
+}
 WRITTEN = ("deployments", "services", "configmaps", "poddisruptionbudgets", "httproutes")
 
 
@@ -21,8 +30,9 @@ def verbs_on(rules, resource):
 
 
 def test_beyond_its_namespaces_it_reads_nodes_and_no_more():
-    [rule] = rules_of(rendered(), "ClusterRole")
-    assert rule == {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]}
+    nodes, policy = rules_of(rendered(), "ClusterRole")
+    assert nodes == {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]}
+    assert policy == POLICY
     [binding] = [item for item in rendered() if item["kind"] == "ClusterRoleBinding"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "controller", "namespace": "shop"}]
     assert binding["roleRef"]["name"] == binding["metadata"]["name"] == "shop-controller"
@@ -30,7 +40,32 @@ def test_beyond_its_namespaces_it_reads_nodes_and_no_more():
 
 def test_nothing_cluster_wide_where_that_may_not_be():
     found = rendered(readNodes=False, installDefinitions=False)
-    assert {item["kind"] for item in found} & {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"} == set()
+    assert {item["kind"] for item in found} & (CLUSTER_SCOPED - {"Namespace"}) == set()
+
+
+def test_the_policy_is_read_where_a_step_needs_it_whatever_else_is_not():
+    steps = [{"weight": 5, "gate": "approval", "approvals": {"count": 2, "group": "sre"}}]
+    service = {"image": "registry.example.com/app:1", "strategy": {"steps": steps}}
+    controller = {"image": IMAGE, "readNodes": False, "installDefinitions": False}
+    found = read(components={"controller": controller}, services={"app": service}).manifests()
+    assert rules_of(found, "ClusterRole") == [POLICY]
+    [release] = [item for item in found if item["kind"] == "GrayRelease"]
+    assert release["spec"]["strategy"]["steps"][0]["approvals"] == {"count": 2, "group": "sre"}
+
+
+def test_the_policy_comes_with_the_definitions_and_is_kept_as_they_are():
+    kinds = {"ValidatingAdmissionPolicy": policy(), "ValidatingAdmissionPolicyBinding": binding()}
+    found = {item["kind"]: item for item in rendered() if item["kind"] in kinds}
+    for kind, made in kinds.items():
+        assert found[kind]["spec"] == made["spec"], "as the engine will look for it"
+        assert found[kind]["metadata"]["name"] == NAME
+        assert "namespace" not in found[kind]["metadata"]
+        assert layer_of(found[kind]) is Layer.CRDS
+        assert kept(found[kind])
+
+
+def test_a_policy_of_somebody_elses_goes_with_its_stack():
+    assert not kept({"kind": "ValidatingAdmissionPolicy", "metadata": {"name": "no-latest-tags"}})
 
 
 def test_what_it_makes_it_may_change_and_delete_one_by_one():

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rollout.api.crd import definition, rendered, structural
+from rollout.api.crd import approval_definition, definition, structural
+from rollout.api.definitions import FILES, rendered
 from rollout.api.spec import (
     Signal,
     SignalKind,
@@ -14,7 +15,12 @@ from rollout.api.spec import (
 )
 from rollout.api.status import Status
 
-COMMITTED = Path(__file__).parents[3] / "manifests" / "crds" / "grayreleases.yaml"
+MANIFESTS = Path(__file__).parents[3] / "manifests"
+COMMITTED = {
+    "grayreleases": MANIFESTS / "crds" / "grayreleases.yaml",
+    "approvals": MANIFESTS / "crds" / "approvals.yaml",
+    "policy": MANIFESTS / "policies" / "approvals.yaml",
+}
 
 
 def _walk(node, path="schema"):
@@ -30,9 +36,10 @@ def _version():
     return definition()["spec"]["versions"][0]
 
 
-def test_the_committed_file_is_what_the_models_say():
-    assert COMMITTED.read_text() == rendered(), "run: python -m rollout crd > manifests/crds/grayreleases.yaml"
-    assert yaml.safe_load(rendered()) == definition()
+@pytest.mark.parametrize("name", FILES)
+def test_the_committed_file_is_what_the_models_say(name):
+    assert COMMITTED[name].read_text() == rendered(name), "run: make generate"
+    assert list(yaml.safe_load_all(rendered(name))) == FILES[name][1]()
 
 
 KEYWORDS = {
@@ -43,8 +50,9 @@ KEYWORDS = {
 """What a schema of the API server may say; `x-kubernetes-…` besides. One unknown word, and it refuses all of it."""
 
 
-def test_every_node_is_structural():
-    root = _version()["schema"]["openAPIV3Schema"]
+@pytest.mark.parametrize("made", [definition(), approval_definition()], ids=["GrayRelease", "Approval"])
+def test_every_node_is_structural(made):
+    root = made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     for path, node in _walk(root):
         assert "type" in node or node.get("x-kubernetes-int-or-string"), path
         assert {key for key in node if not key.startswith("x-kubernetes-")} <= KEYWORDS, path

@@ -138,7 +138,12 @@ def test_a_config_map_that_is_none_is_passed_over(shop):
 
 
 def test_crd(world):
-    assert yaml.safe_load(world.grayling("crd").out)["kind"] == "CustomResourceDefinition"
+    everything = [each["kind"] for each in yaml.safe_load_all(world.grayling("crd").out)]
+    policies = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
+    assert everything == ["CustomResourceDefinition", "CustomResourceDefinition", *policies]
+    one = yaml.safe_load(world.grayling("crd", "approvals").out)
+    assert one["metadata"]["name"] == "approvals.grayling.dev"
+    assert world.grayling("crd", "pods").code == 2
 
 
 def test_plan_of_a_live_object(shop):

@@ -56,6 +56,7 @@ def _rises_when_it_may(spec: Spec, before: Status, seen: Observation, after: Sta
     if after.weight.desired <= before.weight.desired:
         return
     assert after.canary is not None
+    _was_approved(spec, seen, after)
     facts = seen.revisions.get(after.canary.revision)
     needed = replicas_for(spec.workload.pods, after.weight.desired)
     assert facts is not None, "weight for a revision without pods"
@@ -65,6 +66,19 @@ def _rises_when_it_may(spec: Spec, before: Status, seen: Observation, after: Sta
     if before.weight.desired and newest and spec.traffic and not early and verb != "promote":
         assert newest.verified_at is not None, "raised before the weight before was verified"
         _was_heard(spec, before, seen)
+
+
+def _was_approved(spec: Spec, seen: Observation, after: Status) -> None:
+    """No step behind approvals begins without so many people, none of whom asked for the version."""
+    begun = next((step for step in spec.strategy.steps if step.weight == after.weight.desired), None)
+    asks = begun.approvers if begun else None
+    if asks is None or after.phase is not Phase.STEPPING:
+        return
+    assert not seen.approvals.problem, "begun, and no approval could be believed"
+    assert after.release is not None
+    said = [each.says for each in seen.approvals.given if each.says.attempt == after.release.id]
+    people = {each.approver for each in said if each.digest == seen.digest} - {after.release.requested_by}
+    assert len(people) >= asks.count, "begun without its approvals"
 
 
 def _was_heard(spec: Spec, before: Status, seen: Observation) -> None:
@@ -84,7 +98,8 @@ def _says_what_it_waits_for(after: Status, now: float) -> None:
     assert waiting is not None, f"{after.phase} without a reason"
     assert waiting.reason
     assert waiting.since <= now
-    by_a_person = after.paused is not None or "release promote" in waiting.reason
+    said_by_people = any(verb in waiting.reason for verb in ("release promote", "release approve"))
+    by_a_person = after.paused is not None or said_by_people
     assert waiting.until is not None or by_a_person, f"no end of {waiting.reason}"
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from rollout.api.status import Outcome, Phase
+from tests.rollout.decide.approving import Office, Released
 from tests.rollout.decide.simulation import Simulation, serving
-from tests.rollout.decide.world import World, revision, spec_of
+from tests.rollout.decide.world import revision, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ QUIET = settings.get_profile("decide")
 IMAGES = ("v1", "v2", "v3", "v4")
 VERDICTS = ("bad", "undecided", "no-data", "source-down", "no-traffic", None)
 GOALS = (None, Phase.PREPARING, Phase.STEPPING, Phase.PROMOTING, Phase.BAKING)
-GATES = ("none", "none", "manual")
+GATES = ("none", "none", "manual", "approval")
 ACTIONS = ("Shift", "RetireRoute", "EnsureRevision", "Scale", "Retire", "KeepRecord")
 TIMES = st.sampled_from([0.25, 2.0, 10.0, 40.0])
 
@@ -143,7 +144,7 @@ class AnyWorld(RuleBasedStateMachine):
         self.traffic, self.image = traffic, "v1"
         self.moments: set[int] = set()
         self.asked = 0
-        self.sim = Simulation(World(spec_of("v1", **self.changes)))
+        self.sim = Released(Office(spec_of("v1", **self.changes)))
         self.sim.kill = self.dies
         if goal is not None:
             self.sim.reach(lambda: self.sim.status.stable is not None)
@@ -179,6 +180,22 @@ class AnyWorld(RuleBasedStateMachine):
     @rule(verb=st.sampled_from(["pause", "resume", "promote", "promote", "abort", "retry", "jump"]), seconds=TIMES)
     def say(self, verb: str, seconds: float) -> None:
         self.sim.world.say(verb)
+        self.time(seconds)
+
+    @rule(
+        approver=st.sampled_from(["ann", "ann", "bob"]),
+        step=st.sampled_from([1, 1, 2, "all"]),
+        of=st.sampled_from([{}, {}, {"attempt": "another"}, {"digest": "sha256:" + 64 * "0"}]),
+        seconds=TIMES,
+    )
+    def approve(self, approver: str, step: int | str, of: dict[str, str], seconds: float) -> None:
+        if self.sim.status.release is not None and self.sim.status.canary is not None:
+            self.sim.approve(approver, step, **of)
+        self.time(seconds)
+
+    @rule(seconds=TIMES)
+    def take_back_approvals(self, seconds: float) -> None:
+        self.sim.world.given.clear()
         self.time(seconds)
 
     @rule(share=st.sampled_from([None, 0, 50, 100]), image=st.sampled_from(IMAGES), seconds=TIMES)

@@ -165,9 +165,11 @@ class Plant:
         return Controller(cluster, ["shop"], parts=parts, only=only)
 
     @asynccontextmanager
-    async def engine(self, identity: str | None = None) -> AsyncIterator[Controller]:
+    async def engine(
+        self, identity: str | None = None, only: tuple[str, str] | None = None
+    ) -> AsyncIterator[Controller]:
         async with self.server.cluster() as cluster:
-            controller = self.controller(cluster, identity)
+            controller = self.controller(cluster, identity, only)
             task = asyncio.create_task(controller.run())
             try:
                 yield controller
