@@ -9,7 +9,9 @@ import click
 
 from terminal.lazy import LazyGroup
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "preview": ("review.cli.preview:preview", "Show what a change will do, risks first."),
+}
 """Name of each command, its place and its line of help; none is imported before it runs."""
 
 

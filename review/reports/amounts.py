@@ -33,9 +33,7 @@ class Amount:
 
     def most(self, other: Amount) -> Amount:
         """The larger of the two, each by itself."""
-        return Amount(
-            max(self.cpu, other.cpu), max(self.memory, other.memory), max(self.storage, other.storage)
-        )
+        return Amount(max(self.cpu, other.cpu), max(self.memory, other.memory), max(self.storage, other.storage))
 
 
 def total(amounts: Iterable[Amount]) -> Amount:

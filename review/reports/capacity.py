@@ -6,7 +6,7 @@ Only objects that change are in a preview, so these are differences, not the siz
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from review.model.change import Op
 from review.model.normal import at
@@ -16,26 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from review.model.change import Change, ChangeSet
+    from review.reports.prices import Prices
 
+NOTHING = Amount()
 GIBIBYTE, CORE = 2**30, 1000
 WORKLOADS = frozenset(
     {"Deployment", "StatefulSet", "DaemonSet", "GrayRelease", "Job", "CronJob", "Pod", "PersistentVolumeClaim"}
 )
 OPAQUE = ("kubernetes:helm.sh/", "kubernetes:yaml", "kubernetes:kustomize")
 """Resources of Pulumi that make objects which the preview does not show."""
-
-
-class Prices(Protocol):
-    """What a month costs: of one core, of a gibibyte of memory, of a gibibyte of storage."""
-
-    @property
-    def currency(self) -> str: ...
-    @property
-    def cpu(self) -> float: ...
-    @property
-    def memory(self) -> float: ...
-    @property
-    def storage(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +40,11 @@ class Usage:
         pods: how many, in words.
     """
 
-    always: Amount = Amount()
-    most: Amount = Amount()
-    node: Amount = Amount()
-    passing: Amount = Amount()
-    release: Amount = Amount()
+    always: Amount = NOTHING
+    most: Amount = NOTHING
+    node: Amount = NOTHING
+    passing: Amount = NOTHING
+    release: Amount = NOTHING
     pods: str = ""
 
 
@@ -78,11 +67,19 @@ class Capacity:
     cost: float | None = None
     currency: str = ""
 
-    def sums(self, part: str) -> tuple[Amount, Amount]:
-        """Before and after of one attribute of :class:`Usage`."""
-        return total(getattr(row.before, part) for row in self.rows), total(
-            getattr(row.after, part) for row in self.rows
-        )
+    def sums(self) -> tuple[Usage, Usage]:
+        """Before and after, all rows together."""
+        return _sum([row.before for row in self.rows]), _sum([row.after for row in self.rows])
+
+
+def _sum(usages: list[Usage]) -> Usage:
+    return Usage(
+        always=total(each.always for each in usages),
+        most=total(each.most for each in usages),
+        node=total(each.node for each in usages),
+        passing=total(each.passing for each in usages),
+        release=total(each.release for each in usages),
+    )
 
 
 @dataclass(slots=True)
@@ -111,8 +108,8 @@ def capacity_of(changes: ChangeSet, prices: Prices | None = None) -> Capacity:
     capacity = Capacity(tuple(rows), tuple(_unseen(changes)))
     if prices is None:
         return capacity
-    old, new = capacity.sums("always")
-    return Capacity(capacity.rows, capacity.notes, _cost(new - old, prices), prices.currency)
+    old, new = capacity.sums()
+    return Capacity(capacity.rows, capacity.notes, _cost(new.always - old.always, prices), prices.currency)
 
 
 def _cost(amount: Amount, prices: Prices) -> float:
@@ -183,7 +180,9 @@ def _usage(kind: str, side: _Side, *, fresh: bool) -> Usage:
     if kind in {"Job", "CronJob"}:
         path = ("jobTemplate", "spec") if kind == "CronJob" else ()
         count = side.reader.number(side.spec(*path, "parallelism"), 1, "parallelism")
-        return Usage(passing=side.reader.pod(side.spec(*path, "template")) * count, pods=f"{_pods(count)} while it runs")
+        return Usage(
+            passing=side.reader.pod(side.spec(*path, "template")) * count, pods=f"{_pods(count)} while it runs"
+        )
     return _scaled(kind, side, fresh=fresh)
 
 

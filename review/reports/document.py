@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = "grayling.review/1"
-
 
 class Part(BaseModel):
     """A part of the document: nothing is added to it, nothing changed."""
@@ -163,7 +161,7 @@ class Said(Part):
 class Review(Part):
     """A whole review."""
 
-    schema_: Literal["grayling.review/1"] = Field(default=SCHEMA, alias="schema")
+    schema_: Literal["grayling.review/1"] = Field(default="grayling.review/1", alias="schema")
     project: str
     stack: str
     source: Literal["pulumi-preview", "pulumi-events", "pulumi-plan", "render"]

@@ -7,7 +7,7 @@ import re
 from review.reports.visible import one_line
 from review.reports.words import quoted
 
-_SPECIAL = {ord(char): f"&#{ord(char)};" for char in "\\`*_{}[]<>()#+!|~&\"'$^="}
+_SPECIAL = {ord(char): f"&#{ord(char)};" for char in "\\`*_{}[]<>#|~&$!"}
 _BREAK = "&#8203;"
 _LINKS = re.compile(r"(?i)\b(www)(?=\.)|(?<=[a-z])(:)(?=//)|(@)|(&#35;)(?=\d)|\b(gh)(?=-\d)")
 _TICKS = re.compile(r"`{3,}|~{3,}")

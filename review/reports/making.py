@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from review.model.change import Change, Edit
     from review.model.report import Report
     from review.model.risk import Risk
-    from review.reports.capacity import Capacity, Prices
+    from review.reports.capacity import Capacity
+    from review.reports.prices import Prices
     from rollout.forecast.plan import Traffic
 
 
@@ -110,10 +111,10 @@ def _difference(edit: Edit, change: Change) -> dict[str, Any]:
 
 
 def _capacity(capacity: Capacity) -> dict[str, Any]:
-    sums = {part: capacity.sums(part) for part in ("always", "most", "node", "passing", "release")}
+    before, after = capacity.sums()
     return {
-        "before": _use(Usage(**{part: old for part, (old, _) in sums.items()})),
-        "after": _use(Usage(**{part: new for part, (_, new) in sums.items()})),
+        "before": _use(before),
+        "after": _use(after),
         "rows": [
             {"object": row.object, "before": _use(row.before), "after": _use(row.after), "notes": list(row.notes)}
             for row in capacity.rows

@@ -133,14 +133,19 @@ def _risks(review: Review) -> _Section:
         text = prose(each.text) + (f" *{prose(words.waived(each.waiver))}*" if each.waiver else "")
         mark = f"{words.MARKS[each.severity]} {each.severity}"
         rows.append(f"| {mark} | {code(each.object)}{field} | {text} ({safe(each.id)}) | {prose(each.undo)} |\n")
-    return _Section("### Risks\n\n| severity | where | what | taking it back |\n| --- | --- | --- | --- |\n", rows, "risks")
+    return _Section(
+        "### Risks\n\n| severity | where | what | taking it back |\n| --- | --- | --- | --- |\n", rows, "risks"
+    )
 
 
 def _release(release: PlannedRelease) -> str:
     lines = [f"**{safe(release.object)}** {prose(words.release_text(release))}.", ""]
     found = words.stages(release)
     if found:
-        lines += ["| | share | from | holds | waits for | sees | fails at worst |", "| --- | ---: | ---: | ---: | --- | --- | ---: |"]
+        lines += [
+            "| | share | from | holds | waits for | sees | fails at worst |",
+            "| --- | ---: | ---: | ---: | --- | --- | ---: |",
+        ]
         for each in found:
             cells = (each.name, f"{each.weight} %", f"+{each.starts:g} s", each.hold, each.gate, each.sees, each.costs)
             lines.append(f"| {' | '.join(safe(cell) for cell in cells)} |")
@@ -172,4 +177,6 @@ def _folded(change: Touched, text: str) -> str:
     unknown = f"Known only then: {', '.join(code(path) for path in change.unknown[:20])}\n\n" if change.unknown else ""
     lines = diff_of(change)
     diff = fenced("\n".join(lines), "diff") if lines else "Nothing of it is shown to differ."
-    return f"<details><summary>{safe(change.object)} {safe(text)}</summary>\n\n{problem}{unknown}{diff}\n\n</details>\n\n"
+    return (
+        f"<details><summary>{safe(change.object)} {safe(text)}</summary>\n\n{problem}{unknown}{diff}\n\n</details>\n\n"
+    )

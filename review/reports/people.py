@@ -36,16 +36,22 @@ class Dependant:
 
 
 def owners_of(changes: ChangeSet) -> tuple[Owned, ...]:
-    """Owners by name; those of the component stand for objects that name none; nobody comes last."""
+    """Owners by name; an object that names none has those of its component, else of the environment."""
     by_component: dict[str, set[str]] = defaultdict(set)
     for change in changes.changes:
         if change.component:
             by_component[change.component] |= set(change.owners)
     found: dict[str, list[str]] = defaultdict(list)
+    everybody = _of_environment(changes)
     for change in changes.changes:
-        for owner in change.owners or sorted(by_component.get(change.component, ())) or (NOBODY,):
+        for owner in change.owners or sorted(by_component.get(change.component, ())) or everybody or (NOBODY,):
             found[owner].append(str(change.ref))
     return tuple(Owned(owner, tuple(found[owner])) for owner in sorted(found, key=lambda each: (each == NOBODY, each)))
+
+
+def _of_environment(changes: ChangeSet) -> list[str]:
+    found = at(changes.config.get("grayling:environment"), ("owners",))
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
 
 def dependants_of(changes: ChangeSet) -> tuple[Dependant, ...]:

@@ -1,4 +1,4 @@
-"""The gray releases that a change will start: their steps, what those can see, and what the worst version would cost."""
+"""The gray releases that a change will start: their steps, what those see, and what the worst version would cost."""
 
 from __future__ import annotations
 

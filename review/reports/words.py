@@ -200,7 +200,8 @@ def assumed(release: PlannedRelease) -> str:
     traffic = release.plan and release.plan.get("traffic")
     if not traffic or release.first:
         return ""
-    return f"for {traffic['rps']:g} requests a second of which {traffic['error_rate']:.3g} fail (see `--rps`)"
+    failing = f"{traffic['error_rate'] * 100:.3g} %"
+    return f"for {traffic['rps']:g} requests a second of which {failing} fail anyway (`--rps`, `--error-rate`)"
 
 
 def hints(release: PlannedRelease) -> list[str]:
@@ -218,4 +219,3 @@ def rollup(objects: list[str], most: int = 12) -> str:
 def waived(waiver: Accepted) -> str:
     """Who accepted a risk, until when and why."""
     return f"accepted by {waiver.by} until {waiver.until}: {waiver.reason}"
-
