@@ -13,7 +13,7 @@ _HIDDEN = re.compile(
 
 
 def visible(text: str) -> str:
-    """The text with ``⟨U+202E⟩`` in place of what cannot be seen, or turns what follows; ends of lines and tabs stay."""
+    """The text with ``⟨U+202E⟩`` in place of what cannot be seen, or turns what follows; line ends and tabs stay."""
     return _HIDDEN.sub(lambda found: f"⟨U+{ord(found.group()):04X}⟩", text.replace("\r\n", "\n"))
 
 
