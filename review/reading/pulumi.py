@@ -45,6 +45,7 @@ UNKNOWN = re.compile(
 )
 """How Pulumi writes a value that is known only once it is carried out, one word for each type."""
 OWNERS, INSTANCE = "grayling.dev/owners", "app.kubernetes.io/instance"
+UNSAID = "(the preview does not say)"
 _SERVER_OWN = frozenset({"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"})
 _SECRETS = "secrets"
 
@@ -212,6 +213,7 @@ def unknown_paths(value: Any, path: Path = ()) -> Iterator[Path]:
 def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]:
     """Objects that a refresh found to be other than the state file said."""
     for urn, steps in groups.items():
+        later = next((step.old for step in steps if step.op in OPS and step.old is not None), None)
         for step in steps:
             if step.op != "refresh" or step.old is None or not step.old.custom:
                 continue
@@ -221,9 +223,22 @@ def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]
                 yield Change(ref, (Op.DELETE,), before=masker.manifest(before), urn=urn)
                 continue
             after = declared(step.new.outputs)
-            found = tuple(masker.edit(edit, ref.kind) for edit in edits(before, after))
+            if same(before, after) and later is not None:  # Pulumi shows what it read in the next step alone
+                after = declared(later.outputs)
+            found = _refreshed(step, before, after)
             if found:
-                yield Change(ref, (Op.UPDATE,), masker.manifest(before), masker.manifest(after), found, urn=urn)
+                told = tuple(masker.edit(edit, ref.kind) for edit in found)
+                yield Change(ref, (Op.UPDATE,), masker.manifest(before), masker.manifest(after), told, urn=urn)
+
+
+def _refreshed(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Edit, ...]:
+    """What a refresh saw; where it names fields, these, even if it does not say what they are."""
+    paths = [named_path(places(text), before, after) for text in step.detailed]
+    found = edits(before, after)
+    if not paths:
+        return found
+    told = tuple(edit for edit in found if any(_meets(edit.path, path) for path in paths))
+    return told or tuple(Edit(path, at(before, path), UNSAID) for path in paths)
 
 
 def declared(outputs: Mapping[str, Any]) -> dict[str, Any]:
