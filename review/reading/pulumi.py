@@ -213,7 +213,7 @@ def unknown_paths(value: Any, path: Path = ()) -> Iterator[Path]:
 def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]:
     """Objects that a refresh found to be other than the state file said."""
     for urn, steps in groups.items():
-        later = next((step.old for step in steps if step.op in OPS and step.old is not None), None)
+        later = next((step for step in steps if step.op in OPS and step.old is not None), None)
         for step in steps:
             if step.op != "refresh" or step.old is None or not step.old.custom:
                 continue
@@ -223,22 +223,25 @@ def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]
                 yield Change(ref, (Op.DELETE,), before=masker.manifest(before), urn=urn)
                 continue
             after = declared(step.new.outputs)
-            if same(before, after) and later is not None:  # Pulumi shows what it read in the next step alone
-                after = declared(later.outputs)
-            found = _refreshed(step, before, after)
+            if same(before, after) and later is not None and later.old is not None:
+                found = _refreshed(later, before, after := declared(later.old.outputs))  # shown in the next step alone
+            else:
+                found = _refreshed(step, before, after) or _unsaid(step, before, after)
             if found:
                 told = tuple(masker.edit(edit, ref.kind) for edit in found)
                 yield Change(ref, (Op.UPDATE,), masker.manifest(before), masker.manifest(after), told, urn=urn)
 
 
 def _refreshed(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Edit, ...]:
-    """What a refresh saw; where it names fields, these, even if it does not say what they are."""
+    """What a refresh saw, of the fields that the step names; all where it names none."""
     paths = [named_path(places(text), before, after) for text in step.detailed]
-    found = edits(before, after)
-    if not paths:
-        return found
-    told = tuple(edit for edit in found if any(_meets(edit.path, path) for path in paths))
-    return told or tuple(Edit(path, at(before, path), UNSAID) for path in paths)
+    return tuple(edit for edit in edits(before, after) if not paths or any(_meets(edit.path, path) for path in paths))
+
+
+def _unsaid(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Edit, ...]:
+    """Fields that a refresh says are other, without saying what they are."""
+    paths = [named_path(places(text), before, after) for text in step.detailed]
+    return tuple(Edit(path, at(before, path), UNSAID) for path in paths)
 
 
 def declared(outputs: Mapping[str, Any]) -> dict[str, Any]:
