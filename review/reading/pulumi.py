@@ -222,11 +222,10 @@ def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]
             if step.new is None:
                 yield Change(ref, (Op.DELETE,), before=masker.manifest(before), urn=urn)
                 continue
-            after = declared(step.new.outputs)
-            if same(before, after) and later is not None and later.old is not None:
-                found = _refreshed(later, before, after := declared(later.old.outputs))  # shown in the next step alone
-            else:
-                found = _refreshed(step, before, after) or _unsaid(step, before, after)
+            after, shown = declared(step.new.outputs), step
+            if same(before, after) and later is not None and later.old is not None:  # Pulumi shows it there alone
+                after, shown = declared(later.old.outputs), later
+            found = _refreshed(shown, before, after) or _unsaid(step, before, after)
             if found:
                 told = tuple(masker.edit(edit, ref.kind) for edit in found)
                 yield Change(ref, (Op.UPDATE,), masker.manifest(before), masker.manifest(after), told, urn=urn)
