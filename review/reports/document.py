@@ -5,6 +5,7 @@ Texts here are masked and visible; nothing depends on the machine or on the mome
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -195,3 +196,9 @@ class Review(Part):
 def json_schema() -> dict[str, Any]:
     """The JSON schema of the document, for ``docs/reference/review.schema.json``."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Review.model_json_schema(by_alias=True)}
+
+
+if __name__ == "__main__":
+    import click
+
+    click.echo(json.dumps(json_schema(), indent=2))

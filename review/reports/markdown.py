@@ -116,7 +116,7 @@ def _sections(review: Review) -> Iterator[_Section]:
     changed = [_folded(each, words.ops_text(each)) for each in words.updates(review)]
     yield _Section("### What changes\n\n", changed, "objects")
     new = words.creations(review)
-    head = f"<details><summary>{len(new)} created</summary>\n\n"
+    head = f"### What is new\n\n<details><summary>{len(new)} created</summary>\n\n"
     yield _Section(head, [f"- {code(each)}\n" for each in new], "objects", "\n</details>\n")
 
 
