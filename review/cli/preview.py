@@ -61,8 +61,8 @@ def preview(
     cluster, or with --offline between two commits.
     """
     from components.deploy.target import Target
-    from review.cli.looking import Wish, looked_at
     from review.cli.reviewing import prices_here, report_of, rule_texts
+    from review.cli.sources import Wish, looked_at
     from review.reports.forms import writers
     from review.reports.making import document_of
     from rollout.forecast.plan import Traffic

@@ -66,8 +66,11 @@ def _check(wish: Wish) -> None:
         raise UsageError("name the STACK to preview, or pass a preview of Pulumi with --from FILE")
     if wish.probe and not wish.source:
         raise UsageError(f"--probe {wish.probe}: speaks for a preview in a file; name that with --from FILE")
-    if wish.offline and wish.target.context:
-        raise UsageError(f"--offline asks no cluster, and --context {wish.target.context} names one; leave one out")
+    named = wish.target.context or wish.target.kubeconfig
+    if wish.offline and named:
+        raise UsageError(f"--offline asks no cluster, and {named} names one; leave one out")
+    if wish.probe and named:
+        raise UsageError(f"--probe {wish.probe}: was made before, and {named} would look again; leave one out")
     if wish.offline and not wish.source and not wish.base:
         raise UsageError("--offline compares the stack with a commit; name it, for example --base origin/main")
 
@@ -81,7 +84,7 @@ def _from_file(wish: Wish) -> ChangeSet:
     changes = _of_stack(changes, wish.stack_name, document.name)
     if wish.probe:
         return _probed_by_file(changes, wish.probe, document)
-    if wish.target.context and not wish.offline:
+    if wish.target.context or wish.target.kubeconfig:
         return asyncio.run(_probed(changes, wish, document))
     return changes
 
@@ -133,7 +136,7 @@ def _own(wish: Wish) -> ChangeSet:
     file = find(wish.stack).as_it_is()
     manifests = served(file)
     project = project_name(file.project)
-    if wish.offline or (wish.base and not wish.target.context):
+    if wish.offline:
         base = render_at(wish.base, project=file.project, stack_file=file.path)
         return replace(between(base, manifests, stack=file.stack), project=project)
     return replace(asyncio.run(_live(wish)), project=project)
