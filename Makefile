@@ -74,6 +74,7 @@ generate: $(STAMP) ## write what is generated from the models
 	$(BIN)/python -m rollout crd approvals > manifests/crds/approvals.yaml
 	$(BIN)/python -m rollout crd policy > manifests/policies/approvals.yaml
 	$(BIN)/python -m rollout record --schema > docs/reference/record.schema.json
+	$(BIN)/python -m review.reports.document > docs/reference/review.schema.json
 
 lock: $(STAMP) ## pin every dependency again, with hashes and without naming a registry
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -10,6 +10,7 @@ import click
 from terminal.lazy import LazyGroup
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "preview": ("review.cli.preview:preview", "Show what a change will do, risks first."),
     "probe": ("review.cli.probe:probe_command", "Look at the cluster that a preview is said to be of."),
     "drift": ("review.cli.drift:drift_command", "Show what is live and not as it was applied, and who wrote it."),
 }

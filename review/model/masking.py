@@ -30,22 +30,31 @@ _LONG, _BITS = 32, 4.2  # a run of letters and digits so long and with so many b
 _TELLING = re.compile(
     r"(?i)(passw(or)?d|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth[_-]?key)"
 )
+_PASSWORD = re.compile(r"(?i)(passw(or)?d|passwd|passphrase|_pin$|^pin$)")
+_FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
+_ELSEWHERE = re.compile(
+    r"(?i)(/[\w.-]+)+/?|\$(\w+|\{\w+\}|\(\w+\))|\{\{.*\}\}|\((hidden|a plan does not say)\).*|true|false|none|null|"
+)
 _PLACE = re.compile(r"(?i)(file|path|dir|name|ref|url|uri|host|port|ttl|mount|enabled|type|class|policy|account.*)$")
 _COMMON = re.compile(r"(?i)(.*[_-])?(user(name)?|host|port|database|db|realm|type|ca\.crt|tls\.crt|config)")
 """What a Secret holds beside its secrets: hidden where it stands, not searched for in everything else."""
 
 _ASSIGNED = (
-    r"password|passwd|passphrase|requirepass|masterauth|client[_-]secret|secret[_-]?key|api[_-]?key|access[_-]?token"
+    r"password|passwd|passphrase|requirepass|masterauth|\bpw|\bpwd|client[_-]?secret|(?:secret|account|shared)[_-]?"
+    r"(?:access[_-]?)?key|api[_-]?key|(?:access|auth|api|refresh|bot|bearer)[_-]?token|\btoken(?==)"
 )
 _LOOKS_SECRET = re.compile(
     rf"""
-    -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z\ ]*PRIVATE\ KEY-----|\Z)
+    -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY(?:\ BLOCK)?-----.*?(?:-----END\ [A-Z\ ]*PRIVATE\ KEY(?:\ BLOCK)?-----|\Z)
     | \beyJ[\w-]{{8,}}\.[\w-]{{8,}}\.[\w-]*                     # a JSON Web Token
     | \b(?:AKIA|ASIA)[A-Z0-9]{{16}}\b                            # an access key of AWS
-    | \b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|sk-|pul-)[\w-]{{16,}}
-    | (?<=://)[^/\s:@"']*:[^/\s@"']+(?=@)                       # a name and a password in an address
-    | (?i:(?<=bearer\ )|(?<=basic\ ))[\w.~+/=-]{{8,}}
-    | (?i:\b(?:{_ASSIGNED})\b["']?\s*[:=\s]\s*["']?)(?P<value>[^\s"',;}}&$%{{]{{4,}})
+    | \b(?:gh[pousr]_|github_pat_|gl(?:pat|rt|dt)-|xox[abeprs]-|sk-|pul-|[sr]k_(?:live|test)_|npm_|pypi-|dckr_pat_|AIza
+        |hv[sb]\.|SG\.|dop_v1_|AGE-SECRET-KEY-1)[\w.-]{{16,}}
+    | (?<=hooks\.slack\.com/services/)[\w/]+
+    | (?<=://)[^/\s:@"']*:[^/\s"']+(?=@)                         # a name and a password in an address
+    | (?i:(?<=bearer\ )|(?<=basic\ ))(?=[\w.~+/=-]*[\d+/=])[\w.~+/=-]{{8,}}
+    | (?i:"auth"\s*:\s*"|(?:requirepass|masterauth)\s+"?|(?:{_ASSIGNED})["']?\s*[:=]\s*["']?)
+      (?P<value>[^\s"',;}}&$%{{][^\s"',;}}&]{{3,}})
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -85,7 +94,9 @@ class Masker:
                 for name, inner in value.items()
             }
         if isinstance(value, list):
-            return [self.value(inner, key) for inner in value]
+            return [HIDDEN if flagged else self.value(inner, key) for flagged, inner in _after_flags(value)]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return HIDDEN if _names_password(key) else value
         if not isinstance(value, str) or not value:
             return value
         return HIDDEN if _names_secret(key) and not _points_elsewhere(value) else self.text(value)
@@ -132,15 +143,27 @@ def _all_hidden(value: Any) -> Any:
     return None if value is None else _keys_alone(value)
 
 
+def _after_flags(items: list[Any]) -> Iterator[tuple[bool, Any]]:
+    """Each item of a list, and whether it is the value of a flag like ``--password`` before it."""
+    flagged = False
+    for item in items:
+        is_flag = isinstance(item, str) and _FLAG.fullmatch(item) is not None
+        yield flagged and isinstance(item, str) and not is_flag and not _points_elsewhere(item), item
+        flagged = is_flag and _names_secret(item)
+
+
 def _names_secret(key: str) -> bool:
     return bool(_TELLING.search(key)) and not _PLACE.search(key)
 
 
+def _names_password(key: str) -> bool:
+    """Whether even a number of that name is none to be shown."""
+    return bool(_PASSWORD.search(key)) and not _PLACE.search(key)
+
+
 def _points_elsewhere(value: str) -> bool:
     """A path, a reference to a variable, a switch: no secret, though its name sounds like one."""
-    return (
-        value.startswith(("/", "$", "{{", "(")) or value.lower() in {"true", "false", "none", "null"} or value.isdigit()
-    )
+    return bool(_ELSEWHERE.fullmatch(value))
 
 
 def _without_value(found: re.Match[str]) -> str:
@@ -153,13 +176,17 @@ def _without_random(found: re.Match[str]) -> str:
     run = found.group()
     if (
         _HEX.fullmatch(run)
-        or run.islower()
-        or run.isupper()
+        or ((run.islower() or run.isupper()) and not _is_drawn(run))
         or not any(map(str.isdigit, run))
-        or run.count("/") > _LONG // 16
+        or run.count("/") > len(run) // 16
     ):
         return run
     return HIDDEN if bits_per_character(run) >= _BITS else run
+
+
+def _is_drawn(run: str) -> bool:
+    """Letters of one case and many digits without a mark between: a machine drew it, no person wrote it."""
+    return run.isalnum() and sum(map(str.isdigit, run)) > len(run) // 8
 
 
 def bits_per_character(text: str) -> float:
@@ -183,6 +210,7 @@ def _needles(value: Any) -> Iterator[str]:
     if not isinstance(value, str) or value == PULUMI_SECRET or len(value) < _SHORTEST:
         return
     yield value
+    yield base64.b64encode(value.encode()).decode()
     try:
         decoded = base64.b64decode(value, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):

@@ -45,6 +45,7 @@ UNKNOWN = re.compile(
 )
 """How Pulumi writes a value that is known only once it is carried out, one word for each type."""
 OWNERS, INSTANCE = "grayling.dev/owners", "app.kubernetes.io/instance"
+UNSAID = "(the preview does not say)"
 _SERVER_OWN = frozenset({"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"})
 _SECRETS = "secrets"
 
@@ -216,6 +217,7 @@ def unknown_paths(value: Any, path: Path = ()) -> Iterator[Path]:
 def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]:
     """Objects that a refresh found to be other than the state file said."""
     for urn, steps in groups.items():
+        later = next((step for step in steps if step.op in OPS and step.old is not None), None)
         for step in steps:
             if step.op != "refresh" or step.old is None or not step.old.custom:
                 continue
@@ -224,10 +226,25 @@ def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]
             if step.new is None:
                 yield Change(ref, (Op.DELETE,), before=masker.manifest(before), urn=urn)
                 continue
-            after = declared(step.new.outputs)
-            found = tuple(masker.edit(edit, ref.kind) for edit in edits(before, after))
+            after, shown = declared(step.new.outputs), step
+            if same(before, after) and later is not None and later.old is not None:  # Pulumi shows it there alone
+                after, shown = declared(later.old.outputs), later
+            found = _refreshed(shown, before, after) or _unsaid(step, before, after)
             if found:
-                yield Change(ref, (Op.UPDATE,), masker.manifest(before), masker.manifest(after), found, urn=urn)
+                told = tuple(masker.edit(edit, ref.kind) for edit in found)
+                yield Change(ref, (Op.UPDATE,), masker.manifest(before), masker.manifest(after), told, urn=urn)
+
+
+def _refreshed(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Edit, ...]:
+    """What a refresh saw, of the fields that the step names; all where it names none."""
+    paths = [named_path(places(text), before, after) for text in step.detailed]
+    return tuple(edit for edit in edits(before, after) if not paths or any(_meets(edit.path, path) for path in paths))
+
+
+def _unsaid(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Edit, ...]:
+    """Fields that a refresh says are other, without saying what they are."""
+    paths = [named_path(places(text), before, after) for text in step.detailed]
+    return tuple(Edit(path, at(before, path), UNSAID) for path in paths)
 
 
 def declared(outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""What ``grayling review preview`` looks at: a file of Pulumi's, or the stack itself, with a cluster or without."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kube.errors import UsageError
+from review.model.change import Doubt
+
+if TYPE_CHECKING:
+    from components.deploy.target import Place, Target
+    from review.model.change import ChangeSet
+    from review.reading.source import Document
+
+NO_NAME = Doubt(
+    "no-stack",
+    "the preview lists no object and so does not say of which stack it is; it is taken for what the command line says",
+    fatal=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for.
+
+    Attributes:
+        stack: its name or its file; empty where a preview says it.
+        source: the preview's file; empty for our own.
+        probe: the file of a probe that was made beside the preview.
+        base: the commit to compare with.
+        target: which cluster.
+        offline: no cluster is asked.
+    """
+
+    stack: str
+    source: str
+    probe: str
+    base: str
+    target: Target
+    offline: bool
+
+    @property
+    def stack_name(self) -> str:
+        """The name alone: of a file, and of Pulumi's ORGANISATION/PROJECT/STACK."""
+        path = Path(self.stack)
+        if path.suffix in {".yaml", ".yml"}:
+            return path.stem.removeprefix("Pulumi.")
+        return self.stack.rpartition("/")[2]
+
+
+def looked_at(wish: Wish) -> ChangeSet:
+    """The change set that is asked for.
+
+    Raises:
+        UsageError: something that is asked for does not fit together, or cannot be read.
+    """
+    _check(wish)
+    return _from_file(wish) if wish.source else _own(wish)
+
+
+def _check(wish: Wish) -> None:
+    if not wish.source and not wish.stack:
+        raise UsageError("name the STACK to preview, or pass a preview of Pulumi with --from FILE")
+    if wish.probe and not wish.source:
+        raise UsageError(f"--probe {wish.probe}: speaks for a preview in a file; name that with --from FILE")
+    named = wish.target.context or wish.target.kubeconfig
+    if wish.offline and named:
+        raise UsageError(f"--offline asks no cluster, and {named} names one; leave one out")
+    if wish.probe and named:
+        raise UsageError(f"--probe {wish.probe}: was made before, and {named} would look again; leave one out")
+    if wish.offline and not wish.source and not wish.base:
+        raise UsageError("--offline compares the stack with a commit; name it, for example --base origin/main")
+
+
+def _from_file(wish: Wish) -> ChangeSet:
+    from review.reading.pulumi import read_pulumi
+    from review.reading.source import read_document
+
+    document = read_document(wish.source)
+    changes = read_pulumi(document)
+    changes = _of_stack(changes, wish.stack_name, document.name)
+    if wish.probe:
+        return _probed_by_file(changes, wish.probe, document)
+    if wish.target.context or wish.target.kubeconfig:
+        return asyncio.run(_probed(changes, wish, document))
+    return changes
+
+
+def _of_stack(changes: ChangeSet, asked: str, source: str) -> ChangeSet:
+    if not changes.stack:
+        return replace(changes, stack=asked, doubts=(*changes.doubts, NO_NAME))
+    if asked and asked != changes.stack:
+        raise UsageError(
+            f"{source}: is a preview of stack {changes.stack!r} of project {changes.project!r}, and {asked!r} was "
+            f"asked for: name {changes.stack}, or pass the preview of {asked}"
+        )
+    return changes
+
+
+def _probed_by_file(changes: ChangeSet, probe: str, document: Document) -> ChangeSet:
+    from review.reading.probe import beside, read_probe
+
+    try:
+        text = Path(probe).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--probe {probe}: {getattr(error, 'strerror', None) or 'is no text'}") from error
+    return beside(changes, read_probe(text, probe, document))
+
+
+async def _probed(changes: ChangeSet, wish: Wish, document: Document) -> ChangeSet:
+    from components.deploy.target import reached
+    from review.reading.probe import beside, probe
+
+    async with reached(wish.target, _place(wish, document)) as (cluster, name):
+        return beside(changes, await probe(cluster, changes, document, name))
+
+
+def _place(wish: Wish, document: Document) -> Place:
+    """What the stack file says of its cluster, where there is one."""
+    from components.deploy.target import Place, place_of
+    from components.stack.stackfile import find
+
+    return place_of(find(wish.stack)) if wish.stack else Place(document.name)
+
+
+def _own(wish: Wish) -> ChangeSet:
+    from components.deploy.session import served
+    from components.stack.project import project_name
+    from components.stack.stackfile import find
+    from review.reading.at_commit import render_at
+    from review.reading.render import between
+
+    file = find(wish.stack).as_it_is()
+    manifests = served(file)
+    project = project_name(file.project)
+    if wish.offline:
+        base = render_at(wish.base, project=file.project, stack_file=file.path)
+        return replace(between(base, manifests, stack=file.stack), project=project)
+    return replace(asyncio.run(_live(wish)), project=project)
+
+
+async def _live(wish: Wish) -> ChangeSet:
+    from components.deploy.session import engine_of, inventory_of, served
+    from components.deploy.survey import take_survey
+    from components.deploy.target import place_of, reached
+    from components.stack.stackfile import find
+    from review.reading.render import read_live
+
+    file = find(wish.stack).as_it_is()
+    async with reached(wish.target, place_of(file)) as (cluster, name):
+        survey = await take_survey(cluster, inventory_of(file), served(file), engine=engine_of(file))
+        return await read_live(cluster, survey, stack=file.stack, name=name)
