@@ -31,6 +31,8 @@ from terminal.exits import Session, run
 KREW = ROOT / "packaging" / "krew"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 VERSION = PROJECT["version"]
+CHANGES = ROOT / "CHANGELOG.md"
+ENGINE_LOCK = ROOT / "requirements-engine.lock"
 EPOCH = 1_700_000_000
 SUMS = "SHA256SUMS"
 
@@ -48,18 +50,17 @@ def check(tag: str) -> None:
     """Refuse a tag that is not this version's, or of which the changelog says nothing."""
     if tag != f"v{VERSION}":
         raise UsageError(f"tag {tag!r} is not v{VERSION}, the version in pyproject.toml; change one of the two")
-    notes_of(VERSION)
+    notes_of(VERSION, CHANGES.read_text())
 
 
 @cli.command()
 def notes() -> None:
     """Print what the changelog says of this version."""
-    click.echo(notes_of(VERSION))
+    click.echo(notes_of(VERSION, CHANGES.read_text()))
 
 
-def notes_of(version: str) -> str:
-    """The section of a version."""
-    text = (ROOT / "CHANGELOG.md").read_text()
+def notes_of(version: str, text: str) -> str:
+    """The section of a version in a changelog."""
     found = re.search(rf"^## \[{re.escape(version)}\][^\n]*\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
     if found is None or not found[1].strip():
         raise UsageError(f"CHANGELOG.md has no section [{version}]; write what changed, under its date")
@@ -78,14 +79,23 @@ def dist(out: Path) -> None:
 @click.option("--image", required=True, help="The engine's image, by its digest.")
 def chart(out: Path, image: str) -> None:
     """The chart and the plain manifests, with the image of this release in them."""
-    if not split(image)[2]:
-        raise UsageError(f"--image: {image!r} has no digest; a release names its image by one, name:tag@sha256:…")
+    by_digest(image)
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as scratch:
         write(Path(scratch), image)
         _call([helm(), "package", f"{scratch}/charts/grayling", "--destination", str(out)])
         texts = [Path(scratch, "install", name).read_text() for name in ("definitions.yaml", "controller.yaml")]
     (out / f"grayling-{VERSION}.yaml").write_text("---\n".join(texts))
+
+
+def by_digest(image: str) -> None:
+    """Nothing, if the image is named by its digest."""
+    try:
+        digest = split(image)[2]
+    except ValueError as error:
+        raise UsageError(f"--image: {image!r} {error}") from None
+    if not digest:
+        raise UsageError(f"--image: {image!r} has no digest; a release names its image by one, name:tag@sha256:…")
 
 
 def helm() -> str:
@@ -145,9 +155,6 @@ def sbom(out: Path) -> None:
         _call(command)
 
 
-ENGINE_LOCK = ROOT / "requirements-engine.lock"
-
-
 @cli.command()
 @output
 def checksums(out: Path) -> None:
@@ -163,6 +170,7 @@ def checksums(out: Path) -> None:
 @click.pass_context
 def everything(ctx: click.Context, out: Path, image: str, url: str) -> None:
     """All files of a release, in an empty folder."""
+    by_digest(image)
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"--out: {out} is not empty; a release is made of nothing that lay there before")
     ctx.invoke(dist, out=out)

@@ -11,7 +11,6 @@ import pytest
 from components.deploy.render import render
 from components.stack.platform import Platform
 from components.stack.stackfile import StackFile, find
-from sandbox import builds, locks, pypi
 from sandbox.debian import rootfs_key
 from sandbox.layers import LayerStore
 from sandbox.layout import Cache
@@ -81,12 +80,3 @@ def program(name, folder):
 @pytest.fixture(scope="session")
 def promtool(tmp_path_factory):
     return program("promtool", tmp_path_factory.mktemp("promtool"))
-
-
-@pytest.fixture(scope="session")
-def helm() -> str:
-    """Helm itself, compiled once and kept in the sandbox's cache."""
-    cache = Cache.default()
-    cache.root.mkdir(parents=True, exist_ok=True)
-    with locks.held(cache.lock, lambda: None):
-        return str(builds.build(builds.HELM, cache, pypi.go(cache), cache.root / "helm.log"))

@@ -57,7 +57,7 @@ def gated() -> Simulation:
 
 
 MOMENTS = {
-    Phase.IDLE: (lambda: serving(), "Healthy", "v1 serves"),
+    Phase.IDLE: (serving, "Healthy", "v1 serves"),
     Phase.PREPARING: (lambda: released().until(Phase.PREPARING), "Progressing", "v2 is made ready: 0 of"),
     Phase.STEPPING: (lambda: stepping_at(20), "Progressing", "step 2 of 3, v2 has 20 % of the traffic: 20 % is judged"),
     Phase.PROMOTING: (lambda: released().until(Phase.PROMOTING), "Progressing", "v2 has 50 % of the traffic: "),
