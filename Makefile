@@ -7,11 +7,13 @@ STAMP := $(VENV)/.installed
 NAME ?= demo
 LIVES ?= 10
 SAMPLE ?= sample
+PINNED = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links -c requirements-dev.lock
 UNTIMED = GRAYLING_VIRTUAL_TIME=1 GRAYLING_LIVES=$(LIVES) nice
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction mutants mutants-sample mutants-by-hand clean
+.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction mutants mutants-sample mutants-by-hand release release-check clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,13 +77,20 @@ generate: $(STAMP) ## write what is generated from the models
 	$(BIN)/python -m rollout crd policy > manifests/policies/approvals.yaml
 	$(BIN)/python -m rollout record --schema > docs/reference/record.schema.json
 	$(BIN)/python -m review.reports.document > docs/reference/review.schema.json
+	$(BIN)/python -m components.deploy.installation
+
+release: $(STAMP) ## every file of a release, in OUT: wheel, chart, manifests, plugin, bill of materials, checksums
+	$(BIN)/python packaging/release.py all --out "$(or $(OUT),dist)" --image "$(IMAGE)" --url "$(URL)"
+
+release-check: $(STAMP)
+	$(BIN)/python packaging/release.py check "$(TAG)"
 
 lock: $(STAMP) ## pin every dependency again, with hashes and without naming a registry
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements-dev.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links -c requirements-dev.lock \
-	  --group pyproject.toml:engine --group pyproject.toml:examples -o requirements.lock
+	$(PINNED) --group pyproject.toml:engine --group pyproject.toml:examples -o requirements.lock
+	$(PINNED) --group pyproject.toml:engine -o requirements-engine.lock
+	$(PINNED) --group pyproject.toml:plugin -o requirements-plugin.lock
 
 clean: ## remove what can be made again
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov

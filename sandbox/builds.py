@@ -80,6 +80,9 @@ CONTOUR = Program(
 )
 COREDNS = Program("coredns", "github.com/coredns/coredns", "github.com/coredns/coredns", (), 95)
 PAUSE = Program("pause", ".", "", (), 5)
+HELM = Program("helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", ("helm.sh/helm/v4/internal/version.version",), 80)
+"""No program of a node: it renders and packs the chart of the engine."""
+
 PROGRAMS = (PAUSE, KUBERNETES, COREDNS, CONTOUR)
 
 

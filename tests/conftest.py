@@ -89,3 +89,14 @@ def cluster_kubeconfig(request: pytest.FixtureRequest) -> str:
     if os.environ.get("GRAYLING_TEST_CONTEXT"):
         return os.environ["KUBECONFIG"]
     return str(request.getfixturevalue("box").kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def helm() -> str:
+    """Helm itself, compiled once and kept in the sandbox's cache."""
+    from sandbox import builds, locks, pypi
+    from sandbox.layout import Cache
+
+    cache = Cache.default()
+    with locks.held(cache.root / "helm.lock"):
+        return str(builds.build(builds.HELM, cache, pypi.go(cache), cache.root / "helm.log"))

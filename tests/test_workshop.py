@@ -49,7 +49,7 @@ def test_templates_name_commands_that_there_are():
 
 def test_the_engines_image_has_every_room_that_is_installed_but_the_sandbox():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert sorted([*wheel["packages"], *wheel["include"]]) == sorted([*ENGINE_PARTS, "sandbox"])
+    assert sorted(wheel["only-include"]) == sorted([*ENGINE_PARTS, "sandbox"])
 
 
 def test_nothing_is_skipped_but_for_the_cli_of_pulumi():

@@ -84,8 +84,9 @@ class Controller(Component[ControllerSettings]):
 
     @property
     def namespaces(self) -> list[str]:
-        """Where releases are served."""
-        return sorted({self.environment.namespace, *self.settings.namespaces})
+        """Where releases are served: its own, then the others by name."""
+        own = self.environment.namespace
+        return [own, *sorted({*self.settings.namespaces} - {own})]
 
     def manifests(self) -> Iterable[Manifest]:
         """Definitions, rights, policy, Deployment."""
@@ -104,7 +105,7 @@ class Controller(Component[ControllerSettings]):
 
     @property
     def _elsewhere(self) -> list[str]:
-        return [each for each in self.namespaces if each != self.environment.namespace]
+        return self.namespaces[1:]
 
     def _rights(self, namespace: str) -> Iterable[Manifest]:
         made = rules(logs=self.settings.read_logs or self._counts_lines())
