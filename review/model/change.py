@@ -108,6 +108,7 @@ class Change:
         protected: the source refuses to delete or replace it.
         unknown: paths whose values are known only once it is carried out.
         problem: why it cannot be carried out as it stands (a conflict, a refusal); empty where none is known.
+        stood: ``UID@GENERATION`` of the object as the source knew it; empty where the source does not say.
         others: managers of fields that somebody else wrote and this change takes, per path.
     """
 
@@ -123,6 +124,7 @@ class Change:
     protected: bool = False
     unknown: tuple[Path, ...] = ()
     problem: str = ""
+    stood: str = ""
     others: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -150,7 +152,7 @@ class Doubt:
     fatal: bool = True
 
 
-Source = Literal["pulumi-preview", "pulumi-events", "pulumi-plan", "render"]
+Source = Literal["pulumi-preview", "pulumi-events", "pulumi-plan", "render", "drift"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,9 @@ class ChangeSet:
         drift: objects whose live state was not what the state file said (a refresh saw it).
         config: the stack's configuration by key, masked; empty where the source has none.
         messages: what the source said in words, masked: (severity, text).
+        live: what stands on the cluster of the objects that it touches, ``UID@GENERATION`` by object, ``absent`` where
+            there is none; empty where no cluster was asked.
+        cluster: which cluster was asked, its name and address; empty where none was.
     """
 
     source: Source
@@ -178,6 +183,8 @@ class ChangeSet:
     drift: tuple[Change, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[tuple[str, str], ...] = ()
+    live: Mapping[str, str] = field(default_factory=dict)
+    cluster: str = ""
 
     def counts(self) -> dict[str, int]:
         """How many objects each operation touches, and how many stay; one with two operations counts under both."""

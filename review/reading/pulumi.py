@@ -12,6 +12,7 @@ from review.model.masking import CHANGED, HIDDEN, PULUMI_SECRET, Masker, is_secr
 from review.model.normal import at, edits, named_path, normalised, same
 from review.reading.doubts import doubts_of
 from review.reading.plan import A_PLAN, is_plan, plan_of
+from review.reading.standing import standing
 from review.reading.steps import State, preview_of
 from review.reading.urns import places, ref_of, urn_of
 
@@ -71,7 +72,11 @@ def read_pulumi(document: Document) -> ChangeSet:
         doubts=(*doubts, A_PLAN) if is_plan(document) else doubts,
         drift=in_order(_drift(groups, masker)),
         config={key: masker.value(_opened(value), key) for key, value in preview.config.items()},
-        messages=tuple((each.severity, masker.text(each.message.strip())) for each in preview.diagnostics),
+        messages=tuple(
+            (each.severity, masker.text(each.message.strip()))
+            for each in preview.diagnostics
+            if each.severity != "debug"
+        ),
     )
 
 
@@ -140,6 +145,7 @@ def _change(urn: str, steps: list[Step], masker: Masker) -> Change | None:
         owners=tuple(filter(None, _label(after or before, "annotations", OWNERS).replace(" ", "").split(","))),
         protected=any(state.protect for state in (old, new) if state is not None),
         unknown=tuple(unknown_paths(after or {})),
+        stood=standing(old.outputs) if old is not None and ref.api_version and old.outputs else "",
     )
 
 
