@@ -214,8 +214,12 @@ def unknown_paths(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]:
-    """Objects that a refresh found to be other than the state file said."""
+    """Objects that a refresh found to be other than the state file said.
+
+    A preview's refresh may say on both sides what the state file said: what it found is the old side of the next step.
+    """
     for urn, steps in groups.items():
+        later = next((step.old for step in steps if step.op in OPS and step.old is not None), None)
         for step in steps:
             if step.op != "refresh" or step.old is None or not step.old.custom:
                 continue
@@ -224,7 +228,7 @@ def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]
             if step.new is None:
                 yield Change(ref, (Op.DELETE,), before=masker.manifest(before), urn=urn)
                 continue
-            after = declared(step.new.outputs)
+            after = declared((later or step.new).outputs)
             found = tuple(masker.edit(edit, ref.kind) for edit in edits(before, after))
             if found:
                 yield Change(ref, (Op.UPDATE,), masker.manifest(before), masker.manifest(after), found, urn=urn)

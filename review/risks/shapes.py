@@ -61,11 +61,9 @@ def texts(value: Any, *path: str) -> list[str]:
 def number(value: Any, *path: str) -> float | None:
     """The number at a path; None where there is none."""
     found = at(value, path)
-    return (
-        float(found)
-        if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) < _LARGEST
-        else None
-    )
+    if not isinstance(found, int | float) or isinstance(found, bool) or not abs(found) < _LARGEST:
+        return None
+    return float(found)
 
 
 def amount(value: Any, *path: str) -> float | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from review.model.change import Change
     from review.risks.scene import Scene
 
+_BY_CONTROLLERS = ("metadata", "finalizers")
 _OWNERS, _MANAGED = "grayling.dev/owners", "app.kubernetes.io/managed-by"
 
 
@@ -32,10 +33,12 @@ def _untold(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 
 
 def _drifted(scene: Scene) -> Iterator[Finding]:
     for change in scene.changes.drift:
+        fields = [edit for edit in change.edits if edit.path[:2] != _BY_CONTROLLERS]
         if Op.DELETE in change.ops:
             yield Finding("is declared and not in the cluster: somebody deleted it", ref=change.ref)
-        else:
-            yield Finding(f"is not as it was applied: {listed(edit.text for edit in change.edits)}", ref=change.ref)
+        elif fields:
+            shown = listed(f"{edit.text} {said(edit.before)} → {said(edit.after)}" for edit in fields)
+            yield Finding(f"is not as it was applied: {shown}", ref=change.ref)
 
 
 def _owners(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
