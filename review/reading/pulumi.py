@@ -215,7 +215,10 @@ def unknown_paths(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def _drift(groups: Mapping[str, list[Step]], masker: Masker) -> Iterator[Change]:
-    """Objects that a refresh found to be other than the state file said."""
+    """Objects that a refresh found to be other than the state file said.
+
+    A preview's refresh may say on both sides what the state file said: what it found is the old side of the next step.
+    """
     for urn, steps in groups.items():
         later = next((step for step in steps if step.op in OPS and step.old is not None), None)
         for step in steps:

@@ -1,0 +1,54 @@
+"""The table of all rules: what `grayling review risks` lists and every review asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from review.risks import (
+    admission,
+    alerts,
+    availability,
+    capacity,
+    data,
+    definitions,
+    exposure,
+    images,
+    immutable,
+    judging,
+    network,
+    outside,
+    releases,
+    rights,
+    secrets,
+    security,
+    storage,
+    trust,
+)
+
+if TYPE_CHECKING:
+    from review.risks.rule import Rule
+
+TOPICS: dict[str, tuple[Rule, ...]] = {
+    "data": data.RULES,
+    "storage": storage.RULES,
+    "definitions": definitions.RULES,
+    "replacement and refusal": immutable.RULES,
+    "rights": rights.RULES,
+    "network": network.RULES,
+    "exposure": exposure.RULES,
+    "pod security": security.RULES,
+    "images": images.RULES,
+    "capacity": capacity.RULES,
+    "availability": availability.RULES,
+    "secrets": secrets.RULES,
+    "releases": releases.RULES,
+    "judging": judging.RULES,
+    "outside a release": outside.RULES,
+    "admission": admission.RULES,
+    "alerts": alerts.RULES,
+    "trust and ownership": trust.RULES,
+}
+"""Rules by what they are about."""
+
+RULES: tuple[Rule, ...] = tuple(rule for rules in TOPICS.values() for rule in rules)
+BY_ID: dict[str, Rule] = {rule.id: rule for rule in RULES}
