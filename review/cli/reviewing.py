@@ -43,14 +43,18 @@ def report_of(changes: ChangeSet, base: str = "") -> Report:
     )
 
 
-def risks_found(changes: ChangeSet, now: datetime) -> tuple[Risk, ...]:  # noqa: ARG001 - the table of rules comes here
+def risks_found(changes: ChangeSet, now: datetime) -> tuple[Risk, ...]:
     """What the table of rules finds."""
-    return ()
+    from review.risks.find import risks_of
+
+    return risks_of(changes, waivers=(), today=now.date())
 
 
 def rule_texts() -> Mapping[str, str]:
     """What each rule is for, by its id."""
-    return {}
+    from review.risks.table import RULES
+
+    return {rule.id: rule.what for rule in RULES}
 
 
 def prices_here() -> Prices | None:
