@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_headings_go_down_one_by_one():
     html = page(reviewed(recorded("update-grayrelease-image")))
     levels = [int(level) for level in re.findall(r"<h(\d)", html)]
     assert levels[0] == 1
-    assert all(later - earlier <= 1 for earlier, later in zip(levels, levels[1:], strict=False))
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
 
 
 def test_a_phone_and_paper_are_thought_of():
