@@ -12,6 +12,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ SECRET_MARK, SECRET_MEANING = "4dabf18193072939515e22adb298388d", "1b47061264138
 """Key and value by which Pulumi's wire and state mark a secret."""
 
 _SHORTEST = 6  # characters: a shorter value would be found in every other word
+_WORD = 120
 _LONG, _BITS = 32, 4.2  # a run of letters and digits so long and with so many bits a character is no word
 _TELLING = re.compile(
     r"(?i)(passw(or)?d|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth[_-]?key)"
@@ -68,6 +70,7 @@ class Masker:
 
     needles: frozenset[str] = frozenset()
     _known: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+    _told: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the needles one pattern, longest first."""
@@ -77,6 +80,13 @@ class Masker:
 
     def text(self, text: str) -> str:
         """A text without what is known to be secret or looks like it."""
+        if len(text) > _WORD:
+            return self._masked(text)
+        if text not in self._told:  # objects of one stack say the same words again and again
+            self._told[text] = self._masked(text)
+        return self._told[text]
+
+    def _masked(self, text: str) -> str:
         if text == PULUMI_SECRET:
             return HIDDEN
         if self._known is not None:
@@ -152,6 +162,7 @@ def _after_flags(items: list[Any]) -> Iterator[tuple[bool, Any]]:
         flagged = is_flag and _names_secret(item)
 
 
+@lru_cache(maxsize=4096)
 def _names_secret(key: str) -> bool:
     return bool(_TELLING.search(key)) and not _PLACE.search(key)
 

@@ -139,7 +139,7 @@ def _change(urn: str, steps: list[Step], masker: Masker) -> Change | None:
         ops=ops,
         before=masker.manifest(before),
         after=masker.manifest(after),
-        edits=_edits(acting, old, new, ref, masker),
+        edits=_edits(acting, old, before, after, ref, masker),
         forced_by=tuple(dict.fromkeys(reason for step in acting for reason in step.replace_reasons)),
         urn=urn,
         component=_label(after or before, "labels", INSTANCE),
@@ -163,12 +163,16 @@ def _label(manifest: Mapping[str, Any] | None, group: str, key: str) -> str:
 
 
 def _edits(
-    steps: Iterable[Step], old: State | None, new: State | None, ref: ObjectRef, masker: Masker
+    steps: Iterable[Step],
+    old: State | None,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+    ref: ObjectRef,
+    masker: Masker,
 ) -> tuple[Edit, ...]:
     """What differs in what is declared, and what Pulumi alone sees differ (it compares with its state)."""
-    if old is None or new is None:
+    if old is None or before is None or after is None:
         return ()
-    before, after = normalised(old.inputs), normalised(new.inputs)
     found = list(edits(before, after))
     forcing: list[Path] = []
     for step in steps:

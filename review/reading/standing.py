@@ -14,5 +14,6 @@ def standing(live: Mapping[str, Any] | None) -> str:
     """``UID@GENERATION``: moves with every change of what is declared; a resource version where there is no other."""
     if live is None:
         return ABSENT
-    meta = live.get("metadata") or {}
+    meta = live.get("metadata")
+    meta = meta if isinstance(meta, dict) else {}
     return f"{meta.get('uid', '')}@{meta.get('generation') or meta.get('resourceVersion', '')}"

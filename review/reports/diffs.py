@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _SHORT = 100
 _LONGEST_LINE, _MOST_LINES, _MOST_COMPARED = 300, 200, 4000
 _CONTEXT = 2
+_HEADER = 3
+"""Lines of a unified difference before the first that differs: two names, and where it begins."""
 
 
 def diff_of(change: Touched) -> list[str]:
@@ -58,7 +60,7 @@ def _changed(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
         yield f"@@ {len(old)} lines before, {len(new)} after @@"
         return
     for number, line in enumerate(difflib.unified_diff(old, new, n=_CONTEXT, lineterm="")):
-        if number < 2:  # noqa: PLR2004 - the names of the two files
+        if number < _HEADER:
             continue
         yield "@@" if line.startswith("@@") else f"{line[0]}   {_at_difference(line[1:], old, new)}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from terminal.output import data_writers
+from terminal.output import as_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,8 @@ def writers(
     from review.reports import machines, markdown, page, terminal
 
     return {
-        **data_writers(review.wire),
+        "json": lambda: review.model_dump_json(by_alias=True, indent=2),
+        "yaml": lambda: as_yaml(review.wire()),
         "text": lambda: terminal.text(review, width),
         "markdown": lambda: markdown.markdown(review, limit),
         "html": lambda: page.page(review),

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from review.model.risk import Risk
     from review.reports.capacity import Capacity
     from review.reports.prices import Prices
-    from rollout.forecast.plan import Traffic
+    from review.reports.releases import Expected
 
 
-def document_of(report: Report, *, prices: Prices | None = None, traffic: Traffic = USUAL) -> Review:
+def document_of(report: Report, *, prices: Prices | None = None, traffic: Expected = USUAL) -> Review:
     """The document of a report.
 
     Args:

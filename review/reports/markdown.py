@@ -131,7 +131,7 @@ def _risks(review: Review) -> _Section:
     for each in review.risks:
         field = f" {code(each.path)}" if each.path else ""
         text = prose(each.text) + (f" *{prose(words.waived(each.waiver))}*" if each.waiver else "")
-        mark = f"{words.MARKS[each.severity]} {each.severity}"
+        mark = f"{words.MARKS[each.severity]} {each.severity}{', accepted' if each.waiver else ''}"
         rows.append(f"| {mark} | {code(each.object)}{field} | {text} ({safe(each.id)}) | {prose(each.undo)} |\n")
     return _Section(
         "### Risks\n\n| severity | where | what | taking it back |\n| --- | --- | --- | --- |\n", rows, "risks"

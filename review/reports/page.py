@@ -14,7 +14,13 @@ from review.reports.diffs import diff_of
 if TYPE_CHECKING:
     from review.reports.document import Review, Touched
 
-_CLASSES = {"-": "gone", "+": "new", "!": "forced", "@": "hunk"}
+_OPEN = {
+    "-": Markup('<span class="gone">'),
+    "+": Markup('<span class="new">'),
+    "!": Markup('<span class="forced">'),
+    "@": Markup('<span class="hunk">'),
+}
+_CLOSE = Markup("</span>")
 
 
 def page(review: Review) -> str:
@@ -49,5 +55,5 @@ def _diff(change: Touched) -> Markup:
 
 
 def _line(line: str) -> Markup:
-    kind = _CLASSES.get(line[:1])
-    return Markup('<span class="{}">{}</span>').format(kind, line) if kind else escape(line)
+    start = _OPEN.get(line[:1])
+    return escape(line) if start is None else start + escape(line) + _CLOSE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,17 +13,26 @@ from rollout.api.revision import image_of, images_of
 from rollout.api.spec import GROUP, KIND, Spec
 from rollout.api.status import Status, Version
 from rollout.api.wire import said_of
-from rollout.forecast.plan import Plan, Traffic, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
     from review.model.change import Change, ChangeSet
+    from rollout.forecast.plan import Plan
 
 RELEASED = ("template", "config", "configMountPath", "ports")
 """Parts of ``spec.workload`` that make a version; everything else of a GrayRelease starts nothing."""
-USUAL = Traffic(rps=100, error_rate=0.001)
+
+
+class Expected(NamedTuple):
+    """Requests a second of a service, and the share of them that fails with a healthy version."""
+
+    rps: float
+    error_rate: float
+
+
+USUAL = Expected(rps=100, error_rate=0.001)
 """What is assumed where nobody says; every report says so."""
 _SERVING = "live"
 
@@ -49,7 +58,7 @@ class Release:
     problem: str = ""
 
 
-def releases_of(changes: ChangeSet, now: float, traffic: Traffic = USUAL) -> tuple[Release, ...]:
+def releases_of(changes: ChangeSet, now: float, traffic: Expected = USUAL) -> tuple[Release, ...]:
     """Every release that starts when the change is carried out.
 
     Args:
@@ -60,7 +69,7 @@ def releases_of(changes: ChangeSet, now: float, traffic: Traffic = USUAL) -> tup
     return tuple(_releases(changes, now, traffic))
 
 
-def _releases(changes: ChangeSet, now: float, traffic: Traffic) -> Iterator[Release]:
+def _releases(changes: ChangeSet, now: float, traffic: Expected) -> Iterator[Release]:
     for change in changes.of_kind(KIND):
         if change.ref.group == GROUP and change.after is not None and starts(change):
             yield _release(change, now, traffic)
@@ -77,14 +86,16 @@ def _whole(change: Change) -> list[Any]:
     return [edit for edit in change.edits if edit.path in {("spec",), ("spec", "workload")}]
 
 
-def _release(change: Change, now: float, traffic: Traffic) -> Release:
+def _release(change: Change, now: float, traffic: Expected) -> Release:
+    from rollout.forecast.plan import Traffic, plan_of  # scipy's import takes a second of which most changes need none
+
     first = change.before is None or Op.REPLACE in change.ops
     before = "" if first else _image(change.before or {})
     after = _image(change.after or {})
     try:
         spec = Spec.model_validate((change.after or {}).get("spec"))
         status = None if first else Status(stable=Version(revision=_SERVING, image=before))
-        plan = plan_of(change.ref.name, spec, status, traffic, now)
+        plan = plan_of(change.ref.name, spec, status, Traffic(*traffic), now)
     except ValidationError as error:
         return Release(str(change.ref), first, before, after, problem=_why(error))
     except ArithmeticError as error:

@@ -168,3 +168,21 @@ def test_a_preview_of_our_own_between_two_commits(project, capsys, monkeypatch):
     assert [each["object"] for each in data["changes"]] == ["StatefulSet shop/redis"]
     assert data["commit"] == data["base"] != ""
     assert data["owners"][0]["owner"]
+
+
+def test_a_preview_of_pulumi_is_held_against_the_cluster_that_is_named(person, capsys, tmp_path):
+    after = manifest("ConfigMap", "settings", data={"a": "b"})
+    path = str(written(tmp_path, preview(step("create", None, after))))
+    arguments = ("--from", path, "--kubeconfig", person.kubeconfig, "-o", "json")
+    data = json.loads(told(capsys, *arguments)[1].out)
+    assert "context test" in data["cluster"]
+    assert "not-probed" not in [each["id"] for each in data["doubts"]]
+    assert data["assessment"] != "not-trustworthy"
+
+
+def test_a_probe_of_another_preview_is_a_mistake(capsys, tmp_path):
+    other = {"schema": "grayling.probe/1", "preview": "0" * 64, "cluster": "c", "made": "2026-11-28T18:00:00Z"}
+    probe = written(tmp_path, other | {"objects": {}}, "probe.json")
+    code, said = told(capsys, "--from", IMAGE, "--probe", str(probe))
+    assert code == 2
+    assert "preview: is of another file" in said.err

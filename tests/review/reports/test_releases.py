@@ -10,9 +10,8 @@ from review.model.change import Change, ChangeSet, ObjectRef, Op
 from review.reports import words
 from review.reports.markdown import markdown
 from review.reports.people import dependants_of, owners_of
-from review.reports.releases import releases_of
+from review.reports.releases import Expected, releases_of
 from review.reports.timeline import LEFT, RIGHT, WIDTH, timeline_of
-from rollout.forecast.plan import Traffic
 from tests.review.previews import manifest, preview, read, reviewed, step
 from tests.review.reading.test_recorded import recorded
 
@@ -28,7 +27,7 @@ def gray(image: str = "web:1", *, steps: list | None = None, **work) -> dict:
     return manifest("GrayRelease", "web", version="grayling.dev/v1alpha1", spec=spec)
 
 
-def only(tmp_path, before, after, op: str = "update", traffic: Traffic | None = None):
+def only(tmp_path, before, after, op: str = "update", traffic: Expected | None = None):
     changes = read(tmp_path, preview(step(op, before, after)))
     found = releases_of(changes, 0.0, *([traffic] if traffic else []))
     return found[0] if found else None
@@ -44,7 +43,7 @@ def test_another_image_starts_a_release_with_its_timeline(tmp_path):
 
 
 def test_figures_follow_the_traffic(tmp_path):
-    few, many = (only(tmp_path, gray(), gray("web:2"), traffic=Traffic(rps, 0.001)) for rps in (1, 1000))
+    few, many = (only(tmp_path, gray(), gray("web:2"), traffic=Expected(rps, 0.001)) for rps in (1, 1000))
     assert few.plan.steps[1].smallest_ratio > many.plan.steps[1].smallest_ratio
 
 
