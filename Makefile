@@ -72,6 +72,7 @@ mutants-by-hand: $(STAMP) ## put faults back that the engine once had; each must
 generate: $(STAMP) ## write what is generated from the models
 	$(BIN)/python -m rollout crd > manifests/crds/grayreleases.yaml
 	$(BIN)/python -m rollout record --schema > docs/reference/record.schema.json
+	$(BIN)/grayling review risks -o markdown > docs/reference/risks.md
 
 lock: $(STAMP) ## pin every dependency again, with hashes and without naming a registry
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
