@@ -9,7 +9,7 @@ from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds
 from review.risks.scene import watches_only
 from review.risks.shapes import Json, amount, listed, mapping, maps, number, said, text
 from review.risks.stores import STORES, loss_of
-from review.risks.templates import POD_MAKERS, RUN_FOR_EVER, Uses, changed, pods, template_of
+from review.risks.templates import POD_MAKERS, RUN_FOR_EVER, Uses, changed, in_container, in_pod, pods, template_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +132,7 @@ def _probes(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     for name, old, new in changed(change, "containers"):
         for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
             if mapping(old, probe) and not mapping(new, probe):
-                yield Finding(f"{said(name)}: no {probe} any more", None, f"containers[{name}].{probe}")
+                yield Finding(f"{said(name)}: no {probe} any more", None, in_container(change, name, f"{probe}"))
 
 
 def _spread(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -142,9 +142,9 @@ def _spread(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     key = "topologySpreadConstraints"
     had, has = ({text(each, "topologyKey") for each in maps(side, key)} for side in (before, after))
     if had - has:
-        yield Finding(f"pods are no longer spread over {listed(had - has)}", None, key)
+        yield Finding(f"pods are no longer spread over {listed(had - has)}", None, in_pod(change, key))
     if mapping(before, "affinity", "podAntiAffinity") and not mapping(after, "affinity", "podAntiAffinity"):
-        yield Finding("pods may stand on one node", None, "affinity.podAntiAffinity")
+        yield Finding("pods may stand on one node", None, in_pod(change, "affinity.podAntiAffinity"))
 
 
 def _ending(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -152,13 +152,13 @@ def _ending(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     key = "terminationGracePeriodSeconds"
     was, will = number(before, key), number(after, key)
     if was is not None and after and (30 if will is None else will) < was:
-        yield Finding(f"pods have {said(after.get(key, 30))} s instead of {was:g} s to end", None, key)
+        yield Finding(f"pods have {said(after.get(key, 30))} s instead of {was:g} s to end", None, in_pod(change, key))
     for name, old, new in changed(change, "containers"):
         if mapping(old, "lifecycle", "preStop") and not mapping(new, "lifecycle", "preStop"):
             yield Finding(
                 f"{said(name)}: no preStop any more, requests in flight are cut",
                 None,
-                f"containers[{name}].lifecycle.preStop",
+                in_container(change, name, "lifecycle.preStop"),
             )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from review.model.change import Op
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds, on
 from review.risks.shapes import Json, amount, listed, mapping, maps, number, said, text
-from review.risks.templates import POD_MAKERS, both, changed
+from review.risks.templates import POD_MAKERS, both, changed, in_container
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def _cut(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 - e
         before, after = _resources(old), _resources(new)
         for key, value in before.items():
             was, will = amount(value), amount(after.get(key))
-            path = f"containers[{name}].resources.{key}"
+            path = in_container(change, name, f"resources.{key}")
             if was is not None and will is not None and will < was:
                 yield Finding(f"{said(name)}: {key} {said(value)} → {said(after[key])}", None, path)
             elif key not in after and not _frees(key):
@@ -58,7 +58,7 @@ def _unlimited(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG0
             yield Finding(
                 f"{said(name)}: asks for more memory than its limit lets it have: it is refused",
                 None,
-                f"containers[{name}].resources",
+                in_container(change, name, "resources"),
             )
 
 
