@@ -32,7 +32,8 @@ _LOOKED_AT = frozenset(
     {
         *("NetworkPolicy", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Secret", "CustomResourceDefinition"),
         *("PriorityClass", "ResourceQuota", "PrometheusRule", "ServiceMonitor", "PodMonitor", "Approval"),
-        *("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
+        *("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "APIService", "ClusterPolicy"),
+        *("ConstraintTemplate", "ClusterImagePolicy", "ExternalSecret", "SealedSecret", "Certificate"),
         *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
     }
 )

@@ -97,6 +97,15 @@ def _fewer(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     yield Finding(f"{found[0]:g} pods → {found[1]:g}", MEDIUM if severe else LOW, "spec.replicas")
 
 
+def _floor(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
+    for edit in change.edits:
+        was, will = number(edit.before), number(edit.after)
+        if edit.path == ("spec", "workload", "minReplicas") and was is not None and (1 if will is None else will) < was:
+            yield on(edit, f"at least {was:g} pods → {said(edit.after or 1)}")
+        elif edit.path == ("spec", "workload", "maxUnavailable") and will is not None and will > (was or 1):
+            yield on(edit, f"{will:g} pods may be moved away at once instead of {was or 1:g}")
+
+
 def _scaler(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     for edit in change.edits:
         was, will = number(edit.before), number(edit.after)
@@ -197,6 +206,15 @@ RULES = (
         "declare the old number again",
         _fewer,
         kinds=_SCALED,
+    ),
+    Rule(
+        "release-floor-lowered",
+        "a service may have fewer pods, or lose more at once",
+        "the rest may not carry the load",
+        MEDIUM,
+        "declare the old number again",
+        _floor,
+        kinds=kinds("GrayRelease"),
     ),
     Rule(
         "scaler-lowered",

@@ -37,6 +37,22 @@ def test_the_tables_are_as_long_as_they_have_to_be():
     assert len(PLAIN) >= 20
 
 
+OTHERWISE = {
+    "before-not-told",
+    "cannot-be-applied",
+    "live-differs",
+    "preview-not-trustworthy",
+    "provider-changed",
+    "takes-over-fields",
+}
+"""Rules about what no manifest says; they are planted in test_previews.py."""
+
+
+def test_every_rule_has_a_danger_that_it_finds():
+    planted = {rule for case in DANGERS for rule in case["finds"]}
+    assert planted | OTHERWISE == {rule.id for rule in RULES}
+
+
 REAL = {
     "change-owners": {Assessment.PLAIN},
     "no-change": {Assessment.PLAIN},
