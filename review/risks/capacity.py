@@ -72,10 +72,14 @@ def _pods(change: Change) -> tuple[float, float] | None:
     return None if gone or after is None or before is None or after >= before else (before, after)
 
 
+def _where(change: Change) -> str:
+    return ".".join(_REPLICAS.get(change.ref.kind, ("spec", "replicas")))
+
+
 def _to_zero(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     found = _pods(change)
     if found and found[1] <= 0:
-        yield Finding(f"{found[0]:g} pods → 0: nobody answers", None, "spec.replicas")
+        yield Finding(f"{found[0]:g} pods → 0: nobody answers", None, _where(change))
 
 
 def _quorum(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -86,7 +90,7 @@ def _quorum(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
             if found[1] <= found[0] // 2
             else "one more lost, and there is no majority"
         )
-        yield Finding(f"{found[0]:g} members → {found[1]:g}: {how}", None, "spec.replicas")
+        yield Finding(f"{found[0]:g} members → {found[1]:g}: {how}", None, _where(change))
 
 
 def _fewer(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -94,7 +98,7 @@ def _fewer(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     if not found or found[1] <= 0 or (change.ref.kind == "StatefulSet" and found[0] >= _QUORUM and found[1] < _QUORUM):
         return
     severe = found[1] == 1 or found[1] <= found[0] / 2
-    yield Finding(f"{found[0]:g} pods → {found[1]:g}", MEDIUM if severe else LOW, "spec.replicas")
+    yield Finding(f"{found[0]:g} pods → {found[1]:g}", MEDIUM if severe else LOW, _where(change))
 
 
 def _floor(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
