@@ -8,7 +8,7 @@ from review.model.change import Op
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds
 from review.risks.scene import watches_only
 from review.risks.shapes import Json, amount, listed, mapping, maps, number, said, text
-from review.risks.stores import STORES, loss_of
+from review.risks.stores import loss_of
 from review.risks.templates import POD_MAKERS, RUN_FOR_EVER, Uses, changed, in_container, in_pod, pods, template_of
 
 if TYPE_CHECKING:
@@ -57,12 +57,7 @@ def _gone(change: Change, scene: Scene) -> Iterator[Finding]:
 def _other_gone(change: Change, scene: Scene) -> Iterator[Finding]:
     """What is known to be harmless is told as low; what nobody here knows is not."""
     kind = change.ref.kind
-    ruled = (
-        kind in _SERVING
-        or kind in _LOOKED_AT
-        or kind in STORES.get(change.ref.group, ())
-        or loss_of(change, scene.changes)
-    )
+    ruled = kind in _SERVING or kind in _LOOKED_AT or loss_of(change, scene.changes)
     if Op.DELETE not in change.ops or ruled or kind.startswith("pulumi:"):
         return
     if kind in _MILD:

@@ -8,7 +8,7 @@ from components.model.images import canonical, exact, split
 from review.model.change import Op
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule
 from review.risks.scene import watches_only
-from review.risks.shapes import said, text
+from review.risks.shapes import listed, said, text
 from review.risks.templates import POD_MAKERS, both, changed, in_container
 
 if TYPE_CHECKING:
@@ -61,6 +61,19 @@ def _moving(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 
             yield Finding(
                 f"{said(name)}: {said(image)} does not name one build", None, in_container(change, name, "image")
             )
+
+
+def _by_tag(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
+    """Exact, and still a name that somebody can give to another build."""
+    found = {
+        text(new, "image"): name
+        for name, old, new in both(change)
+        if text(new, "image") != text(old, "image") and _is_exact(text(new, "image")) and "@" not in text(new, "image")
+    }
+    if found:
+        yield Finding(
+            f"{listed(found)}: by tag, without a digest", None, in_container(change, min(found.values()), "image")
+        )
 
 
 def _digest_dropped(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -182,6 +195,15 @@ RULES = (
         MEDIUM,
         _BACK,
         _never_pulled,
+        kinds=POD_MAKERS,
+    ),
+    Rule(
+        "image-by-tag",
+        "an image has an exact tag and no digest",
+        "the tag can be moved",
+        LOW,
+        "add the digest",
+        _by_tag,
         kinds=POD_MAKERS,
     ),
 )
