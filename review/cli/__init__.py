@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "preview": ("review.cli.preview:preview", "Show what a change will do, risks first."),
     "probe": ("review.cli.probe:probe_command", "Look at the cluster that a preview is said to be of."),
     "drift": ("review.cli.drift:drift_command", "Show what is live and not as it was applied, and who wrote it."),
+    "risks": ("review.cli.risks:risks_command", "List the rules by which a change is judged."),
 }
 """Name of each command, its place and its line of help; none is imported before it runs."""
 

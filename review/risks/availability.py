@@ -8,8 +8,8 @@ from review.model.change import Op
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds
 from review.risks.scene import watches_only
 from review.risks.shapes import Json, amount, listed, mapping, maps, number, said, text
-from review.risks.stores import STORES, loss_of
-from review.risks.templates import POD_MAKERS, RUN_FOR_EVER, Uses, changed, pods, template_of
+from review.risks.stores import loss_of
+from review.risks.templates import POD_MAKERS, RUN_FOR_EVER, Uses, changed, in_container, in_pod, pods, template_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,8 @@ _LOOKED_AT = frozenset(
     {
         *("NetworkPolicy", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Secret", "CustomResourceDefinition"),
         *("PriorityClass", "ResourceQuota", "PrometheusRule", "ServiceMonitor", "PodMonitor", "Approval"),
-        *("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
+        *("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "APIService", "ClusterPolicy"),
+        *("ConstraintTemplate", "ClusterImagePolicy", "ExternalSecret", "SealedSecret", "Certificate"),
         *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
     }
 )
@@ -56,12 +57,7 @@ def _gone(change: Change, scene: Scene) -> Iterator[Finding]:
 def _other_gone(change: Change, scene: Scene) -> Iterator[Finding]:
     """What is known to be harmless is told as low; what nobody here knows is not."""
     kind = change.ref.kind
-    ruled = (
-        kind in _SERVING
-        or kind in _LOOKED_AT
-        or kind in STORES.get(change.ref.group, ())
-        or loss_of(change, scene.changes)
-    )
+    ruled = kind in _SERVING or kind in _LOOKED_AT or loss_of(change, scene.changes)
     if Op.DELETE not in change.ops or ruled or kind.startswith("pulumi:"):
         return
     if kind in _MILD:
@@ -132,7 +128,7 @@ def _probes(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     for name, old, new in changed(change, "containers"):
         for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
             if mapping(old, probe) and not mapping(new, probe):
-                yield Finding(f"{said(name)}: no {probe} any more", None, f"containers[{name}].{probe}")
+                yield Finding(f"{said(name)}: no {probe} any more", None, in_container(change, name, f"{probe}"))
 
 
 def _spread(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -142,9 +138,9 @@ def _spread(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     key = "topologySpreadConstraints"
     had, has = ({text(each, "topologyKey") for each in maps(side, key)} for side in (before, after))
     if had - has:
-        yield Finding(f"pods are no longer spread over {listed(had - has)}", None, key)
+        yield Finding(f"pods are no longer spread over {listed(had - has)}", None, in_pod(change, key))
     if mapping(before, "affinity", "podAntiAffinity") and not mapping(after, "affinity", "podAntiAffinity"):
-        yield Finding("pods may stand on one node", None, "affinity.podAntiAffinity")
+        yield Finding("pods may stand on one node", None, in_pod(change, "affinity.podAntiAffinity"))
 
 
 def _ending(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -152,13 +148,13 @@ def _ending(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     key = "terminationGracePeriodSeconds"
     was, will = number(before, key), number(after, key)
     if was is not None and after and (30 if will is None else will) < was:
-        yield Finding(f"pods have {said(after.get(key, 30))} s instead of {was:g} s to end", None, key)
+        yield Finding(f"pods have {said(after.get(key, 30))} s instead of {was:g} s to end", None, in_pod(change, key))
     for name, old, new in changed(change, "containers"):
         if mapping(old, "lifecycle", "preStop") and not mapping(new, "lifecycle", "preStop"):
             yield Finding(
                 f"{said(name)}: no preStop any more, requests in flight are cut",
                 None,
-                f"containers[{name}].lifecycle.preStop",
+                in_container(change, name, "lifecycle.preStop"),
             )
 
 

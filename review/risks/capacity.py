@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from review.model.change import Op
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds, on
 from review.risks.shapes import Json, amount, listed, mapping, maps, number, said, text
-from review.risks.templates import POD_MAKERS, both, changed
+from review.risks.templates import POD_MAKERS, both, changed, in_container
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def _cut(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 - e
         before, after = _resources(old), _resources(new)
         for key, value in before.items():
             was, will = amount(value), amount(after.get(key))
-            path = f"containers[{name}].resources.{key}"
+            path = in_container(change, name, f"resources.{key}")
             if was is not None and will is not None and will < was:
                 yield Finding(f"{said(name)}: {key} {said(value)} → {said(after[key])}", None, path)
             elif key not in after and not _frees(key):
@@ -58,7 +58,7 @@ def _unlimited(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG0
             yield Finding(
                 f"{said(name)}: asks for more memory than its limit lets it have: it is refused",
                 None,
-                f"containers[{name}].resources",
+                in_container(change, name, "resources"),
             )
 
 
@@ -72,10 +72,14 @@ def _pods(change: Change) -> tuple[float, float] | None:
     return None if gone or after is None or before is None or after >= before else (before, after)
 
 
+def _where(change: Change) -> str:
+    return ".".join(_REPLICAS.get(change.ref.kind, ("spec", "replicas")))
+
+
 def _to_zero(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     found = _pods(change)
     if found and found[1] <= 0:
-        yield Finding(f"{found[0]:g} pods → 0: nobody answers", None, "spec.replicas")
+        yield Finding(f"{found[0]:g} pods → 0: nobody answers", None, _where(change))
 
 
 def _quorum(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -86,7 +90,7 @@ def _quorum(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
             if found[1] <= found[0] // 2
             else "one more lost, and there is no majority"
         )
-        yield Finding(f"{found[0]:g} members → {found[1]:g}: {how}", None, "spec.replicas")
+        yield Finding(f"{found[0]:g} members → {found[1]:g}: {how}", None, _where(change))
 
 
 def _fewer(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -94,7 +98,16 @@ def _fewer(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     if not found or found[1] <= 0 or (change.ref.kind == "StatefulSet" and found[0] >= _QUORUM and found[1] < _QUORUM):
         return
     severe = found[1] == 1 or found[1] <= found[0] / 2
-    yield Finding(f"{found[0]:g} pods → {found[1]:g}", MEDIUM if severe else LOW, "spec.replicas")
+    yield Finding(f"{found[0]:g} pods → {found[1]:g}", MEDIUM if severe else LOW, _where(change))
+
+
+def _floor(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
+    for edit in change.edits:
+        was, will = number(edit.before), number(edit.after)
+        if edit.path == ("spec", "workload", "minReplicas") and was is not None and (1 if will is None else will) < was:
+            yield on(edit, f"at least {was:g} pods → {said(edit.after or 1)}")
+        elif edit.path == ("spec", "workload", "maxUnavailable") and will is not None and will > (was or 1):
+            yield on(edit, f"{will:g} pods may be moved away at once instead of {was or 1:g}")
 
 
 def _scaler(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -197,6 +210,15 @@ RULES = (
         "declare the old number again",
         _fewer,
         kinds=_SCALED,
+    ),
+    Rule(
+        "release-floor-lowered",
+        "a service may have fewer pods, or lose more at once",
+        "the rest may not carry the load",
+        MEDIUM,
+        "declare the old number again",
+        _floor,
+        kinds=kinds("GrayRelease"),
     ),
     Rule(
         "scaler-lowered",

@@ -41,18 +41,18 @@ def _left(change: Change, scene: Scene) -> Iterator[Finding]:
 
 def _renamed(scene: Scene) -> Iterator[Finding]:
     """A deletion and a creation of one kind and shape: what one holds does not come to the other."""
-    made: dict[tuple[object, ...], ObjectRef] = {}
+    made: dict[tuple[object, ...], list[ObjectRef]] = {}
     for change in scene.changes.changes:
         shape = shape_of(change) if change.ops == (Op.CREATE,) else None
         if shape is not None:
-            made.setdefault(shape, change.ref)
+            made.setdefault(shape, []).append(change.ref)
+    first = {shape: sorted(set(refs))[:2] for shape, refs in made.items()}
     for change in scene.changes.changes:
         shape = shape_of(change) if change.ops == (Op.DELETE,) else None
-        if shape is not None and shape in made and made[shape] != change.ref:
+        other = next((ref for ref in first.get(shape, ()) if ref != change.ref), None) if shape else None
+        if other is not None:
             loss = loss_of(change, scene.changes)
-            text = (
-                f"goes, and {made[shape]} of the same shape comes: a new name is a new object, nothing is carried over"
-            )
+            text = f"goes, and {other} of the same shape comes: a new name is a new object, nothing is carried over"
             yield Finding(text, loss.severity if loss else MEDIUM, ref=change.ref)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from review.risks.rule import CRITICAL, HIGH, LOW, MEDIUM, Finding, Rule, kinds
-from review.risks.shapes import Json, items, listed, mapping, maps, number, said, text
+from review.risks.shapes import Json, items, listed, mapping, maps, number, said, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,9 +107,11 @@ def _narrower(old: Json, new: Json, path: str, depth: int = 0) -> Iterator[str]:
 
 def _tighter(old: Json, new: Json) -> Iterator[str]:
     """What one place of a schema takes no longer."""
-    if new.get("type") != old.get("type") and new.get("type") is not None:
+    wider = (old.get("type"), new.get("type")) == ("integer", "number")
+    if new.get("type") != old.get("type") and new.get("type") is not None and not wider:
         yield f"type {said(old.get('type'))} → {said(new['type'])}"
-    must = [name for name in items(new, "required") if name not in items(old, "required")]
+    filled = {name for name, inner in mapping(new, "properties").items() if "default" in mapping(inner)}
+    must = [name for name in texts(new, "required") if name not in items(old, "required") and name not in filled]
     if must:
         yield f"requires {listed(must)}"
     allowed, then = items(old, "enum"), items(new, "enum")

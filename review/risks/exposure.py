@@ -63,6 +63,10 @@ def _leads_elsewhere(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa
         yield Finding(
             f"leads to other pods ({said(before)} → {said(after)}), all requests at once", HIGH, "spec.selector"
         )
+    if text(change.before, "spec", "externalName") != text(change.after, "spec", "externalName"):
+        yield Finding(
+            f"is another name for {said(text(change.after, 'spec', 'externalName'))}", HIGH, "spec.externalName"
+        )
     old, new = (_ports(side) for side in (change.before, change.after))
     gone = [name for name in old if name not in new]
     moved = [name for name in old if name in new and old[name] != new[name]]

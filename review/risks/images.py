@@ -8,8 +8,8 @@ from components.model.images import canonical, exact, split
 from review.model.change import Op
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule
 from review.risks.scene import watches_only
-from review.risks.shapes import said, text
-from review.risks.templates import POD_MAKERS, both, changed
+from review.risks.shapes import listed, said, text
+from review.risks.templates import POD_MAKERS, both, changed, in_container
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,22 @@ def _moving(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 
     for name, old, new in both(change):
         image = text(new, "image")
         if image and image != text(old, "image") and not _is_exact(image):
-            yield Finding(f"{said(name)}: {said(image)} does not name one build", None, f"containers[{name}].image")
+            yield Finding(
+                f"{said(name)}: {said(image)} does not name one build", None, in_container(change, name, "image")
+            )
+
+
+def _by_tag(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
+    """Exact, and still a name that somebody can give to another build."""
+    found = {
+        text(new, "image"): name
+        for name, old, new in both(change)
+        if text(new, "image") != text(old, "image") and _is_exact(text(new, "image")) and "@" not in text(new, "image")
+    }
+    if found:
+        yield Finding(
+            f"{listed(found)}: by tag, without a digest", None, in_container(change, min(found.values()), "image")
+        )
 
 
 def _digest_dropped(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -66,7 +81,9 @@ def _digest_dropped(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa:
         before, after = (_parts(text(each, "image")) for each in (old, new))
         if before and after and before[2] and not after[2]:
             yield Finding(
-                f"{said(name)}: {said(after[0])}:{after[1]} has no digest any more", None, f"containers[{name}].image"
+                f"{said(name)}: {said(after[0])}:{after[1]} has no digest any more",
+                None,
+                in_container(change, name, "image"),
             )
 
 
@@ -75,7 +92,9 @@ def _elsewhere(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG0
         before, after = (_parts(text(each, "image")) for each in (old, new))
         if before and after and canonical(before[0]) != canonical(after[0]):
             yield Finding(
-                f"{said(name)}: from {said(after[0])} instead of {said(before[0])}", None, f"containers[{name}].image"
+                f"{said(name)}: from {said(after[0])} instead of {said(before[0])}",
+                None,
+                in_container(change, name, "image"),
             )
 
 
@@ -92,7 +111,7 @@ def _tag_moved(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG0
             and before[2] != after[2]
         ):
             yield Finding(
-                f"{said(name)}: tag {before[1]} is another build than before", None, f"containers[{name}].image"
+                f"{said(name)}: tag {before[1]} is another build than before", None, in_container(change, name, "image")
             )
 
 
@@ -106,7 +125,7 @@ def _at_once(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
             yield Finding(
                 f"{said(name)}: {said(before)} → {said(after)} without a gray release",
                 severity,
-                f"containers[{name}].image",
+                in_container(change, name, "image"),
             )
 
 
@@ -117,7 +136,7 @@ def _never_pulled(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: A
             yield Finding(
                 f"{said(name)}: takes what the node has, whoever put it there",
                 None,
-                f"containers[{name}].imagePullPolicy",
+                in_container(change, name, "imagePullPolicy"),
             )
 
 
@@ -176,6 +195,15 @@ RULES = (
         MEDIUM,
         _BACK,
         _never_pulled,
+        kinds=POD_MAKERS,
+    ),
+    Rule(
+        "image-by-tag",
+        "an image has an exact tag and no digest",
+        "the tag can be moved",
+        LOW,
+        "add the digest",
+        _by_tag,
         kinds=POD_MAKERS,
     ),
 )

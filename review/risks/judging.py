@@ -9,7 +9,6 @@ from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds
 from review.risks.shapes import Json, listed, mapping, maps, number, said, seconds, text, texts
 from rollout.api.durations import duration_of
 from rollout.api.spec import KIND, USUAL_ERRORS, Analysis
-from rollout.signals.kinds import SIGNAL_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,11 +56,6 @@ def _renamed(signal: Json, before: dict[str, Json], after: dict[str, Json]) -> b
     return bool(alike)
 
 
-def _usual_floor(signal: Json) -> float:
-    row = SIGNAL_KINDS.get(text(signal, "kind"))  # type: ignore[call-overload]
-    return float(getattr(row, "floor", 0.0) or 0.0)
-
-
 def _loosened(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     found = _analyses(change)
     if not found:
@@ -76,9 +70,9 @@ def _loosened(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG00
 def _looser(old: Json, new: Json) -> Iterator[str]:
     for key, usual in (("tolerance", 1.0), ("floor", None), ("threshold", None)):
         was, will = (seconds(side, key) if key == "threshold" else number(side, key) for side in (old, new))
-        fallback = _usual_floor(old) if key == "floor" else usual
-        was, will = fallback if was is None else was, fallback if will is None else will
-        if was is not None and (will is None or will > was):
+        was, will = usual if was is None else was, usual if will is None else will
+        newly_said = key == "floor" and was is None and will is not None  # what held before depends on the kind
+        if newly_said or (was is not None and (will is None or will > was)):
             yield f"{key} {said(old.get(key))} → {said(new.get(key))}"
     was, will = number(old, "weight"), number(new, "weight")
     if was is not None and will is not None and will < was:

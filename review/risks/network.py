@@ -86,7 +86,8 @@ def _is_wide(block: str) -> bool:
 
 def _ingress(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     for severity, who, ports in _reached(change, "ingress"):
-        mild = min(severity, MEDIUM) if change.ops == (Op.CREATE,) else severity
+        new_and_narrow = change.ops == (Op.CREATE,) and bool(mapping(change.after, "spec", "podSelector"))
+        mild = min(severity, MEDIUM) if new_and_narrow else severity
         yield Finding(f"may be reached from {who} on {ports}", mild, "spec.ingress")
 
 

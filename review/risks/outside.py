@@ -9,6 +9,7 @@ from review.model.change import Op
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds
 from review.risks.scene import watches_only
 from review.risks.shapes import listed, mapping, maps, said, text
+from review.risks.templates import changed, in_container
 from rollout.api.revision import RELEASE_LABEL
 
 if TYPE_CHECKING:
@@ -95,6 +96,20 @@ def _config(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
         )
 
 
+def _settings(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
+    if Op.UPDATE not in change.ops:
+        return
+    for name, old, new in changed(change):
+        other = [key for key in ("command", "args", "env", "envFrom") if old.get(key) != new.get(key)]
+        if other:
+            severity = LOW if watches_only(change) else None
+            yield Finding(
+                f"{said(name)} starts with another {listed(other)}, outside a release",
+                severity,
+                in_container(change, name, other[0]),
+            )
+
+
 def _is_watching(path: Any, before: Any, after: Any) -> bool:
     """A dashboard, or a file of alerts: it has rules of its own."""
     sides = [side for side in (before, after) if isinstance(side, str)]
@@ -140,5 +155,14 @@ RULES = (
         _BACK,
         _config,
         kinds=kinds("ConfigMap"),
+    ),
+    Rule(
+        "settings-outside-release",
+        "arguments or variables change outside a release",
+        "every pod gets them",
+        MEDIUM,
+        "declare the old ones again",
+        _settings,
+        kinds=kinds("Deployment", "StatefulSet", "DaemonSet"),
     ),
 )

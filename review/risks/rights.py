@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from review.model.change import Op
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds
 from review.risks.shapes import Json, listed, mapping, maps, said, text, texts
-from review.risks.templates import POD_MAKERS, pods
+from review.risks.templates import POD_MAKERS, in_pod, pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,7 +163,7 @@ def _token(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     if change.ref.kind == "ServiceAccount":
         before, after, path = change.before or {}, change.after or {}, "automountServiceAccountToken"
     else:
-        (before, after), path = pods(change), "spec.template.spec.automountServiceAccountToken"
+        (before, after), path = pods(change), in_pod(change, "automountServiceAccountToken")
     key = "automountServiceAccountToken"
     if before and after and before.get(key) is False and after.get(key) is not False:
         yield Finding("every pod gets a token of the API server again", None, path)

@@ -51,6 +51,16 @@ class Scene:
         return {namespace: tuple(labels) for namespace, labels in found.items()}
 
     @cached_property
+    def staying(self) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
+        """Labels of the pods that this preview shows and leaves running, by namespace."""
+        found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for change in self.changes.of_kind(*RUN_FOR_EVER):
+            if change.after:
+                labels = mapping(template_of(change.ref.kind, change.after), "metadata", "labels")
+                found[change.ref.namespace].append(labels)
+        return {namespace: tuple(labels) for namespace, labels in found.items()}
+
+    @cached_property
     def namespaces_gone(self) -> frozenset[str]:
         """Namespaces that are deleted, with all that is in them."""
         return frozenset(change.ref.name for change in self.changes.of_kind("Namespace") if change.goes)
@@ -64,7 +74,11 @@ class Scene:
         if change.ref.kind == "NetworkPolicy":
             wanted = mapping(spec, "podSelector")
         chosen = bool(mapping(wanted, "matchLabels") or maps(wanted, "matchExpressions"))
-        return chosen and any(selects(wanted, labels) for labels in self.leaving.get(change.ref.namespace, ()))
+        goes, stays = (
+            any(selects(wanted, labels) for labels in pods.get(change.ref.namespace, ()))
+            for pods in (self.leaving, self.staying)
+        )
+        return chosen and goes and not stays
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from review.model.change import Op
 from review.model.masking import HIDDEN, is_secret
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds, on
 from review.risks.shapes import listed, maps, said, text
-from review.risks.templates import POD_MAKERS, Uses, both, pods, uses
+from review.risks.templates import POD_MAKERS, Uses, both, in_container, in_pod, pods, uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def _deleted(change: Change, scene: Scene) -> Iterator[Finding]:
 
 
 def _changed(change: Change, scene: Scene) -> Iterator[Finding]:
-    if change.ops != (Op.UPDATE,):
+    if not change.before or not change.after:
         return
     edits = [edit for edit in change.edits if is_secret("Secret", edit.path)]
     gone = [str(edit.path[-1]) for edit in edits if edit.after is None]
@@ -54,7 +54,7 @@ def _read_by_more(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: A
         return
     added = {each.name for each in uses(after) - uses(before) if each.kind == "Secret"}
     if added:
-        yield Finding(f"reads {listed(added)}", None if before else LOW, "spec.template.spec")
+        yield Finding(f"reads {listed(added)}", None if before else LOW, in_pod(change, "containers"))
 
 
 def _in_plain(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -73,7 +73,7 @@ def _in_plain(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG00
             yield Finding(
                 f"{said(name)}: {listed(added)} holds a secret in plain text",
                 HIGH if old is not None else MEDIUM,
-                f"containers[{name}].env",
+                in_container(change, name, "env"),
             )
 
 

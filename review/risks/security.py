@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds
 from review.risks.shapes import Json, listed, mapping, maps, said, text, texts
-from review.risks.templates import POD_MAKERS, both, changed, pods
+from review.risks.templates import POD_MAKERS, both, changed, in_container, in_pod, pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def _privileged(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG
             yield Finding(
                 f"{said(name)} becomes privileged: it owns its node",
                 None,
-                f"containers[{name}].securityContext.privileged",
+                in_container(change, name, "securityContext.privileged"),
             )
 
 
@@ -38,7 +38,9 @@ def _escalates(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG0
         key = "allowPrivilegeEscalation"
         if mapping(old, _CONTEXT).get(key) is False and mapping(new, _CONTEXT).get(key) is not False:
             yield Finding(
-                f"{said(name)} may gain rights while it runs", None, f"containers[{name}].securityContext.{key}"
+                f"{said(name)} may gain rights while it runs",
+                None,
+                in_container(change, name, f"securityContext.{key}"),
             )
 
 
@@ -46,7 +48,7 @@ def _capabilities(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: A
     for name, old, new in both(change):
         before, after = (mapping(side, _CONTEXT, "capabilities") for side in (old, new))
         added = {_plain(each) for each in texts(after, "add")} - {_plain(each) for each in texts(before, "add")}
-        path = f"containers[{name}].securityContext.capabilities"
+        path = in_container(change, name, "securityContext.capabilities")
         if added:
             yield Finding(f"{said(name)} gets {listed(added)}", HIGH if added & _STRONG else MEDIUM, path)
         kept = {_plain(each) for each in texts(before, "drop")} - {_plain(each) for each in texts(after, "drop")}
@@ -62,7 +64,7 @@ def _node(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     before, after = pods(change)
     for key, what in (("hostPID", "processes"), ("hostIPC", "memory")):
         if after.get(key) is True and before.get(key) is not True:
-            yield Finding(f"sees the {what} of its node", None, key)
+            yield Finding(f"sees the {what} of its node", None, in_pod(change, key))
 
 
 def _host_path(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -70,7 +72,7 @@ def _host_path(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG0
     had = {text(each, "hostPath", "path") for each in maps(before, "volumes")}
     added = {text(each, "hostPath", "path") for each in maps(after, "volumes") if mapping(each, "hostPath")} - had
     if added:
-        yield Finding(f"sees folders of its node ({listed(added)})", None, "volumes")
+        yield Finding(f"sees folders of its node ({listed(added)})", None, in_pod(change, "volumes"))
 
 
 def _root(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -78,11 +80,16 @@ def _root(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     whole_before, whole_after = (mapping(side, _CONTEXT) for side in (before, after))
     for name, old, new in both(change):
         was, will = {**whole_before, **mapping(old, _CONTEXT)}, {**whole_after, **mapping(new, _CONTEXT)}
-        path = f"containers[{name}].securityContext"
         if _user(will) == 0 and _user(was) != 0:
-            yield Finding(f"{said(name)} runs as root", HIGH, f"{path}.runAsUser")
+            yield Finding(f"{said(name)} runs as root", HIGH, _stands(change, name, old, new, "runAsUser"))
         elif before and was.get("runAsNonRoot") is True and will.get("runAsNonRoot") is not True:
-            yield Finding(f"{said(name)} may run as root", None, f"{path}.runAsNonRoot")
+            yield Finding(f"{said(name)} may run as root", None, _stands(change, name, old, new, "runAsNonRoot"))
+
+
+def _stands(change: Change, name: str, old: Json | None, new: Json, key: str) -> str:
+    """Where it is said: of the container, or of all."""
+    own = key in mapping(old, _CONTEXT) or key in mapping(new, _CONTEXT)
+    return in_container(change, name, f"{_CONTEXT}.{key}") if own else in_pod(change, f"{_CONTEXT}.{key}")
 
 
 def _user(context: Json) -> object:
@@ -94,7 +101,9 @@ def _writable(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG00
     for name, old, new in changed(change):
         key = "readOnlyRootFilesystem"
         if mapping(old, _CONTEXT).get(key) is True and mapping(new, _CONTEXT).get(key) is not True:
-            yield Finding(f"{said(name)} may write to its own files", None, f"containers[{name}].securityContext.{key}")
+            yield Finding(
+                f"{said(name)} may write to its own files", None, in_container(change, name, f"securityContext.{key}")
+            )
 
 
 def _filters(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
@@ -107,7 +116,9 @@ def _filters(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
             was, will = (text(side, _CONTEXT, key, "type") for side in (old, new))
             if was not in {"", "Unconfined"} and will in {"", "Unconfined"}:
                 yield Finding(
-                    f"{who}{key} {was} → {will or 'none'}: every call of the kernel is open", None, f"{_CONTEXT}.{key}"
+                    f"{who}{key} {was} → {will or 'none'}: every call of the kernel is open",
+                    None,
+                    in_pod(change, f"{_CONTEXT}.{key}"),
                 )
 
 

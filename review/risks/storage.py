@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from review.model.change import Op, path_text
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds, on
-from review.risks.shapes import amount, mapping, maps, said, seconds, text, texts
-from review.risks.templates import containers, pods
+from review.risks.shapes import Json, amount, mapping, maps, said, seconds, text, texts
+from review.risks.templates import containers, in_container, pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +26,14 @@ def _sizes(change: Change) -> Iterator[tuple[str, float | None, float | None, st
         pairs = [("spec.resources.requests.storage", mapping(change.before, "spec"), mapping(change.after, "spec"))]
     else:
         old, new = (
-            {
-                text(each, "metadata", "name"): mapping(each, "spec")
-                for each in maps(side, "spec", "volumeClaimTemplates")
-            }
+            {text(each, "metadata", "name"): (place, mapping(each, "spec")) for place, each in enumerate(_claims(side))}
             for side in (change.before, change.after)
         )
-        pairs = [(f"spec.volumeClaimTemplates[{name}]", old[name], new[name]) for name in old if name in new]
+        pairs = [
+            (f"spec.volumeClaimTemplates[{place}].spec.resources.requests.storage", spec, new[name][1])
+            for name, (place, spec) in old.items()
+            if name in new
+        ]
     for path, before, after in pairs:
         was, will = (side.get("resources") for side in (before, after))
         yield (
@@ -41,6 +42,10 @@ def _sizes(change: Change) -> Iterator[tuple[str, float | None, float | None, st
             amount(will, "requests", "storage"),
             f"{said(mapping(was, 'requests').get('storage'))} → {said(mapping(will, 'requests').get('storage'))}",
         )
+
+
+def _claims(manifest: Any) -> list[Json]:
+    return maps(manifest, "spec", "volumeClaimTemplates")
 
 
 def _shrunk(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
@@ -110,7 +115,7 @@ def _arguments_kept(change: Change) -> Iterator[Finding]:
             was, will = _span(value), _span(then.get(key))
             if was is not None and will is not None and will < was:
                 text = f"{name}: {key} {said(value)} → {said(then[key])}: what is beyond it is deleted"
-                yield Finding(text)
+                yield Finding(text, None, in_container(change, name, "args"))
 
 
 def _retentions(container: dict[str, object]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from review.risks.shapes import maps, text
 from review.risks.templates import containers, pod_of
 
 if TYPE_CHECKING:
-    from review.model.change import Change, ChangeSet
+    from review.model.change import Change, ChangeSet, ObjectRef
 
 STORES: dict[str, frozenset[str]] = {
     "postgresql.cnpg.io": frozenset({"Cluster", "Database", "Backup"}),
@@ -66,11 +66,16 @@ def loss_of(change: Change, changes: ChangeSet) -> Loss | None:
             return _volume(change)
         case "Namespace":
             return Loss(Severity.CRITICAL, "everything in the namespace goes with it, volumes and secrets too")
-    if change.ref.kind in STORES.get(change.ref.group, ()):
+    if is_store(change.ref):
         return Loss(Severity.CRITICAL, "its operator deletes what it made for it, with the data")
     if not change.ref.api_version and _keeps_data(change.ref.kind, changes.project):
         return Loss(Severity.CRITICAL, "it holds data outside the cluster")
     return None
+
+
+def is_store(ref: ObjectRef) -> bool:
+    """Whether it is a resource by which an operator keeps data."""
+    return ref.kind in STORES.get(ref.group, ())
 
 
 def _claims_of(change: Change) -> Loss | None:
@@ -111,7 +116,7 @@ def shape_of(change: Change) -> tuple[object, ...] | None:
     ]
     if made:
         return (kind, len(maps(manifest, "spec", "volumeClaimTemplates")), *sorted(image for _, image in made))
-    return (change.ref.group, kind) if kind in STORES.get(change.ref.group, ()) else None
+    return (change.ref.group, kind) if is_store(change.ref) else None
 
 
 def image_name(image: str) -> str:

@@ -16,6 +16,7 @@ from review.risks import (
     immutable,
     judging,
     network,
+    operators,
     outside,
     releases,
     rights,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 TOPICS: dict[str, tuple[Rule, ...]] = {
     "data": data.RULES,
     "storage": storage.RULES,
+    "stores of operators": operators.RULES,
     "definitions": definitions.RULES,
     "replacement and refusal": immutable.RULES,
     "rights": rights.RULES,

@@ -42,6 +42,22 @@ def pod_of(kind: str, manifest: Mapping[str, Any] | None) -> Json:
     return mapping(template_of(kind, manifest), "spec")
 
 
+def in_pod(change: Change, rest: str) -> str:
+    """A field of an object's pods, as the text of an edit names it."""
+    return ".".join((*_PLACES.get(change.ref.kind, ()), "spec", rest))
+
+
+def in_container(change: Change, name: str, rest: str) -> str:
+    """A field of one container."""
+    old, new = pods(change)
+    group = (
+        "initContainers"
+        if name in {**containers(old, "initContainers"), **containers(new, "initContainers")}
+        else "containers"
+    )
+    return in_pod(change, f"{group}[{name}].{rest}")
+
+
 def pods(change: Change) -> tuple[Json, Json]:
     """The specification of an object's pods, before and after."""
     return pod_of(change.ref.kind, change.before), pod_of(change.ref.kind, change.after)

@@ -61,7 +61,10 @@ Reason = Annotated[str, AfterValidator(_said)]
 
 
 class WaiverEntry(BaseModel):
-    """One entry of ``waivers`` in ``.grayling/review.yaml``."""
+    """One entry of ``waivers`` in ``.grayling/review.yaml``.
+
+    Whoever reads the file may give the day of the review as ``context={"today": ...}``; else it is today, in UTC.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -87,8 +90,8 @@ class WaiverEntry(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self, info: ValidationInfo) -> Self:
-        today = (info.context or {}).get("today")
-        if today is not None and self.until - today > LONGEST:
+        today = (info.context or {}).get("today") or dt.datetime.now(dt.UTC).date()
+        if self.until - today > LONGEST:
             raise ValueError(f"until: {self.until} is more than a year ahead; {today + LONGEST} is the last day")
         if BY_ID[self.rule].severity is Severity.CRITICAL and any(mark in self.object for mark in "*?["):
             raise ValueError(f"object: {self.rule} is critical, {self.object!r} is a pattern; name the one object")
@@ -108,7 +111,8 @@ class WaiverEntry(BaseModel):
 
 def waiver_for(risk: Risk, waivers: Iterable[WaiverEntry], today: dt.date) -> Waiver | None:
     """The waiver that holds today; None where there is none. What cannot be believed is never waived."""
-    if not BY_ID[risk.id].waivable:
+    rule = BY_ID.get(risk.id)
+    if rule is not None and not rule.waivable:
         return None
     return next((each.told for each in waivers if each.until >= today and each.fits(risk)), None)
 

@@ -43,12 +43,12 @@ def sides(case):
     base = BASES[case["of"]]
     before = put(base, case.get("from", {}))
     after = put(before, case.get("to", {}))
-    return {"create": (None, after), "delete": (before, None), "replace": (before, after)}.get(
+    return {"create": (None, after), "import": (None, after), "delete": (before, None)}.get(
         case.get("op"), (before, after)
     )
 
 
-def step(before, after, op="", reasons=(), called=""):
+def step(before, after, op="", reasons=(), *, called="", live=None, differs=(), **marks):
     some = after or before
     kind, meta = some["kind"], some["metadata"]
     place = f"{meta.get('namespace', '')}/{meta['name']}".lstrip("/")
@@ -57,11 +57,16 @@ def step(before, after, op="", reasons=(), called=""):
         "op": op or ("create" if before is None else "delete" if after is None else "update"),
         "urn": f"urn:pulumi:h5::grayling::kubernetes:{version}:{kind}::{called or place}",
         "replaceReasons": list(reasons),
-        "detailedDiff": {reason: {"kind": "update-replace"} for reason in reasons},
+        "detailedDiff": {
+            **{reason: {"kind": "update-replace"} for reason in reasons},
+            **{path: {"kind": "update"} for path in differs},
+        },
     }
     for key, side in (("oldState", before), ("newState", after)):
         if side is not None:
-            made[key] = {"type": f"kubernetes:{version}:{kind}", "custom": True, "inputs": side, "outputs": side}
+            outputs = put(side, live or {}) if key == "oldState" else side
+            made[key] = {"type": f"kubernetes:{version}:{kind}", "custom": True, "inputs": side, "outputs": outputs}
+            made[key] |= marks
     return made
 
 
@@ -76,11 +81,14 @@ def change_set(*steps):
     return read_pulumi(Document("preview.json", preview(list(steps)), lines=False, sha256=""))
 
 
+def steps_of(case):
+    marks = {name: case[key] for key, name in (("protect", "protect"), ("retain", "retainOnDelete")) if key in case}
+    more = {key: case[key] for key in ("called", "live", "differs") if key in case}
+    return step(*sides(case), case.get("op", ""), case.get("reasons", ()), **more, **marks)
+
+
 def changes_of(case):
-    before, after = sides(case)
-    steps = [step(before, after, case.get("op", ""), case.get("reasons", ()))]
-    steps += [step(*sides(each), each.get("op", ""), called=each.get("called", "")) for each in case.get("beside", ())]
-    return change_set(*steps)
+    return change_set(steps_of(case), *map(steps_of, case.get("beside", ())))
 
 
 def real(name):

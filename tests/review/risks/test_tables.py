@@ -37,6 +37,22 @@ def test_the_tables_are_as_long_as_they_have_to_be():
     assert len(PLAIN) >= 20
 
 
+OTHERWISE = {
+    "before-not-told",
+    "cannot-be-applied",
+    "live-differs",
+    "preview-not-trustworthy",
+    "provider-changed",
+    "takes-over-fields",
+}
+"""Rules about what no manifest says; they are planted in test_previews.py."""
+
+
+def test_every_rule_has_a_danger_that_it_finds():
+    planted = {rule for case in DANGERS for rule in case["finds"]}
+    assert planted | OTHERWISE == {rule.id for rule in RULES}
+
+
 REAL = {
     "change-owners": {Assessment.PLAIN},
     "no-change": {Assessment.PLAIN},
@@ -92,3 +108,16 @@ def test_each_row_has_a_name_of_its_own_and_one_way_to_find_it():
     assert len(ids) == len(set(ids))
     assert [rule.id for rule in RULES if (rule.each is None) is (rule.every is None)] == []
     assert [rule.id for rule in RULES if not (rule.what and rule.why and rule.undo)] == []
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in by_what(DANGERS) if case.values[0]["of"] in {"deployment", "statefulset", "release"}],
+)
+def test_a_field_that_a_finding_names_is_one_of_the_change(case):
+    """A report shows the finding beside the edit: the path is the edit's own, or one above or below it."""
+    changes = changes_of(case)
+    edits = [edit.text for change in changes.changes for edit in change.edits]
+    for risk in found(changes):
+        if risk.path and edits:
+            assert any(risk.path.startswith(text) or text.startswith(risk.path) for text in edits), (risk.path, edits)
