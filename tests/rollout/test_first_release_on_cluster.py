@@ -5,18 +5,14 @@ It goes on with the local stack as the test run applied it, so this file comes b
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.page import Step, run, steps
 from tests.rollout.on_cluster import ROOT, grayling
 
 if TYPE_CHECKING:
@@ -29,26 +25,6 @@ NAME = "--name tutorial"
 NOT_RUN = {"make install", f"grayling sandbox down --purge {NAME}", "git checkout stacks && rm answers.jsonl load.txt"}
 """This run is installed, others go on with its box, and its project is a copy."""
 BEGINS, ENDS = "@begins@", "@ends@"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One command of the page, and what the page shows below it."""
-
-    command: str
-    shown: str
-
-    @property
-    def pattern(self) -> str:
-        """What it prints; `…` stands for anything."""
-        return re.escape(self.shown).replace("…", ".*")
-
-
-def steps() -> list[Step]:
-    """The commands of the page."""
-    blocks = re.findall(r"^```console\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    parts = [part for block in blocks for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
-    return [Step(command, shown.strip("\n")) for command, _, shown in (part.partition("\n") for part in parts)]
 
 
 def script(wanted: list[Step], box: str) -> str:
@@ -74,31 +50,8 @@ def project(tmp_path: Path) -> Path:
     return made
 
 
-def run(text: str, project: Path) -> str:
-    """What a shell prints, with its errors, as far as it comes; whatever it has left running ends."""
-    environment = {key: value for key, value in os.environ.items() if key not in {"KUBECONFIG", "PYTHONPATH"}}
-    out = project.with_name("printed")
-    with out.open("w") as sink:
-        shell = subprocess.Popen(
-            ["bash", "-c", text],
-            cwd=project,
-            env={**environment, "NO_COLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            shell.wait(timeout=240)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGKILL)
-            shell.wait()
-    return out.read_text()
-
-
 def test_every_command_of_the_tutorial_does_what_it_says(shop: Sandbox, project: Path) -> None:
-    told = steps()
+    told = steps(PAGE.read_text())
     assert {step.command for step in told} >= NOT_RUN
     wanted = [step for step in told if step.command not in NOT_RUN]
     printed = run(script(wanted, shop.name), project)
