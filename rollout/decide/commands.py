@@ -16,6 +16,7 @@ from rollout.decide.context import (
     write_journal,
 )
 from rollout.decide.gates import MANUAL, holds
+from rollout.decide.memory import kept_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +121,8 @@ def _abort(ctx: Context, command: Command) -> tuple[Status, str]:
 
 def _retry(ctx: Context, _: Command) -> tuple[Status, str]:
     wanted = ctx.seen.desired_revision
+    if (known := kept_out(ctx.seen)) is not None:
+        return ctx.status, NoEffect(f"{known.told()}; {known.way_out()}")
     refused = [entry for entry in ctx.status.refused if entry.revision != wanted]
     if len(refused) == len(ctx.status.refused):
         return ctx.status, NoEffect(f"{wanted} was not refused: nothing to retry")

@@ -39,6 +39,7 @@ JOURNAL_ENTRY = 600
 
 STEPS_LIMIT = 64
 REFUSED_LIMIT = 20
+MOST_FORGIVEN = 5
 REASON = 300
 """Characters of a reason that is kept."""
 
@@ -194,11 +195,27 @@ def begin(ctx: Context) -> Status:
         generation=seen.generation,
         from_version=status.stable,
         to_version=target,
+        pair=seen.desired_pair,
     )
+    again = [entry for entry in status.refused if entry.revision != target.revision]
+    status = status.model_copy(update={"refused": again})
     fresh = {"canary": target, "release": release, "step": 0, "gate_passed": -1, "weight": Weight(), "previous": None}
     entered = enter(status, ctx.now, Phase.PREPARING, **fresh, steps=len(ctx.steps), judge="", analysis={})
     origin = f"from {name_of(status.stable, target)}" if status.stable else "as the first version"
-    return write_journal(entered, ctx.now, JournalKind.STARTED, f"releasing {name_of(target, status.stable)} {origin}")
+    said = f"releasing {name_of(target, status.stable)} {origin}"
+    return _in_spite_of(ctx, write_journal(entered, ctx.now, JournalKind.STARTED, said))
+
+
+def _in_spite_of(ctx: Context, status: Status) -> Status:
+    """Note in the journal which rollbacks a person has forgiven what comes in now."""
+    pair = ctx.seen.desired_pair
+    for entry in ctx.seen.memory.of(pair)[:MOST_FORGIVEN] if pair else ():
+        if entry.forgiven is not None:
+            by = f" by {clean(entry.forgiven.by)}" if entry.forgiven.by else ""
+            status = write_journal(
+                status, ctx.now, JournalKind.FORGIVEN, f"{entry.told()}; forgiven{by}: {entry.forgiven.reason}"
+            )
+    return status
 
 
 def begin_step(status: Status, now: float, index: int, weight: int, hold: float) -> Status:
@@ -222,8 +239,12 @@ def begin_step(status: Status, now: float, index: int, weight: int, hold: float)
     return write_journal(asked, now, JournalKind.WEIGHT, f"step {index + 1}: asking for {weight} %", weight=weight)
 
 
-def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
-    """Turn round: the canary's weight is 0 from this status on. In a bake, stable and canary change places first."""
+def roll_back(ctx: Context, outcome: Outcome, reason: str, *, convicted: bool = False) -> Status:
+    """Turn round: the canary's weight is 0 from this status on. In a bake, stable and canary change places first.
+
+    ``convicted`` says that what was measured speaks against it, so that it is remembered.
+    """
+    on_what = on_evidence(ctx, convicted=convicted) if outcome is Outcome.ROLLED_BACK else ""
     refused = is_refusal(ctx, reason)
     status, reason = ctx.status, told(reason, JOURNAL_ENTRY)
     if status.phase is Phase.BAKING:
@@ -238,9 +259,25 @@ def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
         excess_failed_requests=excess,
         reaction=Reaction(evidence_at=evidence, decided_at=ctx.now),
         refused=refused,
+        evidence=on_what,
     )
     status = enter(status, ctx.now, Phase.ROLLING_BACK, weight=Weight(), paused=None)
     return write_journal(status, ctx.now, JournalKind(outcome.value), reason, weight=0)
+
+
+def on_evidence(ctx: Context, *, convicted: bool) -> str:
+    """What speaks against the version on trial itself; empty where it is time, a person, or something beside it.
+
+    Signals that convicted it; else ``silence``, where answers are missing; else ``crashes`` of pods that never stay up.
+    """
+    found = ctx.seen.assessment
+    if convicted and found is not None and found.verdict == "bad":
+        return ", ".join(found.culprits) or "bad"
+    if convicted:
+        return "silence"
+    trial = ctx.status.stable if ctx.status.phase is Phase.BAKING else ctx.status.canary
+    facts = ctx.seen.revisions.get(trial.revision) if trial else None
+    return "crashes" if facts is not None and facts.crashed else ""
 
 
 def _evidence(ctx: Context) -> tuple[dict[str, Any], float | None, float]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from rollout.api.spec import Gate as StepGate
 from rollout.decide.capabilities import capabilities_of
-from rollout.decide.context import Context, is_refused
+from rollout.decide.context import Context
 from rollout.decide.gate import Blocked, Facts, Gate
+from rollout.decide.memory import is_held, kept_out
 from rollout.decide.moves import Move, moves_ahead
 
 if TYPE_CHECKING:
@@ -35,8 +36,15 @@ def _paused(_: Spec, status: Status, _facts: Facts) -> Blocked | None:
 
 def _taken_back(_: Spec, status: Status, facts: Facts) -> Blocked | None:
     desired = facts.seen.desired_revision
-    serves = status.stable is not None and status.stable.revision == desired
-    if serves or not is_refused(status, desired):
+    if status.stable is not None and status.stable.revision == desired:
+        return None
+    if facts.seen.memory.unreadable:
+        told = f"what was taken back cannot be read: {facts.seen.memory.unreadable[0]}"
+        return Blocked(TAKEN_BACK, told, unblock="a memory that can be read")
+    if (known := kept_out(facts.seen)) is not None:
+        told = f"{known.told()}; {known.way_out()}"
+        return Blocked(TAKEN_BACK, told, unblock="another version, or a person's `release forgive`", since=known.at)
+    if not is_held(status, facts.seen):
         return None
     last = next(entry for entry in status.refused if entry.revision == desired)
     told = f"{last.image or last.revision} was taken back ({last.reason}); `release retry` tries it again"
@@ -76,7 +84,7 @@ GOING_ON = frozenset({Move.START, Move.STEP, Move.END, Move.ALL, Move.RETURN, Mo
 
 GATES: tuple[Gate, ...] = (
     Gate(PAUSE, "Paused", GOING_ON, _paused),
-    Gate(TAKEN_BACK, "TakenBack", frozenset({Move.START}), _taken_back),
+    Gate(TAKEN_BACK, "TakenBack", frozenset({Move.START, Move.STEP, Move.ALL}), _taken_back),
     Gate(ROUTE, "RouteRemains", frozenset({Move.START}), _still_routed),
     Gate(ROOM, "NoRoom", frozenset({Move.PODS}), _no_room),
     Gate(MANUAL, "Gate", frozenset({Move.STEP}), _unopened),

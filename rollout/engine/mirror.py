@@ -17,6 +17,7 @@ from rollout.api.ownership import (
 )
 from rollout.api.revision import RELEASE_LABEL, REVISION_LABEL
 from rollout.engine.lease import PREFIX
+from rollout.engine.memories import Memories
 from rollout.engine.nodes import Nodes
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Mirror:
         }
         self.reflectors: dict[tuple[str, str | None], Reflector] = {}
         self._namespaces = list(namespaces)
+        self.memories = Memories(cluster, self._namespaces, self._remembered)
         for namespace in self._namespaces:
             for kind, labels in MIRRORED:
                 on = self._listener(kind)
@@ -68,14 +70,16 @@ class Mirror:
         """Mirror until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            for reflector in (*self.reflectors.values(), *self._proxies.values()):
+            memories = self.memories.reflectors.values()
+            for reflector in (*self.reflectors.values(), *self._proxies.values(), *memories):
                 group.create_task(reflector.run())
             if self._nodes is not None:
                 group.create_task(self._nodes.run())
 
     async def synced(self) -> None:
         """Wait until everything was read once, or could not be: a namespace that is closed holds no other up."""
-        await asyncio.gather(*(reflector.tried.wait() for reflector in self.reflectors.values()))
+        every = (*self.reflectors.values(), *self.memories.reflectors.values())
+        await asyncio.gather(*(reflector.tried.wait() for reflector in every))
 
     @property
     def healthy(self) -> bool:
@@ -165,6 +169,11 @@ class Mirror:
                 self._group.create_task(self._proxies[where].run())
         reflector = self._proxies[where]
         return lambda: list(reflector.objects.values())
+
+    def _remembered(self) -> None:
+        """Any release may be held by what another one took back."""
+        for key in self.releases():
+            self._on_change(key)
 
     def _of(self, kind: Kind) -> list[Reflector]:
         return [reflector for (name, _), reflector in self.reflectors.items() if name == kind.kind]

@@ -199,6 +199,9 @@ class Term:
             watching_since=self._rhythm.watching_since,
             sees_nodes=mirror.sees_nodes,
             no_room=self._parts.load.no_room(self._key, status),
+            desired_pair=known.pair,
+            memory=mirror.memories.read(),
+            remembered=hands.remembered,
         )
 
     def _notes(self) -> tuple[str, ...]:
