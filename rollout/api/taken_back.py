@@ -144,25 +144,34 @@ def entry_in(config_map: Manifest) -> TakenBack:
     """
     meta = config_map["metadata"]
     where = f"ConfigMap {meta.get('namespace', '')}/{meta['name']}"
-    data = config_map.get("data")
-    text = data.get(KEY) if isinstance(data, dict) else None
     try:
-        found = TakenBack.model_validate_json(text or "")
-        if found.pair is None:
-            raise ValueError("pair is missing")
+        return _whole(config_map.get("data"))
     except (ValueError, RecursionError) as error:
-        said = f"{KEY}: {_said(error)}"
         fix = "put it back from a backup, or delete it if its record in `release history` was read and may be forgotten"
+        said = f"{KEY}: {what_is_wrong(error)}"
         raise ValueError(f"{where} remembers what was taken back, and cannot be read ({said}): {fix}") from error
+
+
+def _whole(data: Any) -> TakenBack:
+    """The entry in the data of a ConfigMap.
+
+    Raises:
+        ValueError: there is none, or it does not say which pair it is about.
+    """
+    text = data.get(KEY) if isinstance(data, dict) else None
+    found = TakenBack.model_validate_json(text or "")
+    if found.pair is None:
+        raise ValueError("pair is missing")
     return found
 
 
-def _said(error: Exception) -> str:
+def what_is_wrong(error: Exception) -> str:
+    """What a person can act on, of what a file or an object that cannot be read makes of itself."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         return told(f"{where}: {first['msg']}" if where else first["msg"])
-    return told(error)
+    return told(getattr(error, "strerror", None) or error)
 
 
 def memory_in(config_maps: Iterable[Manifest]) -> Memory:

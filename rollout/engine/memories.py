@@ -1,10 +1,11 @@
 """A live copy of what was taken back, in every namespace that this engine serves; read once for each change of it.
 
-It stands beside the mirror and not in it: a rollback goes on where nobody may read ConfigMaps, and nothing begins there.
+It stands beside the mirror and not in it: where nobody may read ConfigMaps a rollback goes on, and nothing begins.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from kube.cache import Reflector
@@ -29,6 +30,17 @@ class Memories:
             namespace: Reflector(cluster, CONFIG_MAP, namespace, labels=LABEL, on_change=self._changed)
             for namespace in namespaces
         }
+
+    async def run(self) -> None:
+        """Mirror until cancelled; who waits for the first reading is told of it, also where nothing is remembered."""
+        async with asyncio.TaskGroup() as group:
+            for each in self.reflectors.values():
+                group.create_task(each.run())
+                group.create_task(self._told(each))
+
+    async def _told(self, reflector: Reflector) -> None:
+        await reflector.synced.wait()
+        self._on_change()
 
     def read(self) -> Memory:
         """All that is remembered. Where it was never read, that is told as what cannot be read."""

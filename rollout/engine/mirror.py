@@ -70,16 +70,15 @@ class Mirror:
         """Mirror until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            memories = self.memories.reflectors.values()
-            for reflector in (*self.reflectors.values(), *self._proxies.values(), *memories):
+            for reflector in (*self.reflectors.values(), *self._proxies.values()):
                 group.create_task(reflector.run())
+            group.create_task(self.memories.run())
             if self._nodes is not None:
                 group.create_task(self._nodes.run())
 
     async def synced(self) -> None:
         """Wait until everything was read once, or could not be: a namespace that is closed holds no other up."""
-        every = (*self.reflectors.values(), *self.memories.reflectors.values())
-        await asyncio.gather(*(reflector.tried.wait() for reflector in every))
+        await asyncio.gather(*(reflector.tried.wait() for reflector in self.reflectors.values()))
 
     @property
     def healthy(self) -> bool:
