@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_jsonable_python
-
-from rollout.api.bounds import shortened, with_short_texts
+from rollout.api.bounds import shortened
 from rollout.api.journal import JournalKind
 from rollout.api.status import (
     JournalEntry,
@@ -26,6 +24,7 @@ from rollout.api.status import (
 )
 from rollout.api.texts import clean, told
 from rollout.decide.capabilities import capabilities_of, in_force
+from rollout.decide.evidence import evidence_at_end, on_evidence
 
 if TYPE_CHECKING:
     from rollout.api.spec import Spec, Step
@@ -249,7 +248,7 @@ def roll_back(ctx: Context, outcome: Outcome, reason: str, *, convicted: bool = 
     status, reason = ctx.status, told(reason, JOURNAL_ENTRY)
     if status.phase is Phase.BAKING:
         status = status.model_copy(update={"stable": status.previous, "canary": status.stable, "previous": None})
-    verdict, evidence, excess = _evidence(ctx)
+    verdict, evidence, excess = evidence_at_end(ctx)
     status = change_step(status, ended_at=ctx.now, verdict=str(verdict.get("verdict", "")))
     status = change_release(
         status,
@@ -263,29 +262,6 @@ def roll_back(ctx: Context, outcome: Outcome, reason: str, *, convicted: bool = 
     )
     status = enter(status, ctx.now, Phase.ROLLING_BACK, weight=Weight(), paused=None)
     return write_journal(status, ctx.now, JournalKind(outcome.value), reason, weight=0)
-
-
-def on_evidence(ctx: Context, *, convicted: bool) -> str:
-    """What speaks against the version on trial itself; empty where it is time, a person, or something beside it.
-
-    Signals that convicted it; else ``silence``, where answers are missing; else ``crashes`` of pods that never stay up.
-    """
-    found = ctx.seen.assessment
-    if convicted and found is not None and found.verdict == "bad":
-        return ", ".join(found.culprits) or "bad"
-    if convicted:
-        return "silence"
-    trial = ctx.status.stable if ctx.status.phase is Phase.BAKING else ctx.status.canary
-    facts = ctx.seen.revisions.get(trial.revision) if trial else None
-    return "crashes" if facts is not None and facts.crashed else ""
-
-
-def _evidence(ctx: Context) -> tuple[dict[str, Any], float | None, float]:
-    found = ctx.seen.assessment
-    if found is None:
-        return {}, None, 0.0
-    told_of = with_short_texts(to_jsonable_python(found, inf_nan_mode="null"))
-    return told_of, found.evidence_at, found.excess_failed_requests
 
 
 def finish(status: Status, now: float, phase: Phase, outcome: Outcome, reason: str) -> Status:

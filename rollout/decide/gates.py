@@ -34,16 +34,25 @@ def _paused(_: Spec, status: Status, _facts: Facts) -> Blocked | None:
     return Blocked(PAUSE, told, unblock="a person's `release resume`", since=paused.at)
 
 
-def _taken_back(_: Spec, status: Status, facts: Facts) -> Blocked | None:
+def _known_bad(_: Spec, status: Status, facts: Facts) -> Blocked | None:
+    """Also of a version that has begun: its pods tell which image it is, whatever its tag says."""
+    serves = status.stable is not None and status.stable.revision == facts.seen.desired_revision
+    known = None if serves else kept_out(facts.seen)
+    if known is None:
+        return None
+    told = f"{known.told()}; {known.way_out()}"
+    return Blocked(TAKEN_BACK, told, unblock="another version, or a person's `release forgive`", since=known.at)
+
+
+def _taken_back(spec: Spec, status: Status, facts: Facts) -> Blocked | None:
     desired = facts.seen.desired_revision
     if status.stable is not None and status.stable.revision == desired:
         return None
     if facts.seen.memory.unreadable:
         told = f"what was taken back cannot be read: {facts.seen.memory.unreadable[0]}"
         return Blocked(TAKEN_BACK, told, unblock="a memory that can be read")
-    if (known := kept_out(facts.seen)) is not None:
-        told = f"{known.told()}; {known.way_out()}"
-        return Blocked(TAKEN_BACK, told, unblock="another version, or a person's `release forgive`", since=known.at)
+    if (known := _known_bad(spec, status, facts)) is not None:
+        return known
     if not is_held(status, facts.seen):
         return None
     last = next(entry for entry in status.refused if entry.revision == desired)
@@ -84,7 +93,8 @@ GOING_ON = frozenset({Move.START, Move.STEP, Move.END, Move.ALL, Move.RETURN, Mo
 
 GATES: tuple[Gate, ...] = (
     Gate(PAUSE, "Paused", GOING_ON, _paused),
-    Gate(TAKEN_BACK, "TakenBack", frozenset({Move.START, Move.STEP, Move.ALL}), _taken_back),
+    Gate(TAKEN_BACK, "TakenBack", frozenset({Move.START}), _taken_back),
+    Gate(TAKEN_BACK, "TakenBack", frozenset({Move.STEP, Move.ALL}), _known_bad),
     Gate(ROUTE, "RouteRemains", frozenset({Move.START}), _still_routed),
     Gate(ROOM, "NoRoom", frozenset({Move.PODS}), _no_room),
     Gate(MANUAL, "Gate", frozenset({Move.STEP}), _unopened),

@@ -1,0 +1,37 @@
+"""What speaks against a version when it turns round, and whether that is evidence against the version itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from rollout.api.bounds import with_short_texts
+from rollout.api.status import Phase
+
+if TYPE_CHECKING:
+    from rollout.decide.context import Context
+
+
+def on_evidence(ctx: Context, *, convicted: bool) -> str:
+    """What speaks against the version on trial itself; empty where it is time, a person, or something beside it.
+
+    Signals that convicted it; else ``silence``, where answers are missing; else ``crashes`` of pods that never stay up.
+    """
+    found = ctx.seen.assessment
+    if convicted and found is not None and found.verdict == "bad":
+        return ", ".join(found.culprits) or "bad"
+    if convicted:
+        return "silence"
+    trial = ctx.status.stable if ctx.status.phase is Phase.BAKING else ctx.status.canary
+    facts = ctx.seen.revisions.get(trial.revision) if trial else None
+    return "crashes" if facts is not None and facts.crashed else ""
+
+
+def evidence_at_end(ctx: Context) -> tuple[dict[str, Any], float | None, float]:
+    """What the judge says when a version turns round: as it is kept, when evidence began, and excess failures."""
+    found = ctx.seen.assessment
+    if found is None:
+        return {}, None, 0.0
+    told_of = with_short_texts(to_jsonable_python(found, inf_nan_mode="null"))
+    return told_of, found.evidence_at, found.excess_failed_requests
