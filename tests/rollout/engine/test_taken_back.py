@@ -42,6 +42,10 @@ def held(it: Plant, name: str = "checkout") -> bool:
     return waiting.get("gate") == "taken-back" and status_of(it, name).get("phase") in {"Idle", "RolledBack", None}
 
 
+def said_by(it: Plant) -> str:
+    return str((status_of(it, "checkout").get("waiting") or {}).get("reason", ""))
+
+
 async def delete(it: Plant, kind: Kind, name: str) -> None:
     async with it.server.cluster() as cluster:
         await cluster.delete(kind, name, "shop")
@@ -133,6 +137,7 @@ async def test_another_tag_of_the_same_image_is_known_by_its_pods_before_it_has_
         await taken_back(it)
         await it.until(lambda: len(kept(it)) == 1, "remembered")
         it.declare("shop:hotfix")
+        await it.phase(Phase.PREPARING)
         await it.until(lambda: (status_of(it, "checkout").get("waiting") or {}).get("gate") == "taken-back", "held")
         assert it.status.phase is Phase.PREPARING
         await asyncio.sleep(0.5)
@@ -244,9 +249,8 @@ async def test_memory_that_cannot_be_read_lets_nothing_in(it: Plant) -> None:
         torn["data"] = {KEY: '{"schema": "grayling.taken-back/1"'}
         it.server.put(torn)
         it.declare("shop:v4")
-        await it.until(lambda: held(it), "held")
-        said = status_of(it, "checkout")["waiting"]["reason"]
-        assert "cannot be read" in said
+        await it.until(lambda: held(it) and "cannot be read" in said_by(it), "held")
+        said = said_by(it)
         assert torn["metadata"]["name"] in said
         with pytest.raises(UsageError, match="put it back from a backup"):
             await it.forgive()
@@ -265,7 +269,7 @@ async def test_an_engine_that_may_not_read_it_begins_nothing_and_still_takes_bac
         await it.phase(Phase.ROLLED_BACK)
         it.declare("shop:v5")
         await it.until(lambda: held(it), "held")
-        assert "were not read yet" in status_of(it, "checkout")["waiting"]["reason"]
+        await it.until(lambda: "were not read yet" in said_by(it), "told why")
 
 
 async def test_what_is_kept_can_be_read_back(it: Plant) -> None:
