@@ -243,12 +243,12 @@ def roll_back(ctx: Context, outcome: Outcome, reason: str, *, convicted: bool = 
 
     ``convicted`` says that what was measured speaks against it, so that it is remembered.
     """
-    on_what = on_evidence(ctx, convicted=convicted) if outcome is Outcome.ROLLED_BACK else ""
+    on_what = on_evidence(ctx.status, ctx.seen, convicted=convicted) if outcome is Outcome.ROLLED_BACK else ""
     refused = is_refusal(ctx, reason)
     status, reason = ctx.status, told(reason, JOURNAL_ENTRY)
     if status.phase is Phase.BAKING:
         status = status.model_copy(update={"stable": status.previous, "canary": status.stable, "previous": None})
-    verdict, evidence, excess = evidence_at_end(ctx)
+    verdict, evidence, excess = evidence_at_end(ctx.seen)
     status = change_step(status, ended_at=ctx.now, verdict=str(verdict.get("verdict", "")))
     status = change_release(
         status,
