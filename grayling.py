@@ -73,9 +73,9 @@ class Stacks:
         """Change the image of a service in a stack file, comments kept; False where it says that already."""
         return bool(import_module("components.stack.versions").set_image(stack_file, service, image))
 
-    def render_service(self, stack_file: Path, service: str) -> list[dict[str, Any]]:
-        """The manifests of one service as the stack declares it."""
-        return list(import_module("components.deploy.session").render_service(stack_file, service))
+    def render_service(self, stack_file: Path, service: str, image: str = "") -> list[dict[str, Any]]:
+        """The manifests of one service as the stack declares it, or would if it named another image."""
+        return list(import_module("components.deploy.session").render_service(stack_file, service, image))
 
 
 def main() -> None:

@@ -93,9 +93,10 @@ def test_the_declaring_half_is_reached_through_its_contract(monkeypatch, tmp_pat
     versions = ModuleType("components.stack.versions")
     versions.set_image = lambda file, service, image: (file, service, image) == (tmp_path, "checkout", "x:2")
     session = ModuleType("components.deploy.session")
-    session.render_service = lambda file, service: iter([{"file": file, "service": service}])
+    session.render_service = lambda file, service, image: iter([{"file": file, "service": service + image}])
     monkeypatch.setitem(sys.modules, "components.stack.versions", versions)
     monkeypatch.setitem(sys.modules, "components.deploy.session", session)
     stacks = grayling.Stacks()
     assert stacks.set_image(tmp_path, "checkout", "x:2") is True
     assert stacks.render_service(tmp_path, "checkout") == [{"file": tmp_path, "service": "checkout"}]
+    assert stacks.render_service(tmp_path, "checkout", ":v2") == [{"file": tmp_path, "service": "checkout:v2"}]

@@ -24,6 +24,7 @@ from components.cli.options import (
     OVERLAY,
     STACK,
     find_stack,
+    not_asked,
     say,
 )
 from kube.errors import UsageError
@@ -51,6 +52,7 @@ def render_command(stack: str, output: str, only: Sequence[str], with_secrets: b
 
     file = find_stack(stack)
     manifests = rendered(file, only)
+    not_asked(manifests)
     if not with_secrets:
         manifests, left = without_values(manifests)
         if left:
@@ -84,6 +86,7 @@ def validate_command(stack: str) -> None:
             raise
         say(f"{error}\n(a warning in this tier: `diff`, `apply` and `pulumi up` refuse it)")
     place_of(file)
+    not_asked(manifests)
     say(f"{file.source}: {len(manifests)} objects, no mistakes")
 
 

@@ -10,11 +10,13 @@ import click
 from components.cli.options import (
     ONLY,
     OVERLAY,
+    RECORDS,
     STACK,
     TIMEOUT,
     YES,
     confirm,
     find_stack,
+    kept_by,
     may_ask,
     on_cluster,
     run,
@@ -23,6 +25,7 @@ from components.cli.options import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from components.deploy.survey import Survey
 
@@ -39,6 +42,7 @@ CHANGES_PRESENT = 3
 @click.option("--prune/--no-prune", default=True, show_default=True, help="Delete what the stack no longer declares.")
 @click.option("--allow-delete", is_flag=True, help="Let releases, volumes, namespaces or many objects at once go.")
 @click.option("--force-conflicts", is_flag=True, help="Take fields that another writer owns.")
+@RECORDS
 def apply_command(
     *,
     stack: str,
@@ -50,6 +54,7 @@ def apply_command(
     prune: bool,
     allow_delete: bool,
     force_conflicts: bool,
+    records: Sequence[Path],
 ) -> None:
     """Bring STACK to a cluster, layer by layer, and wait until it is ready."""
     from components.deploy.apply import Applier
@@ -67,7 +72,8 @@ def apply_command(
         """Look, ask, apply and count."""
         async with reached(Target(kubeconfig, context), place) as (cluster, name):
             inventory = inventory_of(file)
-            survey = await take_survey(cluster, inventory, manifests, prune=prune and not only, engine=engine_of(file))
+            how: Any = {"prune": prune and not only, "engine": engine_of(file), "records": kept_by(file, records)}
+            survey = await take_survey(cluster, inventory, manifests, **how)
             survey.insist(f"apply stack {file.stack} to {name}", allow_delete=allow_delete)
             confirm(yes, f"{what} to {name}", _before(survey, name))
             applier = Applier(cluster, inventory, say, Patience(timeout), force_conflicts, allow_delete)
@@ -89,9 +95,16 @@ def _before(survey: Survey, name: str) -> list[str]:
 @OVERLAY
 @on_cluster
 @ONLY
+@RECORDS
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 3 when something would change.")
 def diff_command(
-    *, stack: str, kubeconfig: str | None, context: str | None, only: Sequence[str], detailed_exitcode: bool
+    *,
+    stack: str,
+    kubeconfig: str | None,
+    context: str | None,
+    only: Sequence[str],
+    records: Sequence[Path],
+    detailed_exitcode: bool,
 ) -> None:
     """Show what `apply` would change; secrets are hidden."""
     from components.deploy.difference import differences
@@ -105,9 +118,8 @@ def diff_command(
         """Compare."""
         async with reached(Target(kubeconfig, context), place) as (cluster, name):
             say(f"cluster: {name}")
-            changes, survey = await differences(
-                cluster, inventory_of(file), manifests, prune=not only, engine=engine_of(file)
-            )
+            how: Any = {"prune": not only, "engine": engine_of(file), "records": kept_by(file, records)}
+            changes, survey = await differences(cluster, inventory_of(file), manifests, **how)
             for note in survey.notes:
                 say(note)
             if why := survey.needs_consent():

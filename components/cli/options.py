@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from components.stack.stackfile import StackFile
+    from kube.kinds import Manifest
 
 DEFAULT = "local"
 STACK = click.argument("stack", default=lambda: os.environ.get("GRAYLING_STACK", DEFAULT))
 ONLY = click.option("--only", multiple=True, metavar="PATTERN", help="A component's name, or Kind/name; * fits any.")
 TIMEOUT = click.option("--timeout", default=300.0, show_default=True, help="Seconds that an object may take.")
 YES = click.option("--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal.")
+RECORDS = click.option(
+    "--record",
+    "records",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A kept record whose version stays out, besides those in .grayling/records of the project.",
+)
 _OVERLAY = "components.stack.overlay"
 OVERLAY = click.option(
     "--overlay",
@@ -53,6 +62,21 @@ def find_stack(stack: str) -> StackFile:
     from components.stack.overlay import laid_over
 
     return laid_over(file, Path(overlay))
+
+
+def kept_by(file: StackFile, more: Iterable[Path]) -> list[Path]:
+    """The records that a project keeps, and those that the command line names."""
+    from rollout.api.kept_records import records_of
+
+    return [*records_of(file.project), *more]
+
+
+def not_asked(manifests: Iterable[Manifest]) -> None:
+    """Say that no cluster was asked what it took back, where something of that could be declared."""
+    from components.deploy.taken_back import NOT_ASKED
+
+    if any(item["kind"] == "GrayRelease" for item in manifests):
+        say(NOT_ASKED)
 
 
 def say(line: str) -> None:

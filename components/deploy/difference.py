@@ -17,6 +17,7 @@ from kube.kinds import Manifest, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from components.deploy.inventory import Inventory
     from components.deploy.survey import Survey
@@ -39,10 +40,16 @@ class Change:
 
 
 async def differences(
-    cluster: Cluster, inventory: Inventory, manifests: Sequence[Manifest], *, prune: bool = True, engine: str = ""
+    cluster: Cluster,
+    inventory: Inventory,
+    manifests: Sequence[Manifest],
+    *,
+    prune: bool = True,
+    engine: str = "",
+    records: Sequence[Path] = (),
 ) -> tuple[list[Change], Survey]:
     """Changes, in the order of an apply, empty where the cluster is as declared; and what was seen on the way."""
-    survey = await take_survey(cluster, inventory, manifests, prune=prune, engine=engine)
+    survey = await take_survey(cluster, inventory, manifests, prune=prune, engine=engine, records=records)
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(manifest: Manifest) -> Change | None:

@@ -24,11 +24,14 @@ from components.deploy.ownership import SHARED, claim_on
 from components.deploy.refusal import RefusedError, named
 from components.deploy.session import check_engine
 from components.deploy.survey import find_all, owner_named
+from components.deploy.taken_back import NOT_ASKED, refusals, stays_out
 from components.deploy.target import Place, Target, reached
 from components.model.layers import DEFINITION, identity
 from kube.errors import ClusterUnreachableError, GraylingError, UsageError
-from kube.kinds import Manifest, label_of
+from kube.kinds import GRAY_RELEASE, Manifest, label_of
 from rollout.api.approval_policy import BINDING, POLICY
+from rollout.api.kept_records import records_of
+from rollout.api.taken_back import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,45 +41,55 @@ if TYPE_CHECKING:
     from kube.cluster import Cluster
 
 
-def look(platform: Platform, manifests: Sequence[Manifest]) -> dict[Key, Manifest]:
+def look(platform: Platform, manifests: Sequence[Manifest], project: Path | None = None) -> dict[Key, Manifest]:
     """What is there of the declared; nothing where the program runs without an engine behind it.
+
+    Args:
+        platform: what the stack says.
+        manifests: what it declares.
+        project: the folder with the project's records; the working directory where nobody says.
 
     Raises:
         StackError: services have no engine.
-        RunError: something on the cluster stands against the declaration, it is another cluster than the stack's, or it
-            does not answer and this is no preview. Nothing is registered yet.
+        RunError: something on the cluster stands against the declaration, a release in it was taken back before, it is
+            another cluster than the stack's, or it does not answer and this is no preview. Nothing is registered yet.
     """
     if isinstance(get_monitor(), MockMonitor):
         return {}
     config = pulumi.Config("kubernetes")
     place = Place(platform.source, config.get("context") or "", platform.environment.cluster or "")
+    records = records_of(project or Path.cwd())
     engine = platform.environment.engine
     check_engine(platform.source, engine.namespace if engine else "", manifests)
     with _kubeconfig(config.get("kubeconfig")) as path, ThreadPoolExecutor(1) as thread:
         try:
-            return thread.submit(asyncio.run, _look(platform, manifests, place, path)).result()
+            return thread.submit(asyncio.run, _look(platform, manifests, place, path, records)).result()
         except ClusterUnreachableError as error:
             if not pulumi.runtime.is_dry_run():
                 raise pulumi.RunError(str(error)) from error
             pulumi.log.warn(f"the cluster could not be looked at, and may refuse what this preview shows: {error}")
+            if reasons := refusals(Memory(), records, manifests):
+                raise pulumi.RunError(str(RefusedError(f"pulumi, stack {platform.stack}", reasons))) from error
+            if any(item["kind"] == GRAY_RELEASE.kind for item in manifests):
+                pulumi.log.warn(NOT_ASKED)
             return {}
         except GraylingError as error:
             raise pulumi.RunError(str(error)) from error
 
 
 async def _look(
-    platform: Platform, manifests: Sequence[Manifest], place: Place, kubeconfig: str | None
+    platform: Platform, manifests: Sequence[Manifest], place: Place, kubeconfig: str | None, records: Sequence[Path]
 ) -> dict[Key, Manifest]:
     # The provider goes where kubernetes:context says, else to the current one, whatever the stack names.
     async with reached(Target(kubeconfig, place.context or None, settled=True), place) as (cluster, name):
-        found, reasons = await looked_at(cluster, platform, manifests)
+        found, reasons = await looked_at(cluster, platform, manifests, records)
         if reasons:
             raise RefusedError(f"pulumi, stack {platform.stack} on {name}", reasons)
         return found
 
 
 async def looked_at(
-    cluster: Cluster, platform: Platform, manifests: Sequence[Manifest]
+    cluster: Cluster, platform: Platform, manifests: Sequence[Manifest], records: Sequence[Path] = ()
 ) -> tuple[dict[Key, Manifest], list[str]]:
     """What is there of the declared, and why Pulumi must not go on."""
     inventory = Inventory(platform.stack, platform.environment.namespace)
@@ -108,6 +121,7 @@ async def looked_at(
     engine = platform.environment.engine
     serving = engine.namespace if engine else ""
     reasons += await stands_against(cluster, inventory.namespace, manifests, found, serving, notes)
+    reasons += await stays_out(cluster, manifests, found, records, notes)
     for note in notes:
         pulumi.log.warn(note)
     return found, reasons

@@ -140,9 +140,10 @@ def declare(platform: Platform) -> dict[str, Declared]:
         StackError: the platform breaks the baseline, two components claim one object, or services have no engine.
         RunError: something on the cluster stands against it.
     """
-    with _origin().placing():
+    origin = _origin()
+    with origin.placing():
         manifests = platform.manifests()
-        found = look(platform, manifests)
+        found = look(platform, manifests, origin.file.project if origin.file else None)
     made: dict[str, Declared] = {}
     for component in sorted(platform.components, key=lambda member: (ORDER.index(member.layer), member.name)):
         before = [

@@ -10,7 +10,7 @@ from components.deploy.inventory import Inventory
 from components.deploy.render import render
 from components.model.component import INSTANCE, NAME
 from components.model.mistakes import Mistake, StackError
-from components.stack.versions import declares, opened
+from components.stack.versions import as_if, declares, opened
 from kube.errors import UsageError
 from kube.kinds import GRAY_RELEASE
 
@@ -115,8 +115,10 @@ def served(file: StackFile, patterns: Sequence[str] = ()) -> list[Manifest]:
     return selected(everything, patterns)
 
 
-def render_service(stack: Stack, service: str) -> list[Manifest]:
+def render_service(stack: Stack, service: str, image: str = "") -> list[Manifest]:
     """The objects of one service as ``stack apply`` writes them (field manager ``grayling-stack``), inventory included.
+
+    With ``image`` as they would be if the file named that one.
 
     Raises:
         UsageError: the stack file is wrong, or declares no such service.
@@ -124,5 +126,6 @@ def render_service(stack: Stack, service: str) -> list[Manifest]:
     file = opened(stack)
     if not declares(file, service):
         raise UsageError(f"{file.source}: no service {service!r}")
+    file = as_if(file, service, image) if image else file
     inventory = inventory_of(file)
     return [inventory.stamped(item) for item in rendered(file, [service]) if item["kind"] != "Namespace"]

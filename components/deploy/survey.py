@@ -27,6 +27,7 @@ from components.deploy.ownership import (
 )
 from components.deploy.prune import held_by
 from components.deploy.refusal import RefusedError, named
+from components.deploy.taken_back import stays_out
 from components.model.layers import identity, is_definition, kept
 from components.workloads.network import DEFAULT_DENY
 from kube.errors import ForbiddenError, NotFoundError
@@ -34,6 +35,7 @@ from kube.kinds import CONFIG_MAP, Manifest, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from kube.cluster import Cluster
 
@@ -98,7 +100,13 @@ class Survey:
 
 
 async def take_survey(
-    cluster: Cluster, inventory: Inventory, manifests: Sequence[Manifest], *, prune: bool = True, engine: str = ""
+    cluster: Cluster,
+    inventory: Inventory,
+    manifests: Sequence[Manifest],
+    *,
+    prune: bool = True,
+    engine: str = "",
+    records: Sequence[Path] = (),
 ) -> Survey:
     """Look at everything that the apply of ``manifests`` would meet.
 
@@ -108,6 +116,7 @@ async def take_survey(
         manifests: what is declared.
         prune: whether what is no longer declared goes.
         engine: the namespace whose engine serves this stack's releases, where the stack brings none.
+        records: files of kept records, which keep out what they took back.
     """
     there = await inventory.look(cluster, kinds_of(manifests))
     made = Survey(there.members, prune, parent=there.parent, unseen=there.unseen)
@@ -132,6 +141,7 @@ async def take_survey(
     made.reasons += _going(made.found[identity(item)] for item in made.written if identity(item) in made.found)
     made.reasons += await _foreign(cluster, inventory, others)
     made.reasons += await stands_against(cluster, inventory.namespace, manifests, made.found, engine, made.notes)
+    made.reasons += await stays_out(cluster, manifests, made.found, records, made.notes)
     if prune:
         await _what_goes(cluster, made, manifests)
     return made

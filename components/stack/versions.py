@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -60,24 +61,34 @@ def set_image(stack: Stack, service: str, image: str) -> bool:
     except ValueError as error:
         raise UsageError(f"{image!r} {error}") from error
     file = opened(stack)
+    return edited(file.path, file.source, lambda document: _with_image(document, file, service, image))
 
-    def change(document: Document) -> str:
-        """The image alone."""
-        entries, mistakes = sections(document, project_name(file.project))
-        if told := [*document.mistakes, *mistakes]:
-            raise StackError(file.source, told)
-        path = (*_place_of(SERVICES, document, file), service)
-        services = entries[SERVICES].node if SERVICES in entries else None
-        declared = services.entries if isinstance(services, Map) else {}
-        if service not in declared:
-            raise UsageError(f"{file.source}: no service {service!r}; {nearest(service, list(declared))}")
-        settings = plain(declared[service].node)
-        if not isinstance(settings, dict) or settings.get("image") is None:
-            problem = Mistake(keypath(*path, "image"), "", "is required", "add it", declared[service].line)
-            raise StackError(file.source, [problem])
-        return document.text if settings["image"] == image else with_value(document, (*path, "image"), image)
 
-    return edited(file.path, file.source, change)
+def as_if(stack: Stack, service: str, image: str) -> StackFile:
+    """The stack file as :func:`set_image` would leave it; nothing is written.
+
+    Raises:
+        UsageError: as it would.
+    """
+    file = opened(stack)
+    return replace(file, held=composed(_with_image(file.read(), file, service, image), file.source))
+
+
+def _with_image(document: Document, file: StackFile, service: str, image: str) -> str:
+    """The image alone."""
+    entries, mistakes = sections(document, project_name(file.project))
+    if told := [*document.mistakes, *mistakes]:
+        raise StackError(file.source, told)
+    path = (*_place_of(SERVICES, document, file), service)
+    services = entries[SERVICES].node if SERVICES in entries else None
+    declared = services.entries if isinstance(services, Map) else {}
+    if service not in declared:
+        raise UsageError(f"{file.source}: no service {service!r}; {nearest(service, list(declared))}")
+    settings = plain(declared[service].node)
+    if not isinstance(settings, dict) or settings.get("image") is None:
+        problem = Mistake(keypath(*path, "image"), "", "is required", "add it", declared[service].line)
+        raise StackError(file.source, [problem])
+    return document.text if settings["image"] == image else with_value(document, (*path, "image"), image)
 
 
 def set_secret(file: StackFile, path: str, value: str) -> None:
@@ -150,4 +161,4 @@ def declares(file: StackFile, service: str) -> bool:
     return service in ((file.document().get("config") or {}).get(SERVICES) or {})
 
 
-__all__ = ["declares", "find", "set_image", "set_secret"]
+__all__ = ["as_if", "declares", "find", "set_image", "set_secret"]

@@ -27,6 +27,7 @@ class JournalKind(StrEnum):
     GATE = "gate"
     PROMOTED_EARLY = "promoted-early"
     PROMOTED = "promoted"
+    FORGIVEN = "forgiven"
     BAKE_ENDED = "bake-ended"
     ROLLED_BACK = "rolled-back"
     ABORTED = "aborted"

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJs
 from pydantic_core import to_jsonable_python
 
 from rollout.api.journal import What
+from rollout.api.pair import Pair
 from rollout.api.spec import FREE_FORM, Model, by_key
 
 
@@ -208,6 +209,10 @@ class Release(Kept):
     excess_failed_requests: float = 0.0
     refused: bool = Field(default=False, description="it ended because the API server did not take an object of it")
     generation: int = Field(default=0, description="of the spec that it began with")
+    pair: Pair | None = Field(default=None, description="images and configuration that it brings in")
+    evidence: str = Field(
+        default="", description="what took it back: signals, `silence` or `crashes`; empty where nothing was found bad"
+    )
     incomplete: str = Field(default="", description="what of a rollback was not seen to be done; empty where all was")
     journal: list[JournalEntry] = Field(default_factory=list)
     journal_dropped: int = Field(default=0, description="entries that were dropped to keep the journal short")

@@ -12,6 +12,9 @@ from terminal.exits import ExitCode
 if TYPE_CHECKING:
     from rollout.api.status import Release, Status
 
+TAKEN_BACK = "taken-back"
+"""`status.waiting.gate` of what stays out."""
+
 CODES = {
     Outcome.PROMOTED: ExitCode.DONE,
     Outcome.PROMOTED_NOT_PROVEN: ExitCode.DONE,
@@ -96,9 +99,19 @@ def _of_revision(awaited: Awaited, status: Status) -> Ending | None:
         return _ended(last) if last else Ending(ExitCode.DONE, f"{awaited.revision} serves already")
     refused = next((entry for entry in status.refused if entry.revision == awaited.revision), None)
     if refused is None:
-        return None
+        return _kept_out(awaited, status)
     text = f"{awaited.revision} was taken back before ({refused.reason}); `release retry` allows another try"
+    if (kept := _kept_out(awaited, status)) is not None:
+        text = kept.text
     return Ending(_refused_code(last), text, last)
+
+
+def _kept_out(awaited: Awaited, status: Status) -> Ending | None:
+    """What was taken back on evidence elsewhere, or by a release that is gone, is not even begun."""
+    waiting = status.waiting
+    if waiting is None or waiting.gate != TAKEN_BACK or status.desired_revision != awaited.revision:
+        return None
+    return Ending(ExitCode.POLICY, f"{awaited.revision} stays out: {waiting.reason}")
 
 
 def _is_of(release: Release, awaited: Awaited) -> bool:

@@ -15,6 +15,7 @@ from terminal.output import data_writers, emit, output_option
 if TYPE_CHECKING:
     from kube.kinds import Manifest
     from rollout.api.spec import Spec
+    from rollout.api.status import Status
     from terminal.output import Wanted
 
 
@@ -67,7 +68,9 @@ def plan(
         click.echo(f"Warning: whether the cluster takes its objects is not known: {unasked}", err=True)
     known = status_of(manifest) if manifest.get("status") else None
     traffic = Traffic(rps, error_rate) if rps else None
-    made = plan_of(manifest["metadata"]["name"], spec, known, traffic, time.time())
+    name = manifest["metadata"]["name"]
+    kept_out = asyncio.run(_kept_out(where, manifest, known, asked=server or not file))
+    made = plan_of(name, spec, known, traffic, time.time(), kept_out)
     writers = {**data_writers(made.wire), "text": lambda: plan_text(made), "markdown": lambda: plan_markdown(made)}
     emit(wanted, writers)
 
@@ -79,6 +82,23 @@ async def _live(where: Where, name: str | None) -> Manifest:
         raise click.UsageError("Missing argument 'NAME' (or -f FILE).")
     async with where.read() as (cluster, namespace):
         return await cluster.get(GRAY_RELEASE, name, namespace)
+
+
+async def _kept_out(where: Where, manifest: Manifest, known: Status | None, *, asked: bool) -> tuple[str, ...]:
+    """Why what is planned would not even begin: it was taken back on evidence, or nobody can say."""
+    from rollout.api.taken_back import pair_in
+    from rollout.cli.standing_out import reasons, serves
+
+    if not asked:
+        told = "whether it was taken back before is not known: no cluster was asked; --server asks"
+        click.echo(f"Warning: {told}", err=True)
+        return ()
+    async with where.read() as (cluster, namespace):
+        placed = {**manifest, "metadata": {"namespace": namespace, **manifest["metadata"]}}
+        if known is not None and serves(placed, known):
+            return ()
+        pair = pair_in(placed)
+        return tuple(await reasons(cluster, placed["metadata"]["namespace"], pair)) if pair is not None else ()
 
 
 async def _asked(where: Where, manifest: Manifest, spec: Spec) -> str:

@@ -24,6 +24,7 @@ from rollout.cli.desire import (
     with_image,
 )
 from rollout.cli.options import Where, cluster_options, duration, person_options, release_name
+from rollout.cli.standing_out import insist
 from rollout.cli.watch import PATIENCE, UNTIL
 from terminal.output import output_option
 
@@ -45,8 +46,8 @@ class StackEditor(Protocol):
     def set_image(self, stack_file: Path, service: str, image: str) -> bool:
         """Change the image of a service in a stack file; False where it says that already."""
 
-    def render_service(self, stack_file: Path, service: str) -> list[dict[str, Any]]:
-        """The manifests of one service as the stack declares it."""
+    def render_service(self, stack_file: Path, service: str, image: str = "") -> list[dict[str, Any]]:
+        """The manifests of one service as the stack declares it, or would if it named another image."""
 
 
 @click.command()
@@ -162,6 +163,7 @@ async def declare(cluster: Cluster, namespace: str, asked: Request, stack: Stack
     for declared in before:
         if declared["kind"] == GRAY_RELEASE.kind and declared["metadata"]["name"] == asked.name:
             insist_on_plan(declared)
+    await _insist_on_new(cluster, namespace, asked, stack)
     changed = stack.editor.set_image(stack.file, asked.name, asked.image)
     told = f"now says {asked.image}" if changed else f"said {asked.image} already"
     click.echo(f"{stack.file}: {asked.name} {told}", err=True)
@@ -200,6 +202,22 @@ async def _insist_on_own(
                 f"{stack.file}: {label_of(declared)} is declared by another stack, or by this one under an overlay, "
                 "and nothing was changed: name that stack, or leave --stack out and pass --patch-object"
             )
+
+
+async def _insist_on_new(cluster: Cluster, namespace: str, asked: Request, stack: Stack) -> None:
+    """Refuse what was taken back on evidence, before the file says it: by this cluster, or by the project's records."""
+    from kube.kinds import GRAY_RELEASE
+
+    project = stack.file.resolve().parent.parent
+    for wanted in stack.editor.render_service(stack.file, asked.name, asked.image):
+        if wanted["kind"] != GRAY_RELEASE.kind or wanted["metadata"]["name"] != asked.name:
+            continue
+        home = wanted["metadata"].get("namespace") or namespace
+        live = await cluster.find(GRAY_RELEASE, asked.name, home)
+        if live is not None and pulumi_declares(live):
+            placed, version = as_declared(live, wanted, asked)
+            wanted = with_image(live, placed, version)  # noqa: PLW2901 - what will be written of it
+        await insist({**wanted, "status": (live or {}).get("status")}, cluster, home, project)
 
 
 def _set_of(manifest: Manifest) -> str | None:
@@ -258,6 +276,7 @@ async def patch(cluster: Cluster, namespace: str, asked: Request, *, forced: boo
     if not operations:
         click.echo(f"{namespace}/{asked.name}: {asked.image} is asked for already")
         return found
+    await insist(with_image(found, asked), cluster, namespace)
     operations += signature_patch(found, asked)
     try:
         after = await cluster.json_patch(GRAY_RELEASE, asked.name, namespace, operations, manager=MANAGER)

@@ -63,10 +63,17 @@ class KeepRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep in memory what a release took back on evidence, so that it stays out when the release is gone."""
+
+    release: Release
+
+
+@dataclass(frozen=True, slots=True)
 class Finalize:
     """The GrayRelease is being deleted: clean up (or leave everything running) and let it go."""
 
     orphan: bool
 
 
-Action: TypeAlias = Shift | RetireRoute | EnsureRevision | Scale | Guard | Retire | KeepRecord | Finalize
+Action: TypeAlias = Shift | RetireRoute | EnsureRevision | Scale | Guard | Retire | KeepRecord | Remember | Finalize

@@ -10,10 +10,10 @@ from rollout.decide.context import (
     can_return,
     change_release,
     finish,
-    is_refused,
     roll_back,
 )
 from rollout.decide.gates import blocked
+from rollout.decide.memory import stays_out
 from rollout.decide.verify import silence
 from rollout.decide.without_pods import PLANNED
 
@@ -29,11 +29,11 @@ def baking(ctx: Context) -> Status:
     reason = must_return(ctx)
     if reason and can_return(ctx):
         outcome = Outcome.CANCELLED if reason.startswith(PLANNED) else Outcome.ROLLED_BACK
-        return roll_back(ctx, outcome, reason)
+        return roll_back(ctx, outcome, reason, convicted=_is_convicted(ctx))
     stable, desired, left = ctx.status.stable, ctx.seen.desired_revision, bake_left(ctx)
     if blocked(ctx):
         return ctx.status
-    moved_on = stable is not None and desired != stable.revision and not is_refused(ctx.status, desired)
+    moved_on = stable is not None and desired != stable.revision and not stays_out(ctx.status, ctx.seen)
     unwell = bool(reason) and left > -ctx.spec.strategy.ready_deadline
     if moved_on or (left <= 0 and not unwell):
         return _bake_over(ctx, reason)
@@ -44,6 +44,12 @@ def bake_left(ctx: Context) -> float:
     """Seconds of the bake that are left; below 0 it is over. One that goes wrong with no way back lasts longer."""
     clock = bake_clock(ctx)
     return clock.seconds - ctx.since(clock.since)
+
+
+def _is_convicted(ctx: Context) -> bool:
+    """Whether what was measured speaks against the new version."""
+    found = ctx.seen.assessment
+    return (found is not None and found.verdict == "bad") or bool(silence(ctx))
 
 
 def must_return(ctx: Context) -> str:

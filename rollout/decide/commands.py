@@ -18,6 +18,7 @@ from rollout.decide.context import (
 )
 from rollout.decide.gate import Facts
 from rollout.decide.gates import MANUAL, holds
+from rollout.decide.memory import kept_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,6 +137,8 @@ def _abort(ctx: Context, command: Command) -> tuple[Status, str]:
 
 def _retry(ctx: Context, _: Command) -> tuple[Status, str]:
     wanted = ctx.seen.desired_revision
+    if (known := kept_out(ctx.seen)) is not None:
+        return ctx.status, NoEffect(f"{known.told()}; {known.way_out()}")
     refused = [entry for entry in ctx.status.refused if entry.revision != wanted]
     if len(refused) == len(ctx.status.refused):
         return ctx.status, NoEffect(f"{wanted} was not refused: nothing to retry")

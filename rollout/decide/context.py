@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_jsonable_python
-
-from rollout.api.bounds import shortened, with_short_texts
+from rollout.api.bounds import shortened
 from rollout.api.journal import JournalKind
 from rollout.api.status import (
     JournalEntry,
@@ -26,6 +24,7 @@ from rollout.api.status import (
 )
 from rollout.api.texts import clean, told
 from rollout.decide.capabilities import capabilities_of, in_force
+from rollout.decide.evidence import evidence_at_end, on_evidence
 
 if TYPE_CHECKING:
     from rollout.api.spec import Spec, Step
@@ -39,6 +38,7 @@ JOURNAL_ENTRY = 600
 
 STEPS_LIMIT = 64
 REFUSED_LIMIT = 20
+MOST_FORGIVEN = 5
 REASON = 300
 """Characters of a reason that is kept."""
 
@@ -194,11 +194,27 @@ def begin(ctx: Context) -> Status:
         generation=seen.generation,
         from_version=status.stable,
         to_version=target,
+        pair=seen.desired_pair,
     )
+    again = [entry for entry in status.refused if entry.revision != target.revision]
+    status = status.model_copy(update={"refused": again})
     fresh = {"canary": target, "release": release, "step": 0, "gate_passed": -1, "weight": Weight(), "previous": None}
     entered = enter(status, ctx.now, Phase.PREPARING, **fresh, steps=len(ctx.steps), judge="", analysis={})
     origin = f"from {name_of(status.stable, target)}" if status.stable else "as the first version"
-    return write_journal(entered, ctx.now, JournalKind.STARTED, f"releasing {name_of(target, status.stable)} {origin}")
+    said = f"releasing {name_of(target, status.stable)} {origin}"
+    return _in_spite_of(ctx, write_journal(entered, ctx.now, JournalKind.STARTED, said))
+
+
+def _in_spite_of(ctx: Context, status: Status) -> Status:
+    """Note in the journal which rollbacks a person has forgiven what comes in now."""
+    pair = ctx.seen.desired_pair
+    for entry in ctx.seen.memory.of(pair)[:MOST_FORGIVEN] if pair else ():
+        if entry.forgiven is not None:
+            by = f" by {clean(entry.forgiven.by)}" if entry.forgiven.by else ""
+            status = write_journal(
+                status, ctx.now, JournalKind.FORGIVEN, f"{entry.told()}; forgiven{by}: {entry.forgiven.reason}"
+            )
+    return status
 
 
 def begin_step(status: Status, now: float, index: int, weight: int, hold: float) -> Status:
@@ -222,13 +238,17 @@ def begin_step(status: Status, now: float, index: int, weight: int, hold: float)
     return write_journal(asked, now, JournalKind.WEIGHT, f"step {index + 1}: asking for {weight} %", weight=weight)
 
 
-def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
-    """Turn round: the canary's weight is 0 from this status on. In a bake, stable and canary change places first."""
+def roll_back(ctx: Context, outcome: Outcome, reason: str, *, convicted: bool = False) -> Status:
+    """Turn round: the canary's weight is 0 from this status on. In a bake, stable and canary change places first.
+
+    ``convicted`` says that what was measured speaks against it, so that it is remembered.
+    """
+    on_what = on_evidence(ctx.status, ctx.seen, convicted=convicted) if outcome is Outcome.ROLLED_BACK else ""
     refused = is_refusal(ctx, reason)
     status, reason = ctx.status, told(reason, JOURNAL_ENTRY)
     if status.phase is Phase.BAKING:
         status = status.model_copy(update={"stable": status.previous, "canary": status.stable, "previous": None})
-    verdict, evidence, excess = _evidence(ctx)
+    verdict, evidence, excess = evidence_at_end(ctx.seen)
     status = change_step(status, ended_at=ctx.now, verdict=str(verdict.get("verdict", "")))
     status = change_release(
         status,
@@ -238,17 +258,10 @@ def roll_back(ctx: Context, outcome: Outcome, reason: str) -> Status:
         excess_failed_requests=excess,
         reaction=Reaction(evidence_at=evidence, decided_at=ctx.now),
         refused=refused,
+        evidence=on_what,
     )
     status = enter(status, ctx.now, Phase.ROLLING_BACK, weight=Weight(), paused=None)
     return write_journal(status, ctx.now, JournalKind(outcome.value), reason, weight=0)
-
-
-def _evidence(ctx: Context) -> tuple[dict[str, Any], float | None, float]:
-    found = ctx.seen.assessment
-    if found is None:
-        return {}, None, 0.0
-    told_of = with_short_texts(to_jsonable_python(found, inf_nan_mode="null"))
-    return told_of, found.evidence_at, found.excess_failed_requests
 
 
 def finish(status: Status, now: float, phase: Phase, outcome: Outcome, reason: str) -> Status:

@@ -17,6 +17,7 @@ from rollout.decide.context import Context, can_return, roll_back
 from rollout.decide.desired_state import actions_of
 from rollout.decide.drains import note_threat
 from rollout.decide.drift import note_drift
+from rollout.decide.memory import with_pair
 from rollout.decide.phases import PHASES
 from rollout.decide.waiting import waiting_of
 
@@ -52,7 +53,7 @@ def decide(spec: Spec, status: Status, observation: Observation, now: float) -> 
     ctx = Context(spec, _running(status, observation, now), observation, now)
     if observation.deleted:
         return Decision(status, actions_of(ctx))
-    changed = note_threat(ctx, note_drift(ctx, _next(ctx)))
+    changed = with_pair(ctx, note_threat(ctx, note_drift(ctx, _next(ctx))))
     changed = changed.model_copy(
         update={
             "observed_generation": observation.generation,

@@ -14,6 +14,7 @@ from rollout.decide.actions import (
     Finalize,
     Guard,
     KeepRecord,
+    Remember,
     Retire,
     RetireRoute,
     Scale,
@@ -21,6 +22,7 @@ from rollout.decide.actions import (
 )
 from rollout.decide.drains import keeps_last, needs_another, waited_enough
 from rollout.decide.gates import blocked
+from rollout.decide.memory import unremembered
 from rollout.decide.moves import Move
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from rollout.decide.context import Context
     from rollout.decide.observation import RevisionFacts
 
+
+MEMORY_SECONDS = 30.0
+"""So long the end of a GrayRelease waits for what it must leave in memory."""
 
 STRAGGLERS_SECONDS = 600.0
 """For so long the pods of a version stay whose rollback was not seen to be complete: requests may still reach them."""
@@ -128,8 +133,8 @@ def needed_of(ctx: Context) -> int:
 def actions_of(ctx: Context) -> tuple[Action, ...]:
     """What is left to do, most urgent first: weights before pods, pods before cleaning up."""
     if ctx.seen.deleted:
-        return (Finalize(orphan=ctx.spec.deletion == "Orphan"),)
-    return (*_route(ctx), *_pods(ctx), *_leftovers(ctx), *_record(ctx))
+        return (*_memory(ctx), *_end(ctx))
+    return (*_route(ctx), *_pods(ctx), *_leftovers(ctx), *_memory(ctx), *_record(ctx))
 
 
 def _route(ctx: Context) -> list[Action]:
@@ -207,6 +212,19 @@ def _leftovers(ctx: Context) -> list[Action]:
     if status.last and status.last.incomplete and ctx.since(status.last.ended_at) < STRAGGLERS_SECONDS:
         kept.add(status.last.to_version.revision)
     return [Retire(revision) for revision in sorted(ctx.seen.revisions) if revision not in kept]
+
+
+def _memory(ctx: Context) -> list[Action]:
+    release = unremembered(ctx)
+    return [Remember(release)] if release is not None else []
+
+
+def _end(ctx: Context) -> list[Action]:
+    """Let go; what is to be remembered comes first, unless the API server will not have it or does not answer."""
+    failure = ctx.seen.failures.get("Remember")
+    gives_up = failure is not None and (failure.refused or ctx.since(failure.since) >= MEMORY_SECONDS)
+    waits = unremembered(ctx) is not None and not gives_up
+    return [] if waits else [Finalize(orphan=ctx.spec.deletion == "Orphan")]
 
 
 def _record(ctx: Context) -> list[Action]:

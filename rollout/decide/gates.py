@@ -14,8 +14,9 @@ from rollout.api.spec import Gate as StepGate
 from rollout.decide import approval
 from rollout.decide.approval import APPROVAL
 from rollout.decide.capabilities import capabilities_of
-from rollout.decide.context import Context, is_refused
+from rollout.decide.context import Context
 from rollout.decide.gate import Blocked, Facts, Gate
+from rollout.decide.memory import is_held, kept_out
 from rollout.decide.moves import Move, moves_ahead
 
 if TYPE_CHECKING:
@@ -35,10 +36,26 @@ def _paused(_: Spec, status: Status, _facts: Facts) -> Blocked | None:
     return Blocked(PAUSE, told, unblock="a person's `release resume`", since=paused.at)
 
 
-def _taken_back(_: Spec, status: Status, facts: Facts) -> Blocked | None:
+def _known_bad(_: Spec, status: Status, facts: Facts) -> Blocked | None:
+    """Also of a version that has begun: its pods tell which image it is, whatever its tag says."""
+    serves = status.stable is not None and status.stable.revision == facts.seen.desired_revision
+    known = None if serves else kept_out(facts.seen)
+    if known is None:
+        return None
+    told = f"{known.told()}; {known.way_out()}"
+    return Blocked(TAKEN_BACK, told, unblock="another version, or a person's `release forgive`", since=known.at)
+
+
+def _taken_back(spec: Spec, status: Status, facts: Facts) -> Blocked | None:
     desired = facts.seen.desired_revision
-    serves = status.stable is not None and status.stable.revision == desired
-    if serves or not is_refused(status, desired):
+    if status.stable is not None and status.stable.revision == desired:
+        return None
+    if facts.seen.memory.unreadable:
+        told = f"what was taken back cannot be read: {facts.seen.memory.unreadable[0]}"
+        return Blocked(TAKEN_BACK, told, unblock="a memory that can be read")
+    if (known := _known_bad(spec, status, facts)) is not None:
+        return known
+    if not is_held(status, facts.seen):
         return None
     last = next(entry for entry in status.refused if entry.revision == desired)
     told = f"{last.image or last.revision} was taken back ({last.reason}); `release retry` tries it again"
@@ -79,6 +96,7 @@ GOING_ON = frozenset({Move.START, Move.STEP, Move.END, Move.ALL, Move.RETURN, Mo
 GATES: tuple[Gate, ...] = (
     Gate(PAUSE, "Paused", GOING_ON, _paused),
     Gate(TAKEN_BACK, "TakenBack", frozenset({Move.START}), _taken_back),
+    Gate(TAKEN_BACK, "TakenBack", frozenset({Move.STEP, Move.ALL}), _known_bad),
     Gate(ROUTE, "RouteRemains", frozenset({Move.START}), _still_routed),
     Gate(ROOM, "NoRoom", frozenset({Move.PODS}), _no_room),
     Gate(MANUAL, "Gate", frozenset({Move.STEP}), _unopened),

@@ -8,12 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rollout.api.taken_back import Memory
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rollout.api.approval import ApprovalSpec
+    from rollout.api.pair import Pair
     from rollout.api.status import Command, Status
     from rollout.judge import Assessment
+
+
+CRASHES = ("CrashLoopBackOff:", "Crashed:")
+"""How the problem of pods begins whose containers end by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class RevisionFacts:
         disrupted: pods that are missing because of a planned event: an eviction, a drain, a node that shuts down.
         threatened: ready pods on nodes that take no such pods any more, and will be drained.
         spare: how many of the pods asked for are there only because of that.
+        digests: of the images that its pods run, by the reference in the pod template, as far as pods say it.
         keeps_last: its disruption budget lets the last ready pod go only when there is another.
         altered: how the revision is no longer what it was made as, and by whom; empty while it is.
     """
@@ -50,6 +58,12 @@ class RevisionFacts:
     keeps_last: bool = False
     altered: str = ""
     refused: bool = False
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it cannot start because a container of it ends by itself, again and again."""
+        return self.fatal and self.problem.startswith(CRASHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +175,9 @@ class Observation:
         digest: of the spec in force, which approvals name.
         approvals: who approved what.
         blind: nobody looked; it is made of a status alone.
+        desired_pair: images and configuration that the spec describes; None where nobody knows them.
+        memory: what was taken back on evidence, in all namespaces that this engine sees.
+        remembered: id of the newest release that this holder has put into memory itself.
         no_room: why a release that is in Preparing has to wait before anything is done; empty where it may go on.
         notes: what people should know and nothing depends on, a sentence each (a spec that is not valid, a foreign
             object with the release's labels).
@@ -187,6 +204,9 @@ class Observation:
     no_room: str = ""
     digest: str = ""
     approvals: ApprovalFacts = field(default_factory=ApprovalFacts)
+    desired_pair: Pair | None = None
+    memory: Memory = field(default_factory=Memory)
+    remembered: str = ""
     blind: bool = False
 
     @classmethod

@@ -95,7 +95,7 @@ def preparing(ctx: Context) -> Status:
 def stepping(ctx: Context) -> Status:
     """A share of the traffic is at the canary, or is about to be raised."""
     if reason := _must_go(ctx):
-        return roll_back(ctx, Outcome.ROLLED_BACK, reason)
+        return roll_back(ctx, Outcome.ROLLED_BACK, reason, convicted=True)
     if without_pods(ctx):
         return without_pods_status(ctx)
     ctx = ctx.with_status(_realigned(ctx.with_status(after_outage(ctx.status))))
@@ -206,7 +206,7 @@ def _ask_for_all(status: Status, now: float) -> Status:
 def promoting(ctx: Context) -> Status:
     """The canary gets the pods for all traffic, then all traffic."""
     if reason := _must_go(ctx):
-        return roll_back(ctx, Outcome.ROLLED_BACK, reason)
+        return roll_back(ctx, Outcome.ROLLED_BACK, reason, convicted=True)
     if without_pods(ctx):
         return without_pods_status(ctx)
     ctx = ctx.with_status(after_outage(ctx.status))

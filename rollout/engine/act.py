@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kube.errors import NotFoundError
 from kube.kinds import CONFIG_MAP, GRAY_RELEASE, Manifest
+from rollout.api import taken_back
 from rollout.api.ownership import controller_of
 from rollout.api.revision import MANAGER, owner_of
 from rollout.api.spec import FINALIZER
@@ -19,6 +20,7 @@ from rollout.decide.actions import (
     Finalize,
     Guard,
     KeepRecord,
+    Remember,
     Retire,
     RetireRoute,
     Scale,
@@ -72,6 +74,8 @@ class Actor(OwnObjects):
                 await self._pods(spec).retire(revision, epoch=epoch)
             case KeepRecord(release):
                 await self._keep(spec, record_of(self._name, self._namespace, spec, release))
+            case Remember(release):
+                await self._remember(taken_back.entry_of(self._name, self._namespace, release))
             case Finalize(orphan):
                 await self._finalize(orphan=orphan)
         return True
@@ -101,6 +105,19 @@ class Actor(OwnObjects):
             recording = await self._find(CONFIG_MAP, recording_name(self._name, identity))
             if recording is not None:
                 await self._delete(CONFIG_MAP, recording)
+            await self._delete(CONFIG_MAP, item)
+
+    async def _remember(self, entry: taken_back.TakenBack | None) -> None:
+        """Write it once: what is there of the same release may hold a person's word by now."""
+        if entry is None:
+            return
+        manifest = taken_back.config_map_of(entry)
+        there = await self._find(CONFIG_MAP, manifest["metadata"]["name"])
+        if there is not None and taken_back.memory_in([there]).knows(entry.release):
+            return
+        await self._cluster.apply(manifest, manager=MANAGER, force=True)
+        kept = await self._cluster.list(CONFIG_MAP, self._namespace, labels=taken_back.LABEL)
+        for item in taken_back.surplus(kept.items):
             await self._delete(CONFIG_MAP, item)
 
     # ------------------------------------------------------------------ the end of a GrayRelease

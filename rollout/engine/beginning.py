@@ -39,7 +39,7 @@ async def begin(parts: Parts, key: tuple[str, str], lease_epoch: int, wake: asyn
     manifest = await store.load()
     mine = {"epoch": _epoch(parts, key, lease_epoch, store.persisted.epoch), "holder": parts.identity}
     status = caught_up(store.persisted, parts.clock()).model_copy(update=mine)
-    specs = SpecReader(key[1])
+    specs = SpecReader(key[1], key[0])
     specs.read(manifest, status, parts.mirror.deployments(key))
     hands = Hands(parts, manifest, specs, status, wake)
     if status.phase is Phase.ROLLING_BACK and (weights := weights_of(status)):

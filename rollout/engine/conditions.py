@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.api.status import Condition, Phase, Status
 from rollout.api.texts import told
-from rollout.decide.context import is_refused
 from rollout.decide.drift import altered_of
 from rollout.decide.gates import blocked, condition_of
+from rollout.decide.memory import is_held, kept_out
 from rollout.engine.judge_session import is_judged
 
 if TYPE_CHECKING:
@@ -115,9 +115,11 @@ def _in_one_word(words: str) -> str:
 
 def _degraded(ctx: Context) -> Said:
     status = ctx.status
-    refused = is_refused(status, status.desired_revision)
+    serves = status.stable is not None and status.stable.revision == status.desired_revision
+    held, known = is_held(status, ctx.seen), None if serves else kept_out(ctx.seen)
     told = next((entry.reason for entry in status.refused if entry.revision == status.desired_revision), "")
-    return Said("Refused", true=refused, reason="TakenBack" if refused else "NotRefused", message=told)
+    reason = "TakenBack" if held or known else "NotRefused"
+    return Said("Refused", true=held or known is not None, reason=reason, message=known.told() if known else told)
 
 
 def _of_what_was_read(ctx: Context) -> Iterable[Said]:

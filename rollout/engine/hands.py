@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollout.decide.actions import Finalize, KeepRecord, Shift
+from rollout.decide.actions import Finalize, KeepRecord, Remember, Shift
 from rollout.engine.act import Actor
 from rollout.engine.efforts import Efforts
 from rollout.engine.spec_in_force import unknown_spec
@@ -29,6 +29,7 @@ class Hands:
         epoch: written with everything that is changed.
         written_at: when weights were written last; None where nobody knows.
         recorded: id of the release whose record is kept; empty for none.
+        remembered: id of the release that was put into memory; empty for none.
         gone: the GrayRelease was let go.
     """
 
@@ -41,7 +42,7 @@ class Hands:
         self._driver = parts.driver(manifest, specs.for_route)
         self._actor = Actor(parts.cluster, self._driver, namespace=namespace, name=name, uid=meta["uid"])
         self._upkeep, self._efforts = Upkeep(self._actor, label, self.epoch), Efforts(label)
-        self.written_at, self.recorded, self.gone = status.written_at, "", False
+        self.written_at, self.recorded, self.remembered, self.gone = status.written_at, "", "", False
 
     @property
     def failures(self) -> Mapping[str, Failure]:
@@ -78,6 +79,8 @@ class Hands:
             self._wake.set()
         elif isinstance(action, KeepRecord):
             self.recorded = action.release.id
+        elif isinstance(action, Remember):
+            self.remembered = action.release.id
         elif isinstance(action, Finalize):
             self.gone = True
 

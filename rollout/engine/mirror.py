@@ -18,6 +18,7 @@ from rollout.api.ownership import (
 from rollout.api.revision import RELEASE_LABEL, REVISION_LABEL
 from rollout.engine.approvals import Approvals
 from rollout.engine.lease import PREFIX
+from rollout.engine.memories import Memories
 from rollout.engine.nodes import Nodes
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Mirror:
         self.reflectors: dict[tuple[str, str | None], Reflector] = {}
         self._namespaces = list(namespaces)
         self.approvals = Approvals(cluster, self._namespaces, on_change)
+        self.memories = Memories(cluster, self._namespaces, self._remembered)
         for namespace in self._namespaces:
             for kind, labels in MIRRORED:
                 on = self._listener(kind)
@@ -73,6 +75,7 @@ class Mirror:
             for reflector in (*self.reflectors.values(), *self._proxies.values()):
                 group.create_task(reflector.run())
             group.create_task(self.approvals.run())
+            group.create_task(self.memories.run())
             if self._nodes is not None:
                 group.create_task(self._nodes.run())
 
@@ -168,6 +171,11 @@ class Mirror:
                 self._group.create_task(self._proxies[where].run())
         reflector = self._proxies[where]
         return lambda: list(reflector.objects.values())
+
+    def _remembered(self) -> None:
+        """Any release may be held by what another one took back."""
+        for key in self.releases():
+            self._on_change(key)
 
     def _of(self, kind: Kind) -> list[Reflector]:
         return [reflector for (name, _), reflector in self.reflectors.items() if name == kind.kind]

@@ -23,6 +23,7 @@ from rollout.api.revision import (
 )
 from rollout.api.texts import told
 from rollout.decide.observation import RevisionFacts
+from rollout.engine.digests import running_images
 from rollout.sources.pod_roster import (
     is_disrupted,
     newest_end,
@@ -75,7 +76,7 @@ def revision_facts(
     ready = len(serving)
     replicas = _replicas(deployment)
     known = RevisionFacts(replicas, ready) if deployment is None else _noted(deployment, replicas, ready)
-    known = replace(known, threatened=sum(leaves(pod) for pod in serving))
+    known = replace(known, threatened=sum(leaves(pod) for pod in serving), digests=running_images(deployment, present))
     if ready >= replicas:
         return known
     found = [*_refusals(deployment or {})]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from rollout.api.approval import digest_of
+from rollout.api.pair import Own, pair_of
 from rollout.api.revision import image_of, policy_of, revision_of
 from rollout.api.spec import (
     ParentRef,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kube.kinds import Manifest
+    from rollout.api.pair import Pair
     from rollout.api.status import Status
 
 MOST_WORDS = 300
@@ -46,6 +48,7 @@ class InForce:
         revision: that it wants.
         image: and the image people know it by.
         generation: of the spec; 0 where that is not known.
+        pair: images and configuration of it; None where it stands for one that nobody knows whole.
         complete: whether the route's shape and the pods can be made from it; else only weights and scale are known.
         spec_known: whether it was once a valid spec; else it stands for one that nobody knows.
         digest: of the whole spec, which approvals name; empty where not all of it is known.
@@ -58,6 +61,7 @@ class InForce:
     complete: bool = True
     spec_known: bool = True
     digest: str = ""
+    pair: Pair | None = None
 
 
 @dataclass(slots=True)
@@ -65,12 +69,15 @@ class SpecReader:
     """Reads the spec of one release.
 
     Attributes:
+        name: of the release.
+        namespace: of the release.
         newest: generation of the newest spec that was read, valid or not.
         in_force: what the release goes by; None before the first.
         mistake: why the newest spec is not in force; empty where it is.
     """
 
     name: str
+    namespace: str = ""
     newest: int = -1
     in_force: InForce | None = None
     mistake: str = ""
@@ -89,7 +96,8 @@ class SpecReader:
         if not wrong:
             self.mistake = ""
             named = revision_of(self.name, spec), image_of(spec)
-            self.in_force = InForce(spec, *named, generation, digest=digest_of(spec))
+            pair = pair_of(spec, Own(self.name, self.namespace))
+            self.in_force = InForce(spec, *named, generation, digest=digest_of(spec), pair=pair)
             return True
         before, instead = self.in_force, self._instead(status, deployments, manifest.get("spec"))
         self.mistake = clean(f"spec.{wrong}; {instead}", most=MOST_WORDS)

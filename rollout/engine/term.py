@@ -201,6 +201,9 @@ class Term:
             no_room=self._parts.load.no_room(self._key, status),
             digest=known.digest,
             approvals=mirror.approvals.look(self._key, known.spec),
+            desired_pair=known.pair,
+            memory=mirror.memories.read(),
+            remembered=hands.remembered,
         )
 
     def _notes(self) -> tuple[str, ...]:

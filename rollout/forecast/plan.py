@@ -98,7 +98,12 @@ ALL = 100
 
 
 def plan_of(
-    name: str, spec: Spec, status: Status | None = None, traffic: Traffic | None = None, now: float = 0.0
+    name: str,
+    spec: Spec,
+    status: Status | None = None,
+    traffic: Traffic | None = None,
+    now: float = 0.0,
+    kept_out: Sequence[str] = (),
 ) -> Plan:
     """The plan of a release of `spec`.
 
@@ -108,6 +113,7 @@ def plan_of(
         status: of the object that exists; None for a new one.
         traffic: what to expect; without it nothing is said about what can be seen.
         now: when it would start, for what depends on that; seconds since the epoch.
+        kept_out: why it stays out: it was taken back on evidence, or nobody can say whether it was.
     """
     ahead = _as_if_asked_for(name, spec, status)
     first = status is None or status.stable is None
@@ -124,7 +130,7 @@ def plan_of(
         bake_seconds=spec.strategy.bake,
         peak_pods=spec.workload.pods * (1 if first else 2),
         worst_case_failed_requests=max(costs) if costs else None,
-        refusals=tuple(_refusals(spec, ahead, now)),
+        refusals=(*kept_out, *_refusals(spec, ahead, now)),
         warnings=tuple(_warnings(spec, ahead, gates, steps, traffic)),
         traffic=traffic,
     )

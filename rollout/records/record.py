@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rollout.api.journal import What
+from rollout.api.pair import Pair
 from rollout.api.spec import GROUP, Spec
 from rollout.api.status import (
     JournalEntry,
@@ -23,6 +24,7 @@ from rollout.api.status import (
     Time,
     Version,
 )
+from rollout.api.taken_back import Forgiven
 from rollout.signals.kinds import SIGNAL_KINDS
 
 if TYPE_CHECKING:
@@ -151,6 +153,16 @@ class Record(Part):
     started_at: Time
     ended_at: Time | None = None
     duration_seconds: float | None = None
+    pair: Pair | None = Field(
+        default=None,
+        description="images with the digests that ran, and configuration; none in records of older engines",
+    )
+    evidence: str = Field(
+        default="", description="what took it back: signals, `silence` or `crashes`; empty where nothing was found bad"
+    )
+    forgiven: Forgiven | None = Field(
+        default=None, description="a person's word that this pair may come in again, with the reason"
+    )
     reaction: RecordedReaction
     verdict: str = Field(default="", description="the judge's last word on the release")
     verdict_reason: str = ""
@@ -192,6 +204,8 @@ def record_of(name: str, namespace: str, spec: Spec, release: Release) -> Record
             "started_at": release.started_at,
             "ended_at": release.ended_at,
             "duration_seconds": duration,
+            "pair": release.pair,
+            "evidence": release.evidence,
             "reaction": _reaction(release.reaction),
             "verdict": said.get("verdict", ""),
             "verdict_reason": said.get("reason", ""),

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from trial.commands import Grayling
+from trial.letting_in import let_in
 from trial.place import Place
 
 from components.releases.autoscaling import Autoscaling
@@ -69,9 +71,10 @@ async def state(place: Place) -> Status:
 
 async def begin(place: Place, image: str) -> None:
     """Ask for a version, and once more where an earlier test had it taken back."""
+    forgiven = await let_in(place, Grayling(place.box.name), image)
     await place.start(image)
     status = await place.until("seen", bool, 30)
-    if any(said["type"] == "Refused" and said["status"] == "True" for said in status["conditions"]):
+    if not forgiven and any(said["type"] == "Refused" and said["status"] == "True" for said in status["conditions"]):
         await asyncio.to_thread(grayling, place.box, "release", "retry", "checkout", "-n", "shop")
 
 

@@ -167,8 +167,8 @@ class Stacks:
         self.asked.append((stack_file.name, service, image))
         return self.changed
 
-    def render_service(self, stack_file: Path, service: str):
-        self.asked.append((stack_file.name, service))
+    def render_service(self, stack_file: Path, service: str, image: str = ""):
+        self.asked.append((stack_file.name, service, *(["as if", image] if image else ())))
         return self.rendered
 
 
@@ -212,7 +212,7 @@ def test_the_stack_file_is_changed_and_that_service_applied(shop, stacks):
     assert (result.code, result.out) == (0, "shop/checkout: x:2 asked for, declared by stack dev\n")
     assert "Pulumi.dev.yaml: checkout now says x:2" in result.err
     rendered = ("Pulumi.dev.yaml", "checkout")
-    assert editor.asked == [rendered, ("Pulumi.dev.yaml", "checkout", "x:2"), rendered]
+    assert editor.asked == [rendered, (*rendered, "as if", "x:2"), ("Pulumi.dev.yaml", "checkout", "x:2"), rendered]
     first, second = [body for _, path, body in shop.server.writes if path.endswith("/checkout")]
     assert first["metadata"]["annotations"]["grayling.dev/requested-by"] == "ann"
     assert "spec" in second
@@ -232,8 +232,8 @@ def test_a_stack_that_does_not_know_the_service(shop, stacks):
 
 def test_a_stack_file_with_mistakes_is_not_changed(shop, stacks):
     class Wrong(Stacks):
-        def render_service(self, stack_file: Path, service: str):
-            raise UsageError(f"{stack_file.name}:3: {service}: no such key")
+        def render_service(self, stack_file: Path, service: str, image: str = ""):
+            raise UsageError(f"{stack_file.name}:3: {service} {image}: no such key")
 
     editor = Wrong()
     result = in_stack(shop, stacks, editor)

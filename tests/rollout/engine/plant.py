@@ -20,6 +20,8 @@ from kube.kinds import POD
 from rollout.api.revision import IMAGE_ANNOTATION, RELEASE_LABEL, REVISION_LABEL
 from rollout.api.spec import COMMAND_ANNOTATION, Spec
 from rollout.api.status import Phase, Status
+from rollout.api.taken_back import Forgiven
+from rollout.client.forgiving import forgive
 from rollout.drivers.httproute.driver import GatewayDriver
 from rollout.engine.run import Controller
 from rollout.engine.worker import Parts
@@ -193,6 +195,12 @@ class Plant:
         command = f'{{"id": "{verb}-{time.time()}", "verb": "{verb}", "by": "alice", "reason": "because"}}'
         found["metadata"].setdefault("annotations", {})[COMMAND_ANNOTATION] = command
         self.server.put(found)
+
+    async def forgive(self, release: str = "", name: str = "checkout") -> None:
+        """A person lets in again what was taken back on evidence."""
+        async with self.server.cluster() as cluster:
+            word = Forgiven(by="alice", reason="the database was down", at=time.time())
+            await forgive(cluster, "shop", name, release, word)
 
     def release(self) -> Object:
         found = self.server.find("GrayRelease", "checkout")

@@ -67,7 +67,7 @@ async def test_bad_version_is_taken_back(it: Plant) -> None:
         await asyncio.sleep(0.5)
         assert it.status.phase is Phase.ROLLED_BACK, "a refused revision is not tried again"
         it.callers.faults.clear()
-        it.say("retry")
+        await it.forgive()
         await it.served("shop:v3")
 
 
