@@ -73,7 +73,7 @@ def _who(how: dict[str, Any]) -> dict[str, str]:
 def _carry_out(verb: str, name: str, first: Callable[..., State], how: dict[str, Any]) -> None:
     from components.cli.options import confirm, may_ask
     from review.promotion.waves.ledger import entry_of, writing
-    from review.promotion.waves.run import carried_out, next_targets
+    from review.promotion.waves.run import carried_out, to_apply
     from review.promotion.waves.targets import Clusters, declared
 
     book, plan = _plan(name)
@@ -88,9 +88,9 @@ def _carry_out(verb: str, name: str, first: Callable[..., State], how: dict[str,
         async with _home(plan, how["kubeconfig"]) as cluster:
             entry = entry_of(book, await book.find(cluster))
             state = first(entry, plan, rendered)
-            targets = next_targets(state)
-            reached = await asyncio.gather(*(clusters.reach(target) for target in targets))
-            confirm(how["yes"], what, [line for lines in reached for line in lines])
+            now, later = to_apply(state)
+            looks = [*(clusters.look(each) for each in now), *(clusters.reach(each) for each in later)]
+            confirm(how["yes"], what, [line for lines in await asyncio.gather(*looks) for line in lines])
             async with writing(cluster, book, verb, entry, _say) as ledger:
                 await carried_out(state, entry, ledger, clusters, _say, plan.timeout)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from review.promotion.waves.runner import World
     from review.promotion.waves.state import State, TargetState
 
+_UNAPPLIED = {Stage.PENDING, Stage.APPLYING}
+
 
 def begun(entry: Entry, plan: Waves, rendered: Mapping[str, str], *, anew: bool, by: str, reason: str) -> State:
     """The state of a new run.
@@ -51,10 +53,10 @@ def resumed(entry: Entry, plan: Waves, rendered: Mapping[str, str]) -> State:
     return halted(entry.state, None)
 
 
-def next_targets(state: State) -> list[TargetState]:
-    """Those that have not been applied yet, in their order."""
-    targets = [target for wave in state.waves for target in wave.targets]
-    return [target for target in targets if target.stage in {Stage.PENDING, Stage.APPLYING}]
+def to_apply(state: State) -> tuple[list[TargetState], list[TargetState]]:
+    """What has not been applied yet: of the wave that is next, and of those after it."""
+    left = [[each for each in wave.targets if each.stage in _UNAPPLIED] for wave in state.waves if not wave.over]
+    return (left[0] if left else []), [target for targets in left[1:] for target in targets]
 
 
 async def carried_out(

@@ -97,6 +97,15 @@ class Clusters:
             return list(await asyncio.gather(*(_seen(cluster, item) for item in releases)))
 
     async def reach(self, target: TargetState) -> list[str]:
+        """Ask whether the cluster is there; its name.
+
+        Raises:
+            GraylingError: it does not answer, or is another one than the stack names.
+        """
+        async with self._reached(target) as (_, name):
+            return [f"{target.name}: {name}"]
+
+    async def look(self, target: TargetState) -> list[str]:
         """Ask the cluster what an apply would do, and write nothing; what a person should know of it.
 
         Raises:
