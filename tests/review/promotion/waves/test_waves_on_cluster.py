@@ -22,19 +22,17 @@ FIRST = """config:
   grayling:components:
     controller: {image: "sandbox.grayling.dev/grayling:dev", replicas: 1}
   grayling:services:
-    web: &web
+    web:
       image: sandbox.grayling.dev/python:3.11
       command: [python3, -m, http.server, "9000"]
       port: null
       replicas: 1
       probes: {liveness: /, readiness: /}
+      drainSeconds: 0
       strategy: {bake: 3s}
 """
-LATE = FIRST.replace(
-    "namespace: wave-first, owners: [platform]",
-    "namespace: wave-late, owners: [platform], engine: {namespace: wave-first}",
-)
-LATE = "\n".join(line for line in LATE.splitlines() if "components" not in line and "controller" not in line)
+ENGINE = FIRST[FIRST.index("  grayling:components") : FIRST.index("  grayling:services")]
+LATE = FIRST.replace(ENGINE, "").replace("wave-first, ", "wave-late, engine: {namespace: wave-first}, ")
 PROD = FIRST.replace("wave-first", "wave-prod").replace("python:3.11", "python:3.10")
 WAVES = """waves:
   world:
@@ -43,7 +41,7 @@ WAVES = """waves:
       - targets:
           - {{stack: first, context: grayling-{one}}}
           - {{stack: first, context: grayling-{two}}}
-        bake: 2s
+        bake: 20s
       - targets: [{{stack: late, context: grayling-{one}}}]
 """
 
