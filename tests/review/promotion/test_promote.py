@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from rollout.api.revision import labels_of
+from components.deploy.target import Target
+from components.stack.stackfile import find
+from review.promotion.evidence import NotProvenError
+from review.promotion.promote import Asked, planned
+from rollout.api.revision import image_of, labels_of
+from rollout.api.spec import Spec
 from rollout.api.status import Outcome, Phase, Version
 from tests.review.promotion.conftest import PROD, STAGING, T, ended, record, releases, settle
 
@@ -313,3 +319,20 @@ def test_somebody_who_edits_the_target_meanwhile_loses_nothing(promoter):
     assert (done.code, "was changed by somebody else meanwhile; run it again" in done.err) == (2, True)
     assert promoter.prod_text() == theirs
     assert promoter.notes() == []
+
+
+def test_what_was_taken_back_stays_out(promoter):
+    proven(promoter)
+    asked_about = []
+
+    def refusals(manifests):
+        asked_about.extend(manifests)
+        return ["GrayRelease integration/checkout: was taken back by release r7"]
+
+    place = Target(promoter.person.kubeconfig)
+    asked = Asked(find(promoter.staging), find(promoter.prod), cluster=place, refusals=refusals)
+    with pytest.raises(NotProvenError, match="  GrayRelease integration/checkout: was taken back by release r7"):
+        asyncio.run(planned(asked, T))
+    images = [image_of(Spec.model_validate(item["spec"])) for item in asked_about]
+    assert images == ["r.example.com/shop/billing:2.0.0", "r.example.com/shop/checkout:2.0.0"]
+    assert {item["metadata"]["namespace"] for item in asked_about} == {"integration"}
