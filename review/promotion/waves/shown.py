@@ -36,7 +36,7 @@ def as_text(name: str, entry: Entry) -> str:
     if state.halted:
         lines.append(f"halted at {timestamp(state.halted.at)[:19]}Z (exit {state.halted.code}): {state.halted.text}")
     if entry.holder:
-        lines.append(f"at it: {entry.holder}")
+        lines.append(f"at it, if it still lives: {entry.holder}")
     return "\n".join([*lines, ""])
 
 

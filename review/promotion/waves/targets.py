@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from components.deploy.apply import Applier
 from components.deploy.refusal import named
+from components.deploy.render import without_values
 from components.deploy.session import engine_of, inventory_of, served
 from components.deploy.survey import take_survey
 from components.deploy.target import Target, place_of, reached
@@ -48,8 +49,9 @@ class Declared:
 
     @property
     def digest(self) -> str:
-        """Of all its objects."""
-        text = json.dumps(list(self.manifests), sort_keys=True, default=str)
+        """Of all its objects but the values of Secrets, whose digest could be guessed from."""
+        kept, left = without_values(self.manifests)
+        text = json.dumps([*kept, left], sort_keys=True)
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.releases.service_settings import ServiceSettings
 from review.promotion.carried import STAYS, TRAVELS, carried
@@ -90,3 +94,40 @@ def test_a_whole_map_can_be_the_target_s_own():
     found = between({"env": {"A": "1", "B": "2"}, "args": ["x"]}, {"env": {"A": "3"}}, "env")
     assert [edit.key for edit in found.edits] == ["args"]
     assert found.own == ("env.A", "env.B")
+
+
+TEXTS = st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["1", "2"]), max_size=2)
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "env": TEXTS,
+        "config": st.dictionaries(
+            st.sampled_from(["a.yaml", "b.yaml"]), st.sampled_from(["x: 1\n", "x: 2\n"]), max_size=2
+        ),
+        "args": st.lists(st.sampled_from(["run", "--fast"]), min_size=1, max_size=2),
+        "port": st.sampled_from([8080, 9090, None]),
+        "adminPort": st.sampled_from([9000, 9100]),
+        "replicas": st.integers(1, 9),
+        "drainSeconds": st.integers(0, 9),
+    },
+)
+
+
+@given(SETTINGS, SETTINGS)
+def test_what_was_carried_over_is_the_version_that_was_proven(source, target):
+    """Afterwards the two make the same pods, but for what stays; or it was refused."""
+    found = between(source, target)
+    after = json.loads(json.dumps(target))
+    for edit in found.edits:
+        *above, last = edit.path
+        here = after.setdefault(above[0], {}) if above else after
+        here[last] = edit.value
+    assert not between(source, after).edits
+    assert {key: after.get(key) for key in STAYS} == {key: target.get(key) for key in STAYS}
+    if not found.refusals:
+        meant = [ServiceSettings.model_validate({"image": "r.example.com/a:1", **each}) for each in (source, after)]
+        dumped = [each.model_dump(mode="json", by_alias=True, include=NAMES) for each in meant]
+        assert dumped[0] == dumped[1]
+
+
+NAMES = {name for name, field in ServiceSettings.model_fields.items() if (field.alias or name) in TRAVELS}

@@ -28,6 +28,11 @@ class Fate:
 
     seconds: float = 5.0
     ending: Ending = DONE
+    turns: tuple[float, Ending | None] | None = None
+
+    def at(self, now: float) -> Ending | None:
+        """What is seen of it then; ``turns`` is what becomes of it later."""
+        return self.turns[1] if self.turns and now >= self.turns[0] else self.ending
 
 
 @dataclass
@@ -57,6 +62,7 @@ class Place:
 
     async def keep(self, state):
         self.moment()
+        await asyncio.sleep(0.001)
         self.kept = state.model_dump_json(by_alias=True)
         self.moment()
 
@@ -91,7 +97,7 @@ class Place:
             return None
         await asyncio.sleep(max(0.0, left))
         self.moment()
-        return fate.ending
+        return fate.at(self.now())
 
     def baked_at(self, name):
         return self.applied[name] + self.fates[name].seconds

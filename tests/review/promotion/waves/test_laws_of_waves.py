@@ -46,8 +46,10 @@ def in_order(place, plan):
 
 
 async def uninterrupted(plan, fates):
-    place = Place(fates)
-    return await command(place, plan), place
+    place, told = Place(fates), []
+    code = await command(place, plan, told.append)
+    assert len(set(told)) == len(told), "each thing is done once"
+    return code, place
 
 
 @given(situations())
