@@ -5,7 +5,7 @@ Pure: two settings of one service as their stack files write them, and the edits
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from components.releases.service_settings import ServiceSettings
@@ -86,12 +86,26 @@ def carried(source: Mapping[str, Any], target: Mapping[str, Any], image: str, ow
         image: of the version, by digest where that is known.
         own: key paths that are the target's own: ``probes``, ``env.LEVEL``.
     """
-    found = list(_compared({**source, "image": image}, target))
+    spelled = {_NAMES.get(key, key): key for key in target}
+    found = list(_compared({**_as_named(source), "image": image}, _as_named(target)))
     kept = [each for each in found if _is_own(each.path, own)]
     told = [each for each in found if not _is_own(each.path, own)]
     refused = {each.key: text for each in told if (text := _refusal(each))}
-    edits = tuple(each for each in told if each.key not in refused)
+    edits = tuple(_spelled(each, spelled) for each in told if each.key not in refused)
     return Carried(edits, tuple(refused.values()), tuple(each.key for each in kept))
+
+
+_NAMES = {name: field.alias or name for name, field in ServiceSettings.model_fields.items()}
+"""Stack files may write `admin_port` for `adminPort`."""
+
+
+def _as_named(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {_NAMES.get(key, key): value for key, value in settings.items()}
+
+
+def _spelled(edit: Edit, names: Mapping[str, str]) -> Edit:
+    """The same, under the key that the target writes."""
+    return replace(edit, path=(names.get(edit.path[0], edit.path[0]), *edit.path[1:]))
 
 
 def _is_own(path: tuple[str, ...], own: Collection[str]) -> bool:

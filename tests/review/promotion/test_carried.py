@@ -53,6 +53,13 @@ def test_texts_written_in_two_ways_are_the_same():
     assert edits({"port": 9090}, {}) == {"port": 9090}
 
 
+def test_a_key_in_another_spelling_is_the_same_key():
+    assert edits({"admin_port": 9100}, {"adminPort": 9100}) == {}
+    assert edits({"admin_port": 9100}, {"adminPort": 9200}) == {"adminPort": 9100}
+    assert edits({"adminPort": 9100}, {"admin_port": 9200}) == {"admin_port": 9100}
+    assert edits({"adminPort": 9100}, {"admin_port": 9200}, "adminPort") == {}
+
+
 def test_references_to_secrets_are_each_side_s_own():
     assert edits({"env": {"T": REFERENCE}}, {"env": {"T": OTHER}}) == {}
     assert edits({}, {"env": {"T": OTHER}}) == {}
