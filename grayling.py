@@ -20,6 +20,32 @@ ROOMS = {
     "sandbox": ("sandbox.cli:cli", "A real one-node Kubernetes on this machine."),
 }
 
+MOUNTED = {
+    "stack": {
+        "promote": (
+            "review.promotion.commands:promote_command",
+            "Carry what was proven in one stack to another.",
+        ),
+        "waves": ("review.promotion.waves.commands:waves_group", "Apply stacks cluster by cluster, wave after wave."),
+    }
+}
+"""Commands that one room brings into the group of another one, which may not import it."""
+
+
+class Rooms(LazyGroup):
+    """The groups of the rooms, each with what other rooms mount in it."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the group; what is mounted in it is imported when it is called."""
+        command = super().get_command(ctx, cmd_name)
+        if isinstance(command, LazyGroup):
+            command.lazy.update(_mounted(cmd_name))
+        return command
+
+
+def _mounted(group: str) -> dict[str, tuple[str, str]]:
+    return {name: entry for name, entry in MOUNTED.get(group, {}).items() if find_spec(entry[0].partition(".")[0])}
+
 
 def rooms() -> dict[str, tuple[str, str]]:
     """The groups whose room is installed, found without importing any."""
@@ -45,7 +71,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # n
     ctx.exit()
 
 
-@click.group(cls=LazyGroup, lazy=rooms(), context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Rooms, lazy=rooms(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.option("--debug", is_flag=True, help="Show tracebacks (or set GRAYLING_DEBUG).")
 @click.pass_context

@@ -1,5 +1,6 @@
 """The front door: rooms that are there are mounted, none is imported before it is called."""
 
+import subprocess
 import sys
 from types import ModuleType
 
@@ -100,3 +101,25 @@ def test_the_declaring_half_is_reached_through_its_contract(monkeypatch, tmp_pat
     assert stacks.set_image(tmp_path, "checkout", "x:2") is True
     assert stacks.render_service(tmp_path, "checkout") == [{"file": tmp_path, "service": "checkout"}]
     assert stacks.render_service(tmp_path, "checkout", ":v2") == [{"file": tmp_path, "service": "checkout:v2"}]
+
+
+def test_one_room_brings_commands_into_the_group_of_another_and_none_is_imported_for_help():
+    asked = "import sys, grayling; from terminal.exits import Session, run\n"
+    asked += "run(grayling.cli, ['stack', '--help'], prog_name='grayling', session=Session())\n"
+    asked += "print(sorted(name for name in sys.modules if name.startswith('review.promotion')))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    for name, (_, line) in grayling.MOUNTED["stack"].items():
+        assert f"\n  {name}" in done.stdout
+        assert line in done.stdout
+    assert done.stdout.endswith("\n[]\n")
+
+
+@pytest.mark.parametrize("command", [["promote"], ["waves"], ["waves", "start"], ["waves", "stop"]])
+def test_what_is_mounted_answers(capsys, command):
+    code, told = said(capsys, "stack", *command, "--help")
+    assert (code, told.out.startswith(f"Usage: grayling stack {' '.join(command)} ")) == (0, True)
+
+
+def test_nothing_is_mounted_from_a_room_that_is_not_there(monkeypatch, capsys):
+    monkeypatch.setitem(grayling.MOUNTED, "stack", {"dust": ("no_such_room.cli:cli", "Dust.")})
+    assert "dust" not in said(capsys, "stack", "--help")[1].out

@@ -28,12 +28,13 @@ from components.cli.options import (
     say,
 )
 from kube.errors import UsageError
+from terminal.lazy import LazyGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@click.group("stack")
+@click.group("stack", cls=LazyGroup)
 def cli() -> None:
     """Declare an environment: render, compare, apply, destroy."""
 

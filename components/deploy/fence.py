@@ -15,7 +15,7 @@ import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from components.deploy.inventory import HELD, MANAGER
@@ -24,10 +24,32 @@ from kube.errors import ConflictError, InvalidError, KubeError, NotFoundError, S
 from kube.kinds import CONFIG_MAP, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
-    from components.deploy.inventory import Inventory
     from kube.cluster import Cluster
+
+
+class Fenced(Protocol):
+    """What one command at a time works on: an object that bears the mark, and what to call it."""
+
+    @property
+    def name(self) -> str:
+        """Of the object."""
+
+    @property
+    def namespace(self) -> str:
+        """Of the object."""
+
+    @property
+    def called(self) -> str:
+        """``stack shop``."""
+
+    def parent(self, kinds: Iterable[tuple[str, str]], namespaces: Iterable[str]) -> Manifest:
+        """The object, where there is none yet."""
+
+    async def find(self, cluster: Cluster) -> Manifest | None:
+        """The object, where there is one."""
+
 
 _WRITER = f"{MANAGER}-fence"
 _SECONDS = 10.0
@@ -47,7 +69,7 @@ class _Mark:
     """Ours, on the inventory."""
 
     cluster: Cluster
-    inventory: Inventory
+    inventory: Fenced
     what: str
     rhythm: Rhythm
     told: dict[str, Any] = field(default_factory=dict)
@@ -73,7 +95,7 @@ class _Mark:
         self._renewed = asked
 
     async def _next(self, seen: Manifest, tell: Callable[[str], None]) -> None:
-        if noted := _noted(seen):
+        if noted := noted_on(seen):
             await self._outlast(noted, tell)
         annotations = seen["metadata"].get("annotations")
         version = {"op": "test", "path": "/metadata/resourceVersion", "value": seen["metadata"]["resourceVersion"]}
@@ -87,20 +109,20 @@ class _Mark:
 
     async def _outlast(self, noted: str, tell: Callable[[str], None]) -> None:
         """See that a mark is not renewed any more."""
-        tell(f"{'':<10} waiting   {_described(noted)}: it is seen within {self.rhythm.over_s:.0f} s whether it lives")
+        tell(f"{'':<10} waiting   {described(noted)}: it is seen within {self.rhythm.over_s:.0f} s whether it lives")
         until = time.monotonic() + self.rhythm.over_s
         while time.monotonic() < until:
             await asyncio.sleep(min(self.rhythm.renew_s, self.rhythm.over_s) / 2)
             parent = await self._read()
-            if (now := _noted(parent)) != noted:
+            if (now := noted_on(parent)) != noted:
                 raise self._too_late(parent, now)
 
     def _too_late(self, parent: Manifest | None, noted: str = "") -> RefusedError:
-        noted = noted or _noted(parent)
-        at_it = f"{_described(noted)} is at it: wait until that has ended, or end it there (a killed one is over after "
+        noted = noted or noted_on(parent)
+        at_it = f"{described(noted)} is at it: wait until that has ended, or end it there (a killed one is over after "
         at_it += f"{self.rhythm.over_s:.0f} s)"
-        meanwhile = "another command has changed the stack since this one looked: run it again"
-        return RefusedError(f"{self.what} stack {self.inventory.stack}", [at_it if noted else meanwhile])
+        meanwhile = f"another command has changed {self.inventory.called} since this one looked: run it again"
+        return RefusedError(f"{self.what} {self.inventory.called}", [at_it if noted else meanwhile])
 
     async def sure(self) -> None:
         """Before each change: nobody else has taken the stack over.
@@ -121,7 +143,7 @@ class _Mark:
         parent = await self._read()
         if parent is None:
             return  # it goes with its namespace, at the end of a destroy
-        noted = _noted(parent)
+        noted = noted_on(parent)
         if not noted or _told(noted).get("id") != self.told["id"]:
             raise self._overtaken(noted)
         try:
@@ -129,12 +151,12 @@ class _Mark:
         except NotFoundError:
             return
         except InvalidError:
-            raise self._overtaken(_noted(await self._read())) from None
+            raise self._overtaken(noted_on(await self._read())) from None
 
     def _overtaken(self, noted: str) -> StaleHolderError:
-        who = _described(noted) if noted else "somebody, who took the mark of this command off,"
+        who = described(noted) if noted else "somebody, who took the mark of this command off,"
         return StaleHolderError(
-            f"{self.what} stack {self.inventory.stack}: stopped half way: {who} has taken over, since this command was "
+            f"{self.what} {self.inventory.called}: stopped half way: {who} has taken over, since this command was "
             "not heard of for too long; what was done stays: when that has ended, run this again"
         )
 
@@ -165,7 +187,7 @@ class _Mark:
 @asynccontextmanager
 async def alone(
     cluster: Cluster,
-    inventory: Inventory,
+    inventory: Fenced,
     what: str,
     seen: Manifest | None,
     tell: Callable[[str], None],
@@ -198,12 +220,13 @@ async def alone(
         await mark.give_up()
 
 
-def _noted(parent: Manifest | None) -> str:
+def noted_on(parent: Manifest | None) -> str:
+    """The mark on a parent, as it is written; empty where there is none."""
     return str((((parent or {}).get("metadata") or {}).get("annotations") or {}).get(HELD) or "")
 
 
-def _described(noted: str) -> str:
-    """Who is at it, as a person may find them."""
+def described(noted: str) -> str:
+    """Who is at it, as a person may find them; it ends with a comma where the mark can be read."""
     told = _told(noted)
     if not {"command", "by", "since"} <= told.keys():
         return f"somebody ({noted[:80]})"

@@ -52,6 +52,11 @@ class Inventory:
         return f"grayling-stack-{self.stack}"
 
     @property
+    def called(self) -> str:
+        """As people call it."""
+        return f"stack {self.stack}"
+
+    @property
     def set_id(self) -> str:
         """The identifier the convention derives from the parent's name, namespace, kind and group."""
         digest = hashlib.sha256(f"{self.name}.{self.namespace}.ConfigMap.".encode()).digest()

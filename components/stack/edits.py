@@ -49,14 +49,14 @@ def with_value(document: Document, parts: tuple[str, ...], value: Any) -> str:
     Raises:
         StackError: it cannot be changed alone.
     """
-    scalar = _own(document, parts).node
+    scalar = own(document, parts).node
     if not isinstance(scalar, Scalar):
-        raise _refused(document, parts, "is no single value; change it by hand")
+        raise refused(document, parts, "is no single value; change it by hand")
     for written in _forms(document.text[scalar.start : scalar.end], scalar, value):
         text = document.text[: scalar.start] + written + document.text[scalar.end :]
-        if _says(text, document, parts, value):
+        if says(text, document, parts, value):
             return text
-    raise _refused(document, parts, "cannot be changed where it stands; write it on one line")
+    raise refused(document, parts, "cannot be changed where it stands; write it on one line")
 
 
 def with_entry(document: Document, parts: tuple[str, ...], value: Any) -> str:
@@ -70,8 +70,8 @@ def with_entry(document: Document, parts: tuple[str, ...], value: Any) -> str:
         text = document.text + _gap(document.text) + _block(key, value, "", _newline(document))
     else:
         text = _inserted(document, tuple(above), key, value)
-    if not _says(text, document, parts, value):
-        raise _refused(document, tuple(above), f"has no place for {key} that can be found; add it by hand")
+    if not says(text, document, parts, value):
+        raise refused(document, tuple(above), f"has no place for {key} that can be found; add it by hand")
     return text
 
 
@@ -112,67 +112,69 @@ def _changed(path: Path, source: str, change: Callable[[Document], str]) -> bool
 # ---------------------------------------------------------------------- a value
 
 
-def _own(document: Document, parts: tuple[str, ...]) -> Entry:
-    """The entry at ``parts``, if it belongs to this path alone."""
+def own(document: Document, parts: tuple[str, ...]) -> Entry:
+    """The entry at ``parts``, if it belongs to this path alone.
+
+    Raises:
+        StackError: it is not there, or is shared with other places.
+    """
     here: Node | None = document.root
     entry: Entry | None = None
     for depth, part in enumerate(parts, 1):
         path = parts[:depth]
         if not isinstance(here, Map) or part not in here.entries:
-            raise _refused(document, path, "is not there; add it")
+            raise refused(document, path, "is not there; add it")
         entry = here.entries[part]
         here = entry.node
         if entry.merged:
-            raise _refused(document, path, "comes through <<, which others share; write it out", entry.line)
+            raise refused(document, path, "comes through <<, which others share; write it out", entry.line)
         if entry.alias:
-            raise _refused(document, path, "is an alias, which others share; write the value out", entry.line)
+            raise refused(document, path, "is an alias, which others share; write the value out", entry.line)
         if lines := document.aliases.get(id(here)):
             others = ", ".join(str(line) for line in lines)
-            raise _refused(
-                document, path, f"is shared with line {others} by its anchor; write it out there", entry.line
-            )
+            raise refused(document, path, f"is shared with line {others} by its anchor; write it out there", entry.line)
     assert entry is not None  # noqa: S101 - for the type checker
     return entry
 
 
 def _forms(written: str, scalar: Scalar, value: Any) -> Iterator[str]:
     """How the new value may be written, that nearest to the old one first."""
-    text = value if isinstance(value, str) else _flow(value)
+    text = value if isinstance(value, str) else flow(value)
     if not written:
-        yield f" {_flow(value)}"
+        yield f" {flow(value)}"
     if scalar.text and written.count(scalar.text) == 1:
         yield written.replace(scalar.text, text)
     found = _PROPERTIES.match(written)
     head = found[0] if found else ""
     if "\n" not in written and written[len(head) : len(head) + 1] not in {"|", ">"}:
-        yield head + _flow(value)
+        yield head + flow(value)
 
 
 # ---------------------------------------------------------------------- an entry
 
 
 def _inserted(document: Document, above: tuple[str, ...], key: str, value: Any) -> str:
-    node = _own(document, above).node if above else document.root
+    node = own(document, above).node if above else document.root
     text = document.text
     if isinstance(node, Scalar) and node.value is None:
         return _under_nothing(document, above, node, key, value)
     if not isinstance(node, Map):
-        raise _refused(document, above, "is no map; change it by hand")
+        raise refused(document, above, "is no map; change it by hand")
     if node.flow:
         at = text.index("{", node.start) + 1
-        return f"{text[:at]}{_name(key)}: {_flow(value)}{', ' if node.entries else ''}{text[at:]}"
-    own = [entry for entry in node.entries.values() if not entry.merged]
-    indent = text[own[0].start - own[0].column : own[0].start] if own else "-"
+        return f"{text[:at]}{key_text(key)}: {flow(value)}{', ' if node.entries else ''}{text[at:]}"
+    here = [entry for entry in node.entries.values() if not entry.merged]
+    indent = text[here[0].start - here[0].column : here[0].start] if here else "-"
     if indent.strip(" "):
-        raise _refused(document, above, f"has no place for {key} that can be found; add it by hand")
+        raise refused(document, above, f"has no place for {key} that can be found; add it by hand")
     return _after(text, node.end, _block(key, value, indent, _newline(document)), document, above)
 
 
 def _under_nothing(document: Document, above: tuple[str, ...], node: Scalar, key: str, value: Any) -> str:
     text = document.text
     if node.text:
-        return f"{text[: node.start]}{{{_name(key)}: {_flow(value)}}}{text[node.end :]}"
-    column = _own(document, above).column if above else -STEP
+        return f"{text[: node.start]}{{{key_text(key)}: {flow(value)}}}{text[node.end :]}"
+    column = own(document, above).column if above else -STEP
     return _after(text, node.end, _block(key, value, " " * (column + STEP), _newline(document)), document, above)
 
 
@@ -182,7 +184,7 @@ def _after(text: str, at: int, block: str, document: Document, above: tuple[str,
         return text[:at] + block + text[at:]
     rest = _REST_OF_LINE.match(text, at)
     if rest is None:
-        raise _refused(document, above, "does not end with its line; change it by hand")
+        raise refused(document, above, "does not end with its line; change it by hand")
     if rest[2]:
         return text[: rest.end()] + block + text[rest.end() :]
     newline = _newline(document)
@@ -192,17 +194,19 @@ def _after(text: str, at: int, block: str, document: Document, above: tuple[str,
 def _block(key: str, value: Any, indent: str, newline: str) -> str:
     if isinstance(value, dict):
         inner = "".join(_block(name, each, indent + " " * STEP, newline) for name, each in value.items())
-        return f"{indent}{_name(key)}:{newline}{inner}"
-    return f"{indent}{_name(key)}: {_flow(value)}{newline}"
+        return f"{indent}{key_text(key)}:{newline}{inner}"
+    return f"{indent}{key_text(key)}: {flow(value)}{newline}"
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """A value on one line, as JSON has it."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_name(key)}: {_flow(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{key_text(key)}: {flow(each)}" for key, each in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)
 
 
-def _name(text: str) -> str:
+def key_text(text: str) -> str:
+    """A key as it is written: in quotes only where it must be."""
     simple = _SIMPLE.fullmatch(text) and resolved(text)[0] == "text" and not means_another(text)
     return text if simple else json.dumps(text, ensure_ascii=False)
 
@@ -219,7 +223,7 @@ def _gap(text: str) -> str:
 # ---------------------------------------------------------------------- what is written, and where
 
 
-def _says(text: str, before: Document, parts: tuple[str, ...], value: Any) -> bool:
+def says(text: str, before: Document, parts: tuple[str, ...], value: Any) -> bool:
     """Whether ``text`` says what was said before, but for ``value`` at ``parts``."""
     try:
         after = composed(text, before.source)
@@ -269,7 +273,8 @@ def _replace(path: Path, before: bytes, after: bytes, source: str) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _refused(document: Document, parts: tuple[str, ...], problem: str, line: int = 0) -> StackError:
+def refused(document: Document, parts: tuple[str, ...], problem: str, line: int = 0) -> StackError:
+    """The error that names a place which cannot be changed; what follows the first `;` of ``problem`` is the fix."""
     path = keypath(*parts)
     what, _, fix = problem.partition("; ")
     return StackError(document.source, [Mistake(path, "", what, fix, line or document.place(path)[0])])

@@ -79,7 +79,7 @@ def _with_image(document: Document, file: StackFile, service: str, image: str) -
     entries, mistakes = sections(document, project_name(file.project))
     if told := [*document.mistakes, *mistakes]:
         raise StackError(file.source, told)
-    path = (*_place_of(SERVICES, document, file), service)
+    path = (*place_of_section(SERVICES, document, file), service)
     services = entries[SERVICES].node if SERVICES in entries else None
     declared = services.entries if isinstance(services, Map) else {}
     if service not in declared:
@@ -124,7 +124,7 @@ def set_secret(file: StackFile, path: str, value: str) -> None:
                 raise StackError(file.source, [Mistake("", "", problem, fix)])
             salt, crypter = new_salt(passphrase())
             document = composed(with_entry(document, ("encryptionsalt",), salt), file.source)
-        section = _place_of(SECRETS, document, file)
+        section = place_of_section(SECRETS, document, file)
         return _with_secret(document, (*section, secret, key), {SECURE: crypter.seal(value)})
 
     edited(file.path, file.source, change)
@@ -147,7 +147,7 @@ def _with_secret(document: Document, path: tuple[str, ...], value: dict[str, str
     return with_value(document, path, value)
 
 
-def _place_of(section: str, document: Document, file: StackFile) -> tuple[str, str]:
+def place_of_section(section: str, document: Document, file: StackFile) -> tuple[str, str]:
     """Where a section stands: under its whole name, or without the namespace if the file writes it so."""
     project = project_name(file.project)
     root = document.root

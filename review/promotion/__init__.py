@@ -1,1 +1,1 @@
-"""Bringing what was proven in one stack into the next, and one change through several clusters in waves."""
+"""From one environment to the next: what was proven there, as one change here; and clusters one wave after another."""

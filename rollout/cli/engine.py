@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, MutableMapping
 
     from kube.cluster import Cluster
-    from rollout.cli.ending import Ending
+    from rollout.client.ending import Ending
     from terminal.output import Wanted
 
 LINGER_SECONDS = 30.0

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout.cli.options import PEOPLE, Where, cluster_options, release_name, whoami
+from rollout.cli.options import Where, cluster_options, release_name
+from terminal.people import PEOPLE, whoami
 
 if TYPE_CHECKING:
     from rollout.api.taken_back import Forgiven, TakenBack

@@ -1,9 +1,8 @@
-"""Options that many commands share: which cluster, which namespace, who asks and why."""
+"""Options that many commands share: which cluster, which namespace."""
 
 from __future__ import annotations
 
 import functools
-import getpass
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from kube.cluster import Cluster
     from kube.once import Once
-
-PEOPLE = ["GRAYLING_BY", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +52,6 @@ def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(where=Where(kubeconfig, context, namespace), **rest)
 
     return with_where
-
-
-def person_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--by`` and ``--reason``."""
-    by = click.option("--by", envvar=PEOPLE, default=whoami, help="Who asks; your login name if not given.")
-    return by(click.option("--reason", default="", help="Why; kept in the record.")(function))
-
-
-def whoami() -> str:
-    """The login name, or nothing where there is none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
 
 
 def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:

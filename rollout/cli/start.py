@@ -23,10 +23,11 @@ from rollout.cli.desire import (
     signature_patch,
     with_image,
 )
-from rollout.cli.options import Where, cluster_options, duration, person_options, release_name
+from rollout.cli.options import Where, cluster_options, duration, release_name
 from rollout.cli.standing_out import insist
 from rollout.cli.watch import PATIENCE, UNTIL
 from terminal.output import output_option
+from terminal.people import person_options
 
 if TYPE_CHECKING:
     from kube.cluster import Cluster

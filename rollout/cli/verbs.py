@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rollout.cli import COMMANDS
-from rollout.cli.options import Where, cluster_options, duration, person_options, release_name
+from rollout.cli.options import Where, cluster_options, duration, release_name
+from terminal.people import person_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable

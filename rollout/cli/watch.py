@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kube.cluster import Cluster
     from kube.kinds import Manifest
     from rollout.api.status import Status
-    from rollout.cli.ending import Awaited, Ending
+    from rollout.client.ending import Awaited, Ending
     from terminal.output import Wanted
 
 PATIENCE = click.option(
@@ -81,8 +81,8 @@ def awaited_of(manifest: Manifest, *, baked: bool, started: bool = False) -> Awa
         UsageError: it is not valid, and no engine has said what it goes by.
     """
     from rollout.api.revision import revision_of
-    from rollout.cli.ending import Awaited
     from rollout.cli.reading import label, shown_spec, spec_of, status_of
+    from rollout.client.ending import Awaited
 
     meta = manifest["metadata"]
     wanted = status_of(manifest).desired_revision
@@ -111,8 +111,8 @@ async def wait_for(
         timeout_seconds: after which the wait ends, whatever there is.
         patience_seconds: after which it ends where the API server refuses an object all the time.
     """
-    from rollout.cli.ending import ending_of, learn, out_of_patience, out_of_time, refusal_in
     from rollout.cli.reading import status_of
+    from rollout.client.ending import ending_of, learn, out_of_patience, out_of_time, refusal_in
 
     clock = asyncio.get_running_loop().time
     until = clock() + timeout_seconds

@@ -102,7 +102,7 @@ async def test_nothing_is_carried_out_that_was_planned_on_another_state():
         plan = await plan_teardown(one, INVENTORY)
         await applier(two).apply(config("a", "c"))
         for work in (applier(one).carry_out(survey), tear_down(one, INVENTORY, plan, NOW, quiet, rhythm=QUICK)):
-            with pytest.raises(RefusedError, match="another command has changed the stack since this one looked"):
+            with pytest.raises(RefusedError, match="another command has changed stack shop since this one looked"):
                 await work
         assert there(server) == {"a", "c"}
 
@@ -111,7 +111,7 @@ async def test_a_first_apply_that_somebody_else_was_faster_with():
     async with shop() as server, server.cluster() as one, server.cluster() as two:
         survey = await take_survey(one, INVENTORY, config("a"))
         await applier(two).apply(config("c"))
-        with pytest.raises(RefusedError, match="another command has changed the stack since this one looked"):
+        with pytest.raises(RefusedError, match="another command has changed stack shop since this one looked"):
             await applier(one).carry_out(survey)
         assert there(server) == {"c"}
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from rollout.cli import COMMANDS, cli
-from rollout.cli.options import whoami
 from terminal.exits import Session, run
+from terminal.people import whoami
 from tests.rollout import samples
 
 BIG = ("aiohttp", "kubernetes", "numpy", "rich", "scipy", "structlog")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rollout.api.status import Phase
-from rollout.cli.ending import Awaited, ending_of
+from rollout.client.ending import Awaited, ending_of
 from terminal.exits import ExitCode
 from tests.rollout.engine.plant import Plant, gray_release
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rollout.api.status import Outcome, Phase, Status
-from rollout.cli.ending import Awaited, ending_of, learn, out_of_patience, out_of_time, refusal_in
+from rollout.client.ending import Awaited, ending_of, learn, out_of_patience, out_of_time, refusal_in
 from terminal.exits import ExitCode
 from tests.rollout import samples
 
