@@ -1,1 +1,1 @@
-"""Pipelines: what `grayling ci init` writes for a host, and the comment that a pipeline keeps on a change."""
+"""Recipes for CI: pipelines for the stacks of a project, generated, linted and run by the tests."""
