@@ -13,9 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
-TOKEN = "planted-token-of-the-host"  # noqa: S105 - of a stand-in
+TOKEN = "planted-token-of-the-host"
 PAGE = 2
 Fault = "Callable[[web.Request], web.StreamResponse | None]"
 

@@ -67,5 +67,5 @@ def _groovy(text: str) -> str:
 
 def jenkins_environment(text: str, stage: str) -> dict[str, str]:
     """Plain values of the `environment` block of a stage."""
-    body = text.split(f"stage('{stage}') {{")[1].split("\n        stage(")[0]
+    body = text.split(f"stage('{stage}') {{")[1].split("\n        stage(", maxsplit=1)[0]
     return dict(re.findall(r"^ +([A-Z]+) = '([^']*)'$", body, re.MULTILINE))
