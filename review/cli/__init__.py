@@ -9,7 +9,10 @@ import click
 
 from terminal.lazy import LazyGroup
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "probe": ("review.cli.probe:probe_command", "Look at the cluster that a preview is said to be of."),
+    "drift": ("review.cli.drift:drift_command", "Show what is live and not as it was applied, and who wrote it."),
+}
 """Name of each command, its place and its line of help; none is imported before it runs."""
 
 
