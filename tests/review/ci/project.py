@@ -22,7 +22,8 @@ SERVICES = "  grayling:services: {checkout: {image: registry.example.com/checkou
 def made(folder: Path, **tiers: str) -> Path:
     """A project with a stack of each name; a name with a `_` at its end has no services."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "Pulumi.yaml").write_text("name: grayling\nruntime: python\nstackConfigDir: stacks\n")
+    for name in ("Pulumi.yaml", "__main__.py"):
+        (folder / name).write_text((ROOT / name).read_text())
     (folder / "requirements.txt").write_text("grayling==0.1.0\n")
     (folder / "stacks").mkdir(exist_ok=True)
     for name, tier in tiers.items():

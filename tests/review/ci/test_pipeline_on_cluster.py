@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from kube.cluster import Cluster
-from kube.kinds import KNOWN
+from kube.errors import KubeError
+from kube.kinds import CONFIG_MAP, KNOWN
 from tests.review.ci.harness import GitHub
 from tests.review.ci.host import TOKEN, StandIn, github
 from tests.review.ci.machine import Machine, git
 from tests.review.ci.project import ROOT, grayling
 
 pytestmark = pytest.mark.timeout(600)
-SERVICE = KNOWN["v1", "Service"]
+SERVICE, ACCOUNT = KNOWN["v1", "Service"], KNOWN["v1", "ServiceAccount"]
 IMAGES = 'image: "sandbox.grayling.dev/redis:7.0", exporterImage: "sandbox.grayling.dev/redis-exporter:1.45"'
 GOOD, BETTER, BAD = ('"9000", "--directory", "/usr"', '"9000", "--directory", "/etc"', '"9000", "--no-such-option"')
 FIRST = f"""config:
@@ -62,11 +64,38 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def host(project, tmp_path, cluster_kubeconfig):
-    """GitHub, with the cluster's credentials in every environment; nothing of it is left."""
-    text = Path(cluster_kubeconfig).read_text()
-    names = ("first", "second", "preview/first", "preview/second")
-    yield GitHub(Machine(tmp_path / "machine"), project, {name: {"GRAYLING_KUBECONFIG": text} for name in names})
+async def previewer(cluster_kubeconfig):
+    """A kubeconfig of the account that the guide makes for previews; it goes with what is of it."""
+    (text,) = re.findall(
+        r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "how-to" / "ci.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    made = list(yaml.safe_load_all(text))
+    async with await Cluster.open(kubeconfig=cluster_kubeconfig) as cluster:
+        for manifest in made:
+            await cluster.apply(manifest, manager="test", force=True)
+        path = f"{ACCOUNT.path('grayling-preview', 'pipeline')}/token"
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+        answer = await cluster.request("POST", path, body=asked, what="ask for a token")
+        yield with_token(cluster_kubeconfig, answer["status"]["token"])
+        for manifest in reversed(made):
+            kind = await cluster.resolve(manifest)
+            await cluster.delete(kind, manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
+
+
+def with_token(kubeconfig, token):
+    """The same kubeconfig for another account."""
+    config = yaml.safe_load(Path(kubeconfig).read_text())
+    config["users"][0]["user"] = {"token": token}
+    return yaml.safe_dump(config)
+
+
+@pytest.fixture
+def host(project, tmp_path, cluster_kubeconfig, previewer):
+    """GitHub, with the credentials that the guide advises in each environment; nothing of it is left."""
+    full = {"GRAYLING_KUBECONFIG": Path(cluster_kubeconfig).read_text()}
+    tries = {"GRAYLING_KUBECONFIG": previewer}
+    secrets = {"first": full, "second": full, "preview/first": tries, "preview/second": tries}
+    yield GitHub(Machine(tmp_path / "machine"), project, secrets)
     for name in ("second", "first"):
         path = str(project / "stacks" / f"Pulumi.{name}.yaml")
         grayling(project, "stack", "destroy", path, "--yes", "--missing-ok", "--kubeconfig", cluster_kubeconfig)
@@ -151,9 +180,45 @@ async def test_from_a_pull_request_to_a_release_that_is_promoted_one_that_is_tak
         await cluster.merge_patch(SERVICE, "redis", wanted, "ci-second")
     drift = await asyncio.to_thread(host.schedule)
     assert drift.jobs["drift/second"].codes["Drift"] == 3, said(drift)
-    assert BY_HAND in (drift.artifacts / "grayling-drift-second" / "second.md").read_text()
+    assert BY_HAND in (drift.artifacts / "grayling-drift-second" / "second.txt").read_text()
 
     printed = "".join(host.machine.log)
-    (user,) = yaml.safe_load(host.secrets["first"]["GRAYLING_KUBECONFIG"])["users"]
-    for secret in (TOKEN, *(str(value) for value in user["user"].values())):
-        assert secret not in printed
+    for name in ("first", "preview/first"):
+        (user,) = yaml.safe_load(host.secrets[name]["GRAYLING_KUBECONFIG"])["users"]
+        for secret in (TOKEN, *(str(value) for value in user["user"].values())):
+            assert secret not in printed
+
+
+async def written_until_refused(cluster, wanted):
+    """The server takes a while until a policy is in force."""
+    async with asyncio.timeout(60):
+        while await cluster.apply(wanted, manager="test"):
+            await asyncio.sleep(0.5)
+
+
+async def test_the_account_of_previews_may_try_everything_and_change_nothing(previewer, tmp_path, cluster_kubeconfig):
+    path = tmp_path / "kubeconfig"
+    path.write_text(previewer)
+    wanted = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "ci-tried", "namespace": "default"},
+        "data": {},
+    }
+    async with await Cluster.open(kubeconfig=str(path)) as cluster:
+        tried = await cluster.apply(wanted, manager="test", dry_run=True)
+        assert tried["metadata"]["name"] == "ci-tried"
+        with pytest.raises(KubeError, match="this account may try, and change nothing"):
+            await written_until_refused(cluster, wanted)
+        with pytest.raises(KubeError, match="cannot delete"):
+            await cluster.delete(CONFIG_MAP, "kube-root-ca.crt", "default")
+        escape = f"{ACCOUNT.path('default', 'default')}/token"
+        with pytest.raises(KubeError, match="this account may try, and change nothing"):
+            await cluster.request(
+                "POST",
+                escape,
+                body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
+                what="escape",
+            )
+    async with await Cluster.open(kubeconfig=cluster_kubeconfig) as cluster:
+        await cluster.delete(CONFIG_MAP, "ci-tried", "default")
