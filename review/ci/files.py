@@ -73,14 +73,17 @@ def write(files: Mapping[Path, str], *, force: bool) -> dict[Path, State]:
 
 
 def _replace(path: Path, text: str) -> None:
+    made: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-        ) as out:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        made = Path(name)
+        with open(handle, "w", encoding="utf-8") as out:  # noqa: PTH123 - a handle
             out.write(text)
-        made = Path(out.name)
         made.chmod(0o644)
         made.replace(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}: it could not be written") from error
+    finally:
+        if made is not None:
+            made.unlink(missing_ok=True)

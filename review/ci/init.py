@@ -20,7 +20,7 @@ LONGEST_WAIT_S = 5 * 3600
 """A job on GitHub's own machines ends after six hours."""
 ELSE_MINUTES = 45
 """What a job that waits for releases does besides."""
-HOURS = re.compile(r"(@(hourly|daily|weekly)|[0-9*,/H-]+( [0-9A-Za-z*,/-]+){4})")
+FIVE_FIELDS = r"[0-9*,/-]+( [0-9*,/-]+){4}"
 PYTHON_IMAGE = "docker.io/library/python:3.13-bookworm"
 
 
@@ -103,7 +103,7 @@ def _recipe(
         branch=_fits("--branch", branch, r"[A-Za-z0-9][A-Za-z0-9._/-]*", "name one branch, without patterns"),
         wait=wait,
         minutes=round(_seconds(wait) / 60) + ELSE_MINUTES,
-        cron=_fits("--cron", cron, HOURS.pattern, "write five fields, as '17 5 * * *'"),
+        cron=_fits("--cron", cron, FIVE_FIELDS, "write five fields, as '17 5 * * *'"),
         image=_fits("--image", image or usual, r"[A-Za-z0-9][\w./:@-]*", "write NAME:TAG or NAME@sha256:DIGEST"),
         pulumi=version,
     )
