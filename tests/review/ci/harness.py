@@ -6,6 +6,7 @@ An expression that is not known here is an error, so that no step runs with a va
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -88,7 +89,9 @@ class GitHub:
 
     def push(self) -> Run:
         """Something was merged into main."""
-        return self._run("apply", "refs/heads/main", git(self.origin, "rev-parse", "main"), {})
+        before = git(self.origin, "rev-list", "--first-parent", "main").splitlines()[1:]
+        event = {"before": before[0] if before else "0" * 40}
+        return self._run("apply", "refs/heads/main", git(self.origin, "rev-parse", "main"), event)
 
     def schedule(self) -> Run:
         """The clock strikes."""
@@ -99,6 +102,7 @@ class GitHub:
         workflow = workflows({name: git(self.origin, "show", f"{sha}:{name}") for name in names})[kind]
         github = {
             "event": event,
+            "event_name": {"preview": "pull_request", "apply": "push", "drift": "schedule"}[kind],
             "ref": ref,
             "sha": sha,
             "repository": "acme/shop",
@@ -151,6 +155,9 @@ class GitHub:
         summary = work.with_name("summary")
         github = context["github"]
         usual = {
+            "GITHUB_EVENT_NAME": github["event_name"],
+            "GITHUB_EVENT_PATH": str(self._event(github["event"], work)),
+            "GITHUB_BASE_REF": "main" if "pull_request" in github["event"] else "",
             "GITHUB_REF": github["ref"],
             "GITHUB_REPOSITORY": github["repository"],
             "GITHUB_SHA": github["sha"],
@@ -163,6 +170,11 @@ class GitHub:
         job.codes[step["name"]], job.printed[step["name"]] = code, printed
         job.result = "failure" if code else job.result
         job.summary = summary.read_text() if summary.exists() else ""
+
+    def _event(self, event: Mapping[str, Any], work: Path) -> Path:
+        path = work.with_name("event.json")
+        path.write_text(json.dumps(event))
+        return path
 
     def stand_in_for_checkout(self, use: Use) -> None:
         """`actions/checkout`: a clone at the commit of the event, or at `ref`."""
