@@ -17,6 +17,7 @@ ROOMS = {
     "stack": ("components.cli:cli", "Declare environments: render, diff, apply, destroy."),
     "release": ("rollout.cli:cli", "Bring versions in gradually, watch them, take them back."),
     "review": ("review.cli:cli", "Read what a change will do, and approve exactly that."),
+    "ci": ("review.ci.cli:cli", "Bring changes in from a pipeline: workflows, and the comment on a change."),
     "sandbox": ("sandbox.cli:cli", "A real one-node Kubernetes on this machine."),
 }
 
@@ -49,13 +50,14 @@ def _mounted(group: str) -> dict[str, tuple[str, str]]:
 
 def rooms() -> dict[str, tuple[str, str]]:
     """The groups whose room is installed, found without importing any."""
-    return {name: entry for name, entry in ROOMS.items() if _has_cli(entry[0].partition(".")[0])}
+    return {name: entry for name, entry in ROOMS.items() if _has_cli(entry[0].partition(":")[0])}
 
 
-def _has_cli(package: str) -> bool:
+def _has_cli(module: str) -> bool:
+    package, *below = module.split(".")
     spec = find_spec(package)
-    places = (spec.submodule_search_locations if spec else None) or ()
-    return any((Path(place) / "cli.py").exists() or (Path(place) / "cli" / "__init__.py").exists() for place in places)
+    places = (Path(place, *below) for place in (spec.submodule_search_locations if spec else None) or ())
+    return any(place.with_suffix(".py").exists() or (place / "__init__.py").exists() for place in places)
 
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's own order

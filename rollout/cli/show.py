@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("list")
 @cluster_options
 @click.option("-A", "--all-namespaces", is_flag=True, help="Releases of every namespace.")
-@output_option("text", "json", "yaml")
+@output_option("text", "json", "yaml", "name")
 def list_releases(*, where: Where, all_namespaces: bool, wanted: list[Wanted]) -> None:
     """Releases and where they stand."""
     from rollout.view.text import list_text
@@ -32,6 +32,7 @@ def list_releases(*, where: Where, all_namespaces: bool, wanted: list[Wanted]) -
         click.echo(f"No releases in {place}.", err=True)
     writers = data_writers(lambda: [bare(manifest) for manifest in found])
     writers["text"] = lambda: list_text(found, time.time(), all_namespaces=all_namespaces) if found else ""
+    writers["name"] = lambda: "".join(f"{manifest['metadata']['name']}\n" for manifest in found)
     emit(wanted, writers)
 
 

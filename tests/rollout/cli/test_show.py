@@ -34,6 +34,11 @@ def test_list_of_all_namespaces(shop):
     assert len(shop.grayling("list", "-n", "other").out.splitlines()) == 2
 
 
+def test_a_list_of_names_is_for_loops(shop, world):
+    assert shop.grayling("list", "-o", "name").out == "billing\ncheckout\n"
+    assert world.grayling("list", "-n", "empty", "-o", "name").out.strip() == ""
+
+
 def test_list_of_nothing(world):
     result = world.grayling("list")
     assert (result.code, result.out.strip()) == (0, "")
