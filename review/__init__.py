@@ -1,4 +1,4 @@
-"""Reading and approving what a stack preview will really change.
+"""Reading and approving what a preview will really change: previews, risks, digests, approvals, drift, reports, CI.
 
-The room is laid so that its walls (who may import it) are held from the start; nothing lives in it yet.
+``review`` stands above ``components`` and ``rollout``; neither imports it.
 """

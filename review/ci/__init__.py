@@ -1,0 +1,1 @@
+"""Recipes for CI: pipelines for the stacks of a project, generated, linted and run by the tests."""

@@ -1,0 +1,21 @@
+"""``grayling review``: read what a change will do, approve exactly that, and see what is not as it was applied.
+
+stdout is data, stderr is what happens.
+"""
+
+from __future__ import annotations
+
+import click
+
+from terminal.lazy import LazyGroup
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "probe": ("review.cli.probe:probe_command", "Look at the cluster that a preview is said to be of."),
+    "drift": ("review.cli.drift:drift_command", "Show what is live and not as it was applied, and who wrote it."),
+}
+"""Name of each command, its place and its line of help; none is imported before it runs."""
+
+
+@click.group("review", cls=LazyGroup, lazy=COMMANDS)
+def cli() -> None:
+    """Read what a change will do, and approve exactly that."""

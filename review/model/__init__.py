@@ -1,0 +1,1 @@
+"""What is read, judged and told: a change set, its doubts and its risks, as plain immutable values."""

@@ -1,0 +1,18 @@
+"""Where an object stands: by this one word, a change since somebody looked is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ABSENT = "absent"
+
+
+def standing(live: Mapping[str, Any] | None) -> str:
+    """``UID@GENERATION``: moves with every change of what is declared; a resource version where there is no other."""
+    if live is None:
+        return ABSENT
+    meta = live.get("metadata") or {}
+    return f"{meta.get('uid', '')}@{meta.get('generation') or meta.get('resourceVersion', '')}"

@@ -1,0 +1,1 @@
+"""What a person reads in a minute, and what machines read: Markdown, HTML, JSON, SARIF, JUnit."""
