@@ -77,6 +77,15 @@ def test_one_of_the_same_name_that_says_something_else_is_not_taken_for_it(shop)
     assert "is there and says something else; delete it" in result.err
 
 
+def test_one_that_is_just_being_taken_back_is_not_taken_for_approved(shop):
+    shop.grayling("approve", "checkout")
+    [item] = shop.server.all("Approval")
+    meta = {**item["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["somebody/holds-it"]}
+    shop.put({**item, "metadata": meta})
+    result = shop.grayling("approve", "checkout")
+    assert (result.code, "already exists" in result.err) == (11, True)
+
+
 def test_a_step_by_number_all_of_them_and_for_how_long(shop):
     shop.grayling("approve", "checkout", "--step", "3", "--expires", "8h")
     shop.grayling("approve", "checkout", "--step", "all")

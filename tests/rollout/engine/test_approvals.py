@@ -146,6 +146,17 @@ async def test_a_policy_made_anew_vouches_for_no_older_approval(server):
         assert all(each.made_at < facts.trusted_since for each in facts.given)
 
 
+async def test_a_policy_of_an_unknown_age_is_not_believed(server):
+    made = policy()
+    made["metadata"]["creationTimestamp"] = "long ago"
+    server.put(made)
+    server.put(binding())
+    server.put(approval())
+    async with looking(server) as (approvals, _):
+        await until(lambda: "since when" in approvals.look(KEY, GATED).problem)
+        assert approvals.look(KEY, GATED).given == ()
+
+
 @pytest.mark.parametrize("path", ["/approvals", "validatingadmissionpolicies", "validatingadmissionpolicybindings"])
 async def test_what_may_not_be_read_is_told_and_never_believed(server, path):
     stand(server)
