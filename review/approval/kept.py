@@ -1,4 +1,4 @@
-"""What the cluster keeps of reviews: revocations, which a file that is taken away does not take back, and change records.
+"""What the cluster keeps of reviews: revocations, which outlive the file that is taken away, and change records.
 
 Both are ConfigMaps beside the stack's inventory. They are no members of its set: pruning never deletes them.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from review.approval.digest import differences
 from review.approval.errors import ApprovalMissingError, PolicyError, StaleError
@@ -82,6 +82,7 @@ class Verdict:
     Attributes:
         needed: of how many people an approval is needed.
         by: whose approvals count, with the file of each.
+        urgent: the same of the emergency lane.
         group: who they must be of.
         how: the word for how it was let in: ``no policy``, ``tier``, ``rule``, ``people`` or ``emergency``.
         left_out: approvals of this digest that do not count, and why.
@@ -91,11 +92,32 @@ class Verdict:
 
     needed: int
     by: dict[str, str] = field(default_factory=dict)
+    urgent: dict[str, str] = field(default_factory=dict)
     group: str = ""
     how: str = ""
     left_out: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+
+    def wire(self, bound: Bound) -> dict[str, Any]:
+        """For machines: docs/reference/approvals.md has the form."""
+        return {
+            "schema": "grayling.verdict/1",
+            "stack": bound.stack,
+            "digest": bound.digest,
+            "parts": bound.part_digests,
+            "volatile": list(bound.volatile),
+            "granted": self.granted,
+            "how": self.how,
+            "needed": self.needed,
+            "group": self.group,
+            "approvals": self.by,
+            "emergency": self.urgent,
+            "leftOut": self.left_out,
+            "stale": self.stale,
+            "refused": self.refused,
+            "text": self.sentence(bound),
+        }
 
     @property
     def granted(self) -> bool:
@@ -186,13 +208,13 @@ def _count(case: Case, rule: TierRule, every: Sequence[tuple[str, Letter]], verd
             else:
                 (urgent if letter.said.emergency else usual).found.append((letter.said.approver.lower(), key, name))
     verdict.by = usual.distinct()
-    emergency, lane = urgent.distinct(), case.policy.emergency if case.policy else None
+    verdict.urgent, lane = urgent.distinct(), case.policy.emergency if case.policy else None
     if verdict.needed == 0:
         verdict.how = "rule"
     elif len(verdict.by) >= verdict.needed:
         verdict.how = "people"
-    elif lane is not None and len(emergency) >= lane.people:
-        verdict.how, verdict.by = "emergency", emergency
+    elif lane is not None and len(verdict.urgent) >= lane.people:
+        verdict.how, verdict.by = "emergency", verdict.urgent
     else:
         verdict.stale = _stale(case, every)
 

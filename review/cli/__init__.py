@@ -9,7 +9,12 @@ import click
 
 from terminal.lazy import LazyGroup
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "approve": ("review.cli.approving:approve_command", "Say yes to exactly one digest, signed."),
+    "revoke": ("review.cli.approving:revoke_command", "Take back every approval of one digest."),
+    "verify": ("review.cli.verifying:verify_command", "Succeed only where what was approved is what would happen."),
+    "log": ("review.cli.history:log_command", "List the changes that were carried out, and who let them in."),
+}
 """Name of each command, its place and its line of help; none is imported before it runs."""
 
 
