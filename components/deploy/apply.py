@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from components.deploy.applied import record_in, renewed
 from components.deploy.difference import declared_part
 from components.deploy.fence import Rhythm, alone
 from components.deploy.freeing import free
@@ -108,7 +109,8 @@ class Applier:
         return self._report
 
     async def _go_on(self, todo: Iterable[tuple[Layer, list[Manifest]]], survey: Survey) -> None:
-        await self._write_parent([*survey.written, *survey.live.values()], survey)
+        before = record_in(survey.parent)
+        await self._write_parent([*survey.written, *survey.live.values()], survey, before)
         for layer, wave in todo:
             await self._wave(layer, wave, survey)
         for item in survey.shared:
@@ -116,10 +118,15 @@ class Applier:
         if survey.pruned:
             await self._prune(survey)
         remain = survey.remain if survey.pruned else survey.live.values()
-        await self._write_parent([*survey.written, *remain], survey)
+        applied = renewed(before, survey.written, whole=survey.pruned)
+        if survey.pruned and not applied:
+            self.tell(
+                f"{'':<10} note      what was applied is too long to keep: `review drift` cannot be held against it"
+            )
+        await self._write_parent([*survey.written, *remain], survey, applied)
 
-    async def _write_parent(self, members: Sequence[Manifest], survey: Survey) -> None:
-        parent = self.inventory.parent(kinds_of(members) | survey.unseen, namespaces_of(members))
+    async def _write_parent(self, members: Sequence[Manifest], survey: Survey, applied: str) -> None:
+        parent = self.inventory.parent(kinds_of(members) | survey.unseen, namespaces_of(members), applied)
         await self.cluster.apply(parent, manager=MANAGER, force=True)
 
     async def _wave(self, layer: Layer, wave: list[Manifest], survey: Survey) -> None:
@@ -170,7 +177,7 @@ class Applier:
 
     async def _create_once(self, manifest: Manifest) -> Manifest:
         with suppress(ConflictError):  # somebody was faster, and theirs counts
-            await self.cluster.create(manifest)
+            await self.cluster.create(manifest, manager=MANAGER)
         bare = {key: value for key, value in manifest.items() if key != "data"}
         return await self.cluster.apply(bare, manager=MANAGER, force=self.force)
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.deploy.applied import KEY
 from components.deploy.refusal import named
 from components.model.layers import identity
 from kube.errors import ForbiddenError, NotFoundError
@@ -61,8 +62,8 @@ class Inventory:
         meta = manifest["metadata"]
         return {**manifest, "metadata": {**meta, "labels": {**(meta.get("labels") or {}), PART_OF: self.set_id}}}
 
-    def parent(self, kinds: Iterable[KindKey], namespaces: Iterable[str]) -> Manifest:
-        """The parent of a set with these kinds."""
+    def parent(self, kinds: Iterable[KindKey], namespaces: Iterable[str], applied: str = "") -> Manifest:
+        """The parent of a set with these kinds; ``applied`` is the record of what was applied last."""
         found = sorted(set(kinds))
         elsewhere = sorted(set(namespaces) - {self.namespace, ""})
         groups = sorted({_group_kind(api_version, kind) for api_version, kind in found})
@@ -78,7 +79,8 @@ class Inventory:
             "labels": {ID: self.set_id, "app.kubernetes.io/managed-by": "grayling"},
             "annotations": annotations,
         }
-        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
+        kept = {"binaryData": {KEY: applied}} if applied else {}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, **kept}
 
     async def find(self, cluster: Cluster) -> Manifest | None:
         """The parent, if the stack was ever applied there."""

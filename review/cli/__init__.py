@@ -14,6 +14,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "revoke": ("review.cli.approving:revoke_command", "Take back every approval of one digest."),
     "verify": ("review.cli.verifying:verify_command", "Succeed only where what was approved is what would happen."),
     "log": ("review.cli.history:log_command", "List the changes that were carried out, and who let them in."),
+    "probe": ("review.cli.probe:probe_command", "Look at the cluster that a preview is said to be of."),
+    "drift": ("review.cli.drift:drift_command", "Show what is live and not as it was applied, and who wrote it."),
 }
 """Name of each command, its place and its line of help; none is imported before it runs."""
 

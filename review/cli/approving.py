@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from components.cli.options import say
 from kube.errors import UsageError
-from review.cli.looking import Asked, about_a_stack, cluster_of, looked, of_a_change, run, say
+from review.cli.looking import Asked, about_a_stack, cluster_of, looked, of_a_change, run
 from terminal.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from components.cli.options import say
 from components.deploy.session import inventory_of
 from components.deploy.survey import find_all
 from components.model.layers import identity
@@ -20,17 +19,18 @@ from review.approval.record import keep, record_of
 from review.approval.rules import rules_of
 from review.approval.statement import now
 from review.approval.subject import subject_of
-from review.cli.looking import risks_in
+from review.cli.looking import Asked, risks_in, without_cluster
 from review.reading.render import read_live
 from review.reading.standing import standing
 from review.reading.urns import ref_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from components.deploy.survey import Survey
     from components.stack.stackfile import StackFile
     from kube.cluster import Cluster
+    from review.approval.statement import Letter
     from review.approval.subject import Subject
     from review.approval.verdict import Verdict
 
@@ -56,22 +56,35 @@ async def before_apply(file: StackFile, survey: Survey, cluster: Cluster, name: 
     rules = rules_of(file.project)
     if rules.policy is None:
         if file.section("environment").get("tier") not in QUIET:
-            _say("no review policy stands here (.grayling/review.yaml): no approval was asked for")
+            say("no review policy stands here (.grayling/review.yaml): no approval was asked for")
         yield
         return
     kept = Kept(cluster, inventory_of(file))
     changes = await read_live(cluster, survey, stack=file.stack, name=name)
     subject = subject_of(file, changes, risks_in(changes), rules, now())
     await _has_not_moved(cluster, survey, subject)
-    verdict = subject.verdict(await kept.revocations())
+    revoked = await kept.revocations()
+    verdict = subject.verdict(revoked)
+    if not verdict.granted and (rule := subject.case.rule) and rule.offline:
+        verdict = offline_verdict(subject, revoked) or verdict
     verdict.insist(f"apply stack {file.stack} to {name}", subject.case.bound)
-    _say(verdict.sentence(subject.case.bound))
+    say(verdict.sentence(subject.case.bound))
     try:
         yield
     except BaseException as error:
         await _keep(kept, subject, verdict, error, name)
         raise
     await _keep(kept, subject, verdict, None, name)
+
+
+def offline_verdict(subject: Subject, further: Iterable[tuple[str, Letter]]) -> Verdict | None:
+    """What people have let in against the base commit alone, where the tier takes that; by the risks seen live."""
+    file, rules = subject.file, subject.rules
+    changes = without_cluster(Asked(file.stack, offline=True), file, rules)
+    other = subject_of(file, changes, subject.risks, rules, subject.case.now)
+    verdict = other.verdict(further)
+    verdict.refused += [each for each in subject.case.unfit if each not in verdict.refused]
+    return verdict if verdict.granted and verdict.how in {"people", "emergency"} else None
 
 
 async def _has_not_moved(cluster: Cluster, survey: Survey, subject: Subject) -> None:
@@ -98,8 +111,4 @@ async def _keep(kept: Kept, subject: Subject, verdict: Verdict, error: BaseExcep
         if subject.changes.changes:
             await kept.keep(record)
     except GraylingError as problem:
-        _say(f"the change record could not be kept: {problem}")
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+        say(f"the change record could not be kept: {problem}")

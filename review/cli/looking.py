@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from components.cli.options import OVERLAY, STACK, find_stack, on_cluster
 from kube.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,16 +23,13 @@ if TYPE_CHECKING:
     from review.approval.subject import Subject
     from review.model.change import ChangeSet
     from review.model.risk import Risk
+    from review.reading.probe import Probe
+    from review.reading.source import Document
 
-_PLACE = (
-    click.option("--kubeconfig", help="File with the cluster's address and credentials."),
-    click.option("--context", help="Context in it."),
-    click.option("--base", default="", metavar="REF", help="Commit that the change is judged from (found by itself)."),
-    click.option("--overlay", metavar="FILE", help="Overlay of the stack."),
-    click.argument("stack"),
-)
+_BASE = click.option("--base", default="", metavar="REF", help="Commit that the change is judged from.")
 _LOOK = (
-    click.option("--from", "preview", metavar="FILE|-", help="Output of `pulumi preview --json`."),
+    click.option("--from", "preview", metavar="FILE|-", help="What `pulumi preview --json` wrote."),
+    click.option("--probe", metavar="FILE", help="What `grayling review probe` wrote of that preview."),
     click.option("--offline", is_flag=True, help="Against the base commit alone, without a cluster."),
 )
 
@@ -41,11 +39,11 @@ class Asked:
     """What the command line says."""
 
     stack: str
-    overlay: str | None = None
     base: str = ""
     kubeconfig: str | None = None
     context: str | None = None
     preview: str | None = None
+    probe: str | None = None
     offline: bool = False
 
     @property
@@ -59,20 +57,16 @@ class Asked:
         Raises:
             UsageError: there is none, or flags contradict each other.
         """
-        from components.stack.overlay import laid_over
-        from components.stack.stackfile import find
-
         if self.offline and (self.preview or self.context or self.kubeconfig):
             raise UsageError("--offline goes with neither --from nor --context: leave one of them out")
-        found = find(self.stack)
-        return (laid_over(found, Path(self.overlay)) if self.overlay else found).as_it_is()
+        if self.probe and (not self.preview or self.context or self.kubeconfig):
+            raise UsageError("--probe goes with --from, and not with --context, which looks for itself")
+        return find_stack(self.stack).as_it_is()
 
 
 def about_a_stack(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which stack, on which cluster, judged from where."""
-    for option in _PLACE:
-        command = option(command)
-    return command
+    return STACK(OVERLAY(on_cluster(_BASE(command))))
 
 
 def of_a_change(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,7 +98,7 @@ async def looked(asked: Asked, file: StackFile, rules: Rules) -> tuple[Subject, 
     from review.approval.subject import subject_of
 
     if not asked.on_cluster:
-        changes = _without_cluster(asked, file, rules)
+        changes = without_cluster(asked, file, rules)
         return subject_of(file, changes, risks_in(changes), rules, now()), []
     async with cluster_of(asked, file) as (cluster, kept, name):
         changes = await _on_cluster(asked, file, cluster, name)
@@ -116,15 +110,23 @@ def risks_in(_changes: ChangeSet) -> tuple[Risk, ...] | None:
     return None
 
 
-def _without_cluster(asked: Asked, file: StackFile, rules: Rules) -> ChangeSet:
+def without_cluster(asked: Asked, file: StackFile, rules: Rules) -> ChangeSet:
+    """The change as a preview has it, or as two commits have it.
+
+    Raises:
+        UsageError: the preview is none or of another stack, or there is no base commit.
+    """
     from components.deploy.render import render
     from review.reading.at_commit import render_at
+    from review.reading.probe import beside
     from review.reading.pulumi import read_pulumi
     from review.reading.render import between
     from review.reading.source import read_document
 
     if asked.preview:
-        return _of_this_stack(read_pulumi(read_document(asked.preview)), asked.preview, file)
+        document = read_document(asked.preview)
+        changes = _of_this_stack(read_pulumi(document), asked.preview, file)
+        return beside(changes, _probe(asked.probe, document)) if asked.probe else changes
     if not rules.base:
         raise UsageError("--offline: the project is not under git: name the cluster with --context")
     before = render_at(rules.base, project=file.project, stack_file=file.path)
@@ -147,15 +149,19 @@ async def _on_cluster(asked: Asked, file: StackFile, cluster: Cluster, name: str
     return await read_live(cluster, survey, stack=file.stack, name=name)
 
 
+def _probe(name: str, document: Document) -> Probe:
+    from review.reading.probe import read_probe
+
+    try:
+        return read_probe(Path(name).read_text(), name, document)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--probe {name}: cannot be read ({error}); make it with `grayling review probe`") from error
+
+
 def _of_this_stack(changes: ChangeSet, source: str, file: StackFile) -> ChangeSet:
     if changes.stack and changes.stack != file.stack:
         raise UsageError(f"{source}: is a preview of stack {changes.stack}, not of {file.stack}; preview that one")
     return changes
-
-
-def say(line: str) -> None:
-    """One line of what happens."""
-    click.echo(line, err=True)
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

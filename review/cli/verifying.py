@@ -1,4 +1,4 @@
-"""``grayling review verify``: whether what would happen now is what people approved; CI runs it before ``pulumi up``."""
+"""``grayling review verify``: whether what would happen is what people approved; CI runs it before ``pulumi up``."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class Doubt:
     fatal: bool = True
 
 
-Source = Literal["pulumi-preview", "pulumi-events", "pulumi-plan", "render"]
+Source = Literal["pulumi-preview", "pulumi-events", "pulumi-plan", "render", "drift"]
 
 
 @dataclass(frozen=True, slots=True)
