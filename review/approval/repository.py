@@ -61,7 +61,9 @@ class Repository:
         return sorted({*self._names("diff", "--name-only", "--relative", "-z", "HEAD", "--", "."), *self._loose()})
 
     def text_at(self, commit: str, path: str) -> bytes | None:
-        """One file at a commit; None where it was not there."""
+        """One file at a commit; None where it was not there, and before the first commit."""
+        if not commit:
+            return None
         done = _run(self.project, "cat-file", "blob", f"{commit}:./{path}")
         return done.stdout if done.returncode == 0 else None
 
@@ -79,7 +81,8 @@ class Repository:
     def base(self, named: str = "", environment: Mapping[str, str] = os.environ) -> str:
         """The commit that the change is judged from: named, told by CI, or where it left the protected branch.
 
-        On the protected branch itself it is the state before the last push, as CI tells it, else the first parent.
+        On the protected branch itself it is the state before the last push, as CI tells it, else the first parent;
+        empty for the first commit.
 
         Raises:
             UsageError: there is none.
@@ -100,9 +103,10 @@ class Repository:
         )
 
     def authors(self, base: str, head: str) -> tuple[Commit, ...]:
-        """The commits after ``base`` up to ``head`` that touch the project, with every address in them."""
+        """The commits after ``base`` (all, where it is empty) up to ``head`` that touch the project, with every address in them."""
+        lies = f"{base}..{head}" if base else head
         form = f"%H%x00%ae%x00%ce%x00%(trailers:key={_CO_AUTHOR},valueonly,unfold,separator=%x1f)%x1e"
-        text = self._git("log", "--full-history", f"--format={form}", f"{base}..{head}", "--", ".")
+        text = self._git("log", "--full-history", f"--format={form}", lies, "--", ".")
         return tuple(_commit(entry) for entry in text.decode(errors="replace").split("\x1e") if entry.strip())
 
     def is_ancestor(self, old: str, new: str) -> bool:
@@ -114,8 +118,6 @@ class Repository:
             if told != head and self.is_ancestor(told, head):
                 return told
         done = _run(self.project, "rev-parse", "--verify", "--quiet", f"{head}^1")
-        if done.returncode != 0:
-            raise UsageError("git: the first commit has nothing before it; name what to judge it from with --base")
         return done.stdout.decode().strip()
 
     def _protected(self) -> Iterator[str]:

@@ -171,6 +171,6 @@ def _authors(rules: Rules, mine: Iterable[Letter]) -> Authors:
     if repository is None or rules.policy is None or not rules.head:
         return Authors()
     bases = {rules.base}
-    bases |= {letter.said.base for letter in mine if repository.is_ancestor(letter.said.base, rules.head)}
+    bases |= {letter.said.base for letter in mine if repository.is_ancestor(letter.said.base or rules.head, rules.head)}
     commits = {each.sha: each for base in sorted(bases) for each in repository.authors(base, rules.head)}
     return authors_of(commits.values(), rules.policy, rules.principals)

@@ -96,7 +96,7 @@ class Team:
         self.commit("begin")
         self.git("checkout", "-q", "-b", "change")
 
-    def change(self, old: str = "storage: 1Gi", new: str = "storage: 1Gi, replicas: 1", who: str = CAT) -> str:
+    def change(self, old: str = "redis:7.0", new: str = "redis:7.1", who: str = CAT) -> str:
         """Edit the stack file, and commit it."""
         path = self.project / "stacks" / "Pulumi.shop.yaml"
         assert old in path.read_text()
