@@ -138,8 +138,9 @@ class Policy(Model):
             raise ValueError(f"{where}: needs {needed} people of groups.{group}, which has {len(people)}; add some")
 
     def rule(self, tier: str) -> TierRule:
-        """What a tier demands."""
-        return self.tiers.get(Tier(tier)) or DEFAULTS[tier]
+        """What a tier demands; what the file does not say of it has the tier's default."""
+        said = self.tiers.get(Tier(tier), TierRule())
+        return DEFAULTS[tier].model_copy(update={name: getattr(said, name) for name in said.model_fields_set})
 
     def people(self, group: str) -> frozenset[str]:
         """Who is in a group."""

@@ -137,7 +137,7 @@ def _was(value: Any, filled: Filled, path: Path) -> Any:
         return {key: _was(inner, filled, (*path, key)) for key, inner in value.items()}
     if isinstance(value, list):
         return [_was(inner, filled, path) for inner in value]
-    if _at(path, VERSION) or _at(path, CHECKSUM_ANNOTATION):
+    if value is not None and (_at(path, VERSION) or _at(path, CHECKSUM_ANNOTATION)):
         return PLACEHOLDER
     if not isinstance(value, str) or not path or path[-1] != "image":
         return value

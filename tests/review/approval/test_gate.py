@@ -120,7 +120,10 @@ def test_an_edit_while_the_command_looks_stops_it(team):
     server.meanwhile = ("PATCH /apis/apps/v1/namespaces/shop/statefulsets/redis", meanwhile)
     result = team.apply()
     assert made, "the command did not ask for a dry run"
-    assert (result.code, "the cluster moved while this command looked: StatefulSet shop/redis" in result.err) == (5, True)
+    assert (result.code, "the cluster moved while this command looked: StatefulSet shop/redis" in result.err) == (
+        5,
+        True,
+    )
 
 
 def test_an_approval_is_used_up_by_what_it_let_in(team):
