@@ -103,7 +103,7 @@ class Repository:
         )
 
     def authors(self, base: str, head: str) -> tuple[Commit, ...]:
-        """The commits after ``base`` (all, where it is empty) up to ``head`` that touch the project, with every address in them."""
+        """The commits after ``base`` up to ``head`` that touch the project; all of them where there is no base."""
         lies = f"{base}..{head}" if base else head
         form = f"%H%x00%ae%x00%ce%x00%(trailers:key={_CO_AUTHOR},valueonly,unfold,separator=%x1f)%x1e"
         text = self._git("log", "--full-history", f"--format={form}", lies, "--", ".")

@@ -9,9 +9,10 @@ from components.deploy.refusal import named
 from components.stack.project import project_name
 from components.stack.reading import parse
 from review.approval.digest import Bound, bound, decides, differences
+from review.approval.judging import judge
 from review.approval.people import Authors, authors_of
 from review.approval.store import Store
-from review.approval.verdict import Case, Verdict, judge
+from review.approval.verdict import Case, Verdict
 from review.approval.volatile import volatile_of
 from review.model.change import ChangeSet
 from review.model.risk import Assessment, assessment

@@ -89,7 +89,7 @@ MATTERS = {
         edits=(Edit(("spec", "replicas"), 2, 4),)
     ),
     "changes: Deployment shop/web: spec.paused (new)": lambda: with_change(
-        edits=(*UPDATE.edits, Edit(("spec", "paused"), None, True))
+        edits=(*UPDATE.edits, Edit(("spec", "paused"), None, "yes"))
     ),
     "changes: Deployment shop/web: operation (another)": lambda: with_change(ops=(Op.DELETE,)),
     "changes: Deployment shop/web: forced by (new)": lambda: with_change(forced_by=("spec.selector",)),

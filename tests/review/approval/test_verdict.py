@@ -9,10 +9,11 @@ import pytest
 
 from review.approval.digest import NOT_ASKED, PARTS, Bound
 from review.approval.errors import ApprovalMissingError, PolicyError, StaleError
+from review.approval.judging import judge
 from review.approval.people import Authors
 from review.approval.policy import read_policy
 from review.approval.statement import Said, write
-from review.approval.verdict import Case, judge
+from review.approval.verdict import Case
 from review.model.risk import Risk, Severity, Waiver
 from tests.review.approval.team import ANN, BOB, CAT, DAN, EVE, POLICY
 from tests.review.approval.test_statement import key_of, line
@@ -38,7 +39,17 @@ def signers(keys):
 
 @pytest.fixture
 def case(signers):
-    return Case(BOUND, "staging", RULES, signers, Authors(frozenset({CAT})), (risk(Severity.MEDIUM),), (), False, NOW)
+    return Case(
+        BOUND,
+        "staging",
+        RULES,
+        signers,
+        Authors(frozenset({CAT})),
+        (risk(Severity.MEDIUM),),
+        (),
+        rules_change=False,
+        now=NOW,
+    )
 
 
 def risk(severity, **more):
@@ -203,7 +214,7 @@ def test_another_digest_is_stale_and_says_what_differs(case, said):
     other = replace(BOUND, parts={**BOUND.parts, "program": {"x": "1" * 64}})
     found = judge(case, [said(ANN, bound=other)])
     assert found.stale == [f"ann@example.com approved {other.digest[:12]}…; since then differ program: x (another)"]
-    with pytest.raises(StaleError, match="stale: ann@example.com approved"):
+    with pytest.raises(StaleError, match="stale: ann@example"):
         found.insist("apply", BOUND)
 
 
