@@ -48,7 +48,7 @@ class Authors:
 def authors_of(
     commits: Iterable[Commit], policy: Policy, signers: Iterable[str] = (), environment: Mapping[str, str] = os.environ
 ) -> Authors:
-    """Authors, committers and co-authors of commits, and who started the run of CI.
+    """Authors, committers and co-authors of commits, and who CI says wrote the pull request.
 
     Args:
         commits: of the change.
@@ -86,8 +86,12 @@ def _addresses(commits: Iterable[Commit], policy: Policy) -> Iterator[tuple[str,
 
 
 def _runners(policy: Policy, environment: Mapping[str, str]) -> Iterator[tuple[str, str, Mapping[str, str]]]:
-    """Who CI says started it; asked only where the policy tells who its logins are."""
-    if policy.identities.github and (login := environment.get("GITHUB_ACTOR")):
-        yield login, "GITHUB_ACTOR", policy.identities.github
-    if policy.identities.gitlab and (login := environment.get("GITLAB_USER_LOGIN")):
-        yield login, "GITLAB_USER_LOGIN", policy.identities.gitlab
+    """Who CI says wrote a pull request; after a merge it names who merged, which is no author.
+
+    Asked only where the policy tells who its logins are.
+    """
+    known, get = policy.identities, environment.get
+    if known.github and get("GITHUB_EVENT_NAME", "").startswith("pull_request") and (login := get("GITHUB_ACTOR")):
+        yield login, "GITHUB_ACTOR", known.github
+    if known.gitlab and get("CI_PIPELINE_SOURCE") == "merge_request_event" and (login := get("GITLAB_USER_LOGIN")):
+        yield login, "GITLAB_USER_LOGIN", known.gitlab

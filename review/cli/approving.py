@@ -54,7 +54,9 @@ def approve_command(
     subject, further = run(looked(ask, file, rules))
     verdict = subject.verdict(further)
     _may_approve(subject, verdict, digest, person, reason=reason, emergency=emergency)
-    if person.lower() in (verdict.urgent if emergency else verdict.by):
+    if verdict.how == "tier":
+        say("nothing was written")
+    elif person.lower() in (verdict.urgent if emergency else verdict.by):
         say(f"{person} has approved {digest[:12]}… already; nothing was written")
     else:
         _give(subject, digest, key, _said(subject, person, reason, emergency=emergency))

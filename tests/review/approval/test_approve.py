@@ -231,3 +231,10 @@ def test_flags_that_exclude_each_other(team):
     assert (result.code, "--offline goes with neither" in result.err) == (2, True)
     result = team.run("review", "verify", team.file, "--probe", "x")
     assert (result.code, "--probe goes with --from" in result.err) == (2, True)
+
+
+def test_where_nothing_is_asked_nothing_is_written(team):
+    team.change("tier: staging", "tier: dev")
+    result = team.approve(ANN)
+    assert (result.code, team.letters()) == (0, [])
+    assert "no approval is asked for in this tier" in result.out

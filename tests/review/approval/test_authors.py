@@ -23,6 +23,9 @@ RULES = read_policy(
 )
 
 
+PULL, MERGE = {"GITHUB_EVENT_NAME": "pull_request"}, {"CI_PIPELINE_SOURCE": "merge_request_event"}
+
+
 def repository(team):
     return Repository.around(team.project)
 
@@ -100,9 +103,11 @@ def commit(author=ANN, committer=ANN, *others):
         ([commit("noreply@github.com", ANN)], {}, {ANN}, ("'noreply@github.com' (author of 000000000000)",)),
         ([commit("ann@home.example")], {}, {ANN}, ()),
         ([commit(BOB, BOB, CAT, "who@x.io")], {}, {BOB, CAT}, ("'who@x.io' (co-author of 000000000000)",)),
-        ([commit(BOB, BOB)], {"GITHUB_ACTOR": "Ann-GH"}, {BOB, ANN}, ()),
-        ([commit(BOB, BOB)], {"GITLAB_USER_LOGIN": "annie"}, {BOB, ANN}, ()),
-        ([commit()], {"GITHUB_ACTOR": "mallory"}, {ANN}, ("'mallory' (GITHUB_ACTOR)",)),
+        ([commit(BOB, BOB)], {**PULL, "GITHUB_ACTOR": "Ann-GH"}, {BOB, ANN}, ()),
+        ([commit(BOB, BOB)], {"GITHUB_EVENT_NAME": "push", "GITHUB_ACTOR": "Ann-GH"}, {BOB}, ()),
+        ([commit(BOB, BOB)], {**MERGE, "GITLAB_USER_LOGIN": "annie"}, {BOB, ANN}, ()),
+        ([commit(BOB, BOB)], {"GITLAB_USER_LOGIN": "annie"}, {BOB}, ()),
+        ([commit()], {**PULL, "GITHUB_ACTOR": "mallory"}, {ANN}, ("'mallory' (GITHUB_ACTOR)",)),
         ([], {}, set(), ()),
     ],
 )
