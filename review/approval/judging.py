@@ -37,6 +37,9 @@ def judge(case: Case, letters: Iterable[tuple[str, Letter]]) -> Verdict:
     if rule is None or not rule.approvals:
         verdict.how = "tier" if rule else "no policy"
         return verdict
+    if case.nothing and not case.unfit:
+        verdict.how = "nothing"
+        return verdict
     verdict.refused += case.unfit
     verdict.refused += _unbound(case, rule)
     _count(case, rule, list(letters), verdict)

@@ -98,6 +98,7 @@ def subject_of(
         unfit=tuple(unfit),
         rules_change=bool(rules.changed),
         now=now,
+        nothing=bool(changes.cluster) and not changes.changes,
     )
     return Subject(file, rules, changes, None if risks is None else tuple(risks), case, letters)
 

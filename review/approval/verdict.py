@@ -31,6 +31,7 @@ class Case:
         risks: what was found; None where nobody looked.
         unfit: why nobody may approve it as it stands (not trustworthy, truncated, not committed).
         rules_change: it changes the rules themselves.
+        nothing: the cluster was asked, and nothing there would change.
         now: the moment.
     """
 
@@ -43,6 +44,7 @@ class Case:
     unfit: tuple[str, ...]
     rules_change: bool
     now: datetime
+    nothing: bool = False
 
     @property
     def worst(self) -> Severity:
@@ -76,7 +78,8 @@ class Verdict:
         by: whose approvals count, with the file of each.
         urgent: the same of the emergency lane.
         group: who they must be of.
-        how: the word for how it was let in: ``no policy``, ``tier``, ``rule``, ``people`` or ``emergency``.
+        how: the word for how it was let in: ``no policy``, ``tier``, ``nothing``, ``rule``, ``people``, ``emergency``;
+            empty where it was not.
         left_out: approvals of this digest that do not count, and why.
         stale: approvals of other digests, and what differs.
         refused: why no approval helps.
@@ -123,6 +126,7 @@ class Verdict:
         said = {
             "no policy": "no approval is asked for: the project has no .grayling/review.yaml",
             "tier": "no approval is asked for in this tier",
+            "nothing": "no approval is asked for: nothing would change",
             "rule": "approved by rule: no risk above low",
             "people": f"approved by {', '.join(sorted(self.by))}",
             "emergency": f"let in by the EMERGENCY lane: {', '.join(sorted(self.by))}",

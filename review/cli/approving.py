@@ -54,7 +54,7 @@ def approve_command(
     subject, further = run(looked(ask, file, rules))
     verdict = subject.verdict(further)
     _may_approve(subject, verdict, digest, person, reason=reason, emergency=emergency)
-    if verdict.how == "tier":
+    if verdict.how in {"tier", "nothing"}:
         say("nothing was written")
     elif person.lower() in (verdict.urgent if emergency else verdict.by):
         say(f"{person} has approved {digest[:12]}… already; nothing was written")

@@ -238,3 +238,21 @@ def test_where_nothing_is_asked_nothing_is_written(team):
     result = team.approve(ANN)
     assert (result.code, team.letters()) == (0, [])
     assert "no approval is asked for in this tier" in result.out
+
+
+def test_a_younger_base_makes_nobody_less_an_author(team):
+    first = team.change(who=ANN)
+    team.change("storage: 1Gi", "storage: 2Gi", who=BOB)
+    digest = team.verdict("--base", first)["digest"]
+    signed = ["--digest", digest, "--key", str(team.key(ANN)), "--as", ANN]
+    assert team.review("approve", *signed, "--base", first).code == 0
+    result = team.review("verify")
+    assert (result.code, f"{ANN} is an author of the change" in result.err) == (4, True)
+
+
+def test_an_approval_that_names_an_older_base_brings_its_authors(team):
+    first = team.change(who=ANN)
+    team.change("storage: 1Gi", "storage: 2Gi", who=BOB)
+    team.approve(DAN)
+    signed = ["--digest", team.verdict()["digest"], "--key", str(team.key(ANN)), "--as", ANN]
+    assert team.review("approve", *signed, "--base", first).code == 6

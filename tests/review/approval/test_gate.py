@@ -126,6 +126,18 @@ def test_an_edit_while_the_command_looks_stops_it(team):
     )
 
 
+def test_where_nothing_would_change_nobody_is_asked(team):
+    team.change()
+    team.approve(ANN)
+    assert team.apply().code == 0
+    team.write("unused.py", "x = 1\n")
+    team.commit()
+    result = team.apply()
+    assert (result.code, "nothing would change" in result.err) == (0, True), result.err
+    (team.project / "unused.py").write_text("x = 2\n")
+    assert team.apply().code == 6
+
+
 def test_an_approval_is_used_up_by_what_it_let_in(team):
     team.change()
     team.approve(ANN)

@@ -75,6 +75,17 @@ def test_also_when_the_service_stands_already(shop):
     assert result.code == 0, result.err
 
 
+def test_a_new_tag_alone_is_a_change_all_the_same(shop):
+    shop.change("storage: 1Gi", "storage: 2Gi")
+    shop.approve(ANN)
+    assert shop.apply().code == 0
+    filled(shop, "checkout:1.0", "checkout:4.0")
+    assert shop.apply().code == 5
+    assert shop.approve(ANN).code == 0
+    filled(shop, "checkout:4.0", "checkout:4.1")
+    assert shop.apply().code == 0
+
+
 MOVES = [
     ("shop/checkout:1.0", "shop/other:1.0", "grayling:services.checkout.image"),
     ("registry.example.com/shop/checkout:1.0", "elsewhere.example.com/shop/checkout:1.0", "services.checkout.image"),
