@@ -82,7 +82,7 @@ def _count(case: Case, rule: TierRule, every: Sequence[tuple[str, Letter]], verd
         verdict.how = "people"
     elif lane is not None and len(verdict.urgent) >= lane.people:
         verdict.how, verdict.by = "emergency", verdict.urgent
-    else:
+    elif not mine:  # what was said of this digest tells more than what was said of others
         verdict.stale = _stale(case, every)
 
 

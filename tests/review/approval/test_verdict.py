@@ -218,6 +218,13 @@ def test_another_digest_is_stale_and_says_what_differs(case, said):
         found.insist("apply", BOUND)
 
 
+def test_what_was_said_of_this_digest_comes_before_what_was_said_of_others(case, said):
+    other = replace(BOUND, parts={**BOUND.parts, "program": {"x": "1" * 64}})
+    letters = [said(ANN, bound=other), said(BOB), revocation(said, DAN)]
+    with pytest.raises(ApprovalMissingError, match="revoked by dan@example"):
+        judge(case, letters).insist("apply", BOUND)
+
+
 def test_an_old_or_forged_approval_of_another_digest_is_not_stale_but_missing(case, said, keys):
     other = replace(BOUND, stack="s", parts={**BOUND.parts, "program": {"x": "1" * 64}})
     old = said(ANN, bound=other, created=NOW - timedelta(days=2))
