@@ -85,8 +85,13 @@ class Repository:
         empty for the first commit.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is none, or not the whole history.
         """
+        if self._git("rev-parse", "--is-shallow-repository").strip() == b"true":
+            raise UsageError(
+                "git: this clone has no whole history, so that nobody knows who wrote what: git fetch --unshallow "
+                "(GitHub: fetch-depth: 0; GitLab: GIT_DEPTH: 0)"
+            )
         if named := named or environment.get("GRAYLING_BASE", ""):
             return self.commit(named)
         head = self.commit()
@@ -159,7 +164,7 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def _quiet() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C"}
+    return {**os.environ, "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1"}
 
 
 def _targets(environment: Mapping[str, str]) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from components.stack.stackfile import StackFile
+    from review.approval.policy import Policy
     from review.approval.rules import Rules
     from review.approval.statement import Letter
     from review.approval.volatile import Volatile
@@ -88,19 +89,38 @@ def subject_of(
     unfit = [*_not_believed(changes, risks), *_not_committed(file, rules, volatile)]
     if truncated:
         unfit.append("the report was cut: read and approve the whole one")
+    tier, was = _tier(file), _tier_before(file, rules)
     case = Case(
         bound=made,
-        tier=str(file.section("environment").get("tier") or ""),
+        tier=_stricter(rules.policy, was or tier, tier),
         policy=rules.policy,
         signers=rules.signers,
         authors=_authors(rules, [letter for _, letter in letters if letter.digest == made.digest]),
         risks=risks,
         unfit=tuple(unfit),
-        rules_change=bool(rules.changed),
+        rules_change=bool(rules.changed) or was not in {"", tier},
         now=now,
         nothing=bool(changes.cluster) and not changes.changes,
     )
     return Subject(file, rules, changes, None if risks is None else tuple(risks), case, letters)
+
+
+def _tier(file: StackFile) -> str:
+    return str(file.section("environment").get("tier") or "")
+
+
+def _tier_before(file: StackFile, rules: Rules) -> str:
+    """The tier at the base: a change that lowers it is judged by what it was."""
+    own = _path(file)
+    old = rules.repository.text_at(rules.base, own) if rules.repository and own else None
+    return _tier(replace(file, held=parse(old, file.source))) if old is not None else ""
+
+
+def _stricter(policy: Policy | None, *tiers: str) -> str:
+    """Of two tiers the one that demands more people; the first of equals."""
+    if policy is None or not all(tiers):
+        return tiers[-1]
+    return max(tiers, key=lambda tier: policy.rule(tier).approvals)
 
 
 def _bound(file: StackFile, changes: ChangeSet, rules: Rules, volatile: Volatile) -> Bound:

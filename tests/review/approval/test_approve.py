@@ -233,8 +233,18 @@ def test_flags_that_exclude_each_other(team):
     assert (result.code, "--probe goes with --from" in result.err) == (2, True)
 
 
-def test_where_nothing_is_asked_nothing_is_written(team):
+def test_a_change_that_lowers_the_tier_is_judged_by_what_it_was(team):
     team.change("tier: staging", "tier: dev")
+    assert team.review("verify").code == 4
+    assert team.approve(ANN).code == 0
+    assert team.review("verify").code == 0
+
+
+def test_where_nothing_is_asked_nothing_is_written(team):
+    team.git("checkout", "-q", "main")
+    team.change("tier: staging", "tier: dev")
+    team.git("checkout", "-q", "-b", "later")
+    team.change()
     result = team.approve(ANN)
     assert (result.code, team.letters()) == (0, [])
     assert "no approval is asked for in this tier" in result.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -73,6 +74,13 @@ def test_without_a_protected_branch_it_must_be_named(team):
     team.git("branch", "-m", "change", "other")
     with pytest.raises(UsageError, match="no protected branch to judge the change from"):
         repository(team).base("", {})
+
+
+def test_a_clone_without_its_history_is_no_way_around_the_base(team, tmp_path):
+    team.change()
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{team.project}", tmp_path / "clone"], check=True)
+    with pytest.raises(UsageError, match="this clone has no whole history"):
+        rules_of(tmp_path / "clone", "", {})
 
 
 def test_the_first_commit_has_all_its_authors(team):
