@@ -106,8 +106,6 @@ def _places(name: str) -> tuple[str, str]:
 
 def _edit(edit: Edit, filled: Filled) -> Edit | None:
     """An edit with placeholders; None where only what was filled in differs."""
-    if _at(edit.path, CHECKSUM_ANNOTATION) and edit.before is not None and edit.after is not None:
-        return None
     after = _now(edit.after, filled, edit.path)
     if same(after, edit.after):
         return edit
