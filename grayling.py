@@ -106,9 +106,15 @@ class Stacks:
         return list(import_module("components.deploy.session").render_service(stack_file, service, image))
 
 
+def gate(*args: Any) -> Any:
+    """What stands before `stack apply`; imported when something is applied."""
+    return import_module("review.cli.gate").before_apply(*args)
+
+
 def main() -> None:
     """`grayling …`."""
-    sys.exit(run(cli, None, prog_name="grayling", session=Session(stack=_stacks())))
+    guard = gate if find_spec("review") else None
+    sys.exit(run(cli, None, prog_name="grayling", session=Session(stack=_stacks(), gate=guard)))
 
 
 def kubectl_plugin() -> None:

@@ -49,10 +49,12 @@ class Session:
     Attributes:
         debug: show tracebacks instead of saving them.
         stack: the declaring half, where it is installed: see :class:`rollout.cli.start.StackEditor`.
+        gate: what stands before an apply, where it is installed: see :class:`components.cli.cluster.Gate`.
     """
 
     debug: bool = False
     stack: Any = None
+    gate: Any = None
 
 
 def run(command: click.Command, arguments: Sequence[str] | None, *, prog_name: str, session: Session) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -22,14 +23,27 @@ from components.cli.options import (
     run,
     say,
 )
+from terminal.exits import Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from components.deploy.survey import Survey
+    from components.stack.stackfile import StackFile
+    from kube.cluster import Cluster
 
 CHANGES_PRESENT = 3
+
+
+class Gate(Protocol):
+    """What stands before an apply: entered just before the first write, left with the apply's outcome."""
+
+    def __call__(
+        self, file: StackFile, survey: Survey, cluster: Cluster, name: str, /
+    ) -> AbstractAsyncContextManager[None]:
+        """Refuse by raising."""
 
 
 @click.command("apply")
@@ -67,6 +81,7 @@ def apply_command(
     manifests, place = served(file, only), place_of(file)
     what = f"apply {len(manifests)} objects of stack {file.stack}"
     may_ask(yes, what)
+    gate = _gate()
 
     async def work() -> str:
         """Look, ask, apply and count."""
@@ -77,9 +92,15 @@ def apply_command(
             survey.insist(f"apply stack {file.stack} to {name}", allow_delete=allow_delete)
             confirm(yes, f"{what} to {name}", _before(survey, name))
             applier = Applier(cluster, inventory, say, Patience(timeout), force_conflicts, allow_delete)
-            return (await applier.carry_out(survey)).summary()
+            async with gate(file, survey, cluster, name) if gate else nullcontext():
+                return (await applier.carry_out(survey)).summary()
 
     say(run(work()))
+
+
+def _gate() -> Gate | None:
+    session = click.get_current_context().find_object(Session)
+    return session.gate if session else None
 
 
 def _before(survey: Survey, name: str) -> list[str]:

@@ -1,1 +1,4 @@
-"""Approvals that bind: the digest of a change, who may approve it, their signatures, and what is done without."""
+"""Approvals that bind: what is approved is one digest, who approved it is one signature, and what it needs is a policy.
+
+The rules, and why they are these: docs/adr/0029-approvals-that-bind.md.
+"""
