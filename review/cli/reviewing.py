@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from review.model.risk import Risk
     from review.reports.prices import Prices
 
+REVIEW_FILE = ".grayling/review.yaml"
+
 
 def report_of(changes: ChangeSet, base: str = "") -> Report:
     """The report of a change set, as of now and of this folder.
@@ -57,6 +59,25 @@ def rule_texts() -> Mapping[str, str]:
     return {rule.id: rule.what for rule in RULES}
 
 
-def prices_here() -> Prices | None:
-    """The project's table of prices; None where there is none."""
-    return None
+def prices_here(start: Path | None = None) -> Prices | None:
+    """The table of prices of the project here; None where there is none.
+
+    Raises:
+        StackError: the project's review file is no map, or its prices are wrong.
+    """
+    from components.model.mistakes import Mistake, StackError
+    from components.stack.nodes import Map, plain
+    from components.stack.project import is_there, project_above
+    from components.stack.reading import read
+    from review.reports.prices import prices_of
+
+    project = project_above((start or Path.cwd()).resolve())
+    if project is None or not is_there(project / REVIEW_FILE):
+        return None
+    document = read(project / REVIEW_FILE, REVIEW_FILE)
+    if not isinstance(document.root, Map):
+        raise StackError(REVIEW_FILE, [Mistake("", "", "is no map", "write keys, for example `prices: {cpu: 20}`", 1)])
+    section = plain(document.root).get("prices")
+    if section is not None and not isinstance(section, dict):
+        raise StackError(REVIEW_FILE, [Mistake("prices", str(section), "is no map", "write it like {cpu: 20}")])
+    return prices_of(section or {}, REVIEW_FILE)

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import click
+import jsonschema
 import pytest
 
 from review.model.change import Change, ChangeSet, Doubt, Edit, ObjectRef, Op
@@ -87,7 +88,7 @@ def test_a_page_tells_risks_before_all_else():
     order = ['class="word"', 'id="risks"', 'id="trust"', 'id="gone"', 'id="people"', 'id="changes"']
     places = [html.index(part) for part in order]
     assert places == sorted(places)
-    assert html.index("critical</span>") < html.index("high</span>")
+    assert html.index("critical</span>") < html.index("high, accepted</span>")
     assert "Taking it back: restore <code>backup</code>" in html
     assert "accepted by ann until 2026-12-31: moving" in html
 
@@ -170,6 +171,11 @@ def test_the_promised_keys_are_there():
     assert data["trust"] == ["it was cut", "y"]
     assert [risk["severity"] for risk in data["risks"]] == ["critical", "high", "low"]
     assert {"id", "severity", "object", "text"} <= data["risks"][0].keys()
+
+
+def test_documents_keep_the_schema():
+    for each in (reviewed(changes(), risks()), reviewed(ChangeSet("render"))):
+        jsonschema.validate(each.wire(), json_schema())
 
 
 def test_the_schema_is_the_documented_one():

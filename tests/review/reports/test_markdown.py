@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from review.model.change import Change, ChangeSet, Doubt, Edit, ObjectRef, Op
 from review.model.report import Report
 from review.model.risk import Risk, Severity, Waiver
+from review.reports.escaped import fenced
 from review.reports.making import document_of
 from review.reports.markdown import LIMIT, MARKER, markdown
 from tests.review.previews import CREATED, reviewed
@@ -97,13 +98,19 @@ def test_fences_hold_what_is_in_them(text):
     assert any("more" in content and content.count("\n") >= 2 for content in fences)
 
 
+@pytest.mark.parametrize("text", ["```", "~~~~", "a\n`````\nb", "```diff\n```\n````", "x"])
+def test_a_fence_is_longer_than_every_one_in_it(text):
+    (block,) = [token for token in tokens(fenced(text, "diff")) if token.type == "fence"]
+    assert (block.info, block.content) == ("diff", f"{text}\n")
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_people_are_not_called_and_issues_not_linked(text):
     outside = re.sub(r"(?s)```+.*?```+|<code>.*?</code>|<!--.*?-->", "", markdown(hostile(text)))
     assert not re.search(r"@\w|#\d|https?://", html.unescape(outside))
 
 
-@given(st.text(st.characters(exclude_categories=[]), max_size=40))
+@given(st.sampled_from(HOSTILE) | st.text(st.characters(exclude_categories=[]), max_size=40))
 def test_the_header_is_one_comment_that_machines_read(text):
     first, _, rest = markdown(hostile(text or "x")).partition("\n")
     assert first.startswith(MARKER)
