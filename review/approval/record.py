@@ -15,7 +15,7 @@ from review.model.risk import assessment
 from rollout.api.wire import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from review.approval.subject import Subject
@@ -80,9 +80,16 @@ class Record(Model):
 
 
 def record_of(
-    subject: Subject, verdict: Verdict, *, ended: datetime, error: BaseException | None, told: str, cluster: str
+    subject: Subject,
+    verdict: Verdict,
+    *,
+    ended: datetime,
+    error: BaseException | None,
+    told: str,
+    cluster: str,
+    cost: Mapping[str, Any] | None = None,
 ) -> Record:
-    """The record of a change that has ended; ``error`` is why it failed."""
+    """The record of a change that has ended; ``error`` is why it failed, ``cost`` what the reports count."""
     case, changes = subject.case, subject.changes
     touched = [f"{'+'.join(op.value for op in change.ops)} {change.ref}" for change in changes.changes]
     names = set(verdict.by.values())
@@ -108,6 +115,7 @@ def record_of(
                 for risk in subject.risks or ()
             ],
         },
+        cost=dict(cost or {}),
         digest=case.bound.digest,
         how=verdict.how,
         emergency=verdict.how == "emergency",

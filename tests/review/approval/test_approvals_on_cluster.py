@@ -45,10 +45,6 @@ def on(team, work):
     return asyncio.run(call())
 
 
-async def policy_kind(cluster):
-    return await cluster.resolve({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"})
-
-
 def owners(team):
     async def look(cluster):
         namespace = await cluster.find(NAMESPACE, PLACE)
@@ -85,13 +81,12 @@ def test_what_was_approved_goes_in_and_nothing_else(team):
     approved(team, "owners: [cc]", "owners: [d]")
 
     async def by_hand(cluster):
-        kind = await policy_kind(cluster)
-        patch = {"spec": {"ingress": [{}]}}
-        await cluster.merge_patch(kind, "default-deny", PLACE, patch, manager="kubectl-edit")
+        patch = {"metadata": {"labels": {"team": "x"}}}
+        await cluster.merge_patch(NAMESPACE, PLACE, None, patch, manager="kubectl-edit")
 
     on(team, by_hand)
     result = team.apply()  # the cluster moved
-    assert (result.code, f"live: NetworkPolicy {PLACE}/default-deny (another)" in result.err) == (5, True), result.err
+    assert (result.code, f"live: Namespace {PLACE} (another)" in result.err) == (5, True), result.err
     assert owners(team) == "a,b"
 
     assert team.approve(ANN).code == 0

@@ -163,6 +163,17 @@ def test_the_first_policy_of_a_project_is_its_own(team):
     assert rules.principals == {ANN}
 
 
+def test_keys_that_the_change_brings_to_a_policy_that_stood_without_any_do_not_count(team):
+    team.git("checkout", "-q", "main")
+    team.git("rm", "-q", ".grayling/allowed_signers")
+    team.commit()
+    team.git("checkout", "-qb", "keys")
+    team.write(".grayling/allowed_signers", team.signers(EVE))
+    team.commit()
+    rules = rules_of(team.project, "", {})
+    assert (rules.signers, rules.changed) == (b"", (".grayling/allowed_signers",))
+
+
 def test_a_base_that_cannot_be_found_is_no_way_around_the_policy(team):
     team.git("branch", "-m", "main", "trunk")
     with pytest.raises(UsageError, match="no protected branch"):

@@ -12,7 +12,7 @@ from components.stack.stackfile import find
 from review.approval.rules import rules_of
 from review.approval.statement import now
 from review.approval.subject import subject_of
-from review.model.change import ChangeSet, Doubt
+from review.model.change import Change, ChangeSet, Doubt, ObjectRef, Op
 from review.model.report import Report
 from review.model.risk import Risk, Severity
 from review.reading.render import between
@@ -105,7 +105,8 @@ def subject(team, changes, **more):
 
 def test_a_report_says_what_an_approval_binds_and_what_is_needed(team):
     head = team.change()
-    changes = ChangeSet("render", stack="shop", cluster="c")
+    one = Change(ObjectRef("v1", "ConfigMap", "shop", "x"), (Op.CREATE,), None, {})
+    changes = ChangeSet("render", stack="shop", changes=(one,), cluster="c")
     found = subject(team, changes)
     report = found.on(Report(changes))
     assert (report.digest, report.commit) == (found.case.bound.digest, head)
