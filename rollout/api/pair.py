@@ -38,6 +38,10 @@ class Own(NamedTuple):
     namespace: str
 
 
+NOBODY = Own("", "")
+"""Nothing is left open: what is said is taken as it is."""
+
+
 class Part(Model):
     """One container."""
 
@@ -46,6 +50,7 @@ class Part(Model):
     image: str = Field(description="as the pod template names it")
     digest: str = Field(default="", description="of what ran or is pinned; empty while nobody knows")
     settings: str = Field(description="hash of its command, arguments, environment and mounts")
+    elsewhere: str = Field(default="", description="the same, with what is only where and as what it runs left open")
     init: bool = False
 
     @property
@@ -98,7 +103,8 @@ class Pair(Model):
 
 
 def _fits(mine: Part, other: Part) -> bool:
-    return mine.settings == other.settings and mine.init == other.init and mine.is_same_image(other)
+    told_alike = mine.settings == other.settings or (bool(mine.elsewhere) and mine.elsewhere == other.elsewhere)
+    return told_alike and mine.init == other.init and mine.is_same_image(other)
 
 
 def _with_digest(part: Part, running: Mapping[str, str]) -> Part:
@@ -120,8 +126,9 @@ def _parts(pod: Manifest, own: Own) -> Iterator[Part]:
     volumes = {str(each.get("name")): each for each in pod.get("volumes") or ()}
     for key in ("containers", "initContainers"):
         for each in pod.get(key) or ():
-            settings = _hash(_settings(each, volumes, own))
-            yield Part(image=str(each.get("image") or ""), settings=settings, init=key != "containers")
+            settings, elsewhere = (_hash(_settings(each, volumes, who)) for who in (NOBODY, own))
+            image = str(each.get("image") or "")
+            yield Part(image=image, settings=settings, elsewhere=elsewhere, init=key != "containers")
 
 
 def _settings(container: Manifest, volumes: Mapping[str, Manifest], own: Own) -> dict[str, Any]:

@@ -111,14 +111,16 @@ def test_elsewhere_under_another_name() -> None:
         main_of(it)["env"][1]["value"] = "http://billing.staging.svc:80"
         it["workload"]["template"]["spec"]["volumes"][0]["secret"]["secretName"] = "basket-tls"
 
-    assert pair(moved, Own("basket", "staging")).key == pair().key
+    assert pair(moved, Own("basket", "staging")).is_same(pair())
+    assert not pair(moved).is_same(pair())
+    assert pair(own=Own("copy", "staging")).is_same(pair()), "the very same, whatever it is called"
 
 
 def test_only_what_bears_its_own_name_is_the_same_elsewhere() -> None:
     def other(it: dict[str, Any]) -> None:
         main_of(it)["env"][1]["value"] = "http://billing.other.svc:80"
 
-    assert pair(other).key != pair().key
+    assert not pair(other).is_same(pair())
 
 
 @given(st.dictionaries(NAMES, TEXTS, max_size=4), st.dictionaries(NAMES, TEXTS, max_size=4), st.randoms())
