@@ -31,8 +31,7 @@ FIRST = """config:
       drainSeconds: 0
       strategy: {bake: 3s}
 """
-ENGINE = FIRST[FIRST.index("  grayling:components") : FIRST.index("  grayling:services")]
-LATE = FIRST.replace(ENGINE, "").replace("wave-first, ", "wave-late, engine: {namespace: wave-first}, ")
+LATE = FIRST.replace("wave-first", "wave-late")
 PROD = FIRST.replace("wave-first", "wave-prod").replace("python:3.11", "python:3.10")
 WAVES = """waves:
   world:
