@@ -123,7 +123,8 @@ def _text(asked: Asked, promotion: Promotion, place: Path | None) -> str:
 def _lines(each: Promoted) -> list[str]:
     proof = each.proof
     lines = [f"{each.service}: {each.was} -> {each.image}"]
-    lines.append(f"  {proof.outcome.value} by release {proof.release} of {proof.revision} ({proof.place})")
+    unproven = "" if proof.proven else ", not proven,"
+    lines.append(f"  promoted{unproven} by release {proof.release} of {proof.revision} ({proof.place})")
     lines.append(f"  writes {', '.join(each.changed)}")
     if not each.digest:
         lines.append("  by tag: no digest is known; whoever moves the tag moves what comes in")

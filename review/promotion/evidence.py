@@ -51,7 +51,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The record that proves a version, or nearly."""
+    """The record that proves a version, or nearly: a first version had none to be compared with."""
 
     kept: Kept
     proven: bool
@@ -138,7 +138,8 @@ def _of_success(declared: Declared, kept: Kept) -> Evidence:
     if record.to_version.image != declared.image:
         told = f"{kept.place} names the image {record.to_version.image}, and its revision has {declared.image}"
         raise _refused(declared, f"{told}: is no record that can be believed")
-    return Evidence(kept, proven=record.outcome is PROVEN)
+    compared = record.from_version is not None
+    return Evidence(kept, proven=record.outcome is PROVEN and compared)
 
 
 def _insist_that_it_runs(declared: Declared, status: Status) -> None:

@@ -33,6 +33,7 @@ class Proof(Part):
     release: str = Field(description="id of the release")
     revision: str = Field(description="that was released, and is declared by the source")
     outcome: Outcome
+    proven: bool = Field(description="it was compared with the version before, and found no worse")
     ended_at: Time | None
     digest: str = Field(description="sha256 of the record's text")
     place: str = Field(description="where it was read")

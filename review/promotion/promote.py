@@ -208,6 +208,7 @@ def _promoted(declared: Declared, was: str, image: str, made: Carried, evidence:
         release=record.id,
         revision=declared.revision,
         outcome=record.outcome,
+        proven=evidence.proven,
         ended_at=record.ended_at,
         digest=evidence.kept.digest,
         place=evidence.kept.place,
@@ -232,7 +233,7 @@ def _insist(asked: Asked, refused: Sequence[str]) -> None:
 def _note(asked: Asked, found: list[Promoted], document: Document, text: str, now: float) -> Note:
     after = digest(text)
     names = asked.source.stack, asked.target.stack
-    unproven = any(each.proof.outcome.value != "promoted" for each in found)
+    unproven = not all(each.proof.proven for each in found)
     fields: dict[str, Any] = {"id": identified(*names, after, found), "from": names[0], "to": names[1], "at": now}
     return Note(
         **fields,

@@ -122,6 +122,7 @@ def ended(manifest, outcome=Outcome.PROMOTED, at=T, **changes):
         "id": f"{name}-{outcome.value if outcome else 'going'}-{at:.0f}",
         "started_at": at,
         "ended_at": at + 600 if outcome else None,
+        "from_version": Version(revision=f"{name}-0ld0ld00", image="r.example.com/old:1"),
         "to_version": version,
         "outcome": outcome,
         "outcome_reason": "told by the judge",

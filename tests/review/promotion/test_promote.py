@@ -157,12 +157,19 @@ def test_what_was_taken_back_by_hand_since(promoter):
     refused(promoter, "checkout-0ld0ld00 runs there")
 
 
+def test_a_first_version_was_compared_with_nothing(promoter):
+    proven(promoter, from_version=None)
+    refused(promoter, "shop/checkout: its release checkout-promoted", "was promoted, not proven")
+    assert promoter.asking("--allow-unproven", "it is new").code == 0
+    assert promoter.notes()[0]["allowed_unproven"] == "it is new"
+
+
 def test_promoted_and_not_proven_needs_a_reason(promoter):
     proven(promoter, outcome=Outcome.PROMOTED_NOT_PROVEN)
     refused(promoter, "was promoted, not proven (told by the judge): --allow-unproven REASON")
     done = promoter.asking("--allow-unproven", "no traffic at night")
     assert done.code == 0
-    assert "promoted-not-proven by release" in done.out
+    assert "promoted, not proven, by release" in done.out
     assert promoter.notes()[0]["allowed_unproven"] == "no traffic at night"
 
 

@@ -191,6 +191,16 @@ def test_the_stop_switch_by_its_command(waver):
     assert (anew.code, waver.book()["data"]["stop"]) == (7, "")
 
 
+def test_a_stop_holds_what_is_over_too(waver):
+    with waver.engine():
+        waver.start()
+        waver.waves("stop", "--by", "bob")
+        done = waver.start()
+        assert (done.code, "start: stopped by bob at" in done.err) == (13, True)
+        anew = waver.start("--anew")
+    assert (anew.code, waver.book()["data"]["stop"]) == (0, "")
+
+
 def test_what_was_changed_since_is_told(waver):
     with waver.engine(Outcome.ROLLED_BACK):
         waver.start()

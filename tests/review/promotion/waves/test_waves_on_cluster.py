@@ -31,8 +31,7 @@ FIRST = """config:
       drainSeconds: 0
       strategy: {bake: 3s}
 """
-ENGINE = FIRST[FIRST.index("  grayling:components") : FIRST.index("  grayling:services")]
-LATE = FIRST.replace(ENGINE, "").replace("wave-first, ", "wave-late, engine: {namespace: wave-first}, ")
+LATE = FIRST.replace("wave-first", "wave-late")
 PROD = FIRST.replace("wave-first", "wave-prod").replace("python:3.11", "python:3.10")
 WAVES = """waves:
   world:
@@ -44,6 +43,7 @@ WAVES = """waves:
         bake: 20s
       - targets: [{{stack: late, context: grayling-{one}}}]
 """
+BEGUN = []
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +66,20 @@ def project(tmp_path, box, second):
     (tmp_path / ".grayling").mkdir()
     (tmp_path / ".grayling" / "promotion.yaml").write_text(WAVES.format(one=box.name, two=second.name))
     yield tmp_path
+    for process in BEGUN:
+        process.kill()
     for stack in ("late", "first"):
-        said(begun(tmp_path, "destroy", stack, "--yes", "--missing-ok", "--context", f"grayling-{box.name}"))
+        place = ("--context", f"grayling-{box.name}")
+        code, _, err = said(begun(tmp_path, "destroy", stack, "--yes", "--missing-ok", *place))
+        assert code == 0, err
 
 
 def begun(project, *arguments):
     environment = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"} | {"PYTHONPATH": str(ROOT)}
     argv = [sys.executable, "-m", "grayling", "stack", *arguments]
-    return subprocess.Popen(
-        argv, cwd=project, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    BEGUN.append(subprocess.Popen(argv, cwd=project, env=environment, text=True, **piped))
+    return BEGUN[-1]
 
 
 def said(process):
