@@ -72,6 +72,10 @@ def _errors(preview: Preview, masker: Masker) -> Iterator[Doubt]:
 
 
 def _short(text: str) -> str:
+    """As much as a line bears; of a traceback its first and its last line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if any(line.startswith("Traceback") for line in lines):
+        text = f"{lines[0]} {lines[-1]}"
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 
 

@@ -72,7 +72,11 @@ def read_pulumi(document: Document) -> ChangeSet:
         doubts=(*doubts, A_PLAN) if is_plan(document) else doubts,
         drift=in_order(_drift(groups, masker)),
         config={key: masker.value(_opened(value), key) for key, value in preview.config.items()},
-        messages=tuple((each.severity, masker.text(each.message.strip())) for each in preview.diagnostics),
+        messages=tuple(
+            (each.severity, masker.text(each.message.strip()))
+            for each in preview.diagnostics
+            if each.severity != "debug"
+        ),
     )
 
 

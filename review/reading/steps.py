@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from kube.errors import UsageError
 
@@ -49,7 +49,7 @@ class State(_Shape):
 class FieldDiff(_Shape):
     """How one field differs: ``add``, ``update``, ``delete``, each also with ``-replace``."""
 
-    kind: str
+    kind: str = Field(validation_alias=AliasChoices("kind", "diffKind"))
     input_diff: bool = Field(default=False, alias="inputDiff")
 
 
@@ -112,6 +112,7 @@ class _Prelude(_Shape):
 
 class _Ending(_Shape):
     changes: Summary = Field(default_factory=dict, alias="resourceChanges")
+    corrupt: bool = Field(default=False, alias="maybeCorrupt")
 
 
 class Event(_Shape):
@@ -171,6 +172,8 @@ def _from_events(events: Iterable[Event]) -> Preview:
             config = event.prelude.config
         if event.summary is not None:
             summary = event.summary.changes
+            if event.summary.corrupt:
+                said.append(Diagnostic(message="Pulumi calls its own result corrupt", severity="error"))
     return Preview(config=config, steps=steps, diagnostics=said, changeSummary=summary, ended=summary is not None)
 
 
