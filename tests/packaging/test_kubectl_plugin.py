@@ -15,6 +15,7 @@ import yaml
 
 from tests.packaging.conftest import ROOT, RUNNER, bare
 
+pytestmark = pytest.mark.timeout(900)  # packages are fetched and compiled
 FILES = {"kubectl-grayling", "requirements.lock", "LICENSE", "grayling-0.1.0-py3-none-any.whl"}
 RENDERS = "from components.deploy.session import render_service; from pathlib import Path; "
 RENDERS += "print(len(render_service(Path('stacks/Pulumi.dev.yaml'), 'checkout')))"
@@ -100,6 +101,9 @@ def test_a_package_with_another_hash_is_not_installed_and_nothing_is_left(made, 
     store = unpacked(made, tmp_path / "store")
     lock = store / "requirements.lock"
     lock.write_text(re.sub(r"--hash=sha256:[0-9a-f]{64}", f"--hash=sha256:{'0' * 64}", lock.read_text()))
+    killed = tmp_path / "cache" / "kubectl-grayling" / ".making-before"
+    killed.mkdir(parents=True)
+    os.utime(killed, (0, 0))
     done = call(store / "kubectl-grayling", "--help", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert done.returncode == 1
     assert "kubectl grayling: its packages cannot be installed. It needs Python's venv module" in done.stderr

@@ -24,6 +24,7 @@ from sandbox.layout import Cache
 from sandbox.workshop import ENGINE_PARTS
 from tests.packaging.conftest import IMAGE, ROOT, bare
 
+pytestmark = pytest.mark.timeout(900)  # packages are fetched
 SCRIPT = ROOT / "packaging" / "release.py"
 
 

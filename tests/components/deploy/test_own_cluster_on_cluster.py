@@ -150,7 +150,7 @@ def test_the_readme_is_all_one_needs(elsewhere: Sandbox, clone: Path, tmp_path: 
 def an_engine_comes_up_from_the_chart(box: Sandbox, helm: str) -> None:
     """Beside the stack's, which keeps the definitions."""
     where = ["--kubeconfig", str(box.kubeconfig), "--namespace", "engine"]
-    values = ["--set", f"image={IMAGE},replicas=1,installDefinitions=false,namespaces={{mine}}"]
+    values = ["--set", f"image={IMAGE},replicas=1,installDefinitions=false"]
     install = [helm, "install", "main", str(ROOT / "charts" / "grayling"), *where, "--create-namespace", *values]
     done = subprocess.run([*install, "--wait", "--timeout", "90s"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
