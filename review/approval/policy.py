@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -13,6 +13,8 @@ from components.stack.nodes import Map, plain
 from components.stack.reading import parse
 from components.stack.stackfile import placed
 from review.approval.volatile import FORM
+from review.model.prices import Prices
+from review.risks.waivers import WaiverEntry
 from rollout.api.durations import Seconds, seconds_of
 from rollout.api.wire import Model
 
@@ -103,11 +105,11 @@ class Policy(Model):
         identities: who people are elsewhere.
         machines: addresses of committers that are no people.
         signers: the file of keys, in OpenSSH's form.
-        waivers: accepted risks; read by the risk rules.
-        prices: for a CPU, a GiB of memory, a GiB of storage; read by the reports.
+        waivers: accepted risks.
+        prices: for a CPU, a GiB of memory, a GiB of storage; None where there is no table.
     """
 
-    form: Literal["grayling.review/1"] = Field(alias="schema")
+    form: Literal["grayling.policy/1"] = Field(alias="schema")
     groups: dict[str, tuple[Principal, ...]] = Field(default_factory=dict)
     tiers: dict[Tier, TierRule] = Field(default_factory=dict)
     volatile: tuple[Annotated[str, AfterValidator(_volatile)], ...] = ()
@@ -115,8 +117,8 @@ class Policy(Model):
     identities: Identities = Field(default_factory=Identities)
     machines: tuple[Principal, ...] = (WEB,)
     signers: Annotated[str, AfterValidator(_inside)] = SIGNERS_FILE
-    waivers: list[dict[str, Any]] = Field(default_factory=list)
-    prices: dict[str, Any] = Field(default_factory=dict)
+    waivers: tuple[WaiverEntry, ...] = ()
+    prices: Prices | None = None
 
     @model_validator(mode="after")
     def _groups_are_there(self) -> Policy:
@@ -172,7 +174,7 @@ def read_policy(data: bytes, source: str = POLICY_FILE) -> Policy:
     if document.mistakes:
         raise StackError(source, document.mistakes)
     if not isinstance(document.root, Map):
-        fix = "start with `schema: grayling.review/1`"
+        fix = "start with `schema: grayling.policy/1`"
         raise StackError(source, [Mistake("", "", "is no map", fix, 1)])
     try:
         return Policy.model_validate(plain(document.root))

@@ -19,7 +19,8 @@ from review.approval.record import keep, record_of
 from review.approval.rules import rules_of
 from review.approval.statement import now
 from review.approval.subject import subject_of
-from review.cli.looking import Asked, risks_in, without_cluster
+from review.cli.looking import Asked, without_cluster
+from review.cli.reviewing import risks_in
 from review.reading.render import read_live
 from review.reading.standing import standing
 from review.reading.urns import ref_of
@@ -61,7 +62,7 @@ async def before_apply(file: StackFile, survey: Survey, cluster: Cluster, name: 
         return
     kept = Kept(cluster, inventory_of(file))
     changes = await read_live(cluster, survey, stack=file.stack, name=name)
-    subject = subject_of(file, changes, risks_in(changes), rules, now())
+    subject = subject_of(file, changes, risks_in(changes, rules), rules, now())
     await _has_not_moved(cluster, survey, subject)
     revoked = await kept.revocations()
     verdict = subject.verdict(revoked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from review.approval.rules import Rules
     from review.approval.subject import Subject
     from review.model.change import ChangeSet
-    from review.model.risk import Risk
-    from review.reading.probe import Probe
-    from review.reading.source import Document
 
 _BASE = click.option("--base", default="", metavar="REF", help="Commit that the change is judged from.")
 _LOOK = (
@@ -96,18 +92,14 @@ async def looked(asked: Asked, file: StackFile, rules: Rules) -> tuple[Subject, 
     """
     from review.approval.statement import now
     from review.approval.subject import subject_of
+    from review.cli.reviewing import risks_in
 
     if not asked.on_cluster:
         changes = without_cluster(asked, file, rules)
-        return subject_of(file, changes, risks_in(changes), rules, now()), []
+        return subject_of(file, changes, risks_in(changes, rules), rules, now()), []
     async with cluster_of(asked, file) as (cluster, kept, name):
         changes = await _on_cluster(asked, file, cluster, name)
-        return subject_of(file, changes, risks_in(changes), rules, now()), await kept.revocations()
-
-
-def risks_in(_changes: ChangeSet) -> tuple[Risk, ...] | None:
-    """What was found; None while no table of rules is installed: then every change weighs high."""
-    return None
+        return subject_of(file, changes, risks_in(changes, rules), rules, now()), await kept.revocations()
 
 
 def without_cluster(asked: Asked, file: StackFile, rules: Rules) -> ChangeSet:
@@ -117,16 +109,16 @@ def without_cluster(asked: Asked, file: StackFile, rules: Rules) -> ChangeSet:
         UsageError: the preview is none or of another stack, or there is no base commit.
     """
     from components.deploy.render import render
+    from review.cli.sources import of_stack, probed_by_file
     from review.reading.at_commit import render_at
-    from review.reading.probe import beside
     from review.reading.pulumi import read_pulumi
     from review.reading.render import between
     from review.reading.source import read_document
 
     if asked.preview:
         document = read_document(asked.preview)
-        changes = _of_this_stack(read_pulumi(document), asked.preview, file)
-        return beside(changes, _probe(asked.probe, document)) if asked.probe else changes
+        changes = of_stack(read_pulumi(document), file.stack, document.name)
+        return probed_by_file(changes, asked.probe, document) if asked.probe else changes
     if not rules.base:
         raise UsageError("--offline: the project is not under git: name the cluster with --context")
     before = render_at(rules.base, project=file.project, stack_file=file.path)
@@ -136,6 +128,7 @@ def without_cluster(asked: Asked, file: StackFile, rules: Rules) -> ChangeSet:
 async def _on_cluster(asked: Asked, file: StackFile, cluster: Cluster, name: str) -> ChangeSet:
     from components.deploy.session import engine_of, inventory_of, served
     from components.deploy.survey import take_survey
+    from review.cli.sources import of_stack
     from review.reading.probe import beside, probe
     from review.reading.pulumi import read_pulumi
     from review.reading.render import read_live
@@ -143,25 +136,10 @@ async def _on_cluster(asked: Asked, file: StackFile, cluster: Cluster, name: str
 
     if asked.preview:
         document = read_document(asked.preview)
-        changes = _of_this_stack(read_pulumi(document), asked.preview, file)
+        changes = of_stack(read_pulumi(document), file.stack, document.name)
         return beside(changes, await probe(cluster, changes, document, name))
     survey = await take_survey(cluster, inventory_of(file), served(file), engine=engine_of(file))
     return await read_live(cluster, survey, stack=file.stack, name=name)
-
-
-def _probe(name: str, document: Document) -> Probe:
-    from review.reading.probe import read_probe
-
-    try:
-        return read_probe(Path(name).read_text(), name, document)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--probe {name}: cannot be read ({error}); make it with `grayling review probe`") from error
-
-
-def _of_this_stack(changes: ChangeSet, source: str, file: StackFile) -> ChangeSet:
-    if changes.stack and changes.stack != file.stack:
-        raise UsageError(f"{source}: is a preview of stack {changes.stack}, not of {file.stack}; preview that one")
-    return changes
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

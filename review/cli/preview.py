@@ -76,7 +76,7 @@ def preview(
     cluster, or with --offline between two commits.
     """
     from components.deploy.target import Target
-    from review.cli.reviewing import prices_here, report_of, rule_texts
+    from review.cli.reviewing import report_of, rule_texts
     from review.cli.sources import Wish, looked_at
     from review.reports.forms import writers
     from review.reports.making import document_of
@@ -88,8 +88,8 @@ def preview(
     width = max(NARROWEST, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))
     with nothing_collected():
         changes = looked_at(Wish(stack, source, probe_file, base, target, offline))
-        report = report_of(changes, base)
-        review = document_of(report, prices=prices_here(), traffic=Expected(rps, error_rate))
+        report, prices = report_of(changes, stack, base)
+        review = document_of(report, prices=prices, traffic=Expected(rps, error_rate))
         emit(wanted, writers(review, limit=limit, width=width, rules=rule_texts()))
     unsure = any(doubt.fatal for doubt in changes.doubts)
     return ExitCode.CHANGES if detailed_exitcode and (changes.changes or unsure) else ExitCode.DONE

@@ -1,55 +1,55 @@
-"""From a change set to a report: its risks, its place in the repository, and what the project's own files say."""
+"""From a change set to a report: its risks, what an approval of it binds, and what the project's own files say."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kube.errors import UsageError
+from review.approval.rules import Rules, rules_of
+from review.approval.statement import now
+from review.approval.subject import subject_of
 from review.model.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from components.stack.stackfile import StackFile
     from review.model.change import ChangeSet
+    from review.model.prices import Prices
     from review.model.risk import Risk
-    from review.reports.prices import Prices
 
-REVIEW_FILE = ".grayling/review.yaml"
+NO_FILE = "there is no stack file of it here: run this in the project, where its configuration is bound too"
 
 
-def report_of(changes: ChangeSet, base: str = "") -> Report:
-    """The report of a change set, as of now and of this folder.
+def report_of(changes: ChangeSet, stack: str = "", base: str = "") -> tuple[Report, Prices | None]:
+    """The report of a change set, as of now and of this project, and the project's prices.
 
     Args:
         changes: what would happen.
-        base: the commit that it is compared with; empty for none.
+        stack: its name or file, as the command line says it; empty for the one that the change set names.
+        base: the commit that it is compared with; empty for the one that is found.
 
     Raises:
-        UsageError: there is no such commit.
+        UsageError: there is no such commit, or a file of the project is wrong.
     """
-    from review.reading.at_commit import commit_of
-
-    here, now = Path.cwd(), datetime.now(UTC)
-    commit = ""
-    with suppress(UsageError):  # no repository: nothing can be said of a commit
-        commit = commit_of("HEAD", here)
-    return Report(
-        changes,
-        risks_found(changes, now),
-        created=now.isoformat(timespec="seconds"),
-        commit=commit,
-        base=commit_of(base, here) if base else "",
-    )
+    file, project = _file(stack or changes.stack), _project()
+    rules, why = _rules(file.project if file else project, base)
+    risks = risks_in(changes, rules)
+    made = Report(changes, risks, now().isoformat(timespec="seconds"), commit=rules.head, base=rules.base)
+    prices = rules.policy.prices if rules.policy else None
+    if file is None or why:
+        return replace(made, unbound=why or NO_FILE), prices
+    return subject_of(file, changes, risks, rules, now()).on(made), prices
 
 
-def risks_found(changes: ChangeSet, now: datetime) -> tuple[Risk, ...]:
-    """What the table of rules finds."""
+def risks_in(changes: ChangeSet, rules: Rules) -> tuple[Risk, ...]:
+    """What the table of rules finds, with the waivers that stand."""
     from review.risks.find import risks_of
 
-    return risks_of(changes, waivers=(), today=now.date())
+    return risks_of(changes, waivers=rules.policy.waivers if rules.policy else (), today=now().date())
 
 
 def rule_texts() -> Mapping[str, str]:
@@ -59,25 +59,35 @@ def rule_texts() -> Mapping[str, str]:
     return {rule.id: rule.what for rule in RULES}
 
 
-def prices_here(start: Path | None = None) -> Prices | None:
-    """The table of prices of the project here; None where there is none.
+def _file(stack: str) -> StackFile | None:
+    from components.stack.stackfile import find
+
+    with suppress(UsageError):  # a preview can be read anywhere
+        return find(stack).as_it_is() if stack else None
+    return None
+
+
+def _project() -> Path | None:
+    from components.stack.project import project_above
+
+    return project_above(Path.cwd().resolve())
+
+
+def _rules(project: Path | None, base: str) -> tuple[Rules, str]:
+    """The rules that stand, and why nothing can be bound where none can be told.
 
     Raises:
-        StackError: the project's review file is no map, or its prices are wrong.
+        UsageError: there is no such commit, or the project's review file is wrong.
     """
-    from components.model.mistakes import Mistake, StackError
-    from components.stack.nodes import Map, plain
-    from components.stack.project import is_there, project_above
-    from components.stack.reading import read
-    from review.reports.prices import prices_of
+    from components.model.mistakes import StackError
 
-    project = project_above((start or Path.cwd()).resolve())
-    if project is None or not is_there(project / REVIEW_FILE):
-        return None
-    document = read(project / REVIEW_FILE, REVIEW_FILE)
-    if not isinstance(document.root, Map):
-        raise StackError(REVIEW_FILE, [Mistake("", "", "is no map", "write keys, for example `prices: {cpu: 20}`", 1)])
-    section = plain(document.root).get("prices")
-    if section is not None and not isinstance(section, dict):
-        raise StackError(REVIEW_FILE, [Mistake("prices", str(section), "is no map", "write it like {cpu: 20}")])
-    return prices_of(section or {}, REVIEW_FILE)
+    if project is None:
+        return Rules(), ""
+    try:
+        return rules_of(project, base), ""
+    except StackError:
+        raise
+    except UsageError as error:
+        if base:
+            raise
+        return Rules(), str(error)

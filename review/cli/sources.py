@@ -81,15 +81,20 @@ def _from_file(wish: Wish) -> ChangeSet:
 
     document = read_document(wish.source)
     changes = read_pulumi(document)
-    changes = _of_stack(changes, wish.stack_name, document.name)
+    changes = of_stack(changes, wish.stack_name, document.name)
     if wish.probe:
-        return _probed_by_file(changes, wish.probe, document)
+        return probed_by_file(changes, wish.probe, document)
     if wish.target.context or wish.target.kubeconfig:
         return asyncio.run(_probed(changes, wish, document))
     return changes
 
 
-def _of_stack(changes: ChangeSet, asked: str, source: str) -> ChangeSet:
+def of_stack(changes: ChangeSet, asked: str, source: str) -> ChangeSet:
+    """The change set, known to be of the stack that is asked for.
+
+    Raises:
+        UsageError: it is of another one.
+    """
     if not changes.stack:
         return replace(changes, stack=asked, doubts=(*changes.doubts, NO_NAME))
     if asked and asked != changes.stack:
@@ -100,7 +105,12 @@ def _of_stack(changes: ChangeSet, asked: str, source: str) -> ChangeSet:
     return changes
 
 
-def _probed_by_file(changes: ChangeSet, probe: str, document: Document) -> ChangeSet:
+def probed_by_file(changes: ChangeSet, probe: str, document: Document) -> ChangeSet:
+    """The change set with a kept probe beside it.
+
+    Raises:
+        UsageError: the probe cannot be read, or is of another preview.
+    """
     from review.reading.probe import beside, read_probe
 
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from review.model.normal import normalised
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,4 +18,5 @@ def standing(live: Mapping[str, Any] | None) -> str:
         return ABSENT
     meta = live.get("metadata")
     meta = meta if isinstance(meta, dict) else {}
-    return f"{meta.get('uid', '')}@{meta.get('generation') or meta.get('resourceVersion', '')}"
+    generation = normalised(meta.get("generation"))
+    return f"{meta.get('uid', '')}@{generation or meta.get('resourceVersion', '')}"

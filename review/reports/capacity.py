@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from review.model.change import Change, ChangeSet
-    from review.reports.prices import Prices
+    from review.model.prices import Prices
 
 NOTHING = Amount()
 GIBIBYTE, CORE = 2**30, 1000

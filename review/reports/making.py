@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from review.model.change import Change, Edit
+    from review.model.prices import Prices
     from review.model.report import Report
     from review.model.risk import Risk
     from review.reports.capacity import Capacity
-    from review.reports.prices import Prices
     from review.reports.releases import Expected
 
 

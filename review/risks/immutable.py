@@ -147,7 +147,7 @@ RULES = (
         _refused,
     ),
     Rule(
-        "replaced",
+        "object-replaced",
         "an object is deleted and made again",
         "it is away meanwhile, and a new one comes",
         HIGH,

@@ -77,9 +77,7 @@ class Weight(Kept):
     """Percent of requests to the canary: asked for, on the route, taken by the gateway, seen in its counters."""
 
     desired: int = 0
-    written: int | None = Field(
-        default=None, description="on the route: less than desired while the canary has no ready pod"
-    )
+    written: int | None = Field(default=None, description="on the route: less than desired until a pod is ready")
     accepted: int | None = None
     observed: float | None = None
 
@@ -296,7 +294,6 @@ class Status(Kept):
 
     def shifted(self, seconds: float) -> Status:
         """The status with the clocks that run set so many seconds later: time that nobody was there to count."""
-        running = ("phase_since", "written_at", "verified_at", "withdrawn_at", "threatened_since")
-        clocks = (*running, "doubt_since", "held_since", "looked_at")
-        known = {name: getattr(self, name) for name in clocks}
-        return self.model_copy(update={name: at + seconds for name, at in known.items() if at is not None})
+        clocks = "phase_since written_at verified_at withdrawn_at threatened_since doubt_since held_since looked_at"
+        moved = {name: at + seconds for name in clocks.split() if (at := getattr(self, name)) is not None}
+        return self.model_copy(update=moved)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 ANN, BOB, CAT, DAN, EVE = (f"{name}@example.com" for name in ("ann", "bob", "cat", "dan", "eve"))
 POLICY = """\
-schema: grayling.review/1
+schema: grayling.policy/1
 groups:
   reviewers: [ann@example.com, bob@example.com, dan@example.com, cat@example.com]
   oncall: [bob@example.com, dan@example.com]
 tiers:
-  staging: {approvals: 1, group: reviewers, highNeeds: 1, expires: 2h, offline: true}
+  staging: {approvals: 1, group: reviewers, highNeeds: 1, byRule: false, expires: 2h, offline: true}
   prod: {approvals: 2, group: reviewers, highNeeds: 2}
 emergency: {group: oncall, people: 2, limit: 1h}
 volatile: [grayling:services.checkout.image]

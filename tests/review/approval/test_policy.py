@@ -8,7 +8,7 @@ from components.model.mistakes import StackError
 from review.approval.policy import read_policy
 from tests.review.approval.team import POLICY
 
-HEAD = "schema: grayling.review/1\ngroups: {reviewers: [ann@x.io, bob@x.io]}\n"
+HEAD = "schema: grayling.policy/1\ngroups: {reviewers: [ann@x.io, bob@x.io]}\n"
 
 
 def test_the_whole_file():
@@ -42,7 +42,7 @@ def test_case_of_addresses_does_not_count():
 WRONG = [
     ("", "is no map"),
     ("groups: {}\n", "schema: is required"),
-    (HEAD.replace("/1", "/2"), ":1: schema: is none of grayling.review/1 (found 'grayling.review/2')"),
+    (HEAD.replace("/1", "/2"), ":1: schema: is none of grayling.policy/1 (found 'grayling.policy/2')"),
     (HEAD + "tiers: {prd: {}}\n", ":3: tiers.prd"),
     (
         HEAD + "tiers:\n  prod: {approval: 1}\n",
@@ -63,8 +63,20 @@ WRONG = [
     (HEAD.replace("ann@x.io", "'*@x.io'"), "is no e-mail address"),
     (HEAD + "identities: {github: {ann: ann}}\n", "identities.github.ann: is no e-mail address"),
     (HEAD + "more: 1\n", ":3: more: no such key"),
+    (HEAD + "prices: {cpu: much}\n", "prices.cpu"),
+    (HEAD + "prices: {cores: 1}\n", "prices.cores: no such key"),
+    (HEAD + "prices: {currency: Euro}\n", "prices.currency"),
+    (
+        HEAD + "waivers: [{rule: no-such, object: Service a/b, reason: it is long gone, until: '2026-12-01', by: a}]\n",
+        "no rule",
+    ),
+    (
+        HEAD + "waivers: [{rule: storage-grown, object: '*', reason: it is long gone, until: '2026-12-01', by: a}]\n",
+        "every object",
+    ),
+    (HEAD + "waivers: [{rule: storage-grown, object: Service a/b, until: '2026-12-01', by: a}]\n", "reason: is required"),
     (HEAD + "tiers: [\n", "review.yaml"),
-    ("schema: grayling.review/1\n", "asks for group 'reviewers'"),
+    ("schema: grayling.policy/1\n", "asks for group 'reviewers'"),
 ]
 
 

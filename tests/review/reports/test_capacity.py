@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from components.model.mistakes import StackError
 from review.model.change import Change, ChangeSet, ObjectRef, Op
+from review.model.prices import Prices
 from review.reports.amounts import Amount, bytes_text, cores_text
 from review.reports.capacity import capacity_of
-from review.reports.prices import Prices, prices_of
 from tests.review.previews import manifest, preview, read, reviewed, step
 
 MEBI, GIBI = 2**20, 2**30
@@ -159,27 +158,11 @@ def test_an_object_that_is_left_behind_asks_for_as_much_as_before():
 
 
 def test_money_where_there_are_prices():
-    prices = prices_of({"currency": "CHF", "cpu": 20, "memory": 4, "storage": 0.1}, "review.yaml")
+    prices = Prices(currency="CHF", cpu=20, memory=4, storage=0.1)
     changes = changed(workload("Deployment", 2), workload("Deployment", 12))
     assert capacity_of(changes, prices).cost == pytest.approx(1.0 * 20 + 0.625 * 4)
     assert reviewed(changes, prices=prices).wire()["capacity"]["currency"] == "CHF"
     assert capacity_of(changes).cost is None
-
-
-@pytest.mark.parametrize(
-    ("section", "said"),
-    [
-        ({"cpu": "much"}, r"review\.yaml: .*prices\.cpu"),
-        ({"cores": 1}, r"prices\.cores: no such key"),
-        ({"currency": "Euro"}, r"prices\.currency"),
-        ({"cpu": -1}, r"prices\.cpu"),
-    ],
-)
-def test_prices_that_are_none(section, said):
-    with pytest.raises(StackError, match=said):
-        prices_of(section, "review.yaml")
-    assert prices_of({}, "review.yaml") is None
-    assert Prices()
 
 
 def test_amounts_as_people_read_them():
