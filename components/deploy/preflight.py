@@ -97,7 +97,8 @@ async def looked_at(
     reasons: list[str] = []
     if await inventory.find(cluster) or any(claim_on(live, inventory).by == "us" for live in found.values()):
         fix = f"give it to Pulumi with `grayling stack hand-over {platform.stack}` (docs/how-to/stacks.md, Two engines)"
-        return found, [f"`grayling stack apply` keeps this environment: go on with it, or {fix}"]
+        kept_out = await stays_out(cluster, manifests, found, records, [])
+        return found, [f"`grayling stack apply` keeps this environment: go on with it, or {fix}", *kept_out]
     own = f"{inventory.namespace}/{inventory.stack}"
     nobodys: list[Manifest] = []
     for manifest in manifests:
