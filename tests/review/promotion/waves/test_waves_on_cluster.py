@@ -24,13 +24,16 @@ FIRST = """config:
   grayling:services:
     web:
       image: sandbox.grayling.dev/python:3.11
-      command: [python3, -m, http.server, "9000"]
+      command: [python3, -c, "SERVE"]
       port: null
       replicas: 1
       probes: {liveness: /, readiness: /}
       drainSeconds: 0
       strategy: {bake: 3s}
 """
+SERVE = "import http.server as h, signal, sys; signal.signal(15, lambda *_: sys.exit()); "
+SERVE += "h.test(h.SimpleHTTPRequestHandler, port=9000, bind='0.0.0.0')"
+FIRST = FIRST.replace("SERVE", SERVE)  # it ends when it is asked to, so that nothing is waited for
 LATE = FIRST.replace("wave-first", "wave-late")
 PROD = FIRST.replace("wave-first", "wave-prod").replace("python:3.11", "python:3.10")
 WAVES = """waves:
