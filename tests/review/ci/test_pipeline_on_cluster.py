@@ -63,20 +63,30 @@ def project(tmp_path):
     return folder
 
 
-@pytest.fixture
-async def previewer(cluster_kubeconfig):
+@pytest.fixture(scope="module")
+def previewer(cluster_kubeconfig):
     """A kubeconfig of the account that the guide makes for previews; it goes with what is of it."""
-    (text,) = re.findall(
-        r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "how-to" / "ci.md").read_text(), re.MULTILINE | re.DOTALL
-    )
+    page = (ROOT / "docs" / "how-to" / "ci.md").read_text()
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     made = list(yaml.safe_load_all(text))
-    async with await Cluster.open(kubeconfig=cluster_kubeconfig) as cluster:
+    yield with_token(cluster_kubeconfig, asyncio.run(token_of(cluster_kubeconfig, made)))
+    asyncio.run(without(cluster_kubeconfig, made))
+
+
+async def token_of(kubeconfig, made):
+    """Apply what the guide says, and ask for a token of the account."""
+    async with await Cluster.open(kubeconfig=kubeconfig) as cluster:
         for manifest in made:
             await cluster.apply(manifest, manager="test", force=True)
         path = f"{ACCOUNT.path('grayling-preview', 'pipeline')}/token"
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
         answer = await cluster.request("POST", path, body=asked, what="ask for a token")
-        yield with_token(cluster_kubeconfig, answer["status"]["token"])
+        return answer["status"]["token"]
+
+
+async def without(kubeconfig, made):
+    """Take it away again."""
+    async with await Cluster.open(kubeconfig=kubeconfig) as cluster:
         for manifest in reversed(made):
             kind = await cluster.resolve(manifest)
             await cluster.delete(kind, manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
