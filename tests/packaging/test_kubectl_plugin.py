@@ -86,7 +86,7 @@ def test_it_installs_itself_once_and_is_the_release_group(plugin):
     assert "the first call installs its packages" in first.stderr
     assert first.stdout.startswith("Usage: kubectl grayling [OPTIONS] COMMAND")
 
-    again = call(program, "crd", XDG_CACHE_HOME=cache)
+    again = call(program, "crd", "grayreleases", XDG_CACHE_HOME=cache)
     assert again.stderr == ""
     assert again.stdout == (ROOT / "manifests" / "crds" / "grayreleases.yaml").read_text()
     assert call(program, "no-such-verb", XDG_CACHE_HOME=cache).returncode == 2

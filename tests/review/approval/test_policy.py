@@ -74,7 +74,7 @@ WRONG = [
         HEAD + "waivers: [{rule: storage-grown, object: '*', reason: it is long gone, until: '2026-12-01', by: a}]\n",
         "every object",
     ),
-    (HEAD + "waivers: [{rule: storage-grown, object: Service a/b, until: '2026-12-01', by: a}]\n", "reason: is required"),
+    (HEAD + "waivers: [{rule: storage-grown, object: Pod a/b, until: '2026-12-01', by: a}]\n", "reason: is required"),
     (HEAD + "tiers: [\n", "review.yaml"),
     ("schema: grayling.policy/1\n", "asks for group 'reviewers'"),
 ]

@@ -87,7 +87,7 @@ def test_a_probe_beside_it_says_what_stands(team, preview):
 def test_a_preview_of_another_stack_is_named(team, preview):
     Path(preview).write_text(json.dumps(CREATE).replace("urn:pulumi:shop", "urn:pulumi:prod"))
     result = verify(team, preview)
-    assert (result.code, "is a preview of stack prod, not of shop" in result.err) == (2, True)
+    assert (result.code, "is a preview of stack 'prod' of project" in result.err) == (2, True)
 
 
 def test_what_failed_is_approved_by_nobody(team, preview):

@@ -99,7 +99,7 @@ def test_an_empty_preview_is_of_the_stack_that_is_named_and_says_so(capsys, tmp_
         (("--from", IMAGE, "-o", "word"), "'word' is not one of text, json"),
         (("--from", IMAGE, "--limit", "100"), "--limit"),
         (("--from", IMAGE, "-o", "html=/nowhere/x.html"), "-o html=/nowhere/x.html"),
-        (("--from", IMAGE, "--base", "no-such-commit"), "--base no-such-commit"),
+        (("--from", IMAGE, "--base", "no-such-commit"), "no commit 'no-such-commit'"),
     ],
 )
 def test_mistakes_are_named_with_their_fix(capsys, arguments, said):

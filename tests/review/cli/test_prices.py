@@ -10,13 +10,14 @@ from tests.review.cli.test_preview import told
 from tests.review.previews import manifest, preview, step, written
 
 ASKED = {"resources": {"requests": {"cpu": "2", "memory": "4Gi"}}, "name": "web"}
+HEAD = "schema: grayling.policy/1\ntiers: {staging: {approvals: 0}, prod: {approvals: 0}}\n"
 WEB = manifest("Deployment", "web", version="apps/v1", spec={"template": {"spec": {"containers": [ASKED]}}})
 
 
 def costs(capsys, project, monkeypatch, text: str):
     monkeypatch.chdir(project / "stacks")
     (project / ".grayling").mkdir()
-    (project / ".grayling" / "review.yaml").write_text(text)
+    (project / ".grayling" / "review.yaml").write_text(HEAD + text)
     path = written(project, preview(step("create", None, WEB)))
     return told(capsys, "--from", str(path), "-o", "json")
 
@@ -29,7 +30,7 @@ def test_money_is_told_where_there_are_prices(capsys, project, monkeypatch):
 
 
 def test_no_prices_no_money(capsys, project, monkeypatch):
-    code, said = costs(capsys, project, monkeypatch, "groups: {reviewers: []}\n")
+    code, said = costs(capsys, project, monkeypatch, "groups: {reviewers: [ann@example.com]}\n")
     assert (code, json.loads(said.out)["capacity"]["cost"]) == (0, None)
 
 
@@ -37,8 +38,8 @@ def test_no_prices_no_money(capsys, project, monkeypatch):
     ("text", "parts"),
     [
         ("prices: {cpu: dear}\n", ("prices.cpu", "'dear'")),
-        ("prices: 12\n", ("prices", "is no map", "{cpu: 20}")),
-        ("- x\n", ("is no map", "prices: {cpu: 20}")),
+        ("prices: 12\n", ("prices", "is no map")),
+        ("- x\n", ()),
         ("prices: {core: 1}\n", ("prices.core", "no such key")),
         ("prices: {cpu: [\n", ()),
     ],
