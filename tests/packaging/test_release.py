@@ -88,7 +88,8 @@ def test_what_is_installed_from_it_has_every_room(installed, tmp_path):
     for room in ("stack", "release", "sandbox"):
         assert re.search(rf"^  {room} ", rooms, re.MULTILINE)
         assert "Commands:" in said(installed, room, "--help", cwd=tmp_path)
-    assert said(installed, "release", "crd", "grayreleases", cwd=tmp_path) == (ROOT / "manifests/crds/grayreleases.yaml").read_text()
+    written = (ROOT / "manifests/crds/grayreleases.yaml").read_text()
+    assert said(installed, "release", "crd", "grayreleases", cwd=tmp_path) == written
 
 
 def test_what_is_installed_from_it_renders_what_the_checkout_renders(installed, project):
