@@ -24,7 +24,9 @@ from tests.review.ci.project import ROOT, grayling
 pytestmark = pytest.mark.timeout(600)
 SERVICE, ACCOUNT = KNOWN["v1", "Service"], KNOWN["v1", "ServiceAccount"]
 IMAGES = 'image: "sandbox.grayling.dev/redis:7.0", exporterImage: "sandbox.grayling.dev/redis-exporter:1.45"'
-GOOD, BETTER, BAD = ('"9000", "--directory", "/usr"', '"9000", "--directory", "/etc"', '"9000", "--no-such-option"')
+SERVE = "import http.server as h, os, signal, sys; signal.signal(15, lambda *_: sys.exit()); os.chdir(sys.argv[1]); "
+SERVE += "h.test(h.SimpleHTTPRequestHandler, port=9000, bind='0.0.0.0')"
+GOOD, BETTER, BAD = '"/usr"', '"/etc"', '"/no-such-folder"'
 FIRST = f"""config:
   grayling:environment: {{tier: dev, namespace: ci-first, owners: [a]}}
   grayling:components:
@@ -32,7 +34,7 @@ FIRST = f"""config:
   grayling:services:
     web:
       image: sandbox.grayling.dev/python:3.11
-      command: [python3, -m, http.server, {GOOD}]
+      command: [python3, -c, "{SERVE}", {GOOD}]
       port: null
       probes: {{liveness: /, readiness: /}}
       strategy: {{steps: [{{weight: 50, hold: 2s}}], bake: 2s, drain: 1s, readyDeadline: 15s}}
