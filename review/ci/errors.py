@@ -3,7 +3,8 @@
 ::
 
     GraylingError
-    └── HostError     1   the host of the repository refused a request, or does not answer
+    └── HostError         1   the host of the repository refused a request, or does not answer
+        └── BusyError     1   it cannot just now (in `review.ci.forge`)
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Forge(Protocol):
         ...
 
 
-class BusyError(Exception):
+class BusyError(HostError):
     """The host cannot just now.
 
     Attributes:
