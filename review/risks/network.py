@@ -149,9 +149,8 @@ def _deleted(change: Change, scene: Scene) -> Iterator[Finding]:
 def _selects_other(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     before, after = (mapping(side, "spec", "podSelector") for side in (change.before, change.after))
     if change.before and change.after and before != after and not _is_wider(before, after):
-        yield Finding(
-            f"is for other pods ({selector_text(before)} → {selector_text(after)}): those before are open", None, "spec.podSelector"
-        )
+        others = f"{selector_text(before)} → {selector_text(after)}"
+        yield Finding(f"is for other pods ({others}): those before are open", None, "spec.podSelector")
 
 
 def _is_wider(before: Json, after: Json) -> bool:

@@ -1,4 +1,4 @@
-"""The guides for platform engineers and for pipelines, as they are written, on a real cluster: they take away what they made."""
+"""The guides for platform engineers and for pipelines, as they are written, on a real cluster."""
 
 from __future__ import annotations
 

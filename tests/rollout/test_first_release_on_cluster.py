@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from sandbox.box import Sandbox
 
 PAGE = ROOT / "docs" / "tutorial" / "first-release.md"
-NOT_RUN = {"make install", "grayling sandbox down --purge --name tutorial", "git checkout stacks && rm answers.jsonl load.txt"}
+NOT_RUN = {
+    "make install",
+    "grayling sandbox down --purge --name tutorial",
+    "git checkout stacks && rm answers.jsonl load.txt",
+}
 """This run is installed, others go on with its box, and its project is a copy."""
 
 

@@ -270,7 +270,8 @@ def test_an_approval_that_names_an_older_base_brings_its_authors(team):
 
 def test_the_command_that_is_told_looks_where_this_one_did(team):
     team.change()
-    assert f"review approve shop --offline --digest {team.verdict(live=False)['digest']}" in team.verdict(live=False)["text"]
+    offline = team.verdict(live=False)
+    assert f"review approve shop --offline --digest {offline['digest']}" in offline["text"]
     assert "review approve shop --digest" in team.verdict()["text"]
 
 
