@@ -42,6 +42,36 @@ def _step(part: str) -> Step:
     return Step(command, shown.strip("\n"))
 
 
+BEGINS, ENDS = "@begins@", "@ends@"
+
+
+def script(wanted: list[Step], **names: str) -> str:
+    """For one shell: a command that fails ends it, but where the page asks for its exit code.
+
+    Args:
+        wanted: what is typed.
+        names: words of the page that have another name here.
+    """
+    lines = ["code=0"]
+    for step, after in zip(wanted, [*wanted[1:], Step("", "")], strict=True):
+        command = step.command
+        for old, new in names.items():
+            command = command.replace(f"--name {old}", f"--name {new}")
+        lines += [f"echo {BEGINS}", "(exit $code)", command, "code=$?", f"echo; echo {ENDS}"]
+        if after.command != "echo $?":
+            lines.append('[ "$code" = 0 ] || exit "$code"')
+    return "\n".join(lines)
+
+
+def differing(told: list[Step], printed: str) -> str:
+    """The first command that did not print what the page shows, with what it printed; empty where all did."""
+    parts = [part.partition(f"\n{ENDS}\n")[0].strip("\n") for part in printed.split(f"{BEGINS}\n")[1:]]
+    for step, part in zip(told, parts, strict=False):
+        if not re.fullmatch(step.pattern, part, re.DOTALL):
+            return f"$ {step.command}\n{part}"
+    return "" if len(parts) == len(told) else f"{len(parts)} of {len(told)} were run:\n{printed[-2000:]}"
+
+
 def run(text: str, project: Path, *, seconds: float = 240, **variables: str) -> str:
     """What a shell prints, with its errors, as far as it comes; whatever it has left running ends."""
     environment = {key: value for key, value in os.environ.items() if key not in {"KUBECONFIG", "PYTHONPATH"}}

@@ -19,6 +19,7 @@ IMPORTABLE = (".py", ".pyc", ".pyd", ".so", ".pth")
 _BRANCHES = ("origin/main", "origin/master", "main", "master")
 _NOBODY = "0" * 40
 _CO_AUTHOR = "Co-authored-by"
+_NO_CHANGE = ":(exclude,glob).grayling/approvals/**/*.json"
 
 
 class Commit(NamedTuple):
@@ -108,10 +109,13 @@ class Repository:
         )
 
     def authors(self, base: str, head: str) -> tuple[Commit, ...]:
-        """The commits after ``base`` up to ``head`` that touch the project; all of them where there is no base."""
+        """The commits after ``base`` up to ``head`` that touch the project; all of them where there is no base.
+
+        One that only carries approvals writes nothing of the change: whoever approves commits that themselves.
+        """
         lies = f"{base}..{head}" if base else head
         form = f"%H%x00%ae%x00%ce%x00%(trailers:key={_CO_AUTHOR},valueonly,unfold,separator=%x1f)%x1e"
-        text = self._git("log", "--full-history", f"--format={form}", lies, "--", ".")
+        text = self._git("log", "--full-history", f"--format={form}", lies, "--", ".", _NO_CHANGE)
         return tuple(_commit(entry) for entry in text.decode(errors="replace").split("\x1e") if entry.strip())
 
     def is_ancestor(self, old: str, new: str) -> bool:

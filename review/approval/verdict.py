@@ -136,9 +136,14 @@ class Verdict:
         missing = self.needed - len(self.by)
         given = f" ({', '.join(sorted(self.by))} did)" if self.by else ""
         return (
-            f"needs {missing} more of group {self.group}{given}: grayling review approve {bound.stack} --digest "
-            f"{bound.digest} --key FILE --as PERSON"
+            f"needs {missing} more of group {self.group}{given}: grayling review approve {bound.stack}{_where(bound)} "
+            f"--digest {bound.digest} --key FILE --as PERSON{self._emergency()}"
         )
+
+    def _emergency(self) -> str:
+        """Who has begun the emergency lane, where somebody has."""
+        people = ", ".join(sorted(self.urgent))
+        return f"; by the emergency lane so far: {people}" if people else ""
 
     def insist(self, what: str, bound: Bound) -> None:
         """Go no further where it may not go in.
@@ -155,3 +160,10 @@ class Verdict:
         lines += [f"  stale: {each}" for each in self.stale]
         kind = PolicyError if self.refused else StaleError if self.stale else ApprovalMissingError
         raise kind("\n".join(lines))
+
+
+def _where(bound: Bound) -> str:
+    """The flags that look again at what was looked at here."""
+    if bound.source == "render":
+        return "" if bound.asked else " --offline"
+    return " --from FILE --context CONTEXT" if bound.asked else " --from FILE"

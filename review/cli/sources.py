@@ -71,8 +71,6 @@ def _check(wish: Wish) -> None:
         raise UsageError(f"--offline asks no cluster, and {named} names one; leave one out")
     if wish.probe and named:
         raise UsageError(f"--probe {wish.probe}: was made before, and {named} would look again; leave one out")
-    if wish.offline and not wish.source and not wish.base:
-        raise UsageError("--offline compares the stack with a commit; name it, for example --base origin/main")
 
 
 def _from_file(wish: Wish) -> ChangeSet:
@@ -147,9 +145,24 @@ def _own(wish: Wish) -> ChangeSet:
     manifests = served(file)
     project = project_name(file.project)
     if wish.offline:
-        base = render_at(wish.base, project=file.project, stack_file=file.path)
+        base = render_at(wish.base or _base(file.project), project=file.project, stack_file=file.path)
         return replace(between(base, manifests, stack=file.stack), project=project)
     return replace(asyncio.run(_live(wish)), project=project)
+
+
+def _base(project: Path) -> str:
+    """The commit that `verify` and `approve` compare with too.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from review.approval.repository import Repository
+
+    repository = Repository.around(project)
+    found = repository.base() if repository else ""
+    if not found:
+        raise UsageError("--offline compares the stack with a commit, and there is none; name a cluster with --context")
+    return found
 
 
 async def _live(wish: Wish) -> ChangeSet:

@@ -16,7 +16,7 @@ from review.reports.escaped import code, fenced, prose, safe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from review.reports.document import Doubted, PlannedRelease, Review, Touched
+    from review.reports.document import Doubted, Finding, PlannedRelease, Review, Touched
 
 LIMIT = 64_000
 """Characters: GitHub takes 65,536 in a comment, GitLab 1,000,000."""
@@ -106,6 +106,7 @@ def _verdict(review: Review) -> str:
 def _sections(review: Review) -> Iterator[_Section]:
     yield _Section("### Can it be believed?\n\n", [_doubt(each) for each in review.doubts], "doubts")
     yield _risks(review)
+    yield _low_risks(review)
     gone = [f"- {code(each.object)} {prose(each.text)}\n" for each in words.gone(review)]
     yield _Section("### What will be gone\n\n", gone, "objects")
     yield _Section("### Releases it starts\n\n", [_release(each) for each in review.releases], "releases")
@@ -125,10 +126,12 @@ def _doubt(doubt: Doubted) -> str:
 
 
 def _risks(review: Review) -> _Section:
-    if not review.risks:
-        return _Section("### Risks\n\n", [f"{words.NO_RISKS}\n"], "lines")
+    found = words.loud(review)
+    if not found:
+        none = words.NOTHING_LOUD if review.risks else words.NO_RISKS
+        return _Section("### Risks\n\n", [f"{none}\n"], "lines")
     rows = []
-    for each in review.risks:
+    for each in found:
         field = f" {code(each.path)}" if each.path else ""
         text = prose(each.text) + (f" *{prose(words.waived(each.waiver))}*" if each.waiver else "")
         mark = f"{words.MARKS[each.severity]} {each.severity}{', accepted' if each.waiver else ''}"
@@ -136,6 +139,20 @@ def _risks(review: Review) -> _Section:
     return _Section(
         "### Risks\n\n| severity | where | what | taking it back |\n| --- | --- | --- | --- |\n", rows, "risks"
     )
+
+
+def _low_risks(review: Review) -> _Section:
+    found = [each for some in words.low(review).values() for each in some]
+    summary = f"{words.MARKS['low']} {safe(words.low_text(review))}"
+    head = f"#### Low risks: {len(found)}\n\n<details><summary>{summary}</summary>\n\n"
+    return _Section(head, [_low_risk(each) for each in found], "risks", "\n</details>\n")
+
+
+def _low_risk(risk: Finding) -> str:
+    field = f" {code(risk.path)}" if risk.path else ""
+    undo = f"; taking it back: {prose(risk.undo)}" if risk.undo else ""
+    waiver = f" *{prose(words.waived(risk.waiver))}*" if risk.waiver else ""
+    return f"- {code(risk.object)}{field} {prose(risk.text)} ({safe(risk.id)}){undo}{waiver}\n"
 
 
 def _release(release: PlannedRelease) -> str:

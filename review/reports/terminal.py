@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from review.reports.document import Doubted, Finding, PlannedRelease, Review, Touched
 
 WIDTH = 80
-_MOST_LINES, _MOST_NAMES = 12, 40
+_MOST_LINES, _MOST_NAMES, _MOST_LOW = 12, 40, 5
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
 _VERDICTS = {"plain": "bold green", "review": "bold yellow", "dangerous": "bold red", "not-trustworthy": "bold red"}
-_PADDING = re.compile(r" +$", re.MULTILINE)
+_PADDING = re.compile(r" +((?:\x1b\[[\d;]*m)*)$", re.MULTILINE)
 _SIGNS = {"-": "red", "+": "green", "!": "bold red", "@": "dim"}
 
 
@@ -35,12 +35,12 @@ def text(review: Review, width: int = WIDTH) -> str:
     console = Console(file=out, width=width, force_terminal=True, color_system="standard", highlight=False, emoji=False)
     for part in _parts(review):
         console.print(part, soft_wrap=False)
-    return _PADDING.sub("", out.getvalue())
+    return _PADDING.sub(r"\1", out.getvalue())
 
 
 def _parts(review: Review) -> Iterator[RenderableType]:
     yield _verdict(review)
-    yield from _section("Risks", [_risk(each) for each in review.risks] or [Text(words.NO_RISKS)])
+    yield from _section("Risks", list(_risks(review)))
     yield from _section("Can it be believed?", [_doubt(each) for each in review.doubts] or [Text(words.ALL_KNOWN)])
     yield from _section("What will be gone", [Text(f"{each.object} {each.text}") for each in words.gone(review)])
     yield from _section("Releases it starts", [_release(each) for each in review.releases])
@@ -69,6 +69,23 @@ def _section(title: str, items: list[RenderableType]) -> Iterator[RenderableType
     if items:
         yield Text(f"\n{title}", "bold")
         yield from (Padding(item, (0, 0, 0, 2)) for item in items)
+
+
+def _risks(review: Review) -> Iterator[Text]:
+    if not words.loud(review):
+        yield Text(words.NOTHING_LOUD if review.risks else words.NO_RISKS)
+    yield from (_risk(each) for each in words.loud(review))
+    yield from (_low(rule, found) for rule, found in words.low(review).items())
+
+
+def _low(rule: str, found: list[Finding]) -> Text:
+    """All low risks of a rule in few lines."""
+    made = Text.assemble((f"{words.MARKS['low']} low", _STYLES["low"]), "  ", (rule, "dim"), "  ")
+    made.append(words.rollup([*dict.fromkeys(each.object for each in found)], _MOST_LOW))
+    made.append(f"\n  {found[0].text}" if len(found) == 1 else "")
+    for each in found:
+        made.append(f"\n  {each.object}: {words.waived(each.waiver)}" if each.waiver else "")
+    return made
 
 
 def _risk(risk: Finding) -> Text:

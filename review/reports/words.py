@@ -11,13 +11,14 @@ from rollout.api.durations import about, duration_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from review.reports.document import Accepted, PlannedRelease, Review, Touched, Use
+    from review.reports.document import Accepted, Finding, PlannedRelease, Review, Touched, Use
 
 TRUNCATED = (
     "This report is truncated: parts are left out below. A truncated report cannot be approved; "
     "read the full one that was made with it."
 )
 NO_RISKS = "No rule found a risk."
+NOTHING_LOUD = "No risk is above low."
 ALL_KNOWN = "Nothing speaks against this preview."
 _DONE = {
     "replace": "replaced",
@@ -65,6 +66,25 @@ def quoted(text: str) -> Iterator[tuple[bool, str]]:
 def ops_text(change: Touched) -> str:
     """What happens to an object."""
     return " and ".join(_DONE[op] for op in change.ops)
+
+
+def loud(review: Review) -> list[Finding]:
+    """Risks above low, each to be read by itself."""
+    return [each for each in review.risks if each.severity != "low"]
+
+
+def low(review: Review) -> dict[str, list[Finding]]:
+    """The others, by their rule."""
+    found: dict[str, list[Finding]] = {}
+    for each in review.risks:
+        if each.severity == "low":
+            found.setdefault(each.id, []).append(each)
+    return found
+
+
+def low_text(review: Review) -> str:
+    """``image-by-tag (3), network-narrowed (1)``."""
+    return ", ".join(f"{rule} ({len(found)})" for rule, found in low(review).items())
 
 
 class Gone(NamedTuple):

@@ -71,10 +71,26 @@ def _reach(peer: str) -> tuple[Severity, str]:
     if "namespaceSelector" in value and not mapping(value, "namespaceSelector"):
         return HIGH, "every namespace"
     if "namespaceSelector" in value:
-        return MEDIUM, "other namespaces"
+        return MEDIUM, f"namespaces {selector_text(value['namespaceSelector'])}"
     if not mapping(value, "podSelector"):
         return MEDIUM, "every pod of the namespace"
-    return LOW, said(mapping(value, "podSelector", "matchLabels") or "some pods")
+    return LOW, f"pods {selector_text(value['podSelector'])}"
+
+
+def selector_text(selector: Json) -> str:
+    """A selector as people write it: ``app=shop,tier in (a, b),!old``; ``all`` where it has no condition."""
+    found = [f"{key}={value}" for key, value in sorted(mapping(selector, "matchLabels").items())]
+    found += [_condition(each) for each in maps(selector, "matchExpressions")]
+    return said(",".join(found) or "all")
+
+
+def _condition(each: Json) -> str:
+    key, operator = text(each, "key"), text(each, "operator")
+    if operator == "Exists":
+        return key
+    if operator == "DoesNotExist":
+        return f"!{key}"
+    return f"{key} {operator.lower()} ({', '.join(str(value) for value in items(each, 'values'))})"
 
 
 def _is_wide(block: str) -> bool:
@@ -133,9 +149,8 @@ def _deleted(change: Change, scene: Scene) -> Iterator[Finding]:
 def _selects_other(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     before, after = (mapping(side, "spec", "podSelector") for side in (change.before, change.after))
     if change.before and change.after and before != after and not _is_wider(before, after):
-        yield Finding(
-            f"is for other pods ({said(before)} → {said(after)}): those before are open", None, "spec.podSelector"
-        )
+        others = f"{selector_text(before)} → {selector_text(after)}"
+        yield Finding(f"is for other pods ({others}): those before are open", None, "spec.podSelector")
 
 
 def _is_wider(before: Json, after: Json) -> bool:

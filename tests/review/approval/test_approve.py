@@ -266,3 +266,16 @@ def test_an_approval_that_names_an_older_base_brings_its_authors(team):
     team.approve(DAN)
     signed = ["--digest", team.verdict()["digest"], "--key", str(team.key(ANN)), "--as", ANN]
     assert team.review("approve", *signed, "--base", first).code == 6
+
+
+def test_the_command_that_is_told_looks_where_this_one_did(team):
+    team.change()
+    offline = team.verdict(live=False)
+    assert f"review approve shop --offline --digest {offline['digest']}" in offline["text"]
+    assert "review approve shop --digest" in team.verdict()["text"]
+
+
+def test_a_begun_emergency_says_who_began_it(team):
+    team.change()
+    result = team.approve(BOB, "--emergency", "--reason", "orders are lost")
+    assert f"by the emergency lane so far: {BOB}" in result.out

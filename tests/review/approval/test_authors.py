@@ -184,3 +184,20 @@ def test_without_git_on_path_it_is_said(team, monkeypatch):
     monkeypatch.setenv("PATH", str(team.keys))
     with pytest.raises(UsageError, match="git: No such file or directory: approvals need git on PATH"):
         rules_of(team.project, "", {})
+
+
+def test_who_commits_an_approval_alone_is_no_author(team):
+    team.change()
+    assert team.approve(ANN).code == 0
+    team.commit("approved", who=ANN)
+    assert list(team.verdict()["approvals"]) == [ANN]
+    team.write(".grayling/approvals/x.py", "")
+    team.commit("more than an approval", who=ANN)
+    assert ANN in team.review("verify").err
+
+
+def test_an_approval_with_a_change_beside_it_makes_an_author(team):
+    team.change()
+    assert team.approve(ANN).code == 0
+    team.change("redis:7.1", "redis:7.2", who=ANN)
+    assert team.approve(ANN).code == 6

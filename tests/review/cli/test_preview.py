@@ -14,6 +14,7 @@ import grayling
 from terminal.exits import Session, run
 from tests.review.previews import RECORDED, manifest, preview, step, written
 
+ROOT = Path(__file__).parents[3]
 IMAGE = str(RECORDED / "update-grayrelease-image.json.gz")
 STACK = (
     "config:\n  grayling:environment: {tier: dev, namespace: shop, owners: [a]}\n"
@@ -90,7 +91,6 @@ def test_an_empty_preview_is_of_the_stack_that_is_named_and_says_so(capsys, tmp_
     ("arguments", "said"),
     [
         ((), "name the STACK to preview, or pass a preview of Pulumi with --from FILE"),
-        (("prod", "--offline"), "--offline compares the stack with a commit"),
         (("--from", IMAGE, "--offline", "--context", "c"), "--offline asks no cluster, and c names one"),
         (("prod", "--probe", "p.json"), "--probe p.json: speaks for a preview in a file"),
         (("--from", IMAGE, "--probe", "p", "--context", "c"), "--probe p: was made before, and c would look again"),
@@ -186,3 +186,12 @@ def test_a_probe_of_another_preview_is_a_mistake(capsys, tmp_path):
     code, said = told(capsys, "--from", IMAGE, "--probe", str(probe))
     assert code == 2
     assert "preview: is of another file" in said.err
+
+
+def test_offline_outside_git_says_what_to_name(capsys, tmp_path):
+    for name in ("Pulumi.yaml", "__main__.py", "stacks/Pulumi.dev.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    code, said = told(capsys, str(tmp_path / "stacks" / "Pulumi.dev.yaml"), "--offline")
+    assert code == 2
+    assert "--offline compares the stack with a commit, and there is none; name a cluster" in said.err
