@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from review.model.risk import Risk
 
 
+DESTROY = "destroy"
+"""The source of a change set that ends a stack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One change that wants to go in.
@@ -137,7 +141,7 @@ class Verdict:
         given = f" ({', '.join(sorted(self.by))} did)" if self.by else ""
         return (
             f"needs {missing} more of group {self.group}{given}: grayling review approve {bound.stack} --digest "
-            f"{bound.digest} --key FILE --as PERSON"
+            f"{bound.digest} --key FILE --as PERSON{' --destroy' if bound.source == DESTROY else ''}"
         )
 
     def insist(self, what: str, bound: Bound) -> None:
