@@ -8,7 +8,7 @@ import pytest
 
 from tests.review.approval.team import ANN, BOB, CAT, DAN, EVE, POLICY
 
-LATER = "2027-06-01"
+WAIVER = "{rule: privileged, object: Pod shop/a, reason: only a test of it, until: '2027-06-01', by: me}"
 
 
 def preview(team):
@@ -36,7 +36,7 @@ def preview(team):
         ("limit: 1h", "limit: 9h", "emergency.limit: 9h instead of 1h"),
         (
             "volatile: [",
-            f"waivers: [{{rule: privileged, object: Pod shop/a, reason: it is only a test, until: {LATER}, by: me}}]\nvolatile: [",
+            f"waivers: [{WAIVER}]\nvolatile: [",
             "waivers: privileged is accepted for Pod shop/a",
         ),
         (

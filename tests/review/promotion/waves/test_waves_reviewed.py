@@ -55,8 +55,12 @@ def test_what_was_approved_for_its_cluster_goes_in(reviewed):
     approve(team, "eu", "test")
     with waver.engine():
         done = waver.start("--reason", "spring")
-    assert (done.code, waver.stages()) == (4, ["baked", "pending"]), done.err
+    assert (done.code, waver.stages()) == (4, ["baked", "applying"]), done.err
     assert "grayling review approve us --digest" in done.err
+    before = waver.writes()
+    anew = waver.start("--anew")
+    assert (anew.code, waver.writes()) == (4, before), "the missing one is of the second wave"
+    assert "wave 1" not in anew.err
     approve(team, "us", "other")
     with waver.engine():
         assert waver.resume().code == 0
