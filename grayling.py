@@ -106,9 +106,9 @@ class Stacks:
         return list(import_module("components.deploy.session").render_service(stack_file, service, image))
 
 
-def gate(*args: Any) -> Any:
-    """What stands before `stack apply`; imported when something is applied."""
-    return import_module("review.cli.gate").before_apply(*args)
+def gate(*args: Any, **how: Any) -> Any:
+    """What stands before `stack apply` and `stack destroy`; imported when one of them is at work."""
+    return import_module("review.gate").before_apply(*args, **how)
 
 
 def main() -> None:

@@ -38,10 +38,10 @@ CHANGES_PRESENT = 3
 
 
 class Gate(Protocol):
-    """What stands before an apply: entered just before the first write, left with the apply's outcome."""
+    """What stands before an apply or a destroy: entered just before the first write, left with its outcome."""
 
     def __call__(
-        self, file: StackFile, survey: Survey, cluster: Cluster, name: str, /
+        self, file: StackFile, survey: Survey, cluster: Cluster, name: str, /, *, destroys: bool = False
     ) -> AbstractAsyncContextManager[None]:
         """Refuse by raising."""
 
@@ -186,7 +186,7 @@ def destroy_command(
     from components.deploy.waiting import Patience
 
     file = find_stack(stack).as_it_is()
-    place = place_of(file)
+    place, gate = place_of(file), _gate()
     may_ask(yes, f"destroy stack {file.stack}")
 
     async def work() -> str:
@@ -201,7 +201,8 @@ def destroy_command(
                 raise NothingThereError(f"{name}: {error}") from error
             confirm(yes, f"destroy stack {file.stack} on {name}", [f"cluster: {name}", *plan.told()])
             patience = Patience(timeout)
-            report = await tear_down(cluster, inventory, plan, patience, say, without_engine=without_engine)
+            async with gate(file, plan.survey(), cluster, name, destroys=True) if gate else nullcontext():
+                report = await tear_down(cluster, inventory, plan, patience, say, without_engine=without_engine)
             kept = report.labels("kept")
             return f"{report.count('deleted')} deleted" + (f"; kept: {', '.join(kept)}" if kept else "")
 

@@ -97,7 +97,7 @@ async def looked_at(
     reasons: list[str] = []
     if await inventory.find(cluster) or any(claim_on(live, inventory).by == "us" for live in found.values()):
         fix = f"give it to Pulumi with `grayling stack hand-over {platform.stack}` (docs/how-to/stacks.md, Two engines)"
-        kept_out = await stays_out(cluster, manifests, found, records, [])
+        kept_out = (await stays_out(cluster, manifests, found, records, [])).reasons
         return found, [f"`grayling stack apply` keeps this environment: go on with it, or {fix}", *kept_out]
     own = f"{inventory.namespace}/{inventory.stack}"
     nobodys: list[Manifest] = []
@@ -122,7 +122,7 @@ async def looked_at(
     engine = platform.environment.engine
     serving = engine.namespace if engine else ""
     reasons += await stands_against(cluster, inventory.namespace, manifests, found, serving, notes)
-    reasons += await stays_out(cluster, manifests, found, records, notes)
+    reasons += (await stays_out(cluster, manifests, found, records, notes)).reasons
     for note in notes:
         pulumi.log.warn(note)
     return found, reasons

@@ -61,6 +61,7 @@ class Survey:
         notes: what a person should know.
         parent: of the stack's set, as it was before everything else was read; None for a stack never applied.
         unseen: kinds of the set that the server does not have now.
+        stays_out: why releases do not come in, by their names: they were taken back on evidence.
     """
 
     live: dict[Key, Manifest]
@@ -75,6 +76,7 @@ class Survey:
     notes: list[str] = field(default_factory=list)
     parent: Manifest | None = None
     unseen: set[KindKey] = field(default_factory=set)
+    stays_out: dict[str, str] = field(default_factory=dict)
 
     def insist(self, what: str, *, allow_delete: bool) -> None:
         """Go no further where something stands against it.
@@ -141,7 +143,8 @@ async def take_survey(
     made.reasons += _going(made.found[identity(item)] for item in made.written if identity(item) in made.found)
     made.reasons += await _foreign(cluster, inventory, others)
     made.reasons += await stands_against(cluster, inventory.namespace, manifests, made.found, engine, made.notes)
-    made.reasons += await stays_out(cluster, manifests, made.found, records, made.notes)
+    out = await stays_out(cluster, manifests, made.found, records, made.notes)
+    made.reasons, made.stays_out = [*made.reasons, *out.reasons], out.by_release
     if prune:
         await _what_goes(cluster, made, manifests)
     return made

@@ -6,7 +6,9 @@ release that serves already is not brought in again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping  # noqa: TC003
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from kube.kinds import GRAY_RELEASE, label_of
 from rollout.api.kept_records import memory_in_records
@@ -17,7 +19,7 @@ from rollout.api.spec import Spec
 from rollout.api.taken_back import Memory, pair_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from components.deploy.inventory import Key
@@ -30,25 +32,57 @@ NOT_ASKED = (
 )
 
 
+class Out(NamedTuple):
+    """Which declared releases stay out, and why.
+
+    Attributes:
+        asked: every release that was asked for, as messages name it.
+        releases: what was taken back of them, with what to do, by that name.
+        unreadable: what is remembered and cannot be read: it keeps all of them out.
+    """
+
+    asked: tuple[str, ...] = ()
+    releases: Mapping[str, str] = MappingProxyType({})
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> list[str]:
+        """A sentence each."""
+        return [*self.unreadable, *(f"{label}: {told}" for label, told in self.releases.items())]
+
+    @property
+    def by_release(self) -> dict[str, str]:
+        """Why each of them stays out."""
+        if not self.unreadable:
+            return dict(self.releases)
+        unknown = f"nobody can say whether it was taken back: {'; '.join(self.unreadable)}"
+        return {**dict.fromkeys(self.asked, unknown), **self.releases}
+
+
 def refusals(memory: Memory, records: Iterable[Path], manifests: Sequence[Manifest]) -> list[str]:
-    """Why declared releases stay out, a sentence each with what to do.
+    """Why declared releases stay out, a sentence each with what to do."""
+    return out(memory, records, manifests).reasons
+
+
+def out(memory: Memory, records: Iterable[Path], manifests: Iterable[Manifest]) -> Out:
+    """Which declared releases stay out.
 
     Args:
         memory: of the cluster; an empty one where none was asked, which is for the caller to tell.
         records: files of kept records.
         manifests: what is declared; everything that is no GrayRelease is passed over.
     """
-    releases = [item for item in manifests if item["kind"] == GRAY_RELEASE.kind]
+    releases = list(_releases(manifests))
     if not releases:
-        return []
+        return Out()
     known = memory.joined(memory_in_records(records))
-    found = list(known.unreadable)
+    found = {}
     for item in releases:
         pair = pair_in(item)
         entry = known.against(pair) if pair is not None else None
         if entry is not None:
-            found.append(f"{label_of(item)}: {entry.told()}; {entry.way_out()}")
-    return found
+            found[label_of(item)] = f"{entry.told()}; {entry.way_out()}"
+    return Out(tuple(label_of(item) for item in releases), found, known.unreadable)
 
 
 async def asked(cluster: Lists, manifests: Sequence[Manifest], notes: list[str]) -> Memory:
@@ -63,8 +97,8 @@ async def stays_out(
     found: Mapping[Key, Manifest],
     records: Iterable[Path],
     notes: list[str],
-) -> list[str]:
-    """Why declared releases stay out on this cluster: by its memory, and by kept records.
+) -> Out:
+    """Which declared releases stay out on this cluster: by its memory, and by kept records.
 
     Args:
         cluster: to ask.
@@ -74,7 +108,7 @@ async def stays_out(
         notes: gets what a person should know.
     """
     coming = list(_coming(manifests, found))
-    return refusals(await asked(cluster, coming, notes), records, coming)
+    return out(await asked(cluster, coming, notes), records, coming)
 
 
 def _coming(manifests: Sequence[Manifest], found: Mapping[Key, Manifest]) -> Iterator[Manifest]:

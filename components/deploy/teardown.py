@@ -17,10 +17,10 @@ from components.deploy.inventory import ID
 from components.deploy.outcome import NotReadyError, Outcome, Report
 from components.deploy.prune import remove
 from components.deploy.refusal import NothingThereError, RefusedError, named
-from components.deploy.survey import still_used
+from components.deploy.survey import Survey, still_used
 from components.deploy.waiting import Patience
 from components.model.component import NAME
-from components.model.layers import is_definition, kept
+from components.model.layers import identity, is_definition, kept
 from kube.errors import ConflictError, NotFoundError
 from kube.kinds import CONFIG_MAP, DEPLOYMENT, GRAY_RELEASE, Manifest, label_of
 from rollout.api.spec import FINALIZER
@@ -57,6 +57,12 @@ class Teardown:
     orphans: list[str] = field(default_factory=list)
     parent: Manifest | None = None
     strangers: str = ""
+
+    def survey(self) -> Survey:
+        """The same as what an apply would meet that declares nothing more."""
+        going = [*self.releases, *self.gone]
+        there = {identity(item): item for item in (*going, *self.freed, *self.remain)}
+        return Survey(there, found=there, gone=going, freed=self.freed, remain=self.remain, parent=self.parent)
 
     def told(self) -> list[str]:
         """Lines for a person who is asked."""

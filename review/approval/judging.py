@@ -137,18 +137,26 @@ def _group(case: Case) -> str:
 
 def _stale(case: Case, every: Sequence[tuple[str, Letter]]) -> list[str]:
     """The newest approval of each person for another digest, with what differs."""
-    newest = {}
+    newest: dict[str, tuple[Letter, list[str]]] = {}
     for _, letter in every:
         said = letter.said
         if said.kind == "approval" and letter.digest != case.bound.digest and case.now < (said.expires or case.now):
             with suppress(PolicyError):
                 letter.check(case.signers, case.now)
-                newest[said.approver] = letter
-    told = []
-    for person, letter in newest.items():
-        found = differences(letter.said.bound(), case.bound)
-        told.append(f"{person} approved {letter.digest[:12]}…; since then differ {'; '.join(found)}")
-    return told
+                found = differences(said.bound(), case.bound)
+                newest[said.approver] = _newer(newest.get(said.approver), (letter, found))
+    return [
+        f"{person} approved {letter.digest[:12]}…; since then differ {'; '.join(found)}"
+        for person, (letter, found) in newest.items()
+    ]
+
+
+def _newer(known: tuple[Letter, list[str]] | None, other: tuple[Letter, list[str]]) -> tuple[Letter, list[str]]:
+    """The later one; of two in one second the one that is nearer to what is here."""
+    if known is None:
+        return other
+    ranks = [(letter.said.created, -len("; ".join(found))) for letter, found in (known, other)]
+    return other if ranks[1] > ranks[0] else known
 
 
 @dataclass(slots=True)

@@ -28,6 +28,8 @@ class Rules:
         head: the project's commit; empty outside git.
         base: the commit that the change is judged from; empty outside git.
         changed: files of the rules that the change itself changes.
+        brought: the policy file as the change leaves it; None where it leaves none.
+        brought_signers: the file of keys as the change leaves it.
     """
 
     policy: Policy | None = None
@@ -36,6 +38,8 @@ class Rules:
     head: str = ""
     base: str = ""
     changed: tuple[str, ...] = ()
+    brought: bytes | None = None
+    brought_signers: bytes = b""
 
     @property
     def principals(self) -> frozenset[str]:
@@ -82,7 +86,7 @@ def _judged_from(project: Path, repository: Repository, base: str, head: str, ow
     changed = [name for name, was, now in ((POLICY_FILE, old, own), (policy.signers, signers, mine)) if was != now]
     if old is None:  # the first policy is its own
         signers = mine if signers is None else signers
-    return Rules(policy, signers or b"", repository, head, base, tuple(changed))
+    return Rules(policy, signers or b"", repository, head, base, tuple(changed), own, mine or b"")
 
 
 def _read(path: Path) -> bytes | None:

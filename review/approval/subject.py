@@ -14,6 +14,7 @@ from review.approval.people import Authors, authors_of
 from review.approval.store import Store
 from review.approval.verdict import Case, Verdict
 from review.approval.volatile import volatile_of
+from review.approval.weakened import path_of, tier_before, tier_of
 from review.model.change import ChangeSet
 from review.model.risk import Assessment, assessment
 
@@ -86,10 +87,10 @@ def subject_of(
     volatile = volatile_of(rules.policy.volatile if rules.policy else (), config["config"])
     made = _bound(file, changes, rules, volatile)
     letters = tuple(Store(file.project, file.stack).letters())
-    unfit = [*_not_believed(changes, risks), *_not_committed(file, rules, volatile)]
+    unfit = [*_not_believed(changes, risks), *_taken_back(changes), *_not_committed(file, rules, volatile)]
     if truncated:
         unfit.append("the report was cut: read and approve the whole one")
-    tier, was = _tier(file), _tier_before(file, rules)
+    tier, was = tier_of(file), tier_before(file, rules)
     case = Case(
         bound=made,
         tier=_stricter(rules.policy, was or tier, tier),
@@ -103,17 +104,6 @@ def subject_of(
         nothing=bool(changes.cluster) and not changes.changes,
     )
     return Subject(file, rules, changes, None if risks is None else tuple(risks), case, letters)
-
-
-def _tier(file: StackFile) -> str:
-    return str(file.section("environment").get("tier") or "")
-
-
-def _tier_before(file: StackFile, rules: Rules) -> str:
-    """The tier at the base: a change that lowers it is judged by what it was."""
-    own = _path(file)
-    old = rules.repository.text_at(rules.base, own) if rules.repository and own else None
-    return _tier(replace(file, held=parse(old, file.source))) if old is not None else ""
 
 
 def _stricter(policy: Policy | None, *tiers: str) -> str:
@@ -131,7 +121,7 @@ def _bound(file: StackFile, changes: ChangeSet, rules: Rules, volatile: Volatile
         files=rules.repository.files() if rules.repository else {},
         config=_whole(file),
         volatile=volatile,
-        own=_path(file),
+        own=path_of(file),
     )
 
 
@@ -142,16 +132,17 @@ def _whole(file: StackFile) -> dict[str, Any]:
     return {**beside, **document["config"]}
 
 
-def _path(file: StackFile) -> str:
-    try:
-        return file.path.resolve().relative_to(file.project.resolve()).as_posix()
-    except ValueError:
-        return ""
-
-
 def _not_believed(changes: ChangeSet, risks: Sequence[Risk] | None) -> Iterator[str]:
     if assessment(changes, risks or ()) is Assessment.NOT_TRUSTWORTHY:
         yield from (doubt.text for doubt in changes.doubts if doubt.fatal)
+
+
+def _taken_back(changes: ChangeSet) -> Iterator[str]:
+    """A person lets such a version in by forgiving it, not by approving a change among others."""
+    told = [doubt.text for doubt in changes.doubts if doubt.fatal]
+    for label, why in changes.stays_out.items():
+        if not any(why in text for text in told):
+            yield f"{label}: {why}"
 
 
 def _not_committed(file: StackFile, rules: Rules, volatile: Volatile) -> Iterator[str]:
@@ -161,7 +152,7 @@ def _not_committed(file: StackFile, rules: Rules, volatile: Volatile) -> Iterato
         if rules.policy is not None:
             yield "the project is not under git, so that nobody knows who wrote it: commit it, and run this there"
         return
-    own = _path(file)
+    own = path_of(file)
     changed = [name for name in repository.uncommitted() if name != own and decides(name, own)]
     if changed:
         yield f"not committed: {named(changed)}: commit or remove"

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from review.model.risk import Risk
 
 
+DESTROY = "destroy"
+"""The source of a change set that ends a stack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One change that wants to go in.
@@ -137,7 +141,8 @@ class Verdict:
         given = f" ({', '.join(sorted(self.by))} did)" if self.by else ""
         return (
             f"needs {missing} more of group {self.group}{given}: grayling review approve {bound.stack}{_where(bound)} "
-            f"--digest {bound.digest} --key FILE --as PERSON{self._emergency()}"
+            f"--digest {bound.digest} --key FILE --as PERSON{' --destroy' if bound.source == DESTROY else ''}"
+            f"{self._emergency()}"
         )
 
     def _emergency(self) -> str:
@@ -164,6 +169,6 @@ class Verdict:
 
 def _where(bound: Bound) -> str:
     """The flags that look again at what was looked at here."""
-    if bound.source == "render":
+    if bound.source in {"render", DESTROY}:
         return "" if bound.asked else " --offline"
     return " --from FILE --context CONTEXT" if bound.asked else " --from FILE"

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from components.cli.options import OVERLAY, STACK, find_stack, on_cluster, say
+from review.reports.forms import FORMS
 from terminal.exits import ExitCode
 from terminal.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from components.stack.stackfile import StackFile
     from review.drift.look import Seen
     from terminal.output import Wanted
 
 SCHEMA = "grayling.drift/1"
+OWN = frozenset({"text", "json", "yaml"})
+"""Forms in which drift is told as drift, and not as the change that puts it right."""
+NO_DRIFT = "everything is as applied: there is nothing to approve"
+NO_DIGEST = (
+    "a look at drift tries nothing on the cluster, and an approval binds what was tried. To put it back: "
+    "`grayling review preview {0}` gives the digest of exactly that, then `review approve` and "
+    "`stack apply {0} --force-conflicts`. To keep it: write it into the stack file"
+)
 
 
 @click.command("drift")
@@ -28,7 +39,7 @@ SCHEMA = "grayling.drift/1"
 @click.option("--against", metavar="COMMIT", default="", help="Hold it against the stack as this commit declares it.")
 @click.option("--ignore-manager", multiple=True, metavar="NAME", help="A writer whose fields are not told; repeatable.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 3 when something is not as applied.")
-@output_option("text", "json", "yaml")
+@output_option(*FORMS)
 def drift_command(
     *,
     stack: str,
@@ -57,11 +68,32 @@ def drift_command(
     seen, name = asyncio.run(work())
     say(f"cluster: {name}")
     data = as_data(seen, stack=file.stack, cluster=name)
-    emit(wanted, {"text": lambda: as_text(data), **data_writers(lambda: data)})
+    forms = report_forms(file, seen, name) if {each.form for each in wanted} - OWN else {}
+    emit(wanted, {**forms, "text": lambda: as_text(data), **data_writers(lambda: data)})
     if any(doubt.fatal for doubt in seen.doubts):
         sys.exit(ExitCode.ERROR)
     if seen.drift and detailed_exitcode:
         sys.exit(ExitCode.CHANGES)
+
+
+def report_forms(file: StackFile, seen: Seen, cluster: str) -> dict[str, Callable[[], str]]:
+    """The forms of a report: what putting it right would change, with the risks of that."""
+    from components.stack.project import project_name
+    from review.approval.statement import now
+    from review.cli.preview import LONGEST, NARROWEST
+    from review.cli.reviewing import rule_texts
+    from review.drift.drift import as_changes
+    from review.model.report import Report
+    from review.reports.forms import writers
+    from review.reports.making import document_of
+    from review.risks.find import risks_of
+
+    found = as_changes(seen.drift, stack=file.stack, unchanged=seen.unchanged, cluster=cluster, doubts=seen.doubts)
+    changes = replace(found, project=project_name(file.project))
+    why = NO_DIGEST.format(file.stack) if seen.drift else NO_DRIFT
+    risks = risks_of(changes, waivers=(), today=now().date())
+    report = Report(changes, risks, now().isoformat(timespec="seconds"), unbound=why)
+    return writers(document_of(report), limit=LONGEST, width=NARROWEST, rules=rule_texts())
 
 
 def as_data(seen: Seen, *, stack: str, cluster: str) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from review.cli.looking import Asked, about_a_stack, cluster_of, run
 from terminal.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from review.approval.record import Record
     from terminal.output import Wanted
+
+_UNITS = (("cpu", 1000, "CPU"), ("memory", 2**30, "GiB memory"), ("storage", 2**30, "GiB storage"))
 
 
 @click.command("log")
@@ -44,8 +46,17 @@ def _line(record: Record) -> str:
     people = f" by {', '.join(sorted(record.approvals))}" if record.approvals else ""
     lane = f"EMERGENCY ({'; '.join(record.reasons)}) " if record.emergency else ""
     counts = ", ".join(f"{count} {op}" for op, count in record.impact.get("counts", {}).items() if count)
+    told = record.told.splitlines()[0] if record.told else ""
     when = record.created.strftime("%Y-%m-%d %H:%M:%S")
     return (
         f"{when}  {record.result:<6} {lane}{record.digest[:12]} {record.risk.get('assessment', '')}, let in: "
-        f"{record.how}{people}; {counts or 'nothing'}; {record.told.splitlines()[0] if record.told else ''}"
+        f"{record.how}{people}; {counts or 'nothing'}{_cost(record.cost)}; {told}"
     )
+
+
+def _cost(cost: Mapping[str, Any]) -> str:
+    """What is asked for more or less, in one breath."""
+    parts = [f"{cost[key] / size:+g} {unit}" for key, size, unit in _UNITS if cost.get(key)]
+    if cost.get("money"):
+        parts.append(f"{cost['money']:+.2f} {cost.get('currency', '')} a month")
+    return f"; {', '.join(parts)}" if parts else ""

@@ -27,6 +27,7 @@ _LOOK = (
     click.option("--from", "preview", metavar="FILE|-", help="What `pulumi preview --json` wrote."),
     click.option("--probe", metavar="FILE", help="What `grayling review probe` wrote of that preview."),
     click.option("--offline", is_flag=True, help="Against the base commit alone, without a cluster."),
+    click.option("--destroy", is_flag=True, help="The end of the stack, as `stack destroy` brings it."),
 )
 
 
@@ -41,6 +42,7 @@ class Asked:
     preview: str | None = None
     probe: str | None = None
     offline: bool = False
+    destroy: bool = False
 
     @property
     def on_cluster(self) -> bool:
@@ -55,6 +57,8 @@ class Asked:
         """
         if self.offline and (self.preview or self.context or self.kubeconfig):
             raise UsageError("--offline goes with neither --from nor --context: leave one of them out")
+        if self.destroy and (self.preview or self.offline):
+            raise UsageError("--destroy asks the cluster: it goes with neither --from nor --offline; leave them out")
         if self.probe and (not self.preview or self.context or self.kubeconfig):
             raise UsageError("--probe goes with --from, and not with --context, which looks for itself")
         return find_stack(self.stack).as_it_is()
@@ -92,14 +96,14 @@ async def looked(asked: Asked, file: StackFile, rules: Rules) -> tuple[Subject, 
     """
     from review.approval.statement import now
     from review.approval.subject import subject_of
-    from review.cli.reviewing import risks_in
+    from review.gate import risks_in
 
     if not asked.on_cluster:
         changes = without_cluster(asked, file, rules)
-        return subject_of(file, changes, risks_in(changes, rules), rules, now()), []
+        return subject_of(file, changes, risks_in(changes, rules, file), rules, now()), []
     async with cluster_of(asked, file) as (cluster, kept, name):
         changes = await _on_cluster(asked, file, cluster, name)
-        return subject_of(file, changes, risks_in(changes, rules), rules, now()), await kept.revocations()
+        return subject_of(file, changes, risks_in(changes, rules, file), rules, now()), await kept.revocations()
 
 
 def without_cluster(asked: Asked, file: StackFile, rules: Rules) -> ChangeSet:
@@ -108,38 +112,30 @@ def without_cluster(asked: Asked, file: StackFile, rules: Rules) -> ChangeSet:
     Raises:
         UsageError: the preview is none or of another stack, or there is no base commit.
     """
-    from components.deploy.render import render
-    from review.cli.sources import of_stack, probed_by_file
-    from review.reading.at_commit import render_at
-    from review.reading.pulumi import read_pulumi
-    from review.reading.render import between
+    from review.cli.sources import of_stack, probed_by_file, read_with_records
+    from review.gate import between_commits
     from review.reading.source import read_document
 
     if asked.preview:
         document = read_document(asked.preview)
-        changes = of_stack(read_pulumi(document), file.stack, document.name)
+        changes = of_stack(read_with_records(document, file.project), file.stack, document.name)
         return probed_by_file(changes, asked.probe, document) if asked.probe else changes
     if not rules.base:
         raise UsageError("--offline: the project is not under git: name the cluster with --context")
-    before = render_at(rules.base, project=file.project, stack_file=file.path)
-    return between(before, render(file), stack=file.stack)
+    return between_commits(file, rules.base)
 
 
 async def _on_cluster(asked: Asked, file: StackFile, cluster: Cluster, name: str) -> ChangeSet:
-    from components.deploy.session import engine_of, inventory_of, served
-    from components.deploy.survey import take_survey
-    from review.cli.sources import of_stack
+    from components.cli.options import kept_by
+    from review.cli.sources import live, of_stack, read_with_records
     from review.reading.probe import beside, probe
-    from review.reading.pulumi import read_pulumi
-    from review.reading.render import read_live
     from review.reading.source import read_document
 
     if asked.preview:
         document = read_document(asked.preview)
-        changes = of_stack(read_pulumi(document), file.stack, document.name)
-        return beside(changes, await probe(cluster, changes, document, name))
-    survey = await take_survey(cluster, inventory_of(file), served(file), engine=engine_of(file))
-    return await read_live(cluster, survey, stack=file.stack, name=name)
+        changes = of_stack(read_with_records(document, file.project), file.stack, document.name)
+        return beside(changes, await probe(cluster, changes, document, name, kept_by(file, ())))
+    return await live(file, cluster, name, destroys=asked.destroy)
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -42,6 +42,7 @@ def nothing_collected() -> Iterator[None]:
 @click.option("--kubeconfig", help="File with the cluster's address and credentials.")
 @click.option("--context", help="Cluster to ask; grayling-NAME is the sandbox of that name.")
 @click.option("--offline", is_flag=True, help="Ask no cluster.")
+@click.option("--destroy", is_flag=True, help="Show the end of STACK, as `stack destroy` brings it.")
 @click.option("--rps", type=click.FloatRange(min=0, min_open=True), default=100, show_default=True, help="Traffic.")
 @click.option(
     "--error-rate",
@@ -64,6 +65,7 @@ def preview(
     kubeconfig: str | None,
     context: str | None,
     offline: bool,
+    destroy: bool,
     rps: float,
     error_rate: float,
     limit: int,
@@ -87,7 +89,7 @@ def preview(
     target: Target = Target(kubeconfig, context)
     width = max(NARROWEST, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))
     with nothing_collected():
-        changes = looked_at(Wish(stack, source, probe_file, base, target, offline))
+        changes = looked_at(Wish(stack, source, probe_file, base, target, offline, destroy))
         report, prices = report_of(changes, stack, base)
         review = document_of(report, prices=prices, traffic=Expected(rps, error_rate))
         emit(wanted, writers(review, limit=limit, width=width, rules=rule_texts()))

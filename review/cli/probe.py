@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from components.cli.options import STACK, find_stack, on_cluster, say
+from components.cli.options import STACK, find_stack, kept_by, on_cluster, say
 
 if TYPE_CHECKING:
     from review.reading.probe import Probe
@@ -34,7 +34,7 @@ def probe_command(*, stack: str, kubeconfig: str | None, context: str | None, so
     async def work() -> Probe:
         """Look."""
         async with reached(Target(kubeconfig, context), place_of(file)) as (cluster, name):
-            return await probe(cluster, changes, document, name)
+            return await probe(cluster, changes, document, name, kept_by(file, ()))
 
     made = asyncio.run(work())
     say(f"cluster: {made.cluster}")

@@ -11,6 +11,7 @@ from kube.errors import UsageError
 from review.approval.rules import Rules, rules_of
 from review.approval.statement import now
 from review.approval.subject import subject_of
+from review.gate import risks_in
 from review.model.report import Report
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from components.stack.stackfile import StackFile
     from review.model.change import ChangeSet
     from review.model.prices import Prices
-    from review.model.risk import Risk
 
 NO_FILE = "there is no stack file of it here: run this in the project, where its configuration is bound too"
 
@@ -37,19 +37,12 @@ def report_of(changes: ChangeSet, stack: str = "", base: str = "") -> tuple[Repo
     """
     file, project = _file(stack or changes.stack), _project()
     rules, why = _rules(file.project if file else project, base)
-    risks = risks_in(changes, rules)
+    risks = risks_in(changes, rules, file)
     made = Report(changes, risks, now().isoformat(timespec="seconds"), commit=rules.head, base=rules.base)
     prices = rules.policy.prices if rules.policy else None
     if file is None or why:
         return replace(made, unbound=why or NO_FILE), prices
     return subject_of(file, changes, risks, rules, now()).on(made), prices
-
-
-def risks_in(changes: ChangeSet, rules: Rules) -> tuple[Risk, ...]:
-    """What the table of rules finds, with the waivers that stand."""
-    from review.risks.find import risks_of
-
-    return risks_of(changes, waivers=rules.policy.waivers if rules.policy else (), today=now().date())
 
 
 def rule_texts() -> Mapping[str, str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kube.errors import UsageError
 from review.model.change import Doubt
 
 if TYPE_CHECKING:
     from components.deploy.target import Place, Target
+    from components.stack.stackfile import StackFile
+    from kube.cluster import Cluster
     from review.model.change import ChangeSet
     from review.reading.source import Document
 
@@ -33,6 +36,7 @@ class Wish:
         base: the commit to compare with.
         target: which cluster.
         offline: no cluster is asked.
+        destroy: the end of the stack is asked for.
     """
 
     stack: str
@@ -41,6 +45,7 @@ class Wish:
     base: str
     target: Target
     offline: bool
+    destroy: bool = False
 
     @property
     def stack_name(self) -> str:
@@ -66,6 +71,8 @@ def _check(wish: Wish) -> None:
         raise UsageError("name the STACK to preview, or pass a preview of Pulumi with --from FILE")
     if wish.probe and not wish.source:
         raise UsageError(f"--probe {wish.probe}: speaks for a preview in a file; name that with --from FILE")
+    if wish.destroy and (wish.source or wish.offline):
+        raise UsageError("--destroy asks the cluster: it goes with neither --from nor --offline; leave them out")
     named = wish.target.context or wish.target.kubeconfig
     if wish.offline and named:
         raise UsageError(f"--offline asks no cluster, and {named} names one; leave one out")
@@ -74,17 +81,28 @@ def _check(wish: Wish) -> None:
 
 
 def _from_file(wish: Wish) -> ChangeSet:
-    from review.reading.pulumi import read_pulumi
     from review.reading.source import read_document
 
     document = read_document(wish.source)
-    changes = read_pulumi(document)
-    changes = of_stack(changes, wish.stack_name, document.name)
+    changes = of_stack(read_with_records(document, _project(wish)), wish.stack_name, document.name)
     if wish.probe:
         return probed_by_file(changes, wish.probe, document)
     if wish.target.context or wish.target.kubeconfig:
         return asyncio.run(_probed(changes, wish, document))
     return changes
+
+
+def read_with_records(document: Document, project: Path | None) -> ChangeSet:
+    """A preview of Pulumi, with what the project's kept records say of its releases.
+
+    Raises:
+        UsageError: it is no preview.
+    """
+    from review.reading.pulumi import read_pulumi
+    from review.reading.taken_back import by_records, releases_in
+    from rollout.api.kept_records import records_of
+
+    return by_records(read_pulumi(document), releases_in(document), records_of(project) if project else ())
 
 
 def of_stack(changes: ChangeSet, asked: str, source: str) -> ChangeSet:
@@ -123,7 +141,7 @@ async def _probed(changes: ChangeSet, wish: Wish, document: Document) -> ChangeS
     from review.reading.probe import beside, probe
 
     async with reached(wish.target, _place(wish, document)) as (cluster, name):
-        return beside(changes, await probe(cluster, changes, document, name))
+        return beside(changes, await probe(cluster, changes, document, name, _records(wish)))
 
 
 def _place(wish: Wish, document: Document) -> Place:
@@ -134,20 +152,31 @@ def _place(wish: Wish, document: Document) -> Place:
     return place_of(find(wish.stack)) if wish.stack else Place(document.name)
 
 
+def _records(wish: Wish) -> list[Path]:
+    from rollout.api.kept_records import records_of
+
+    project = _project(wish)
+    return records_of(project) if project else []
+
+
+def _project(wish: Wish) -> Path | None:
+    """The project whose records count: of the stack file, else of the working directory."""
+    from components.stack.project import project_above
+    from components.stack.stackfile import find
+
+    with suppress(UsageError):  # a preview can be read anywhere
+        return find(wish.stack).project if wish.stack else project_above(Path.cwd().resolve())
+    return project_above(Path.cwd().resolve())
+
+
 def _own(wish: Wish) -> ChangeSet:
-    from components.deploy.session import served
     from components.stack.project import project_name
     from components.stack.stackfile import find
-    from review.reading.at_commit import render_at
-    from review.reading.render import between
+    from review.gate import between_commits
 
     file = find(wish.stack).as_it_is()
-    manifests = served(file)
-    project = project_name(file.project)
-    if wish.offline:
-        base = render_at(wish.base or _base(file.project), project=file.project, stack_file=file.path)
-        return replace(between(base, manifests, stack=file.stack), project=project)
-    return replace(asyncio.run(_live(wish)), project=project)
+    made = between_commits(file, wish.base or _base(file.project)) if wish.offline else asyncio.run(_live(wish, file))
+    return replace(made, project=project_name(file.project))
 
 
 def _base(project: Path) -> str:
@@ -165,14 +194,25 @@ def _base(project: Path) -> str:
     return found
 
 
-async def _live(wish: Wish) -> ChangeSet:
+async def _live(wish: Wish, file: StackFile) -> ChangeSet:
+    from components.deploy.target import place_of, reached
+
+    async with reached(wish.target, place_of(file)) as (cluster, name):
+        return await live(file, cluster, name, destroys=wish.destroy)
+
+
+async def live(file: StackFile, cluster: Cluster, name: str, *, destroys: bool = False) -> ChangeSet:
+    """What an apply of a stack would change on a cluster, or its end."""
+    from components.cli.options import kept_by
     from components.deploy.session import engine_of, inventory_of, served
     from components.deploy.survey import take_survey
-    from components.deploy.target import place_of, reached
-    from components.stack.stackfile import find
+    from components.deploy.teardown import plan_teardown
     from review.reading.render import read_live
 
-    file = find(wish.stack).as_it_is()
-    async with reached(wish.target, place_of(file)) as (cluster, name):
-        survey = await take_survey(cluster, inventory_of(file), served(file), engine=engine_of(file))
-        return await read_live(cluster, survey, stack=file.stack, name=name)
+    inventory = inventory_of(file)
+    if destroys:
+        survey = (await plan_teardown(cluster, inventory)).survey()
+    else:
+        how: Any = {"engine": engine_of(file), "records": kept_by(file, ())}
+        survey = await take_survey(cluster, inventory, served(file), **how)
+    return await read_live(cluster, survey, stack=file.stack, name=name, destroys=destroys)

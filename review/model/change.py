@@ -152,7 +152,7 @@ class Doubt:
     fatal: bool = True
 
 
-Source = Literal["pulumi-preview", "pulumi-events", "pulumi-plan", "render", "drift"]
+Source = Literal["pulumi-preview", "pulumi-events", "pulumi-plan", "render", "destroy", "drift"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,8 @@ class ChangeSet:
         live: what stands on the cluster of the objects that it touches, ``UID@GENERATION`` by object, ``absent`` where
             there is none; empty where no cluster was asked.
         cluster: which cluster was asked, its name and address; empty where none was.
+        stays_out: why releases that it would bring in stay out, by object: they were taken back on evidence.
+        weakened: what it makes weaker in the rules of reviewing themselves, a sentence each.
     """
 
     source: Source
@@ -185,6 +187,8 @@ class ChangeSet:
     messages: tuple[tuple[str, str], ...] = ()
     live: Mapping[str, str] = field(default_factory=dict)
     cluster: str = ""
+    stays_out: Mapping[str, str] = field(default_factory=dict)
+    weakened: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """How many objects each operation touches, and how many stay; one with two operations counts under both."""

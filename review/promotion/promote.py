@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from components.deploy.session import rendered
+from components.deploy.taken_back import refusals
 from components.deploy.target import Target, place_of, reached
 from components.model.mistakes import nearest
 from components.stack.edits import edited
@@ -20,11 +21,14 @@ from review.promotion.evidence import Declared, NotProvenError, evidence_for
 from review.promotion.kept_records import digest_of, in_cluster, in_files, pinned
 from review.promotion.note import Note, Promoted, Proof, digest, identified, keep
 from review.promotion.settings import settings_in
+from rollout.api.kept_records import records_of
+from rollout.api.remembered import remembered
 from rollout.api.revision import image_of, revision_of
 from rollout.api.spec import Spec
+from rollout.api.taken_back import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Container, Sequence
     from pathlib import Path
 
     from components.stack.nodes import Document
@@ -44,7 +48,6 @@ class Asked:
         only: these services; every one that both stacks declare if empty.
         records: files to read; the source's cluster is asked where there are none.
         allow_unproven: why a version that was promoted and not proven may go on; empty where it may not.
-        refusals: says why objects may not come in although they were proven: what was taken back stays out.
     """
 
     source: StackFile
@@ -55,7 +58,6 @@ class Asked:
     by: str = ""
     reason: str = ""
     allow_unproven: str = ""
-    refusals: Callable[[Sequence[Manifest]], Sequence[str]] = lambda _manifests: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,13 @@ async def planned(asked: Asked, now: float) -> Promotion:
                 continue
             found.append(made[0])
             edits[each.service] = made[1].edits
+        remembered_there = await _memory(asked, cluster, told) if edits else Memory()
     _insist(asked, refused)
     if not edits:
         return Promotion(None, tuple(told), document.text, document.text)
     text = changed(document, asked.target, edits)
-    _insist(asked, list(asked.refusals(_released(asked.target, text, edits))))
+    coming = _released(asked.target, text, edits)
+    _insist(asked, refusals(remembered_there, _kept_out_by(asked), coming))
     return Promotion(_note(asked, found, document, text, now), tuple(told), document.text, text)
 
 
@@ -175,6 +179,21 @@ async def _cluster(asked: Asked, stack: AsyncExitStack) -> Cluster | None:
         return None
     cluster, _ = await stack.enter_async_context(reached(asked.cluster, place_of(asked.source)))
     return cluster
+
+
+async def _memory(asked: Asked, cluster: Cluster | None, told: list[str]) -> Memory:
+    """What the source's cluster took back, of this version or of another environment's."""
+    if cluster is None:
+        told.append("whether a version was taken back was not asked of a cluster, only of the records")
+        return Memory()
+    namespace = asked.source.section("environment").get("namespace")
+    return await remembered(cluster, [str(namespace)] if namespace else [], told)
+
+
+def _kept_out_by(asked: Asked) -> list[Path]:
+    """The records of both projects, and those that were named."""
+    found = [*records_of(asked.source.project), *records_of(asked.target.project), *(asked.records or ())]
+    return list(dict.fromkeys(found))
 
 
 async def _one(

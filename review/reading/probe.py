@@ -18,9 +18,11 @@ from kube.errors import NotFoundError, UsageError
 from review.model.change import Doubt, Op
 from review.reading.doubts import NOT_PROBED
 from review.reading.standing import ABSENT, standing
+from review.reading.taken_back import NOT_ASKED, by_cluster, releases_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from kube.cluster import Cluster
     from review.model.change import Change, ChangeSet
@@ -42,6 +44,7 @@ class Probe(BaseModel):
         cluster: the context and the server that were asked.
         made: when, ISO 8601 in UTC.
         objects: ``UID@GENERATION`` or ``absent`` by object.
+        stays_out: why releases stay out, by object; None in probes that did not ask.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -51,10 +54,20 @@ class Probe(BaseModel):
     cluster: str
     made: datetime
     objects: dict[str, str]
+    stays_out: dict[str, str] | None = Field(default=None, alias="staysOut")
 
 
-async def probe(cluster: Cluster, changes: ChangeSet, document: Document, name: str) -> Probe:
-    """Look at every object that the preview would touch; nothing is written.
+async def probe(
+    cluster: Cluster, changes: ChangeSet, document: Document, name: str, records: Sequence[Path] = ()
+) -> Probe:
+    """Look at every object that the preview would touch, and at what was taken back; nothing is written.
+
+    Args:
+        cluster: to ask.
+        changes: of the preview.
+        document: the preview itself.
+        name: how people call the cluster.
+        records: files of kept records, which keep out what they took back.
 
     Raises:
         KubeError: the cluster cannot be asked.
@@ -69,7 +82,9 @@ async def probe(cluster: Cluster, changes: ChangeSet, document: Document, name: 
     asked = [change for change in changes.changes if change.ref.api_version]
     found = await asyncio.gather(*(one(change) for change in asked))
     objects = {str(change.ref): each for change, each in zip(asked, found, strict=True)}
-    return Probe(preview=document.sha256, cluster=name, made=datetime.now(UTC), objects=objects)
+    out = await by_cluster(cluster, releases_in(document), records)
+    made = datetime.now(UTC)
+    return Probe(preview=document.sha256, cluster=name, made=made, objects=objects, stays_out=out)
 
 
 async def _standing(cluster: Cluster, change: Change) -> str:
@@ -103,10 +118,12 @@ def read_probe(text: str, name: str, document: Document) -> Probe:
 
 def beside(changes: ChangeSet, made: Probe) -> ChangeSet:
     """The change set of a preview with a probe beside it: proven to be of that cluster, or contradicted."""
-    doubts = [*_contradictions(changes, made), *(each for each in changes.doubts if each != NOT_PROBED)]
+    known = {NOT_PROBED.id, *({NOT_ASKED.id} if made.stays_out is not None else ())}
+    doubts = [*_contradictions(changes, made), *(each for each in changes.doubts if each.id not in known)]
     if not any(change.stood for change in changes.changes):
         doubts.append(NOTHING_TO_HOLD)
-    return replace(changes, doubts=tuple(doubts), live=dict(made.objects), cluster=made.cluster)
+    out = {**changes.stays_out, **(made.stays_out or {})}
+    return replace(changes, doubts=tuple(doubts), live=dict(made.objects), cluster=made.cluster, stays_out=out)
 
 
 def _contradictions(changes: ChangeSet, made: Probe) -> Iterator[Doubt]:

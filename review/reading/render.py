@@ -84,7 +84,7 @@ def change_of(
     )
 
 
-async def read_live(cluster: Cluster, survey: Survey, *, stack: str, name: str) -> ChangeSet:
+async def read_live(cluster: Cluster, survey: Survey, *, stack: str, name: str, destroys: bool = False) -> ChangeSet:
     """What an apply of a survey would change, asked of the API server field by field.
 
     Args:
@@ -92,6 +92,7 @@ async def read_live(cluster: Cluster, survey: Survey, *, stack: str, name: str) 
         survey: of the stack's objects, as ``take_survey`` makes it.
         stack: its name.
         name: how people call the cluster.
+        destroys: it is the end of the stack.
     """
     everything = [*survey.written, *survey.live.values()]
     masker, slots = Masker(frozenset(needles_of(everything))), asyncio.Semaphore(AT_ONCE)
@@ -109,7 +110,7 @@ async def read_live(cluster: Cluster, survey: Survey, *, stack: str, name: str) 
     ]
     changes = [*(change for change in asked if change), *going, *staying]
     return ChangeSet(
-        source="render",
+        source="destroy" if destroys else "render",
         stack=stack,
         changes=in_order(changes),
         unchanged=len(survey.written) - sum(change is not None for change in asked) + len(survey.shared),
@@ -117,6 +118,7 @@ async def read_live(cluster: Cluster, survey: Survey, *, stack: str, name: str) 
         messages=tuple(("info", masker.text(note)) for note in survey.notes),
         live=_live(changes, survey),
         cluster=name,
+        stays_out={label: masker.text(told) for label, told in survey.stays_out.items()},
     )
 
 

@@ -5,7 +5,7 @@ Only objects that change are in a preview, so these are differences, not the siz
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from review.model.change import Op
@@ -110,6 +110,16 @@ def capacity_of(changes: ChangeSet, prices: Prices | None = None) -> Capacity:
         return capacity
     old, new = capacity.sums()
     return Capacity(capacity.rows, capacity.notes, _cost(new.always - old.always, prices), prices.currency)
+
+
+def cost_of(capacity: Capacity) -> dict[str, Any]:
+    """What is asked for more or less from then on, for a record; empty where nothing is."""
+    old, new = capacity.sums()
+    more = asdict(new.always - old.always)
+    found = {key: value for key, value in more.items() if value}
+    if capacity.cost:
+        found |= {"money": capacity.cost, "currency": capacity.currency}
+    return {**found, "notCounted": list(capacity.notes)} if capacity.notes else found
 
 
 def _cost(amount: Amount, prices: Prices) -> float:

@@ -165,7 +165,7 @@ class Review(Part):
     schema_: Literal["grayling.review/1"] = Field(default="grayling.review/1", alias="schema")
     project: str
     stack: str
-    source: Literal["pulumi-preview", "pulumi-events", "pulumi-plan", "render"]
+    source: Literal["pulumi-preview", "pulumi-events", "pulumi-plan", "render", "destroy", "drift"]
     cluster: str = Field(description="which cluster was asked; empty where none was")
     created: str
     commit: str

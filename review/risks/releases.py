@@ -10,6 +10,7 @@ from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds
 from review.risks.shapes import Json, mapping, maps, number, said, seconds, text
 from rollout.api.durations import duration_of
 from rollout.api.spec import COMMAND_ANNOTATION, KIND, Strategy
+from rollout.api.strategy import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _KIND = kinds(KIND)
 _STRATEGY = Strategy().wire()
 _HALF = 50
+_APPROVAL = Gate.APPROVAL.value
 
 
 class _Step(NamedTuple):
@@ -92,6 +94,26 @@ def _fewer_gates(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: AR
     before, after = (sum(step.gated for step in steps) for steps in _both_steps(change))
     if after < before:
         yield Finding(f"{before - after} of {before} steps no longer wait for a person", None, "spec.strategy.steps")
+
+
+def _approvers(strategy: Json) -> list[tuple[float, str]]:
+    """How many people each step that waits for approvals asks, and of which group."""
+    asked = [mapping(each, "approvals") for each in maps(strategy, "steps") if text(each, "gate") == _APPROVAL]
+    return [(number(each, "count") or 1.0, text(each, "group")) for each in asked]
+
+
+def _fewer_approvers(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
+    found = _strategies(change)
+    before, after = (_approvers(side) for side in found) if found else ([], [])
+    if len(after) < len(before):
+        told = f"{len(before) - len(after)} of {len(before)} steps no longer wait for approvals"
+        yield Finding(told, None, "spec.strategy.steps")
+    for (count, group), (then, other) in zip(before, after, strict=False):
+        if then < count:
+            yield Finding(f"a step asks {then:g} people instead of {count:g}", None, "spec.strategy.steps")
+        if group and other != group:
+            whom = f"group {said(other)}" if other else "anybody"
+            yield Finding(f"a step asks {whom} instead of group {said(group)}", None, "spec.strategy.steps")
 
 
 def _shorter(change: Change, key: str) -> tuple[float, float] | None:
@@ -174,6 +196,15 @@ RULES = (
         HIGH,
         _BACK,
         _fewer_gates,
+        kinds=_KIND,
+    ),
+    Rule(
+        "release-approvals-weakened",
+        "a step of a release asks fewer people for their approval, or others",
+        "a version goes on with fewer eyes on it",
+        HIGH,
+        _BACK,
+        _fewer_approvers,
         kinds=_KIND,
     ),
     Rule(

@@ -18,11 +18,13 @@ from review.risks import (
     network,
     operators,
     outside,
+    policy,
     releases,
     rights,
     secrets,
     security,
     storage,
+    taken_back,
     trust,
 )
 
@@ -43,12 +45,13 @@ TOPICS: dict[str, tuple[Rule, ...]] = {
     "capacity": capacity.RULES,
     "availability": availability.RULES,
     "secrets": secrets.RULES,
-    "releases": releases.RULES,
+    "releases": (*releases.RULES, *taken_back.RULES),
     "judging": judging.RULES,
     "outside a release": outside.RULES,
     "admission": admission.RULES,
     "alerts": alerts.RULES,
     "trust and ownership": trust.RULES,
+    "rules of reviewing": policy.RULES,
 }
 """Rules by what they are about."""
 

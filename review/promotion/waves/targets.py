@@ -8,7 +8,7 @@ import json
 import time
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.deploy.apply import Applier
 from components.deploy.refusal import named
@@ -20,7 +20,10 @@ from components.deploy.waiting import Patience
 from components.stack.stackfile import find
 from kube.errors import InvalidError
 from kube.kinds import GRAY_RELEASE, Manifest, label_of
+from review.approval.rules import rules_of
+from review.gate import before_apply, insist
 from review.promotion.waves.state import Seen, StateError
+from rollout.api.kept_records import records_of
 from rollout.api.persisted import read_status
 from rollout.api.revision import revision_of
 from rollout.api.spec import Spec
@@ -53,6 +56,11 @@ class Declared:
         kept, left = without_values(self.manifests)
         text = json.dumps([*kept, left], sort_keys=True)
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether the project has a review policy."""
+        return rules_of(self.file.project).policy is not None
 
 
 def declared(stacks: Iterable[str]) -> dict[str, Declared]:
@@ -94,29 +102,39 @@ class Clusters:
             inventory = inventory_of(stack.file)
             patience = Patience(self.patience)
             applier = Applier(cluster, inventory, self.tell, patience, allow_delete=self.allow_delete)
-            self.tell(f"{target.name}: {(await applier.carry_out(survey)).summary()}")
+            async with before_apply(stack.file, survey, cluster, name):
+                self.tell(f"{target.name}: {(await applier.carry_out(survey)).summary()}")
             releases = [item for item in stack.manifests if item["kind"] == GRAY_RELEASE.kind]
             return list(await asyncio.gather(*(_seen(cluster, item) for item in releases)))
 
     async def reach(self, target: TargetState) -> list[str]:
-        """Ask whether the cluster is there; its name.
+        """Ask whether the cluster of a later wave is there, and whether the apply is approved; its name.
+
+        Where something stands against the apply now, an earlier wave may put it right: then its own wave asks.
 
         Raises:
-            GraylingError: it does not answer, or is another one than the stack names.
+            GraylingError: it does not answer, is another one than the stack names, or an approval is missing.
         """
-        async with self._reached(target) as (_, name):
+        stack = self.stacks[target.stack]
+        async with self._reached(target) as (cluster, name):
+            if stack.is_reviewed:
+                survey = await self._survey(cluster, stack)
+                if survey.reasons:
+                    return [f"{target.name}: {name}", "  whether it is approved is asked when its wave begins"]
+                await insist(stack.file, survey, cluster, name)
             return [f"{target.name}: {name}"]
 
     async def look(self, target: TargetState) -> list[str]:
         """Ask the cluster what an apply would do, and write nothing; what a person should know of it.
 
         Raises:
-            GraylingError: it does not answer, or something on it stands against the apply.
+            GraylingError: it does not answer, something stands against the apply, or an approval is missing.
         """
         stack = self.stacks[target.stack]
         async with self._reached(target) as (cluster, name):
             survey = await self._survey(cluster, stack)
             survey.insist(f"apply stack {stack.file.stack} to {name}", allow_delete=self.allow_delete)
+            await insist(stack.file, survey, cluster, name)
             labels = [label_of(item) for item in survey.gone]
             gone = [f"{len(labels)} objects go: {named(labels)}"] if labels else []
             return [f"{target.name}: {name}", *(f"  {line}" for line in (*survey.notes, *gone))]
@@ -147,7 +165,8 @@ class Clusters:
 
     async def _survey(self, cluster: Cluster, stack: Declared) -> Survey:
         inventory, engine = inventory_of(stack.file), engine_of(stack.file)
-        return await take_survey(cluster, inventory, stack.manifests, prune=True, engine=engine)
+        how: Any = {"engine": engine, "records": records_of(stack.file.project)}
+        return await take_survey(cluster, inventory, stack.manifests, **how)
 
     async def _followed(self, cluster: Cluster, seen: Seen) -> Ending:
         known, phase = _awaited(seen), None

@@ -54,6 +54,8 @@ def test_what_was_approved_goes_in_once_and_is_recorded(team):
     assert record["request"]["authors"] == [CAT]
     assert record["reasons"] == ["asked for by shop"]
     assert record["impact"]["counts"]["create"] == len(record["impact"]["objects"]) > 3
+    assert record["cost"]["storage"] == 2**30
+    assert "+1 GiB storage" in team.run("review", "log", team.file).out
     assert any(label.startswith("ConfigMap/shop/grayling-change-shop-") for label in team.person.labels())
 
 

@@ -213,3 +213,18 @@ def test_a_place_that_cannot_be_written_is_told(project):
     assert "grayling-preview.yml: File exists: it could not be written" in init(project, "github", code=2).stderr
     (project / "Jenkinsfile").mkdir()
     assert "Jenkinsfile: Is a directory: move it out of the way" in init(project, "jenkins", code=2).stderr
+
+
+@pytest.mark.parametrize("way", ["apply", "pulumi"])
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_verify_asks_the_cluster_and_drift_is_attached_for_people(project, host, way):
+    """A verdict on a preview of Pulumi alone is refused: what stands on the cluster was not asked."""
+    init(project, host, "--way", way)
+    text = "\n".join(files(project).values()).replace("\\\n", " ")
+    verifies = [line for line in text.splitlines() if "grayling review verify" in line]
+    assert verifies
+    assert all(("--from" in line) == ("--kubeconfig" in line) == (way == "pulumi") for line in verifies), verifies
+    assert not any("--offline" in line for line in verifies)
+    (drift, *_) = [line for line in text.splitlines() if "grayling review drift" in line]
+    for form in ("markdown", "html", "json"):
+        assert f"-o {form}=" in drift

@@ -136,3 +136,26 @@ def test_a_part_is_not_recorded_as_if_it_were_the_whole():
     assert renewed("", [item], whole=False) == ""
     assert unpacked(renewed("", [item], whole=True)).keys() == {("v1", "ConfigMap", "b", "a")}
     assert renewed("nonsense", [item], whole=False) == ""
+
+
+def test_drift_is_told_in_the_forms_of_a_report(person, shop, tmp_path):
+    edit(person, "StatefulSet", "redis", lambda live: live["spec"].update(replicas=7))
+    wanted = {form: tmp_path / form for form in ("markdown", "html", "sarif", "junit")}
+    flags = [part for form, path in wanted.items() for part in ("-o", f"{form}={path}")]
+    result = drift(person, shop, "-o", "json", "--detailed-exitcode", *flags)
+    assert result.code == 3, result.err
+    assert json.loads(result.out)["schema"] == "grayling.drift/1"
+    markdown = wanted["markdown"].read_text()
+    assert "spec.replicas" in markdown
+    assert "No digest: a look at drift tries nothing on the cluster" in markdown
+    assert "gives the digest of exactly that" in markdown
+    assert wanted["html"].read_text().startswith("<!DOCTYPE html>")
+    assert "StatefulSet shop/redis" in wanted["html"].read_text()
+    assert json.loads(wanted["sarif"].read_text())["version"] == "2.1.0"
+    assert "redis" in wanted["junit"].read_text()
+
+
+def test_a_report_without_drift_says_that_there_is_nothing_to_approve(person, shop):
+    result = drift(person, shop, "-o", "markdown")
+    assert result.code == 0, result.err
+    assert "everything is as applied: there is nothing to approve" in result.out

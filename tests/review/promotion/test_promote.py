@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from components.deploy.target import Target
-from components.stack.stackfile import find
-from review.promotion.evidence import NotProvenError
-from review.promotion.promote import Asked, planned
-from rollout.api.revision import image_of, labels_of
-from rollout.api.spec import Spec
+from rollout.api.revision import labels_of
 from rollout.api.status import Outcome, Phase, Version
+from rollout.api.taken_back import config_map_of
 from tests.review.promotion.conftest import PROD, STAGING, T, ended, record, releases, settle
+from tests.rollout.taken_back import entry
+from tests.rollout.taken_back import kept as kept_record
 
 BOTH = ("checkout", "billing")
 DIGEST = f"sha256:{'a' * 64}"
@@ -328,18 +325,24 @@ def test_somebody_who_edits_the_target_meanwhile_loses_nothing(promoter):
     assert promoter.notes() == []
 
 
-def test_what_was_taken_back_stays_out(promoter):
+@pytest.mark.parametrize("where", ["cluster", "records"])
+def test_what_was_taken_back_stays_out(promoter, where):
     proven(promoter)
-    asked_about = []
+    (carried,) = [item for item in released_in_prod(promoter) if item["metadata"]["name"] == "checkout"]
+    if where == "cluster":
+        promoter.person.server.put(config_map_of(entry(carried)))
+    else:
+        kept_record(promoter.folder / "records/a.json", carried)
+    done = promoter.asking()
+    assert (done.code, promoter.prod_text()) == (13, PROD)
+    assert "GrayRelease integration/checkout: " in done.err
+    assert "was taken back on" in done.err
+    assert "grayling release forgive" in done.err
 
-    def refusals(manifests):
-        asked_about.extend(manifests)
-        return ["GrayRelease integration/checkout: was taken back by release r7"]
 
-    place = Target(promoter.person.kubeconfig)
-    asked = Asked(find(promoter.staging), find(promoter.prod), cluster=place, refusals=refusals)
-    with pytest.raises(NotProvenError, match="  GrayRelease integration/checkout: was taken back by release r7"):
-        asyncio.run(planned(asked, T))
-    images = [image_of(Spec.model_validate(item["spec"])) for item in asked_about]
-    assert images == ["r.example.com/shop/billing:2.0.0", "r.example.com/shop/checkout:2.0.0"]
-    assert {item["metadata"]["namespace"] for item in asked_about} == {"integration"}
+def released_in_prod(promoter):
+    """The releases as prod would declare them after the promotion."""
+    assert promoter.asking().code == 0
+    found = list(releases(promoter.prod).values())
+    Path(promoter.prod).write_text(PROD)
+    return found

@@ -97,3 +97,11 @@ def test_a_policy_goes_with_its_pods_unless_others_that_it_is_for_stay():
     assert {risk.severity.word for risk in found(changes_of(gone)) if risk.id == "network-policy-deleted"} == {"low"}
     gone["beside"].append({"of": "statefulset", "to": {"spec replicas": 4}})
     assert {risk.severity.word for risk in found(changes_of(gone)) if risk.id == "network-policy-deleted"} == {"high"}
+
+
+def test_what_was_taken_back_and_what_weakens_the_rules_are_told_as_they_were_found():
+    found_out = {"GrayRelease shop/checkout": "was taken back"}
+    assert told(stays_out=found_out, weakened=("tiers.prod.approvals: 0 instead of 1",)) == {
+        ("taken-back", "high", "GrayRelease shop/checkout"),
+        ("policy-changed", "high", "stack"),
+    }

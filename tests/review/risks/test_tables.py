@@ -41,8 +41,10 @@ OTHERWISE = {
     "before-not-told",
     "cannot-be-applied",
     "live-differs",
+    "policy-changed",
     "preview-not-trustworthy",
     "provider-changed",
+    "taken-back",
     "takes-over-fields",
 }
 """Rules about what no manifest says; they are planted in test_previews.py."""
