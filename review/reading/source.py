@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 import zlib
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def _text(raw: bytes, name: str) -> str:
 
 def _parsed(text: str, name: str) -> tuple[Any, bool]:
     try:
-        return json.loads(text, parse_constant=_no_number), False
+        return json.loads(text, parse_constant=_no_number, parse_float=_number), False
     except RecursionError as error:
         raise UsageError(f"{name}: is nested too deeply for a preview") from error
     except ValueError as error:
@@ -104,7 +105,7 @@ def _lines(lines: list[str], name: str) -> list[Any]:
         if not line.strip():
             continue
         try:
-            made.append(json.loads(line, parse_constant=_no_number))
+            made.append(json.loads(line, parse_constant=_no_number, parse_float=_number))
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{name}: line {number}: {_why(error, line)}") from error
     return made
@@ -112,6 +113,13 @@ def _lines(lines: list[str], name: str) -> list[Any]:
 
 def _no_number(word: str) -> Any:
     raise ValueError(f"{word} is no number in JSON")
+
+
+def _number(word: str) -> float:
+    made = float(word)
+    if math.isinf(made):
+        raise ValueError(f"{word} is larger than any number")
+    return made
 
 
 def _why(error: Exception, text: str) -> str:

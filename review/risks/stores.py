@@ -43,8 +43,12 @@ STORES: dict[str, frozenset[str]] = {
 
 _CLOUD = re.compile(
     r"(?i)(bucket|database|dbinstance|dbcluster|rds|sqlserver|dynamodb|table|volume|disk|filesystem|filesystems?"
-    r"|elasticache|queue|topic|stream|cosmos|documentdb|keyspace|snapshot|vault|kms)"
+    r"|elasticache|queue|topic|stream|cosmos|documentdb|keyspace|snapshot|vault|kms"
+    r"|storageaccount|storage/account|blob|fileshare|spanner|bigquery|bigtable|dataset|firestore|redis|redshift|neptune"
+    r"|memorydb|memcache|mongo|mysql|postgres|mariadb|opensearch|elasticsearch|clickhouse|kafka|kinesis|eventhub"
+    r"|servicebus|loggroup|backup|secretsmanager|secretmanager|repository|registry|hostedzone|cluster)"
 )
+_CHART = "kubernetes:helm.sh/v3:Release"
 _CLOUD_TYPE = re.compile(r"[a-z0-9-]+:[^:]*:[A-Za-z0-9]+")
 
 
@@ -68,6 +72,8 @@ def loss_of(change: Change, changes: ChangeSet) -> Loss | None:
             return Loss(Severity.CRITICAL, "everything in the namespace goes with it, volumes and secrets too")
     if is_store(change.ref):
         return Loss(Severity.CRITICAL, "its operator deletes what it made for it, with the data")
+    if change.ref.kind == _CHART:
+        return Loss(Severity.HIGH, "all that its chart made goes with it; what holds data there is not shown")
     if not change.ref.api_version and _keeps_data(change.ref.kind, changes.project):
         return Loss(Severity.CRITICAL, "it holds data outside the cluster")
     return None
