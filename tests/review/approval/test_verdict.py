@@ -19,9 +19,7 @@ from tests.review.approval.team import ANN, BOB, CAT, DAN, EVE, POLICY
 from tests.review.approval.test_statement import key_of, line
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
-RULES = read_policy(
-    POLICY.replace("byRule: false", "byRule: true").replace("highNeeds: 1", "highNeeds: 2").encode()
-)
+RULES = read_policy(POLICY.replace("byRule: false", "byRule: true").replace("highNeeds: 1", "highNeeds: 2").encode())
 BOUND = Bound("p", "s", "render", {name: {"x": "0" * 64} for name in PARTS})
 LOW = Risk("x", Severity.LOW, "o", "t")
 

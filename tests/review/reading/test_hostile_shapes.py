@@ -86,8 +86,8 @@ def test_a_line_that_is_no_event_is_refused(tmp_path, line):
         read(tmp_path, lines(line, SUMMARY))
 
 
-@pytest.mark.parametrize("word", ["1e999", "-1e999", "NaN", "Infinity", "9" * 5000])
-def test_numbers_that_are_none_are_named(tmp_path, word):
+@pytest.mark.parametrize("word", ["1e999", "-1e999", "NaN", "Infinity", "9" * 5000, r'"\ud800x"', r'"\uDCFF"'])
+def test_numbers_and_letters_that_are_none_are_named(tmp_path, word):
     text = json.dumps(preview(step("create", None, manifest("ConfigMap", "a", data={"a": 7})))).replace("7", word)
     with pytest.raises(UsageError, match=r"preview\.json: is no JSON"):
         read(tmp_path, text)
