@@ -144,7 +144,8 @@ def _change(urn: str, steps: list[Step], masker: Masker) -> Change | None:
     if not ops:
         return None
     acting = [step for step in steps if step.op in OPS]
-    old = next((step.old for step in acting if step.old is not None), None)
+    standing_first = sorted(acting, key=lambda step: step.old is not None and step.old.delete)
+    old = next((step.old for step in standing_first if step.old is not None), None)
     new = next((step.new for step in reversed(acting) if step.new is not None), None)
     if set(ops) <= {Op.DELETE, Op.RETAIN}:
         new = None

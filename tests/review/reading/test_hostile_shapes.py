@@ -47,6 +47,28 @@ def test_what_holds_data_is_known_by_its_type_whatever_it_says_of_itself(tmp_pat
     assert (found.id, found.severity.word) == (f"data-{op}d", "critical")
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "aws:s3/bucketPolicy:BucketPolicy",
+        "aws:rds/subnetGroup:SubnetGroup",
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        "docker:index/registryImage:RegistryImage",
+        "gcp:storage/bucketIAMMember:BucketIAMMember",
+    ],
+)
+def test_what_is_only_about_data_holds_none(tmp_path, kind):
+    assert worst(tmp_path, preview(other("delete", kind, {}))).severity.word == "medium"
+
+
+@pytest.mark.parametrize("left_first", [True, False])
+def test_what_an_earlier_update_left_over_is_not_what_stands_now(tmp_path, left_first):
+    left, before, after = (manifest("ConfigMap", "a", data={"a": word}) for word in ("left", "old", "new"))
+    steps = [step("delete", left, old={"delete": True}), step("update", before, after)]
+    (change,) = read(tmp_path, preview(*(steps if left_first else steps[::-1]))).changes
+    assert [(edit.before, edit.after) for edit in change.edits] == [("old", "new")]
+
+
 @pytest.mark.parametrize("kind", ["kubernetes:helm.sh/v3:Release", "kubernetes:apps/v1:StatefulSet"])
 def test_a_chart_and_a_workload_without_a_word_are_no_small_things(tmp_path, kind):
     assert worst(tmp_path, preview(other("delete", kind, {}))).severity.word == "high"
