@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from components.deploy.refusal import named
+from review.approval.repository import IMPORTABLE
 from review.approval.volatile import Volatile
 from review.model.change import Op, in_order, path_text
 from review.model.normal import normalised
@@ -28,7 +29,7 @@ PARTS = ("changes", "program", "configuration", "locks", "live")
 NOT_ASKED = {"cluster": "not asked"}
 LOCKS = ("*.lock", "requirements*.txt", "pyproject.toml", "Pulumi.yaml")
 NO_PROGRAM = (".grayling/approvals", ".grayling/records", "docs")
-"""Folders of the project that decide nothing; nor do pages in Markdown."""
+"""Folders of the project that decide nothing unless Python can import it; nor do pages in Markdown."""
 
 _SHOWN = ("operation", "after", "forced by", "protected", "unknown", "problem", "taken from", "stood")
 Entries = dict[str, str]
@@ -193,7 +194,8 @@ def decides(name: str, own: str = "") -> bool:
     """Whether a file of the project, other than the stack file ``own``, has a part in what will happen."""
     path = PurePosixPath(name)
     other_stack = own != "" and path.match(str(PurePosixPath(own).parent / "Pulumi.*.yaml"))
-    return not other_stack and path.suffix != ".md" and not any(path.is_relative_to(each) for each in NO_PROGRAM)
+    told = path.suffix == ".md" or any(path.is_relative_to(each) for each in NO_PROGRAM)
+    return not other_stack and (path.suffix in IMPORTABLE or not told)
 
 
 def _files(files: Mapping[str, bytes], own: str) -> tuple[Entries, Entries]:

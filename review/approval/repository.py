@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kube.errors import UsageError
+from review.reading.git import own_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 IMPORTABLE = (".py", ".pyc", ".pyd", ".so", ".pth")
 """What a program can run although git does not track it."""
+_VENV = "pyvenv.cfg"
 _BRANCHES = ("origin/main", "origin/master", "main", "master")
 _NOBODY = "0" * 40
 _CO_AUTHOR = "Co-authored-by"
@@ -59,7 +61,8 @@ class Repository:
 
     def uncommitted(self) -> list[str]:
         """What differs from the last commit, and what Python would import beside it."""
-        return sorted({*self._names("diff", "--name-only", "--relative", "-z", "HEAD", "--", "."), *self._loose()})
+        differing = ("diff", "--name-only", "--relative", "--ignore-submodules=none", "-z", "HEAD", "--", ".")
+        return sorted(map(_text, {*self._names(*differing), *self._loose(), *self._unwatched()}))
 
     def text_at(self, commit: str, path: str) -> bytes | None:
         """One file at a commit; None where it was not there, and before the first commit."""
@@ -136,21 +139,50 @@ class Repository:
         yield from _BRANCHES
 
     def _loose(self) -> list[str]:
-        return [name for name in self._names("ls-files", "-zo", "--exclude-standard") if name.endswith(IMPORTABLE)]
+        """Importable files that git does not track, nor ignores by a file that it tracks itself."""
+        every = self._names("ls-files", "-zo")
+        venvs = tuple(name.removesuffix(_VENV) for name in every if name.endswith(f"/{_VENV}"))
+        names = [name for name in every if name.endswith(IMPORTABLE) and not name.startswith(venvs or "\0")]
+        asked = "\0".join(names).encode(errors="surrogateescape")
+        told = _run(self.project, "check-ignore", "-vnz", "--stdin", given=asked).stdout.split(b"\0")
+        tracked = {*self._names("ls-files", "-z", "--full-name", ":/")} if names else set()
+        by = dict(zip(map(os.fsdecode, told[3::4]), zip(told[0::4], told[2::4], strict=False), strict=False))
+        return [name for name in names if not _is_ignored(*by.get(name, (b"", b"")), tracked)]
+
+    def _unwatched(self) -> list[str]:
+        """Files that git was told not to look at (assume-unchanged, skip-worktree) and that are there."""
+        told = [(entry[:1], entry[2:]) for entry in self._names("ls-files", "-vz")]
+        return [name for mark, name in told if (mark.islower() or mark == "S") and os.path.lexists(self.project / name)]
 
     def _names(self, *arguments: str) -> list[str]:
         return [os.fsdecode(name) for name in self._git(*arguments).split(b"\0") if name]
 
     def _read(self, names: set[str]) -> Iterator[tuple[str, bytes]]:
-        for name in sorted(names):
+        for name in sorted(map(_text, names)):
             path = self.project / name
             if path.is_symlink():
-                yield name, b"-> " + os.fsencode(path.readlink())
+                yield name, b"-> " + os.fsencode(path.readlink()) + self._beyond(path)
             elif path.is_file():
                 yield name, path.read_bytes()
             elif path.is_dir():  # another repository inside this one
                 done = _run(path, "rev-parse", "HEAD")
                 yield name, done.stdout.strip()
+
+    def _beyond(self, link: Path) -> bytes:
+        """What a link that leads out of the project leads to; inside, it is told by itself.
+
+        Raises:
+            UsageError: it is a folder: nothing binds what is in it.
+        """
+        there = Path(os.path.realpath(link))
+        if there.is_relative_to(self.project):
+            return b""
+        if there.is_dir():
+            raise UsageError(
+                f"{link.relative_to(self.project)}: is a link to a folder outside the project, which no approval "
+                "binds: copy the folder into the project, or link to a folder of it"
+            )
+        return b"\n" + there.read_bytes() if there.is_file() else b""
 
     def _git(self, *arguments: str) -> bytes:
         done = _run(self.project, *arguments)
@@ -160,15 +192,30 @@ class Repository:
         return done.stdout
 
 
-def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _text(name: str) -> str:
+    """A name that can be signed and shown.
+
+    Raises:
+        UsageError: it is no UTF-8.
+    """
+    shown = os.fsencode(name).decode(errors="backslashreplace")
+    if shown != name:
+        raise UsageError(f"{shown}: its name is no UTF-8, so that no approval can name it: rename it")
+    return name
+
+
+def _is_ignored(source: bytes, pattern: bytes, tracked: set[str]) -> bool:
+    """Whether a tracked file says to ignore it; what a person's own settings hide can be imported all the same."""
+    return os.fsdecode(source) in tracked and not pattern.startswith(b"!")
+
+
+def _run(folder: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False, env=_quiet())
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments], input=given, capture_output=True, check=False, env=own_repository()
+        )
     except OSError as error:
         raise UsageError(f"git: {error.strerror}: approvals need git on PATH") from error
-
-
-def _quiet() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1"}
 
 
 def _targets(environment: Mapping[str, str]) -> list[str]:

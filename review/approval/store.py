@@ -53,8 +53,8 @@ class Store:
             UsageError: one cannot be read, or is not what it says to be: what is unreadable may be a revocation.
         """
         found = []
-        for path in sorted(self.folder.glob("*/*.json")):
-            name = str(path.relative_to(self.project))
+        for path in _files(self.folder, self.project):
+            name = os.fsencode(path.relative_to(self.project)).decode(errors="backslashreplace")
             try:
                 letter = read(path.read_bytes(), name)
             except OSError as error:
@@ -63,6 +63,25 @@ class Store:
                 raise UsageError(f"{name}: lies in a folder that is not of its stack and digest; put it back")
             found.append((name, letter))
         yield from sorted(found, key=lambda each: each[1].said.created)
+
+
+def _files(folder: Path, project: Path) -> list[Path]:
+    """The files of a folder's folders.
+
+    Raises:
+        UsageError: a folder cannot be read, so that nobody knows whether a revocation is in it.
+    """
+    found = []
+    try:
+        for inner in sorted(folder.iterdir()) if os.path.lexists(folder) else ():
+            if inner.is_dir() or inner.is_symlink():
+                found += [path for path in sorted(inner.iterdir()) if path.suffix == ".json" and path.name[0] != "."]
+    except OSError as error:
+        where = str(Path(str(error.filename)).relative_to(project))
+        raise UsageError(
+            f"{where}: {error.strerror}: a revocation may be in it; make it a folder that can be read"
+        ) from error
+    return found
 
 
 def write_whole(path: Path, text: str) -> None:

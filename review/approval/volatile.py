@@ -56,7 +56,8 @@ class Volatile:
         if filled is None:
             return change
         edits = tuple(made for edit in change.edits if (made := _edit(edit, filled)) is not None)
-        if change.edits and not edits and change.ops == (Op.UPDATE,):
+        told = change.problem or change.others or change.forced_by or change.unknown
+        if change.edits and not edits and not told and change.ops == (Op.UPDATE,):
             return None
         return replace(change, edits=edits, after=_now(change.after, filled, ()))
 

@@ -26,7 +26,11 @@ PULUMI_SECRET = "[secret]"  # noqa: S105 - the word that Pulumi writes
 SECRET_MARK, SECRET_MEANING = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 """Key and value by which Pulumi's wire and state mark a secret."""
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The object once more as a text, with all that is secret in it."""
+
 _SHORTEST = 6  # characters: a shorter value would be found in every other word
+_LIST = "SecretList"
 _WORD = 120
 _LONG, _BITS = 32, 4.2  # a run of letters and digits so long and with so many bits a character is no word
 _TELLING = re.compile(
@@ -100,7 +104,9 @@ class Masker:
                 return HIDDEN
             named = value.get("name") if set(value) <= {"name", "value"} else None
             return {
-                name: self.value(inner, named if name == "value" and isinstance(named, str) else name)
+                name: _keys_alone(inner)
+                if is_secret(value.get("kind"), (name,))
+                else self.value(inner, named if name == "value" and isinstance(named, str) else name)
                 for name, inner in value.items()
             }
         if isinstance(value, list):
@@ -109,16 +115,16 @@ class Masker:
             return HIDDEN if _names_password(key) else value
         if not isinstance(value, str) or not value:
             return value
+        if key == LAST_APPLIED:
+            return HIDDEN
         return HIDDEN if _names_secret(key) and not _points_elsewhere(value) else self.text(value)
 
     def manifest(self, manifest: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """An object; the data of a Secret keeps its keys alone."""
         if manifest is None:
             return None
-        return {
-            key: _keys_alone(value) if is_secret(manifest.get("kind"), (key,)) else self.value(value, key)
-            for key, value in manifest.items()
-        }
+        made = self.value(_with_items(manifest))
+        return made if isinstance(made, dict) else {}
 
     def edit(self, edit: Edit, kind: str) -> Edit:
         """An edit; where nothing of it may be seen, it says whether there was and will be a value."""
@@ -141,8 +147,18 @@ def _called(path: Path) -> str:
 
 
 def is_secret(kind: Any, path: Path) -> bool:
-    """Whether a path leads into the data of a Secret."""
+    """Whether a path leads into the data of a Secret, or of one in a list of them."""
+    if kind == _LIST:
+        kind, path = "Secret", path[2:]
     return kind == "Secret" and bool(path) and path[0] in {"data", "stringData"}
+
+
+def _with_items(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object; the items of a list of Secrets say that they are Secrets."""
+    items = manifest.get("items")
+    if manifest.get("kind") != _LIST or not isinstance(items, list):
+        return manifest
+    return {**manifest, "items": [{**item, "kind": "Secret"} if isinstance(item, dict) else item for item in items]}
 
 
 def _keys_alone(value: Any) -> Any:
@@ -206,15 +222,27 @@ def bits_per_character(text: str) -> float:
 
 
 def needles_of(manifests: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Every value that a Secret among these objects holds, as written and decoded."""
-    for manifest in manifests:
-        if manifest.get("kind") != "Secret":
-            continue
+    """Every value that a Secret among these objects, or inside one of them, holds, as written and decoded."""
+    for secret in (inner for manifest in manifests for inner in _secrets_in(manifest)):
         for key in ("data", "stringData"):
-            values = manifest.get(key)
+            values = secret.get(key)
             for name, value in values.items() if isinstance(values, dict) else ():
                 if not _COMMON.fullmatch(name):
                     yield from _needles(value)
+
+
+def _secrets_in(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The Secret itself, or those in a list and in the values of a chart."""
+    if manifest.get("kind") == "Secret":
+        yield manifest
+    elif manifest.get("kind") == _LIST or not manifest.get("apiVersion"):
+        waiting: list[Any] = [_with_items(manifest)]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict) and value.get("kind") == "Secret":
+                yield value
+            elif isinstance(value, dict | list):
+                waiting += value.values() if isinstance(value, dict) else value
 
 
 def _needles(value: Any) -> Iterator[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kube.errors import UsageError
+from review.reading.git import own_repository
 
 if TYPE_CHECKING:
     from kube.kinds import Manifest
@@ -51,7 +50,9 @@ def commit_of(commit: str, project: Path) -> str:
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, env=own_repository()
+        )
     except OSError as error:
         raise UsageError(f"git: {error.strerror}: --base needs git on PATH") from error
     if done.returncode != 0:
@@ -62,11 +63,13 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _lay_out(root: Path, sha: str, folder: Path) -> None:
-    done = subprocess.run(["git", "-C", str(root), "archive", "--format=tar", sha], capture_output=True, check=False)
-    if done.returncode != 0:
-        raise UsageError(f"--base {sha}: {done.stderr.decode(errors='replace').strip()}")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tree:
-        tree.extractall(folder, filter="data")
+    """All files of a commit; `git archive` would leave out those with the attribute export-ignore."""
+    with tempfile.TemporaryDirectory(prefix="grayling-index-") as place:
+        own = {**own_repository(), "GIT_INDEX_FILE": str(Path(place) / "index")}
+        for command in (["read-tree", sha], ["checkout-index", "--all", f"--prefix={folder}/"]):
+            done = subprocess.run(["git", "-C", str(root), *command], capture_output=True, check=False, env=own)
+            if done.returncode != 0:
+                raise UsageError(f"--base {sha}: {done.stderr.decode(errors='replace').strip()}")
 
 
 def _rendered(file: Path, project: Path, commit: str) -> list[Manifest]:

@@ -14,7 +14,7 @@ from review.reading.doubts import doubts_of
 from review.reading.plan import A_PLAN, is_plan, plan_of
 from review.reading.standing import standing
 from review.reading.steps import State, preview_of
-from review.reading.urns import places, ref_of, urn_of
+from review.reading.urns import places, ref_of, urn_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -57,6 +57,7 @@ def read_pulumi(document: Document) -> ChangeSet:
         UsageError: the document has another shape.
     """
     preview = plan_of(document) if is_plan(document) else preview_of(document)
+    preview = preview.model_copy(update={"steps": [_with_kinds(step) for step in preview.steps]})
     masker = Masker(frozenset(_needles(preview)))
     groups: dict[str, list[Step]] = defaultdict(list)
     for step in preview.steps:
@@ -79,6 +80,21 @@ def read_pulumi(document: Document) -> ChangeSet:
             if each.severity != "debug"
         ),
     )
+
+
+def _with_kinds(step: Step) -> Step:
+    """A step whose states say of what kind the object is: what is of no kind is neither judged nor masked."""
+    changed = {
+        side: state.model_copy(
+            update={
+                "inputs": whole(step.urn, state.inputs),
+                "outputs": whole(step.urn, state.outputs) if state.outputs else state.outputs,
+            }
+        )
+        for side, state in (("old", step.old), ("new", step.new))
+        if state is not None and whole(step.urn, state.inputs) is not state.inputs
+    }
+    return step.model_copy(update=changed) if changed else step
 
 
 def _source(document: Document) -> Source:
@@ -128,12 +144,13 @@ def _change(urn: str, steps: list[Step], masker: Masker) -> Change | None:
     if not ops:
         return None
     acting = [step for step in steps if step.op in OPS]
-    old = next((step.old for step in acting if step.old is not None), None)
+    standing_first = sorted(acting, key=lambda step: step.old is not None and step.old.delete)
+    old = next((step.old for step in standing_first if step.old is not None), None)
     new = next((step.new for step in reversed(acting) if step.new is not None), None)
     if set(ops) <= {Op.DELETE, Op.RETAIN}:
         new = None
     before, after = _inputs(old), _inputs(new)
-    ref = ref_of(urn, after or before or {})
+    ref = ref_of(urn, whole(urn, after or before or {}))
     return Change(
         ref=ref,
         ops=ops,

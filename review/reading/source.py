@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 import sys
 import zlib
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from kube.errors import UsageError
 MOST_BYTES = 512 * 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _PIECE = 1 << 20
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def _text(raw: bytes, name: str) -> str:
 
 def _parsed(text: str, name: str) -> tuple[Any, bool]:
     try:
-        return json.loads(text, parse_constant=_no_number), False
+        return _whole(json.loads(text, parse_constant=_no_number, parse_float=_number), text), False
     except RecursionError as error:
         raise UsageError(f"{name}: is nested too deeply for a preview") from error
     except ValueError as error:
@@ -104,7 +107,7 @@ def _lines(lines: list[str], name: str) -> list[Any]:
         if not line.strip():
             continue
         try:
-            made.append(json.loads(line, parse_constant=_no_number))
+            made.append(_whole(json.loads(line, parse_constant=_no_number, parse_float=_number), line))
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{name}: line {number}: {_why(error, line)}") from error
     return made
@@ -112,6 +115,23 @@ def _lines(lines: list[str], name: str) -> list[Any]:
 
 def _no_number(word: str) -> Any:
     raise ValueError(f"{word} is no number in JSON")
+
+
+def _whole(data: Any, text: str) -> Any:
+    """The data, none of whose texts holds half a character; UTF-8 cannot write one."""
+    if _HALF.search(text):
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("half a character (a lone surrogate) in a text") from error
+    return data
+
+
+def _number(word: str) -> float:
+    made = float(word)
+    if math.isinf(made):
+        raise ValueError(f"{word} is larger than any number")
+    return made
 
 
 def _why(error: Exception, text: str) -> str:

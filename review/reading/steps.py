@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from kube.errors import UsageError
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from review.reading.source import Document
+
+
+_ADVICE = frozenset({"advisory", "remediate", "disabled"})
+"""How far a policy may be broken; every other level stops the preview."""
 
 
 def _or_empty(value: Any) -> Any:
@@ -115,6 +119,16 @@ class _Ending(_Shape):
     corrupt: bool = Field(default=False, alias="maybeCorrupt")
 
 
+class _Policy(_Shape):
+    message: str = ""
+    name: str = Field(default="", alias="policyName")
+    level: str = Field(default="", alias="enforcementLevel")
+
+
+class _Error(_Shape):
+    error: str = ""
+
+
 class Event(_Shape):
     """One line of an event log; what it does not hold is another kind of event."""
 
@@ -123,6 +137,15 @@ class Event(_Shape):
     said: Diagnostic | None = Field(default=None, alias="diagnosticEvent")
     prelude: _Prelude | None = Field(default=None, alias="preludeEvent")
     summary: _Ending | None = Field(default=None, alias="summaryEvent")
+    policy: _Policy | None = Field(default=None, alias="policyEvent")
+    error: _Error | None = Field(default=None, alias="errorEvent")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not any(key.endswith("Event") for key in value):
+            raise ValueError(f"is no event of Pulumi (found: {', '.join(sorted(value)[:5]) or '{}'})")
+        return value
 
 
 def preview_of(document: Document) -> Preview:
@@ -152,7 +175,9 @@ def _checked(document: Document, model: type[Any], data: Any, where: str) -> Any
         first = error.errors(include_url=False)[0]
         path = ".".join(str(key) for key in first["loc"])
         place = ": ".join(part for part in (document.name, where, path) if part)
-        raise UsageError(f"{place}: {first['msg']}; pass the file as `pulumi preview --json` wrote it") from error
+        raise UsageError(
+            f"{place}: {first['msg'].removeprefix('Value error, ')}; pass the file as `pulumi preview --json` wrote it"
+        ) from error
 
 
 def _from_events(events: Iterable[Event]) -> Preview:
@@ -168,6 +193,11 @@ def _from_events(events: Iterable[Event]) -> Preview:
         if event.failed is not None:
             meta = event.failed.metadata
             said.append(Diagnostic(urn=meta.urn, message=f"{meta.op} failed", severity="error"))
+        if event.policy is not None:
+            severity = "warning" if event.policy.level in _ADVICE else "error"
+            said.append(Diagnostic(message=f"policy {event.policy.name}: {event.policy.message}", severity=severity))
+        if event.error is not None:
+            said.append(Diagnostic(message=event.error.error, severity="error"))
         if event.prelude is not None:
             config = event.prelude.config
         if event.summary is not None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = "pulumi:pulumi:Stack"
 _PREFIX = "urn:pulumi:"
+_KUBERNETES = re.compile(r"kubernetes:(?:core/)?(?P<version>(?!helm\.sh/|yaml|kustomize|index)[^:]+):(?P<kind>[^:]+)")
 _PATH = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 
@@ -40,10 +41,22 @@ def ref_of(urn: str, inputs: Mapping[str, Any]) -> ObjectRef:
     parts = urn_of(urn) or Urn("", "", "resource", urn)
     meta = inputs.get("metadata")
     meta = meta if isinstance(meta, dict) else {}
-    if not isinstance(inputs.get("kind"), str):
+    kubernetes = inputs.get("apiVersion") or parts.type.startswith("kubernetes:")
+    if not isinstance(inputs.get("kind"), str) or not kubernetes:  # clouds have a `kind` of their own
         return ObjectRef("", parts.type, "", parts.name)
     name = meta.get("name") or parts.name.rpartition("/")[2]
     return ObjectRef(str(inputs.get("apiVersion", "")), inputs["kind"], str(meta.get("namespace") or ""), str(name))
+
+
+def whole(urn: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object with its kind, which its type tells where it does not say so itself."""
+    parts = urn_of(urn)
+    found = _KUBERNETES.fullmatch(parts.type) if parts else None
+    if found is None or (isinstance(inputs.get("kind"), str) and inputs.get("apiVersion")):
+        return inputs
+    return {"apiVersion": found["version"], "kind": found["kind"]} | {
+        key: value for key, value in inputs.items() if value is not None
+    }
 
 
 def places(path: str) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from review.model.change import Op
 from review.risks.rule import CRITICAL, HIGH, LOW, MEDIUM, Finding, Rule, kinds, on
-from review.risks.shapes import amount, items, said, text
+from review.risks.shapes import amount, items, number, said, text
 from review.risks.stores import loss_of, shape_of
 from review.risks.templates import containers, pods
 
@@ -22,6 +22,13 @@ def _deleted(change: Change, scene: Scene) -> Iterator[Finding]:
     loss = loss_of(change, scene.changes) if Op.DELETE in change.ops else None
     if loss:
         yield Finding(f"is deleted: {loss.text}", loss.severity)
+    before, after = (number(side, "spec", "replicas") for side in (change.before, change.after))
+    policy = ("spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
+    scaled = before is not None and after is not None and after < before and Op.UPDATE in change.ops
+    if scaled and items(change.after, "spec", "volumeClaimTemplates") and text(change.after, *policy) == "Delete":
+        yield Finding(
+            f"{before:g} pods → {after:g}: the claims of the others go (whenScaled is Delete)", path="spec.replicas"
+        )
 
 
 def _replaced(change: Change, scene: Scene) -> Iterator[Finding]:

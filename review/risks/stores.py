@@ -43,8 +43,17 @@ STORES: dict[str, frozenset[str]] = {
 
 _CLOUD = re.compile(
     r"(?i)(bucket|database|dbinstance|dbcluster|rds|sqlserver|dynamodb|table|volume|disk|filesystem|filesystems?"
-    r"|elasticache|queue|topic|stream|cosmos|documentdb|keyspace|snapshot|vault|kms)"
+    r"|elasticache|queue|topic|stream|cosmos|documentdb|keyspace|snapshot|vault|kms"
+    r"|storageaccount|storage/account|blob|fileshare|spanner|bigquery|bigtable|dataset|firestore|redis|redshift|neptune"
+    r"|memorydb|memcache|mongo|mysql|postgres|mariadb|opensearch|elasticsearch|clickhouse|kafka|kinesis|eventhub"
+    r"|servicebus|loggroup|backup|secretsmanager|secretmanager|ecr/repository|artifactregistry|containerregistry|hostedzone|cluster)"
 )
+_ABOUT = re.compile(
+    r"(Policy|Notification|Permissions?|Parameters?|Group|Member|Binding|Association|Attachment|Rule|AccessBlock|RegistryImage|RemoteImage"
+    r"|Acl|Alarm|Role|User|Grant)(V\d+)?$"
+)
+"""Last words of types that say something about what keeps data, and keep none."""
+_CHART = "kubernetes:helm.sh/v3:Release"
 _CLOUD_TYPE = re.compile(r"[a-z0-9-]+:[^:]*:[A-Za-z0-9]+")
 
 
@@ -68,6 +77,8 @@ def loss_of(change: Change, changes: ChangeSet) -> Loss | None:
             return Loss(Severity.CRITICAL, "everything in the namespace goes with it, volumes and secrets too")
     if is_store(change.ref):
         return Loss(Severity.CRITICAL, "its operator deletes what it made for it, with the data")
+    if change.ref.kind == _CHART:
+        return Loss(Severity.HIGH, "all that its chart made goes with it; what holds data there is not shown")
     if not change.ref.api_version and _keeps_data(change.ref.kind, changes.project):
         return Loss(Severity.CRITICAL, "it holds data outside the cluster")
     return None
@@ -101,7 +112,8 @@ def _volume(change: Change) -> Loss:
 def _keeps_data(kind: str, project: str) -> bool:
     package = kind.partition(":")[0]
     own = package in {project, "pulumi", "grayling"}
-    return not own and bool(_CLOUD_TYPE.fullmatch(kind)) and bool(_CLOUD.search(kind.partition(":")[2]))
+    keeps = _CLOUD_TYPE.fullmatch(kind) and _CLOUD.search(kind.partition(":")[2]) and not _ABOUT.search(kind)
+    return not own and bool(keeps)
 
 
 def shape_of(change: Change) -> tuple[object, ...] | None:

@@ -135,7 +135,10 @@ def _settings(container: Manifest, volumes: Mapping[str, Manifest], own: Own) ->
     env = {str(each.get("name")): _elsewhere(_without_name(each), own) for each in container.get("env") or ()}
     sources = [_elsewhere(each, own) for each in container.get("envFrom") or ()]
     mounts = [each for each in _mounts(container.get("volumeMounts") or (), volumes, own) if each]
-    told = {key: _elsewhere(container.get(key) or [], own) for key in ("command", "args")}
+    command, arguments = ([*(container.get(key) or ())] for key in ("command", "args"))
+    if command:  # where the line is cut between the two makes no difference to what runs
+        command, arguments = command + arguments, []
+    told = {"command": _elsewhere(command, own), "args": _elsewhere(arguments, own)}
     return {**told, "env": env, "from": sources, "mounts": sorted(mounts), "in": container.get("workingDir") or ""}
 
 

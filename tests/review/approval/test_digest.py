@@ -199,7 +199,8 @@ def test_real_previews_with_floats_for_integers_have_one_digest(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "has_a_part"), [("a.py", True), ("docs/x.py", False), ("x/docs/y.py", True), ("A.md", False)]
+    ("name", "has_a_part"),
+    [("a.py", True), ("docs/x.py", True), ("docs/x.txt", False), ("x/docs/y.py", True), ("A.md", False)],
 )
 def test_what_decides(name, has_a_part):
     assert decides(name) == has_a_part

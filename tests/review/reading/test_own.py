@@ -145,6 +145,20 @@ def test_a_stack_that_was_not_there_yet_has_no_objects(repository):
     assert render_at("HEAD", project=project, stack_file=project / "stacks" / "Pulumi.new.yaml") == []
 
 
+def test_no_attribute_and_no_link_of_a_commit_leaves_anything_out(repository, monkeypatch, tmp_path_factory):
+    project, git = repository
+    file = project / "stacks" / "Pulumi.shop.yaml"
+    (project / ".gitattributes").write_text("stacks export-ignore\n")
+    (project / "outer").symlink_to(tmp_path_factory.mktemp("outer"))
+    git("add", "-A")
+    git("commit", "-qm", "second")
+    monkeypatch.setenv("GIT_INDEX_FILE", str(project / "nothing"))
+    assert {each["kind"] for each in render_at("HEAD", project=project, stack_file=file)} >= {
+        "Namespace",
+        "StatefulSet",
+    }
+
+
 @pytest.mark.parametrize("commit", ["no-such-branch", "--upload-pack=x", ""])
 def test_a_commit_that_is_not_there_is_named(repository, commit):
     project, _ = repository

@@ -48,6 +48,19 @@ def pair(change: Callable[[dict[str, Any]], Any] = lambda _: None, own: Own = OW
     return pair_of(Spec.model_validate(spec(change)), own)
 
 
+@pytest.mark.parametrize("cut", range(1, 4))
+def test_where_a_command_line_is_cut_makes_no_difference(cut: int) -> None:
+    words = ["app", "serve", "--fast"]
+
+    def line(command: list[str], args: list[str]) -> Pair:
+        return pair(lambda it: main_of(it).update(command=command, args=args))
+
+    assert line(words[:cut], words[cut:]).is_same(line(words, []))
+    assert line(words[:cut], words[cut:]).key == line(words, []).key
+    assert not line([], words).is_same(line(words, []))  # after what the image starts with
+    assert not line(words[:cut], [*words[cut:], "-v"]).is_same(line(words, []))
+
+
 def main_of(made: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = made["workload"]["template"]["spec"]["containers"][0]
     return found
