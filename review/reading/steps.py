@@ -125,7 +125,7 @@ class _Policy(_Shape):
     level: str = Field(default="", alias="enforcementLevel")
 
 
-class _Error(_Shape):
+class _Failure(_Shape):
     error: str = ""
 
 
@@ -138,7 +138,7 @@ class Event(_Shape):
     prelude: _Prelude | None = Field(default=None, alias="preludeEvent")
     summary: _Ending | None = Field(default=None, alias="summaryEvent")
     policy: _Policy | None = Field(default=None, alias="policyEvent")
-    error: _Error | None = Field(default=None, alias="errorEvent")
+    error: _Failure | None = Field(default=None, alias="errorEvent")
 
     @model_validator(mode="before")
     @classmethod

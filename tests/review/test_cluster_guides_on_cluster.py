@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sandbox.box import Sandbox
 
+pytestmark = pytest.mark.timeout(600)
 TUTORIALS = ROOT / "docs" / "tutorial"
 NOT_RUN = {"make install", "grayling sandbox down --purge --name platform"}
 """This run is installed, and others go on with its box."""
@@ -40,7 +41,8 @@ def walk(page: str, box: Sandbox, folder: Path) -> str:
     """What differs from the page; empty where nothing does."""
     wanted = [step for step in steps((TUTORIALS / page).read_text()) if step.command not in NOT_RUN]
     assert len(wanted) >= 20
-    return differing(wanted, run(script(wanted, platform=box.name), folder, **NOBODY))
+    printed = run(script(wanted, platform=box.name), folder, seconds=480, **NOBODY)
+    return differing(wanted, printed)
 
 
 def test_every_command_of_the_platform_engineers_guide_does_what_it_says(box: Sandbox, clone: Path) -> None:
