@@ -102,7 +102,8 @@ def read_with_records(document: Document, project: Path | None) -> ChangeSet:
     from review.reading.taken_back import by_records, releases_in
     from rollout.api.kept_records import records_of
 
-    return by_records(read_pulumi(document), releases_in(document), records_of(project) if project else ())
+    changes = read_pulumi(document)
+    return by_records(changes, releases_in(document, changes), records_of(project) if project else ())
 
 
 def of_stack(changes: ChangeSet, asked: str, source: str) -> ChangeSet:

@@ -82,7 +82,7 @@ async def probe(
     asked = [change for change in changes.changes if change.ref.api_version]
     found = await asyncio.gather(*(one(change) for change in asked))
     objects = {str(change.ref): each for change, each in zip(asked, found, strict=True)}
-    out = await by_cluster(cluster, releases_in(document), records)
+    out = await by_cluster(cluster, releases_in(document, changes), records)
     made = datetime.now(UTC)
     return Probe(preview=document.sha256, cluster=name, made=made, objects=objects, stays_out=out)
 

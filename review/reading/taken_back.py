@@ -9,6 +9,7 @@ from components.deploy.survey import find_all
 from components.deploy.taken_back import out, stays_out
 from kube.kinds import GRAY_RELEASE, label_of
 from review.model.change import Doubt, Op
+from review.reading.plan import is_plan, plan_of
 from review.reading.steps import preview_of
 from rollout.api.taken_back import Memory
 
@@ -30,11 +31,17 @@ NOT_ASKED = Doubt(
 _LEAVES = {Op.DELETE, Op.RETAIN}
 
 
-def releases_in(document: Document) -> list[Manifest]:
-    """The releases that a preview of Pulumi creates or changes, as they stand in it."""
-    steps = [step for step in preview_of(document).steps if step.new is not None]
-    declared = {step.urn: step.new.inputs for step in steps if step.new is not None}
+def releases_in(document: Document, changes: ChangeSet) -> list[Manifest]:
+    """The releases that a preview of Pulumi creates or changes, as they stand in it and not masked."""
+    if not _coming(changes):
+        return []
+    preview = plan_of(document) if is_plan(document) else preview_of(document)
+    declared = {step.urn: step.new.inputs for step in preview.steps if step.new is not None}
     return [item for item in declared.values() if item.get("kind") == GRAY_RELEASE.kind and item.get("metadata")]
+
+
+def _coming(changes: ChangeSet) -> set[str]:
+    return {str(each.ref) for each in changes.of_kind(GRAY_RELEASE.kind) if not set(each.ops) <= _LEAVES}
 
 
 async def by_cluster(cluster: Cluster, manifests: Sequence[Manifest], records: Iterable[Path]) -> dict[str, str]:
@@ -49,7 +56,7 @@ async def by_cluster(cluster: Cluster, manifests: Sequence[Manifest], records: I
 
 def by_records(changes: ChangeSet, manifests: Iterable[Manifest], records: Iterable[Path]) -> ChangeSet:
     """A change set of which no cluster was asked, with what kept records say of the releases in it."""
-    coming = {str(each.ref) for each in changes.of_kind(GRAY_RELEASE.kind) if not set(each.ops) <= _LEAVES}
+    coming = _coming(changes)
     if not coming:
         return changes
     found = out(Memory(), records, [item for item in manifests if label_of(item) in coming]).by_release

@@ -69,7 +69,8 @@ def test_what_was_approved_for_its_cluster_goes_in(reviewed):
 def test_what_a_kept_record_took_back_goes_to_no_cluster(waver_dev):
     waver, bad = waver_dev
     kept(waver.folder / "records/a.json", bad)
-    done = waver.start()
+    with waver.engine():
+        done = waver.start()
     assert (done.code, waver.writes()) == (6, [])
     assert "was taken back on" in done.err
 
