@@ -37,6 +37,7 @@ _TELLING = re.compile(
     r"(?i)(passw(or)?d|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth[_-]?key)"
 )
 _PASSWORD = re.compile(r"(?i)(passw(or)?d|passwd|passphrase|_pin$|^pin$)")
+_NAME_AND_PASSWORD = re.compile(r"[^\s:]+:(?!\d+$)[^\s/]\S{3,}")
 _FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
 _ELSEWHERE = re.compile(
     r"(?i)(/[\w.-]+)+/?|\$(\w+|\{\w+\}|\(\w+\))|\{\{.*\}\}|\((hidden|a plan does not say)\).*|true|false|none|null|"
@@ -49,6 +50,12 @@ _ASSIGNED = (
     r"password|passwd|passphrase|requirepass|masterauth|\bpw|\bpwd|client[_-]?secret|(?:secret|account|shared)[_-]?"
     r"(?:access[_-]?)?key|api[_-]?key|(?:access|auth|api|refresh|bot|bearer)[_-]?token|\btoken(?==)"
 )
+_WRITTEN = (
+    r"""\bsecret(?:=|:[ ]+)["']?|<[\w:.-]*(?:password|passwd|secret|token|api-?key)>"""
+    r"""|\b(?:mysql|mariadb)[\w-]*[ ][^\n;|&]{0,200}?(?<=[ ])-p"""
+    r"""|\bcurl[ ][^\n;|&]{0,200}?(?<=[ ])(?:-u|--user)[ =]["']?[^\s:"']{1,64}:"""
+)
+"""In tags of XML, and as commands of a shell take it."""
 _LOOKS_SECRET = re.compile(
     rf"""
     -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY(?:\ BLOCK)?-----.*?(?:-----END\ [A-Z\ ]*PRIVATE\ KEY(?:\ BLOCK)?-----|\Z)
@@ -59,7 +66,7 @@ _LOOKS_SECRET = re.compile(
     | (?<=hooks\.slack\.com/services/)[\w/]+
     | (?<=://)[^/\s:@"']*:[^/\s"']+(?=@)                         # a name and a password in an address
     | (?i:(?<=bearer\ )|(?<=basic\ ))(?=[\w.~+/=-]*[\d+/=])[\w.~+/=-]{{8,}}
-    | (?i:"auth"\s*:\s*"|(?:requirepass|masterauth)\s+"?|(?:{_ASSIGNED})["']?\s*[:=]\s*["']?)
+    | (?i:"auth"\s*:\s*"|(?:requirepass|masterauth)\s+"?|(?:{_ASSIGNED})["']?\s*[:=]\s*["']?|{_WRITTEN})
       (?P<value>[^\s"',;}}&$%{{][^\s"',;}}&]{{3,}})
     """,
     re.VERBOSE | re.DOTALL,
@@ -171,11 +178,12 @@ def _all_hidden(value: Any) -> Any:
 
 def _after_flags(items: list[Any]) -> Iterator[tuple[bool, Any]]:
     """Each item of a list, and whether it is the value of a flag like ``--password`` before it."""
-    flagged = False
+    flagged = who = False
     for item in items:
         is_flag = isinstance(item, str) and _FLAG.fullmatch(item) is not None
-        yield flagged and isinstance(item, str) and not is_flag and not _points_elsewhere(item), item
-        flagged = is_flag and _names_secret(item)
+        told = flagged or (who and isinstance(item, str) and _NAME_AND_PASSWORD.fullmatch(item) is not None)
+        yield told and isinstance(item, str) and not is_flag and not _points_elsewhere(item), item
+        flagged, who = is_flag and _names_secret(item), is_flag and item in {"-u", "--user"}
 
 
 @lru_cache(maxsize=4096)

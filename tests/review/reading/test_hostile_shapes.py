@@ -152,3 +152,43 @@ def test_a_secret_in_any_shape_is_hidden(tmp_path, shape):
     for text in (repr(told), repr(reviewed(told))):
         assert VALUE not in text
         assert PLAIN not in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"mysql -h db -p{PLAIN} shop",
+        f"curl -s -u admin:{PLAIN} host",
+        f"curl --user=admin:{PLAIN} host",
+        f"auth:\n  secret: {PLAIN}\n",
+        f"SECRET={PLAIN} run",
+        f"<db.password>{PLAIN}</db.password>",
+    ],
+)
+def test_a_password_as_commands_and_files_write_it_is_hidden(tmp_path, text):
+    before, after = (manifest("ConfigMap", "a", data={"a": word}) for word in ("old", text))
+    assert PLAIN not in repr(read(tmp_path, preview(step("update", before, after))))
+
+
+@pytest.mark.parametrize(
+    ("words", "hidden"),
+    [
+        (["curl", "-u", f"admin:{PLAIN}"], True),
+        (["run", "--user", "1000:1000"], False),
+        (["run", "--user", "app:/home/app"], False),
+        (["mkdir", "-p", "/data"], False),
+    ],
+)
+def test_a_name_and_a_password_of_a_flag(tmp_path, words, hidden):
+    pod = {"containers": [{"name": "a", "image": "a/a:1", "command": words}]}
+    told = read(tmp_path, preview(step("create", None, manifest("Pod", "a", spec=pod)))).changes[0].after
+    assert (told["spec"]["containers"][0]["command"] != words) is hidden
+
+
+@pytest.mark.parametrize(
+    "text", ["mkdir -p /data", "secret:\n  secretName: tls", "curl -fsS host:8080", "mysql -P 3306"]
+)
+def test_what_is_no_password_is_shown(tmp_path, text):
+    before, after = (manifest("ConfigMap", "a", data={"a": word}) for word in ("old", text))
+    (change,) = read(tmp_path, preview(step("update", before, after))).changes
+    assert change.edits[0].after == text
