@@ -172,7 +172,7 @@ def test_without_a_repository_it_is_said(project):
 
 
 REF = ObjectRef("v1", "ConfigMap", "shop", "a")
-DOCUMENT = Document("preview.json", {}, lines=False, sha256="f" * 64)
+DOCUMENT = Document("preview.json", {"steps": []}, lines=False, sha256="f" * 64)
 
 
 def previewed(ops=(Op.UPDATE,), stood="u1@3"):
