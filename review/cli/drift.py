@@ -131,8 +131,8 @@ def as_text(data: dict[str, Any]) -> str:
     for each in data["objects"]:
         lines.append(f"{each['object']}: {each['is']}")
         for field in each["fields"]:
-            by = f"  ({field['manager']}, {field['time']})" if field["manager"] else "  (writer not known)"
-            lines.append(f"  {field['path']}: {_short(field['live'])} instead of {_short(field['applied'])}{by}")
+            by = ", ".join(filter(None, (field["manager"], field.get("time")))) or "writer not known"
+            lines.append(f"  {field['path']}: {_short(field['live'])} instead of {_short(field['applied'])}  ({by})")
     count = len(data["objects"])
     lines.append(f"{count} of {count + data['asApplied']} objects are not as applied" if count else "all as applied")
     if count:
