@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.cli.options import say
-from components.deploy.render import render
-from components.deploy.session import inventory_of
+from components.deploy.session import inventory_of, served
 from components.deploy.survey import find_all
 from components.model.layers import identity
 from kube.errors import GraylingError, UsageError
@@ -120,8 +119,12 @@ def risks_in(changes: ChangeSet, rules: Rules, file: StackFile | None = None) ->
 
 
 def between_commits(file: StackFile, base: str) -> ChangeSet:
-    """The change of a stack since a commit, without a cluster."""
-    declared, before = render(file), render_at(base, project=file.project, stack_file=file.path)
+    """The change of a stack since a commit, without a cluster.
+
+    Raises:
+        UsageError: the stack is wrong, now or at that commit, or nobody would carry its releases out.
+    """
+    declared, before = served(file), render_at(base, project=file.project, stack_file=file.path)
     return by_records(between(before, declared, stack=file.stack), declared, records_of(file.project))
 
 

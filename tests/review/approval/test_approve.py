@@ -279,3 +279,14 @@ def test_a_begun_emergency_says_who_began_it(team):
     team.change()
     result = team.approve(BOB, "--emergency", "--reason", "orders are lost")
     assert f"by the emergency lane so far: {BOB}" in result.out
+
+
+def test_a_stack_that_nobody_would_carry_out_has_no_digest(team):
+    team.change(", engine: {namespace: platform}", "")
+    team.change(
+        "  grayling:components:",
+        "  grayling:services:\n    checkout: {image: 'x.example.com/a:1'}\n  grayling:components:",
+    )
+    result = team.review("verify", "--offline", live=False)
+    assert (result.code, result.out) == (2, "")
+    assert "no engine would bring in the versions of checkout" in result.err
