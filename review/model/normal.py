@@ -99,15 +99,19 @@ def _shown(value: Any) -> Any:
 def at(value: Any, path: Path) -> Any:
     """The value at a path of :func:`edits`; None where there is none."""
     for key in path:
-        if isinstance(value, list) and isinstance(key, str):
-            value = next((item for item in value if _called(item, key)), None)
-        elif isinstance(value, list) and isinstance(key, int):
-            value = value[key] if key < len(value) else None
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             value = value.get(key)
+        elif isinstance(value, list):
+            value = _item_at(value, key)
         else:
             return None
     return value
+
+
+def _item_at(items: list[Any], key: str | int) -> Any:
+    if isinstance(key, str):
+        return next((item for item in items if _called(item, key)), None)
+    return items[key] if key < len(items) else None
 
 
 def _called(item: Any, name: str) -> bool:
