@@ -173,8 +173,12 @@ def _rewritten(wanted: Manifest, there: Manifest) -> Iterator[Edit]:
 def _added(wanted: Manifest, there: Manifest) -> Iterator[Edit]:
     """Fields that are not declared and that another writer owns; status and what the server sets do not count."""
     seen: set[Path] = set()
-    for entry in (there.get("metadata") or {}).get("managedFields") or []:
-        if OURS.fullmatch(str(entry.get("manager") or "")) or entry.get("subresource") == "status":
+    entries = (there.get("metadata") or {}).get("managedFields") or []
+    applied_at = max((str(entry.get("time") or "") for entry in entries if _is_ours(entry)), default="")
+    for entry in entries:
+        if _is_ours(entry) or entry.get("subresource") == "status":
+            continue
+        if "" != str(entry.get("time") or "") < applied_at:  # stood there when it was applied
             continue
         for path in leaves_of(entry):
             path = _whole(wanted, path)  # noqa: PLW2901 - an item that is not declared is told as one
@@ -186,6 +190,10 @@ def _added(wanted: Manifest, there: Manifest) -> Iterator[Edit]:
             seen.add(path)
             hidden = is_secret(there.get("kind"), path)
             yield Edit(path, HIDDEN if hidden else value, None, hidden=hidden)
+
+
+def _is_ours(entry: Mapping[str, Any]) -> bool:
+    return OURS.fullmatch(str(entry.get("manager") or "")) is not None
 
 
 def _whole(wanted: Manifest, path: Path) -> Path:

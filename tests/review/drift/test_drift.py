@@ -158,6 +158,13 @@ def test_an_annotation_added_by_hand_is_told_and_a_controllers_is_not():
     assert fields(live(hand, own, meta=meta)) == [("metadata.annotations.note", "by hand", None)]
 
 
+def test_what_stood_there_before_it_was_applied_is_no_drift():
+    notes = {"f:spec": {"f:progressDeadlineSeconds": {}}}
+    assert found(live(by("somebody", notes, time="2025-12-31T23:59:59Z"))) == []
+    assert len(found(live(by("somebody", notes, time="2026-01-01T00:00:00Z")))) == 1
+    assert len(found(live(by("somebody", notes, time="")))) == 1
+
+
 def test_a_field_taken_away_by_hand_is_told():
     there = live()
     del there["spec"]["replicas"]
