@@ -12,6 +12,7 @@ from kube.errors import UsageError
 from review.approval.digest import hash_of
 from review.approval.store import write_whole
 from review.model.risk import assessment
+from review.reading.mistaken import first_mistake
 from rollout.api.wire import Model
 
 if TYPE_CHECKING:
@@ -164,8 +165,6 @@ def read(data: bytes, source: str) -> Record:
     try:
         return Record.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in first["loc"]) or "document"
         raise UsageError(
-            f"{source}: {path}: {first['msg']}; it is no change record: take it out of the folder"
+            f"{source}: {first_mistake(error)}; it is no change record: take it out of the folder"
         ) from None

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from kube.errors import UsageError
 from review.model.change import Doubt
+from review.reading.mistaken import first_mistake
 from review.reading.steps import Map, Preview, State, Step, Texts
 
 if TYPE_CHECKING:
@@ -73,9 +74,7 @@ def plan_of(document: Document) -> Preview:
     try:
         plan = _Plan.model_validate(document.data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(key) for key in first["loc"])
-        raise UsageError(f"{document.name}: {path}: {first['msg']}; pass the plan as Pulumi wrote it") from error
+        raise UsageError(f"{document.name}: {first_mistake(error)}; pass the plan as Pulumi wrote it") from error
     steps = [step for urn, resource in plan.resources.items() for step in _steps(urn, resource)]
     summary: dict[str, int] = {}
     for step in steps:

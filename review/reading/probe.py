@@ -17,6 +17,7 @@ from components.deploy.survey import AT_ONCE
 from kube.errors import NotFoundError, UsageError
 from review.model.change import Doubt, Op
 from review.reading.doubts import NOT_PROBED
+from review.reading.mistaken import first_mistake
 from review.reading.standing import ABSENT, standing
 from review.reading.taken_back import NOT_ASKED, by_cluster, releases_in
 
@@ -105,9 +106,7 @@ def read_probe(text: str, name: str, document: Document) -> Probe:
     try:
         made = Probe.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(key) for key in first["loc"]) or "document"
-        raise UsageError(f"{name}: {path}: {first['msg']}; make it with `grayling review probe`") from error
+        raise UsageError(f"{name}: {first_mistake(error)}; make it with `grayling review probe`") from error
     if made.preview != document.sha256:
         raise UsageError(
             f"{name}: preview: is of another file ({made.preview[:12]}…, {document.name} is {document.sha256[:12]}…); "

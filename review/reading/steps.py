@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from kube.errors import UsageError
+from review.reading.mistaken import first_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,12 +173,8 @@ def _checked(document: Document, model: type[Any], data: Any, where: str) -> Any
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(key) for key in first["loc"])
-        place = ": ".join(part for part in (document.name, where, path) if part)
-        raise UsageError(
-            f"{place}: {first['msg'].removeprefix('Value error, ')}; pass the file as `pulumi preview --json` wrote it"
-        ) from error
+        place = ": ".join(part for part in (document.name, where, first_mistake(error)) if part)
+        raise UsageError(f"{place}; pass the file as `pulumi preview --json` wrote it") from error
 
 
 def _from_events(events: Iterable[Event]) -> Preview:
