@@ -14,5 +14,12 @@ if TYPE_CHECKING:
     from components.model.component import Component
 
 KINDS: dict[str, type[Component]] = {
-    component.kind: component for component in (Controller, Gateway, Prometheus, RabbitMQ, Redis)
+    component.kind: component
+    for component in (
+        Controller,
+        Gateway,
+        Prometheus,
+        RabbitMQ,
+        Redis,
+    )
 }
