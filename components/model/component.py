@@ -172,6 +172,11 @@ class Component(ABC, Generic[S_co]):
         return {}
 
     @property
+    def pod_security(self) -> str:
+        """The pod security standard that its pods keep: `privileged` for those that need a node's files."""
+        return "restricted"
+
+    @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Its ports, and who may reach them."""
         return ()

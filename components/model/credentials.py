@@ -24,7 +24,10 @@ _SLOT = re.compile(r"\{([a-z][a-z-]*)(?::(\d+))?\}")
 
 
 def generated_secret(name: str, recipe: Mapping[str, str]) -> Manifest:
-    """A Secret made by ``recipe``: key → text; ``{random:32}`` in it is drawn, ``{key}`` repeats an earlier one."""
+    """A Secret made by ``recipe``: key → text; ``{random:32}`` in it is drawn, ``{key}`` repeats an earlier one.
+
+    ``{login}`` is ``username`` and ``password`` as HTTP's basic authentication has them.
+    """
     meta = {
         "name": name,
         "annotations": {GENERATE_ANNOTATION: json.dumps(dict(recipe), sort_keys=False)},
@@ -57,6 +60,8 @@ def draw(recipe: Mapping[str, str]) -> dict[str, str]:
 def _fill(slot: re.Match[str], made: Mapping[str, str]) -> str:
     if slot[1] == "random":
         return "".join(secrets.choice(_ALPHABET) for _ in range(int(slot[2] or 32)))
+    if slot[1] == "login":
+        return b64encode(f"{made['username']}:{made['password']}".encode()).decode()
     return made[slot[1]]
 
 

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from components.gateways.contour import Gateway
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
+from components.monitoring.jaeger import Jaeger
+from components.monitoring.otel_collector import OtelCollector
 from components.monitoring.prometheus import Prometheus
+from components.monitoring.victorialogs import VictoriaLogs
 from components.releases.controller import Controller
 
 if TYPE_CHECKING:
@@ -18,8 +21,11 @@ KINDS: dict[str, type[Component]] = {
     for component in (
         Controller,
         Gateway,
+        Jaeger,
+        OtelCollector,
         Prometheus,
         RabbitMQ,
         Redis,
+        VictoriaLogs,
     )
 }

@@ -71,7 +71,9 @@ class Foundation(Component[FoundationSettings]):
             yield self._secret(name, values)
 
     def _namespace(self) -> Manifest:
+        enforced = {member.pod_security for member in self.scope.members.values()} - {"restricted"}
         levels = {f"{LEVEL}/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+        levels[f"{LEVEL}/enforce"] = "privileged" if enforced else "restricted"
         owners = {"grayling.dev/owners": ",".join(self.environment.owners)}
         meta = {"name": self.environment.namespace, "labels": levels, "annotations": owners}
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}

@@ -123,6 +123,17 @@ def deployment(owner: Component, pod: Pod, *, replicas: int, part: str | None = 
     return [account(owner, part), budget(owner, part), _workload("Deployment", owner, part, spec)]
 
 
+def daemon_set(owner: Component, pod: Pod, part: str | None = None) -> list[Manifest]:
+    """One pod on each node, with its account; a new version goes from node to node."""
+    spec = {
+        "revisionHistoryLimit": 5,
+        "selector": {"matchLabels": owner.selector(part)},
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
+        "template": pod_template(owner, pod, part),
+    }
+    return [account(owner, part), _workload("DaemonSet", owner, part, spec)]
+
+
 @dataclass(frozen=True, slots=True)
 class Volume:
     """A claim that every pod of a StatefulSet gets."""
