@@ -85,12 +85,13 @@ _TELEMETRY = {
     },
 }  # fmt: skip
 _SERVICE = 'resource.attributes["service.name"]'
+_NUMBER = "log.severity_number"
 _SAID = 'log.cache["said"]["level"]'
 _LEVELS = (
     r'set(log.cache["said"], ParseJSON(log.body)) where IsString(log.body) and IsMatch(log.body, "^\\s*[{]")',
     f"set(log.severity_text, {_SAID}) where IsString({_SAID})",
     *(
-        f'set(log.severity_number, {least}) where log.severity_number == 0 and IsMatch(log.severity_text, "(?i)^{word}")'
+        f'set({_NUMBER}, {least}) where {_NUMBER} == 0 and IsMatch(log.severity_text, "(?i)^{word}")'
         for word, least in (
             ("(fatal|crit|panic|emerg|alert)", 21), ("err", 17), ("warn", 13), ("(info|notice)", 9), ("debug", 5)
         )

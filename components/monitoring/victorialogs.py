@@ -1,6 +1,7 @@
 """VictoriaLogs: one server that keeps the log lines of a stack for some days, and never more than its volume holds.
 
-It asks for a password at every path but its health, so a sidecar shows its metrics to Prometheus.
+It asks for a password at every path but its health, so a sidecar shows its metrics to Prometheus. The sidecar has the
+volume too: the program's own image need not have the tools that a copy of it takes.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ class VictoriaLogs(Component[VictoriaLogsSettings]):
             image=self.environment.image(self.settings.metrics_image),
             command=("python3", f"{PROGRAM}/metrics.py"),
             env={name.upper(): SecretKey(self.secret, name) for name in ("username", "password")},
-            mounts={PROGRAM: "config", **self._keys()},
+            mounts={PROGRAM: "config", DATA: "data", **self._keys()},
             resources=SIDECAR[Size.SMALL],
             readiness=Probe(METRICS_PORT, "/metrics", every_s=10, timeout_s=6),
             liveness=Probe(METRICS_PORT, every_s=20),

@@ -14,6 +14,8 @@ SELECTOR = re.compile(r"[a-z_]*\{[^}]*\}")
 
 # What is not there while all is well, and why.
 BY_NATURE = {
+    r"^otelcol_exporter_send_failed": "counted from the first batch on that a sink will not have",
+    r'^jaeger_storage_requests_total\{result="err"': "counted from the first question on that fails",
     r'code=~"5\.\."': "counted from the first failed answer on",
     r"^grayling_release_log_evidence": "counted while a release is judged by lines of its log",
 }
