@@ -99,7 +99,8 @@ class OtelCollector(Component[OtelCollectorSettings]):
     @property
     def uses(self) -> tuple[str, ...]:
         """The sinks that are in the stack."""
-        return tuple(name for name in sinks_of(self.settings) if name in self.scope.members)
+        known = self.scope.members.keys() - {self.name}
+        return tuple(name for name in sinks_of(self.settings) if name in known)
 
     def check(self) -> None:
         """Its sinks are there, and keep what they are sent as long as its rules say.

@@ -68,7 +68,7 @@ def _default(key: str, field: FieldInfo) -> str:
         return "see below"
     if value is None:
         return "none"
-    return f"`{duration_of(value) if key in _DURATIONS else value}`"
+    return f"`{duration_of(value) if key in _DURATIONS and isinstance(value, float) else value}`"
 
 
 def _ports(kind: type[Component]) -> Iterator[str]:
