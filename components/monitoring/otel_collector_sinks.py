@@ -119,7 +119,9 @@ def _wrong(owner: Component[OtelCollectorSettings], name: str, what: str) -> str
         return "is the collector itself; name another component"
     member = members[name]
     if not isinstance(member, TakesTelemetry):
-        return f"is a {member.kind}, which takes no telemetry; name a victorialogs, a jaeger or an otel-collector"
+        return (
+            f"is a {member.kind}, which takes no telemetry; name a victorialogs, a loki, a jaeger or an otel-collector"
+        )
     if what and what not in member.sink(owner.name).takes:
         return f"is a {member.kind}, which keeps no {what}; name a component that does"
     if not what and member.kind != owner.kind:

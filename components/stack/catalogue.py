@@ -8,6 +8,7 @@ from components.gateways.contour import Gateway
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.monitoring.jaeger import Jaeger
+from components.monitoring.loki import Loki
 from components.monitoring.otel_collector import OtelCollector
 from components.monitoring.prometheus import Prometheus
 from components.monitoring.victorialogs import VictoriaLogs
@@ -22,6 +23,7 @@ KINDS: dict[str, type[Component]] = {
         Controller,
         Gateway,
         Jaeger,
+        Loki,
         OtelCollector,
         Prometheus,
         RabbitMQ,

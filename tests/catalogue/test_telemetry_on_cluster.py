@@ -154,11 +154,11 @@ def stack(cluster_kubeconfig):
     async def up():
         async with await Cluster.open(kubeconfig=cluster_kubeconfig) as cluster:
             parts, pods = declared()
-            for each in (item for item in parts if item["kind"] == "Namespace"):
+            applied = asyncio.create_task(Applier(cluster, INVENTORY, patience=Patience(300)).apply(parts))
+            await until(lambda: cluster.find(NAMESPACE, SPACE))
+            for each in siem():  # the collector waits for its authority
                 await cluster.apply(each, manager="test")
-            for each in siem():
-                await cluster.apply(each, manager="test")
-            await Applier(cluster, INVENTORY, patience=Patience(300)).apply(parts)
+            await applied
             for each in pods:
                 await cluster.apply(each, manager="test")
             for name in (*SERVICES, "siem", "killer"):
