@@ -17,7 +17,7 @@ PROGRAM = Program(
     f"{MODULE}/app/victoria-logs",
     MODULE,
     (),
-    60,
+    20,
 )
 
 
