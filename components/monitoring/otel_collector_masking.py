@@ -18,6 +18,12 @@ _APOSTROPHES = r"(?:[^'\\]|\\.)*"
 _END = r"""(\s+[\w.-]+\s*[=:]|[,;&|})\]<>"'\n]|$)"""
 _ATTRIBUTES = ("resource.attributes", "scope.attributes")
 
+_OF_PROGRAMS = (
+    "service.name", "service.namespace", "service.version", "host.name", "container.name", "telemetry.sdk.name",
+    "k8s.namespace.name", "k8s.pod.name", "k8s.container.name", "k8s.node.name",
+)  # fmt: skip
+"""Names of programs and machines, which `name` would fit too."""
+
 _KNOWN = " or ".join(f"Is{kind}(log.body)" for kind in ("String", "Map", "List", "Int", "Double", "Bool"))
 _TEXT_OF = r'IsString(log.body) and IsMatch(log.body, "^\\s*{}")'
 _BRACKET = r"\\["
@@ -50,6 +56,7 @@ def processors(names: Sequence[str]) -> dict[str, Any]:
         "redaction/mask": {
             "allow_all_keys": True,
             "summary": "silent",
+            "ignored_keys": [*_OF_PROGRAMS],
             "blocked_key_patterns": [_escaped(key_pattern(name)) for name in names],
         },
         "transform/mask": {

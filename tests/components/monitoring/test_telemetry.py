@@ -145,6 +145,11 @@ def test_masks_come_before_every_sink():
     assert others.keys() == {"logs/logs", "logs/audit"}
 
 
+def test_names_of_programs_are_no_personal_fields():
+    steps = file_of(with_collector({"logs": "logs", "mask": ["name"]}), "telemetry")["processors"]
+    assert {"service.name", "k8s.pod.name"} <= set(steps["redaction/mask"]["ignored_keys"])
+
+
 def test_no_secret_stands_in_a_file():
     platform = with_collector({"logs": "logs", "traces": "jaeger", "retention": [WARNINGS]})
     for sink in file_of(platform, "telemetry")["exporters"].values():
