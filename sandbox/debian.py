@@ -54,6 +54,8 @@ LEFT_OUT = (
     "/usr/share/info/*",
     "/usr/share/javascript/moment-timezone/data/unpacked/*",
 )
+# Java's install script links its manual pages, which are left out, into a folder that must be there.
+BEFORE = ('mkdir -p "$1/usr/share/man/man1"',)
 # One user that owns nothing; and no secret that every cluster would share.
 HOOKS = (
     'echo "nonroot:x:65532:65532:nonroot:/tmp:/usr/sbin/nologin" >> "$1/etc/passwd"',
@@ -118,6 +120,7 @@ def rootfs(store: LayerStore, log: Path, packages: Sequence[str] = ROOTFS_PACKAG
     def fill(path: Path) -> None:
         command = ["mmdebstrap", "--mode=root", "--variant=essential", f"--include={','.join(packages)}"]
         command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+        command += [f"--essential-hook={hook}" for hook in (BEFORE if packages != ROOTFS_PACKAGES else ())]
         command += [f"--customize-hook={hook}" for hook in HOOKS]
         with log.open("ab") as sink:
             ended = subprocess.run(
