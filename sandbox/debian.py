@@ -108,7 +108,11 @@ def services_held(policy: Path = POLICY) -> Iterator[None]:
 
 def rootfs_key(packages: Sequence[str] = ROOTFS_PACKAGES) -> str:
     """Return the key of a layer of ``packages``: it changes with them and with what is left out."""
-    return key_of(SUITE, *packages, *LEFT_OUT, *HOOKS)
+    return key_of(SUITE, *packages, *LEFT_OUT, *HOOKS, *_before(packages))
+
+
+def _before(packages: Sequence[str]) -> tuple[str, ...]:
+    return BEFORE if any("jre" in package for package in packages) else ()
 
 
 def rootfs(store: LayerStore, log: Path, packages: Sequence[str] = ROOTFS_PACKAGES, name: str = "debian") -> Layer:
@@ -120,7 +124,7 @@ def rootfs(store: LayerStore, log: Path, packages: Sequence[str] = ROOTFS_PACKAG
     def fill(path: Path) -> None:
         command = ["mmdebstrap", "--mode=root", "--variant=essential", f"--include={','.join(packages)}"]
         command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
-        command += [f"--essential-hook={hook}" for hook in (BEFORE if packages != ROOTFS_PACKAGES else ())]
+        command += [f"--essential-hook={hook}" for hook in _before(packages)]
         command += [f"--customize-hook={hook}" for hook in HOOKS]
         with log.open("ab") as sink:
             ended = subprocess.run(

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,15 @@ from components.deploy.teardown import plan_teardown, tear_down
 from components.deploy.waiting import Patience
 from components.stack.platform import Platform
 from kube.cluster import Cluster
-from kube.kinds import DEPLOYMENT, NAMESPACE, POD, Kind
-from tests.components.conftest import ROOT
+from kube.kinds import NAMESPACE, POD, Kind
 from tests.components.inside import run
-from tests.components.on_prometheus import alerts, all_is_well, eventually
+from tests.components.on_prometheus import all_is_well, eventually, series
 
 pytestmark = [pytest.mark.extras("kafka"), pytest.mark.asyncio(loop_scope="module")]
 
 SPACE = "kafka-test"
 INVENTORY = Inventory(SPACE, SPACE)
-PATIENCE = Patience(300)
+PATIENCE = Patience(600)
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 BROKERS = [f"kafka-broker-{each}" for each in range(3)]
 MESSAGES, RATE = 6000, 150
@@ -44,14 +42,19 @@ CLIENT = """\
 cat >/tmp/client.properties <<END
 security.protocol=$KAFKA_SECURITY_PROTOCOL
 sasl.mechanism=$KAFKA_SASL_MECHANISM
-sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="$KAFKA_USERNAME" password="$KAFKA_PASSWORD";
+sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \\
+  username="$KAFKA_USERNAME" password="$KAFKA_PASSWORD";
 ssl.truststore.type=PEM
 ssl.truststore.location=$KAFKA_CA_FILE
 default.api.timeout.ms=20000
 request.timeout.ms=10000
 END
-tool() { class=$1; shift; java -Xmx96m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '/opt/kafka/libs/*' org.apache.kafka.tools.$class \
-  --bootstrap-server $KAFKA_BOOTSTRAP_SERVERS "$@"; }
+tool() {
+  class=$1
+  shift
+  java -Xmx96m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '/opt/kafka/libs/*' org.apache.kafka.tools.$class \
+    --bootstrap-server $KAFKA_BOOTSTRAP_SERVERS "$@"
+}
 """
 WITH = "--command-config /tmp/client.properties"
 
@@ -102,17 +105,19 @@ def declared(services=("shop", "billing")):
 async def stack(cluster_kubeconfig):
     """All of it, with a pod of each service and a topic of three copies."""
     async with await Cluster.open(kubeconfig=cluster_kubeconfig) as cluster:
-        platform, kept, releases = declared()
-        await Applier(cluster, INVENTORY, patience=PATIENCE).apply(kept)
-        for release in releases:
-            await cluster.create(client(release), manager="test")
-        for release in releases:
-            assert await eventually(lambda name=release["metadata"]["name"]: not_running(cluster, name)) == []
-        await administer(cluster, "TopicCommand", "--create", "--topic", "orders", "--partitions", "6")
-        yield cluster, platform
-        plan = await plan_teardown(cluster, INVENTORY)
-        await tear_down(cluster, INVENTORY, plan, PATIENCE, lambda _line: None, without_engine=True)
-        assert await cluster.find(NAMESPACE, SPACE) is None
+        try:
+            platform, kept, releases = declared()
+            await Applier(cluster, INVENTORY, patience=PATIENCE).apply(kept)
+            for release in releases:
+                await cluster.create(client(release), manager="test")
+            for release in releases:
+                assert await eventually(lambda name=release["metadata"]["name"]: not_running(cluster, name), 180) == []
+            await administer(cluster, "TopicCommand", "--create", "--topic", "orders", "--partitions", "6")
+            yield cluster, platform
+        finally:
+            plan = await plan_teardown(cluster, INVENTORY)
+            await tear_down(cluster, INVENTORY, plan, PATIENCE, lambda _line: None, without_engine=True)
+            assert await cluster.find(NAMESPACE, SPACE) is None
 
 
 def client(release):
@@ -165,7 +170,9 @@ async def test_it_serves_only_those_it_knows(stack):
 
 async def test_nothing_acknowledged_is_lost(stack):
     cluster, platform = stack
-    produce = f"tool VerifiableProducer {WITH} --topic orders --value-prefix 7 --max-messages {MESSAGES} --throughput {RATE}"
+    produce = (
+        f"tool VerifiableProducer {WITH} --topic orders --value-prefix 7 --max-messages {MESSAGES} --throughput {RATE}"
+    )
     sending = asyncio.create_task(shell(cluster, "shop", f"{produce} >/tmp/sent 2>&1; tail -n 1 /tmp/sent"))
     start = "--group billing --topic orders --reset-offsets --to-earliest --execute"
     await administer(cluster, "ConsumerGroupCommand", *start.split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -15,6 +15,9 @@ from components.model.pods import Resources
 from components.workloads.encryption import FOLDER
 from tests.components.conftest import read
 from tests.components.model.values import IMAGE, of, pod, said
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def kafka(tier="local", services=(), **settings):
@@ -144,12 +147,12 @@ class Node:
         (folder / "tls" / "tls.key").write_text("-----BEGIN PRIVATE KEY-----\n")
         (folder / "tls" / "tls.crt").write_text("-----BEGIN CERTIFICATE-----\n")
 
-    def run(self, step, *, cluster="first", password="secret", name="kafka-broker-0", **settings):
+    def run(self, step, *, cluster="first", drawn="one", name="kafka-broker-0", **settings):
         script = of(kafka(tls={}, **settings), "ConfigMap", "kafka-broker")["data"]["node.sh"]
         for path, own in ((DATA.rpartition("/")[0], "data"), (RUN, "run"), (FOLDER, "tls")):
             script = script.replace(path, str(self.folder / own))
         words = ("ADMIN", "BROKER", "CONTROLLER", "EXPORTER")
-        secrets = {f"{each}_PASSWORD": password for each in words}
+        secrets = {f"{each}_PASSWORD": drawn for each in words}
         environment = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "POD_NAME": name, "CLUSTER_ID": cluster}
         command = ["bash", "-c", script, "node.sh", step]
         return subprocess.run(
@@ -206,7 +209,7 @@ def test_a_key_that_kafka_cannot_read_and_a_password_that_breaks_a_line_are_told
     (node.folder / "tls" / "tls.key").write_text("-----BEGIN RSA PRIVATE KEY-----\n")
     assert "Secret kafka-tls: tls.key is no plain PKCS#8; convert it" in node.run("prepare").stderr
     for wrong in ("", 'a"b', "a b"):
-        refused = node.run("prepare", password=wrong)
+        refused = node.run("prepare", drawn=wrong)
         assert "a password is empty or has other than" in refused.stderr
         assert refused.returncode == 1
         assert not wrong or wrong not in refused.stderr
