@@ -13,9 +13,9 @@ from components.middleware.kafka_pods import accounts_container, exporter, node
 from components.middleware.kafka_settings import (
     CONTROLLER_PORT,
     CONTROLLER_SIZES,
-    DRAIN_S,
     EXPORTER_PORT,
     FIRST_CONTROLLER,
+    GRACE_S,
     INTERNAL_PORT,
     METRICS_PORT,
     OURS,
@@ -165,7 +165,7 @@ class Kafka(Component[KafkaSettings]):
             volumes["tls"] = secret_volume(secret_of(self, self.settings.tls))
         init, container = node(self, sized, port=self.port if broker else CONTROLLER_PORT, broker=broker)
         waits = broker and replicas > 1
-        pod = Pod(init=init, containers=(container,), volumes=volumes, grace_s=2 * DRAIN_S if waits else 60)
+        pod = Pod(init=init, containers=(container,), volumes=volumes, grace_s=GRACE_S if waits else 60)
         volume = Volume("data", storage)
         yield from stateful_set(self, pod, replicas=replicas, governing=self._governing, volume=volume, part=part)
 

@@ -30,7 +30,10 @@ FIRST_CONTROLLER = 1000
 COPIES = 3
 VOTERS = 3
 IN_SYNC = 2
-DRAIN_S = 300
+DRAIN_S = 60
+"""Seconds that a broker waits with stopping for others to catch up: no longer, since where all go at once none will."""
+
+GRACE_S = 240
 SIZES: Sizes = {
     Size.SMALL: Resources("200m", "640Mi"),
     Size.MEDIUM: Resources("500m", "2Gi"),

@@ -28,7 +28,7 @@ INVENTORY = Inventory(SPACE, SPACE)
 PATIENCE = Patience(600)
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 BROKERS = [f"kafka-broker-{each}" for each in range(3)]
-MESSAGES, RATE = 6000, 150
+ENOUGH, RATE = 2000, 100
 LAG = 1000
 IMAGES = {
     "docker.io/apache/kafka": "sandbox.grayling.dev/kafka:4.3.1",
@@ -57,6 +57,15 @@ tool() {
 }
 """
 WITH = "--command-config /tmp/client.properties"
+SENDING = f"""
+tool VerifiableProducer {WITH} --topic orders --value-prefix 7 --throughput {RATE} >/tmp/sent 2>&1 || true
+tail -n 1 /tmp/sent
+"""
+STOP = """
+for each in /proc/[0-9]*; do
+  case $(tr '\\0' ' ' <$each/cmdline) in java*Verifiable*) kill ${each#/proc/} ;; esac
+done
+"""
 
 
 def sections(services):
@@ -170,12 +179,9 @@ async def test_it_serves_only_those_it_knows(stack):
 
 async def test_nothing_acknowledged_is_lost(stack):
     cluster, platform = stack
-    produce = (
-        f"tool VerifiableProducer {WITH} --topic orders --value-prefix 7 --max-messages {MESSAGES} --throughput {RATE}"
-    )
-    sending = asyncio.create_task(shell(cluster, "shop", f"{produce} >/tmp/sent 2>&1; tail -n 1 /tmp/sent"))
+    sending = asyncio.create_task(shell(cluster, "shop", SENDING))
     start = "--group billing --topic orders --reset-offsets --to-earliest --execute"
-    await administer(cluster, "ConsumerGroupCommand", *start.split())
+    await administer(cluster, "consumer.group.ConsumerGroupCommand", *start.split())
     assert await eventually(lambda: sent_fewer(cluster, 500), 120) == []
 
     kill(BROKERS[1])
@@ -186,10 +192,10 @@ async def test_nothing_acknowledged_is_lost(stack):
     assert await eventually(lambda: not_rolled(cluster), 300) == []
     assert await eventually(lambda: unseen(cluster, platform, "KafkaConsumerLag"), 60) == []
 
+    await shell(cluster, "shop", STOP)
     summary = json.loads(await sending)
-    assert summary["sent"] == MESSAGES
     sent = await acknowledged(cluster)
-    assert len(sent) == summary["acked"] > MESSAGES // 2
+    assert len(sent) == summary["acked"] > ENOUGH
     await came_through(cluster, sent)
     assert await eventually(lambda: seen(cluster, platform, "KafkaConsumerLag"), 60) == []
     assert await eventually(lambda: not_whole(cluster), 60) == []
