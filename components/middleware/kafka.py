@@ -163,7 +163,9 @@ class Kafka(Component[KafkaSettings]):
         }
         if self.settings.tls:
             volumes["tls"] = secret_volume(secret_of(self, self.settings.tls))
-        init, container = node(self, sized, port=self.port if broker else CONTROLLER_PORT, broker=broker)
+        init, container = node(
+            self, self.cluster(), sized, port=self.port if broker else CONTROLLER_PORT, broker=broker
+        )
         waits = broker and replicas > 1
         pod = Pod(init=init, containers=(container,), volumes=volumes, grace_s=GRACE_S if waits else 60)
         volume = Volume("data", storage)
@@ -175,7 +177,8 @@ class Kafka(Component[KafkaSettings]):
         volumes["accounts"] = {"projected": {"defaultMode": 0o440, "sources": files}} if files else {"emptyDir": {}}
         if self.settings.tls:
             volumes["tls"] = secret_volume(secret_of(self, self.settings.tls))
-        return Pod(containers=(exporter(self, self.cluster().bootstrap), accounts_container(self)), volumes=volumes)
+        cluster = self.cluster()
+        return Pod(containers=(exporter(self, cluster), accounts_container(self, cluster)), volumes=volumes)
 
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Passwords and certificate, as far as they are not given."""

@@ -17,15 +17,21 @@ from components.workloads.encryption import FOLDER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from components.middleware.kafka import Kafka
+    from components.middleware.kafka_files import Cluster
+    from components.middleware.kafka_settings import KafkaSettings
+    from components.model.component import Component
     from components.model.pods import Resources
+
+    Owner = Component[KafkaSettings]
 
 NODE = f"{CONFIG}/node.sh"
 _STARTS_S, _STARTS_EVERY_S = 1800, 5
 """A broker that was killed reads its logs again before it serves."""
 
 
-def node(owner: Kafka, sized: Resources, *, port: int, broker: bool) -> tuple[tuple[Container, ...], Container]:
+def node(
+    owner: Owner, cluster: Cluster, sized: Resources, *, port: int, broker: bool
+) -> tuple[tuple[Container, ...], Container]:
     """What prepares a node, and the node."""
     keys = {FOLDER: "tls"} if owner.settings.tls else {}
     mounts = {CONFIG: "config", RUN: "run", DATA.rpartition("/")[0]: "data", **keys}
@@ -34,18 +40,18 @@ def node(owner: Kafka, sized: Resources, *, port: int, broker: bool) -> tuple[tu
     def step(name: str, from_image: str, resources: Resources) -> Container:
         """One of its scripts, run before it starts."""
         command = ("bash", NODE, name)
-        return Container(name, from_image, resources, command, env=_environment(owner), mounts=mounts)
+        return Container(name, from_image, resources, command, env=_environment(cluster), mounts=mounts)
 
     agent = step("agent", owner.environment.image(owner.settings.agent_image), SIDECAR[Size.SMALL])
     prepare, form = step("prepare", image, SIDECAR[Size.SMALL]), step("format", image, sized)
     listens = Probe(port, every_s=15, failures=6)
     ready = Probe(command=("bash", NODE, "ready"), every_s=10, timeout_s=10) if broker else Probe(port)
-    drain = {"exec": {"command": ["bash", NODE, "drain"]}} if broker and owner.members > 1 else sleep(2)
+    drain = {"exec": {"command": ["bash", NODE, "drain"]}} if broker and cluster.members > 1 else sleep(2)
     server = Container(
         name="kafka",
         image=image,
         command=("bash", NODE, "start"),
-        env=_environment(owner),
+        env=_environment(cluster),
         mounts=mounts,
         resources=sized,
         startup=Probe(port, every_s=_STARTS_EVERY_S, failures=_STARTS_S // _STARTS_EVERY_S),
@@ -56,8 +62,8 @@ def node(owner: Kafka, sized: Resources, *, port: int, broker: bool) -> tuple[tu
     return (agent, prepare, form), server
 
 
-def _environment(owner: Kafka) -> Mapping[str, SecretKey | FieldPath]:
-    secrets = {_variable(key): SecretKey(owner.secret, key) for key in ("cluster-id", *PASSWORDS)}
+def _environment(cluster: Cluster) -> Mapping[str, SecretKey | FieldPath]:
+    secrets = {_variable(key): SecretKey(cluster.secret, key) for key in ("cluster-id", *PASSWORDS)}
     return {"POD_NAME": FieldPath("metadata.name"), **secrets}
 
 
@@ -65,7 +71,7 @@ def _variable(key: str) -> str:
     return key.replace("-", "_").upper()
 
 
-def exporter(owner: Kafka, server: str) -> Container:
+def exporter(owner: Owner, cluster: Cluster) -> Container:
     """Tells Prometheus how far consumers are behind."""
     trusted = ("--tls.enabled", f"--tls.ca-file={FOLDER}/ca.crt") if owner.settings.tls else ()
     account = ("--sasl.enabled", "--sasl.mechanism=scram-sha512", "--sasl.username=exporter")
@@ -73,14 +79,14 @@ def exporter(owner: Kafka, server: str) -> Container:
         name="exporter",
         image=owner.environment.image(owner.settings.exporter_image),
         args=(
-            f"--kafka.server={server}",
+            f"--kafka.server={cluster.bootstrap}",
             "--kafka.version=3.6.0",
             f"--web.listen-address=:{EXPORTER_PORT}",
             *account,
             "--sasl.password=$(EXPORTER_PASSWORD)",
             *trusted,
         ),
-        env={"EXPORTER_PASSWORD": SecretKey(owner.secret, "exporter-password")},
+        env={"EXPORTER_PASSWORD": SecretKey(cluster.secret, "exporter-password")},
         mounts={FOLDER: "tls"} if owner.settings.tls else {},
         resources=SIDECAR[Size.SMALL],
         readiness=Probe(EXPORTER_PORT, path="/healthz"),
@@ -89,14 +95,14 @@ def exporter(owner: Kafka, server: str) -> Container:
     )
 
 
-def accounts_container(owner: Kafka) -> Container:
+def accounts_container(owner: Owner, cluster: Cluster) -> Container:
     """Gives each service its account and its rights, and looks again every few minutes."""
     keys = {FOLDER: "tls"} if owner.settings.tls else {}
     return Container(
         name="accounts",
         image=owner.environment.image(owner.settings.image),
         command=("bash", f"{CONFIG}/accounts.sh"),
-        env={"ADMIN_PASSWORD": SecretKey(owner.secret, "admin-password")},
+        env={"ADMIN_PASSWORD": SecretKey(cluster.secret, "admin-password")},
         mounts={CONFIG: "config", ACCOUNTS: "accounts", **keys},
         resources=ACCOUNTS_RESOURCES,
         readiness=Probe(command=("test", "-e", "/tmp/done"), every_s=2),  # noqa: S108 - in the pod
