@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.middleware.kafka_settings import (
+    CALM_S,
     CONTROLLER_PORT,
     COPIES,
     DRAIN_S,
@@ -78,6 +79,7 @@ class Cluster:
             data=DATA,
             config=CONFIG,
             drain_s=DRAIN_S,
+            calm_s=CALM_S,
         )
         return {
             "node.sh": script,

@@ -30,10 +30,13 @@ FIRST_CONTROLLER = 1000
 COPIES = 3
 VOTERS = 3
 IN_SYNC = 2
-DRAIN_S = 60
+DRAIN_S = 120
 """Seconds that a broker waits with stopping for others to catch up: no longer, since where all go at once none will."""
 
-GRACE_S = 240
+CALM_S = 12
+"""Seconds without one behind: Kafka counts a broker that died out after 9 (``broker.session.timeout.ms``)."""
+
+GRACE_S = 300
 SIZES: Sizes = {
     Size.SMALL: Resources("200m", "640Mi"),
     Size.MEDIUM: Resources("500m", "2Gi"),

@@ -186,10 +186,11 @@ async def test_nothing_acknowledged_is_lost(stack):
 
     kill(BROKERS[1])
     assert await eventually(lambda: unseen(cluster, platform, "KafkaBrokerDown"), 60) == []
-    assert await eventually(lambda: not_whole(cluster), 180) == []
+    assert await eventually(lambda: not_started_again(cluster, BROKERS[1]), 180) == []
+    assert await eventually(lambda: not_whole(cluster), 300) == []
     restarted = {"spec": {"template": {"metadata": {"annotations": {"restarted": "once"}}}}}
     await cluster.merge_patch(STATEFUL_SET, "kafka-broker", SPACE, restarted, manager="test")
-    assert await eventually(lambda: not_rolled(cluster), 300) == []
+    assert await eventually(lambda: not_rolled(cluster), 600) == []
     assert await eventually(lambda: unseen(cluster, platform, "KafkaConsumerLag"), 60) == []
 
     await shell(cluster, "shop", STOP)
@@ -250,6 +251,12 @@ async def not_whole(cluster):
     """Brokers that are not ready: gone, or behind."""
     pods = {each: await cluster.find(POD, each, SPACE) for each in BROKERS}
     return [name for name, pod in pods.items() if not ready(pod)]
+
+
+async def not_started_again(cluster, name):
+    """The broker, while its own process is the one from before."""
+    (broker,) = (await cluster.get(POD, name, SPACE))["status"]["containerStatuses"]
+    return [] if broker["restartCount"] else [name]
 
 
 def ready(pod):

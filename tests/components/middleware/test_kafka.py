@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from components.middleware.kafka_files import DATA, RUN
-from components.middleware.kafka_settings import heap, segment_bytes
+from components.middleware.kafka_settings import DRAIN_S, METRICS_PORT, heap, segment_bytes
 from components.model.pods import Resources
 from components.workloads.encryption import FOLDER
 from tests.components.conftest import read
@@ -147,10 +149,14 @@ class Node:
         (folder / "tls" / "tls.key").write_text("-----BEGIN PRIVATE KEY-----\n")
         (folder / "tls" / "tls.crt").write_text("-----BEGIN CERTIFICATE-----\n")
 
-    def run(self, step, *, cluster="first", drawn="one", name="kafka-broker-0", **settings):
+    def run(
+        self, step, *, cluster="first", drawn="one", name="kafka-broker-0", metrics=METRICS_PORT, drain_s=60, **settings
+    ):
         script = of(kafka(tls={}, **settings), "ConfigMap", "kafka-broker")["data"]["node.sh"]
         for path, own in ((DATA.rpartition("/")[0], "data"), (RUN, "run"), (FOLDER, "tls")):
             script = script.replace(path, str(self.folder / own))
+        script = script.replace(f"127.0.0.1/{METRICS_PORT}", f"127.0.0.1/{metrics}")
+        script = script.replace(f"-ge {DRAIN_S} ]", f"-ge {drain_s} ]").replace("sleep 2", "sleep 0.1")
         words = ("ADMIN", "BROKER", "CONTROLLER", "EXPORTER")
         secrets = {f"{each}_PASSWORD": drawn for each in words}
         environment = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "POD_NAME": name, "CLUSTER_ID": cluster}
@@ -217,3 +223,75 @@ def test_a_key_that_kafka_cannot_read_and_a_password_that_breaks_a_line_are_told
 
 def test_a_node_that_cannot_be_asked_is_not_ready(node):
     assert node.run("ready").returncode != 0
+
+
+class Behind:
+    """What a broker's own metrics say, look by look; the last for ever."""
+
+    def __init__(self, *values):
+        self.values, self.asked = list(values), 0
+        self.server = HTTPServer(("127.0.0.1", 0), self.handler())
+
+    def handler(self):
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                name = self.path.partition("=")[2]
+                value = outer.values[min(outer.asked, len(outer.values) - 1)]
+                outer.asked += 1
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(f"# HELP {name}\n{name} {value}\n".encode())
+
+            def log_message(self, *_said):
+                pass
+
+        return Handler
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_error):
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def port(self):
+        return self.server.server_address[1]
+
+
+@pytest.mark.parametrize(
+    ("looks", "asked"),
+    [
+        (["0.0"], 6),
+        (["0.0", "0.0", "3.0", "0.0"], 9),
+        (["nothing of the sort", "0.0"], 7),
+    ],
+)
+def test_a_broker_stops_when_for_a_while_nobody_was_behind(node, looks, asked):
+    with Behind(*looks) as behind:
+        assert node.run("drain", metrics=behind.port).returncode == 0
+        assert behind.asked == asked
+
+
+def test_a_broker_does_not_wait_for_ever_with_stopping(node):
+    with Behind("1.0") as behind:
+        assert node.run("drain", metrics=behind.port, drain_s=4).returncode == 0
+        assert behind.asked > 1
+
+
+@pytest.mark.parametrize(
+    ("looks", "code"),
+    [
+        (["3.0", "0.0"] * 2, 0),
+        (["3.0", "0.0", "3.0", "5.0"], 1),
+        (["3.0", "5.0"], 1),
+        (["2.0", "0.0"], 1),
+        ([""], 1),
+    ],
+)
+def test_a_broker_is_ready_when_it_serves_and_has_all_that_was_acknowledged_twice(node, looks, code):
+    with Behind(*looks) as behind:
+        assert node.run("ready", metrics=behind.port).returncode == code
