@@ -265,8 +265,10 @@ def ready(pod):
 
 
 async def not_rolled(cluster):
-    status = (await cluster.get(STATEFUL_SET, "kafka-broker", SPACE))["status"]
-    done = status.get("updatedReplicas") == status.get("readyReplicas") == len(BROKERS)
+    found = await cluster.get(STATEFUL_SET, "kafka-broker", SPACE)
+    status = found["status"]
+    seen_by = status["observedGeneration"] >= found["metadata"]["generation"]
+    done = seen_by and status.get("updatedReplicas") == status.get("readyReplicas") == len(BROKERS)
     return [] if done and status["currentRevision"] == status["updateRevision"] else [status]
 
 
