@@ -21,7 +21,7 @@ from kube.kinds import NAMESPACE, POD, Kind
 from tests.components.inside import run
 from tests.components.on_prometheus import all_is_well, eventually, series
 
-pytestmark = [pytest.mark.extras("kafka"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.extras("kafka"), pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 SPACE = "kafka-test"
 INVENTORY = Inventory(SPACE, SPACE)
