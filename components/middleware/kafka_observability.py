@@ -18,7 +18,7 @@ def alerts(who: str, own: str, members: int) -> Iterable[AlertRule]:
     """Brokers gone, no or two controllers, partitions without leader or copies; ``own`` selects its series."""
     state = f"kafka_server_broker_state{{{own}}}"
     down = f"count({state} == {RUNNING}) < {members} or absent({state} == {RUNNING})"
-    yield AlertRule("KafkaBrokerDown", down, f"{who}: fewer than {members} brokers serve", "1m", "critical")
+    yield AlertRule("KafkaBrokerDown", down, f"{who}: fewer than {members} brokers serve", "5m", "critical")
     active = f"kafka_controller_active{{{own}}}"
     leaders = f"sum({active}) != 1 or absent({active})"
     yield AlertRule("KafkaControllerCount", leaders, f"{who}: not one active controller", "1m", "critical")

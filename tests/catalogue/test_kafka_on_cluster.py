@@ -84,9 +84,9 @@ def sections(services):
                 "tls": {},
                 "resources": {"cpu": "50m", "memory": "640Mi"},
                 "lagAlert": LAG,
-                "extraConfig": {"replica.lag.time.max.ms": 10000},
+                "extraConfig": {"replica.lag.time.max.ms": 10000, "offsets.topic.num.partitions": 6},
             },
-            "prometheus": {"storage": "256Mi", "scrapeInterval": "1s", "discovery": "sidecar"},
+            "prometheus": {"storage": "256Mi", "scrapeInterval": "2s", "discovery": "sidecar"},
         },
         "services": {
             name: {
