@@ -51,7 +51,7 @@ ACCOUNTS_RESOURCES = Resources("20m", "192Mi")
 PASSWORDS = ("admin-password", "broker-password", "controller-password", "exporter-password")
 OWN_ACCOUNTS = frozenset({"admin", "broker", "controller", "exporter"})
 OURS = (
-    "advertised.", "authorizer.", "broker.id", "config.providers", "controller.quorum.", "delegation.token.",
+    "advertised.", "authorizer.", "broker.id", "broker.session.", "config.providers", "controller.quorum.bootstrap.", "delegation.token.",
     "inter.broker.", "listener", "log.dir", "principal.", "sasl.", "security.", "ssl.", "super.", "log.retention.hours",
     "log.retention.minutes", "metadata.log.dir",
 )  # fmt: skip

@@ -84,7 +84,13 @@ def sections(services):
                 "tls": {},
                 "resources": {"cpu": "50m", "memory": "640Mi"},
                 "lagAlert": LAG,
-                "extraConfig": {"replica.lag.time.max.ms": 10000, "offsets.topic.num.partitions": 6},
+                # Voters are patient: a busy machine is no reason for another leader.
+                "extraConfig": {
+                    "controller.quorum.election.timeout.ms": 5000,
+                    "controller.quorum.fetch.timeout.ms": 10000,
+                    "offsets.topic.num.partitions": 6,
+                    "replica.lag.time.max.ms": 10000,
+                },
             },
             "prometheus": {"storage": "256Mi", "scrapeInterval": "2s", "discovery": "sidecar"},
         },
