@@ -51,9 +51,9 @@ ACCOUNTS_RESOURCES = Resources("20m", "192Mi")
 PASSWORDS = ("admin-password", "broker-password", "controller-password", "exporter-password")
 OWN_ACCOUNTS = frozenset({"admin", "broker", "controller", "exporter"})
 OURS = (
-    "advertised.", "authorizer.", "broker.id", "broker.session.", "config.providers", "controller.quorum.bootstrap.", "delegation.token.",
-    "inter.broker.", "listener", "log.dir", "principal.", "sasl.", "security.", "ssl.", "super.", "log.retention.hours",
-    "log.retention.minutes", "metadata.log.dir",
+    "advertised.", "authorizer.", "broker.id", "broker.session.", "config.providers", "controller.quorum.bootstrap.",
+    "delegation.token.", "inter.broker.", "listener", "log.dir", "log.retention.hours", "log.retention.minutes",
+    "metadata.log.dir", "principal.", "sasl.", "security.", "ssl.", "super.",
 )  # fmt: skip
 """How keys begin that are written from other settings, or that would undo them."""
 
