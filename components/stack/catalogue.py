@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
+from components.middleware.kafka import Kafka
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.monitoring.jaeger import Jaeger
@@ -25,6 +26,7 @@ KINDS: dict[str, type[Component]] = {
         Jaeger,
         Loki,
         OtelCollector,
+        Kafka,
         Prometheus,
         RabbitMQ,
         Redis,

@@ -26,11 +26,16 @@ def accounts(store: Component, recipe: Mapping[str, str]) -> Iterable[Manifest]:
         yield generated_secret(account_of(store, user.name), {"username": user.name, **recipe})
 
 
-def made_secrets(store: Component, own: Mapping[str, Collection[str]], tls: Tls | None) -> dict[str, Collection[str]]:
-    """Secrets that come with a store, and their keys: ``own``, one for each user, and its certificate."""
-    users = {account_of(store, user.name): ("username", "password", "url") for user in store.scope.users_of(store.name)}
-    keys = {secret_of(store, tls): CERTIFICATE_KEYS} if tls is not None and tls.secret is None else {}
-    return {**own, **users, **keys}
+def made_secrets(
+    store: Component,
+    own: Mapping[str, Collection[str]],
+    tls: Tls | None,
+    keys: Collection[str] = ("username", "password", "url"),
+) -> dict[str, Collection[str]]:
+    """Secrets that come with a store, and their keys: ``own``, one for each user (``keys``), and its certificate."""
+    users = {account_of(store, user.name): keys for user in store.scope.users_of(store.name)}
+    made = {secret_of(store, tls): CERTIFICATE_KEYS} if tls is not None and tls.secret is None else {}
+    return {**own, **users, **made}
 
 
 def needed_secrets(

@@ -142,7 +142,9 @@ class Volume:
     size: str
 
 
-def stateful_set(owner: Component, pod: Pod, *, replicas: int, governing: str, volume: Volume | None) -> list[Manifest]:
+def stateful_set(
+    owner: Component, pod: Pod, *, replicas: int, governing: str, volume: Volume | None, part: str | None = None
+) -> list[Manifest]:
     """A StatefulSet with its account and disruption budget; volumes outlive it where the tier retains data.
 
     Pods are managed in parallel: in order, a pod that can never become ready would block the very update that mends it.
@@ -154,14 +156,14 @@ def stateful_set(owner: Component, pod: Pod, *, replicas: int, governing: str, v
         "serviceName": governing,
         "podManagementPolicy": "Parallel",
         "revisionHistoryLimit": 5,
-        "selector": {"matchLabels": owner.selector()},
+        "selector": {"matchLabels": owner.selector(part)},
         "updateStrategy": {"type": "RollingUpdate"},
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": policy, "whenScaled": "Retain"},
-        "template": pod_template(owner, pod),
+        "template": pod_template(owner, pod, part),
     }
     if volume:
         spec["volumeClaimTemplates"] = [_claim(owner, volume)]
-    return [account(owner), budget(owner), _workload("StatefulSet", owner, None, spec)]
+    return [account(owner, part), budget(owner, part), _workload("StatefulSet", owner, part, spec)]
 
 
 def budget(owner: Component, part: str | None = None) -> Manifest:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import RefusedError
 from sandbox.extras import jaeger, otel_collector, victorialogs
+from sandbox.extras import kafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ EXTRAS: dict[str, Extra] = {
         victorialogs.EXTRA,
     )
 }
+EXTRAS: dict[str, Extra] = {each.name: each for each in (kafka.EXTRA,)}
 """By name, which is the kind of the component that runs it."""
 
 
