@@ -60,7 +60,9 @@ class Memcached(Component[MemcachedSettings]):
     )
     endpoints = (
         Endpoint("memcached", PORT, USERS, "text protocol, with an account; binary is off"),
-        Endpoint("metrics", METRICS_PORT, SCRAPERS, "its statistics, read by Grayling's own script", container="metrics"),
+        Endpoint(
+            "metrics", METRICS_PORT, SCRAPERS, "its statistics, read by Grayling's own script", container="metrics"
+        ),
     )
 
     @property
@@ -86,7 +88,9 @@ class Memcached(Component[MemcachedSettings]):
             ValueError: what is too much.
         """
         if self.data < LEAST_DATA:
-            problem = f"{self.settings.max_connections} leave {max(self.data, 0)} MiB of {self.sized(SIZES).memory} for data"
+            problem = (
+                f"{self.settings.max_connections} leave {max(self.data, 0)} MiB of {self.sized(SIZES).memory} for data"
+            )
             raise ValueError(f"maxConnections: {problem}; allow fewer, or give resources with more memory")
         users = [user.name for user in self.scope.users_of(self.name)]
         if len(users) >= MOST_ACCOUNTS:
@@ -211,8 +215,8 @@ class Memcached(Component[MemcachedSettings]):
         down = f"sum(memcached_up{{{own}}}) < {self.replicas} or absent(memcached_up{{{own}}})"
         yield AlertRule("MemcachedDown", down, f"{who}: fewer than {self.replicas} members answer", "1m", "critical")
         evicted = f"rate(memcached_items_evicted_total{{{own}}}[5m]) > 1"
-        full = f"memcached_current_bytes{{{own}}} / memcached_limit_bytes{{{own}}} > 0.9"
-        yield AlertRule("MemcachedMemoryHigh", full, f"{who} uses more than 90 % of its memory", "15m")
+        full = f"memcached_current_bytes{{{own}}} / memcached_limit_bytes{{{own}}} > 0.75"
+        yield AlertRule("MemcachedMemoryHigh", full, f"{who} has items in 75 % of its memory; no more fit", "15m")
         yield AlertRule("MemcachedEvictions", evicted, f"{who} drops items that are still wanted to keep others", "10m")
         used = f"memcached_current_connections{{{own}}} / memcached_max_connections{{{own}}} > 0.8"
         yield AlertRule("MemcachedConnectionsHigh", used, f"{who}: over 80 % of its connections are taken")

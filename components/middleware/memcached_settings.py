@@ -35,7 +35,7 @@ FIXED = 16
 """Mebibytes that the program takes before it holds anything: threads, the hash table, its log buffers."""
 
 CONNECTION_KIB = {True: 32, False: 16}
-"""Of one client, with TLS and without: twice what was measured of idle ones, since a busy one has a buffer of 16 KiB."""
+"""Of one client, with TLS and without: an idle one has 15 and 1, a busy one a buffer of 16 besides."""
 
 SIZES: Sizes = {
     Size.SMALL: Resources("50m", "128Mi"),
@@ -71,7 +71,7 @@ class MemcachedSettings(WorkloadSettings):
     )
     auth_secret: ObjectName | None = Field(
         default=None,
-        description="existing Secret (username, password, account.conf) of who reads statistics; generated if not given",
+        description="existing Secret (username, password, account.conf) that reads statistics; generated if not given",
     )
     tls: Tls | None = Field(default=None, description="encrypted where it is given; {} makes a certificate")
 

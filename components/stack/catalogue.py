@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
+from components.middleware.eureka import Eureka
 from components.middleware.memcached import Memcached
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
@@ -18,6 +19,7 @@ KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
         Controller,
+        Eureka,
         Gateway,
         Memcached,
         Prometheus,

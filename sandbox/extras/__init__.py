@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.errors import RefusedError
-from sandbox.extras import memcached
+from sandbox.extras import eureka, memcached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sandbox.extras.model import Extra
 
-EXTRAS: dict[str, Extra] = {each.name: each for each in (memcached.EXTRA,)}
+EXTRAS: dict[str, Extra] = {each.name: each for each in (eureka.EXTRA, memcached.EXTRA)}
 """By name, which is the kind of the component that runs it."""
 
 

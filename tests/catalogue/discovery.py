@@ -28,7 +28,8 @@ PATIENCE = Patience(300)
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 MEMCACHED = (Path(__file__).parent / "memcached_client.py").read_text()
 OVERLAY = yaml.safe_load((ROOT / "stacks" / "overlays" / "sandbox.yaml").read_text())
-SMALLER = {"memcached": {"warmUp": "1s"}}
+EUREKA = (Path(__file__).parent / "eureka_client.py").read_text()
+SMALLER = {"memcached": {"warmUp": "1s"}, "eureka": {}}
 """What only makes the tests shorter."""
 
 
@@ -69,9 +70,9 @@ def declared():
 
 def without_engine(platform):
     """The components but the engine, and what it would make a pod of."""
-    made = [each for each in platform.manifests() if each["metadata"]["name"] != "controller"]
+    made = [each for each in platform.manifests() if "controller" not in each["metadata"]["name"]]
     (release,) = [each for each in made if each["kind"] == "GrayRelease"]
-    return [each for each in made if each is not release and "Role" not in each["kind"] or "prometheus" in each["metadata"]["name"]], release
+    return [each for each in made if each is not release], release
 
 
 def client(release):
@@ -128,24 +129,29 @@ async def restarts(cluster, pod, container):
     return next(each["restartCount"] for each in status if each["name"] == container)
 
 
-async def from_client(cluster, code, call):
-    """What a call of the code returns in the client's pod."""
-    return json.loads(await run(cluster, SPACE, "client", "shop", "python3", "-c", code, call))
+async def from_client(cluster, code, function, *arguments):
+    """What a function of the code returns in the client's pod."""
+    call = ("python3", "-c", code, function, json.dumps(arguments))
+    return json.loads(await run(cluster, SPACE, "client", "shop", *call))
 
 
 async def killed(cluster, pod, container, program):
     """The program of this container is killed with no warning, and started again by the kubelet."""
     before = await restarts(cluster, pod, container)
     uid = (await cluster.get(POD, pod, SPACE))["metadata"]["uid"]
-    found = [process for process in Path("/proc").glob("[0-9]*") if _runs(process, uid, program)]
-    assert found, (pod, program)
-    for process in found:
-        os.kill(int(process.name), signal.SIGKILL)
+    assert await asyncio.to_thread(_kill, uid, program) == 1, (pod, program)
 
     async def again():
         return await restarts(cluster, pod, container) > before and await ready(cluster, pod)
 
     await until(again)
+
+
+def _kill(uid, program):
+    found = [process for process in Path("/proc").glob("[0-9]*") if _runs(process, uid, program)]
+    for process in found:
+        os.kill(int(process.name), signal.SIGKILL)
+    return len(found)
 
 
 def _runs(process, uid, program):

@@ -13,13 +13,20 @@ SERVERS = os.environ["MEMCACHED_SERVERS"].split(",")
 ACCOUNT = os.environ["MEMCACHED_USERNAME"], os.environ["MEMCACHED_PASSWORD"]
 
 
+def plain(host, port):
+    """A connection."""
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def encrypted(host, port, authority=os.environ["MEMCACHED_CA_FILE"]):
+    """The same, with TLS."""
+    return ssl.create_default_context(cafile=authority).wrap_socket(plain(host, port), server_hostname=host)
+
+
 def connected(server, account=ACCOUNT, *, secure=True, authority=os.environ["MEMCACHED_CA_FILE"]):
     """A file to talk through, logged in."""
     host, _, port = server.rpartition(":")
-    plain = socket.create_connection((host, int(port)), timeout=10)
-    context = ssl.create_default_context(cafile=authority)
-    wire = context.wrap_socket(plain, server_hostname=host) if secure else plain
-    talk = wire.makefile("rwb")
+    talk = (encrypted(host, port, authority) if secure else plain(host, port)).makefile("rwb")
     if account:
         words = " ".join(account).encode()
         answer = say(talk, b"set auth 0 0 %d\r\n%s" % (len(words), words))
@@ -94,7 +101,7 @@ def tried():
     right = connected(server)
     return {
         "right": [say(right, b"set a 0 0 1\r\n1"), read(right, "a")],
-        "protocol": right.raw._sock.version(),
+        "protocol": encrypted(*server.split(":")).version(),
         "flush": say(right, b"flush_all"),
         "watch": say(connected(server), b"watch"),
         "wrong password": refused(lambda: connected(server, (ACCOUNT[0], "wrong"))),
@@ -105,22 +112,21 @@ def tried():
     }
 
 
-def filled(server, megabytes):
+def filled(member, megabytes):
     """So much in items of 9 KB, all acknowledged."""
-    talk, body = connected(server), b"x" * 9000
+    talk, body = connected(SERVERS[member]), b"x" * 9000
     count = megabytes * 1_000_000 // len(body)
     return sum(say(talk, b"set big-%d 0 0 9000\r\n%s" % (each, body)) == "STORED" for each in range(count)) == count
 
 
-def crowd(server, count):
+def crowd(member, count):
     """So many clients at once, and how many of them it turns away."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    host, _, port = server.rpartition(":")
-    clients = [socket.create_connection((host, int(port)), timeout=30) for _ in range(count)]
+    clients = [plain(*SERVERS[member].split(":")) for _ in range(count)]
     time.sleep(2)  # as long as it takes to look at them once
     away = 0
     for each in clients:
-        each.setblocking(False)
+        each.settimeout(0)
         try:
             away += each.recv(100) is not None
         except BlockingIOError:
@@ -146,6 +152,6 @@ def main():
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        print(json.dumps(eval(sys.argv[1])))
+        sys.stdout.write(json.dumps(globals()[sys.argv[1]](*json.loads(sys.argv[2]))))
     else:
         main()
