@@ -186,7 +186,8 @@ class Eureka(Component[EurekaSettings]):
         if self.replicas > 1:
             alone = f"min(eureka_server_peers_available{{{own}}}) < {self.replicas - 1}"
             yield AlertRule("EurekaPeersMissing", alone, f"{who}: a member does not know all the others", "5m")
-        few = f"eureka_server_renewals_last_minute{{{own}}} <= eureka_server_renewals_threshold{{{own}}}"
+        most = f"max_over_time(eureka_server_renewals_last_minute{{{own}}}[5m])"  # of few, one may come a minute later
+        few = f"{most} <= eureka_server_renewals_threshold{{{own}}}"
         yield AlertRule(
             "EurekaRenewalsBelowThreshold", few, f"{who}: too few instances renew; the dead are kept among them", "5m"
         )

@@ -20,7 +20,7 @@ from tests.catalogue.discovery import (
     take_down,
     until,
 )
-from tests.components.on_prometheus import alerts, has_data, series, wanted
+from tests.components.on_prometheus import alerts, eventually, has_data, series, wanted
 
 pytestmark = [pytest.mark.extras("memcached", "eureka"), pytest.mark.timeout(600)]
 KEYS = 3000
@@ -63,15 +63,17 @@ def watched():
 
 
 async def test_panels_and_rules_have_series_and_no_alert_waits(cluster):
-    async def nothing_is_missing():
-        for what, expr in watched():
-            if not await has_data(cluster, SPACE, expr, numbers=": panel " in what):
-                return False
-        waiting = (await alerts(cluster, SPACE)).values()
-        return not [each for each in waiting if each["labels"]["instance_name"] in SMALLER]
+    async def left():
+        missing = [
+            (what, expr)
+            for what, expr in watched()
+            if not await has_data(cluster, SPACE, expr, numbers=": panel " in what)
+        ]
+        waiting = (await alerts(cluster, SPACE)).items()
+        return missing + [name for name, each in waiting if each["labels"]["instance_name"] in SMALLER]
 
     assert {what.partition(":")[0] for what, _ in watched()} == SMALLER.keys()
-    await until(nothing_is_missing)
+    assert await eventually(left, seconds=240) == []
 
 
 async def test_memcached_takes_the_right_account_alone_and_loses_one_member_at_a_time(cluster):
