@@ -29,13 +29,13 @@ def pod(objects):
 
 
 def test_an_image_is_asked_for_since_there_is_none_to_take():
-    with pytest.raises(StackError, match="eureka.image"):
+    with pytest.raises(StackError, match=r"eureka\.image"):
         read(components={"eureka": {}})
 
 
-@pytest.mark.parametrize(("tls", "scheme"), [(None, "http"), ({}, "https")])
+@pytest.mark.parametrize(("tls", "scheme"), [({}, "http"), ({"tls": {}}, "https")])
 def test_members_know_each_other_by_name_and_no_password_is_in_a_file_of_the_stack(tls, scheme):
-    _, objects = declared(replicas=2, tls=tls)
+    _, objects = declared(replicas=2, **tls)
     peers = configuration(objects)["eureka"]["client"]["service-url"]["defaultZone"].split(",")
     account = "grayling-peer:${registry.accounts.grayling-peer}"
     assert peers == [f"{scheme}://{account}@eureka-{each}.eureka-nodes.shop.svc:8761/eureka/" for each in range(2)]
