@@ -70,7 +70,7 @@ async def test_panels_and_rules_have_series_and_no_alert_waits(cluster):
             if not await has_data(cluster, SPACE, expr, numbers=": panel " in what)
         ]
         waiting = (await alerts(cluster, SPACE)).items()
-        return missing + [name for name, each in waiting if each["labels"]["instance_name"] in SMALLER]
+        return missing + [name for name, each in waiting if each["labels"]["component"] in SMALLER]
 
     assert {what.partition(":")[0] for what, _ in watched()} == SMALLER.keys()
     assert await eventually(left, seconds=240) == []
