@@ -52,7 +52,12 @@ class Eureka(Component[EurekaSettings]):
     """A StatefulSet of peers, with an account for each service that uses it."""
 
     kind = "eureka"
-    modes = (real(f"{TESTS}::test_what_registers_at_one_eureka_is_found_at_the_other_and_survives_its_loss"),)
+    modes = (
+        real(
+            f"{TESTS}::test_what_registers_at_one_eureka_is_found_at_the_other_and_survives_its_loss",
+            f"{TESTS}::test_panels_and_rules_have_series_and_no_alert_waits",
+        ),
+    )
     endpoints = (
         Endpoint("eureka", PORT, USERS | MEMBERS, "registry, with an account"),
         Endpoint("metrics", MANAGEMENT_PORT, SCRAPERS, "probes and metrics of the actuator", path=METRICS_PATH),

@@ -55,6 +55,7 @@ class Memcached(Component[MemcachedSettings]):
     modes = (
         real(
             f"{TESTS}::test_memcached_takes_the_right_account_alone_and_loses_one_member_at_a_time",
+            f"{TESTS}::test_panels_and_rules_have_series_and_no_alert_waits",
             f"{TESTS}::test_memcached_is_told_when_it_forgets_and_turns_away",
         ),
     )
