@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
 from components.middleware.kafka import Kafka
+from components.middleware.eureka import Eureka
+from components.middleware.memcached import Memcached
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.monitoring.jaeger import Jaeger
@@ -22,11 +24,13 @@ KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
         Controller,
+        Eureka,
         Gateway,
         Jaeger,
         Loki,
         OtelCollector,
         Kafka,
+        Memcached,
         Prometheus,
         RabbitMQ,
         Redis,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sandbox.errors import RefusedError
 from sandbox.extras import jaeger, otel_collector, victorialogs
 from sandbox.extras import kafka
+from sandbox.extras import eureka, memcached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ EXTRAS: dict[str, Extra] = {
     )
 }
 EXTRAS: dict[str, Extra] = {each.name: each for each in (kafka.EXTRA,)}
+EXTRAS: dict[str, Extra] = {each.name: each for each in (eureka.EXTRA, memcached.EXTRA)}
 """By name, which is the kind of the component that runs it."""
 
 
