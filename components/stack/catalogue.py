@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
+from components.gateways.envoy_gateway import EnvoyGateway
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.monitoring.prometheus import Prometheus
@@ -17,6 +18,7 @@ KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
         Controller,
+        EnvoyGateway,
         Gateway,
         Prometheus,
         RabbitMQ,
