@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.gateways.contour_settings import ENVOY_IMAGE, Exposure, ProxyRequest
 from components.model.pods import Resources, Sizes
@@ -52,22 +52,18 @@ Word = Annotated[str, said(whole(r"[!-~]+", 512), "is no word", "use letters, di
 _SECRET_PARTS = {"d", "p", "q", "dp", "dq", "qi", "k"}
 
 
-def _public_keys(text: str) -> str:
-    """A set of keys that tokens are checked with.
-
-    Raises:
-        ValueError: it is none, or it has keys that tokens are made with.
-    """
+def _problem_of(text: str) -> str:
+    """What is wrong with a set of keys that tokens are checked with; empty where nothing is."""
     try:
         keys = json.loads(text)["keys"]
-        parts = [part for key in keys for part in key]
+        parts = {part for key in keys for part in key}
     except (ValueError, KeyError, TypeError):
-        raise ValueError('is no set of keys; write {"keys": [...]}, as the issuer shows it at jwks_uri') from None
+        return 'is no set of keys; write {"keys": [...]}, as the issuer shows it'
     if not keys:
-        raise ValueError("has no keys; without one no token would be taken")
-    if _SECRET_PARTS & set(parts):
-        raise ValueError("has secret parts of keys; write the public ones alone, and give the issuer new keys")
-    return text
+        return "has no keys, so that no token would be taken; write those of the issuer"
+    if _SECRET_PARTS & parts:
+        return "has secret parts of keys; write the public ones alone, and give the issuer new keys"
+    return ""
 
 
 class Jwt(ComponentSettings):
@@ -79,7 +75,7 @@ class Jwt(ComponentSettings):
         description="a token must name one of them in `aud`: those that were made for others are refused"
     )
     jwks_uri: HttpsUrl | None = Field(default=None, description="where its keys are; needs `egress` for the proxies")
-    jwks: Annotated[str, AfterValidator(_public_keys)] | None = Field(default=None, description="its keys themselves")
+    jwks: str | None = Field(default=None, description="its public keys themselves, as JSON")
     claims: dict[HeaderName, Word] = Field(
         default_factory=dict, description="headers that services get, by name, each from a claim"
     )
@@ -88,6 +84,8 @@ class Jwt(ComponentSettings):
     def _one_place(self) -> Jwt:
         if (self.jwks_uri is None) == (self.jwks is None):
             raise ValueError("jwksUri: give the place of the keys, or the keys as jwks, and not both")
+        if self.jwks is not None and (problem := _problem_of(self.jwks)):
+            raise ValueError(f"jwks: {problem}")  # here, where no value is shown beside it: it may be a secret
         return self
 
 
