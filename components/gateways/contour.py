@@ -26,7 +26,7 @@ from components.gateways.contour_settings import (
     written,
 )
 from components.gateways.envoy_observability import proxy_alerts, proxy_panels
-from components.gateways.guests import allowed_routes, carried, watched
+from components.gateways.guests import allowed_routes, carried, listener_certificate, watched
 from components.model.component import Component, Deviation
 from components.model.endpoints import (
     ANYONE,
@@ -49,7 +49,7 @@ from components.model.pods import (
     sleep,
 )
 from components.model.profiles import Size
-from components.model.standing import real
+from components.model.standing import ISSUED_CERTIFICATES, real, served
 from components.workloads.baseline import config_map, deployment, service
 from components.workloads.network import policy
 from manifests.render import text
@@ -71,6 +71,7 @@ class Gateway(Component[GatewaySettings]):
             "tests/components/deploy/test_every_stack_on_cluster.py::test_it_comes_up_serves_and_goes",
             "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
         ),
+        served(ISSUED_CERTIFICATES, name="tlsIssuer (cert-manager)"),
     )
     room = "gateway"
     layer = Layer.OPERATORS
@@ -112,11 +113,13 @@ class Gateway(Component[GatewaySettings]):
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """The certificate of the listener, where there is one."""
-        return {"tlsSecret": (name, ("tls.crt", "tls.key"))} if (name := self.settings.tls_secret) else {}
+        name = self.settings.tls_secret
+        return {"tlsSecret": (name, ("tls.crt", "tls.key"))} if name and not self.settings.tls_issuer else {}
 
     def manifests(self) -> Iterable[Manifest]:
         """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""
         yield from self._gateway()
+        yield from listener_certificate(self, self.settings.tls_secret, self.settings.tls_issuer)
         yield from rights(self, f"{self.name}-contour", self.settings.namespaces)
         yield config_map(self, f"{self.name}-contour", {"contour.yaml": self._configuration()})
         yield service(self, MEMBERS, part="contour")

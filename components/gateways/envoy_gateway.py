@@ -21,14 +21,14 @@ from components.gateways.envoy_settings import (
     XDS_PORT,
     EnvoyGatewaySettings,
 )
-from components.gateways.guests import allowed_routes, carried
+from components.gateways.guests import allowed_routes, carried, listener_certificate
 from components.model.component import Component, Deviation
 from components.model.endpoints import ANYONE, API_SERVER, GATEWAYS, MEASURERS, MEMBERS, SCRAPERS, Endpoint
 from components.model.layers import Layer
 from components.model.observability import Panel
 from components.model.pods import SIDECAR, Container, FieldPath, Pod, Probe, config_volume, secret_volume, sleep
 from components.model.profiles import Size
-from components.model.standing import real
+from components.model.standing import ISSUED_CERTIFICATES, real, served
 from components.workloads.baseline import account, config_map, deployment, pod_template, service, workload_name
 from components.workloads.network import policy
 from manifests.render import text
@@ -58,6 +58,7 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
             "tests/catalogue/test_gateways_on_cluster.py::test_a_token_lets_in_and_nothing_else_does",
             "tests/catalogue/test_gateways_on_cluster.py::test_a_good_canary_is_promoted_and_a_bad_one_taken_back",
         ),
+        served(ISSUED_CERTIFICATES, name="tlsIssuer (cert-manager)"),
     )
     room = "gateway"
     layer = Layer.OPERATORS
@@ -113,7 +114,7 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """The certificate of the listener and the secret of the login, where there are such."""
         made: dict[str, tuple[str, Collection[str]]] = {}
-        if self.settings.tls_secret:
+        if self.settings.tls_secret and not self.settings.tls_issuer:
             made["tlsSecret"] = (self.settings.tls_secret, ("tls.crt", "tls.key"))
         if self.settings.oidc:
             made["oidc.clientSecret"] = (self.settings.oidc.client_secret, ("client-secret",))
@@ -123,6 +124,7 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
         """Class and Gateway with their rules, rights, certificates, the control plane, and policies of both parts."""
         yield from self._gateway()
         yield proxies(self)
+        yield from listener_certificate(self, self.settings.tls_secret, self.settings.tls_issuer)
         yield from policies(self.name, self.environment.gateway.parent.name, self.settings)
         yield from rights(self, CONTROL)
         yield config_map(self, f"{self.name}-{CONTROL}", {"envoy-gateway.yaml": self._configuration()})
@@ -204,6 +206,7 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
 
     def dashboard(self) -> Dashboard:
         """That of every gateway, and what its rules refuse."""
-        where = self.metrics_selector
-        limited = f"sum(rate(envoy_http_local_rate_limiter_http_local_rate_limit_rate_limited{{{where}}}[1m]))"
+        if not self.settings.rate_limits:
+            return proxy_panels(self)
+        limited = f"sum(rate(envoy_http_local_rate_limit_rate_limited{{{self.metrics_selector}}}[1m]))"
         return proxy_panels(self, Panel("Refused: too many", limited, "reqps"))

@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.gateways.contour_settings import ENVOY_IMAGE, Exposure, ProxyRequest
+from components.gateways.contour_settings import ENVOY_IMAGE, ISSUED_WHERE, Exposure, ProxyRequest
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.quantities import size_from
 from components.model.settings import ComponentSettings, Placement
 from components.model.values import Image, Limit, Namespace, ObjectName, said, whole
 from components.workloads.egress import Egress
+from components.workloads.encryption import Issuer
 
 CONTROL_IMAGE = "docker.io/envoyproxy/gateway:v1.9.1"
 XDS_PORT, HEALTH_PORT, CONTROL_METRICS_PORT = 18000, 8081, 19001
@@ -155,6 +156,7 @@ class EnvoyGatewaySettings(Placement):
         default_factory=list, description="where proxies and control plane may connect to: issuers of tokens"
     )
     tls_secret: ObjectName | None = Field(default=None, description="Secret with a certificate: opens port 443 as well")
+    tls_issuer: Issuer | None = Field(default=None, description="of cert-manager, which makes and renews `tlsSecret`")
     tls_min_version: Literal["1.2", "1.3"] = Field(default="1.3", description="older clients are refused")
     request_timeout: Limit = Field(
         default=0.0,
@@ -204,6 +206,8 @@ class EnvoyGatewaySettings(Placement):
     def _parts_fit(self) -> EnvoyGatewaySettings:
         if self.exposure.http_node_port and self.exposure.type == "ClusterIP":
             raise ValueError("exposure.httpNodePort: a ClusterIP has no node port; set exposure.type: NodePort")
+        if self.tls_issuer and not self.tls_secret:
+            raise ValueError(ISSUED_WHERE)
         if self.oidc and not self.tls_secret:
             raise ValueError("oidc: a session must not travel in the clear; give tlsSecret too")
         return self

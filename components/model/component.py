@@ -201,6 +201,11 @@ class Component(ABC, Generic[S_co]):
         return [(self.selector(part), ports) for part, ports in found.items()]
 
     @property
+    def hostnames(self) -> list[str]:
+        """Names that requests from outside come under."""
+        return []
+
+    @property
     def answers_within(self) -> float | None:
         """Seconds until an answer through it has to be there; 0 for no limit, None where nothing is said."""
         return None

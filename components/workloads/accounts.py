@@ -29,7 +29,7 @@ def accounts(store: Component, recipe: Mapping[str, str]) -> Iterable[Manifest]:
 def made_secrets(store: Component, own: Mapping[str, Collection[str]], tls: Tls | None) -> dict[str, Collection[str]]:
     """Secrets that come with a store, and their keys: ``own``, one for each user, and its certificate."""
     users = {account_of(store, user.name): ("username", "password", "url") for user in store.scope.users_of(store.name)}
-    keys = {secret_of(store, tls): CERTIFICATE_KEYS} if tls is not None and tls.secret is None else {}
+    keys = {secret_of(store, tls): CERTIFICATE_KEYS} if tls is not None and (tls.issuer or not tls.secret) else {}
     return {**own, **users, **keys}
 
 
@@ -38,7 +38,7 @@ def needed_secrets(
 ) -> dict[str, tuple[str, Collection[str]]]:
     """Secrets that a store is given, by setting: its name, and the keys read there."""
     found: dict[str, tuple[str, Collection[str]]] = {"authSecret": (auth_secret, keys)} if auth_secret else {}
-    if tls is not None and tls.secret is not None:
+    if tls is not None and tls.secret is not None and tls.issuer is None:
         found["tls.secret"] = (tls.secret, CERTIFICATE_KEYS)
     return found
 

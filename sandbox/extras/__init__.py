@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.errors import RefusedError
-from sandbox.extras import envoy_gateway
+from sandbox.extras import cert_manager, envoy_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sandbox.extras.model import Extra
 
-EXTRAS: dict[str, Extra] = {extra.name: extra for extra in (envoy_gateway.EXTRA,)}
+EXTRAS: dict[str, Extra] = {extra.name: extra for extra in (cert_manager.EXTRA, envoy_gateway.EXTRA)}
 """By name, which is the kind of the component that runs it."""
 
 

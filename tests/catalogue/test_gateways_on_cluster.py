@@ -24,7 +24,7 @@ from tests.catalogue.tokens import Issuer, certificate, serial
 from tests.components.conftest import ROOT
 from tests.components.on_prometheus import all_is_well, eventually, series
 
-pytestmark = [pytest.mark.extras("envoy-gateway"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.extras("envoy-gateway", "cert-manager"), pytest.mark.timeout(600)]
 SPACE, HOST = "edge-test", "shop.local"
 INVENTORY, PATIENCE = Inventory(SPACE, SPACE), Patience(240)
 DEFINITION = KNOWN["apiextensions.k8s.io/v1", "CustomResourceDefinition"]
@@ -306,6 +306,21 @@ async def test_metrics_panels_and_alerts_tell_of_a_fault(edge):
 
         assert await eventually(unseen, SECONDS) == []
         assert (await ask(edge)).status == 200  # proxies go on with what they know
+
+
+@pytest.mark.parametrize("tier", ["local", "dev", "staging", "prod"])
+async def test_an_api_server_takes_certificates_of_an_issuer(edge, tier):
+    issuer = {"name": "letters", "kind": "ClusterIssuer"}
+    listeners = {"tlsSecret": "front", "tlsIssuer": issuer}
+    places = {"redis": {"tls": {"issuer": issuer}}, "rabbitmq": {"tls": {"issuer": issuer}}}
+    environment = {"tier": tier, "namespace": SPACE, "owners": ["platform"], "gateway": {"class": "of-both"}}
+    for kind in ("gateway", "envoy-gateway"):
+        everything = {"environment": environment, "components": {**places, "front": {"kind": kind, **listeners}}}
+        made = Platform.read(everything, stack=SPACE, source="test").manifests()
+        found = [each for each in made if each["kind"] == "Certificate"]
+        assert {each["metadata"]["name"] for each in found} == {"front", "redis-tls", "rabbitmq-tls"}
+        for each in found:
+            await edge.cluster.apply(each, manager="test", dry_run=True)
 
 
 async def test_it_leaves_nothing_behind(cluster):

@@ -54,6 +54,7 @@ MISTAKES = {
     "a field that is a format": ({"loggedQuery": ["a)%%REQ(COOKIE"]}, PLACE, "is no name of a query field"),
     "nothing may come": ({"maxRequest": "0"}, PLACE, "maxRequest"),
     "no such version": ({"tlsMinVersion": "1.0"}, PLACE, "tlsMinVersion"),
+    "an issuer without a place": ({"tlsIssuer": {"name": "letters"}}, PLACE, "name it with tlsSecret"),
     "every namespace": ({"namespaces": ["all"]}, PLACE, "name the namespaces"),
     "no node port": ({"exposure": {"type": "ClusterIP", "httpNodePort": 30080}}, PLACE, "has no node port"),
 }
@@ -166,6 +167,33 @@ def test_it_reads_no_secrets_but_where_it_carries_routes():
     assert guest["metadata"]["namespace"] == "team-b"
     writing = [rule for rule in guest["rules"] if {"create", "patch", "delete"} & set(rule["verbs"])]
     assert writing == []
+
+
+@pytest.mark.parametrize("kind", ["gateway", "envoy-gateway"])
+def test_an_issuer_makes_the_certificate_for_all_names_of_services(kind):
+    services = {
+        "orders": {"image": IMAGE, "traffic": {"hostnames": ["orders.example.com", "shop.example.com"]}},
+        "billing": {"image": IMAGE, "traffic": {}},
+        "hidden": {"image": IMAGE},
+    }
+    settings = {"kind": kind, "tlsSecret": "front", "tlsIssuer": {"name": "letters"}}
+    (made,) = (each for key, each in objects(settings, services=services).items() if key[0] == "Certificate")
+    assert made["metadata"]["name"] == made["spec"]["secretName"] == "front"
+    assert made["spec"]["issuerRef"] == {"group": "cert-manager.io", "kind": "Issuer", "name": "letters"}
+    assert made["spec"]["dnsNames"] == ["billing.local", "orders.example.com", "shop.example.com"]
+    (alone,) = (each for key, each in objects(settings).items() if key[0] == "Certificate")
+    assert alone["spec"]["dnsNames"] == ["*.local"]
+
+
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_an_issuer_makes_the_certificate_of_a_store(kind):
+    found = {
+        (each["kind"], each["metadata"]["name"]): each
+        for each in read(components={kind: {"tls": {"issuer": {"name": "letters"}}}}).manifests()
+    }
+    made = found["Certificate", f"{kind}-tls"]["spec"]
+    assert f"{kind}.shop.svc" in made["dnsNames"]
+    assert ("Secret", f"{kind}-tls") not in found
 
 
 def test_secrets_that_it_reads_are_looked_for():
