@@ -12,7 +12,8 @@ from components.model.pods import Container, Pod
 from components.workloads.baseline import VERSION, pod_template
 
 if TYPE_CHECKING:
-    from components.gateways.envoy_gateway import EnvoyGateway
+    from components.gateways.envoy_settings import EnvoyGatewaySettings
+    from components.model.component import Component
     from kube.kinds import Manifest
 
 STATISTICS = (
@@ -30,7 +31,7 @@ TAKEN = (
 )
 
 
-def proxies(owner: EnvoyGateway) -> Manifest:
+def proxies(owner: Component[EnvoyGatewaySettings]) -> Manifest:
     """The EnvoyProxy that the Gateway names."""
     settings = owner.settings
     spec = {
@@ -49,7 +50,7 @@ def _bootstrap() -> Manifest:
     return {"type": "JSONPatch", "jsonPatches": [{"op": "replace", "path": f"{STATISTICS}/match", "value": match}]}
 
 
-def _pods(owner: EnvoyGateway) -> dict[str, Any]:
+def _pods(owner: Component[EnvoyGatewaySettings]) -> dict[str, Any]:
     settings, place = owner.settings, owner.environment
     image = place.image(settings.envoy_image)
     size = owner.sized(ENVOY_SIZES, settings.envoy_resources)
@@ -68,7 +69,7 @@ def _pods(owner: EnvoyGateway) -> dict[str, Any]:
     return {"envoyDeployment": made, "envoyPDB": budget, "envoyServiceAccount": {"name": f"{owner.name}-envoy"}}
 
 
-def _service(owner: EnvoyGateway) -> dict[str, Any]:
+def _service(owner: Component[EnvoyGatewaySettings]) -> dict[str, Any]:
     exposure = owner.settings.exposure
     made: dict[str, Any] = {"name": f"{owner.name}-envoy", "type": exposure.type}
     if exposure.annotations:

@@ -9,7 +9,8 @@ from components.workloads.baseline import workload_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from components.gateways.envoy_gateway import EnvoyGateway
+    from components.gateways.envoy_settings import EnvoyGatewaySettings
+    from components.model.component import Component
     from kube.kinds import Manifest
 
 RBAC = "rbac.authorization.k8s.io"
@@ -32,7 +33,7 @@ OWN_KINDS = [
 NETWORKING, OWN = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
 
 
-def rights(owner: EnvoyGateway, part: str) -> Iterable[Manifest]:
+def rights(owner: Component[EnvoyGatewaySettings], part: str) -> Iterable[Manifest]:
     """A Role where it is, one in each namespace it carries routes of, and a ClusterRole for what lives in none."""
     own, name = owner.environment.namespace, workload_name(owner, part)
     yield from granted("Role", {"name": name}, own, name, [*_carrying(), *_making()])
