@@ -16,6 +16,7 @@ import yaml
 
 from components.deploy.apply import Applier
 from components.deploy.inventory import Inventory
+from components.deploy.teardown import plan_teardown, tear_down
 from components.deploy.waiting import Patience
 from components.stack.platform import Platform
 from kube.cluster import Cluster
@@ -69,7 +70,8 @@ def declared(*, definitions):
     }
     components = {"gateway": gateway, "controller": engine, "prometheus": watch}
     everything = {"environment": environment, "components": components, "services": {"shop": service}}
-    return Platform.read(everything, stack=SPACE, source="test")
+    secrets = {"shop-certificate": certificate(HOST)}
+    return Platform.read({**everything, "secrets": secrets}, stack=SPACE, source="test")
 
 
 def listener(values):
@@ -80,7 +82,7 @@ def listener(values):
 
 @pytest.fixture(scope="module")
 def stack():
-    return SimpleNamespace(platform=None, certificate=certificate(HOST))
+    return SimpleNamespace(platform=None, fresh=True)
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ async def edge(cluster, stack):
     if stack.platform is None:
         missing = await cluster.find(DEFINITION, "grayreleases.grayling.dev", None) is None
         made = declared(definitions=missing)
-        await Applier(cluster, INVENTORY, patience=PATIENCE).apply([*made.manifests(), listener(stack.certificate)])
+        await Applier(cluster, INVENTORY, patience=PATIENCE).apply(made.manifests())
         stack.platform = made
     (node, *_) = (await cluster.list(NODE)).items
     address = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
@@ -106,6 +108,11 @@ async def edge(cluster, stack):
     async with aiohttp.ClientSession(timeout=limit) as client:
         made = SimpleNamespace(cluster=cluster, urls=urls, client=client, platform=stack.platform)
         assert await eventually(lambda: unready(made), SECONDS) == []
+        if stack.fresh:
+            await released(
+                made, f"{IMAGE}v1", serves("v1")
+            )  # a version that comes before the first stands is the first
+            stack.fresh = False
         yield made
 
 
@@ -228,6 +235,11 @@ async def load(edge):
         await asyncio.gather(*tasks)
 
 
+def serves(version):
+    """The release has ended with this version."""
+    return lambda status: status.get("phase") == "Idle" and status["stable"]["image"] == IMAGE + version
+
+
 async def released(edge, image, holds):
     """Ask for a version, and wait for what is to become of it."""
     path = "/spec/workload/template/spec/containers/0/image"
@@ -245,9 +257,6 @@ async def released(edge, image, holds):
 
 
 async def test_a_good_canary_is_promoted_and_a_bad_one_taken_back(edge):
-    def serves(version):
-        return lambda status: status.get("phase") == "Idle" and status["stable"]["image"] == IMAGE + version
-
     async with load(edge) as answers:
         status = await released(edge, f"{IMAGE}v2", serves("v2"))
         assert status["last"]["outcome"] in {"promoted", "promoted-not-proven"}
@@ -324,9 +333,6 @@ async def test_an_api_server_takes_certificates_of_an_issuer(edge, tier):
 
 
 async def test_it_leaves_nothing_behind(cluster):
-    await cluster.delete(NAMESPACE, SPACE)
-
-    async def there():
-        return await cluster.find(NAMESPACE, SPACE) or []
-
-    assert await eventually(there, SECONDS) == []
+    plan = await plan_teardown(cluster, INVENTORY)
+    await tear_down(cluster, INVENTORY, plan, PATIENCE, lambda _line: None, without_engine=True)
+    assert await cluster.find(NAMESPACE, SPACE) is None
