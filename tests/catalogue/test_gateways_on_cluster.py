@@ -109,9 +109,7 @@ async def edge(cluster, stack):
         made = SimpleNamespace(cluster=cluster, urls=urls, client=client, platform=stack.platform)
         assert await eventually(lambda: unready(made), SECONDS) == []
         if stack.fresh:
-            await released(
-                made, f"{IMAGE}v1", serves("v1")
-            )  # a version that comes before the first stands is the first
+            await released(made, f"{IMAGE}v1", serves("v1"))  # one that comes sooner would be the first
             stack.fresh = False
         yield made
 
