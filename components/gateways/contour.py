@@ -25,7 +25,8 @@ from components.gateways.contour_settings import (
     GatewaySettings,
     written,
 )
-from components.gateways.guests import allowed_routes, carried, watched
+from components.gateways.envoy_observability import proxy_alerts, proxy_panels
+from components.gateways.guests import allowed_routes, carried, listener_certificate, watched
 from components.model.component import Component, Deviation
 from components.model.endpoints import (
     ANYONE,
@@ -37,12 +38,6 @@ from components.model.endpoints import (
     Endpoint,
 )
 from components.model.layers import Layer
-from components.model.observability import (
-    AlertRule,
-    Dashboard,
-    Panel,
-    gone,
-)
 from components.model.pods import (
     SIDECAR,
     Container,
@@ -54,14 +49,16 @@ from components.model.pods import (
     sleep,
 )
 from components.model.profiles import Size
-from components.model.standing import real
+from components.model.standing import ISSUED_CERTIFICATES, real, served
 from components.workloads.baseline import config_map, deployment, service
 from components.workloads.network import policy
 from manifests.render import text
+from rollout.api.sources import ControlPlane
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from components.model.observability import AlertRule, Dashboard
     from kube.kinds import Manifest
 
 
@@ -74,11 +71,13 @@ class Gateway(Component[GatewaySettings]):
             "tests/components/deploy/test_every_stack_on_cluster.py::test_it_comes_up_serves_and_goes",
             "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
         ),
+        served(ISSUED_CERTIFICATES, name="tlsIssuer (cert-manager)"),
     )
     room = "gateway"
     layer = Layer.OPERATORS
     reads = GATEWAYS
     front = "envoy"
+    control_plane = ControlPlane.CONTOUR
     deviations = (
         Deviation("token", "contour", "the control plane watches routes, Services and endpoints it carries"),
         Deviation("token", CERTGEN, "writes the certificates of the control plane as Secrets, once"),
@@ -114,11 +113,13 @@ class Gateway(Component[GatewaySettings]):
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """The certificate of the listener, where there is one."""
-        return {"tlsSecret": (name, ("tls.crt", "tls.key"))} if (name := self.settings.tls_secret) else {}
+        name = self.settings.tls_secret
+        return {"tlsSecret": (name, ("tls.crt", "tls.key"))} if name and not self.settings.tls_issuer else {}
 
     def manifests(self) -> Iterable[Manifest]:
         """Class and Gateway, rights, configuration, certificates, the two Deployments, Services and policies."""
         yield from self._gateway()
+        yield from listener_certificate(self, self.settings.tls_secret, self.settings.tls_issuer)
         yield from rights(self, f"{self.name}-contour", self.settings.namespaces)
         yield config_map(self, f"{self.name}-contour", {"contour.yaml": self._configuration()})
         yield service(self, MEMBERS, part="contour")
@@ -273,28 +274,9 @@ class Gateway(Component[GatewaySettings]):
         return {"GATEWAY_URL": f"http://{self.name}-envoy.{self.environment.namespace}.svc"}
 
     def alerts(self) -> Iterable[AlertRule]:
-        """No proxy, no configuration, or answers that fail in bulk."""
-        where = f'namespace="{self.environment.namespace}",instance_name="{self.name}"'
-        who = f"{self.environment.namespace}/{self.name}"
-        away = f"sum(envoy_server_live{{{where}}}) < 1 or absent(envoy_server_live{{{where}}})"
-        yield AlertRule("GatewayDown", away, f"{who}: no proxy", "1m", "critical")
-        yield gone("GatewayControlPlaneDown", f'{where},component="contour"', f"{who}: no control plane")
-        lost = f"min(envoy_cluster_manager_cds_control_plane_connected_state{{{where}}}) == 0"
-        yield AlertRule("GatewayWithoutControlPlane", lost, f"{who}: a proxy gets no new configuration")
-        failed = f'sum(rate(envoy_cluster_upstream_rq{{{where},envoy_response_code=~"5.."}}[5m]))'
-        share = f"{failed} / sum(rate(envoy_cluster_upstream_rq{{{where}}}[5m]))"
-        yield AlertRule("GatewayErrors", f"{share} > 0.05", f"{who}: over 5 % of answers fail")
+        """Those of every gateway."""
+        return proxy_alerts(self, "Gateway", "contour", "envoy_cluster_manager_cds_control_plane_connected_state")
 
     def dashboard(self) -> Dashboard:
-        """Requests by code, latency, connections."""
-        where = f'namespace="{self.environment.namespace}",instance_name="{self.name}"'
-        codes = f"sum by (envoy_response_code) (rate(envoy_cluster_upstream_rq{{{where}}}[1m]))"
-        slow = f"sum by (le) (rate(envoy_cluster_upstream_rq_time_bucket{{{where}}}[1m]))"
-        return Dashboard(
-            f"{self.environment.namespace} / {self.name}",
-            (
-                Panel("Answers by code", codes, "reqps"),
-                Panel("99th percentile", f"histogram_quantile(0.99, {slow})", "ms"),
-                Panel("Connections", f"sum(envoy_http_downstream_cx_active{{{where}}})"),
-            ),
-        )
+        """That of every gateway."""
+        return proxy_panels(self)

@@ -18,6 +18,7 @@ from components.model.values import (
     Namespace,
     ObjectName,
 )
+from components.workloads.encryption import Issuer
 from rollout.api.durations import duration_of
 
 CONTOUR_IMAGE = "ghcr.io/projectcontour/contour:v1.33.8"
@@ -58,6 +59,7 @@ CONTOUR_KNOWS = {
 UNUSED = ("extensionservices", "tlsroutes", "tcproutes", "backendtlspolicies")
 
 
+ISSUED_WHERE = "tlsIssuer: the certificate needs a Secret to be in; name it with tlsSecret"
 IDLE_STREAM_SECONDS = 300.0
 """Silence after which Envoy ends a request by itself."""
 
@@ -96,6 +98,7 @@ class GatewaySettings(Placement):
     contour_resources: ProxyRequest | None = Field(default=None, description="the tier's size if not given")
     envoy_resources: ProxyRequest | None = Field(default=None, description="the tier's size if not given")
     tls_secret: ObjectName | None = Field(default=None, description="Secret with a certificate: opens port 443 as well")
+    tls_issuer: Issuer | None = Field(default=None, description="of cert-manager, which makes and renews `tlsSecret`")
     request_timeout: Limit = Field(
         default=0.0,
         description="until an answer is there, else 504; 0s or infinity for no limit; a service may say another",
@@ -128,4 +131,6 @@ class GatewaySettings(Placement):
     def _port_has_a_type(self) -> GatewaySettings:
         if self.exposure.http_node_port and self.exposure.type == "ClusterIP":
             raise ValueError("exposure.httpNodePort: a ClusterIP has no node port; set exposure.type: NodePort")
+        if self.tls_issuer and not self.tls_secret:
+            raise ValueError(ISSUED_WHERE)
         return self

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.model.endpoints import Peer
+from components.model.endpoints import GATEWAYS, Peer
+from components.workloads.encryption import issued
 from components.workloads.network import EVERYWHERE, NAMESPACE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from components.model.component import Component
+    from components.workloads.encryption import Issuer
     from kube.kinds import Manifest
 
 
@@ -25,6 +28,14 @@ def allowed_routes(own: str, guests: Sequence[str]) -> Manifest:
         return {"namespaces": {"from": "Same"}}
     named = {"key": NAMESPACE_NAME, "operator": "In", "values": sorted({own, *guests})}
     return {"namespaces": {"from": "Selector", "selector": {"matchExpressions": [named]}}}
+
+
+def listener_certificate(gateway: Component, secret: str | None, issuer: Issuer | None) -> Iterable[Manifest]:
+    """A Certificate for all names that requests come under, where an issuer makes it."""
+    if secret is not None and issuer is not None:
+        reached = [each for each in gateway.scope.members.values() if each.reached_by(GATEWAYS)]
+        names = sorted({name for each in reached for name in each.hostnames})
+        yield issued(secret, issuer, names or [f"*.{gateway.environment.gateway.hostname_suffix}"])
 
 
 def watched(own: str, guests: Sequence[str]) -> list[str]:

@@ -50,7 +50,7 @@ from components.model.pods import (
 )
 from components.model.profiles import Size
 from components.model.quantities import megabytes, share_of
-from components.model.standing import real
+from components.model.standing import ISSUED_CERTIFICATES, real, served
 from components.workloads.accounts import (
     account_files,
     account_of,
@@ -91,6 +91,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
             "tests/components/middleware/test_stores_on_cluster.py::test_accounts_and_encryption_then_volumes_grow_and_an_account_goes",
             "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
         ),
+        served(ISSUED_CERTIFICATES, name="tls.issuer (cert-manager)"),
     )
 
     @property

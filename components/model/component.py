@@ -17,6 +17,7 @@ from components.model.checksum import Fingerprints, named_by_content, restarted_
 from components.model.credentials import recipe_of
 from components.model.endpoints import (
     ANYONE,
+    GATEWAYS,
     NOBODY,
     USERS,
     Readers,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from components.model.settings import Request
     from components.model.standing import Mode
     from kube.kinds import Manifest
+    from rollout.api.sources import ControlPlane
     from rollout.api.spec import Signal
 
 PART_OF = "app.kubernetes.io/part-of"
@@ -86,6 +88,10 @@ class Scope:
         """Members of one kind, by name."""
         return [member for _, member in sorted(self.members.items()) if member.kind == kind]
 
+    def gateways(self) -> list[Component]:
+        """Members that bring requests from outside, of whichever kind."""
+        return [member for member in self.readers() if member.reads & GATEWAYS]
+
     def users_of(self, name: str) -> list[Component]:
         """Members that declare to use ``name``."""
         return [member for _, member in sorted(self.members.items()) if name in member.uses]
@@ -101,8 +107,9 @@ class Component(ABC, Generic[S_co]):
 
     Class attributes say what it is: ``kind`` as stack files name it, ``section`` of the stack file, ``room`` in its
     Pulumi type, ``layer``, and the baseline rules it breaks with their reasons. ``reads`` says what it is to the
-    endpoints of others; ``front`` is the part whose pods talk to others, where it has several workloads. ``modes`` are
-    the ways it can stand in a stack, the usual one first, each with the tests that show it.
+    endpoints of others, ``control_plane`` who configures the proxies of one that carries requests; ``front`` is the
+    part whose pods talk to others, where it has several workloads. ``modes`` are the ways it can stand in a stack, the
+    usual one first, each with the tests that show it.
     """
 
     kind: ClassVar[str]
@@ -111,6 +118,7 @@ class Component(ABC, Generic[S_co]):
     layer: ClassVar[Layer] = Layer.INSTANCES
     Settings: ClassVar[type[ComponentSettings]] = ComponentSettings
     reads: ClassVar[Readers] = NOBODY
+    control_plane: ClassVar[ControlPlane | None] = None
     front: ClassVar[str | None] = None
     deviations: ClassVar[tuple[Deviation, ...]] = ()
     modes: ClassVar[tuple[Mode, ...]]
@@ -196,6 +204,11 @@ class Component(ABC, Generic[S_co]):
             if each.open_to(readers):
                 found[each.part] = (*found.get(each.part, ()), *each.numbers)
         return [(self.selector(part), ports) for part, ports in found.items()]
+
+    @property
+    def hostnames(self) -> list[str]:
+        """Names that requests from outside come under."""
+        return []
 
     @property
     def answers_within(self) -> float | None:

@@ -40,3 +40,7 @@ def served(*shown_by: str, name: str = "own") -> Mode:
 def external(*shown_by: str, name: str = "external") -> Mode:
     """A mode that is declared and probed in the tests ``shown_by``."""
     return Mode(name, Standing.EXTERNAL, shown_by)
+
+
+ISSUED_CERTIFICATES = "tests/catalogue/test_gateways_on_cluster.py::test_an_api_server_takes_certificates_of_an_issuer"
+"""Shows what all kinds share that may have their certificate from cert-manager."""

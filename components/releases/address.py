@@ -28,7 +28,7 @@ def carrier(of: Service) -> Component | None:
     plain = own.traffic is not None and own.port and own.routed is None and not own.traffic.matches
     if not plain or parent.section_name not in {None, "http"}:
         return None
-    return next(iter(of.scope.of_kind("gateway")), None)
+    return next(iter(of.scope.gateways()), None)
 
 
 def address(of: Service) -> Iterable[Manifest]:
@@ -39,6 +39,8 @@ def address(of: Service) -> Iterable[Manifest]:
         return
     made = service(of, GATEWAYS)
     made["spec"]["selector"] = gateway.speaker()
+    for port in made["spec"]["ports"]:
+        port["targetPort"] = gateway.endpoint("http").port  # by number: proxies need not name their ports as we do
     yield made
     if _more(of):
         yield service(of, name=_direct(of))

@@ -214,7 +214,7 @@ class Service(Component[ServiceSettings]):
         reached = self.settings.traffic
         if reached is not None and reached.request_timeout is not None:
             return reached.request_timeout
-        return next((gateway.answers_within for gateway in self.scope.of_kind("gateway")), None)
+        return next((gateway.answers_within for gateway in self.scope.gateways()), None)
 
     @property
     def hostnames(self) -> list[str]:
@@ -232,9 +232,10 @@ class Service(Component[ServiceSettings]):
         return parent.model_copy(update={"namespace": parent.namespace or self.environment.namespace})
 
     def _gateway_stats(self) -> GatewayStats | None:
-        for gateway in self.scope.of_kind("gateway"):
+        for gateway in self.scope.gateways():
+            named = {"control_plane": gateway.control_plane} if gateway.control_plane else {}
             port = gateway.endpoint(METRICS).port
-            return GatewayStats(namespace=self.environment.namespace, selector=gateway.speaker(), port=port)
+            return GatewayStats(namespace=self.environment.namespace, selector=gateway.speaker(), port=port, **named)
         return None
 
     def _prometheus(self) -> str | None:
@@ -250,7 +251,7 @@ class Service(Component[ServiceSettings]):
         crashes = Signal(name="crashes", kind=SignalKind.CRASHES, source=SourceName.KUBERNETES)
         if self.settings.traffic is None:
             return (crashes,)
-        errors_at = SourceName.GATEWAY if self.scope.of_kind("gateway") else SourceName.PODS
+        errors_at = SourceName.GATEWAY if self.scope.gateways() else SourceName.PODS
         errors = Signal(name="errors", kind=SignalKind.ERRORS, source=errors_at)
         latency = Signal(name="latency", kind=SignalKind.LATENCY, source=SourceName.PODS)
         by_themselves = self.settings.admin_port is not None

@@ -8,6 +8,7 @@ from components.gateways.contour import Gateway
 from components.middleware.kafka import Kafka
 from components.middleware.eureka import Eureka
 from components.middleware.memcached import Memcached
+from components.gateways.envoy_gateway import EnvoyGateway
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.monitoring.jaeger import Jaeger
@@ -25,6 +26,7 @@ KINDS: dict[str, type[Component]] = {
     for component in (
         Controller,
         Eureka,
+        EnvoyGateway,
         Gateway,
         Jaeger,
         Loki,

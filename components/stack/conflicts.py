@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
+from components.gateways.envoy_gateway import EnvoyGateway
 from components.model.mistakes import Mistake, nearest, shown
 from components.releases.controller import Controller
 from components.releases.matches import meaning
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from components.model.component import Component, Scope
 
 HTTP, HTTPS = "http", "https"
-ALONE = (Gateway.kind, Controller.kind)
-"""Two of them would write the same objects of the cluster, or carry out the same releases."""
+ALONE = ((Gateway.kind, EnvoyGateway.kind), (Controller.kind,))
+"""Two of such kinds would write the same objects of the cluster, or carry out the same releases."""
 
 
 def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Component], str]) -> Iterator[Mistake]:
@@ -44,16 +45,16 @@ def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Componen
             yield Mistake(path, shown(name), problem, f"give it {DOCKER_KEY}, and nothing else")
     yield from _hostnames(scope, place)
     yield from _alone(scope, place)
-    for gateway in scope.of_kind(Gateway.kind):
-        if isinstance(gateway, Gateway):
+    for gateway in scope.gateways():
+        if isinstance(gateway, Gateway | EnvoyGateway):
             yield from _parent(scope, gateway)
 
 
 def _alone(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mistake]:
-    for kind in ALONE:
-        found = scope.of_kind(kind)
+    for kinds in ALONE:
+        found = [each for kind in kinds for each in scope.of_kind(kind)]
         for other in found[1:]:
-            problem = f"a stack has one {kind}, and {found[0].name!r} is one"
+            problem = f"a stack has one {kinds[0]}, and {found[0].name!r} is one"
             yield Mistake(place(other), "", problem, "leave one of the two out")
 
 
@@ -132,7 +133,7 @@ def _hostnames(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mist
 _EVERYTHING = meaning({})
 
 
-def _parent(scope: Scope, gateway: Gateway) -> Iterator[Mistake]:
+def _parent(scope: Scope, gateway: Gateway | EnvoyGateway) -> Iterator[Mistake]:
     """The Gateway that this stack makes, and the one it names as everybody's parent."""
     parent, own = scope.environment.gateway.parent, scope.environment.namespace
     path = "grayling:environment.gateway.parent"

@@ -41,8 +41,8 @@ LEAST = 3
 """Fewer of what there are many is another stack: a majority and a spread need three. No tier has more by itself."""
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
-_COUNTS = ("replicas", "members", "contourReplicas", "envoyReplicas", "min", "max")
-_REQUESTS = ("resources", "contourResources", "envoyResources")
+_COUNTS = ("replicas", "members", "contourReplicas", "controlReplicas", "envoyReplicas", "min", "max")
+_REQUESTS = ("resources", "contourResources", "controlResources", "envoyResources")
 
 
 class OverlayChanges(Model):

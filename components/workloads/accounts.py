@@ -34,7 +34,7 @@ def made_secrets(
 ) -> dict[str, Collection[str]]:
     """Secrets that come with a store, and their keys: ``own``, one for each user (``keys``), and its certificate."""
     users = {account_of(store, user.name): keys for user in store.scope.users_of(store.name)}
-    made = {secret_of(store, tls): CERTIFICATE_KEYS} if tls is not None and tls.secret is None else {}
+    made = {secret_of(store, tls): CERTIFICATE_KEYS} if tls is not None and (tls.issuer or not tls.secret) else {}
     return {**own, **users, **made}
 
 
@@ -43,7 +43,7 @@ def needed_secrets(
 ) -> dict[str, tuple[str, Collection[str]]]:
     """Secrets that a store is given, by setting: its name, and the keys read there."""
     found: dict[str, tuple[str, Collection[str]]] = {"authSecret": (auth_secret, keys)} if auth_secret else {}
-    if tls is not None and tls.secret is not None:
+    if tls is not None and tls.secret is not None and tls.issuer is None:
         found["tls.secret"] = (tls.secret, CERTIFICATE_KEYS)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -24,7 +24,15 @@ FOLDER = "/run/tls"
 TRUSTED = "/etc/grayling/ca"
 """Where a service finds the authorities of what it uses, one folder for each."""
 
+ISSUED = "cert-manager.io/v1"
 CERTIFICATE_KEYS = ("ca.crt", "tls.crt", "tls.key")
+
+
+class Issuer(ComponentSettings):
+    """Of cert-manager: it makes a certificate, writes it into a Secret, and renews it there."""
+
+    name: ObjectName
+    kind: Literal["Issuer", "ClusterIssuer"] = "Issuer"
 
 
 class Tls(ComponentSettings):
@@ -34,6 +42,10 @@ class Tls(ComponentSettings):
         default=None,
         description="existing Secret with tls.crt, tls.key and ca.crt; one for ten years is generated if not given",
     )
+    issuer: Issuer | None = Field(
+        default=None,
+        description="of cert-manager, which then writes the Secret; pods take a renewed one when they restart",
+    )
 
 
 def secret_of(owner: Component, tls: Tls) -> str:
@@ -42,10 +54,26 @@ def secret_of(owner: Component, tls: Tls) -> str:
 
 
 def certificate(owner: Component, tls: Tls | None, names: Sequence[str]) -> Iterable[Manifest]:
-    """The Secret, where it is not given: made once in the cluster, for these names of hosts."""
-    if tls is not None and tls.secret is None:
+    """The Secret, where it is not given: made once in the cluster, for these names of hosts; or who makes it."""
+    if tls is not None and tls.issuer is not None:
+        yield issued(secret_of(owner, tls), tls.issuer, names)
+    elif tls is not None and tls.secret is None:
         recipe = {"names": ",".join(names), "ca.crt": "{ca}", "tls.crt": "{certificate}", "tls.key": "{key}"}
         yield generated_secret(secret_of(owner, tls), recipe)
+
+
+def issued(secret: str, issuer: Issuer, names: Sequence[str]) -> Manifest:
+    """A Certificate of cert-manager for these names, in the Secret of the same name; a third of its life is spare."""
+    spec = {
+        "secretName": secret,
+        "issuerRef": {"group": ISSUED.partition("/")[0], "kind": issuer.kind, "name": issuer.name},
+        "dnsNames": list(names),
+        "duration": "2160h0m0s",
+        "renewBefore": "720h0m0s",
+        "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
+        "usages": ["digital signature", "server auth"],
+    }
+    return {"apiVersion": ISSUED, "kind": "Certificate", "metadata": {"name": secret}, "spec": spec}
 
 
 def hosts(owner: Component, *services: str) -> list[str]:

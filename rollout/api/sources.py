@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -45,6 +46,13 @@ def _labels(selector: dict[str, str]) -> dict[str, str]:
     return selector
 
 
+class ControlPlane(StrEnum):
+    """Whose configuration the Envoys of a gateway have, and who names what they count."""
+
+    CONTOUR = "contour"
+    ENVOY_GATEWAY = "envoy-gateway"
+
+
 class GatewayStats(Model):
     """Which pods are the gateway's data plane, and where they show their statistics (Envoy's `/stats`)."""
 
@@ -58,6 +66,9 @@ class GatewayStats(Model):
     path: Annotated[
         str, AfterValidator(_page_alone), Field(json_schema_extra={"pattern": PAGE, "maxLength": LONGEST})
     ] = "/stats"
+    control_plane: ControlPlane = Field(
+        default=ControlPlane.CONTOUR, description="who names the clusters of the proxies; each does it in its own way"
+    )
 
 
 class Sources(Model):

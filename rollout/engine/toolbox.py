@@ -22,6 +22,7 @@ from rollout.engine.load import MAX_IN_FLIGHT, Load
 from rollout.engine.observe import counted
 from rollout.engine.parts import Parts
 from rollout.sources.ask import Ask, DirectAsk, ProxyAsk
+from rollout.sources.clusters import NAMINGS
 from rollout.sources.fetch import DirectFetch, Fetch, LogFetch, ProxyFetch
 from rollout.sources.gateway import GatewaySource
 from rollout.sources.history import history_of
@@ -110,8 +111,9 @@ class Toolbox:
 
     def _proxies(self, stats: GatewayStats) -> ProxyHub:
         """The one that reads these pods for everybody."""
-        where = (stats.namespace, tuple(sorted(stats.selector.items())), stats.port, stats.path)
-        return self.proxies.setdefault(where, ProxyHub(self.fetch, seconds=PROXY_SECONDS))
+        where = (stats.namespace, tuple(sorted(stats.selector.items())), stats.port, stats.path, stats.control_plane)
+        naming = NAMINGS[stats.control_plane]
+        return self.proxies.setdefault(where, ProxyHub(self.fetch, seconds=PROXY_SECONDS, naming=naming))
 
     def _hub(self, url: str) -> PrometheusHub:
         if url not in self.hubs:

@@ -42,9 +42,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rollout.sources.budget import MOST_SERIES, over
+from rollout.sources.clusters import CONTOUR
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from rollout.sources.clusters import Naming
 
 REQUESTS, TORN, BAD_ANSWER, ABANDONED, BEGUN = "requests", "torn", "502", "abandoned", "begun"
 _COMPLETED, _TORN = "upstream_rq_completed", "upstream_cx_protocol_error"
@@ -114,14 +117,15 @@ class Statistics:
     speaks: bool
 
 
-def query_for(clusters: Iterable[str], firsts: str = "5") -> str:
+def query_for(clusters: Iterable[str], firsts: str = "5", naming: Naming = CONTOUR) -> str:
     """The query that shows of these clusters what is needed, and nothing else.
 
     Args:
         clusters: names without the port; of none, of all.
         firsts: first digits of the statuses that are wanted.
+        naming: of the clusters.
     """
-    named = "|".join(rf"{cluster}_\d+" for cluster in clusters) or _ANY_CLUSTER
+    named = "|".join(f"{cluster}{naming.port}" for cluster in clusters) or _ANY_CLUSTER
     counters = "|".join((*_WANTED, rf"{_STATUS}[{firsts}]\d\d"))
     wanted = rf"^(cluster\.({named})\.({counters})|server\.uptime)$"
     return f"usedonly&filter={quote(wanted, safe='')}"
@@ -153,7 +157,7 @@ class Shown:
         return Statistics(found, self.uptime, self.speaks)
 
 
-def shown_on(page: str, clusters: Collection[str], most: int = MOST_SERIES) -> Shown:
+def shown_on(page: str, clusters: Collection[str], most: int = MOST_SERIES, naming: Naming = CONTOUR) -> Shown:
     """What a page says of these clusters, which are named without their ports.
 
     Raises:
@@ -172,7 +176,7 @@ def shown_on(page: str, clusters: Collection[str], most: int = MOST_SERIES) -> S
         shown.speaks = True
         cluster, _, counter = name[len(_CLUSTER) :].partition(".")
         if cluster != current:
-            current, (service, _, port) = cluster, cluster.rpartition("_")
+            current, (service, port) = cluster, naming.split(cluster)
             values = shown.services.setdefault(service, {}).setdefault(port, {}) if service in clusters else None
         if values is not None:
             values[counter] = values.get(counter, 0) + value

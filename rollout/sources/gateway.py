@@ -1,9 +1,9 @@
 """The gateway's own statistics: what every backend answered, what Envoy had to answer in its place, and who gave up.
 
 What its counters mean is written in :mod:`rollout.sources.envoy`. Here the pods of the data plane are found, read, and
-summed, so that a release sees one pseudo-pod per revision, over all its ports that are routed: Contour names clusters
-`<namespace>_<service>_<port>`, and each revision has a Service of its own, whose ports may be other ones. Proxies that
-do not answer, and selected pods that are no proxies, are left out and named: of ten the other nine still tell.
+summed, so that a release sees one pseudo-pod per revision, over all its ports that are routed: clusters are named by
+the Service they lead to (:mod:`rollout.sources.clusters`), and each revision has one of its own. Proxies that do not
+answer, and selected pods that are no proxies, are left out and named: of ten the other nine still tell.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rollout.api.spec import USUAL_ERRORS
 from rollout.signals.looks import PodLook, SignalLook, SourceStatus
 from rollout.sources.classes import Errors
+from rollout.sources.clusters import NAMINGS
 from rollout.sources.envoy import ABANDONED, BAD_ANSWER, BEGUN, REQUESTS, TORN
 from rollout.sources.flow import Flow
 from rollout.sources.gather import Target
@@ -78,7 +79,8 @@ class GatewaySource:
         self._stats, self._proxies = stats, proxies
         self._signals = {signal.name: Errors(signal.errors or USUAL_ERRORS) for signal in signals}
         self._firsts = "".join(sorted({"5"}.union(*(errors.firsts for errors in self._signals.values()))))
-        self._hub = hub or ProxyHub(fetch)
+        self._naming = NAMINGS[stats.control_plane]
+        self._hub = hub or ProxyHub(fetch, naming=self._naming)
         self._newest: dict[Target, float] = {}  # when each proxy was read, so that no page is taken twice
         self._increments: Increments[str] = Increments()
         self._flows: dict[str, Flow] = {}
@@ -87,7 +89,8 @@ class GatewaySource:
 
     async def sample(self, roster: Roster, now: float) -> Sequence[SignalLook]:
         """One look per signal."""
-        clusters = {f"{roster.namespace}_{each}": each for each in (roster.stable, roster.canary) if each}
+        arms = (each for each in (roster.stable, roster.canary) if each)
+        clusters = {self._naming.service(roster.namespace, each): each for each in arms}
         proxies = list(self._select(self._stats.path))
         wanted = Wanted(frozenset(clusters), self._firsts)
         harvest = await self._hub.read(self, wanted, [proxy.target for proxy in proxies], now)
@@ -156,8 +159,9 @@ class GatewaySource:
             return SourceStatus.SOURCE_DOWN, f"no ready pod in {self._stats.namespace} has the labels {selector}"
         if all(proxy.target in harvest.failed for proxy in ready):
             return SourceStatus.SOURCE_DOWN, harvest.failed[ready[0].target]
-        wanted = roster.canary or roster.stable
-        if not any(wanted in known for known in self._endpoints.values()):
+        newest = roster.canary or roster.stable
+        wanted = {newest} if self._naming.idle else {roster.canary, roster.stable}
+        if not any(wanted & known.keys() for known in self._endpoints.values()):
             return SourceStatus.NO_DATA, ""
         return SourceStatus.OK, ""
 
@@ -194,6 +198,7 @@ class GatewaySource:
         now: float,
     ) -> dict[str, PodLook]:
         looks = {}
+        tells = self._naming.idle or any(roster.canary in known for known in self._endpoints.values())
         for revision in {each for known in self._endpoints.values() for each in known}:
             arm = roster.arm_of(revision)
             if arm is not None:
@@ -204,7 +209,8 @@ class GatewaySource:
                 fewest = min((known.get(revision, 0) for known in heard), default=0)
                 waiting = sum(flow.open.get(revision, 0) for flow in self._flows.values())
                 made = _pseudo_pod(arm, age, taken.get(revision, ()), errors)
-                looks[revision] = replace(made, gauges={ENDPOINTS: float(fewest)}, waiting=waiting)
+                gauges = {ENDPOINTS: float(fewest)} if tells else {}
+                looks[revision] = replace(made, gauges=gauges, waiting=waiting)
         return looks
 
 

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from rollout.sources.budget import MOST_LINES, MOST_SERIES, OverBudgetError
+from rollout.sources.clusters import CONTOUR
 from rollout.sources.envoy import Shown, query_for, shown_on
 from rollout.sources.gather import Gather, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rollout.sources.clusters import Naming
     from rollout.sources.fetch import Fetch
 
 INTERVAL_SECONDS = 0.04
@@ -81,13 +83,20 @@ class ProxyHub:
         seconds: after which an attempt is given up.
         patience: how long one question waits for those who are slow.
         interval: more often than this nobody is asked, whoever wants to know.
+        naming: of the clusters.
     """
 
     def __init__(
-        self, fetch: Fetch, *, seconds: float = 1.0, patience: float = 0.15, interval: float = INTERVAL_SECONDS
+        self,
+        fetch: Fetch,
+        *,
+        seconds: float = 1.0,
+        patience: float = 0.15,
+        interval: float = INTERVAL_SECONDS,
+        naming: Naming = CONTOUR,
     ) -> None:
         self._gather = Gather(fetch, seconds=seconds, patience=patience)
-        self._interval = interval
+        self._interval, self._naming = interval, naming
         self._wanted: WeakKeyDictionary[object, Wanted] = WeakKeyDictionary()
         self._asked_at = float("-inf")
         self._query, self._clusters, self._asked = "", frozenset[str](), frozenset[Wanted]()
@@ -129,7 +138,7 @@ class ProxyHub:
         most = self._most_lines()
         for target, page in harvest.pages.items():
             try:
-                pages[asked[target]] = ProxyPage(page.at, shown_on(page.text, clusters, most))
+                pages[asked[target]] = ProxyPage(page.at, shown_on(page.text, clusters, most, self._naming))
             except OverBudgetError as error:
                 failed[asked[target]] = f"{target}: {error}"
         known = {proxy: why for proxy, why in self._failed.items() if proxy in asked.values() and proxy not in pages}
@@ -143,7 +152,7 @@ class ProxyHub:
         wanted, self._more_wanted = frozenset(self._wanted.values()), False
         self._asked, self._clusters = wanted, frozenset[str]().union(*(each.clusters for each in wanted))
         firsts = "".join(sorted(set().union(*(each.firsts for each in wanted))))
-        self._query = query_for(sorted(self._clusters) or [_NOBODY], firsts)
+        self._query = query_for(sorted(self._clusters) or [_NOBODY], firsts, self._naming)
         self._named = len(self._query) <= LONGEST_QUERY
         if not self._named:
             self._query = query_for((), firsts)

@@ -12,6 +12,7 @@ from sandbox.errors import RefusedError
 from sandbox.extras import jaeger, otel_collector, victorialogs
 from sandbox.extras import kafka
 from sandbox.extras import eureka, memcached
+from sandbox.extras import cert_manager, envoy_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +29,7 @@ EXTRAS: dict[str, Extra] = {
 }
 EXTRAS: dict[str, Extra] = {each.name: each for each in (kafka.EXTRA,)}
 EXTRAS: dict[str, Extra] = {each.name: each for each in (eureka.EXTRA, memcached.EXTRA)}
+EXTRAS: dict[str, Extra] = {extra.name: extra for extra in (cert_manager.EXTRA, envoy_gateway.EXTRA)}
 """By name, which is the kind of the component that runs it."""
 
 

@@ -30,7 +30,10 @@ DATA_KEY = r"[-._a-zA-Z0-9]{1,253}"
 QUANTITY = r"(\d+(\.\d*)?|\.\d+)(Ki|Mi|Gi|Ti|Pi|Ei|m|k|M|G|T|P|E)?"
 PATH_SEGMENT = r"(?!\.{1,2}$)[^/%]+"
 RIGHTS = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
-OTHERS = {"Gateway", "GatewayClass"}
+OTHERS = {
+    "Gateway", "GatewayClass", "EnvoyProxy", "SecurityPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy",
+    "EnvoyExtensionPolicy", "Certificate",
+}  # fmt: skip
 OBJECT_BYTES = 1024 * 1024
 SHORT_NAMES = {"Service": 63, "Job": 63, "StatefulSet": 52, "Namespace": 63, "GrayRelease": 42}
 

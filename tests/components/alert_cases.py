@@ -6,6 +6,7 @@ Those of a kind are in ``tests/components/alerts/<kind>.py``; those of services 
 from __future__ import annotations
 
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from components.stack.catalogue import KINDS
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from components.model.component import Component
     from components.model.observability import AlertRule
 
+ENVIRONMENT = {"tier": "local", "namespace": "shop", "owners": ["platform"], "gateway": {"class": "of-the-shop"}}
+INSTEAD = ("gateway", "envoy-gateway")
 WELL, FAULTY = 120, 120  # samples, one each quarter of a minute
 OF_KIND = {kind: import_module(f"tests.components.alerts.{kind.replace('-', '_')}") for kind in KINDS}
 OF_SERVICES = dict(
@@ -44,6 +47,12 @@ CASES: dict[str, list[Fault]] = {
 }
 
 
+def apart(components):
+    """The same, but of kinds of which a stack has one, each in a stack of its own."""
+    yield {kind: each for kind, each in components.items() if kind != INSTEAD[1]}
+    yield {kind: each for kind, each in components.items() if kind != INSTEAD[0]}
+
+
 def platform():
     """Every kind, with all that has alerts, and a service of each sort."""
     signals = [
@@ -51,10 +60,12 @@ def platform():
         {"name": "latency", "kind": "latency", "source": "pods", "threshold": "500ms"},
         {"name": "crashes", "kind": "crashes", "source": "kubernetes"},
     ]
-    return read(
-        components={kind: module.COMPONENT for kind, module in OF_KIND.items()},
-        services={"shop": {"image": IMAGE, "traffic": {}, "analysis": {"signals": signals}}},
-    )
+    services = {"shop": {"image": IMAGE, "traffic": {}, "analysis": {"signals": signals}}}
+    found = {}
+    for components in apart({kind: module.COMPONENT for kind, module in OF_KIND.items()}):
+        made = read(environment=ENVIRONMENT, components=components, services=services)
+        found |= {member.name: member for member in made.components}
+    return SimpleNamespace(components=tuple(found.values()))
 
 
 def series(fault):

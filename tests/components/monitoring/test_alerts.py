@@ -42,8 +42,9 @@ def stacks():
     for tier, number in itertools.product(("local", "dev", "staging", "prod"), range(rounds)):
         components = {kind: modes[number % len(modes)] for kind, modes in MODES.items()}
         service = {"image": IMAGE, **SERVICES[number % len(SERVICES)]}
-        environment = {"tier": tier, "namespace": "shop", "owners": ["platform"]}
-        yield read(environment=environment, components=components, services={"shop": service})
+        environment = {**alert_cases.ENVIRONMENT, "tier": tier}
+        for beside in alert_cases.apart(components):
+            yield read(environment=environment, components=beside, services={"shop": service})
     yield read(services={"shop": {"image": IMAGE, "traffic": {}}})
 
 

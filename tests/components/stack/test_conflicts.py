@@ -255,7 +255,7 @@ def test_its_requests_take_their_share_where_a_gateway_has_them_anyway():
     proxies = of(found, "Deployment", "gateway-envoy")["spec"]["template"]
     assert address["spec"]["selector"].items() <= proxies["metadata"]["labels"].items()
     target = address["spec"]["ports"][0]["targetPort"]
-    assert target in {port["name"] for each in proxies["spec"]["containers"] for port in each.get("ports", ())}
+    assert target in {port["containerPort"] for each in proxies["spec"]["containers"] for port in each.get("ports", ())}
     hostnames = of(found, "GrayRelease", "b")["spec"]["traffic"]["hostnames"]
     assert hostnames == ["b.local", "b.shop.svc", "b.shop.svc.cluster.local"]
     (way,) = rules(found, "a", "egress")
