@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 WAITED_FOR = {
     "Deployment", "StatefulSet", "DaemonSet", "Job", "Gateway", "CustomResourceDefinition", "PersistentVolumeClaim",
+    "Topology",
 }  # fmt: skip
 
 
@@ -96,6 +97,17 @@ def _claim(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
     return READY if phase == "Bound" else Readiness(ready=False, reason=f"volume {phase}", failed=phase == "Lost")
 
 
+def _topology(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
+    """Of the generation that is there; what is refused stays so until somebody writes something else."""
+    found = _condition(status, "Ready")
+    if "observedGeneration" not in status or not found:
+        return Readiness(ready=False, reason=str(found.get("message") or "not looked at yet"))
+    if found.get("status") == "True":
+        return READY
+    told = f"{found.get('reason')}: {found.get('message')}"
+    return Readiness(ready=False, reason=told, failed=found.get("reason") in {"Refused", "Invalid"})
+
+
 _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
@@ -104,6 +116,7 @@ _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "Gateway": _gateway,
     "CustomResourceDefinition": _definition,
     "PersistentVolumeClaim": _claim,
+    "Topology": _topology,
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from components.gateways.contour import Gateway
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
+from components.middleware.topology import Topology
 from components.monitoring.prometheus import Prometheus
 from components.releases.controller import Controller
 
@@ -21,5 +22,6 @@ KINDS: dict[str, type[Component]] = {
         Prometheus,
         RabbitMQ,
         Redis,
+        Topology,
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
+from components.middleware.topology import Topology
 from components.model.mistakes import Mistake, nearest, shown
 from components.releases.controller import Controller
 from components.releases.matches import meaning
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from components.model.component import Component, Scope
 
 HTTP, HTTPS = "http", "https"
-ALONE = (Gateway.kind, Controller.kind)
+ALONE = (Gateway.kind, Controller.kind, Topology.kind)
 """Two of them would write the same objects of the cluster, or carry out the same releases."""
 
 
@@ -44,6 +45,7 @@ def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Componen
             yield Mistake(path, shown(name), problem, f"give it {DOCKER_KEY}, and nothing else")
     yield from _hostnames(scope, place)
     yield from _alone(scope, place)
+    yield from _unreconciled(scope, place)
     for gateway in scope.of_kind(Gateway.kind):
         if isinstance(gateway, Gateway):
             yield from _parent(scope, gateway)
@@ -55,6 +57,15 @@ def _alone(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mistake]
         for other in found[1:]:
             problem = f"a stack has one {kind}, and {found[0].name!r} is one"
             yield Mistake(place(other), "", problem, "leave one of the two out")
+
+
+def _unreconciled(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mistake]:
+    """A topology that nobody would make true."""
+    declaring = [member for _, member in sorted(scope.members.items()) if member.topology() is not None]
+    if not scope.of_kind(Topology.kind):
+        fix = "add a component of kind topology, with the engine's image"
+        for member in declaring:
+            yield Mistake(f"{place(member)}.topology", "", "nobody here makes it true", fix)
 
 
 def _uses(scope: Scope, member: Component, declared: Collection[str], path: str) -> Iterator[Mistake]:
