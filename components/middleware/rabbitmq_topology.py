@@ -112,7 +112,7 @@ class Binding(ComponentSettings):
 
 
 class Policy(ComponentSettings):
-    """Limits of queues or settings of exchanges whose names match; of several, that with the highest priority counts."""
+    """Limits of queues or settings of exchanges whose names match; of several, the highest priority counts."""
 
     pattern: Annotated[str, Field(min_length=1, max_length=_LONGEST)] = Field(description="regular expression of names")
     apply_to: Literal["queues", "exchanges", "all"] = "queues"

@@ -1,4 +1,4 @@
-"""The laws of a plan, held against systems of every sort: in memory, with others writing in between, killed anywhere."""
+"""The laws of a plan, held against systems in memory: with others writing in between, killed anywhere."""
 
 import asyncio
 

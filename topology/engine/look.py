@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from topology.systems.system import System
 
 ROUNDS = 3
-"""A replaced queue loses its bindings, which the next round makes again; more rounds than that are for the next look."""
+"""A replaced queue loses its bindings, which the next round makes again; more of them wait for the next look."""
 
 AT_ONCE = 20
 """Steps after which is kept what they made."""

@@ -11,7 +11,6 @@ import structlog
 from kube.cache import Reflector
 from kube.errors import KubeError, StaleHolderError
 from kube.kinds import TOPOLOGY
-from rollout.engine.lease import ReleaseLease
 from rollout.engine.serve import serve_metrics
 from topology.engine import metrics
 from topology.engine.worker import Worker
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from kube.cache import Key
     from kube.cluster import Cluster
     from kube.kinds import Manifest
+    from rollout.engine.lease import ReleaseLease
     from topology.api.spec import TopologySpec
     from topology.systems.system import System
 

@@ -6,7 +6,6 @@ messages are seconds old; so every queue counts as holding data, and goes only w
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -91,7 +90,7 @@ class RabbitMQSystem:
     async def _read(self, session: aiohttp.ClientSession, path: str) -> Any:
         status, body = await self._send(session, "GET", path)
         if status != HTTPStatus.OK:
-            raise UnreachableError(f"{self.address}/api/{path.split('?')[0]}: {status} {said(body)}")
+            raise UnreachableError(f"{self.address}/api/{path.split('?', maxsplit=1)[0]}: {status} {said(body)}")
         return body
 
     # ------------------------------------------------------------------ acting
@@ -133,7 +132,7 @@ class RabbitMQSystem:
                     )
                 answer = await response.json(content_type=None) if await response.read() else None
                 return response.status, answer
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise UnreachableError(f"{self.address}: {str(error) or 'no answer in time'}") from error
 
     def _session(self) -> aiohttp.ClientSession:
@@ -190,7 +189,9 @@ def _labelled(kind: str, name: str, vhost: str, settings: dict[str, Any]) -> tup
 def _binding(each: Mapping[str, Any]) -> tuple[str, Found]:
     ends = (each["source"], each["destination_type"], each["destination"])
     name, vhost = binding_name(*ends, each["routing_key"], each["arguments"]), each["vhost"]
-    whole = dict(zip(("from", "to", "target", "key", "arguments"), (*ends, each["routing_key"], each["arguments"])))
+    whole = dict(
+        zip(("from", "to", "target", "key", "arguments"), (*ends, each["routing_key"], each["arguments"]), strict=False)
+    )
     handle = f"{_ends(vhost, *ends)}/{_q(each['properties_key'])}"
     return label_of(BINDING, name, vhost), Found(BINDING, whole, name, vhost, handle)
 
