@@ -240,7 +240,7 @@ async def _killed_in_the_middle_it_goes_on(cluster):
     manifests = declared({"exchanges": {"orders": {}, **many}})
     made = next(item for item in manifests if item["kind"] == "Topology")
     before = await reconciler(cluster)
-    await cluster.apply(made, manager="grayling-stack", force=True)
+    await cluster.merge_patch(TOPOLOGY, "rabbitmq", SPACE, {"spec": made["spec"]}, manager="grayling-stack")
 
     async def begun():
         listed = await rabbitmqctl(cluster, "list_exchanges", "--no-table-headers", "name")
