@@ -38,7 +38,8 @@ OURS = (
     "default_user",
     "default_pass",
     "load_definitions",
-    "management.",
+    "management.tcp.",
+    "management.ssl.",
 )
 """How keys begin that are written from other settings."""
 

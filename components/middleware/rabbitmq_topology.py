@@ -195,7 +195,7 @@ class RabbitMQTopology(VirtualHost):
     @model_validator(mode="after")
     def _whole(self) -> RabbitMQTopology:
         if ROOT in self.vhosts:
-            raise ValueError("vhosts./: every broker has that one; write its parts beside vhosts")
+            raise ValueError("vhosts: '/' is the one that every broker has; write its parts beside vhosts")
         known = [ROOT, *self.vhosts]
         for name, user in self.users.items():
             for vhost in user.permissions.keys() - set(known):
