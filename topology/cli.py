@@ -21,6 +21,7 @@ def cli() -> None:
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig.")
 @click.option("-n", "--namespace", metavar="NAME", envvar="POD_NAMESPACE", help="Where topologies are served.")
 @click.option("--name", default="topology", show_default=True, help="Of the Lease, with `grayling-` before it.")
+@click.option("--selector", default="", metavar="LABEL=VALUE", help="Topologies with this label alone.")
 @click.option(
     "--credentials",
     type=click.Path(path_type=Path),
@@ -35,6 +36,7 @@ def reconcile(
     context: str | None,
     namespace: str | None,
     name: str,
+    selector: str,
     credentials: Path,
     metrics_port: int,
     identity: str,
@@ -44,17 +46,19 @@ def reconcile(
     """Make every topology of a namespace true, until stopped."""
     configure_logs(log_format, log_level or "info")
     where = Where(kubeconfig, context, namespace)
-    work = _reconcile(where, name, credentials, metrics_port or None, identity)
+    work = _reconcile(where, name, selector, credentials, metrics_port or None, identity)
     asyncio.run(until_told_to_stop(work))
 
 
-async def _reconcile(where: Where, name: str, credentials: Path, port: int | None, identity: str) -> None:
+async def _reconcile(
+    where: Where, name: str, selector: str, credentials: Path, port: int | None, identity: str
+) -> None:
     from rollout.engine.lease import ReleaseLease
     from topology.engine.runner import Reconciler, Systems
 
     async with where.open() as (cluster, namespace):
         lease = ReleaseLease(cluster, namespace, name, identity)
-        await Reconciler(cluster, namespace, Systems(credentials), lease).run(port)
+        await Reconciler(cluster, namespace, Systems(credentials), lease, selector).run(port)
 
 
 @cli.command()

@@ -35,7 +35,7 @@ def readiness(live: Manifest) -> Readiness:
         return READY
     observed = (live.get("status") or {}).get("observedGeneration")
     if observed is not None and observed < live["metadata"].get("generation", 0):
-        return Readiness(ready=False, reason="not looked at yet")
+        return Readiness(ready=False, reason=f"not looked at yet{_shut_out(live)}")
     return check(live.get("spec") or {}, live.get("status") or {})
 
 
@@ -95,6 +95,13 @@ def _definition(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
 def _claim(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
     phase = status.get("phase", "Pending")
     return READY if phase == "Bound" else Readiness(ready=False, reason=f"volume {phase}", failed=phase == "Lost")
+
+
+def _shut_out(live: Manifest) -> str:
+    """Why the reconciler of a topology cannot look at its system, whatever the generation."""
+    found = _condition(live.get("status") or {}, "Ready") if live["kind"] == "Topology" else {}
+    shut_out = found.get("reason") in {"Unauthorized", "Unreachable"}
+    return f": {found['reason']}: {found.get('message')}" if shut_out else ""
 
 
 def _topology(_: dict[str, Any], status: dict[str, Any]) -> Readiness:

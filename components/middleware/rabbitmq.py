@@ -173,11 +173,12 @@ class RabbitMQ(Component[RabbitMQSettings]):
         return AMQPS_PORT if self.settings.tls else AMQP_PORT
 
     def check(self) -> None:
-        """What is added to the configuration is not there already.
+        """What is added to the configuration is not there already, nor are declared users.
 
         Raises:
             ValueError: it is.
         """
+        administration.check(self)
         checked(self.settings.extra_config, self._configuration(alone=True), "rabbitmq", ours=OURS)
 
     def _files(self) -> dict[str, str]:

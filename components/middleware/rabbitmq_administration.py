@@ -88,6 +88,17 @@ def definitions(broker: Component[RabbitMQSettings]) -> list[Mapping[str, Any]]:
     return [key_file(account_secret(broker), ACCOUNT_FILE, ACCOUNT_FILE)] if broker.settings.topology else []
 
 
+def check(broker: Component[RabbitMQSettings]) -> None:
+    """Declared users are nobody's whom the stack knows already.
+
+    Raises:
+        ValueError: one is a service's.
+    """
+    services = {user.name for user in broker.scope.users_of(broker.name)}
+    for name in sorted(services & set(broker.settings.topology.users if broker.settings.topology else ())):
+        raise ValueError(f"topology.users.{name}: is the account of the service {name}; take another name")
+
+
 def declared_topology(broker: Component[RabbitMQSettings]) -> DeclaredTopology | None:
     """What the reconciler is to make true, and with what."""
     declared, tls = broker.settings.topology, broker.settings.tls

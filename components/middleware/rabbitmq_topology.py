@@ -168,6 +168,9 @@ class VirtualHost(ComponentSettings):
             yield item(BINDING, each.name, vhost, {**whole, "key": each.key, "arguments": each.arguments})
 
 
+Tag = Literal["administrator", "impersonator", "management", "monitoring", "policymaker"]
+
+
 class User(ComponentSettings):
     """An account of somebody who is no service of the stack; services have theirs by `uses`."""
 
@@ -175,7 +178,7 @@ class User(ComponentSettings):
         default=None,
         description="existing Secret with the key password; `<component>-user-<name>` is generated if not given",
     )
-    tags: list[Annotated[str, Field(pattern="^[a-z_-]+$")]] = Field(default_factory=list)
+    tags: list[Tag] = Field(default_factory=list, description="what it may see of the management API")
     permissions: dict[str, Permission] = Field(default_factory=dict, description="by virtual host")
 
 

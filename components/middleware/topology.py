@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from components.model.component import Component, Deviation
+from components.model.component import INSTANCE, Component, Deviation
 from components.model.endpoints import API_SERVER, RECONCILERS, SCRAPERS, Endpoint
 from components.model.observability import AlertRule, Dashboard, Panel, gone
 from components.model.pods import Container, FieldPath, Pod, Probe, Resources, Sizes, sleep
@@ -72,6 +72,7 @@ class Topology(Component[TopologySettings]):
             args=(
                 "reconcile",
                 f"--name={self.name}",
+                f"--selector={INSTANCE}={self.name}",
                 f"--credentials={CREDENTIALS}",
                 f"--metrics-port={METRICS_PORT}",
                 "--log-format=json",

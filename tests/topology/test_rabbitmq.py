@@ -1,4 +1,4 @@
-"""What a management API answers when something is wrong is never taken for an empty broker; passwords are compared by hash."""
+"""What a management API answers when something is wrong is never taken for an empty broker; passwords by hash."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_what_cannot_be_seen_whole_is_not_taken_for_empty(answer, error, t
 
 
 async def test_nobody_there_is_told(credentials):
-    with pytest.raises(UnreachableError, match="127.0.0.1:9"):
+    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:9"):
         await RabbitMQSystem("http://127.0.0.1:9", credentials).observe()
 
 

@@ -88,12 +88,13 @@ class Reconciler:
     namespace: str
     systems: Callable[[str, TopologySpec], System]
     lease: ReleaseLease
+    selector: str = ""
     _workers: dict[tuple[str, str], tuple[Worker, asyncio.Task[None]]] = field(default_factory=dict, repr=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     async def run(self, metrics_port: int | None = None) -> None:
         """Until cancelled; the Lease is let go then."""
-        mirror = Reflector(self.cluster, TOPOLOGY, self.namespace, on_change=self._note)
+        mirror = Reflector(self.cluster, TOPOLOGY, self.namespace, labels=self.selector, on_change=self._note)
         watching = asyncio.create_task(mirror.run())
         try:
             async with serve_metrics(metrics_port, mirror.synced.is_set, metrics.REGISTRY):

@@ -73,6 +73,8 @@ def test_what_others_changed_is_told_with_its_age():
     [
         (live(), True, False, ""),
         (live(generation=2), False, False, "not looked at yet"),
+        (live("Unauthorized", "no", generation=2), False, False, "not looked at yet: Unauthorized: no"),
+        (live("Refused", "of before", generation=2), False, False, "not looked at yet"),
         ({"kind": "Topology", "metadata": {"generation": 1}}, False, False, "not looked at yet"),
         (live("Refused", "queue a: it loses data"), False, True, "Refused: queue a: it loses data"),
         (live("Invalid", "too new"), False, True, "Invalid: too new"),

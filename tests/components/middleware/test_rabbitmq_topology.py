@@ -8,7 +8,7 @@ from tests.components.conftest import read
 from tests.components.model.values import IMAGE
 
 
-def stack(topology, reconciler=True, **settings):
+def stack(topology, *, reconciler=True, **settings):
     members = {"rabbitmq": {"topology": topology, **settings}}
     return read(components={**members, **({"topology": {"image": IMAGE}} if reconciler else {})})
 
@@ -85,6 +85,13 @@ def test_a_topology_needs_somebody_who_makes_it_true():
     with pytest.raises(StackError) as error:
         stack(QUEUE, reconciler=False)
     assert "rabbitmq.topology: nobody here makes it true; add a component of kind topology" in str(error.value)
+
+
+def test_a_service_has_its_account_by_using_the_broker():
+    declared = {"rabbitmq": {"topology": {"users": {"billing": {}}}}, "topology": {"image": IMAGE}}
+    with pytest.raises(StackError) as error:
+        read(components=declared, services={"billing": {"image": IMAGE, "uses": ["rabbitmq"]}})
+    assert "rabbitmq.topology.users.billing: is the account of the service billing; take another" in str(error.value)
 
 
 def test_two_reconcilers_are_one_too_many():
