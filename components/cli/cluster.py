@@ -153,7 +153,10 @@ def diff_command(
         if change.text:
             click.echo("\n".join(f"  {line}" for line in change.text.splitlines()))
     differing = [change for change in changes if change.op not in {"refused", "drift"}]
-    say(f"{len(differing)} of {len(manifests)} objects differ" if differing else "no difference")
+    drifted = sum(change.op == "drift" for change in changes)
+    told = [f"{len(differing)} of {len(manifests)} objects differ"] if differing else []
+    told += [f"{drifted} topologies are not as declared or not known"] if drifted else []
+    say("; ".join(told) or "no difference")
     if any(change.op in {"error", "refused"} for change in changes):
         sys.exit(1)
     if changes and detailed_exitcode:

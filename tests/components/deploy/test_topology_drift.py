@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from components.deploy.object_readiness import readiness
 from components.deploy.topology_drift import drift_of, put_right
-from rollout.api.status import Condition
+from rollout.api.status import Condition, timestamp
 from topology.api.status import ItemStatus, State, TopologyStatus
 
 NOW = 1_800_000_000.0
@@ -85,3 +87,30 @@ def test_what_others_changed_is_told_with_its_age():
 def test_an_apply_waits_for_it_and_ends_where_waiting_cannot_help(found, ready, failed, reason):
     told = readiness(found)
     assert (told.ready, told.failed, told.reason) == (ready, failed, reason)
+
+
+TEXT = """config:
+  grayling:environment: {tier: local, namespace: shop, owners: [a]}
+  grayling:components:
+    rabbitmq: {topology: {queues: {billing: {}}}}
+    topology: {image: 'registry.example.com/grayling:1'}
+"""
+
+
+def test_diff_tells_what_is_not_as_declared_and_what_nobody_has_seen(person):
+    stack = person.stack("shop", TEXT)
+    assert person.apply(stack).code == 0
+    told = person.on("diff", stack, "--detailed-exitcode")
+    assert "drift Topology shop/rabbitmq\n  unknown: no reconciler has said anything yet" in told.out
+    assert "1 topologies are not as declared or not known" in told.err
+    assert told.code == 3
+
+    (item,) = [each for each in person.server.objects.values() if each["kind"] == "Topology"]
+    now = time.time()
+    found = live("Refused", "x", items=[REFUSED], drifted=["policy y"], drifted_at=now - 60)["status"]
+    seen = TopologyStatus.model_validate({**found, "observedAt": timestamp(now)}).wire()
+    person.done(lambda: person.server.put({**item, "status": seen}))
+    told = person.on("diff", stack)
+    assert "drift Topology shop/rabbitmq\n  queue a: Refused: it loses data; allow it\n" in told.out
+    assert "rabbitmq: put right 1m" in told.err
+    assert told.code == 0
