@@ -34,7 +34,7 @@ check: $(STAMP) ## style, types, room walls, docstrings
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/interrogate -q components kube manifests rollout sandbox terminal grayling.py $(wildcard review)
+	$(BIN)/interrogate -q components kube manifests rollout sandbox terminal topology grayling.py $(wildcard review)
 
 format: $(STAMP) ## rewrite in the house style
 	$(BIN)/ruff format .
@@ -74,6 +74,7 @@ mutants-by-hand: $(STAMP) ## put faults back that the engine once had; each must
 generate: $(STAMP) ## write what is generated from the models
 	$(BIN)/python -m rollout crd grayreleases > manifests/crds/grayreleases.yaml
 	$(BIN)/python -m rollout crd approvals > manifests/crds/approvals.yaml
+	$(BIN)/python -m topology crd > manifests/crds/topologies.yaml
 	$(BIN)/python -m rollout crd policy > manifests/policies/approvals.yaml
 	$(BIN)/python -m rollout record --schema > docs/reference/record.schema.json
 	$(BIN)/python -m review.reports.document > docs/reference/review.schema.json

@@ -91,6 +91,7 @@ HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 GRAY_RELEASE = Kind("grayling.dev/v1alpha1", "GrayRelease", "grayreleases")
 APPROVAL = Kind("grayling.dev/v1alpha1", "Approval", "approvals")
+TOPOLOGY = Kind("grayling.dev/v1alpha1", "Topology", "topologies")
 _ADMISSION = "admissionregistration.k8s.io/v1"
 POLICY = Kind(_ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False)
 POLICY_BINDING = Kind(
@@ -113,6 +114,7 @@ KNOWN: dict[tuple[str, str], Kind] = {
         GATEWAY,
         GRAY_RELEASE,
         APPROVAL,
+        TOPOLOGY,
         POLICY,
         POLICY_BINDING,
         Kind("v1", "ServiceAccount", "serviceaccounts"),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sandbox.progress import Progress
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-ENGINE_PARTS = ("rollout", "manifests", "kube", "terminal", "components", "review", "grayling.py")
+ENGINE_PARTS = ("rollout", "manifests", "kube", "terminal", "components", "review", "topology", "grayling.py")
 ENGINE_TARGET = "opt/grayling"
 HALF_MADE = ("bin/*/*.partial", "layers/*.*.tar", "golden/*.partial", "crds/*.partial")
 IN_IMAGE = {"pause": "pause", "coredns": "coredns", "contour": "bin/contour"}

@@ -128,7 +128,7 @@ def diff_command(
     detailed_exitcode: bool,
 ) -> None:
     """Show what `apply` would change; secrets are hidden."""
-    from components.deploy.difference import differences
+    from components.deploy.difference import corrections, differences
     from components.deploy.session import engine_of, inventory_of, served
     from components.deploy.target import Target, place_of, reached
 
@@ -141,7 +141,7 @@ def diff_command(
             say(f"cluster: {name}")
             how: Any = {"prune": not only, "engine": engine_of(file), "records": kept_by(file, records)}
             changes, survey = await differences(cluster, inventory_of(file), manifests, **how)
-            for note in survey.notes:
+            for note in [*survey.notes, *corrections(survey)]:
                 say(note)
             if why := survey.needs_consent():
                 say(f"{why}: apply wants --allow-delete for that")
@@ -152,8 +152,11 @@ def diff_command(
         click.echo(f"{change.op} {change.label}")
         if change.text:
             click.echo("\n".join(f"  {line}" for line in change.text.splitlines()))
-    differing = [change for change in changes if change.op != "refused"]
-    say(f"{len(differing)} of {len(manifests)} objects differ" if differing else "no difference")
+    differing = [change for change in changes if change.op not in {"refused", "drift"}]
+    drifted = sum(change.op == "drift" for change in changes)
+    told = [f"{len(differing)} of {len(manifests)} objects differ"] if differing else []
+    told += [f"{drifted} topologies are not as declared or not known"] if drifted else []
+    say("; ".join(told) or "no difference")
     if any(change.op in {"error", "refused"} for change in changes):
         sys.exit(1)
     if changes and detailed_exitcode:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.deploy.inventory import MANAGER
 from components.deploy.render import as_yaml
 from components.deploy.survey import AT_ONCE, take_survey
+from components.deploy.topology_drift import drift_of, put_right
 from components.model.layers import identity
 from components.stack.passphrase import values_hidden
 from kube.errors import ConflictError, KubeError, NotFoundError
 from kube.kinds import Manifest, label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from components.deploy.inventory import Inventory
@@ -31,10 +33,11 @@ _OWN_TO_SERVER = ("managedFields", "resourceVersion", "generation", "uid", "crea
 class Change:
     """One object that is not as declared. ``text`` is a unified diff; for an error it is what the server says.
 
-    With ``refused`` the label is a reason for which ``apply`` would write nothing.
+    With ``refused`` the label is a reason for which ``apply`` would write nothing; with ``drift`` the text says which
+    items of a topology are not in their system as declared.
     """
 
-    op: Literal["create", "change", "delete", "conflict", "error", "refused"]
+    op: Literal["create", "change", "delete", "conflict", "error", "refused", "drift"]
     label: str
     text: str = ""
 
@@ -60,7 +63,21 @@ async def differences(
     found = [change for change in await asyncio.gather(*(one(item) for item in survey.written)) if change]
     gone = [Change("delete", label_of(item)) for item in survey.gone]
     refused = [Change("refused", reason) for reason in survey.reasons]
-    return [*refused, *found, *gone], survey
+    return [*refused, *found, *gone, *_drifted(survey)], survey
+
+
+def _drifted(survey: Survey) -> Iterator[Change]:
+    """Topologies whose system is not as the cluster's own declaration says."""
+    for manifest in survey.written:
+        live = survey.found.get(identity(manifest))
+        if live is not None and (lines := list(drift_of({**live, "kind": manifest["kind"]}, time.time()))):
+            yield Change("drift", label_of(manifest), "\n".join(lines))
+
+
+def corrections(survey: Survey) -> list[str]:
+    """What others changed in a system, and was put right since."""
+    seen = ((survey.found.get(identity(each)), each["kind"]) for each in survey.written)
+    return [line for live, kind in seen if live for line in put_right({**live, "kind": kind}, time.time())]
 
 
 async def _difference(cluster: Cluster, manifest: Manifest, live: Manifest | None) -> Change | None:

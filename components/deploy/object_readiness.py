@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 WAITED_FOR = {
     "Deployment", "StatefulSet", "DaemonSet", "Job", "Gateway", "CustomResourceDefinition", "PersistentVolumeClaim",
+    "Topology",
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def readiness(live: Manifest) -> Readiness:
         return READY
     observed = (live.get("status") or {}).get("observedGeneration")
     if observed is not None and observed < live["metadata"].get("generation", 0):
-        return Readiness(ready=False, reason="not looked at yet")
+        return Readiness(ready=False, reason=f"not looked at yet{_shut_out(live)}")
     return check(live.get("spec") or {}, live.get("status") or {})
 
 
@@ -96,6 +97,24 @@ def _claim(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
     return READY if phase == "Bound" else Readiness(ready=False, reason=f"volume {phase}", failed=phase == "Lost")
 
 
+def _shut_out(live: Manifest) -> str:
+    """Why the reconciler of a topology cannot look at its system, whatever the generation."""
+    found = _condition(live.get("status") or {}, "Ready") if live["kind"] == "Topology" else {}
+    shut_out = found.get("reason") in {"Unauthorized", "Unreachable"}
+    return f": {found['reason']}: {found.get('message')}" if shut_out else ""
+
+
+def _topology(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
+    """Of the generation that is there; what is refused stays so until somebody writes something else."""
+    found = _condition(status, "Ready")
+    if "observedGeneration" not in status or not found:
+        return Readiness(ready=False, reason=str(found.get("message") or "not looked at yet"))
+    if found.get("status") == "True":
+        return READY
+    told = f"{found.get('reason')}: {found.get('message')}"
+    return Readiness(ready=False, reason=told, failed=found.get("reason") in {"Refused", "Invalid"})
+
+
 _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
@@ -104,6 +123,7 @@ _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "Gateway": _gateway,
     "CustomResourceDefinition": _definition,
     "PersistentVolumeClaim": _claim,
+    "Topology": _topology,
 }
 
 

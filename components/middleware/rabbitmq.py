@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from components.middleware import rabbitmq_administration as administration
 from components.middleware.rabbitmq_observability import alerts, panels
 from components.middleware.rabbitmq_settings import (
     AMQP_PORT,
@@ -30,12 +31,7 @@ from components.middleware.rabbitmq_settings import (
 )
 from components.model.component import Component
 from components.model.credentials import generated_secret
-from components.model.endpoints import (
-    MEMBERS,
-    SCRAPERS,
-    USERS,
-    Endpoint,
-)
+from components.model.endpoints import MEMBERS, RECONCILERS, SCRAPERS, USERS, Endpoint
 from components.model.images import version
 from components.model.observability import Dashboard
 from components.model.pods import (
@@ -79,6 +75,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from components.model.observability import AlertRule
+    from components.model.topology import DeclaredTopology
     from kube.kinds import Manifest
 
 
@@ -103,6 +100,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
             Endpoint("dist", DISTRIBUTION_PORT, MEMBERS, "Erlang distribution"),
             Endpoint("cli", CLI_PORTS[0], MEMBERS, "Erlang distribution of commands", last=CLI_PORTS[-1]),
             Endpoint("metrics", METRICS_PORT, SCRAPERS, "plugin rabbitmq_prometheus"),
+            *administration.endpoints(self.settings),
         )
 
     @property
@@ -124,11 +122,12 @@ class RabbitMQ(Component[RabbitMQSettings]):
         """Secret, configuration, Services, policy, StatefulSet."""
         if not self.settings.auth_secret:
             yield generated_secret(self.secret, self._recipe())
+        yield from administration.secrets(self, self._url())
         yield from accounts(self, self._account())
         yield from certificate(self, self.settings.tls, hosts(self, self.name))
         yield config_map(self, f"{self.name}-config", self._files())
         yield service(self, USERS | MEMBERS, headless=True, name=f"{self.name}-nodes")
-        yield service(self)
+        yield service(self, USERS | RECONCILERS)
         yield policy(self)
         yield from stateful_set(
             self,
@@ -141,11 +140,16 @@ class RabbitMQ(Component[RabbitMQSettings]):
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Passwords and certificate, as far as they are not given."""
         own = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
-        return made_secrets(self, own, self.settings.tls)
+        return made_secrets(self, {**own, **administration.made(self)}, self.settings.tls)
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """Those that are given."""
-        return needed_secrets(self.settings.auth_secret, ("10-users.json", "cookie", "url"), self.settings.tls)
+        own = needed_secrets(self.settings.auth_secret, ("10-users.json", "cookie", "url"), self.settings.tls)
+        return {**own, **administration.needed(self)}
+
+    def topology(self) -> DeclaredTopology | None:
+        """Queues and all that belongs to them."""
+        return administration.declared_topology(self)
 
     def _recipe(self) -> dict[str, str]:
         return {
@@ -170,17 +174,19 @@ class RabbitMQ(Component[RabbitMQSettings]):
         return AMQPS_PORT if self.settings.tls else AMQP_PORT
 
     def check(self) -> None:
-        """What is added to the configuration is not there already.
+        """What is added to the configuration is not there already, nor are declared users.
 
         Raises:
             ValueError: it is.
         """
+        administration.check(self)
         checked(self.settings.extra_config, self._configuration(alone=True), "rabbitmq", ours=OURS)
 
     def _files(self) -> dict[str, str]:
+        plugins = ["rabbitmq_prometheus", *(["rabbitmq_management"] if self.settings.topology else [])]
         return {
             "rabbitmq.conf": self._configuration(),
-            "enabled_plugins": "[rabbitmq_prometheus].\n",
+            "enabled_plugins": f"[{', '.join(plugins)}].\n",
             "20-policies.json": json.dumps(self._policies(), indent=1, sort_keys=True) + "\n",
         }
 
@@ -192,6 +198,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
             tls=FOLDER if self.settings.tls else "",
             extra={} if alone else self.settings.extra_config,
             metrics_port=METRICS_PORT,
+            management_port=administration.port_of(self.settings) if self.settings.topology else 0,
             cluster=f"{self.environment.namespace}-{self.name}",
             members=self.members,
             nodes=[f"rabbit@{self._host(str(ordinal))}" for ordinal in range(self.members)],
@@ -236,7 +243,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
 
     def _definitions(self) -> dict[str, Any]:
         user = {"name": self.secret, "items": [{"key": "10-users.json", "path": "10-users.json"}]}
-        others = account_files(self, "users.json", prefix="30-")
+        others = [*administration.definitions(self), *account_files(self, "users.json", prefix="30-")]
         rest = {"name": f"{self.name}-config", "items": [{"key": "20-policies.json", "path": "20-policies.json"}]}
         return {"projected": {"defaultMode": 0o440, "sources": [{"secret": user}, {"configMap": rest}, *others]}}
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from components.middleware.rabbitmq_topology import RabbitMQTopology
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.quantities import size_from
@@ -20,6 +21,8 @@ AMQPS_PORT = 5671
 EPMD_PORT = 4369
 DISTRIBUTION_PORT = 25672
 METRICS_PORT = 15692
+MANAGEMENT_PORT = 15672
+MANAGEMENT_TLS_PORT = 15671
 CLI_PORTS = (35672, 35682)
 """First and last."""
 
@@ -28,7 +31,16 @@ SIZES: Sizes = {
     Size.MEDIUM: Resources("500m", "1Gi"),
     Size.LARGE: Resources("2000m", "4Gi"),
 }
-OURS = ("listeners.", "ssl_options.", "cluster_formation.", "default_user", "default_pass", "load_definitions")
+OURS = (
+    "listeners.",
+    "ssl_options.",
+    "cluster_formation.",
+    "default_user",
+    "default_pass",
+    "load_definitions",
+    "management.tcp.",
+    "management.ssl.",
+)
 """How keys begin that are written from other settings."""
 
 HOME = "/var/lib/rabbitmq"
@@ -88,6 +100,10 @@ class RabbitMQSettings(WorkloadSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tls: Tls | None = Field(default=None, description="encrypted where it is given; {} makes a certificate")
     extra_config: ExtraConfig = Field(default_factory=dict, description="further lines of rabbitmq.conf by key")
+    topology: RabbitMQTopology | None = Field(
+        default=None,
+        description="queues and all that belongs to them; needs a component `topology`, which makes it true",
+    )
     auth_secret: ObjectName | None = Field(
         default=None,
         description="existing Secret (cookie, 10-users.json, username, password, url); generated if not given",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from components.model.pods import Resources, SecretKey, Sizes
     from components.model.settings import Request
     from components.model.standing import Mode
+    from components.model.topology import DeclaredTopology
     from kube.kinds import Manifest
     from rollout.api.sources import ControlPlane
     from rollout.api.spec import Signal
@@ -169,6 +170,10 @@ class Component(ABC, Generic[S_co]):
 
     def authority(self) -> SecretKey | None:
         """The certificate authority that users have to trust; None where nothing is encrypted."""
+        return None
+
+    def topology(self) -> DeclaredTopology | None:
+        """What the system should hold, where that is declared."""
         return None
 
     def makes_secrets(self) -> Mapping[str, Collection[str]]:

@@ -32,6 +32,8 @@ class Readers(Flag):
     """The component's own pods."""
     ANYONE = auto()
     """Inside the cluster or out."""
+    RECONCILERS = auto()
+    """Those that make its declared topology true."""
 
 
 WHO = {
@@ -41,12 +43,14 @@ WHO = {
     Readers.USERS: "who uses it",
     Readers.MEMBERS: "its own pods",
     Readers.ANYONE: "anyone",
+    Readers.RECONCILERS: "the reconciler of topologies",
 }
 """As the docs name them."""
 
 NOBODY = Readers(0)
 GATEWAYS, SCRAPERS, MEASURERS = Readers.GATEWAYS, Readers.SCRAPERS, Readers.MEASURERS
 USERS, MEMBERS, ANYONE = Readers.USERS, Readers.MEMBERS, Readers.ANYONE
+RECONCILERS = Readers.RECONCILERS
 
 
 @dataclass(frozen=True, slots=True)

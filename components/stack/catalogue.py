@@ -14,6 +14,7 @@ from components.middleware.redis import Redis
 from components.monitoring.jaeger import Jaeger
 from components.monitoring.loki import Loki
 from components.monitoring.otel_collector import OtelCollector
+from components.middleware.topology import Topology
 from components.monitoring.prometheus import Prometheus
 from components.monitoring.victorialogs import VictoriaLogs
 from components.releases.controller import Controller
@@ -37,5 +38,6 @@ KINDS: dict[str, type[Component]] = {
         RabbitMQ,
         Redis,
         VictoriaLogs,
+        Topology,
     )
 }

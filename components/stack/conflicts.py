@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
 from components.gateways.envoy_gateway import EnvoyGateway
+from components.middleware.topology import Topology
 from components.model.mistakes import Mistake, nearest, shown
 from components.releases.controller import Controller
 from components.releases.matches import meaning
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from components.model.component import Component, Scope
 
 HTTP, HTTPS = "http", "https"
-ALONE = ((Gateway.kind, EnvoyGateway.kind), (Controller.kind,))
+ALONE = ((Gateway.kind, EnvoyGateway.kind), (Controller.kind,), (Topology.kind,))
 """Two of such kinds would write the same objects of the cluster, or carry out the same releases."""
 
 
@@ -45,6 +46,7 @@ def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Componen
             yield Mistake(path, shown(name), problem, f"give it {DOCKER_KEY}, and nothing else")
     yield from _hostnames(scope, place)
     yield from _alone(scope, place)
+    yield from _unreconciled(scope, place)
     for gateway in scope.gateways():
         if isinstance(gateway, Gateway | EnvoyGateway):
             yield from _parent(scope, gateway)
@@ -56,6 +58,15 @@ def _alone(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mistake]
         for other in found[1:]:
             problem = f"a stack has one {kinds[0]}, and {found[0].name!r} is one"
             yield Mistake(place(other), "", problem, "leave one of the two out")
+
+
+def _unreconciled(scope: Scope, place: Callable[[Component], str]) -> Iterator[Mistake]:
+    """A topology that nobody would make true."""
+    declaring = [member for _, member in sorted(scope.members.items()) if member.topology() is not None]
+    if not scope.of_kind(Topology.kind):
+        fix = "add a component of kind topology, with the engine's image"
+        for member in declaring:
+            yield Mistake(f"{place(member)}.topology", "", "nobody here makes it true", fix)
 
 
 def _uses(scope: Scope, member: Component, declared: Collection[str], path: str) -> Iterator[Mistake]:

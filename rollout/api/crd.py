@@ -44,7 +44,7 @@ _APPROVAL_COLUMNS = (
 
 def definition() -> Schema:
     """The CustomResourceDefinition of GrayReleases, as a manifest."""
-    return _defined(KIND, PLURAL, ["gr"], _version())
+    return defined(KIND, PLURAL, ["gr"], _version())
 
 
 def approval_definition() -> Schema:
@@ -60,13 +60,14 @@ def approval_definition() -> Schema:
             "spec": structural(ApprovalSpec, defaults=True),
         },
     }
-    columns = [_column(*column) for column in _APPROVAL_COLUMNS]
+    columns = [column(*each) for each in _APPROVAL_COLUMNS]
     version = {"name": VERSION, "served": True, "storage": True, "additionalPrinterColumns": columns}
     made = {**version, "schema": {"openAPIV3Schema": root}}
-    return _defined(approval.KIND, approval.PLURAL, ["gra"], made)
+    return defined(approval.KIND, approval.PLURAL, ["gra"], made)
 
 
-def _defined(kind: str, plural: str, short: list[str], version: Schema) -> Schema:
+def defined(kind: str, plural: str, short: list[str], version: Schema) -> Schema:
+    """A definition of our group with one version."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -119,7 +120,7 @@ def _version() -> Schema:
                 "labelSelectorPath": ".status.selector",
             },
         },
-        "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
+        "additionalPrinterColumns": [column(*each) for each in _COLUMNS],
         "schema": {"openAPIV3Schema": root},
     }
 
@@ -133,8 +134,9 @@ def _any_words(node: Any) -> Any:
     return {key: _any_words(value) for key, value in node.items() if key != "enum"}
 
 
-def _column(name: str, kind: str, path: str, description: str, priority: int) -> Schema:
-    column: Schema = {"name": name, "type": kind, "jsonPath": path}
+def column(name: str, kind: str, path: str, description: str, priority: int) -> Schema:
+    """A column of what `kubectl get` prints."""
+    made: Schema = {"name": name, "type": kind, "jsonPath": path}
     if description:
-        column["description"] = description
-    return column | ({"priority": priority} if priority else {})
+        made["description"] = description
+    return made | ({"priority": priority} if priority else {})

@@ -13,15 +13,19 @@ from rollout.engine.metrics import REGISTRY
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from prometheus_client import CollectorRegistry
+
 
 @asynccontextmanager
-async def serve_metrics(port: int | None, ready: Callable[[], bool]) -> AsyncIterator[None]:
+async def serve_metrics(
+    port: int | None, ready: Callable[[], bool], registry: CollectorRegistry = REGISTRY
+) -> AsyncIterator[None]:
     """Serve while the context is open; no port, no server."""
     if port is None:
         yield
         return
     app = web.Application()
-    app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/metrics", _metrics(registry))
     app.router.add_get("/healthz", _alive)
     app.router.add_get("/readyz", _ready(ready))
     runner = web.AppRunner(app, access_log=None)
@@ -33,8 +37,11 @@ async def serve_metrics(port: int | None, ready: Callable[[], bool]) -> AsyncIte
         await runner.cleanup()
 
 
-async def _metrics(_: web.Request) -> web.Response:
-    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def _metrics(registry: CollectorRegistry) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return answer
 
 
 async def _alive(_: web.Request) -> web.Response:

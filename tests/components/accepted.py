@@ -47,8 +47,12 @@ def _by_schema(manifest):
     kind = manifest["kind"]
     if kind in OTHERS:
         return
+    if kind == "Topology":
+        for error in _own("topologies").iter_errors({key: manifest[key] for key in ("apiVersion", "kind", "spec")}):
+            yield f"{_path(error)}: {error.message[:200]}"
+        return
     if kind == "GrayRelease":
-        for error in _own().iter_errors({key: manifest[key] for key in ("apiVersion", "kind", "spec")}):
+        for error in _own("grayreleases").iter_errors({key: manifest[key] for key in ("apiVersion", "kind", "spec")}):
             yield f"{_path(error)}: {error.message[:200]}"
         Spec.model_validate(manifest["spec"])
         template = {"apiVersion": "v1", "kind": "Pod", **manifest["spec"]["workload"]["template"]}
@@ -79,8 +83,8 @@ def _definitions(version):
 
 
 @cache
-def _own():
-    definition = yaml.safe_load((ROOT / "manifests" / "crds" / "grayreleases.yaml").read_text())
+def _own(plural):
+    definition = yaml.safe_load((ROOT / "manifests" / "crds" / f"{plural}.yaml").read_text())
     schema = _strict(definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
     return jsonschema.Draft202012Validator({**schema, "additionalProperties": True})
 

@@ -49,7 +49,7 @@ def test_rabbitmq_by_version(version, quorum):
         "rabbitmq.conf.j2",
         port=5672, metrics_port=15692, cluster="c", members=3, nodes=["rabbit@a", "rabbit@b", "rabbit@c"],
         memory_watermark=100, disk_free_limit="50MB", log_level="info", version=version, definitions="/d",
-        tls="", extra={},
+        tls="", extra={}, management_port=0,
     )  # fmt: skip
     assert ("default_queue_type = quorum" in made) == quorum
     assert "cluster_formation.classic_config.nodes.3 = rabbit@c" in made

@@ -204,7 +204,7 @@ def test_definitions_that_pulumi_keeps_are_shared_by_apply(person, hands):
     second = str(person.project / "stacks" / "Pulumi.second.yaml")
     assert "0 adopted" in person.on("adopt", second, "--yes").err
     alone = ("--only", "CustomResourceDefinition/*")
-    assert "2 adopted" in person.on("adopt", second, "--yes", *alone).err
+    assert "3 adopted" in person.on("adopt", second, "--yes", *alone).err
     assert "CustomResourceDefinition grayreleases.grayling.dev is kept by" not in person.on("diff", second).err
     policies = ("--only", "ValidatingAdmissionPolicy*")
     assert "2 adopted" in person.on("adopt", second, "--yes", *policies).err

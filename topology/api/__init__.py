@@ -1,0 +1,1 @@
+"""The object that carries a topology, and what may be read of it by everybody."""

@@ -1,0 +1,1 @@
+"""What carries a topology out: one look, the loop around it, and what it tells of itself."""
