@@ -41,7 +41,7 @@ from components.model.settings import ComponentSettings, Placement
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from components.model.endpoints import Endpoint
+    from components.model.endpoints import Endpoint, Peer
     from components.model.environment import Environment
     from components.model.pods import Resources, SecretKey, Sizes
     from components.model.settings import Request
@@ -180,6 +180,10 @@ class Component(ABC, Generic[S_co]):
     def ways(self) -> list[tuple[Mapping[str, str], tuple[int, ...]]]:
         """Pods that its users talk to, and on which ports."""
         return self.reached_by(USERS | ANYONE)
+
+    def beyond(self) -> Iterable[Peer]:
+        """What its users reach besides its pods: addresses outside of the cluster."""
+        return ()
 
     def reached_by(self, readers: Readers) -> list[tuple[Mapping[str, str], tuple[int, ...]]]:
         """Its pods that one of these may reach, and on which ports."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.externals.external import External
 from components.gateways.contour import Gateway
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
@@ -14,5 +15,5 @@ if TYPE_CHECKING:
     from components.model.component import Component
 
 KINDS: dict[str, type[Component]] = {
-    component.kind: component for component in (Controller, Gateway, Prometheus, RabbitMQ, Redis)
+    component.kind: component for component in (Controller, External, Gateway, Prometheus, RabbitMQ, Redis)
 }

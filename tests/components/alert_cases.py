@@ -29,6 +29,7 @@ def platform():
             "rabbitmq": {"storage": "1Gi"},
             "prometheus": {"storage": "2Gi", "alertmanager": "alertmanager.monitoring.svc:9093"},
             "controller": {"image": IMAGE},
+            "external": {"url": "https://erp.example.com/api", "owner": "sap-team"},
         },
         services={"shop": {"image": IMAGE, "traffic": {}, "analysis": {"signals": signals}}},
     )
@@ -54,6 +55,10 @@ class Fault:
 WELL_SERIES = dict(
     [
         *(of(name, "up", "1+0", component="") for name in ("redis", "rabbitmq", "prometheus", "controller", "shop")),
+        of("external", "up", "1+0", component="prober"),
+        of("external", "external_up", "1+0", endpoint="main"),
+        of("external", "external_latency_seconds", "0.2+0", endpoint="main"),
+        of("external", "external_certificate_expires_timestamp_seconds", "5000000+0", endpoint="main"),
         of("gateway", "up", "1+0", component="contour"),
         of("gateway", "up", "1+0", "1", component="envoy"),
         ('up{job="mainframe",instance="mq:9157"}', "1+0"),
@@ -148,6 +153,12 @@ CASES: dict[str, list[Fault]] = {
         Fault({'up{namespace="shop",instance_name="controller"': None}, owner("controller")),
         Fault({'up{namespace="shop",instance_name="controller"': "0+0"}),
     ],
+    "ExternalDown": [
+        Fault({"external_up": "0+0"}, one("external", endpoint="main")),
+        Fault({"external_up": None}, owner("external")),
+    ],
+    "ExternalSlow": [Fault({"external_latency_seconds": "3+0"}, one("external", endpoint="main"))],
+    "ExternalCertificateExpires": [Fault({"external_certificate_expires_timestamp_seconds": "1500000+0"})],
     "ShopDown": [
         Fault({'up{namespace="shop",instance_name="shop"': None}, owner("shop")),
         Fault({'up{namespace="shop",instance_name="shop"': "0+0"}),

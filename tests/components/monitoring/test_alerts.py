@@ -20,6 +20,7 @@ SHOWN_IN = ROOT / "tests" / "components" / "monitoring" / "test_alerts_on_cluste
 # What components of each kind can be.
 MODES = {
     "controller": [{"image": IMAGE}, {"image": IMAGE, "namespaces": ["other"]}],
+    "external": [{"url": "https://erp.example.com", "owner": "a"}, {"url": "tcp://10.0.0.1:1", "owner": "a"}],
     "gateway": [{}, {"exposure": {"type": "NodePort", "httpNodePort": 30080}}],
     "prometheus": [{}, {"storage": None}, {"storage": "2Gi"}, {"alertmanager": "am.mon.svc:9093"}],
     "rabbitmq": [{}, {"storage": "1Gi"}],
