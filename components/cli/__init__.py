@@ -19,6 +19,7 @@ from components.cli.cluster import (
     diff_command,
     hand_over_command,
 )
+from components.cli.contracts import contracts_command
 from components.cli.options import (
     ONLY,
     OVERLAY,
@@ -121,6 +122,7 @@ _ON_CLUSTER: tuple[Any, ...] = (
     adopt_command,
     hand_over_command,
     definitions_group,
+    contracts_command,
 )
 for _command in _ON_CLUSTER:
     cli.add_command(_command)

@@ -69,12 +69,23 @@ class Deviation:
 
 @dataclass
 class Scope:
-    """Everything declared in one stack, as its members see each other; ``secrets`` are those of the stack file."""
+    """Everything declared in one stack, as its members see each other.
+
+    Attributes:
+        environment: where it goes.
+        stack: its name.
+        members: by name.
+        secrets: those of the stack file.
+        files: texts of the project's files that settings name, by path.
+        digests: of the contracts among them.
+    """
 
     environment: Environment
     stack: str
     members: dict[str, Component] = field(default_factory=dict)
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
