@@ -78,6 +78,7 @@ generate: $(STAMP) ## write what is generated from the models
 	$(BIN)/python -m rollout record --schema > docs/reference/record.schema.json
 	$(BIN)/python -m review.reports.document > docs/reference/review.schema.json
 	$(BIN)/grayling review risks -o markdown > docs/reference/risks.md
+	$(BIN)/grayling stack kinds -o markdown > docs/reference/kinds.md
 	$(BIN)/python -m components.deploy.installation
 
 release: $(STAMP) ## every file of a release, in OUT: wheel, chart, manifests, plugin, bill of materials, checksums

@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import re
 import shutil
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox import cgroups, locks, network, preflight, record, shell
@@ -21,6 +20,7 @@ from sandbox.bootstrap import Bootstrap
 from sandbox.errors import RefusedError
 from sandbox.layout import Cache, State, state_root
 from sandbox.progress import Lines, Silent
+from sandbox.status import Status
 
 if TYPE_CHECKING:
     import subprocess
@@ -37,23 +37,6 @@ DAEMON_USERS = ("controller-manager", "scheduler", "kube-proxy", "kubelet")
 STOP_PATIENCE_S = 30.0
 QUICK_S = 2.0
 HOPELESS_RESTARTS = 6
-
-
-@dataclass(frozen=True)
-class Status:
-    """What is known of a box. ``state`` is ``absent``, ``stopped``, ``starting`` or ``running``."""
-
-    name: str
-    state: str
-    address: str = ""
-    kubeconfig: str = ""
-    context: str = ""
-    pid: int = 0
-    daemons: list[dict[str, Any]] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the status as JSON-ready data."""
-        return asdict(self)
 
 
 class Sandbox:
@@ -100,24 +83,49 @@ class Sandbox:
         """Return the command that runs ``argv`` with the box's network but the host's files."""
         return shell.enter_network(self.pid, argv)
 
-    def up(self, progress: Progress | None = None) -> None:
-        """Bring the cluster up to a Ready node with working names; nothing happens when it is.
+    def up(self, progress: Progress | None = None, extras: Sequence[str] = ()) -> None:
+        """Bring the cluster up to a Ready node with working names and ``extras``; nothing happens when it is.
 
         Raises:
             SandboxError: what stands in the way and what to do about it.
         """
+        from sandbox.extras import named
+
+        named(extras)
         told = progress or Lines()
         if self._is_up():
             told.say(f"sandbox {self.name} is up already")
-            return
+        else:
+            self._start(told)
+        if extras:
+            self.add(extras, told)
+
+    def add(self, extras: Sequence[str], progress: Progress) -> list[str]:
+        """Bring the images and definitions of ``extras`` into the running box; return the names of changed images.
+
+        Raises:
+            RefusedError: there is no such extra, or no such box.
+        """
+        from sandbox import crds, images
+        from sandbox.extras import named
+        from sandbox.workshop import Workshop
+
+        wanted, box = named(extras), self._running()
+        with self._locked(progress):
+            made, files = Workshop(self.cache, progress, self.may_install).prepare_extras(wanted)
+            changed = images.load_changed(images.importer_through(self.enter_argv(())), made, progress)
+            self._bootstrap(box).apply(crds.read(files))
+        return changed
+
+    def _start(self, progress: Progress) -> None:
         if self.status().state in {"absent", "stopped"}:
             preflight.check(preflight.Machine.look(self.state.root))
-        with self._locked(told):
-            stock = self._prepare(told)
+        with self._locked(progress):
+            stock = self._prepare(progress)
             box = self._ensure_box(stock)
             network.connect(box.link, box.pid)
-            self._load_images(stock, told)
-            self._bring_up(box, stock, told)
+            self._load_images(stock, progress)
+            self._bring_up(box, stock, progress)
 
     def down(self, *, purge: bool = False) -> None:
         """End every process of the box and remove what it left; with ``purge`` its data too."""

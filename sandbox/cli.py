@@ -11,6 +11,9 @@ from typing import Any
 import click
 
 named = click.option("--name", default="default", show_default=True, metavar="NAME", help="Which sandbox.")
+extras = click.option(
+    "--with", "extras", multiple=True, metavar="SYSTEM", help="A system more: kafka, nats and so on. Repeatable."
+)
 output = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
@@ -21,15 +24,16 @@ def cli() -> None:
 
 @cli.command()
 @named
+@extras
 @click.option("--no-install", is_flag=True, help="Refuse instead of installing missing Debian packages.")
-def up(name: str, *, no_install: bool) -> None:
+def up(name: str, extras: tuple[str, ...], *, no_install: bool) -> None:
     """Bring a sandbox up: a Ready node, names, storage, Gateway API, local images."""
     from sandbox.box import Sandbox
     from sandbox.progress import for_terminal
 
     sandbox = Sandbox(name, may_install=not no_install)
     with for_terminal() as progress:
-        sandbox.up(progress)
+        sandbox.up(progress, extras)
     click.echo(f"export KUBECONFIG={sandbox.kubeconfig}")
 
 
@@ -54,20 +58,23 @@ def status(name: str, output: str) -> None:
 @cli.command()
 @named
 @output
+@extras
 @click.option("--refresh", is_flag=True, help="Import images that differ from this checkout.")
-def images(name: str, output: str, *, refresh: bool) -> None:
-    """List the images of a sandbox; with --refresh bring in what has changed."""
+def images(name: str, output: str, extras: tuple[str, ...], *, refresh: bool) -> None:
+    """List the images of a sandbox; --refresh brings in what has changed, --with a system more."""
+    from contextlib import nullcontext
+
     from sandbox.box import Sandbox
     from sandbox.progress import Silent, for_terminal
 
     sandbox = Sandbox(name)
-    if refresh and output == "json":
-        sandbox.refresh_images(Silent())
-    elif refresh:
-        with for_terminal() as progress:
-            changed = sandbox.refresh_images(progress)
-        click.echo(f"{len(changed)} images changed")
-        return
+    if refresh or extras:
+        with nullcontext(Silent()) if output == "json" else for_terminal() as progress:
+            changed = sandbox.refresh_images(progress) if refresh else []
+            changed += sandbox.add(extras, progress) if extras else []
+        if output == "text":
+            click.echo(f"{len(changed)} images changed")
+            return
     found = sorted(sandbox.images().items())
     if output == "json":
         _json([{"name": image, "digest": digest} for image, digest in found])

@@ -21,6 +21,8 @@ from sandbox.errors import PackageError
 from sandbox.layers import key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sandbox.layout import Cache
 
 GATEWAY_API = "sigs.k8s.io/gateway-api"
@@ -37,8 +39,10 @@ def collect(cache: Cache, go: Path) -> Path:
     partial = target.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    shutil.copy(_module(go, builds.CONTOUR.module) / CONTOUR_FILE, partial / "contour.yaml")
-    for source in sorted((_module(go, GATEWAY_API) / GATEWAY_API_FOLDER).glob("gateway.networking*.yaml")):
+    contour = builds.CONTOUR
+    shutil.copy(module_folder(go, contour.folder, contour.module) / CONTOUR_FILE, partial / "contour.yaml")
+    gateway_api_folder = module_folder(go, contour.folder, GATEWAY_API) / GATEWAY_API_FOLDER
+    for source in sorted(gateway_api_folder.glob("gateway.networking*.yaml")):
         shutil.copy(source, partial / source.name)
     partial.replace(target)
     return target
@@ -46,16 +50,24 @@ def collect(cache: Cache, go: Path) -> Path:
 
 def load(folder: Path) -> list[dict[str, Any]]:
     """Return the definitions of ``folder`` as objects."""
+    return read(sorted(folder.iterdir()))
+
+
+def read(files: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return the documents of these files as objects."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    documents = [document for path in sorted(folder.iterdir()) for document in yaml.load_all(path.read_text(), loader)]
+    documents = [document for path in files for document in yaml.load_all(path.read_text(), loader)]
     return [document for document in documents if document]
 
 
-def _module(go: Path, module: str) -> Path:
-    """Return the folder of a module in Go's own cache, fetching it when it is not there."""
-    version = builds.module_version(builds.CONTOUR.folder / "go.mod", module)
+def module_folder(go: Path, folder: Path, module: str) -> Path:
+    """Return the folder in Go's own cache of the version that ``folder/go.mod`` requires, fetching it when needed.
+
+    Raises:
+        PackageError: the module could not be had.
+    """
+    version = builds.module_version(folder / "go.mod", module)
     command = [str(go), "mod", "download", "-json", f"{module}@{version}"]
-    folder = builds.CONTOUR.folder
     environment = {**os.environ, "GOWORK": "off", "GOFLAGS": ""}
     told = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     try:

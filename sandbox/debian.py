@@ -19,7 +19,7 @@ from sandbox.errors import PackageError
 from sandbox.layers import LayerStore, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sandbox.archive import Layer
 
@@ -54,6 +54,8 @@ LEFT_OUT = (
     "/usr/share/info/*",
     "/usr/share/javascript/moment-timezone/data/unpacked/*",
 )
+# Java's install script links its manual pages, which are left out, into a folder that must be there.
+BEFORE = ('mkdir -p "$1/usr/share/man/man1"',)
 # One user that owns nothing; and no secret that every cluster would share.
 HOOKS = (
     'echo "nonroot:x:65532:65532:nonroot:/tmp:/usr/sbin/nologin" >> "$1/etc/passwd"',
@@ -104,17 +106,25 @@ def services_held(policy: Path = POLICY) -> Iterator[None]:
         policy.unlink(missing_ok=True)
 
 
-def rootfs_key() -> str:
-    """Return the key of the shared layer: it changes with the packages and what is left out."""
-    return key_of(SUITE, *ROOTFS_PACKAGES, *LEFT_OUT, *HOOKS)
+def rootfs_key(packages: Sequence[str] = ROOTFS_PACKAGES) -> str:
+    """Return the key of a layer of ``packages``: it changes with them and with what is left out."""
+    return key_of(SUITE, *packages, *LEFT_OUT, *HOOKS, *_before(packages))
 
 
-def rootfs(store: LayerStore, log: Path) -> Layer:
-    """Return the layer with all of Debian's middleware, making it on first use."""
+def _before(packages: Sequence[str]) -> tuple[str, ...]:
+    return BEFORE if any("jre" in package for package in packages) else ()
+
+
+def rootfs(store: LayerStore, log: Path, packages: Sequence[str] = ROOTFS_PACKAGES, name: str = "debian") -> Layer:
+    """Return the layer with these packages and what they need, making it on first use.
+
+    Without a list of packages it is the one that all middleware of a box shares.
+    """
 
     def fill(path: Path) -> None:
-        command = ["mmdebstrap", "--mode=root", "--variant=essential", f"--include={','.join(ROOTFS_PACKAGES)}"]
+        command = ["mmdebstrap", "--mode=root", "--variant=essential", f"--include={','.join(packages)}"]
         command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+        command += [f"--essential-hook={hook}" for hook in _before(packages)]
         command += [f"--customize-hook={hook}" for hook in HOOKS]
         with log.open("ab") as sink:
             ended = subprocess.run(
@@ -123,7 +133,7 @@ def rootfs(store: LayerStore, log: Path) -> Layer:
         if ended.returncode != 0:
             raise PackageError(f"mmdebstrap could not make the images' root file system; see {log}")
 
-    return store.make("debian", rootfs_key(), fill)
+    return store.make(name, rootfs_key(packages), fill)
 
 
 def _apt(arguments: list[str], log: Path) -> bool:

@@ -12,12 +12,14 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sandbox.api import CONFLICT, NOT_FOUND, Api
-from sandbox.errors import ApiError, UnreachableError
+from sandbox.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 STORAGE_CLASS = "sandbox-hostpath"
@@ -89,23 +91,19 @@ class Provisioner:
     def run(self) -> None:
         """Serve until the process ends. A failed look is repeated at the next one."""
         while True:
-            try:
-                self.look()
-            except (UnreachableError, ApiError, OSError) as error:
-                sys.stderr.write(f"provisioner: {error}; trying again\n")
-                time.sleep(PERIOD_S * 2)
+            _told("looking", self.look)
             time.sleep(PERIOD_S)
 
     def look(self) -> None:
-        """Make what is wanted and remove what was released."""
+        """Make what is wanted and remove what was released; one that fails keeps no other waiting."""
         for claim in self.api.get(CLAIMS + CACHED).get("items") or []:
             if wants_volume(claim):
-                self._provide(claim)
+                _told(_name(claim), partial(self._provide, claim))
             elif grows(claim):
-                self._grow(claim)
+                _told(_name(claim), partial(self._grow, claim))
         for volume in self.api.get(VOLUMES + CACHED).get("items") or []:
             if is_released(volume):
-                self._remove(volume["metadata"]["name"])
+                _told(_name(volume), partial(self._remove, volume["metadata"]["name"]))
 
     def _provide(self, claim: dict[str, Any]) -> None:
         folder = self.folder / f"pvc-{claim['metadata']['uid']}"
@@ -124,6 +122,18 @@ class Provisioner:
     def _remove(self, name: str) -> None:
         _tolerate(NOT_FOUND, lambda: self.api.call("DELETE", f"{VOLUMES}/{name}"))
         shutil.rmtree(self.folder / name, ignore_errors=True)
+
+
+def _name(item: dict[str, Any]) -> str:
+    return "/".join(item["metadata"][key] for key in ("namespace", "name") if key in item["metadata"])
+
+
+def _told(about: str, work: Callable[[], None]) -> None:
+    """Do ``work``; whatever fails is told with its kind and tried again at the next look, for this never ends."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - a provisioner that ended would leave every later claim pending
+        sys.stderr.write(f"provisioner: {about}: {type(error).__name__}: {error}; trying again\n")
 
 
 def _tolerate(status: int, call: Any) -> None:

@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING
 
 from sandbox import builds, catalogue, crds, debian, golden, locks, pypi
 from sandbox.errors import RefusedError
+from sandbox.extras.model import Supplies
 from sandbox.layers import Entry, LayerStore, contents_key, tree, write_files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sandbox.archive import Image, Layer
+    from sandbox.extras.model import Extra
     from sandbox.layout import Cache
     from sandbox.progress import Progress
 
@@ -59,6 +63,14 @@ class Workshop:
         """Return everything a node needs, making what is not there yet."""
         with locks.held(self.cache.lock, lambda: self.progress.say("another command fills the cache; waiting for it")):
             return self._make()
+
+    def prepare_extras(self, extras: Sequence[Extra]) -> tuple[list[Image], list[Path]]:
+        """Return the images and the files with definitions of ``extras``, making what is not there yet."""
+        supplies = Supplies(self.cache, self.progress)
+        with locks.held(self.cache.lock, lambda: self.progress.say("another command fills the cache; waiting for it")):
+            self._sweep()
+            images = [image for extra in extras for image in extra.images(supplies)]
+            return images, [file for extra in extras for file in extra.definitions(supplies)]
 
     def _make(self) -> Stock:
         self._sweep()

@@ -16,11 +16,14 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.sandbox.machine import none_compares_traces
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from sandbox.box import Sandbox
 
+CATALOGUE = "tests/catalogue/"
 PULUMI = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
@@ -30,11 +33,15 @@ settings.load_profile("repeatable")
 class OneForTheCluster(LoadScopeScheduling):
     """Where several processes share the tests, one of them gets all that need a cluster, and they come first.
 
-    There is one cluster, and the tests of the traces that a box leaves must not see another sandbox come up.
+    There is one cluster for the house, and one for the catalogue, whose systems take their time to start: a process
+    each, side by side.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "cluster" if _needs_cluster(nodeid.partition("::")[0]) else nodeid
+        file = nodeid.partition("::")[0]
+        if not _needs_cluster(file):
+            return nodeid
+        return CATALOGUE if file.startswith(CATALOGUE) else "cluster"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -70,17 +77,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def box() -> Iterator[Sandbox]:
-    """The sandbox of this test run."""
+    """The sandbox of this test run, or of this process of it."""
     from sandbox.box import Sandbox
 
-    named, kept = os.environ.get("GRAYLING_TEST_BOX"), os.environ.get("GRAYLING_TEST_KEEP")
-    made = Sandbox(named or "test")
-    if not named and not kept:
+    named, kept = os.environ.get("GRAYLING_TEST_BOX", "test"), os.environ.get("GRAYLING_TEST_KEEP")
+    process = os.environ.get("PYTEST_XDIST_WORKER")
+    made = Sandbox(f"{named}-{process}" if process else named)
+    if not kept:
         made.down(purge=True)  # what a run that was cut off has left
-    made.up()
+    with none_compares_traces():
+        made.up()
     yield made
     if not kept:
-        made.down(purge=True)
+        with none_compares_traces():
+            made.down(purge=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _extras(request: pytest.FixtureRequest) -> None:
+    """Bring what the module's mark ``extras`` names into the sandbox: images of systems that others do not need."""
+    from sandbox.progress import Lines
+
+    marked = [name for mark in request.node.iter_markers("extras") for name in mark.args]
+    if marked and not os.environ.get("GRAYLING_TEST_CONTEXT"):
+        request.getfixturevalue("box").add(marked, Lines())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the sandbox said last, where a test that needs it fails."""
+    report = yield
+    made = getattr(item, "funcargs", {}).get("box")
+    if report.failed and made is not None:
+        log = made.state.logs / "supervisor.log"
+        last = log.read_text(errors="replace").splitlines()[-20:] if log.is_file() else []
+        report.sections.append((f"end of {log.name} of the sandbox", "\n".join(last)))
+    return report
 
 
 @pytest.fixture(scope="session")

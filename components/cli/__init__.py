@@ -30,6 +30,7 @@ from components.cli.options import (
 )
 from kube.errors import UsageError
 from terminal.lazy import LazyGroup
+from terminal.output import Wanted, data_writers, emit, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,6 +91,15 @@ def validate_command(stack: str) -> None:
     place_of(file)
     not_asked(manifests)
     say(f"{file.source}: {len(manifests)} objects, no mistakes")
+
+
+@cli.command("kinds")
+@output_option("text", "json", "yaml", "markdown")
+def kinds_command(*, wanted: Sequence[Wanted]) -> None:
+    """List what a stack can declare, how far each kind goes here, and the tests that show it."""
+    from components.stack.kinds import as_data, as_markdown, as_text
+
+    emit(wanted, {**data_writers(as_data), "text": as_text, "markdown": as_markdown})
 
 
 @cli.group("secret")

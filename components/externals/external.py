@@ -18,6 +18,7 @@ from components.model.endpoints import METRICS, SCRAPERS, Endpoint, Peer
 from components.model.layers import Layer
 from components.model.observability import AlertRule, Dashboard, Panel
 from components.model.pods import Container, Pod, Probe, SecretKey, config_volume, sleep
+from components.model.standing import external
 from components.workloads.baseline import config_map, deployment
 from components.workloads.bindings import variable
 from components.workloads.encryption import one_file
@@ -38,12 +39,22 @@ _ALIASED = frozenset({"tcp", "mllp", "opc.tcp"})
 """Schemes that know nothing of names: neither a Host header nor a certificate stands against another one."""
 
 
+_SEEN = "tests/catalogue/test_externals_on_cluster.py::test_each_protocol_is_spoken_and_one_that_goes_away_is_told"
+_NAMED = "tests/components/externals/test_external.py::test_products_that_others_run_are_named"
+
+
 class External(Component[ExternalSettings]):
     """Service, EndpointSlice where it is known by address, policy and prober."""
 
     kind = "external"
     room = "external"
     layer = Layer.INSTANCES
+    modes = (
+        external(_SEEN),
+        external(_NAMED, name="apigee"),
+        external(_NAMED, name="mulesoft"),
+        external(_NAMED, name="talend"),
+    )
     endpoints = (Endpoint(METRICS, METRICS_PORT, SCRAPERS, "what the prober sees", part=PROBER),)
 
     def manifests(self) -> Iterable[Manifest]:

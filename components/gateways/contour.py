@@ -54,6 +54,7 @@ from components.model.pods import (
     sleep,
 )
 from components.model.profiles import Size
+from components.model.standing import real
 from components.workloads.baseline import config_map, deployment, service
 from components.workloads.network import policy
 from manifests.render import text
@@ -68,6 +69,12 @@ class Gateway(Component[GatewaySettings]):
     """GatewayClass, Gateway, Contour, Envoy."""
 
     kind = "gateway"
+    modes = (
+        real(
+            "tests/components/deploy/test_every_stack_on_cluster.py::test_it_comes_up_serves_and_goes",
+            "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
+        ),
+    )
     room = "gateway"
     layer = Layer.OPERATORS
     reads = GATEWAYS

@@ -50,6 +50,7 @@ from components.model.pods import (
 )
 from components.model.profiles import Size
 from components.model.quantities import megabytes, share_of
+from components.model.standing import real
 from components.workloads.accounts import (
     account_files,
     account_of,
@@ -85,6 +86,12 @@ class RabbitMQ(Component[RabbitMQSettings]):
     """A StatefulSet with its cookie, its first user, and a policy for quorum queues."""
 
     kind = "rabbitmq"
+    modes = (
+        real(
+            "tests/components/middleware/test_stores_on_cluster.py::test_accounts_and_encryption_then_volumes_grow_and_an_account_goes",
+            "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
+        ),
+    )
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

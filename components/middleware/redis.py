@@ -38,6 +38,7 @@ from components.model.quantities import (
     megabytes,
     share_of,
 )
+from components.model.standing import real
 from components.workloads.accounts import (
     account_files,
     account_of,
@@ -71,6 +72,12 @@ class Redis(Component[RedisSettings]):
     """A StatefulSet with a password, a volume and an exporter."""
 
     kind = "redis"
+    modes = (
+        real(
+            "tests/components/middleware/test_stores_on_cluster.py::test_accounts_and_encryption_then_volumes_grow_and_an_account_goes",
+            "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
+        ),
+    )
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

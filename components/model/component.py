@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from components.model.environment import Environment
     from components.model.pods import Resources, SecretKey, Sizes
     from components.model.settings import Request
+    from components.model.standing import Mode
     from kube.kinds import Manifest
     from rollout.api.spec import Signal
 
@@ -111,7 +112,8 @@ class Component(ABC, Generic[S_co]):
 
     Class attributes say what it is: ``kind`` as stack files name it, ``section`` of the stack file, ``room`` in its
     Pulumi type, ``layer``, and the baseline rules it breaks with their reasons. ``reads`` says what it is to the
-    endpoints of others; ``front`` is the part whose pods talk to others, where it has several workloads.
+    endpoints of others; ``front`` is the part whose pods talk to others, where it has several workloads. ``modes`` are
+    the ways it can stand in a stack, the usual one first, each with the tests that show it.
     """
 
     kind: ClassVar[str]
@@ -122,6 +124,7 @@ class Component(ABC, Generic[S_co]):
     reads: ClassVar[Readers] = NOBODY
     front: ClassVar[str | None] = None
     deviations: ClassVar[tuple[Deviation, ...]] = ()
+    modes: ClassVar[tuple[Mode, ...]]
 
     def __init_subclass__(cls) -> None:
         """``Settings`` is what the class is generic over."""

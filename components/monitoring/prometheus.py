@@ -34,6 +34,7 @@ from components.model.profiles import Size
 from components.model.quantities import (
     bytes_of,
 )
+from components.model.standing import real
 from components.model.values import (
     host_and_port,
     is_label,
@@ -66,6 +67,12 @@ class Prometheus(Component[PrometheusSettings]):
     """A StatefulSet of one, its rights, its rules, and the dashboards of all components."""
 
     kind = "prometheus"
+    modes = (
+        real(
+            "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
+            "tests/components/deploy/test_every_stack_on_cluster.py::test_it_comes_up_serves_and_goes",
+        ),
+    )
     room = "monitoring"
     layer = Layer.MONITORS
     reads = SCRAPERS | MEASURERS

@@ -26,6 +26,7 @@ from components.model.pods import (
 )
 from components.model.profiles import Size
 from components.model.settings import Placement
+from components.model.standing import real
 from components.model.values import Image, Namespace
 from components.releases.service_settings import ServiceSettings
 from components.workloads.baseline import deployment
@@ -76,6 +77,12 @@ class Controller(Component[ControllerSettings]):
     """Deployment, Roles in each namespace it serves, and the custom resource definitions."""
 
     kind = "controller"
+    modes = (
+        real(
+            "tests/components/deploy/test_every_stack_on_cluster.py::test_it_comes_up_serves_and_goes",
+            "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
+        ),
+    )
     room = "release"
     layer = Layer.OPERATORS
     reads = MEASURERS

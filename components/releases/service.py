@@ -30,6 +30,7 @@ from components.model.pods import (
     sleep,
 )
 from components.model.profiles import Size
+from components.model.standing import real
 from components.releases.address import address, carrier, reached_at
 from components.releases.promises import noted, promised
 from components.releases.service_settings import ServiceSettings
@@ -69,6 +70,12 @@ class Service(Component[ServiceSettings]):
     """ServiceAccount, NetworkPolicy and GrayRelease."""
 
     kind = "service"
+    modes = (
+        real(
+            "tests/components/deploy/test_every_stack_on_cluster.py::test_it_comes_up_serves_and_goes",
+            "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
+        ),
+    )
     section = "services"
     room = "release"
     layer = Layer.ROUTES

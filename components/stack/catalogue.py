@@ -15,5 +15,13 @@ if TYPE_CHECKING:
     from components.model.component import Component
 
 KINDS: dict[str, type[Component]] = {
-    component.kind: component for component in (Controller, External, Gateway, Prometheus, RabbitMQ, Redis)
+    component.kind: component
+    for component in (
+        Controller,
+        External,
+        Gateway,
+        Prometheus,
+        RabbitMQ,
+        Redis,
+    )
 }

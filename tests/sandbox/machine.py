@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SETTINGS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
 
 
 def output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@contextmanager
+def none_compares_traces() -> Iterator[None]:
+    """No sandbox comes or goes while a test compares what one leaves on the machine."""
+    from sandbox import locks
+    from sandbox.layout import state_root
+
+    with locks.held(state_root() / ".traces"):
+        yield
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sandbox.daemons import ZONE
 from sandbox.errors import UnreachableError
 from sandbox.progress import Silent
 from sandbox.record import load
-from tests.sandbox.machine import Traces, processes
+from tests.sandbox.machine import Traces, none_compares_traces, processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,12 @@ def taken_down(made: Sandbox) -> Iterator[Sandbox]:
     made.down(purge=True)
     yield made
     made.down(purge=True)
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    with none_compares_traces():
+        yield
 
 
 def api_of(box: Sandbox) -> Api:

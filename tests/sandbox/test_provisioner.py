@@ -1,6 +1,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sandbox.errors import ApiError
 from sandbox.provisioner import STORAGE_CLASS, Provisioner, grows, is_released, wants_volume
 
@@ -99,3 +101,26 @@ def test_claims_of_others_and_claims_that_are_not_bound_do_not_grow() -> None:
     assert not grows({**claim(volumeName="pv", storageClassName="fast"), "status": status})
     assert not grows({**claim(volumeName="pv"), "status": {"phase": "Lost"}})
     assert not grows({**claim(), "status": status})
+
+
+class Failing(Memory):
+    """It refuses the volume of one claim, with an error that nobody thought of."""
+
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, content_type: str = "application/json"
+    ) -> dict[str, Any]:
+        if body is not None and body["metadata"]["name"] == "pvc-u0":
+            raise KeyError("spec")
+        return super().call(method, path, body, content_type)
+
+
+def test_a_claim_that_fails_keeps_no_other_waiting_and_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = Failing()
+    broken = claim()
+    broken["metadata"] = {"name": "broken", "namespace": "shop", "uid": "u0"}
+    api.claims += [broken, claim()]
+    Provisioner(api, tmp_path).look()  # type: ignore[arg-type]
+    assert list(api.volumes) == ["pvc-u1"]
+    assert capsys.readouterr().err == "provisioner: shop/broken: KeyError: 'spec'; trying again\n"

@@ -31,11 +31,11 @@ def variables(settings):
 
 
 def test_by_name_it_is_a_service_of_that_name_and_the_url_stays():
-    service = found({"contract": "contracts/erp.yaml", "contact": "+49 1"}, "Service", "erp")
+    service = found({"contract": "https://erp.example.com/openapi.yaml", "contact": "+49 1"}, "Service", "erp")
     assert service["spec"]["externalName"] == "erp.example.com"
     notes = service["metadata"]["annotations"]
     assert notes["grayling.dev/owners"] == "sap-team"
-    assert notes["grayling.dev/contract"] == "contracts/erp.yaml"
+    assert notes["grayling.dev/contract"] == "https://erp.example.com/openapi.yaml"
     assert notes["grayling.dev/contact"] == "+49 1"
     assert variables({})["ERP_URL"] == "https://erp.example.com/api"
 

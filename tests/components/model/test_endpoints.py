@@ -344,7 +344,7 @@ def test_a_component_of_our_own_is_the_files_that_the_page_names(tmp_path):
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "components" / "middleware" / "nats.py").write_text(code)
     catalogue = tmp_path / "components" / "stack" / "catalogue.py"
-    text = catalogue.read_text().replace("Prometheus, RabbitMQ", "Nats, Prometheus, RabbitMQ")
+    text = catalogue.read_text().replace("        Prometheus,", "        Nats,\n        Prometheus,")
     catalogue.write_text(
         text.replace("\n\nfrom components", "\n\nfrom components.middleware.nats import Nats\nfrom components", 1)
     )

@@ -8,24 +8,18 @@ import re
 
 import pytest
 
-from components.stack.catalogue import KINDS
 from tests.components import alert_cases
 from tests.components.conftest import ROOT, read
 from tests.components.model.values import IMAGE
 
 ROW = re.compile(r"^\| `(?P<alert>[\w<>]+)` \| (?P<says>.+?) \| (?P<fault>.+?) \| (?P<shown>.+?) \|$", re.MULTILINE)
 TABLE = {row["alert"]: row for row in ROW.finditer((ROOT / "docs" / "reference" / "alerts.md").read_text())}
-SHOWN_IN = ROOT / "tests" / "components" / "monitoring" / "test_alerts_on_cluster.py"
+SHOWN_IN = [
+    ROOT / "tests" / "components" / "monitoring" / "test_alerts_on_cluster.py",
+    *(ROOT / "tests" / "catalogue").glob("test_*.py"),
+]
 
-# What components of each kind can be.
-MODES = {
-    "controller": [{"image": IMAGE}, {"image": IMAGE, "namespaces": ["other"]}],
-    "external": [{"url": "https://erp.example.com", "owner": "a"}, {"url": "tcp://10.0.0.1:1", "owner": "a"}],
-    "gateway": [{}, {"exposure": {"type": "NodePort", "httpNodePort": 30080}}],
-    "prometheus": [{}, {"storage": None}, {"storage": "2Gi"}, {"alertmanager": "am.mon.svc:9093"}],
-    "rabbitmq": [{}, {"storage": "1Gi"}],
-    "redis": [{}, {"storage": None}, {"mode": "replication"}],
-}
+MODES = {kind: module.MODES for kind, module in alert_cases.OF_KIND.items()}
 SIGNALS = [
     {"name": kind, "kind": kind, "source": source, **more}
     for kind, source, more in (
@@ -62,10 +56,6 @@ def yielded():
     return {name for found in stacks() for name in alert_cases.alerts(found)}
 
 
-def test_every_kind_is_tried():
-    assert MODES.keys() == KINDS.keys()
-
-
 def test_the_table_has_exactly_the_alerts_there_are(yielded):
     assert {row_of(name) for name in yielded} == TABLE.keys()
 
@@ -78,7 +68,8 @@ def test_every_alert_has_a_case_of_its_fault(yielded):
 def test_every_row_names_tests_that_are_there():
     tests = {
         node.name
-        for node in ast.walk(ast.parse(SHOWN_IN.read_text()))
+        for file in SHOWN_IN
+        for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_")
     }
     for row in TABLE.values():
