@@ -13,6 +13,7 @@ from review.risks import (
     data,
     definitions,
     exposure,
+    house,
     images,
     immutable,
     judging,
@@ -53,6 +54,7 @@ TOPICS: dict[str, tuple[Rule, ...]] = {
     "admission": admission.RULES,
     "alerts": alerts.RULES,
     "trust and ownership": trust.RULES,
+    "rules of the house": house.RULES,
     "rules of reviewing": policy.RULES,
 }
 """Rules by what they are about."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from components.deploy.apply import Applier
@@ -84,7 +82,7 @@ async def cluster(cluster_kubeconfig):
 
 
 async def bring_stand_ins(cluster):
-    """As soon as the namespace is there."""
+    """All four."""
     text = (ROOT / "tests" / "components" / "externals" / "stand_ins.py").read_text()
     meta = {"name": "stand-ins", "namespace": SPACE}
     code = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"stand_ins.py": text}}
@@ -100,11 +98,8 @@ async def not_seen(cluster, value):
 
 async def test_each_protocol_is_spoken_and_one_that_goes_away_is_told(cluster):
     declared = platform()
-    everything = declared.manifests()
-    await cluster.apply(next(each for each in everything if each["kind"] == "Namespace"), manager="test")
-    applied = asyncio.create_task(Applier(cluster, INVENTORY, patience=PATIENCE).apply(everything))
+    await Applier(cluster, INVENTORY, patience=PATIENCE).apply(declared.manifests())
     await bring_stand_ins(cluster)
-    await applied
     well = dict.fromkeys((name for name, _ in STAND_INS.values()), "1")
     assert await eventually(lambda: not_seen(cluster, well), 180) == []
     await all_is_well(cluster, declared)
