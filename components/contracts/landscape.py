@@ -127,7 +127,8 @@ class Landscape:
         """Every use of one member's contract by another, held against what is offered."""
         for member in self.members.values():
             for index, consumed in enumerate(contracts_of(member).consumes):
-                if provider := self.members.get(consumed.provider):
+                provider = self.members.get(consumed.provider)
+                if provider is not None and contracts_of(provider).provides:
                     left = unmet(self.contract(consumed.file), self.provided(provider))
                     yield Pact(member, consumed, index, tuple(left))
 

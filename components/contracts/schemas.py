@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 MOST_STEPS = 50_000
 _LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+_AS_TEXT = (
+    "pattern", "multipleOf", "uniqueItems", "not", "if", "then", "else", "contains", "prefixItems", "propertyNames",
+    "patternProperties", "dependentRequired", "dependentSchemas", "unevaluatedProperties", "unevaluatedItems",
+)  # fmt: skip
+"""Limits that are not weighed: another one is a narrower one, until somebody looks."""
+
 _JOINED = ("allOf",)
 _CHOICES = ("oneOf", "anyOf")
 _DEEPEST_JOIN = 30
@@ -91,7 +97,7 @@ class Comparison:
             text = f"format {was.get('format', 'none')} becomes {will.get('format', 'none')}"
             yield Breach(f"{way.value}-format-changed", where, text)
         for key in _limits_beyond(narrow, wide):
-            text = f"{key} {was.get(key, 'none')} becomes {will.get(key, 'none')}"
+            text = f"{key} {_short(was.get(key, 'none'))} becomes {_short(will.get(key, 'none'))}"
             yield Breach(f"{way.value}-limit-{verb}", where, text)
 
     def _parts(self, was: Node, will: Node, way: Way, where: str) -> Iterator[Breach]:
@@ -185,7 +191,7 @@ def _limits_beyond(narrow: Node, wide: Node) -> Iterator[str]:
                 known = isinstance(own, int | float) and not isinstance(own, bool)
                 if not known or sign * (own or 0) < sign * bound:
                     yield key
-    for key in ("pattern", "multipleOf"):
+    for key in _AS_TEXT:
         if wide.get(key) is not None and wide[key] != narrow.get(key):
             yield key
 
@@ -208,6 +214,14 @@ def _given(was: Node, will: Node, where: str) -> Iterator[Breach]:
 
 def _told(types: frozenset[str] | None) -> str:
     return " or ".join(sorted(types)) if types else "anything"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}…"
+
+
+_LONGEST_TOLD = 60
 
 
 def _enum(schema: Node) -> str:

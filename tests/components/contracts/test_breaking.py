@@ -71,6 +71,15 @@ def test_what_gives_more_or_asks_less_breaks_nobody(path, value):
         assert found == []
 
 
+@pytest.mark.parametrize("key", ["not", "if", "prefixItems", "patternProperties", "pattern"])
+def test_a_limit_that_is_not_weighed_counts_as_tighter(key):
+    path = ("components", "schemas", "NewOrder", "properties", "item", key)
+    found = breaches(contract(OPENAPI), contract(changed(OPENAPI, path, {"type": "number"})))
+    assert {each.id for each in found} == {"request-limit-narrowed"}
+    back = breaches(contract(changed(OPENAPI, path, {"type": "number"})), contract(OPENAPI))
+    assert {each.id for each in back} == {"response-limit-widened"}
+
+
 def test_a_parameter_of_a_path_may_have_another_name():
     assert breaches(contract(OPENAPI), contract(OPENAPI.replace("/orders/{id}", "/orders/{order}"))) == []
 

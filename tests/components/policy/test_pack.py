@@ -1,4 +1,4 @@
-"""The program of the policy pack, with a stand-in for the package that it registers with (it wants another protobuf)."""
+"""The program of the policy pack, with a stand-in for the package that it registers with."""
 
 from __future__ import annotations
 
