@@ -28,7 +28,7 @@ from components.cli.options import (
     not_asked,
     say,
 )
-from components.cli.policy import insist_on_policy, policy_command
+from components.cli.policy import policy_command
 from kube.errors import UsageError
 from terminal.lazy import LazyGroup
 from terminal.output import Wanted, data_writers, emit, output_option
@@ -54,6 +54,7 @@ def render_command(*, stack: str, output: str, only: Sequence[str], with_secrets
     from components.deploy.folder import write_folder
     from components.deploy.render import as_json, as_yaml, without_values
     from components.deploy.session import rendered, selected
+    from components.policy.project import insist_on_policy
 
     file = find_stack(stack)
     everything = rendered(file)
@@ -84,6 +85,7 @@ def validate_command(stack: str) -> None:
         rendered,
     )
     from components.deploy.target import place_of
+    from components.policy.project import insist_on_policy
 
     file = find_stack(stack)
     manifests = rendered(file)

@@ -23,7 +23,6 @@ from components.cli.options import (
     run,
     say,
 )
-from components.cli.policy import insist_on_policy
 from terminal.exits import Session
 
 if TYPE_CHECKING:
@@ -77,6 +76,7 @@ def apply_command(
     from components.deploy.survey import take_survey
     from components.deploy.target import Target, place_of, reached
     from components.deploy.waiting import Patience
+    from components.policy.project import insist_on_policy
 
     file = find_stack(stack).as_it_is()
     everything, place = served(file), place_of(file)

@@ -1,4 +1,4 @@
-"""``grayling stack policy``: a stack held against the rules of the house; and what other commands ask of them."""
+"""``grayling stack policy``: a stack held against the rules of the house."""
 
 from __future__ import annotations
 
@@ -14,24 +14,9 @@ if TYPE_CHECKING:
 
     from components.policy.evaluate import Verdict
     from components.policy.rule import Found
-    from components.stack.stackfile import StackFile
-    from kube.kinds import Manifest
     from terminal.output import Wanted
 
 FORM = "grayling.house/1"
-
-
-def insist_on_policy(file: StackFile, manifests: Sequence[Manifest]) -> Verdict:
-    """What came of a whole stack.
-
-    Raises:
-        PolicyError: a mandatory rule is broken that nobody excused, or an excuse has run out.
-    """
-    from components.policy.project import look_at
-
-    verdict = look_at(file, manifests)
-    verdict.insist(file.source)
-    return verdict
 
 
 @click.command("policy")

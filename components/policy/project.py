@@ -114,3 +114,14 @@ def look_at(file: StackFile, manifests: Sequence[Mapping[str, Any]], today: dt.d
     rules, tier = rules_of(file.project), Tier(file.section("environment")["tier"])
     found = broken(tier, manifests, entries_of(file))
     return judged(found, rules.waivers, rules.house.mandatory, today or dt.datetime.now(dt.UTC).date())
+
+
+def insist_on_policy(file: StackFile, manifests: Sequence[Mapping[str, Any]]) -> Verdict:
+    """What came of a whole stack.
+
+    Raises:
+        PolicyError: a mandatory rule is broken that nobody excused, or an excuse has run out.
+    """
+    verdict = look_at(file, manifests)
+    verdict.insist(file.source)
+    return verdict
