@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from components.externals.external_settings import METRICS_PORT, SIZES, ExternalSettings, address_of
-from components.externals.prober.target import DEFAULT_PORTS, How, Target
+from components.externals.prober.target import DEFAULT_PORTS, ENCRYPTED, How, Target
 from components.model.component import Component
 from components.model.endpoints import METRICS, SCRAPERS, Endpoint, Peer
 from components.model.layers import Layer
@@ -207,9 +207,16 @@ class External(Component[ExternalSettings]):
         yield AlertRule("ExternalDown", down, f"{who} does not answer, or nobody can look", "2m", "critical")
         slow = f"avg_over_time(external_latency_seconds{{{own}}}[5m]) > {health.slow:g}"
         yield AlertRule("ExternalSlow", slow, f"{who} takes over {duration_of(health.slow)} to answer", "5m")
+        if not self._encrypted:
+            return
         ends = f"external_certificate_expires_timestamp_seconds{{{own}}} - time() < {health.expires_within:g}"
         days = f"its certificate ends within {health.expires_within / 86_400:.3g} days"
         yield AlertRule("ExternalCertificateExpires", ends, f"{who}: {days}", "10m")
+
+    @property
+    def _encrypted(self) -> bool:
+        """Whether one of its addresses has a certificate."""
+        return any(urlsplit(url).scheme in ENCRYPTED for url in self.settings.addresses.values())
 
     def dashboard(self) -> Dashboard:
         """Whether it answers, how fast, how looks went, and how long its certificates hold."""
@@ -219,7 +226,7 @@ class External(Component[ExternalSettings]):
             Panel("Latency", f"external_latency_seconds{{{own}}}", "s"),
             Panel("Looks", f"sum by (endpoint, outcome) (rate(external_looks_total{{{own}}}[5m]))", "ops"),
         ]
-        if any(each.encrypted for each in (self._targets() if self.settings.health else ())):
+        if self._encrypted:
             left = f"external_certificate_expires_timestamp_seconds{{{own}}} - time()"
             panels.append(Panel("Certificate holds for", left, "s"))
         title = f"{self.environment.namespace} / {self.name}"

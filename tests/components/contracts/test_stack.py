@@ -194,3 +194,19 @@ def test_release_start_refuses_before_the_file_is_changed(home, capsys, monkeypa
     code = main(["release", "start", "orders", "--image", "registry.example.com/x/y:2", *where])
     assert (code, "does not offer what billing was built for" in capsys.readouterr().err) == (2, True)
     assert (home / "stacks" / "Pulumi.dev.yaml").read_text() == before
+
+
+def test_a_review_of_two_commits_tells_what_the_second_breaks(home, capsys, monkeypatch):
+    write(home, {"orders": ORDERS})
+    git(home, "init", "-q")
+    git(home, "add", ".")
+    git(home, "commit", "-qm", "one")
+    (home / "contracts" / "orders.yaml").write_text(yaml.safe_dump(NO_ID))
+    git(home, "commit", "-qam", "two")
+    monkeypatch.chdir(home)
+    assert main(["review", "preview", "dev", "--offline", "--base", "HEAD~1", "-o", "json"]) == 0
+    risks = json.loads(capsys.readouterr().out)["risks"]
+    told = [each for each in risks if each["id"] == "contract-broken"]
+    assert {each["severity"] for each in told} == {"high"}
+    assert any("GET /orders response 200 [].id: is no more there" in each["text"] for each in told)
+    assert {each["object"] for each in told} == {"ConfigMap shop/orders-contracts"}

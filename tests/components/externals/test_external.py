@@ -131,6 +131,12 @@ def test_an_alert_says_whom_to_call():
     assert len(member.dashboard().panels) == 4
 
 
+def test_what_has_no_certificate_has_no_alert_of_one():
+    member = next(each for each in platform({"url": "tcp://x.example.com:1"}).components if each.name == "erp")
+    assert [alert.name for alert in member.alerts()] == ["ExternalDown", "ExternalSlow"]
+    assert len(member.dashboard().panels) == 3
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

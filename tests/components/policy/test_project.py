@@ -153,3 +153,12 @@ def test_the_stacks_of_this_repository_keep_what_is_mandatory(name):
 
     file = find(name, ROOT)
     look_at(file, render(file)).insist(file.source)
+
+
+def test_waves_apply_nothing_that_is_refused(person):
+    from components.policy.evaluate import PolicyError
+    from review.promotion.waves.targets import declared
+
+    stack(person, services={"shop": {"image": IMAGE, "env": {"DB_PASSWORD": "hunter2"}}})
+    with pytest.raises(PolicyError, match="house-plain-secret"):
+        declared(["x"])
