@@ -19,6 +19,7 @@ from components.cli.cluster import (
     diff_command,
     hand_over_command,
 )
+from components.cli.contracts import contracts_command
 from components.cli.options import (
     ONLY,
     OVERLAY,
@@ -27,6 +28,7 @@ from components.cli.options import (
     not_asked,
     say,
 )
+from components.cli.policy import policy_command
 from kube.errors import UsageError
 from terminal.lazy import LazyGroup
 from terminal.output import Wanted, data_writers, emit, output_option
@@ -46,14 +48,19 @@ def cli() -> None:
 @click.option("-o", "--output", default="yaml", show_default=True, help="yaml, json, or a folder to write files to.")
 @ONLY
 @click.option("--with-secrets", is_flag=True, help="Write the values of Secrets too, readable by you alone.")
-def render_command(stack: str, output: str, only: Sequence[str], with_secrets: bool) -> None:  # noqa: FBT001 - an option
+@click.option("--no-policy", is_flag=True, help="Write them although they break rules of the house.")
+def render_command(*, stack: str, output: str, only: Sequence[str], with_secrets: bool, no_policy: bool) -> None:
     """Write the objects of STACK, without a cluster."""
     from components.deploy.folder import write_folder
     from components.deploy.render import as_json, as_yaml, without_values
-    from components.deploy.session import rendered
+    from components.deploy.session import rendered, selected
+    from components.policy.project import insist_on_policy
 
     file = find_stack(stack)
-    manifests = rendered(file, only)
+    everything = rendered(file)
+    if not no_policy:
+        insist_on_policy(file, everything)
+    manifests = selected(everything, only)
     not_asked(manifests)
     if not with_secrets:
         manifests, left = without_values(manifests)
@@ -78,6 +85,7 @@ def validate_command(stack: str) -> None:
         rendered,
     )
     from components.deploy.target import place_of
+    from components.policy.project import insist_on_policy
 
     file = find_stack(stack)
     manifests = rendered(file)
@@ -88,7 +96,10 @@ def validate_command(stack: str) -> None:
             raise
         say(f"{error}\n(a warning in this tier: `diff`, `apply` and `pulumi up` refuse it)")
     place_of(file)
+    verdict = insist_on_policy(file, manifests)
     not_asked(manifests)
+    if verdict.advised:
+        say(f"rules of the house advise {len(verdict.advised)} things: `grayling stack policy` lists them")
     say(f"{file.source}: {len(manifests)} objects, no mistakes")
 
 
@@ -131,6 +142,8 @@ _ON_CLUSTER: tuple[Any, ...] = (
     adopt_command,
     hand_over_command,
     definitions_group,
+    contracts_command,
+    policy_command,
 )
 for _command in _ON_CLUSTER:
     cli.add_command(_command)

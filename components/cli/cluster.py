@@ -72,13 +72,16 @@ def apply_command(
 ) -> None:
     """Bring STACK to a cluster, layer by layer, and wait until it is ready."""
     from components.deploy.apply import Applier
-    from components.deploy.session import engine_of, inventory_of, served
+    from components.deploy.session import engine_of, inventory_of, selected, served
     from components.deploy.survey import take_survey
     from components.deploy.target import Target, place_of, reached
     from components.deploy.waiting import Patience
+    from components.policy.project import insist_on_policy
 
     file = find_stack(stack).as_it_is()
-    manifests, place = served(file, only), place_of(file)
+    everything, place = served(file), place_of(file)
+    insist_on_policy(file, everything)
+    manifests = selected(everything, only)
     what = f"apply {len(manifests)} objects of stack {file.stack}"
     may_ask(yes, what)
     gate = _gate()

@@ -166,7 +166,8 @@ def platform_from_pulumi() -> Platform:
     with origin.placing():
         if origin.file:
             origin.file.document()
-        return Platform.read(origin.sections, stack=origin.stack, source=origin.source)
+        project = origin.file.project if origin.file else None
+        return Platform.read(origin.sections, stack=origin.stack, source=origin.source, project=project)
 
 
 def _origin() -> Origin:

@@ -78,7 +78,7 @@ def declared(file: StackFile) -> list[Manifest]:
     config, _ = file.config()
     sections = {key: value_of(value) for key, value in sections_of(config).items()}
     with file.placing():
-        return Platform.read(sections, stack=file.stack, source=file.source).manifests()
+        return Platform.read(sections, stack=file.stack, source=file.source, project=file.project).manifests()
 
 
 _FIRST = {"apiVersion": 0, "kind": 1, "metadata": 2, "name": 3, "namespace": 4}

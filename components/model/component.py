@@ -42,7 +42,7 @@ from components.model.settings import ComponentSettings, Placement
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from components.model.endpoints import Endpoint
+    from components.model.endpoints import Endpoint, Peer
     from components.model.environment import Environment
     from components.model.pods import Resources, SecretKey, Sizes
     from components.model.settings import Request
@@ -73,12 +73,23 @@ class Deviation:
 
 @dataclass
 class Scope:
-    """Everything declared in one stack, as its members see each other; ``secrets`` are those of the stack file."""
+    """Everything declared in one stack, as its members see each other.
+
+    Attributes:
+        environment: where it goes.
+        stack: its name.
+        members: by name.
+        secrets: those of the stack file.
+        files: texts of the project's files that settings name, by path.
+        digests: of the contracts among them.
+    """
 
     environment: Environment
     stack: str
     members: dict[str, Component] = field(default_factory=dict)
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
@@ -201,6 +212,10 @@ class Component(ABC, Generic[S_co]):
     def ways(self) -> list[tuple[Mapping[str, str], tuple[int, ...]]]:
         """Pods that its users talk to, and on which ports."""
         return self.reached_by(USERS | ANYONE)
+
+    def beyond(self) -> Iterable[Peer]:
+        """What its users reach besides its pods: addresses outside of the cluster."""
+        return ()
 
     def reached_by(self, readers: Readers) -> list[tuple[Mapping[str, str], tuple[int, ...]]]:
         """Its pods that one of these may reach, and on which ports."""

@@ -32,6 +32,7 @@ from components.model.pods import (
 from components.model.profiles import Size
 from components.model.standing import real
 from components.releases.address import address, carrier, reached_at
+from components.releases.promises import noted, promised
 from components.releases.service_settings import ServiceSettings
 from components.workloads.baseline import account, pod_template
 from components.workloads.bindings import variables
@@ -113,7 +114,9 @@ class Service(Component[ServiceSettings]):
             yield from address(self)
         if self.settings.autoscaling:
             yield self.settings.autoscaling.manifest(self)
-        meta = {"name": self.name, "annotations": {"grayling.dev/owners": ",".join(self.environment.owners)}}
+        yield from promised(self)
+        notes = {"grayling.dev/owners": ",".join(self.environment.owners), **noted(self)}
+        meta = {"name": self.name, "annotations": notes}
         yield {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": self._written()}
 
     def check(self) -> None:

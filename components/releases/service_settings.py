@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from components.contracts.settings import Contracts
 from components.model.mistakes import shown
 from components.model.promql import FILLED, check_by_pod, check_promql
 from components.model.settings import ComponentSettings, WorkloadSettings
@@ -104,6 +105,7 @@ class ServiceSettings(WorkloadSettings):
     egress: Annotated[list[Egress], Field(max_length=32)] = Field(
         default_factory=list, description="where it connects to besides what it uses and `uses` opens"
     )
+    contract: Contracts = Contracts()
     probes: Probes = Probes()
     drain_seconds: Annotated[int, Field(ge=0, le=600)] = Field(default=5, description="between unready and stop")
     traffic: Reached | None = Field(default=None, description="none: not reached through the gateway")

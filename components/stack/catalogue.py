@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.externals.external import External
 from components.gateways.contour import Gateway
 from components.middleware.kafka import Kafka
 from components.middleware.eureka import Eureka
@@ -28,6 +29,7 @@ KINDS: dict[str, type[Component]] = {
         Controller,
         Eureka,
         EnvoyGateway,
+        External,
         Gateway,
         Jaeger,
         Loki,

@@ -84,10 +84,14 @@ def _uses(scope: Scope, member: Component, declared: Collection[str], path: str)
             alike = [member.name for member in scope.of_kind(name)]
             fix = f"did you mean {alike[0]!r}, which is one?" if alike else nearest(name, sorted(declared))
             yield Mistake(where, found, "no such component in this stack", fix)
-        elif name in scope.members and not scope.members[name].ways():
+        elif name in scope.members and not _reachable(scope.members[name]):
             fix = "give it a port, or leave it out" if scope.members[name].kind == Service.kind else "leave it out"
             yield Mistake(where, found, "has no port that a service could talk to", fix)
         seen.add(name)
+
+
+def _reachable(member: Component) -> bool:
+    return bool(member.ways() or [*member.beyond()])
 
 
 def _keys(made: Mapping[str, Collection[str]], service: Service, path: str) -> Iterator[Mistake]:

@@ -131,7 +131,7 @@ class Overlay:
         alone = replace(file, overlay=None)
         try:
             config = {key: value_of(value) for key, value in sections_of(alone.config()[0]).items()}
-            Platform.read(config, stack=alone.stack, source=alone.source).manifests()
+            Platform.read(config, stack=alone.stack, source=alone.source, project=alone.project).manifests()
         except StackError as own:
             return StackError(file.source, placed(own.mistakes, file.read()))
         told = tuple(replace(mistake, path=_as_here(mistake.path)) for mistake in error.mistakes)

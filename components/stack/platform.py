@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from components.model.component import (
-    PART,
-    PROJECT,
-    Component,
-    Scope,
-)
+from components.contracts.landscape import Landscape
+from components.model.component import PROJECT, Component, Scope
 from components.model.environment import Environment
-from components.model.layers import identity, ordered
+from components.model.layers import ordered
 from components.model.mistakes import (
     Mistake,
     StackError,
@@ -30,7 +26,7 @@ from components.releases.service import Service
 from components.stack.catalogue import KINDS
 from components.stack.conflicts import conflicts
 from components.stack.foundation import Foundation, FoundationSettings
-from components.workloads.policy_rules import broken_rules
+from components.stack.unfit import wrong
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,13 +52,15 @@ class Platform:
     components: tuple[Component, ...]
 
     @classmethod
-    def read(cls, config: Mapping[str, Any], *, stack: str, source: str) -> Platform:
-        """Take the values of the keys ``grayling:*`` (without their prefix).
+    def read(cls, config: Mapping[str, Any], *, stack: str, source: str, project: Path | None = None) -> Platform:
+        """Take the values of the keys ``grayling:*`` (without their prefix), and the project's files they name.
+
+        Without ``project`` that is the folder of the process, as for a program of Pulumi.
 
         Raises:
             StackError: with every mistake in the file.
         """
-        return _Reader(stack, source).read(config)
+        return _Reader(stack, source, project or Path()).read(config)
 
     def manifests(self) -> list[Manifest]:
         """All objects, in the order of a render.
@@ -71,7 +69,7 @@ class Platform:
             StackError: two components claim the same object, or a workload breaks the production baseline.
         """
         rendered = [(component, manifest) for component in self.components for manifest in component.render()]
-        mistakes = [*_twice(rendered), *_below_baseline(rendered), *_too_large(rendered)]
+        mistakes = wrong(rendered)
         if mistakes:
             raise StackError(self.source, mistakes)
         return ordered(manifest for _, manifest in rendered)
@@ -80,8 +78,8 @@ class Platform:
 class _Reader:
     """Reads section after section and keeps every mistake, so that a person mends a file once."""
 
-    def __init__(self, stack: str, source: str) -> None:
-        self.stack, self.source = stack, source
+    def __init__(self, stack: str, source: str, project: Path) -> None:
+        self.stack, self.source, self.project = stack, source, project
         self.mistakes: list[Mistake] = []
         self.declared: set[str] = set()
 
@@ -98,6 +96,7 @@ class _Reader:
         self._components(scope, config.get("components"))
         self._services(scope, config.get("services"))
         self.mistakes += conflicts(scope, self.declared, lambda member: member.place)
+        self._contracts(scope)
         self._check_members(scope)
         if self.mistakes or environment is None or foundation is None:
             raise StackError(self.source, self.mistakes)
@@ -117,6 +116,14 @@ class _Reader:
     def _services(self, scope: Scope, section: Any) -> None:
         for name, entry in self._entries(section, "services"):
             self._declare(scope, name, Service, dict(entry), f"{PROJECT}:services.{name}")
+
+    def _contracts(self, scope: Scope) -> None:
+        landscape = Landscape(scope.members)
+        found = landscape.read(self.project)
+        self.mistakes += found
+        if not found:
+            scope.files = landscape.files
+            scope.digests = landscape.digests
 
     def _declare(self, scope: Scope, name: str, kind: type[Component], settings: Any, path: str) -> None:
         if name in scope.members or name == FOUNDATION:
@@ -213,9 +220,6 @@ _LONGEST_NAME = 40
 _MOST_MEMBERS = 2000
 """In a section; an engine carries out releases of a thousand at once."""
 
-_MOST_BYTES = 1_400_000
-"""Of an object as JSON: etcd takes 1.5 MiB, and notes who wrote which field beside it."""
-
 
 def _is_name(key: object) -> bool:
     text = str(key)
@@ -250,42 +254,3 @@ def placed(mistake: Mistake) -> Mistake:
 def _unplaced(mistake: Mistake, path: str) -> Mistake:
     """A mistake found after reading: the value shown would be a whole object, so it is left out."""
     return Mistake(path, "", mistake.problem, mistake.fix)
-
-
-def _twice(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
-    owners: dict[tuple[str, str, str, str], str] = {}
-    found: dict[tuple[str, str], Mistake] = {}
-    for component, manifest in rendered:
-        key = identity(manifest)
-        if key in owners:
-            problem = f"{manifest['kind']} {key[3]!r} is declared by {owners[key]!r} too"
-            pair = (owners[key], component.name)  # what collides beside it, goes with the same name
-            found.setdefault(pair, Mistake(component.place, "", problem, "rename one of the two"))
-        owners[key] = component.name
-    return list(found.values())
-
-
-def _too_large(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
-    """What the API server would refuse for its size alone."""
-    found = []
-    for component, manifest in rendered:
-        size = len(json.dumps(manifest, ensure_ascii=False).encode())
-        if size > _MOST_BYTES:
-            what = f"{manifest['kind']} {manifest['metadata']['name']!r}"
-            problem = f"{what} would be {size} bytes, and the cluster takes {_MOST_BYTES} for one object"
-            found.append(Mistake(component.place, "", problem, "make its texts shorter"))
-    return found
-
-
-def _below_baseline(rendered: list[tuple[Component, Manifest]]) -> list[Mistake]:
-    found = []
-    for component, manifest in rendered:
-        name = manifest["metadata"]["name"]
-        part = (manifest["metadata"].get("labels") or {}).get(PART, "")
-        excused = {deviation.rule for deviation in component.deviations if deviation.workload == part}
-        found += [
-            Mistake(component.place, "", f"{manifest['kind']} {name!r} breaks the baseline rule {rule}: {said}")
-            for rule, said in broken_rules(manifest)
-            if rule not in excused
-        ]
-    return found

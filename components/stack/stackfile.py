@@ -216,7 +216,7 @@ class StackFile:
         if secrets := config.get(f"{PROJECT_PREFIX}secrets"):
             config[f"{PROJECT_PREFIX}secrets"] = as_if_opened(secrets)
         try:
-            Platform.read(sections_of(config), stack=self.stack, source=self.source)
+            Platform.read(sections_of(config), stack=self.stack, source=self.source, project=self.project)
         except StackError as error:
             found = placed(error.mistakes, document)
             first = [document.place(each.path)[1] if each.path else "" for each in told]

@@ -87,6 +87,7 @@ def _talks(owner: Component, part: str | None) -> Iterator[Peer]:
     for name in owner.uses:
         for pods, ports in owner.scope.members[name].ways():
             yield Peer("out", pods, ports, f"uses {name}")
+        yield from owner.scope.members[name].beyond()
 
 
 def _numbers(endpoints: Iterable[Endpoint]) -> tuple[int, ...]:

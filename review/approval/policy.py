@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from components.model.mistakes import Mistake, StackError, mistakes_of
 from components.model.profiles import Tier
+from components.policy.project import House
 from components.stack.nodes import Map, plain
 from components.stack.reading import parse
 from components.stack.stackfile import placed
@@ -106,6 +107,7 @@ class Policy(Model):
         machines: addresses of committers that are no people.
         signers: the file of keys, in OpenSSH's form.
         waivers: accepted risks.
+        policy: rules of the house that are mandatory here.
         prices: for a CPU, a GiB of memory, a GiB of storage; None where there is no table.
     """
 
@@ -119,6 +121,7 @@ class Policy(Model):
     signers: Annotated[str, AfterValidator(_inside)] = SIGNERS_FILE
     waivers: tuple[WaiverEntry, ...] = ()
     prices: Prices | None = None
+    policy: House = Field(default_factory=House)
 
     @model_validator(mode="after")
     def _groups_are_there(self) -> Policy:

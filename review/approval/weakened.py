@@ -77,6 +77,8 @@ def _weaker(old: Policy, new: Policy) -> Iterator[str]:
     yield from (f"waivers: {each.rule} is accepted for {each.object}" for each in waived)
     yield from (f"volatile: {each} is filled in after the approval" for each in filled)
     yield from (f"machines: {each} counts as no author" for each in machines)
+    gone = sorted(set(old.policy.mandatory) - set(new.policy.mandatory))
+    yield from (f"policy.mandatory: {each} refuses no more" for each in gone)
     if old.identities != new.identities:
         yield "identities: who counts as whom is another"
     if old.signers != new.signers:

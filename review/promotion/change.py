@@ -65,4 +65,4 @@ def platform_of(file: StackFile) -> Platform:
     if SECRETS in config:
         config[SECRETS] = as_if_opened(config[SECRETS])
     with file.placing():
-        return Platform.read(sections_of(config), stack=file.stack, source=file.source)
+        return Platform.read(sections_of(config), stack=file.stack, source=file.source, project=file.project)

@@ -73,7 +73,18 @@ def _lay_out(root: Path, sha: str, folder: Path) -> None:
 
 
 def _rendered(file: Path, project: Path, commit: str) -> list[Manifest]:
-    command = [sys.executable, "-m", "grayling", "stack", "render", str(file), "-o", "json", "--with-secrets"]
+    command = [
+        sys.executable,
+        "-m",
+        "grayling",
+        "stack",
+        "render",
+        str(file),
+        "-o",
+        "json",
+        "--with-secrets",
+        "--no-policy",
+    ]
     try:
         done = subprocess.run(
             command,

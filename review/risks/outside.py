@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from components.releases.promises import CONTRACT_LABEL
 from review.model.change import Op
 from review.risks.rule import HIGH, LOW, MEDIUM, Finding, Rule, kinds
 from review.risks.scene import watches_only
@@ -88,7 +89,8 @@ def _config(change: Change, scene: Scene) -> Iterator[Finding]:  # noqa: ARG001
     edits = [edit for edit in change.edits if edit.path[:1] in {("data",), ("binaryData",)}]
     files = [edit for edit in edits if not _is_watching(edit.path, edit.before, edit.after)]
     if edits:
-        severity = LOW if watches_only(change) or not files else None
+        promise = bool(text(change.after, "metadata", "labels", CONTRACT_LABEL))
+        severity = LOW if watches_only(change) or not files or promise else None
         yield Finding(
             f"{listed({str(edit.path[-1]) for edit in edits})} changes for all pods at once, outside a release",
             severity,

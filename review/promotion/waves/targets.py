@@ -17,6 +17,7 @@ from components.deploy.session import engine_of, inventory_of, served
 from components.deploy.survey import take_survey
 from components.deploy.target import Target, place_of, reached
 from components.deploy.waiting import Patience
+from components.policy.project import insist_on_policy
 from components.stack.stackfile import find
 from kube.errors import InvalidError
 from kube.kinds import GRAY_RELEASE, Manifest, label_of
@@ -73,6 +74,7 @@ def declared(stacks: Iterable[str]) -> dict[str, Declared]:
     for stack in dict.fromkeys(stacks):
         file = find(stack).as_it_is()
         found[stack] = Declared(file, served(file))
+        insist_on_policy(file, found[stack].manifests)
     return found
 
 

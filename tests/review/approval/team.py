@@ -28,6 +28,7 @@ tiers:
   prod: {approvals: 2, group: reviewers, highNeeds: 2}
 emergency: {group: oncall, people: 2, limit: 1h}
 volatile: [grayling:services.checkout.image]
+policy: {mandatory: [house-image-moves]}
 """
 STACK = """\
 config:

@@ -34,6 +34,7 @@ def preview(team):
         ),
         ("dan@example.com, cat@", "dan@example.com, eve@example.com, cat@", f"groups.reviewers: {EVE} may approve too"),
         ("limit: 1h", "limit: 9h", "emergency.limit: 9h instead of 1h"),
+        ("mandatory: [house-image-moves]", "mandatory: []", "policy.mandatory: house-image-moves refuses no more"),
         (
             "volatile: [",
             f"waivers: [{WAIVER}]\nvolatile: [",

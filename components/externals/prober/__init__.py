@@ -1,0 +1,1 @@
+"""The program that asks an external system whether it is well: `python -m components.externals.prober`."""
