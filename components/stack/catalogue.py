@@ -8,6 +8,7 @@ from components.gateways.contour import Gateway
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.monitoring.prometheus import Prometheus
+from components.releases.camel import Camel
 from components.releases.controller import Controller
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
+        Camel,
         Controller,
         Gateway,
         Prometheus,
