@@ -32,7 +32,7 @@ def declared():
     """The production example, small, with files to read and a client that uses it."""
     adapter = yaml.safe_load(path_of("camel", "production").read_text())["components"]["camel"]
     small = {"replicas": 1, "resources": {"memory": "384Mi", "cpu": "100m"}, "strategy": {"bake": "5s"}}
-    folder = {"volumes": {"files": {"emptyDir": {}}}, "mounts": {"/var/files": "files"}}
+    folder = {"volumes": {"files": {"scratch": {"size": "64Mi"}}}, "mounts": {"/var/files": "files"}}
     read = {
         "from": {
             "uri": "file:/var/files/in?readLock=changed&move=/var/files/done",
