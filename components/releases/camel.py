@@ -183,6 +183,7 @@ class Camel(Service):
         return {
             "camel.beans.rabbitmq": f"#class:{factory}",
             "camel.beans.rabbitmq.uri": "{{env:AMQP_URL}}",
+            "camel.beans.rabbitmq.virtualHost": "/",
             "camel.beans.rabbitmq.publisherConfirmType": "SIMPLE",
             "camel.component.spring-rabbitmq.connectionFactory": "#bean:rabbitmq",
             "camel.component.spring-rabbitmq.autoDeclareProducer": "true",

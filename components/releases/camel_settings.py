@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +14,9 @@ from components.model.values import Label
 from components.releases.service_settings import FileText, Probes, ServiceSettings
 from components.workloads.companions import OwnCheck
 from components.workloads.extra_config import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENTRIES = ("beans", "from", "rest", "restConfiguration", "route", "routeTemplate", "templatedRoute")
 """What a file of routes may have at its top; error handlers are the adapter's own."""
@@ -44,6 +47,7 @@ class DeadLetters(ComponentSettings):
             raise ValueError(
                 f"{scheme} keeps nothing, and a dead letter would be lost; name a topic, a queue or a file"
             )
+        _check_queue("", uri)
         return uri
 
 
@@ -127,6 +131,32 @@ def _check_entry(where: str, entry: dict[str, Any]) -> None:
             )
         if not isinstance(route.get("from"), dict) or not route["from"].get("uri"):
             raise ValueError(f"{where}.route.from.uri: is missing; say where its messages come from")
+        for uri in _sent_to(route):
+            _check_queue(f"{where}: {uri}: ", uri)
+
+
+def _check_queue(where: str, uri: str) -> None:
+    """What Camel's client for RabbitMQ does unless told otherwise would lose messages, or wait for an answer."""
+    if not uri.startswith("spring-rabbitmq:"):
+        return
+    if "exchangePattern=InOnly" not in uri:
+        raise ValueError(f"{where}waits for an answer of the queue where its caller does; add exchangePattern=InOnly")
+    if "queues=" in uri and "arg.queue.durable=true" not in uri:
+        raise ValueError(f"{where}makes a queue that is gone with its broker; add arg.queue.durable=true")
+
+
+def _sent_to(part: object) -> Iterator[str]:
+    """Endpoints that the steps of a route send to."""
+    if isinstance(part, list):
+        for each in part:
+            yield from _sent_to(each)
+    elif isinstance(part, dict):
+        target = part.get("to")
+        uri = target.get("uri") if isinstance(target, dict) else target
+        if isinstance(uri, str):
+            yield uri
+        for each in part.values():
+            yield from _sent_to(each)
 
 
 def _check_names(routes: dict[str, list[dict[str, Any]]]) -> None:

@@ -25,6 +25,7 @@ SPACE = "adapters-test"
 INVENTORY = Inventory(SPACE, SPACE)
 PATIENCE = Patience(240)
 CLIENT = (ROOT / "tests" / "components" / "adapter_client.py").read_text()
+QUEUE = "spring-rabbitmq:default?queues={0}&routingKey={0}&arg.queue.durable=true&exchangePattern=InOnly"
 MAIN = "org.apache.camel.main.Main"
 
 
@@ -36,14 +37,13 @@ def declared():
     read = {
         "from": {
             "uri": "file:/var/files/in?readLock=changed&move=/var/files/done",
-            "steps": [{"to": "spring-rabbitmq:default?queues=files&routingKey=files"}],
+            "steps": [
+                {
+                    "to": "spring-rabbitmq:default?queues=files&routingKey=files&arg.queue.durable=true&exchangePattern=InOnly"
+                }
+            ],
         }
     }
-    for route in (each["route"] for entries in adapter["routes"].values() for each in entries):
-        for step in route["from"]["steps"]:
-            if "spring-rabbitmq" in str(step.get("to")):
-                queue = step["to"].rpartition("=")[2]
-                step["to"] = f"spring-rabbitmq:default?queues={queue}&routingKey={queue}"
     adapter["routes"]["files"] = [{"route": {"id": "files", **read}}]
     del adapter["traffic"]
     images = yaml.safe_load((ROOT / "stacks" / "overlays" / "sandbox.yaml").read_text())["images"]

@@ -13,6 +13,12 @@ ROUTE = {"route": {"id": "a", "from": {"uri": "platform-http:/a", "steps": [{"to
 SETTINGS = {"image": IMAGE, "routes": {"a": [ROUTE]}, "deadLetters": {"to": "file:/var/dead"}}
 
 
+def sends(uri):
+    """A route that sends to it within a choice."""
+    choice = {"choice": {"when": [{"simple": "${body} != null", "steps": [{"to": {"uri": uri}}]}]}}
+    return {"route": {"from": {"uri": "platform-http:/b", "steps": [choice]}}}
+
+
 def declared(name="camel", others=None, **more):
     kind = {} if name == "camel" else {"kind": "camel"}
     return read(components={**(others or {}), name: {**SETTINGS, **kind, **more}})
@@ -104,6 +110,14 @@ def test_it_is_judged_by_dead_letters_and_crashes_unless_said_otherwise():
         ),
         ({"deadLetters": {"to": "log:dead"}}, "log keeps nothing, and a dead letter would be lost"),
         ({"deadLetters": {"to": "orders"}}, "is no endpoint (found 'orders'); write SCHEME:REST"),
+        (
+            {"deadLetters": {"to": "spring-rabbitmq:default?routingKey=dead"}},
+            "waits for an answer of the queue where its caller does; add exchangePattern=InOnly",
+        ),
+        (
+            {"routes": {"a": [sends("spring-rabbitmq:default?queues=a&exchangePattern=InOnly")]}},
+            "makes a queue that is gone with its broker; add arg.queue.durable=true",
+        ),
         ({"properties": {"camel.main.name": "x"}}, "camel.main.name: is set by Grayling"),
         ({"properties": {"a b": "x"}}, "is no key of a properties file"),
         ({"config": {"x.camel.yaml": ""}}, "'x.camel.yaml' is a file of the adapter itself"),
