@@ -158,7 +158,7 @@ class Service(Component[ServiceSettings]):
             replicas=self.settings.replicas or self.environment.profile.replicas,
             min_replicas=scaled.min if scaled else 1,
             template=pod_template(self, self._pod()),
-            config=self.settings.config,
+            config=dict(self.files()),
             ports=[
                 Port(name=each.name, port=each.port, target_port=each.name, app_protocol=each.app_protocol or None)
                 for each in self.endpoints
@@ -168,16 +168,25 @@ class Service(Component[ServiceSettings]):
 
     def _pod(self) -> Pod:
         own, place = self.settings, self.environment
-        init = (each.container(place, own.image) for each in own.init)
         sidecars = (each.beside(place, own.image, own.drain_seconds) for each in own.sidecars)
         return Pod(
-            containers=(self._main(), *sidecars),
-            init=tuple(init),
+            containers=(self.main(), *sidecars),
+            init=tuple(each.container(place, own.image) for each in own.init),
             volumes={**{name: source.wire() for name, source in own.volumes.items()}, **trust_of(self).volumes},
             grace_s=own.drain_seconds + 30,
         )
 
-    def _main(self) -> Container:
+    def files(self) -> Mapping[str, str]:
+        """Configuration files, released together with the code."""
+        return self.settings.config
+
+    @property
+    def sizes(self) -> Sizes:
+        """What its main container gets by the tier."""
+        return SIZES
+
+    def main(self) -> Container:
+        """The container of the application itself."""
         own = self.settings
         admin, live = own.admin_port or 0, own.probes.liveness
         return Container(
@@ -187,7 +196,7 @@ class Service(Component[ServiceSettings]):
             args=tuple(own.args),
             env=self._env(),
             mounts={**own.mounts, **trust_of(self).mounts},
-            resources=self.sized(SIZES),
+            resources=self.sized(self.sizes),
             startup=replace(live.probe(admin), every_s=1, failures=own.probes.startup_seconds),
             readiness=own.probes.readiness.probe(admin, every_s=2, failures=2, timeout_s=2),
             liveness=live.probe(admin, every_s=10),

@@ -18,6 +18,7 @@ from components.monitoring.otel_collector import OtelCollector
 from components.middleware.topology import Topology
 from components.monitoring.prometheus import Prometheus
 from components.monitoring.victorialogs import VictoriaLogs
+from components.releases.camel import Camel
 from components.releases.controller import Controller
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
+        Camel,
         Controller,
         Eureka,
         EnvoyGateway,

@@ -13,6 +13,7 @@ from sandbox.extras import jaeger, otel_collector, victorialogs
 from sandbox.extras import kafka
 from sandbox.extras import eureka, memcached
 from sandbox.extras import cert_manager, envoy_gateway
+from sandbox.extras import camel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,7 @@ EXTRAS: dict[str, Extra] = {
 EXTRAS: dict[str, Extra] = {each.name: each for each in (kafka.EXTRA,)}
 EXTRAS: dict[str, Extra] = {each.name: each for each in (eureka.EXTRA, memcached.EXTRA)}
 EXTRAS: dict[str, Extra] = {extra.name: extra for extra in (cert_manager.EXTRA, envoy_gateway.EXTRA)}
+EXTRAS: dict[str, Extra] = {each.name: each for each in (camel.EXTRA,)}
 """By name, which is the kind of the component that runs it."""
 
 
