@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from components.externals.external import External
 from components.gateways.contour import Gateway
-from components.middleware.kafka import Kafka
-from components.middleware.eureka import Eureka
-from components.middleware.memcached import Memcached
 from components.gateways.envoy_gateway import EnvoyGateway
+from components.middleware.eureka import Eureka
+from components.middleware.kafka import Kafka
+from components.middleware.memcached import Memcached
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
+from components.middleware.topology import Topology
 from components.monitoring.jaeger import Jaeger
 from components.monitoring.loki import Loki
 from components.monitoring.otel_collector import OtelCollector
-from components.middleware.topology import Topology
 from components.monitoring.prometheus import Prometheus
 from components.monitoring.victorialogs import VictoriaLogs
 from components.releases.camel import Camel
@@ -29,19 +29,19 @@ KINDS: dict[str, type[Component]] = {
     for component in (
         Camel,
         Controller,
-        Eureka,
         EnvoyGateway,
+        Eureka,
         External,
         Gateway,
         Jaeger,
-        Loki,
-        OtelCollector,
         Kafka,
+        Loki,
         Memcached,
+        OtelCollector,
         Prometheus,
         RabbitMQ,
         Redis,
-        VictoriaLogs,
         Topology,
+        VictoriaLogs,
     )
 }

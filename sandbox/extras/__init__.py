@@ -9,11 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.errors import RefusedError
-from sandbox.extras import jaeger, otel_collector, victorialogs
-from sandbox.extras import kafka
-from sandbox.extras import eureka, memcached
-from sandbox.extras import cert_manager, envoy_gateway
-from sandbox.extras import camel
+from sandbox.extras import (
+    camel,
+    cert_manager,
+    envoy_gateway,
+    eureka,
+    jaeger,
+    kafka,
+    memcached,
+    otel_collector,
+    victorialogs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,15 +29,17 @@ if TYPE_CHECKING:
 EXTRAS: dict[str, Extra] = {
     extra.name: extra
     for extra in (
+        camel.EXTRA,
+        cert_manager.EXTRA,
+        envoy_gateway.EXTRA,
+        eureka.EXTRA,
         jaeger.EXTRA,
+        kafka.EXTRA,
+        memcached.EXTRA,
         otel_collector.EXTRA,
         victorialogs.EXTRA,
     )
 }
-EXTRAS: dict[str, Extra] = {each.name: each for each in (kafka.EXTRA,)}
-EXTRAS: dict[str, Extra] = {each.name: each for each in (eureka.EXTRA, memcached.EXTRA)}
-EXTRAS: dict[str, Extra] = {extra.name: extra for extra in (cert_manager.EXTRA, envoy_gateway.EXTRA)}
-EXTRAS: dict[str, Extra] = {each.name: each for each in (camel.EXTRA,)}
 """By name, which is the kind of the component that runs it."""
 
 

@@ -37,11 +37,7 @@ def declared():
     read = {
         "from": {
             "uri": "file:/var/files/in?readLock=changed&move=/var/files/done",
-            "steps": [
-                {
-                    "to": "spring-rabbitmq:default?queues=files&routingKey=files&arg.queue.durable=true&exchangePattern=InOnly"
-                }
-            ],
+            "steps": [{"to": QUEUE.format("files")}],
         }
     }
     adapter["routes"]["files"] = [{"route": {"id": "files", **read}}]

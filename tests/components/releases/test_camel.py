@@ -112,7 +112,7 @@ def test_it_is_judged_by_dead_letters_and_crashes_unless_said_otherwise():
         ({"deadLetters": {"to": "orders"}}, "is no endpoint (found 'orders'); write SCHEME:REST"),
         (
             {"deadLetters": {"to": "spring-rabbitmq:default?routingKey=dead"}},
-            "waits for an answer of the queue where its caller does (found 'spring-rabbitmq:default?routingKey=dead'); add",
+            "waits for an answer of the queue where its caller does (found 'spring-rabbitmq:default?routing",
         ),
         (
             {"routes": {"a": [sends("spring-rabbitmq:default?queues=a&exchangePattern=InOnly")]}},
