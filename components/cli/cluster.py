@@ -131,7 +131,7 @@ def diff_command(
     detailed_exitcode: bool,
 ) -> None:
     """Show what `apply` would change; secrets are hidden."""
-    from components.deploy.difference import corrections, differences
+    from components.deploy.difference import corrections, differences, summary
     from components.deploy.session import engine_of, inventory_of, served
     from components.deploy.target import Target, place_of, reached
 
@@ -155,11 +155,7 @@ def diff_command(
         click.echo(f"{change.op} {change.label}")
         if change.text:
             click.echo("\n".join(f"  {line}" for line in change.text.splitlines()))
-    differing = [change for change in changes if change.op not in {"refused", "drift"}]
-    drifted = sum(change.op == "drift" for change in changes)
-    told = [f"{len(differing)} of {len(manifests)} objects differ"] if differing else []
-    told += [f"{drifted} topologies are not as declared or not known"] if drifted else []
-    say("; ".join(told) or "no difference")
+    say(summary(changes, len(manifests)))
     if any(change.op in {"error", "refused"} for change in changes):
         sys.exit(1)
     if changes and detailed_exitcode:

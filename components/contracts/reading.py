@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from components.model.keypath import keypath
+from kube.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ DEEPEST = 60
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class ContractError(ValueError):
+class ContractError(UsageError, ValueError):
     """A document that is none; the text names file, line or key, and the way out."""
 
 

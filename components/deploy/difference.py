@@ -42,6 +42,15 @@ class Change:
     text: str = ""
 
 
+def summary(changes: Sequence[Change], total: int) -> str:
+    """How many of ``total`` objects differ, and how many topologies, in a line."""
+    differing = sum(change.op not in {"refused", "drift"} for change in changes)
+    drifted = sum(change.op == "drift" for change in changes)
+    told = [f"{differing} of {total} objects differ"] if differing else []
+    told += [f"{drifted} topologies are not as declared or not known"] if drifted else []
+    return "; ".join(told) or "no difference"
+
+
 async def differences(
     cluster: Cluster,
     inventory: Inventory,

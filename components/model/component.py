@@ -73,15 +73,9 @@ class Deviation:
 
 @dataclass
 class Scope:
-    """Everything declared in one stack, as its members see each other.
+    """Everything declared in one stack, as its members see each other; ``secrets`` are those of the stack file.
 
-    Attributes:
-        environment: where it goes.
-        stack: its name.
-        members: by name.
-        secrets: those of the stack file.
-        files: texts of the project's files that settings name, by path.
-        digests: of the contracts among them.
+    ``files`` are texts of the project's files that settings name, by path, and ``digests`` those of contracts in them.
     """
 
     environment: Environment
@@ -117,11 +111,9 @@ class Scope:
 class Component(ABC, Generic[S_co]):
     """One thing a stack declares, generic over the settings that a stack file may give it.
 
-    Class attributes say what it is: ``kind`` as stack files name it, ``section`` of the stack file, ``room`` in its
-    Pulumi type, ``layer``, and the baseline rules it breaks with their reasons. ``reads`` says what it is to the
-    endpoints of others, ``control_plane`` who configures the proxies of one that carries requests; ``front`` is the
-    part whose pods talk to others, where it has several workloads. ``modes`` are the ways it can stand in a stack, the
-    usual one first, each with the tests that show it.
+    Class attributes: ``kind`` as stack files name it, ``section`` of the stack file, ``room`` in its Pulumi type,
+    ``layer``, broken baseline rules with reasons; ``reads``: what it is to endpoints of others; ``control_plane``: who
+    configures its proxies; ``front``: the part whose pods talk to others; ``modes``: the usual one first, with tests.
     """
 
     kind: ClassVar[str]
@@ -274,8 +266,7 @@ class Component(ABC, Generic[S_co]):
     def render(self) -> list[Manifest]:
         """The manifests, complete: namespace, labels, layer, and what becomes of them when the stack goes.
 
-        Workloads bear a checksum of the files and Secrets they read, so that a changed one is a rollout and no
-        surprise; a changed Job is another Job.
+        Workloads bear a checksum of the files and Secrets they read: a changed one is a rollout. A changed Job is another.
         """
         if self._rendered is None:
             made = [named_by_content(self._completed(manifest)) for manifest in self.manifests()]

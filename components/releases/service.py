@@ -34,6 +34,7 @@ from components.model.standing import real
 from components.releases.address import address, carrier, reached_at
 from components.releases.promises import noted, promised
 from components.releases.service_settings import ServiceSettings
+from components.releases.wire import without_empties
 from components.workloads.baseline import account, pod_template
 from components.workloads.bindings import variables
 from components.workloads.encryption import trust_of
@@ -147,7 +148,7 @@ class Service(Component[ServiceSettings]):
 
     def _written(self) -> Manifest:
         """The spec as it is declared: how many pods there are is another's field where they are scaled to the load."""
-        spec = _without_empties(self.spec().wire())
+        spec = without_empties(self.spec().wire())
         if self.settings.autoscaling:
             del spec["workload"]["replicas"]
         return spec
@@ -292,13 +293,3 @@ class Service(Component[ServiceSettings]):
         gateway = carrier(self)
         carried = [(gateway.speaker(), gateway.endpoint("http").numbers)] if gateway else []
         return [*carried, *super().ways()]
-
-
-def _without_empties(spec: Manifest) -> Manifest:
-    """Empty maps and lists outside the pod template left out: on a custom resource they would differ forever."""
-    kept = {}
-    for key, value in spec.items():
-        inner = _without_empties(value) if isinstance(value, dict) and key != "template" else value
-        if inner not in ({}, []):
-            kept[key] = inner
-    return kept

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from components.externals.prober.target import How
+from kube.errors import GraylingError
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,7 +28,7 @@ _HEADER = struct.Struct("<4sI")
 _SHORTEST_ANSWER, _LONGEST_ANSWER = 16, 8192
 
 
-class WrongAnswerError(Exception):
+class WrongAnswerError(GraylingError):
     """Somebody answered, and not as a system that is well does.
 
     Attributes:
