@@ -266,7 +266,7 @@ class Component(ABC, Generic[S_co]):
     def render(self) -> list[Manifest]:
         """The manifests, complete: namespace, labels, layer, and what becomes of them when the stack goes.
 
-        Workloads bear a checksum of the files and Secrets they read: a changed one is a rollout. A changed Job is another.
+        Workloads bear a checksum of files and Secrets they read: a changed one is a rollout; a changed Job is another.
         """
         if self._rendered is None:
             made = [named_by_content(self._completed(manifest)) for manifest in self.manifests()]
