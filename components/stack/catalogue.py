@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from components.gateways.contour import Gateway
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
+from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.prometheus import Prometheus
 from components.releases.controller import Controller
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
+        Alertmanager,
         Controller,
         Gateway,
         Prometheus,
