@@ -233,6 +233,11 @@ class Component(ABC, Generic[S_co]):
         return f'namespace="{self.environment.namespace}",instance_name="{self.name}"'
 
     @property
+    def owner(self) -> str:
+        """Who is told of its alerts."""
+        return self.placement.owner or self.environment.owners[0]
+
+    @property
     def place(self) -> str:
         """Its key path in a stack file."""
         return f"{PROJECT}:{self.section}.{self.name}"

@@ -120,6 +120,7 @@ class Peer:
     namespace: str = ""
     every_port: bool = False
     cidr: str = ""
+    protocol: Literal["TCP", "UDP"] = "TCP"
 
 
 API_SERVER = Peer("out", None, (443, 6443), "the API server, whose address no selector can name")

@@ -15,27 +15,44 @@ from rollout.api.spec import USUAL_ERRORS
 from rollout.signals.kinds import SIGNAL_KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rollout.api.spec import Signal
+
+
+WATCHDOG = "Watchdog"
+"""The alert that always fires: where it does not arrive, no other would."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """A condition in PromQL that must hold for ``hold`` before somebody is told."""
+    """A condition in PromQL that must hold for ``hold`` before somebody is told.
+
+    Attributes:
+        section: of the kind's runbook; the alert's own name if empty, none has it if None.
+        page: what tells somebody what to do, where it is no runbook of a kind.
+        owner: who is told; who answers for the component if empty.
+    """
 
     name: str
     expr: str
     summary: str
     hold: str = "5m"
-    severity: Literal["critical", "warning"] = "warning"
+    severity: Literal["critical", "warning", "none"] = "warning"
+    section: str | None = ""
+    page: str = ""
+    owner: str = ""
 
-    def rule(self, labels: dict[str, str]) -> dict[str, Any]:
-        """As a rules file of Prometheus writes it."""
+    def rule(self, labels: Mapping[str, str], runbook: str = "") -> dict[str, Any]:
+        """As a rules file of Prometheus writes it; ``runbook`` is the page that has a section on it."""
+        section = self.name if self.section == "" else self.section
+        page = self.page or (f"{runbook}#{section.lower()}" if runbook and section else "")
         return {
             "alert": self.name,
             "expr": self.expr,
             "for": self.hold,
-            "labels": {**labels, "severity": self.severity},
-            "annotations": {"summary": self.summary},
+            "labels": {**labels, **({"owner": self.owner} if self.owner else {}), "severity": self.severity},
+            "annotations": {"summary": self.summary, **({"runbook": page} if page else {})},
         }
 
 
@@ -112,6 +129,7 @@ def alert_for(signal: Signal, owner: str, selector: str) -> AlertRule | None:
         expr=f"{expression(signal, selector)} > {bound:g}",
         summary=f"{owner}: {signal.name} above {row.graphed(bound)}",
         severity="critical" if row.critical else "warning",
+        section=camel("service", signal.kind),
     )
 
 

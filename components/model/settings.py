@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.model.environment import Owner
 from components.model.pods import Resources
 from components.model.quantities import Cpu, Memory
 from components.model.values import (
@@ -65,8 +66,11 @@ class Toleration(ComponentSettings):
 
 
 class Placement(ComponentSettings):
-    """Where pods run, how much they matter, and what others write on them."""
+    """Who answers for it, where pods run, how much they matter, and what others write on them."""
 
+    owner: Owner | None = Field(
+        default=None, description="one of the environment's, who is told of its alerts; the first of them if not given"
+    )
     node_selector: dict[LabelName, LabelValue] = Field(default_factory=dict, description="labels of the nodes")
     tolerations: Annotated[list[Toleration], Field(max_length=32)] = Field(
         default_factory=list, description="taints of nodes that are put up with"

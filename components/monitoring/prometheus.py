@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,8 @@ from components.model.endpoints import (
     Peer,
 )
 from components.model.layers import Layer
-from components.model.observability import AlertRule, gone
+from components.model.mistakes import nearest
+from components.model.observability import WATCHDOG, AlertRule, gone
 from components.model.pods import (
     SIDECAR,
     Container,
@@ -35,10 +35,7 @@ from components.model.quantities import (
     bytes_of,
 )
 from components.model.standing import real
-from components.model.values import (
-    host_and_port,
-    is_label,
-)
+from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.prometheus_additions import jobs
 from components.monitoring.prometheus_settings import (
     FULL,
@@ -46,6 +43,8 @@ from components.monitoring.prometheus_settings import (
     SIZES,
     PrometheusSettings,
 )
+from components.monitoring.reached import reached
+from components.monitoring.rules import rules_of
 from components.workloads.baseline import (
     Volume,
     config_map,
@@ -132,19 +131,26 @@ class Prometheus(Component[PrometheusSettings]):
             scrape_timeout=duration_of(min(10.0, every)),
             evaluation_interval=duration_of(max(5.0, every)),
             stack=self.scope.stack,
-            alertmanager=self.settings.alertmanager,
+            alertmanagers=self._alertmanagers,
             namespaces=self.namespaces,
             discovery=self.settings.discovery,
             port_name=METRICS,
             jobs=[json.dumps(job) for job in jobs(self.settings.scrape, every)],
         )
 
+    @property
+    def _alertmanagers(self) -> list[str]:
+        """Every member of those in the stack, since each tells the others what it was told and none may be missed."""
+        found = self.scope.of_kind(Alertmanager.kind)
+        inside = [address for each in found if isinstance(each, Alertmanager) for address in each.addresses]
+        return inside + ([self.settings.alertmanager] if self.settings.alertmanager else [])
+
     @cached_property
     def _rules(self) -> dict[str, dict[str, str]]:
         """ConfigMaps by name: one, or as many as the rules need."""
         files: dict[str, str] = {}
         for name, member in sorted(self.scope.members.items()):
-            rules = [alert.rule({"component": name}) for alert in member.alerts()]
+            rules = rules_of(member, self.settings.runbooks)
             if rules:
                 body: dict[str, Any] = {"groups": [{"name": name, "rules": rules}]}
                 files[f"{name}.yml"] = yaml.safe_dump(body, sort_keys=False, width=1000)
@@ -211,27 +217,27 @@ class Prometheus(Component[PrometheusSettings]):
         """The API server, other namespaces, and what is outside of the stack."""
         yield API_SERVER
         yield from reads_elsewhere(self._elsewhere)
+        own = self.environment.namespace
         if self.settings.alertmanager:
-            yield from self._reached(self.settings.alertmanager, "tells the Alertmanager")
+            yield from reached(self.settings.alertmanager, own, "tells the Alertmanager")
         for job in self.settings.scrape.values():
             for target in job.targets:
-                yield from self._reached(target, "scrapes what is outside of the stack")
-
-    def _reached(self, address: str, why: str) -> Iterable[Peer]:
-        """Somebody at ``host:port``: in the cluster by namespace, since a Service's port is not that of its pods.
-
-        ``a.b`` may be a Service of the namespace b, and a host of a domain: both are opened.
-        """
-        host, port = host_and_port(address)
-        namespace, sure = _namespace_of(host, self.environment.namespace)
-        if namespace:
-            yield Peer("out", None, (), why, namespace=namespace, every_port=True)
-        if not sure:
-            yield Peer("out", None, (port,), f"{why}, whose address no selector can name")
+                yield from reached(target, own, "scrapes what is outside of the stack")
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``PROMETHEUS_URL``."""
         return {"PROMETHEUS_URL": f"http://{self.name}.{self.environment.namespace}.svc:{PORT}"}
+
+    def check(self) -> None:
+        """Alerts of a team's own have an owner that there is.
+
+        Raises:
+            ValueError: one has none.
+        """
+        known = self.environment.owners
+        for name, alert in self.settings.alerts.items():
+            if alert.owner and alert.owner not in known:
+                raise ValueError(f"alerts.{name}.owner: is no owner of the environment; {nearest(alert.owner, known)}")
 
     def alerts(self) -> Iterable[AlertRule]:
         """Its own room, rules that fail, alerts that reach nobody, targets it cannot read."""
@@ -240,32 +246,21 @@ class Prometheus(Component[PrometheusSettings]):
         yield gone("PrometheusDown", own, f"{who} does not read itself")
         failed = f"increase(prometheus_rule_evaluation_failures_total{{{own}}}[5m]) > 0"
         yield AlertRule("PrometheusRuleFailures", failed, f"{who}: a rule cannot be evaluated", "5m", "critical")
-        if self.settings.alertmanager:
+        if self._alertmanagers:
             errors = f"increase(prometheus_notifications_errors_total{{{own}}}[5m]) > 0"
             none = f"max(prometheus_notifications_alertmanagers_discovered{{{own}}}) < 1"
             lost = f"{errors} or {none}"
             yield AlertRule(
                 "PrometheusAlertsLost", lost, f"{who}: alerts do not reach the Alertmanager", "5m", "critical"
             )
+        if self.scope.of_kind(Alertmanager.kind):
+            yield AlertRule(WATCHDOG, "vector(1)", f"{who} evaluates rules, and this arrives", "0s", "none")
         if self.settings.storage:
             room = f"{_taken(own)} / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
             yield AlertRule("PrometheusVolumeFull", room, f"{who}: its volume is nearly full", "5m", "critical")
         lost = "count by (job, namespace, instance_name) (up == 0) > 0"
         yield AlertRule("TargetDown", lost, "metrics of a pod, or of a target of your own, cannot be read", "5m")
         yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))
-
-
-def _namespace_of(host: str, own: str) -> tuple[str, bool]:
-    """The namespace of a Service that is reached under ``host``, and whether it can be nothing else."""
-    if is_label(host):
-        return own, True
-    found = _SERVICE.fullmatch(host) or _IN_SHORT.fullmatch(host)
-    return (found["namespace"], found.groupdict().get("domain") in _OURS) if found else ("", False)
-
-
-_SERVICE = re.compile(r"(?:[^.]+\.)+?(?P<namespace>[^.]+)\.(?P<domain>svc(?:\..+)?)")
-_IN_SHORT = re.compile(r"[^.]+\.(?P<namespace>[^.]+)")
-_OURS = {"svc", "svc.cluster.local"}
 
 
 def _taken(own: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from components.model.environment import Owner
 from components.model.observability import AlertRule
 from components.model.promql import check_promql
 from components.model.settings import ComponentSettings
@@ -16,6 +17,7 @@ from components.model.values import (
     whole,
 )
 from components.monitoring.alert_text import AlertText
+from components.monitoring.receivers import Url
 from rollout.api.durations import Seconds, duration_of
 
 if TYPE_CHECKING:
@@ -38,10 +40,21 @@ class OwnAlert(ComponentSettings):
     hold: Seconds = Field(default=300.0, description="how long it must hold before somebody is told")
     severity: Literal["critical", "warning"] = "warning"
     summary: AlertText
+    owner: Owner | None = Field(default=None, description="who is told; the owner of this Prometheus if not given")
+    runbook: Url | None = Field(default=None, description="a page that says what to do")
 
     def rule(self, name: str) -> AlertRule:
         """The same, as a component yields it."""
-        return AlertRule(name, self.expr, self.summary, duration_of(self.hold), self.severity)
+        return AlertRule(
+            name,
+            self.expr,
+            self.summary,
+            duration_of(self.hold),
+            self.severity,
+            section=None,
+            page=self.runbook or "",
+            owner=self.owner or "",
+        )
 
 
 class Scrape(ComponentSettings):

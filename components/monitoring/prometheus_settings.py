@@ -27,6 +27,7 @@ from components.monitoring.prometheus_additions import (
     Scrape,
     Word,
 )
+from components.monitoring.receivers import Url
 from rollout.api.durations import Seconds
 
 IMAGE = "quay.io/prometheus/prometheus:v3.13.2"
@@ -70,6 +71,9 @@ class PrometheusSettings(WorkloadSettings):
     )
     discovery_image: Image = Field(default=DISCOVERY_IMAGE, description="of the sidecar: any Python 3")
     alertmanager: HostPort | None = Field(default=None, description="host:port that alerts are sent to")
+    runbooks: Url | None = Field(
+        default=None, description="URL of the folder with runbooks, noted on every alert; docs/runbooks if not given"
+    )
     namespaces: list[Namespace] = Field(default_factory=list, description="scraped besides the stack's own")
     alerts: Annotated[dict[Word, OwnAlert], Field(max_length=200)] = Field(
         default_factory=dict, description="alerts of your own by name"

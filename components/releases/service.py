@@ -281,7 +281,8 @@ class Service(Component[ServiceSettings]):
         """Gone, and what follows from :meth:`health`."""
         who = f"{self.environment.namespace}/{self.name}"
         if self.settings.admin_port:
-            yield gone(camel(self.name, "down"), self.metrics_selector, f"{who}: no pod answers")
+            down = gone(camel(self.name, "down"), self.metrics_selector, f"{who}: no pod answers")
+            yield replace(down, section="ServiceDown")
         yield from super().alerts()
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all

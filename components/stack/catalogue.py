@@ -16,6 +16,7 @@ from components.middleware.topology import Topology
 from components.monitoring.jaeger import Jaeger
 from components.monitoring.loki import Loki
 from components.monitoring.otel_collector import OtelCollector
+from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.prometheus import Prometheus
 from components.monitoring.victorialogs import VictoriaLogs
 from components.releases.camel import Camel
@@ -28,6 +29,7 @@ KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
         Camel,
+        Alertmanager,
         Controller,
         EnvoyGateway,
         Eureka,

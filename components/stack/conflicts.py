@@ -33,6 +33,7 @@ def conflicts(scope: Scope, declared: Collection[str], place: Callable[[Componen
         made |= member.makes_secrets()
     for member in scope.members.values():
         yield from _uses(scope, member, declared, place(member))
+        yield from _owner(scope, member, place(member))
         for setting, (name, keys) in member.needs_secrets().items():
             if name in made and (missing := sorted(set(keys) - set(made[name]))):
                 fix = f"it needs {', '.join(sorted(keys))}"
@@ -67,6 +68,15 @@ def _unreconciled(scope: Scope, place: Callable[[Component], str]) -> Iterator[M
         fix = "add a component of kind topology, with the engine's image"
         for member in declaring:
             yield Mistake(f"{place(member)}.topology", "", "nobody here makes it true", fix)
+
+
+def _owner(scope: Scope, member: Component, path: str) -> Iterator[Mistake]:
+    """Somebody whom nobody knows would never hear of its alerts."""
+    known = scope.environment.owners
+    if member.owner not in known:
+        yield Mistake(
+            f"{path}.owner", shown(member.owner), "is no owner of the environment", nearest(member.owner, known)
+        )
 
 
 def _uses(scope: Scope, member: Component, declared: Collection[str], path: str) -> Iterator[Mistake]:

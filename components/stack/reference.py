@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from components.model.component import Component
     from components.model.endpoints import Readers
 
-_DURATIONS = {"scrapeInterval", "retention", "requestTimeout"}
+_DURATIONS = {
+    "scrapeInterval", "retention", "requestTimeout", "groupWait", "groupInterval", "repeatInterval", "watchdog.every",
+}  # fmt: skip
 
 
 def reference() -> str:

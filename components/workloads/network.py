@@ -95,7 +95,7 @@ def _numbers(endpoints: Iterable[Endpoint]) -> tuple[int, ...]:
 
 
 def _rule(side: str, peer: Peer) -> Manifest:
-    rule: Manifest = {"ports": [{"port": port, "protocol": "TCP"} for port in peer.ports]} if peer.ports else {}
+    rule: Manifest = {"ports": [{"port": port, "protocol": peer.protocol} for port in peer.ports]} if peer.ports else {}
     whom: Manifest = {}
     if peer.namespace == EVERYWHERE:
         whom["namespaceSelector"] = {}

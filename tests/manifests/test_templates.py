@@ -13,7 +13,7 @@ PROMETHEUS = {
     "scrape_timeout": "1s",
     "evaluation_interval": "5s",
     "stack": "local",
-    "alertmanager": None,
+    "alertmanagers": [],
     "namespaces": ["shop"],
     "discovery": "kubernetes",
     "jobs": [],
@@ -35,7 +35,7 @@ def test_prometheus_configuration_is_yaml(discovery):
 
 
 def test_alertmanager_is_optional():
-    made = yaml.safe_load(text("prometheus.yml.j2", **{**PROMETHEUS, "alertmanager": "am:9093"}))
+    made = yaml.safe_load(text("prometheus.yml.j2", **{**PROMETHEUS, "alertmanagers": ["am:9093"]}))
     assert made["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] == ["am:9093"]
 
 

@@ -24,6 +24,10 @@ def up(name):
     return of(name, "up", "1+0", component="")
 
 
+ALWAYS = ("Watchdog",)
+"""Alerts that fire while all is well: whoever expects them hears by their absence."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """From the middle of the hour on, series that begin with ``where`` go this way; None: they end.
