@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
+from components.middleware.nats import Nats
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.monitoring.prometheus import Prometheus
@@ -18,6 +19,7 @@ KINDS: dict[str, type[Component]] = {
     for component in (
         Controller,
         Gateway,
+        Nats,
         Prometheus,
         RabbitMQ,
         Redis,
