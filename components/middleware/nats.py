@@ -136,7 +136,7 @@ class Nats(Component[NatsSettings]):
         homes: dict[str, str] = {}
         for account, limits in self.settings.accounts.items():
             for index, each in enumerate(limits.services):
-                key = f"accounts.{account}.services[{index}]"
+                key = f"accounts.{account}.services.{index}"
                 if each not in using:
                     raise ValueError(f"{key}: {each!r} does not use {self.name!r}; {_way_out(each, using, self.name)}")
                 if homes.setdefault(each, account) != account:

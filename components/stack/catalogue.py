@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.gateways.contour import Gateway
+from components.middleware.mqtt import Mqtt
 from components.middleware.nats import Nats
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
@@ -19,6 +20,7 @@ KINDS: dict[str, type[Component]] = {
     for component in (
         Controller,
         Gateway,
+        Mqtt,
         Nats,
         Prometheus,
         RabbitMQ,

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.errors import RefusedError
-from sandbox.extras import nats
+from sandbox.extras import mqtt, nats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sandbox.extras.model import Extra
 
-EXTRAS: dict[str, Extra] = {each.name: each for each in (nats.EXTRA,)}
+EXTRAS: dict[str, Extra] = {each.name: each for each in (mqtt.EXTRA, nats.EXTRA)}
 """By name, which is the kind of the component that runs it."""
 
 

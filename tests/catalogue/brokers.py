@@ -14,7 +14,7 @@ from components.deploy.teardown import plan_teardown, tear_down
 from components.deploy.waiting import Patience
 from components.stack.platform import Platform
 from kube.errors import KubeError
-from kube.kinds import NAMESPACE, POD, Kind
+from kube.kinds import NAMESPACE, POD, SECRET, Kind
 from tests.catalogue.killing import kill_program
 from tests.components.conftest import ROOT
 from tests.components.inside import run
@@ -34,14 +34,23 @@ ENVIRONMENT = {
 }
 
 
-def declared(kind, storage, **more):
-    """The production example of ``kind`` with volumes of this size, and a Prometheus."""
-    sections = yaml.safe_load((ROOT / "examples" / "kinds" / kind / "production.yaml").read_text())
-    components = sections["components"]
-    components[kind] = {**components[kind], "storage": storage, **more}
+def declared(**settings):
+    """The production examples of these kinds in one stack, each with further settings, and a Prometheus."""
+    components, services = {}, {}
+    for kind, more in settings.items():
+        sections = yaml.safe_load((ROOT / "examples" / "kinds" / kind / "production.yaml").read_text())
+        components[kind] = {**sections["components"][kind], **more}
+        for name, service in sections["services"].items():
+            uses = [*services.get(name, {}).get("uses", ()), *service["uses"]]
+            services[name] = {**service, "uses": uses}
     components["controller"] = {"image": "sandbox.grayling.dev/grayling:dev", "installDefinitions": False}
     components["prometheus"] = {"discovery": "sidecar", "storage": "512Mi"}
-    return Platform.read({"environment": ENVIRONMENT, **sections}, stack=SPACE, source=f"{kind}/production.yaml")
+    return components, services
+
+
+def platform(components, services):
+    sections = {"environment": ENVIRONMENT, "components": components, "services": services}
+    return Platform.read(sections, stack=SPACE, source="examples/kinds")
 
 
 def parts(platform):
@@ -56,10 +65,10 @@ def parts(platform):
     return ours, releases
 
 
-async def up(cluster, platform):
-    """All of it, and a pod of each service in which tests run their clients."""
+async def up(cluster, platform, *beside):
+    """All of it, and a pod of each service in which tests run their clients; ``beside`` is done meanwhile."""
     ours, releases = parts(platform)
-    await Applier(cluster, INVENTORY, patience=Patience(300)).apply(ours)
+    await asyncio.gather(Applier(cluster, INVENTORY, patience=Patience(300)).apply(ours), *beside)
     for release in releases:
         name = f"client-{release['metadata']['name']}"
         if await cluster.find(POD, name, SPACE) is None:
@@ -184,3 +193,17 @@ async def heard(cluster, *names):
         return set(names) & (await alerts(cluster, SPACE)).keys()
 
     return sorted(await eventually(look, seconds=180))
+
+
+async def copied(cluster, name, taken):
+    """A Secret of keys of others, once they are there."""
+    data = {}
+    for key, (secret, theirs) in taken.items():
+        found = await until(lambda secret=secret: cluster.find(SECRET, secret, SPACE))
+        data[key] = found["data"][theirs]
+    meta = {"name": name, "namespace": SPACE}
+    await cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data}, manager="test")
+
+
+async def scale(cluster, name, count):
+    await cluster.merge_patch(STATEFUL_SET, name, SPACE, {"spec": {"replicas": count}}, manager="test")

@@ -22,6 +22,7 @@ class Wire:
     def __init__(self, url=None, authority=None, *, secure=True, password=None):
         where = urlsplit(url or os.environ["NATS_URL"])
         self.socket = socket.create_connection((where.hostname, where.port), timeout=10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
         self.file.readline()  # INFO
         if secure:

@@ -73,11 +73,11 @@ def test_durations_are_quoted_because_two_minutes_would_be_two_millions():
     [
         (
             {"accounts": {"machines": {"services": ["sensor"]}}},
-            r"accounts\.machines\.services\[0\]: 'sensor' does not use 'nats'; did you mean 'sensors'",
+            r"accounts\.machines\.services\.0: 'sensor' does not use 'nats'; did you mean 'sensors'",
         ),
         (
             {"accounts": {"a": {"services": ["shop"]}, "b": {"services": ["shop"]}}},
-            r"accounts\.b\.services\[0\]: 'shop' is in 'a' too; a service has one account",
+            r"accounts\.b\.services\.0: 'shop' is in 'a' too; a service has one account",
         ),
         ({"extraConfig": {"max_payload": "8MB; debug = true"}}, r"max_payload: '8MB; debug = true' is no value of it"),
         ({"extraConfig": {"ping_interval": "soon"}}, r"ping_interval: 'soon' is no value of it; write it like 10s"),
