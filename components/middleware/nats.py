@@ -192,7 +192,7 @@ class Nats(Component[NatsSettings]):
     def _variables(self) -> dict[str, str | SecretKey | FieldPath]:
         """What the configuration takes from the environment: quoted, as words that begin with digits are numbers."""
         drawn = {
-            "SYSTEM_USER": SecretKey(self.secret, "username"),
+            "SYSTEM_USERNAME": SecretKey(self.secret, "username"),
             "SYSTEM_PASSWORD": SecretKey(self.secret, "password"),
         }
         for user in self.scope.users_of(self.name):

@@ -1,5 +1,6 @@
 """What NATS is configured with, and its metrics, read from a server that says nothing."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -37,6 +38,13 @@ def variables(**settings):
 def test_no_secret_is_in_its_configuration_and_words_of_digits_stay_words():
     assert "user = $SYSTEM_USERNAME, password = $SYSTEM_PASSWORD" in configuration()
     assert variables()["PASSWORD_shop"] == '"$(DRAWN_PASSWORD_shop)"'
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_whatever_the_configuration_takes_from_the_environment_is_there(members):
+    taken = set(re.findall(r"\$([\w-]+)", configuration(members=members).partition("\n")[2]))
+    assert "PASSWORD_sensors" in taken
+    assert taken <= variables(members=members).keys()
 
 
 def test_one_alone_has_no_routes_and_three_know_each_other():
