@@ -202,7 +202,7 @@ async def copied(cluster, name, taken):
         found = await until(lambda secret=secret: cluster.find(SECRET, secret, SPACE))
         data[key] = found["data"][theirs]
     meta = {"name": name, "namespace": SPACE}
-    await cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data}, manager="test")
+    await cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data}, manager="test")
 
 
 async def scale(cluster, name, count):
