@@ -10,6 +10,8 @@ from components.gateways.envoy_gateway import EnvoyGateway
 from components.middleware.eureka import Eureka
 from components.middleware.kafka import Kafka
 from components.middleware.memcached import Memcached
+from components.middleware.mqtt import Mqtt
+from components.middleware.nats import Nats
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.middleware.topology import Topology
@@ -40,6 +42,8 @@ KINDS: dict[str, type[Component]] = {
         Loki,
         Memcached,
         OtelCollector,
+        Mqtt,
+        Nats,
         Prometheus,
         RabbitMQ,
         Redis,

@@ -20,6 +20,7 @@ from sandbox.extras import (
     otel_collector,
     victorialogs,
 )
+from sandbox.extras import mqtt, nats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +41,7 @@ EXTRAS: dict[str, Extra] = {
         victorialogs.EXTRA,
     )
 }
+EXTRAS: dict[str, Extra] = {each.name: each for each in (mqtt.EXTRA, nats.EXTRA)}
 """By name, which is the kind of the component that runs it."""
 
 

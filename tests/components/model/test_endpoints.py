@@ -40,21 +40,21 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 @pytest.fixture
-def nats(tmp_path, monkeypatch):
+def relay(tmp_path, monkeypatch):
     """The component that the docs show, registered from outside."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (tmp_path / "nats_of_the_docs.py").write_text(code)
-    spec = importlib.util.spec_from_file_location("nats_of_the_docs", tmp_path / "nats_of_the_docs.py")
+    (tmp_path / "relay_of_the_docs.py").write_text(code)
+    spec = importlib.util.spec_from_file_location("relay_of_the_docs", tmp_path / "relay_of_the_docs.py")
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
-    monkeypatch.setitem(KINDS, "nats", module.Nats)
-    return module.Nats
+    monkeypatch.setitem(KINDS, "relay", module.Relay)
+    return module.Relay
 
 
 def stack(**more):
-    components = {"nats": {}, "prometheus": {"discovery": "sidecar"}, "gateway": {}, "redis": {}}
-    services = {"billing": {"image": IMAGE, "uses": ["nats"]}, "shop": {"image": IMAGE, "uses": ["redis"]}}
+    components = {"relay": {}, "prometheus": {"discovery": "sidecar"}, "gateway": {}, "redis": {}}
+    services = {"billing": {"image": IMAGE, "uses": ["relay"]}, "shop": {"image": IMAGE, "uses": ["redis"]}}
     return read(components={**components, "controller": {"image": IMAGE}, **more}, services=services).manifests()
 
 
@@ -74,22 +74,22 @@ def ways(manifests, name, side):
     return found
 
 
-def test_its_ports_are_those_of_its_containers_and_its_service(nats):
+def test_its_ports_are_those_of_its_containers_and_its_service(relay):
     made = stack()
-    containers = of(made, "Deployment", "nats")["spec"]["template"]["spec"]["containers"]
+    containers = of(made, "Deployment", "relay")["spec"]["template"]["spec"]["containers"]
     assert {each["name"]: [(port["name"], port["containerPort"]) for port in each["ports"]] for each in containers} == {
-        "nats": [("client", 4222)],
+        "relay": [("client", 4222)],
         "exporter": [("metrics", 7777)],
     }
-    served = of(made, "Service", "nats")["spec"]["ports"]
+    served = of(made, "Service", "relay")["spec"]["ports"]
     assert served == [{"name": "client", "port": 4222, "targetPort": "client", "protocol": "TCP"}]
 
 
-def test_what_is_spoken_on_a_port_is_on_its_service_and_in_its_release(nats, monkeypatch):
-    client, metrics = nats.endpoints
-    monkeypatch.setattr(nats, "endpoints", (replace(client, app_protocol="grayling.dev/nats"), metrics))
-    [served] = of(stack(), "Service", "nats")["spec"]["ports"]
-    assert served["appProtocol"] == "grayling.dev/nats"
+def test_what_is_spoken_on_a_port_is_on_its_service_and_in_its_release(relay, monkeypatch):
+    client, metrics = relay.endpoints
+    monkeypatch.setattr(relay, "endpoints", (replace(client, app_protocol="grayling.dev/relay"), metrics))
+    [served] = of(stack(), "Service", "relay")["spec"]["ports"]
+    assert served["appProtocol"] == "grayling.dev/relay"
     ports = [{"name": "grpc", "port": 7000, "appProtocol": "kubernetes.io/h2c"}]
     service = {"image": IMAGE, "ports": ports}
     made = read(components={}, services={"calls": service}).manifests()
@@ -98,18 +98,18 @@ def test_what_is_spoken_on_a_port_is_on_its_service_and_in_its_release(nats, mon
     ]
 
 
-def test_its_users_and_scrapers_reach_it_and_nobody_else(nats):
+def test_its_users_and_scrapers_reach_it_and_nobody_else(relay):
     made = stack()
-    assert ways(made, "nats", "from") == {"billing": [4222], "prometheus": [7777]}
-    assert ways(made, "billing", "to") == {"nats": [4222]}
-    assert ways(made, "prometheus", "to")["nats"] == [7777]
+    assert ways(made, "relay", "from") == {"billing": [4222], "prometheus": [7777]}
+    assert ways(made, "billing", "to") == {"relay": [4222]}
+    assert ways(made, "prometheus", "to")["relay"] == [7777]
     for other in ("shop", "controller", "gateway-envoy"):
-        assert "nats" not in ways(made, other, "to")
+        assert "relay" not in ways(made, other, "to")
 
 
-def test_its_address_is_bound(nats):
+def test_its_address_is_bound(relay):
     (container,) = of(stack(), "GrayRelease", "billing")["spec"]["workload"]["template"]["spec"]["containers"]
-    assert {"name": "NATS_URL", "value": "nats://nats.shop.svc:4222"} in container["env"]
+    assert {"name": "RELAY_URL", "value": "relay://relay.shop.svc:4222"} in container["env"]
 
 
 def pods(manifests):
@@ -148,19 +148,19 @@ def scraped(manifests, promtool, folder):
     return {(each["__address__"], each["__metrics_path__"]): each for each in kept}
 
 
-def test_prometheus_scrapes_it(nats, promtool, tmp_path):
+def test_prometheus_scrapes_it(relay, promtool, tmp_path):
     made = stack()
     found = scraped(made, promtool, tmp_path)
     told = {
         (labels["instance_name"], address.rpartition(":")[2], path): labels for (address, path), labels in found.items()
     }
-    assert told["nats", "7777", "/metrics"]["container"] == "exporter"
-    assert {key for key in told if key[0] == "nats"} == {("nats", "7777", "/metrics")}
+    assert told["relay", "7777", "/metrics"]["container"] == "exporter"
+    assert {key for key in told if key[0] == "relay"} == {("relay", "7777", "/metrics")}
     assert ("gateway", "8002", "/stats/prometheus") in told
-    assert len(told) == len(found) == 8, "billing, shop, nats, redis, prometheus, controller, and both of the gateway"
+    assert len(told) == len(found) == 8, "billing, shop, relay, redis, prometheus, controller, and both of the gateway"
 
 
-def test_what_prometheus_scrapes_it_may_reach(nats, promtool, tmp_path):
+def test_what_prometheus_scrapes_it_may_reach(relay, promtool, tmp_path):
     made = stack()
     by_address = {pod["status"]["podIP"]: pod for pod in pods(made)}
     for address, _ in scraped(made, promtool, tmp_path):
@@ -215,7 +215,7 @@ def test_both_sides_of_every_way_are_open(rendered):
     assert seen > 10
 
 
-def test_its_settings_are_what_it_is_generic_over(nats):
+def test_its_settings_are_what_it_is_generic_over(relay):
     class Store(Component[S_co]):
         """Several of one family."""
 
@@ -225,7 +225,7 @@ def test_its_settings_are_what_it_is_generic_over(nats):
     class Smaller(Cache):
         """One that changes nothing about its settings."""
 
-    assert nats.Settings.__name__ == "NatsSettings"
+    assert relay.Settings.__name__ == "RelaySettings"
     assert Cache.Settings is Smaller.Settings is WorkloadSettings
     assert Store.Settings is Component.Settings is ComponentSettings
 
@@ -250,14 +250,14 @@ def somebody_reads(member, endpoint):
     return bool(used or any(endpoint.open_to(reader.reads) for reader in member.scope.readers()))
 
 
-def test_the_reference_lists_its_ports(nats):
-    text = reference().partition("### nats")[2].partition("\n### ")[0]
-    assert "| 4222 | client | NATS protocol | who uses it |" in text
+def test_the_reference_lists_its_ports(relay):
+    text = reference().partition("### relay")[2].partition("\n### ")[0]
+    assert "| 4222 | client | relay protocol | who uses it |" in text
     assert "| 7777 | metrics | exporter | Prometheus |" in text
     assert "`exporterImage`" in text
 
 
-def test_a_second_kind_of_scraper_is_let_in(nats, monkeypatch):
+def test_a_second_kind_of_scraper_is_let_in(relay, monkeypatch):
     class Collector(Component[WorkloadSettings]):
         kind = "collector"
         reads = SCRAPERS
@@ -267,16 +267,16 @@ def test_a_second_kind_of_scraper_is_let_in(nats, monkeypatch):
 
     monkeypatch.setitem(KINDS, "collector", Collector)
     made = stack(collector={})
-    assert ways(made, "nats", "from") == {"billing": [4222], "collector": [7777], "prometheus": [7777]}
-    assert ways(made, "collector", "to")["nats"] == [7777]
+    assert ways(made, "relay", "from") == {"billing": [4222], "collector": [7777], "prometheus": [7777]}
+    assert ways(made, "collector", "to")["relay"] == [7777]
     assert ways(made, "redis", "from")["collector"] == [9121]
 
 
-def test_what_is_no_service_may_use_it_too(nats, monkeypatch):
+def test_what_is_no_service_may_use_it_too(relay, monkeypatch):
     class Bridge(Component[WorkloadSettings]):
         kind = "bridge"
         front = "worker"
-        uses = ("nats", "redis")
+        uses = ("relay", "redis")
 
         def manifests(self):
             yield policy(self, part="worker")
@@ -284,30 +284,30 @@ def test_what_is_no_service_may_use_it_too(nats, monkeypatch):
 
     monkeypatch.setitem(KINDS, "bridge", Bridge)
     made = stack(bridge={})
-    assert ways(made, "bridge-worker", "to") == {"nats": [4222], "redis": [6379]}
+    assert ways(made, "bridge-worker", "to") == {"relay": [4222], "redis": [6379]}
     assert ways(made, "bridge-console", "to") == {}
-    assert ways(made, "nats", "from")["bridge"] == ways(made, "bridge-worker", "to")["nats"]
-    whom = of(made, "NetworkPolicy", "nats")["spec"]["ingress"]
+    assert ways(made, "relay", "from")["bridge"] == ways(made, "bridge-worker", "to")["relay"]
+    whom = of(made, "NetworkPolicy", "relay")["spec"]["ingress"]
     parts = [
         each["podSelector"]["matchLabels"].get("app.kubernetes.io/component") for rule in whom for each in rule["from"]
     ]
     assert parts.count("worker") == 1
 
 
-def test_what_a_component_finds_wrong_is_told_at_its_own_key(nats, monkeypatch):
+def test_what_a_component_finds_wrong_is_told_at_its_own_key(relay, monkeypatch):
     def check(_):
         raise ValueError("exporterImage: is of another age; take a newer one")
 
-    monkeypatch.setattr(nats, "check", check)
-    with pytest.raises(StackError, match=r"grayling:components\.nats\.exporterImage: is of another age; take"):
+    monkeypatch.setattr(relay, "check", check)
+    with pytest.raises(StackError, match=r"grayling:components\.relay\.exporterImage: is of another age; take"):
         stack()
 
 
-def test_what_is_below_the_baseline_is_told_at_its_own_key(nats, monkeypatch):
-    server = nats._server
-    monkeypatch.setattr(nats, "_server", lambda self: without_drain(server(self)))
+def test_what_is_below_the_baseline_is_told_at_its_own_key(relay, monkeypatch):
+    server = relay._server
+    monkeypatch.setattr(relay, "_server", lambda self: without_drain(server(self)))
     with pytest.raises(
-        StackError, match=r"grayling:components\.nats: Deployment 'nats' breaks the baseline rule drain"
+        StackError, match=r"grayling:components\.relay: Deployment 'relay' breaks the baseline rule drain"
     ):
         stack()
 
@@ -316,10 +316,10 @@ def without_drain(container):
     return Container(container.name, container.image, container.resources, readiness=Probe(1), liveness=Probe(1))
 
 
-def test_two_that_claim_one_object_are_told_at_the_second(nats, monkeypatch):
-    monkeypatch.setattr(nats, "manifests", lambda self: [{**policy(self), "metadata": {"name": "redis"}}])
+def test_two_that_claim_one_object_are_told_at_the_second(relay, monkeypatch):
+    monkeypatch.setattr(relay, "manifests", lambda self: [{**policy(self), "metadata": {"name": "redis"}}])
     with pytest.raises(
-        StackError, match=r"grayling:components\.redis: NetworkPolicy 'redis' is declared by 'nats' too"
+        StackError, match=r"grayling:components\.redis: NetworkPolicy 'redis' is declared by 'relay' too"
     ):
         stack()
 
@@ -342,11 +342,11 @@ def test_a_component_of_our_own_is_the_files_that_the_page_names(tmp_path):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     for room in ("components", "kube", "manifests", "rollout", "terminal", "docs"):
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "components" / "middleware" / "nats.py").write_text(code)
+    (tmp_path / "components" / "middleware" / "relay.py").write_text(code)
     catalogue = tmp_path / "components" / "stack" / "catalogue.py"
-    text = catalogue.read_text().replace("        Prometheus,", "        Nats,\n        Prometheus,")
+    text = catalogue.read_text().replace("        Prometheus,", "        Relay,\n        Prometheus,")
     catalogue.write_text(
-        text.replace("\n\nfrom components", "\n\nfrom components.middleware.nats import Nats\nfrom components", 1)
+        text.replace("\n\nfrom components", "\n\nfrom components.middleware.relay import Relay\nfrom components", 1)
     )
     again = subprocess.run(
         [sys.executable, "-m", "components.stack.reference"], cwd=tmp_path, capture_output=True, text=True, check=True

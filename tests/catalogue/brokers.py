@@ -1,0 +1,209 @@
+"""A stack of brokers as production has it, small, with Prometheus beside it, and pods that are as the services' own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+
+import yaml
+
+from components.deploy.apply import Applier
+from components.deploy.inventory import Inventory
+from components.deploy.teardown import plan_teardown, tear_down
+from components.deploy.waiting import Patience
+from components.stack.platform import Platform
+from kube.errors import KubeError
+from kube.kinds import NAMESPACE, POD, SECRET, Kind
+from tests.catalogue.killing import kill_program
+from tests.components.conftest import ROOT
+from tests.components.inside import run
+from tests.components.on_prometheus import alerts, eventually, has_data, wanted
+
+SPACE = "messaging"
+INVENTORY = Inventory(SPACE, SPACE)
+STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
+TOOLS = "sandbox.grayling.dev/nats-box:0.5.0"
+IMAGES = yaml.safe_load((ROOT / "stacks" / "overlays" / "sandbox.yaml").read_text())["images"]
+ENVIRONMENT = {
+    "tier": "prod",
+    "namespace": SPACE,
+    "owners": ["platform"],
+    "images": IMAGES,
+    "profile": {"size": "small", "spread": "ScheduleAnyway", "data": "Delete"},
+}
+
+
+def declared(**settings):
+    """The production examples of these kinds in one stack, each with further settings, and a Prometheus."""
+    components, services = {}, {}
+    for kind, more in settings.items():
+        sections = yaml.safe_load((ROOT / "examples" / "kinds" / kind / "production.yaml").read_text())
+        components[kind] = {**sections["components"][kind], **more}
+        for name, service in sections["services"].items():
+            uses = [*services.get(name, {}).get("uses", ()), *service["uses"]]
+            services[name] = {**service, "uses": uses}
+    components["controller"] = {"image": "sandbox.grayling.dev/grayling:dev", "installDefinitions": False}
+    components["prometheus"] = {"discovery": "sidecar", "storage": "512Mi"}
+    return components, services
+
+
+def platform(components, services):
+    sections = {"environment": ENVIRONMENT, "components": components, "services": services}
+    return Platform.read(sections, stack=SPACE, source="examples/kinds")
+
+
+def parts(platform):
+    """Objects of the stack without the engine, and the releases of its services."""
+    everything = platform.manifests()
+    releases = [each for each in everything if each["kind"] == "GrayRelease"]
+    ours = [
+        each
+        for each in everything
+        if each not in releases and each["metadata"]["labels"].get("app.kubernetes.io/name") != "controller"
+    ]
+    return ours, releases
+
+
+async def up(cluster, platform, *beside):
+    """All of it, and a pod of each service in which tests run their clients; ``beside`` is done meanwhile."""
+    ours, releases = parts(platform)
+    await asyncio.gather(Applier(cluster, INVENTORY, patience=Patience(300)).apply(ours), *beside)
+    for release in releases:
+        name = f"client-{release['metadata']['name']}"
+        if await cluster.find(POD, name, SPACE) is None:
+            await cluster.create(client(release, name), manager="test")
+        await until(lambda name=name: ready(cluster, name))
+
+
+async def down(cluster):
+    plan = await plan_teardown(cluster, INVENTORY)
+    await tear_down(cluster, INVENTORY, plan, Patience(240), lambda _line: None, without_engine=True)
+    assert await cluster.find(NAMESPACE, SPACE) is None
+
+
+def client(release, name):
+    """A pod as the release's, that waits for commands."""
+    template = release["spec"]["workload"]["template"]
+    (container,) = template["spec"]["containers"]
+    for key in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "args"):
+        container.pop(key, None)
+    container |= {"image": TOOLS, "command": ["sleep", "infinity"]}
+    spec = {**template["spec"], "containers": [container], "terminationGracePeriodSeconds": 0}
+    meta = {**template["metadata"], "name": name, "namespace": SPACE}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+async def shell(cluster, service, *argv):
+    release = await cluster.get(POD, f"client-{service}", SPACE)
+    (container,) = release["spec"]["containers"]
+    return await run(cluster, SPACE, f"client-{service}", container["name"], *argv)
+
+
+async def python(cluster, service, code, *call):
+    """The last line that a client script says, as JSON."""
+    told = await shell(cluster, service, "python3", "-c", code, json.dumps(call))
+    return json.loads(told.splitlines()[-1])
+
+
+async def ready(cluster, pod):
+    found = await cluster.find(POD, pod, SPACE)
+    conditions = (found or {}).get("status", {}).get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+async def kill(cluster, pod, program):
+    """Its program, by the kernel; then the pod is ready again, by a new one."""
+    found = await cluster.get(POD, pod, SPACE)
+    before = restarts(found)
+    assert kill_program(found, program) == 1
+
+    async def again():
+        return restarts(await cluster.get(POD, pod, SPACE)) > before and await ready(cluster, pod)
+
+    await until(again)
+
+
+def restarts(pod):
+    return sum(each["restartCount"] for each in pod["status"]["containerStatuses"])
+
+
+async def roll(cluster, name):
+    """Every pod of a set is replaced, one after the other."""
+    before = {each["metadata"]["name"]: each["metadata"]["uid"] for each in await pods(cluster, name)}
+    stamp = {"spec": {"template": {"metadata": {"annotations": {"tests/restarted": str(sorted(before.values()))}}}}}
+    await cluster.merge_patch(STATEFUL_SET, name, SPACE, stamp, manager="kubectl")
+
+    async def replaced():
+        now = await pods(cluster, name)
+        fresh = {each["metadata"]["name"] for each in now if each["metadata"]["uid"] not in before.values()}
+        return fresh == before.keys() and all([await ready(cluster, each) for each in before])
+
+    await until(replaced, seconds=300)
+
+
+async def pods(cluster, name):
+    return (await cluster.list(POD, SPACE, labels=f"app.kubernetes.io/instance={name}")).items
+
+
+async def until(look, seconds=180):
+    """The first thing that is there."""
+    found = None
+    for _ in range(seconds * 2):
+        try:
+            found = await look()
+        except (KubeError, AssertionError) as error:
+            found, last = None, error
+        else:
+            last = found
+        if found:
+            return found
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"not within {seconds} s; last seen: {last}")
+
+
+async def loud(cluster, member):
+    """Panels without data, selectors of rules without series, alerts that wait or fire; nothing, once all is well."""
+    own = {alert.name for alert in member.alerts()}
+
+    async def look():
+        told = [
+            (what, expr)
+            for what, expr in wanted(SimpleNamespace(components=[member]))
+            if not await has_data(cluster, SPACE, expr, numbers=": panel " in what)
+        ]
+        return [*told, *(own & (await alerts(cluster, SPACE)).keys())]
+
+    return await eventually(look, seconds=180)
+
+
+async def unseen(cluster, *names):
+    """Of these alerts, those that neither wait nor fire, at last."""
+
+    async def look():
+        return set(names) - (await alerts(cluster, SPACE)).keys()
+
+    return sorted(await eventually(look, seconds=180))
+
+
+async def heard(cluster, *names):
+    """Of these alerts, those that still wait or fire, at last."""
+
+    async def look():
+        return set(names) & (await alerts(cluster, SPACE)).keys()
+
+    return sorted(await eventually(look, seconds=180))
+
+
+async def copied(cluster, name, taken):
+    """A Secret of keys of others, once they are there."""
+    data = {}
+    for key, (secret, theirs) in taken.items():
+        found = await until(lambda secret=secret: cluster.find(SECRET, secret, SPACE))
+        data[key] = found["data"][theirs]
+    meta = {"name": name, "namespace": SPACE}
+    await cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data}, manager="test")
+
+
+async def scale(cluster, name, count):
+    await cluster.merge_patch(STATEFUL_SET, name, SPACE, {"spec": {"replicas": count}}, manager="test")
