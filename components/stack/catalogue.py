@@ -15,10 +15,10 @@ from components.middleware.nats import Nats
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.middleware.topology import Topology
+from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.jaeger import Jaeger
 from components.monitoring.loki import Loki
 from components.monitoring.otel_collector import OtelCollector
-from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.prometheus import Prometheus
 from components.monitoring.victorialogs import VictoriaLogs
 from components.releases.camel import Camel
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
-        Camel,
         Alertmanager,
+        Camel,
         Controller,
         EnvoyGateway,
         Eureka,
@@ -41,9 +41,9 @@ KINDS: dict[str, type[Component]] = {
         Kafka,
         Loki,
         Memcached,
-        OtelCollector,
         Mqtt,
         Nats,
+        OtelCollector,
         Prometheus,
         RabbitMQ,
         Redis,

@@ -17,10 +17,11 @@ from sandbox.extras import (
     jaeger,
     kafka,
     memcached,
+    mqtt,
+    nats,
     otel_collector,
     victorialogs,
 )
-from sandbox.extras import mqtt, nats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,11 +38,12 @@ EXTRAS: dict[str, Extra] = {
         jaeger.EXTRA,
         kafka.EXTRA,
         memcached.EXTRA,
+        mqtt.EXTRA,
+        nats.EXTRA,
         otel_collector.EXTRA,
         victorialogs.EXTRA,
     )
 }
-EXTRAS: dict[str, Extra] = {each.name: each for each in (mqtt.EXTRA, nats.EXTRA)}
 """By name, which is the kind of the component that runs it."""
 
 
