@@ -196,6 +196,11 @@ class External(Component[ExternalSettings]):
             found["authority.secret"] = (own.authority.secret, [own.authority.key])
         return found
 
+    @property
+    def owner(self) -> str:
+        """Who hears of its alerts: an owner of the environment, who calls the one that the settings name."""
+        return self.environment.owners[0]
+
     def alerts(self) -> Iterable[AlertRule]:
         """Down, slow, and a certificate near its end; whom to call stands in each."""
         health = self.settings.health

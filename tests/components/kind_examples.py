@@ -22,7 +22,7 @@ def declared(kind, size, *, tier=None, namespace=None):
     sections = yaml.safe_load(path_of(kind, size).read_text())
     environment = {
         "tier": tier or TIERS[size],
-        "namespace": namespace or f"kind-{kind}",
+        "namespace": namespace or f"kind-{kind}-{size}",
         "owners": ["platform"],
         **sections.pop("environment", {}),
     }
