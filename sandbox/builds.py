@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sandbox.layout import Cache
 
 TOOLCHAIN = Path(__file__).parent / "toolchain"
+POLITELY = ("nice", "-n", "10")
+"""A box that runs beside a compiler keeps its processors."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def build(program: Program, cache: Cache, go: Path, log: Path) -> Path:
         return output
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.name}.{os.getpid()}.partial")
-    command = [str(go), "build", "-trimpath", "-buildvcs=false", "-mod=readonly"]
+    command = [*POLITELY, str(go), "build", "-trimpath", "-buildvcs=false", "-mod=readonly"]
     command += ["-ldflags", " ".join(program.flags()), "-o", str(partial), program.package]
     with log.open("ab") as sink:
         ended = subprocess.run(
