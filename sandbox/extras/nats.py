@@ -19,7 +19,9 @@ def images(supplies: Supplies) -> tuple[Image, ...]:
     tool = supplies.go(BOX)
     return (
         supplies.image(f"nats:{SERVER.version.lstrip('v')}", supplies.go(SERVER), entry="/bin/nats-server"),
-        supplies.image(f"nats-box:{BOX.version.lstrip('v')}", supplies.debian(), tool, entry="/bin/nats"),
+        supplies.image(
+            f"nats-box:{BOX.version.lstrip('v')}", supplies.debian(), tool, entry="/bin/nats", env={"USER": "nats"}
+        ),
     )
 
 
