@@ -27,7 +27,7 @@ from components.gateways.contour_settings import (
 )
 from components.gateways.envoy_observability import proxy_alerts, proxy_panels
 from components.gateways.guests import allowed_routes, carried, listener_certificate, watched
-from components.model.component import Component, Deviation
+from components.model.component import Component
 from components.model.endpoints import (
     ANYONE,
     API_SERVER,
@@ -49,7 +49,7 @@ from components.model.pods import (
     sleep,
 )
 from components.model.profiles import Size
-from components.model.standing import ISSUED_CERTIFICATES, real, served
+from components.model.standing import ISSUED_CERTIFICATES, Deviation, real, served
 from components.workloads.baseline import config_map, deployment, service
 from components.workloads.network import policy
 from manifests.render import text

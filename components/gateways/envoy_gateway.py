@@ -22,13 +22,13 @@ from components.gateways.envoy_settings import (
     EnvoyGatewaySettings,
 )
 from components.gateways.guests import allowed_routes, carried, listener_certificate
-from components.model.component import Component, Deviation
+from components.model.component import Component
 from components.model.endpoints import ANYONE, API_SERVER, GATEWAYS, MEASURERS, MEMBERS, SCRAPERS, Endpoint
-from components.model.layers import Layer
+from components.model.layers import LAYER_ANNOTATION, Layer
 from components.model.observability import Panel
 from components.model.pods import SIDECAR, Container, FieldPath, Pod, Probe, config_volume, secret_volume, sleep
 from components.model.profiles import Size
-from components.model.standing import ISSUED_CERTIFICATES, real, served
+from components.model.standing import ISSUED_CERTIFICATES, Deviation, real, served
 from components.workloads.baseline import account, config_map, deployment, pod_template, service, workload_name
 from components.workloads.network import policy
 from manifests.render import text
@@ -138,7 +138,10 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
     def _gateway(self) -> Iterable[Manifest]:
         place = self.environment.gateway
         spec = {"controllerName": self.controller_name}
-        yield {"apiVersion": NETWORKING, "kind": "GatewayClass", "metadata": {"name": place.class_name}, "spec": spec}
+        # Both go before the controller: it holds the class by a finalizer as long as the class has Gateways.
+        before = {LAYER_ANNOTATION: Layer.INSTANCES.value}
+        meta = {"name": place.class_name, "annotations": before}
+        yield {"apiVersion": NETWORKING, "kind": "GatewayClass", "metadata": meta, "spec": spec}
         routes = allowed_routes(self.environment.namespace, self.settings.namespaces)
         listeners: list[Manifest] = [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": routes}]
         if self.settings.tls_secret:
@@ -146,7 +149,8 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
             listeners.append({"name": "https", "port": 443, "protocol": "HTTPS", "tls": tls, "allowedRoutes": routes})
         like = {"parametersRef": {"group": API.partition("/")[0], "kind": "EnvoyProxy", "name": self.name}}
         body = {"gatewayClassName": place.class_name, "infrastructure": like, "listeners": listeners}
-        yield {"apiVersion": NETWORKING, "kind": "Gateway", "metadata": {"name": place.parent.name}, "spec": body}
+        meta = {"name": place.parent.name, "annotations": before}
+        yield {"apiVersion": NETWORKING, "kind": "Gateway", "metadata": meta, "spec": body}
 
     def _configuration(self) -> str:
         return text(

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from components.model.component import INSTANCE, Component, Deviation
+from components.model.component import INSTANCE, Component
 from components.model.endpoints import API_SERVER, RECONCILERS, SCRAPERS, Endpoint
 from components.model.observability import AlertRule, Dashboard, Panel, gone
 from components.model.pods import Container, FieldPath, Pod, Probe, Resources, Sizes, sleep
 from components.model.profiles import Size
 from components.model.settings import WorkloadSettings
-from components.model.standing import real
+from components.model.standing import Deviation, real
 from components.model.values import Image
 from components.workloads.baseline import deployment
 from components.workloads.network import policy

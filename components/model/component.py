@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from components.model.environment import Environment
     from components.model.pods import Resources, SecretKey, Sizes
     from components.model.settings import Request
-    from components.model.standing import Mode
+    from components.model.standing import Deviation, Mode
     from components.model.topology import DeclaredTopology
     from kube.kinds import Manifest
     from rollout.api.sources import ControlPlane
@@ -60,15 +60,6 @@ PART = "app.kubernetes.io/component"
 PROJECT = "grayling"
 
 S_co = TypeVar("S_co", bound=ComponentSettings, default=ComponentSettings, covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """A rule of the production baseline that a component breaks on purpose, where, and why."""
-
-    rule: str
-    workload: str
-    reason: str
 
 
 @dataclass

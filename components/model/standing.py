@@ -27,6 +27,15 @@ class Mode:
     shown_by: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A rule of the production baseline that a component breaks on purpose, where, and why."""
+
+    rule: str
+    workload: str
+    reason: str
+
+
 def real(*shown_by: str, name: str = "own") -> Mode:
     """A mode whose own process runs in the tests ``shown_by``."""
     return Mode(name, Standing.REAL, shown_by)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from components.model.component import Component, Deviation
+from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import METRICS, NOBODY, SCRAPERS, USERS, Endpoint, Peer
 from components.model.observability import AlertRule, Dashboard, Panel, gone
 from components.model.pods import Container, Pod, Probe, SecretKey, config_volume, secret_volume, sleep
 from components.model.quantities import bytes_of, megabytes
-from components.model.standing import real
+from components.model.standing import Deviation, real
 from components.model.values import host_and_port
 from components.monitoring.otel_collector_pipelines import Plan, configuration
 from components.monitoring.otel_collector_settings import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from components.model.component import Component, Deviation
+from components.model.component import Component
 from components.model.endpoints import (
     API_SERVER,
     MEASURERS,
@@ -34,7 +34,7 @@ from components.model.profiles import Size
 from components.model.quantities import (
     bytes_of,
 )
-from components.model.standing import real
+from components.model.standing import Deviation, real
 from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.prometheus_additions import jobs
 from components.monitoring.prometheus_settings import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from components.model.component import PART_OF, Component, Deviation
+from components.model.component import PART_OF, Component
 from components.model.endpoints import (
     API_SERVER,
     MEASURERS,
@@ -26,7 +26,7 @@ from components.model.pods import (
 )
 from components.model.profiles import Size
 from components.model.settings import Placement
-from components.model.standing import real
+from components.model.standing import Deviation, real
 from components.model.values import Image, Namespace
 from components.releases.service_settings import ServiceSettings
 from components.workloads.baseline import deployment
