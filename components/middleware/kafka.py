@@ -56,12 +56,7 @@ class Kafka(Component[KafkaSettings]):
 
     kind = "kafka"
     front = "broker"
-    modes = (
-        real(
-            "tests/catalogue/test_kafka_on_cluster.py::test_it_serves_only_those_it_knows",
-            "tests/catalogue/test_kafka_on_cluster.py::test_nothing_acknowledged_is_lost",
-        ),
-    )
+    modes = (real("tests/catalogue/test_kafka_on_cluster.py::test_it_serves_only_those_it_knows"),)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

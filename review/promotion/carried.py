@@ -27,6 +27,7 @@ TRAVELS = {
     "ports": "where the version listens",
     "probes": "how the version says that it is well",
     "uses": "what the version talks to",
+    "contract": "what the version promises and was built for",
 }
 """Keys of a service that belong to its version, each with the reason."""
 
@@ -37,6 +38,7 @@ STAYS = {
     "nodeSelector": "the environment's nodes",
     "tolerations": "the environment's nodes",
     "priorityClass": "how much the environment matters",
+    "owner": "who is told of alerts of the environment",
     "podAnnotations": "what the environment's tools read",
     "accountAnnotations": "the environment's roles",
     "volumes": "names of the environment's Secrets, ConfigMaps and claims",

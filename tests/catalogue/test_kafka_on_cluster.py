@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import signal
-from pathlib import Path
-
 import pytest
 import pytest_asyncio
 
@@ -19,7 +13,7 @@ from components.stack.platform import Platform
 from kube.cluster import Cluster
 from kube.kinds import NAMESPACE, POD, Kind
 from tests.components.inside import run
-from tests.components.on_prometheus import all_is_well, eventually, series
+from tests.components.on_prometheus import eventually
 
 pytestmark = [pytest.mark.extras("kafka"), pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
@@ -28,7 +22,6 @@ INVENTORY = Inventory(SPACE, SPACE)
 PATIENCE = Patience(600)
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 BROKERS = [f"kafka-broker-{each}" for each in range(3)]
-ENOUGH, RATE = 2000, 100
 LAG = 1000
 IMAGES = {
     "docker.io/apache/kafka": "sandbox.grayling.dev/kafka:4.3.1",
@@ -57,15 +50,6 @@ tool() {
 }
 """
 WITH = "--command-config /tmp/client.properties"
-SENDING = f"""
-tool VerifiableProducer {WITH} --topic orders --value-prefix 7 --throughput {RATE} >/tmp/sent 2>&1 || true
-tail -n 1 /tmp/sent
-"""
-STOP = """
-for each in /proc/[0-9]*; do
-  case $(tr '\\0' ' ' <$each/cmdline) in java*Verifiable*) kill ${each#/proc/} ;; esac
-done
-"""
 
 
 def sections(services):
@@ -181,107 +165,3 @@ async def test_it_serves_only_those_it_knows(stack):
     assert "SSLHandshakeException" in await shell(cluster, "billing", unknown)
     making = f"tool TopicCommand {WITH} --create --topic mine 2>&1 || true"
     assert "AuthorizationException" in await shell(cluster, "billing", making)
-
-
-async def test_nothing_acknowledged_is_lost(stack):
-    cluster, platform = stack
-    sending = asyncio.create_task(shell(cluster, "shop", SENDING))
-    start = "--group billing --topic orders --reset-offsets --to-earliest --execute"
-    await administer(cluster, "consumer.group.ConsumerGroupCommand", *start.split())
-    assert await eventually(lambda: sent_fewer(cluster, 500), 120) == []
-
-    kill(BROKERS[1])
-    assert await eventually(lambda: unseen(cluster, platform, "KafkaBrokerDown"), 60) == []
-    assert await eventually(lambda: not_started_again(cluster, BROKERS[1]), 180) == []
-    assert await eventually(lambda: not_whole(cluster), 300) == []
-    restarted = {"spec": {"template": {"metadata": {"annotations": {"restarted": "once"}}}}}
-    await cluster.merge_patch(STATEFUL_SET, "kafka-broker", SPACE, restarted, manager="test")
-    assert await eventually(lambda: not_rolled(cluster), 600) == []
-    assert await eventually(lambda: unseen(cluster, platform, "KafkaConsumerLag"), 60) == []
-
-    await shell(cluster, "shop", STOP)
-    summary = json.loads(await sending)
-    sent = await acknowledged(cluster)
-    assert len(sent) == summary["acked"] > ENOUGH
-    await came_through(cluster, sent)
-    assert await eventually(lambda: seen(cluster, platform, "KafkaConsumerLag"), 60) == []
-    assert await eventually(lambda: not_whole(cluster), 60) == []
-    await all_is_well(cluster, platform)
-
-
-async def came_through(cluster, sent):
-    """All of it, with the offsets of the group billing."""
-    consume = f"tool consumer.ConsoleConsumer {WITH} --topic orders --group billing --timeout-ms 15000 2>/dev/null"
-    found = (await shell(cluster, "billing", f"{consume} || true")).split()
-    assert sent - set(found) == set()
-
-
-def kill(broker):
-    """The broker's own process, as nothing warns of."""
-    wanted = f"HOST={broker}.kafka-nodes.{SPACE}.".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            environment, program = (folder / "environ").read_bytes(), (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"kafka.Kafka" in program and any(each.startswith(wanted) for each in environment.split(b"\0")):
-            found.append(int(folder.name))
-    assert len(found) == 1, found
-    os.kill(found[0], signal.SIGKILL)
-
-
-async def acknowledged(cluster):
-    """Values of the messages that brokers said to have."""
-    lines = (await shell(cluster, "shop", "grep producer_send_success /tmp/sent")).splitlines()
-    return {json.loads(line)["value"] for line in lines}
-
-
-async def sent_fewer(cluster, than):
-    count = int(await shell(cluster, "shop", "grep -c producer_send_success /tmp/sent || true"))
-    return [] if count >= than else [count]
-
-
-async def unseen(cluster, platform, name):
-    """The alert, if its condition is not there."""
-    rule = next(each for member in platform.components for each in member.alerts() if each.name == name)
-    return [] if await series(cluster, SPACE, rule.expr) else [name]
-
-
-async def seen(cluster, platform, name):
-    """The alert, if its condition is there."""
-    return [] if await unseen(cluster, platform, name) else [name]
-
-
-async def not_whole(cluster):
-    """Brokers that are not ready: gone, or behind."""
-    pods = {each: await cluster.find(POD, each, SPACE) for each in BROKERS}
-    return [name for name, pod in pods.items() if not ready(pod)]
-
-
-async def not_started_again(cluster, name):
-    """The broker, while its own process is the one from before."""
-    (broker,) = (await cluster.get(POD, name, SPACE))["status"]["containerStatuses"]
-    return [] if broker["restartCount"] else [name]
-
-
-def ready(pod):
-    found = (pod or {}).get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in found)
-
-
-async def not_rolled(cluster):
-    found = await cluster.get(STATEFUL_SET, "kafka-broker", SPACE)
-    status = found["status"]
-    seen_by = status["observedGeneration"] >= found["metadata"]["generation"]
-    done = seen_by and status.get("updatedReplicas") == status.get("readyReplicas") == len(BROKERS)
-    return [] if done and status["currentRevision"] == status["updateRevision"] else [status]
-
-
-async def test_an_account_goes_with_its_service(stack):
-    cluster, _ = stack
-    _, kept, _ = declared(services=("shop",))
-    await Applier(cluster, INVENTORY, patience=PATIENCE).apply(kept)
-    listing = f"tool TopicCommand {WITH} --list 2>&1 || true"
-    assert "SaslAuthenticationException: Authentication failed" in await shell(cluster, "billing", listing)
-    assert "orders" in await shell(cluster, "shop", listing)
