@@ -80,7 +80,7 @@ def defined(kind: str, plural: str, short: list[str], version: Schema) -> Schema
                 "listKind": f"{kind}List",
                 "plural": plural,
                 "singular": kind.lower(),
-                "shortNames": short,
+                **({"shortNames": short} if short else {}),  # an empty list is not kept, and would differ forever
                 "categories": ["grayling"],
             },
             "versions": [version],
