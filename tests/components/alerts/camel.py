@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, owner, up
+from tests.components.alerts.model import Fault, of, one, owner, up
 from tests.components.model.values import IMAGE
 
 ROUTE = {"route": {"id": "a", "from": {"uri": "platform-http:/a", "steps": [{"to": "log:a"}]}}}
@@ -21,6 +21,6 @@ CASES = {
         Fault({'up{namespace="shop",instance_name="camel"': "0+0"}),
     ],
     "CamelDeadLetters": [Fault({"dead_letters_total": "6+1"})],
-    "CamelRouteStopped": [Fault({"camel_routes_running_routes": "2+0"})],
+    "CamelRouteStopped": [Fault({"camel_routes_running_routes": "2+0"}, one("camel"))],
     "CamelCrashes": [Fault({'process_start_time_seconds{namespace="shop",instance_name="camel"': "1000+15"})],
 }
