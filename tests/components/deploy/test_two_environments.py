@@ -169,7 +169,7 @@ def test_definitions_are_kept_in_every_tier(tier):
         for item in found
         if item["kind"].startswith(("CustomResourceDefinition", "ValidatingAdmissionPolicy"))
     ]
-    assert kept == 4 * ["keep"]
+    assert kept == 5 * ["keep"]
 
 
 def finalized(person, name, namespace):
