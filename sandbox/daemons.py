@@ -22,6 +22,7 @@ SOCKET = "/run/containerd/containerd.sock"
 ZONE = "topology.kubernetes.io/zone"
 """Pods that must be spread over zones run on no node without one."""
 
+PARKED_S = 5
 KUBERNETES_NAMES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 
 
@@ -109,7 +110,13 @@ def _controllers(state: State) -> tuple[str, ...]:
 
 
 def _scheduler(state: State) -> tuple[str, ...]:
-    return (str(state.bin / "kube-scheduler"), *_client(state, "scheduler"), *_hurry())
+    """Return the scheduler's command.
+
+    On a busy machine it may park a pod whose claim is bound already: the event came while its copy of the claim was
+    still the old one. Parked pods are looked at again only after five minutes, unless something else happens.
+    """
+    parked = f"--pod-max-in-unschedulable-pods-duration={PARKED_S}s"
+    return (str(state.bin / "kube-scheduler"), *_client(state, "scheduler"), *_hurry(), parked)
 
 
 def _proxy(record: Record, state: State) -> tuple[str, ...]:

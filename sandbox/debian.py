@@ -54,6 +54,8 @@ LEFT_OUT = (
     "/usr/share/info/*",
     "/usr/share/javascript/moment-timezone/data/unpacked/*",
 )
+# Java's install script links its manual pages, which are left out, into a folder that must be there.
+BEFORE = ('mkdir -p "$1/usr/share/man/man1"',)
 # One user that owns nothing; and no secret that every cluster would share.
 HOOKS = (
     'echo "nonroot:x:65532:65532:nonroot:/tmp:/usr/sbin/nologin" >> "$1/etc/passwd"',
@@ -106,7 +108,11 @@ def services_held(policy: Path = POLICY) -> Iterator[None]:
 
 def rootfs_key(packages: Sequence[str] = ROOTFS_PACKAGES) -> str:
     """Return the key of a layer of ``packages``: it changes with them and with what is left out."""
-    return key_of(SUITE, *packages, *LEFT_OUT, *HOOKS)
+    return key_of(SUITE, *packages, *LEFT_OUT, *HOOKS, *_before(packages))
+
+
+def _before(packages: Sequence[str]) -> tuple[str, ...]:
+    return BEFORE if any("jre" in package for package in packages) else ()
 
 
 def rootfs(store: LayerStore, log: Path, packages: Sequence[str] = ROOTFS_PACKAGES, name: str = "debian") -> Layer:
@@ -118,6 +124,7 @@ def rootfs(store: LayerStore, log: Path, packages: Sequence[str] = ROOTFS_PACKAG
     def fill(path: Path) -> None:
         command = ["mmdebstrap", "--mode=root", "--variant=essential", f"--include={','.join(packages)}"]
         command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+        command += [f"--essential-hook={hook}" for hook in _before(packages)]
         command += [f"--customize-hook={hook}" for hook in HOOKS]
         with log.open("ab") as sink:
             ended = subprocess.run(

@@ -45,6 +45,11 @@ def sleeper(name: str, after: str = "") -> Daemon:
     return Daemon(name, (sys.executable, "-c", "import time; time.sleep(60)"), after, grace_s=2)
 
 
+def test_a_pod_that_the_scheduler_parked_is_looked_at_again_in_seconds() -> None:
+    (scheduler,) = (each for each in plan(Record("x", 0, "k"), State(Path("/s"))) if each.name == "kube-scheduler")
+    assert "--pod-max-in-unschedulable-pods-duration=5s" in scheduler.argv
+
+
 def test_only_what_may_start_is_started(one, tmp_path: Path) -> None:
     supervisor = one(sleeper("first"), sleeper("second", after="api"), api=False)
     supervisor._start_ready(time.monotonic())
