@@ -110,7 +110,7 @@ class Camel(Service):
         dead = f"sum(increase(dead_letters_total{{{mine}}}[10m])) > 0"
         yield AlertRule("CamelDeadLetters", dead, f"{who}: messages are put aside as dead letters", "1m")
         stands = f"camel_routes_running_routes{{{mine}}} < camel_routes_added_routes{{{mine}}}"
-        yield AlertRule("CamelRouteStopped", stands, f"{who}: a route of {{{{ $labels.pod }}}} stands still", "2m")
+        yield AlertRule("CamelRouteStopped", stands, f"{who}: a route of a pod stands still", "2m")
         crashes = (signal for signal in self.health() if signal.kind is SignalKind.CRASHES)
         yield from (found for each in crashes if (found := alert_for(each, "camel", mine)))
 

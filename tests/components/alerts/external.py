@@ -18,5 +18,7 @@ CASES = {
         Fault({"external_up": None}, owner("external")),
     ],
     "ExternalSlow": [Fault({"external_latency_seconds": "3+0"}, one("external", endpoint="main"))],
-    "ExternalCertificateExpires": [Fault({"external_certificate_expires_timestamp_seconds": "1500000+0"})],
+    "ExternalCertificateExpires": [
+        Fault({"external_certificate_expires_timestamp_seconds": "1500000+0"}, one("external", endpoint="main"))
+    ],
 }

@@ -22,7 +22,7 @@ WELL = dict(
 )
 CASES = {
     "KafkaBrokerDown": [
-        Fault({"kafka_server_broker_state": None}, owner("kafka")),
+        Fault({"kafka_server_broker_state": None}),
         Fault({'kafka_server_broker_state{namespace="shop",instance_name="kafka",pod="kafka-2"': None}),
         Fault({'kafka_server_broker_state{namespace="shop",instance_name="kafka",pod="kafka-0"': "2+0"}),
     ],
