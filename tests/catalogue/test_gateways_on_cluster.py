@@ -313,6 +313,16 @@ async def test_metrics_panels_and_alerts_tell_of_a_fault(edge):
 
         assert await eventually(unseen, SECONDS) == []
         assert (await ask(edge)).status == 200  # proxies go on with what they know
+    await edge.cluster.merge_patch(DEPLOYMENT, "gateway-controller", SPACE, {"spec": {"replicas": 1}}, manager="test")
+
+    async def away():
+        return (
+            []
+            if (await edge.cluster.get(DEPLOYMENT, "gateway-controller", SPACE))["status"].get("readyReplicas")
+            else ["away"]
+        )
+
+    assert await eventually(away, SECONDS) == []
 
 
 @pytest.mark.parametrize("tier", ["local", "dev", "staging", "prod"])
