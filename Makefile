@@ -13,7 +13,7 @@ UNTIMED = GRAYLING_VIRTUAL_TIME=1 GRAYLING_LIVES=$(LIVES) nice
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format test unit cluster demo demo-down lock generate bench-reaction mutants mutants-sample mutants-by-hand release release-check clean
+.PHONY: help install check format test catalogue unit cluster demo demo-down lock generate bench-reaction mutants mutants-sample mutants-by-hand release release-check clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,15 +40,18 @@ format: $(STAMP) ## rewrite in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(STAMP) ## everything: checks, unit, property and cluster tests (the latter in a sandbox of their own)
+test: $(STAMP) ## checks, unit, property and cluster tests (in a sandbox of their own); all but the catalogue's
 	$(MAKE) --no-print-directory check
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --ignore=tests/catalogue --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+catalogue: $(STAMP) ## the systems of the catalogue, each with its own processes: compiles a quarter of an hour at first, then 40 minutes
+	GRAYLING_TEST_BOX=$(TESTBOX)-kinds $(BIN)/python -m pytest tests/catalogue $(PYTEST_ARGS)
 
 unit: $(STAMP) ## tests that need no cluster
 	$(BIN)/python -m pytest -n auto -m "not cluster and not pulumi" $(PYTEST_ARGS)
 
 cluster: $(STAMP) ## tests that need a cluster
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -m "cluster" $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -m "cluster" --ignore=tests/catalogue $(PYTEST_ARGS)
 
 demo: $(STAMP) ## a real Kubernetes, real middleware, a good release promoted, a bad one taken back
 	$(BIN)/python examples/demo.py --name $(NAME)
