@@ -44,7 +44,7 @@ test: $(STAMP) ## checks, unit, property and cluster tests (in a sandbox of thei
 	$(MAKE) --no-print-directory check
 	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --ignore=tests/catalogue --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
-catalogue: $(STAMP) ## the systems of the catalogue, each with its own processes: compiles a quarter of an hour at first, then 40 minutes
+catalogue: $(STAMP) ## the systems of the catalogue, each with its own processes; long, and longer at first
 	GRAYLING_TEST_BOX=$(TESTBOX)-kinds $(BIN)/python -m pytest tests/catalogue $(PYTEST_ARGS)
 
 unit: $(STAMP) ## tests that need no cluster

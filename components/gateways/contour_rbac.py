@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.gateways.guests import ALL
 from components.workloads.baseline import workload_name
+from components.workloads.roles import granted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,24 +25,10 @@ def rights(owner: Component, name: str, guests: Sequence[str] = ()) -> Iterable[
     own = owner.environment.namespace
     everywhere = namespaced() if ALL in guests else []
     account = workload_name(owner, "contour")
-    yield from _granted("Role", {"name": name}, own, account, [*namespaced(), *of_its_own()])
+    yield from granted("Role", {"name": name}, own, account, [*namespaced(), *of_its_own()])
     for guest in [] if everywhere else sorted(set(guests) - {own}):
-        yield from _granted("Role", {"name": f"{own}-{name}", "namespace": guest}, own, account, namespaced())
-    yield from _granted("ClusterRole", {"name": f"{own}-{name}"}, own, account, [*cluster_wide(), *everywhere])
-
-
-def _granted(
-    kind: str, meta: dict[str, str], own: str, account: str, rules: list[dict[str, Any]]
-) -> Iterable[Manifest]:
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": own}
-    yield {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": dict(meta), "rules": rules}
-    yield {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": f"{kind}Binding",
-        "metadata": dict(meta),
-        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": meta["name"]},
-        "subjects": [subject],
-    }
+        yield from granted("Role", {"name": f"{own}-{name}", "namespace": guest}, own, account, namespaced())
+    yield from granted("ClusterRole", {"name": f"{own}-{name}"}, own, account, [*cluster_wide(), *everywhere])
 
 
 def namespaced() -> list[dict[str, Any]]:

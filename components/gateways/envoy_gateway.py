@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from components.gateways.envoy_observability import proxy_alerts, proxy_panels
 from components.gateways.envoy_policies import API, policies
 from components.gateways.envoy_proxies import proxies
-from components.gateways.envoy_rights import granted, rights
+from components.gateways.envoy_rights import rights
 from components.gateways.envoy_settings import (
     CONTROL_METRICS_PORT,
     CONTROL_SIZES,
@@ -31,6 +31,7 @@ from components.model.profiles import Size
 from components.model.standing import ISSUED_CERTIFICATES, Deviation, real, served
 from components.workloads.baseline import account, config_map, deployment, pod_template, service, workload_name
 from components.workloads.network import policy
+from components.workloads.roles import granted, rule
 from manifests.render import text
 from rollout.api.sources import ControlPlane
 
@@ -165,9 +166,9 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
     def _certificates(self) -> Iterable[Manifest]:
         """A Job that makes the certificates of control plane and proxies, in the cluster alone."""
         name = workload_name(self, CERTGEN)
-        rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "get", "update"]}
+        secrets = rule("", ["secrets"], ["create", "get", "update"])
         yield account(self, CERTGEN)
-        yield from granted("Role", {"name": name}, self.environment.namespace, name, [rule])
+        yield from granted("Role", {"name": name}, self.environment.namespace, name, [secrets])
         yield policy(self, [API_SERVER], part=CERTGEN)
         container = Container(
             name=CERTGEN,

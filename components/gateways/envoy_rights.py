@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from components.workloads.baseline import workload_name
+from components.workloads.roles import granted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from components.gateways.envoy_settings import EnvoyGatewaySettings
     from components.model.component import Component
@@ -40,21 +41,6 @@ def rights(owner: Component[EnvoyGatewaySettings], part: str) -> Iterable[Manife
     for guest in sorted(set(owner.settings.namespaces) - {own}):
         yield from granted("Role", {"name": f"{own}-{name}", "namespace": guest}, own, name, _carrying())
     yield from granted("ClusterRole", {"name": f"{own}-{name}"}, own, name, _cluster_wide())
-
-
-def granted(
-    kind: str, meta: Mapping[str, str], own: str, account: str, rules: list[dict[str, Any]]
-) -> Iterable[Manifest]:
-    """A role, and its binding to an account of the namespace ``own``."""
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": own}
-    yield {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": dict(meta), "rules": rules}
-    yield {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": f"{kind}Binding",
-        "metadata": dict(meta),
-        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": meta["name"]},
-        "subjects": [subject],
-    }
 
 
 def _carrying() -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ from components.model.profiles import Size
 from components.model.standing import real
 from components.workloads.accounts import account_of, accounts, made_secrets, needed_secrets
 from components.workloads.baseline import config_map, service, stateful_set
-from components.workloads.encryption import FOLDER, certificate, hosts, secret_of
+from components.workloads.encryption import FOLDER, authority_of, certificate, hosts, secret_of
 from components.workloads.network import policy
 from manifests.render import text
 
@@ -180,7 +180,7 @@ class Eureka(Component[EurekaSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, alone among peers, or keeping what may be dead."""

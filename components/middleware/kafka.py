@@ -36,7 +36,7 @@ from components.model.pods import Pod, SecretKey, config_volume, secret_volume
 from components.model.standing import real
 from components.workloads.accounts import account_files, account_of, accounts, made_secrets, needed_secrets
 from components.workloads.baseline import Volume, config_map, deployment, service, stateful_set
-from components.workloads.encryption import certificate, hosts, secret_of
+from components.workloads.encryption import authority_of, certificate, hosts, secret_of
 from components.workloads.extra_config import checked
 from components.workloads.network import policy
 
@@ -211,7 +211,7 @@ class Kafka(Component[KafkaSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     @property
     def _who(self) -> str:

@@ -35,7 +35,7 @@ from components.model.profiles import Size
 from components.model.standing import real
 from components.workloads.accounts import account_files, account_of, accounts, made_secrets, needed_secrets
 from components.workloads.baseline import config_map, service, stateful_set
-from components.workloads.encryption import FOLDER, certificate, hosts, secret_of
+from components.workloads.encryption import FOLDER, authority_of, certificate, hosts, secret_of
 from components.workloads.network import policy
 from manifests.render import text
 
@@ -207,7 +207,7 @@ class Memcached(Component[MemcachedSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, full of clients, forgetting, or of no use."""

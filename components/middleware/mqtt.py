@@ -34,7 +34,7 @@ from components.model.quantities import bytes_of
 from components.model.standing import real
 from components.workloads.accounts import account_files, account_of, accounts, made_secrets, needed_secrets
 from components.workloads.baseline import Volume, config_map, service, stateful_set
-from components.workloads.encryption import FOLDER, certificate, hosts, secret_of
+from components.workloads.encryption import FOLDER, authority_of, certificate, hosts, secret_of
 from components.workloads.extra_config import checked
 from components.workloads.network import policy
 from manifests.render import text
@@ -233,7 +233,7 @@ class Mqtt(Component[MqttSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, dropping messages, full, or cut off from another."""

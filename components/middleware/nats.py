@@ -46,7 +46,7 @@ from components.model.quantities import megabytes, share_of
 from components.model.standing import real
 from components.workloads.accounts import account_of, accounts, made_secrets, needed_secrets
 from components.workloads.baseline import Volume, config_map, service, stateful_set
-from components.workloads.encryption import FOLDER, certificate, hosts, secret_of
+from components.workloads.encryption import FOLDER, authority_of, certificate, hosts, secret_of
 from components.workloads.extra_config import checked
 from components.workloads.network import policy
 from manifests.render import text
@@ -247,7 +247,7 @@ class Nats(Component[NatsSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, without a majority, behind, full, or losing its subscribers."""

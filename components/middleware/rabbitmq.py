@@ -47,21 +47,11 @@ from components.model.pods import (
 from components.model.profiles import Size
 from components.model.quantities import megabytes, share_of
 from components.model.standing import ISSUED_CERTIFICATES, real, served
-from components.workloads.accounts import (
-    account_files,
-    account_of,
-    accounts,
-    made_secrets,
-    needed_secrets,
-)
-from components.workloads.baseline import (
-    Volume,
-    config_map,
-    service,
-    stateful_set,
-)
+from components.workloads.accounts import account_files, account_of, accounts, made_secrets, needed_secrets
+from components.workloads.baseline import Volume, config_map, service, stateful_set
 from components.workloads.encryption import (
     FOLDER,
+    authority_of,
     certificate,
     hosts,
     one_file,
@@ -287,7 +277,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, short of memory or disk, without a majority, messages nobody can route."""

@@ -54,6 +54,7 @@ from components.workloads.baseline import (
 )
 from components.workloads.encryption import (
     FOLDER,
+    authority_of,
     certificate,
     hosts,
     secret_of,
@@ -238,7 +239,7 @@ class Redis(Component[RedisSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, full, refusing, or its replicas broken."""

@@ -54,7 +54,8 @@ class Topology(Component[TopologySettings]):
 
     def manifests(self) -> Iterable[Manifest]:
         """Rights, policy, Deployment, and the objects."""
-        yield from granted(self, RIGHTS)
+        place = self.environment.namespace
+        yield from granted("Role", {"name": self.name}, place, self.name, RIGHTS)
         yield policy(self, [API_SERVER])
         yield from deployment(self, self._pod(), replicas=1)
         yield from (manifest(name, each.spec) for name, each in self.declared.items())

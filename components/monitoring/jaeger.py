@@ -31,7 +31,15 @@ from components.monitoring.jaeger_settings import (
 from components.monitoring.otlp_sink import Sink
 from components.workloads.accounts import needed_secrets
 from components.workloads.baseline import Volume, config_map, service, stateful_set
-from components.workloads.encryption import CERTIFICATE_KEYS, FOLDER, certificate, hosts, one_file, secret_of
+from components.workloads.encryption import (
+    FOLDER,
+    authority_of,
+    certificate,
+    hosts,
+    made_for,
+    one_file,
+    secret_of,
+)
 from components.workloads.network import policy
 from rollout.api.durations import duration_of
 
@@ -91,9 +99,8 @@ class Jaeger(Component[JaegerSettings]):
 
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Login and certificate, as far as they are not given."""
-        tls = self.settings.tls
         login = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
-        keys = {secret_of(self, tls): CERTIFICATE_KEYS} if tls is not None and tls.secret is None else {}
+        keys = made_for(self, self.settings.tls)
         return {**login, **keys}
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
@@ -223,7 +230,7 @@ class Jaeger(Component[JaegerSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, refusing, and a store that fails."""

@@ -19,7 +19,14 @@ from components.monitoring.loki_settings import CONFIG, DATA, GRPC_PORT, METRICS
 from components.monitoring.otlp_sink import Sink
 from components.workloads.accounts import needed_secrets
 from components.workloads.baseline import Volume, config_map, service, stateful_set
-from components.workloads.encryption import CERTIFICATE_KEYS, FOLDER, certificate, hosts, secret_of
+from components.workloads.encryption import (
+    FOLDER,
+    authority_of,
+    certificate,
+    hosts,
+    made_for,
+    secret_of,
+)
 from components.workloads.network import policy
 
 if TYPE_CHECKING:
@@ -63,8 +70,7 @@ class Loki(Component[LokiSettings]):
 
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Its certificate, where none is given."""
-        tls = self.settings.tls
-        return {secret_of(self, tls): CERTIFICATE_KEYS} if tls is not None and tls.secret is None else {}
+        return made_for(self, self.settings.tls)
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """The certificate, where it is given."""
@@ -130,7 +136,7 @@ class Loki(Component[LokiSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, requests that fail, lines refused, and retention that stands still."""

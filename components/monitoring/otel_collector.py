@@ -38,8 +38,10 @@ from components.workloads.encryption import (
     CERTIFICATE_KEYS,
     FOLDER,
     TRUSTED,
+    authority_of,
     certificate,
     hosts,
+    made_for,
     one_file,
     secret_of,
     trust_of,
@@ -136,8 +138,7 @@ class OtelCollector(Component[OtelCollectorSettings]):
         """Tokens and certificate, as far as they are not given."""
         if self.settings.mode == "agent":
             return {}
-        tls = self.settings.tls
-        keys = {secret_of(self, tls): CERTIFICATE_KEYS} if tls is not None and tls.secret is None else {}
+        keys = made_for(self, self.settings.tls)
         users = {account_of(self, user.name): ("username", *_TOKEN) for user in self.scope.users_of(self.name)}
         return {f"{self.name}-auth": tuple(_TOKEN), **users, **keys}
 
@@ -261,7 +262,7 @@ class OtelCollector(Component[OtelCollectorSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, refusing, dropping, and a queue that fills."""

@@ -39,7 +39,14 @@ from components.monitoring.victorialogs_settings import (
 )
 from components.workloads.accounts import needed_secrets
 from components.workloads.baseline import Volume, config_map, service, stateful_set
-from components.workloads.encryption import CERTIFICATE_KEYS, FOLDER, certificate, hosts, secret_of
+from components.workloads.encryption import (
+    FOLDER,
+    authority_of,
+    certificate,
+    hosts,
+    made_for,
+    secret_of,
+)
 from components.workloads.network import policy
 from manifests.render import text
 
@@ -92,9 +99,8 @@ class VictoriaLogs(Component[VictoriaLogsSettings]):
 
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Login and certificate, as far as they are not given."""
-        tls = self.settings.tls
         login = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
-        keys = {secret_of(self, tls): CERTIFICATE_KEYS} if tls is not None and tls.secret is None else {}
+        keys = made_for(self, self.settings.tls)
         return {**login, **keys}
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
@@ -187,7 +193,7 @@ class VictoriaLogs(Component[VictoriaLogsSettings]):
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
-        return SecretKey(secret_of(self, self.settings.tls), "ca.crt") if self.settings.tls else None
+        return authority_of(self, self.settings.tls)
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, near its limit, full, refusing lines, and nothing coming in any more."""

@@ -77,6 +77,9 @@ class Camel(Service):
                 f"uses: {encrypted[0]} has `tls`, and Camel's client for RabbitMQ takes any certificate; "
                 "it is not used with one"
             )
+        for kind in ("kafka", "rabbitmq"):
+            if len(used := [member.name for member in self._used(kind)]) > 1:
+                raise ValueError(f"uses: {' and '.join(used)} are both a {kind}, and an adapter is set up for one")
         super().check()
 
     def main(self) -> Container:
@@ -157,23 +160,23 @@ class Camel(Service):
 
     def _kafka(self) -> dict[str, str]:
         """Of Camel's client, from the variables that the use of a Kafka gives."""
-        for member in self._used("kafka"):
-            login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
-            account = 'username="{{env:KAFKA_USERNAME}}" password="{{env:KAFKA_PASSWORD}}"'
-            said = {
-                "brokers": "{{env:KAFKA_BOOTSTRAP_SERVERS}}",
-                "security-protocol": "{{env:KAFKA_SECURITY_PROTOCOL}}",
-                "sasl-mechanism": "{{env:KAFKA_SASL_MECHANISM}}",
-                "sasl-jaas-config": f"{login} {account};",
-                "request-required-acks": "all",
-                "auto-offset-reset": "earliest",
-                "break-on-first-error": "true",
-            }
-            if member.authority():
-                authority = variable(member.name, "CA_FILE")
-                said |= {"ssl-truststore-location": f"{{{{env:{authority}}}}}", "ssl-truststore-type": "PEM"}
-            return {f"camel.component.kafka.{key}": value for key, value in said.items()}
-        return {}
+        if not (used := self._used("kafka")):
+            return {}
+        login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+        account = 'username="{{env:KAFKA_USERNAME}}" password="{{env:KAFKA_PASSWORD}}"'
+        said = {
+            "brokers": "{{env:KAFKA_BOOTSTRAP_SERVERS}}",
+            "security-protocol": "{{env:KAFKA_SECURITY_PROTOCOL}}",
+            "sasl-mechanism": "{{env:KAFKA_SASL_MECHANISM}}",
+            "sasl-jaas-config": f"{login} {account};",
+            "request-required-acks": "all",
+            "auto-offset-reset": "earliest",
+            "break-on-first-error": "true",
+        }
+        if used[0].authority():
+            authority = variable(used[0].name, "CA_FILE")
+            said |= {"ssl-truststore-location": f"{{{{env:{authority}}}}}", "ssl-truststore-type": "PEM"}
+        return {f"camel.component.kafka.{key}": value for key, value in said.items()}
 
     def _rabbitmq(self) -> dict[str, str]:
         """A connection for Camel's client, from the variable that the use of a RabbitMQ gives."""

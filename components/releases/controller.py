@@ -31,6 +31,7 @@ from components.model.values import Image, Namespace
 from components.releases.service_settings import ServiceSettings
 from components.workloads.baseline import deployment
 from components.workloads.network import let_in, policy, reads_elsewhere
+from components.workloads.roles import granted
 from kube.kinds import POLICY, POLICY_BINDING
 from manifests.render import definitions, policies
 from rollout.api.approval_policy import NAME
@@ -104,7 +105,7 @@ class Controller(Component[ControllerSettings]):
             yield from self._rights(namespace)
         if found := self._cluster_rules():
             name = f"{self.environment.namespace}-{self.name}"
-            yield from self._granted("ClusterRole", {"name": name}, found)
+            yield from granted("ClusterRole", {"name": name}, self.environment.namespace, self.name, found)
         yield policy(self, self._outside())
         yield from (let_in(self, namespace) for namespace in self._elsewhere)
         replicas = self.settings.replicas or min(2, self.environment.profile.replicas)
@@ -116,7 +117,7 @@ class Controller(Component[ControllerSettings]):
 
     def _rights(self, namespace: str) -> Iterable[Manifest]:
         made = rules(logs=self.settings.read_logs or self._counts_lines())
-        return self._granted("Role", {"name": self.name, "namespace": namespace}, made)
+        return granted("Role", {"name": self.name, "namespace": namespace}, self.environment.namespace, self.name, made)
 
     def _cluster_rules(self) -> list[dict[str, Any]]:
         """What it reads beyond its namespaces; the policy also where a step waits for approvals, which need it."""
@@ -127,17 +128,6 @@ class Controller(Component[ControllerSettings]):
         settings = (service.settings for service in self.scope.of_kind("service"))
         known = (each for each in settings if isinstance(each, ServiceSettings))
         return any(step.approvers for each in known for step in each.strategy.steps)
-
-    def _granted(self, kind: str, meta: dict[str, str], made: list[dict[str, Any]]) -> Iterable[Manifest]:
-        subject = {"kind": "ServiceAccount", "name": self.name, "namespace": self.environment.namespace}
-        yield {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": dict(meta), "rules": made}
-        yield {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": f"{kind}Binding",
-            "metadata": dict(meta),
-            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": meta["name"]},
-            "subjects": [subject],
-        }
 
     def _counts_lines(self) -> bool:
         services = self.scope.of_kind("service")

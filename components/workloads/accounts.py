@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from components.model.credentials import generated_secret
-from components.workloads.encryption import CERTIFICATE_KEYS, secret_of
+from components.workloads.encryption import CERTIFICATE_KEYS, made_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -34,8 +34,7 @@ def made_secrets(
 ) -> dict[str, Collection[str]]:
     """Secrets that come with a store, and their keys: ``own``, one for each user (``keys``), and its certificate."""
     users = {account_of(store, user.name): keys for user in store.scope.users_of(store.name)}
-    made = {secret_of(store, tls): CERTIFICATE_KEYS} if tls is not None and (tls.issuer or not tls.secret) else {}
-    return {**own, **users, **made}
+    return {**own, **users, **made_for(store, tls)}
 
 
 def needed_secrets(

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import Field
 
 from components.model.credentials import generated_secret
+from components.model.pods import SecretKey
 from components.model.settings import ComponentSettings
 from components.model.values import ObjectName
 from components.workloads.bindings import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from components.model.component import Component
-    from components.model.pods import SecretKey
     from kube.kinds import Manifest
 
 FOLDER = "/run/tls"
@@ -51,6 +51,17 @@ class Tls(ComponentSettings):
 def secret_of(owner: Component, tls: Tls) -> str:
     """Name of the Secret with certificate and key."""
     return tls.secret or f"{owner.name}-tls"
+
+
+def authority_of(owner: Component, tls: Tls | None) -> SecretKey | None:
+    """Whom clients have to trust, where there is a certificate."""
+    return SecretKey(secret_of(owner, tls), "ca.crt") if tls else None
+
+
+def made_for(owner: Component, tls: Tls | None) -> dict[str, Collection[str]]:
+    """The Secret of its certificate and its keys, where a stack or an issuer makes it."""
+    made = tls is not None and (tls.issuer is not None or tls.secret is None)
+    return {secret_of(owner, tls): CERTIFICATE_KEYS} if tls is not None and made else {}
 
 
 def certificate(owner: Component, tls: Tls | None, names: Sequence[str]) -> Iterable[Manifest]:

@@ -139,3 +139,18 @@ def test_a_mistake_is_told_with_its_place_and_its_cure(more, told):
 def test_an_encrypted_rabbitmq_is_refused_for_its_client_would_take_any_certificate():
     with pytest.raises(StackError, match="rabbitmq has `tls`, and Camel's client for RabbitMQ takes any certificate"):
         declared(others={"rabbitmq": {"tls": {}}}, uses=["rabbitmq"]).manifests()
+
+
+def test_two_brokers_of_a_kind_are_refused_for_it_is_set_up_for_one():
+    two = {"rabbitmq": {}, "returns": {"kind": "rabbitmq"}}
+    with pytest.raises(
+        StackError, match="uses: rabbitmq and returns are both a rabbitmq, and an adapter is set up for"
+    ):
+        declared(others=two, uses=["rabbitmq", "returns"]).manifests()
+
+
+def test_an_encrypted_kafka_is_trusted_by_its_own_authority():
+    made = files(declared(others={"kafka": {"tls": {}}}, uses=["kafka"]))["application.properties"]
+    assert "camel.component.kafka.brokers = {{env:KAFKA_BOOTSTRAP_SERVERS}}" in made
+    assert "camel.component.kafka.ssl-truststore-location = {{env:KAFKA_CA_FILE}}" in made
+    assert "kafka" not in files(declared())["application.properties"]
