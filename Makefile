@@ -94,8 +94,8 @@ release-check: $(STAMP)
 lock: $(STAMP) ## pin every dependency again, with hashes and without naming a registry
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements-dev.lock
-	$(PINNED) --group pyproject.toml:engine --group pyproject.toml:examples -o requirements.lock
-	$(PINNED) --group pyproject.toml:engine -o requirements-engine.lock
+	$(PINNED) --group pyproject.toml:engine --group pyproject.toml:systems --group pyproject.toml:examples -o requirements.lock
+	$(PINNED) --group pyproject.toml:engine --group pyproject.toml:systems -o requirements-engine.lock
 	$(PINNED) --group pyproject.toml:plugin -o requirements-plugin.lock
 
 clean: ## remove what can be made again

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.middleware import kafka_administration as administration
 from components.middleware.kafka_files import Cluster
 from components.middleware.kafka_observability import alerts, panels, usage
 from components.middleware.kafka_pods import accounts_container, exporter, node
@@ -30,7 +31,7 @@ from components.middleware.kafka_settings import (
 )
 from components.model.component import Component
 from components.model.credentials import generated_secret
-from components.model.endpoints import MEMBERS, SCRAPERS, USERS, Endpoint
+from components.model.endpoints import MEMBERS, NOBODY, RECONCILERS, SCRAPERS, USERS, Endpoint
 from components.model.observability import Dashboard
 from components.model.pods import Pod, SecretKey, config_volume, secret_volume
 from components.model.standing import real
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
     from components.model.observability import AlertRule
     from components.model.pods import Resources
+    from components.model.topology import DeclaredTopology
+    from components.workloads.administration import Administration
     from kube.kinds import Manifest
 
 _DOMAIN_LABEL = "nodes"
@@ -61,8 +64,9 @@ class Kafka(Component[KafkaSettings]):
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Clients, brokers among themselves, voters, and metrics of each."""
+        who = USERS | MEMBERS | (RECONCILERS if self.settings.topology else NOBODY)
         found = (
-            Endpoint("clients", self.port, USERS | MEMBERS, f"Kafka; {TLS_PORT} with `tls`", part="broker"),
+            Endpoint("clients", self.port, who, f"Kafka; {TLS_PORT} with `tls`", part="broker"),
             Endpoint("internal", INTERNAL_PORT, MEMBERS, "brokers among themselves", part="broker", member="broker"),
             Endpoint("metrics", METRICS_PORT, SCRAPERS, "JMX exporter", part="broker"),
             Endpoint("metrics", EXPORTER_PORT, SCRAPERS, "lag of consumers", part="exporter", container="exporter"),
@@ -126,6 +130,7 @@ class Kafka(Component[KafkaSettings]):
         if not self.settings.auth_secret:
             yield generated_secret(self.secret, self._recipe())
         yield from accounts(self, self._account())
+        yield from self._administered.manifests()
         yield from certificate(self, self.settings.tls, hosts(self, self.name))
         yield self._nodes()
         front = service(self, part="broker", name=self.name)
@@ -169,6 +174,7 @@ class Kafka(Component[KafkaSettings]):
     def _tools(self) -> Pod:
         volumes: dict[str, Mapping[str, Any]] = {"config": config_volume(f"{self.name}-tools")}
         files = account_files(self, "scram.properties")
+        volumes |= administration.volumes(self)
         volumes["accounts"] = {"projected": {"defaultMode": 0o440, "sources": files}} if files else {"emptyDir": {}}
         if self.settings.tls:
             volumes["tls"] = secret_volume(secret_of(self, self.settings.tls))
@@ -177,12 +183,22 @@ class Kafka(Component[KafkaSettings]):
 
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Passwords and certificate, as far as they are not given."""
-        own = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
+        own: dict[str, Collection[str]] = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
+        own |= self._administered.made()
         return made_secrets(self, own, self.settings.tls, keys=("username", *self._account()))
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """Those that are given."""
-        return needed_secrets(self.settings.auth_secret, ("cluster-id", *PASSWORDS), self.settings.tls)
+        own = needed_secrets(self.settings.auth_secret, ("cluster-id", *PASSWORDS), self.settings.tls)
+        return {**own, **self._administered.needed()}
+
+    def topology(self) -> DeclaredTopology | None:
+        """Topics and all that belongs to them."""
+        return administration.declared_topology(self, self._administered)
+
+    @property
+    def _administered(self) -> Administration:
+        return administration.administration(self, self._account())
 
     def _recipe(self) -> dict[str, str]:
         """Kafka writes the 128 bits of an id as 22 letters, of which the last has two bits only."""
@@ -203,6 +219,7 @@ class Kafka(Component[KafkaSettings]):
         for user in self.scope.users_of(self.name):
             if user.name in OWN_ACCOUNTS:
                 raise ValueError(f"{user.name} is an account of {self.name} itself; rename the service that uses it")
+        administration.check(self, self._administered)
 
     def binding(self, user: str) -> Mapping[str, str | SecretKey]:
         """``KAFKA_BOOTSTRAP_SERVERS`` and what else a client needs, with the account of the user."""

@@ -29,6 +29,7 @@ CONFIG = "/etc/kafka/grayling"
 DATA = "/data/kafka"
 RUN = "/run/kafka"
 ACCOUNTS = "/run/accounts"
+ADMINISTRATOR = "/run/administrator"
 # The first is where the image of the project has it.
 LIBS = "/opt/kafka/libs/*"
 _ACCOUNTS_AGAIN_S = 300
@@ -118,6 +119,7 @@ class Cluster:
             libs=LIBS,
             bootstrap=self.bootstrap,
             accounts=ACCOUNTS,
+            administrator=ADMINISTRATOR if self.settings.topology else "",
             every_s=_ACCOUNTS_AGAIN_S,
         )
         return {

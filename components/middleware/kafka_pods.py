@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.middleware.kafka_files import ACCOUNTS, CONFIG, DATA, RUN
+from components.middleware.kafka_files import ACCOUNTS, ADMINISTRATOR, CONFIG, DATA, RUN
 from components.middleware.kafka_settings import (
     ACCOUNTS_RESOURCES,
     EXPORTER_PORT,
@@ -98,6 +98,7 @@ def exporter(owner: Owner, cluster: Cluster) -> Container:
 def accounts_container(owner: Owner, cluster: Cluster) -> Container:
     """Gives each service its account and its rights, and looks again every few minutes."""
     keys = {FOLDER: "tls"} if owner.settings.tls else {}
+    keys |= {ADMINISTRATOR: "administrator"} if owner.settings.topology else {}
     return Container(
         name="accounts",
         image=owner.environment.image(owner.settings.image),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from components.middleware.kafka_topology import KafkaTopology
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.quantities import megabytes, share_of, size_from
@@ -49,7 +50,7 @@ CONTROLLER_SIZES: Sizes = {
 }
 ACCOUNTS_RESOURCES = Resources("20m", "192Mi")
 PASSWORDS = ("admin-password", "broker-password", "controller-password", "exporter-password")
-OWN_ACCOUNTS = frozenset({"admin", "broker", "controller", "exporter"})
+OWN_ACCOUNTS = frozenset({"admin", "broker", "controller", "exporter", "topology"})
 OURS = (
     "advertised.", "authorizer.", "broker.id", "broker.session.", "config.providers", "controller.quorum.bootstrap.",
     "delegation.token.", "inter.broker.", "listener", "log.dir", "log.retention.hours", "log.retention.minutes",
@@ -107,6 +108,10 @@ class KafkaSettings(WorkloadSettings):
     )
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     tls: Tls | None = Field(default=None, description="encrypted where it is given; {} makes a certificate")
+    topology: KafkaTopology | None = Field(
+        default=None,
+        description="topics, accounts, rights; needs a component `topology`, which makes it true",
+    )
     extra_config: ExtraConfig = Field(default_factory=dict, description="further lines of server.properties by key")
     auth_secret: ObjectName | None = Field(
         default=None, description=f"existing Secret (cluster-id, {', '.join(PASSWORDS)}); generated if not given"

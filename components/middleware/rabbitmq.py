@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
     from components.model.observability import AlertRule
     from components.model.topology import DeclaredTopology
+    from components.workloads.administration import Administration
     from kube.kinds import Manifest
 
 
@@ -112,7 +113,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
         """Secret, configuration, Services, policy, StatefulSet."""
         if not self.settings.auth_secret:
             yield generated_secret(self.secret, self._recipe())
-        yield from administration.secrets(self, self._url())
+        yield from self._administered.manifests()
         yield from accounts(self, self._account())
         yield from certificate(self, self.settings.tls, hosts(self, self.name))
         yield config_map(self, f"{self.name}-config", self._files())
@@ -130,16 +131,20 @@ class RabbitMQ(Component[RabbitMQSettings]):
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Passwords and certificate, as far as they are not given."""
         own = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
-        return made_secrets(self, {**own, **administration.made(self)}, self.settings.tls)
+        return made_secrets(self, {**own, **self._administered.made()}, self.settings.tls)
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """Those that are given."""
         own = needed_secrets(self.settings.auth_secret, ("10-users.json", "cookie", "url"), self.settings.tls)
-        return {**own, **administration.needed(self)}
+        return {**own, **self._administered.needed()}
 
     def topology(self) -> DeclaredTopology | None:
         """Queues and all that belongs to them."""
-        return administration.declared_topology(self)
+        return administration.declared_topology(self, self._administered)
+
+    @property
+    def _administered(self) -> Administration:
+        return administration.administration(self, self._url())
 
     def _recipe(self) -> dict[str, str]:
         return {
@@ -169,7 +174,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
         Raises:
             ValueError: it is.
         """
-        administration.check(self)
+        self._administered.check()
         checked(self.settings.extra_config, self._configuration(alone=True), "rabbitmq", ours=OURS)
 
     def _files(self) -> dict[str, str]:

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from components.model.mistakes import nearest
 from components.model.settings import ComponentSettings
-from components.model.values import ObjectName, said
+from components.model.values import said
+from components.workloads.administration import DeclaredItems, DeclaredUser, UserName, counted
 from topology.api.rabbitmq import (
     BINDING,
     EXCHANGE,
@@ -21,7 +22,7 @@ from topology.api.rabbitmq import (
     binding_name,
     label_of,
 )
-from topology.api.spec import MOST_ITEMS, Item
+from topology.api.spec import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -171,29 +172,21 @@ class VirtualHost(ComponentSettings):
 Tag = Literal["administrator", "impersonator", "management", "monitoring", "policymaker"]
 
 
-class User(ComponentSettings):
-    """An account of somebody who is no service of the stack; services have theirs by `uses`."""
+class User(DeclaredUser):
+    """An account of somebody who is no service of the stack, and what it may do."""
 
-    secret: ObjectName | None = Field(
-        default=None,
-        description="existing Secret with the key password; `<component>-user-<name>` is generated if not given",
-    )
     tags: list[Tag] = Field(default_factory=list, description="what it may see of the management API")
     permissions: dict[str, Permission] = Field(default_factory=dict, description="by virtual host")
 
 
-UserName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$"), AfterValidator(_user)]
+BrokerUser = Annotated[UserName, AfterValidator(_user)]
 
 
-class RabbitMQTopology(VirtualHost):
+class RabbitMQTopology(DeclaredItems, VirtualHost):
     """What a broker holds: of the virtual host `/`, unless it is said under `vhosts`."""
 
-    prune: bool = Field(default=False, description="delete what was made from here and is declared no more")
-    allow: list[Annotated[str, Field(min_length=1)]] = Field(
-        default_factory=list, description="items, by label (`queue orders`), whose data may be lost"
-    )
     vhosts: dict[Annotated[str, Brief], VirtualHost] = Field(default_factory=dict)
-    users: dict[UserName, User] = Field(default_factory=dict)
+    users: dict[BrokerUser, User] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _whole(self) -> RabbitMQTopology:
@@ -203,9 +196,7 @@ class RabbitMQTopology(VirtualHost):
         for name, user in self.users.items():
             for vhost in user.permissions.keys() - set(known):
                 raise ValueError(f"users.{name}.permissions: no virtual host {vhost!r} here; {nearest(vhost, known)}")
-        count = sum(1 for _ in self.all_items())
-        if count > MOST_ITEMS:
-            raise ValueError(f"has {count} items, and one broker takes {MOST_ITEMS}; give some to another broker")
+        counted(self.all_items(), "broker")
         return self
 
     def all_items(self) -> Iterator[Item]:

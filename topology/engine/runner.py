@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -14,7 +15,6 @@ from kube.kinds import TOPOLOGY
 from rollout.engine.serve import serve_metrics
 from topology.engine import metrics
 from topology.engine.worker import Worker
-from topology.systems.rabbitmq import RabbitMQSystem
 from topology.systems.system import Credentials, UnknownSystemError
 
 if TYPE_CHECKING:
@@ -33,8 +33,11 @@ WAIT_SECONDS = 2.0
 """Between two tries at a Lease that another holds."""
 
 RENEW_SECONDS = 2.0
-MAKERS: dict[str, Callable[[str, Credentials], System]] = {"rabbitmq": RabbitMQSystem}
-"""One line for each system."""
+MAKERS = {
+    "kafka": "topology.systems.kafka:KafkaSystem",
+    "rabbitmq": "topology.systems.rabbitmq:RabbitMQSystem",
+}
+"""One line for each system; it is imported where one is declared."""
 
 
 @dataclass(slots=True)
@@ -52,7 +55,8 @@ class Systems:
         if spec.system not in MAKERS:
             known = ", ".join(sorted(MAKERS))
             raise UnknownSystemError(f"no system {spec.system!r} here (known: {known}): the reconciler is too old")
-        return MAKERS[spec.system](spec.address, Credentials(self.credentials / name))
+        made: System = resolve_name(MAKERS[spec.system])(spec.address, Credentials(self.credentials / name))
+        return made
 
 
 @dataclass(slots=True)

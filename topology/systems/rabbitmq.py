@@ -10,7 +10,6 @@ import base64
 import hashlib
 import hmac
 import os
-import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from yarl import URL
 
 from topology.api.rabbitmq import BINDING, EXCHANGE, PERMISSION, POLICY, QUEUE, USER, VHOST, binding_name, label_of
 from topology.plan import Found, Kind, Op, Step, always
-from topology.systems.system import Credentials, StepError, UnauthorizedError, UnreachableError
+from topology.systems.system import Credentials, StepError, UnauthorizedError, UnreachableError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +42,6 @@ KINDS = (
 HASHING = "rabbit_password_hashing_sha256"
 QUEUE_TYPE = "x-queue-type"
 _SALT = 4
-_LONGEST_ANSWER = 400
 
 
 @dataclass(slots=True)
@@ -137,17 +135,10 @@ class RabbitMQSystem:
 
     def _session(self) -> aiohttp.ClientSession:
         login = aiohttp.BasicAuth(self.credentials.text("username"), self.credentials.text("password"), "utf-8")
-        connector = aiohttp.TCPConnector(ssl=self._trust(), limit=4)
+        trust = self.credentials.trust(self.address) if self.address.startswith("https:") else True
+        connector = aiohttp.TCPConnector(ssl=trust, limit=4)
         timeout = aiohttp.ClientTimeout(total=SECONDS)
         return aiohttp.ClientSession(auth=login, connector=connector, timeout=timeout)
-
-    def _trust(self) -> ssl.SSLContext | bool:
-        if not self.address.startswith("https:"):
-            return True
-        try:
-            return ssl.create_default_context(cafile=self.credentials.authority)
-        except (OSError, ssl.SSLError) as error:
-            raise UnauthorizedError(f"{self.address}: the authority in ca.crt cannot be read: {error}") from error
 
 
 # ---------------------------------------------------------------------- what a broker says
@@ -253,5 +244,4 @@ def same_password(password: str, hashed: str) -> bool:
 def said(answer: Any) -> str:
     """What a broker gives as the reason, short and printable."""
     found = answer.get("reason") or answer.get("error") if isinstance(answer, dict) else answer
-    text = " ".join(str("" if found is None else found).split())
-    return "".join(each for each in text if each.isprintable())[:_LONGEST_ANSWER]
+    return printable(str("" if found is None else found))

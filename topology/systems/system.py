@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -92,3 +93,33 @@ class Credentials:
         """The certificate authority to trust, where there is one."""
         path = self.folder / "ca.crt"
         return path if path.is_file() else None
+
+    def trust(self, address: str) -> ssl.SSLContext:
+        """Whom to trust at an address.
+
+        Raises:
+            UnauthorizedError: the authority cannot be read.
+        """
+        try:
+            return ssl.create_default_context(cafile=self.authority)
+        except (OSError, ssl.SSLError) as error:
+            raise UnauthorizedError(f"{address}: the authority in ca.crt cannot be read: {error}") from error
+
+    def users(self) -> dict[str, str]:
+        """Passwords of declared users, by name.
+
+        Raises:
+            UnauthorizedError: one is empty.
+        """
+        folder = self.folder / "users"
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        return {name: self.text(f"users/{name}") for name in names}
+
+
+def printable(text: str) -> str:
+    """What a system says, in one short line."""
+    line = "".join(each for each in " ".join(text.split()) if each.isprintable())
+    return line[:_LONGEST_ANSWER]
+
+
+_LONGEST_ANSWER = 400
