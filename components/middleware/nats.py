@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.middleware import nats_administration as administration
 from components.middleware.nats_observability import alerts, panels
 from components.middleware.nats_settings import (
     CLUSTER_PORT,
@@ -28,7 +29,7 @@ from components.middleware.nats_settings import (
 )
 from components.model.component import Component
 from components.model.credentials import generated_secret
-from components.model.endpoints import MEMBERS, NOBODY, SCRAPERS, USERS, Endpoint
+from components.model.endpoints import MEMBERS, NOBODY, RECONCILERS, SCRAPERS, USERS, Endpoint
 from components.model.mistakes import nearest
 from components.model.observability import Dashboard
 from components.model.pods import (
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from components.model.observability import AlertRule
+    from components.model.topology import DeclaredTopology
+    from components.workloads.administration import Administration
     from kube.kinds import Manifest
 
 _SHOWN = "tests/catalogue/test_messaging_on_cluster.py::"
@@ -74,8 +77,9 @@ class Nats(Component[NatsSettings]):
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Clients, metrics, what the members say to each other, and what probes ask."""
+        clients = USERS | (RECONCILERS if self.settings.topology else NOBODY)
         return (
-            Endpoint("client", PORT, USERS, "NATS protocol"),
+            Endpoint("client", PORT, clients, "NATS protocol"),
             Endpoint("cluster", CLUSTER_PORT, MEMBERS, "routes between members"),
             Endpoint("monitor", MONITOR_PORT, NOBODY, "health, for probes and the sidecar"),
             Endpoint("metrics", METRICS_PORT, SCRAPERS, "sidecar", container="metrics"),
@@ -96,6 +100,7 @@ class Nats(Component[NatsSettings]):
         if not self.settings.auth_secret:
             yield generated_secret(self.secret, self._recipe())
         yield from accounts(self, {"password": "{random:32}", "url": self._url()})
+        yield from self._administered.manifests()
         yield from certificate(self, self.settings.tls, hosts(self, self.name))
         yield config_map(self, f"{self.name}-config", self._files())
         yield service(self, MEMBERS, headless=True, name=f"{self.name}-nodes")
@@ -112,7 +117,15 @@ class Nats(Component[NatsSettings]):
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Passwords and certificate, as far as they are not given."""
         own = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
-        return made_secrets(self, own, self.settings.tls)
+        return made_secrets(self, {**own, **self._administered.made()}, self.settings.tls)
+
+    @property
+    def _administered(self) -> Administration:
+        return administration.administration(self)
+
+    def topology(self) -> DeclaredTopology | None:
+        """Streams and what belongs to them."""
+        return administration.declared_topology(self, self._administered)
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """Those that are given."""
@@ -141,6 +154,7 @@ class Nats(Component[NatsSettings]):
                     raise ValueError(f"{key}: {each!r} does not use {self.name!r}; {_way_out(each, using, self.name)}")
                 if homes.setdefault(each, account) != account:
                     raise ValueError(f"{key}: {each!r} is in {homes[each]!r} too; a service has one account")
+        administration.check(self)
         extra = dict.fromkeys(self.settings.extra_config, "")
         checked(extra, self._configuration(alone=True), "nats", ours=("jetstream", "authorization", "tls"))
         self._extra()
@@ -164,6 +178,8 @@ class Nats(Component[NatsSettings]):
             system=SYSTEM,
             accounts=list(self._accounts()),
             passwords=PASSWORDS,
+            administrator=administration.user if self.settings.topology else None,
+            may_ask=administration.MAY_ASK,
             cluster=f"{self.environment.namespace}-{self.name}",
             route_user=ROUTE_USER,
             routes=list(self._routes()),
@@ -174,9 +190,9 @@ class Nats(Component[NatsSettings]):
         """Those of the settings, and the one that all other services share."""
         named = {each for limits in self.settings.accounts.values() for each in limits.services}
         others = [user.name for user in self.scope.users_of(self.name) if user.name not in named]
-        yield {"name": SHARED, "limits": {}, "users": others}
+        yield {"name": SHARED, "own": "", "limits": {}, "users": others}
         for name, limits in sorted(self.settings.accounts.items()):
-            yield {"name": name, "limits": _limits(limits), "users": limits.services}
+            yield {"name": name, "own": name, "limits": _limits(limits), "users": limits.services}
 
     def _extra(self) -> dict[str, str]:
         return {key: setting(key, value) for key, value in self.settings.extra_config.items()}
@@ -195,6 +211,8 @@ class Nats(Component[NatsSettings]):
             "SYSTEM_USERNAME": SecretKey(self.secret, "username"),
             "SYSTEM_PASSWORD": SecretKey(self.secret, "password"),
         }
+        if self.settings.topology:
+            drawn["TOPOLOGY_PASSWORD"] = SecretKey(self._administered.secret, "password")
         for user in self.scope.users_of(self.name):
             drawn[f"{PASSWORDS}{user.name}"] = SecretKey(account_of(self, user.name), "password")
         made: dict[str, str | SecretKey | FieldPath] = {"SERVER": FieldPath("metadata.name")}

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from components.middleware.nats_topology import NatsTopology
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.quantities import size_from
@@ -81,6 +82,10 @@ class NatsSettings(WorkloadSettings):
     )
     accounts: dict[AccountName, Limits] = Field(
         default_factory=dict, description="services that are kept apart from the others, by name of their account"
+    )
+    topology: NatsTopology | None = Field(
+        default=None,
+        description="streams, consumers, buckets; needs a component `topology`, which makes it true",
     )
     sync_always: bool = Field(
         default=False, description="each message is on the disk before its acknowledgement, and not only in its cache"

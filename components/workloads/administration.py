@@ -120,12 +120,15 @@ class Administration:
         for name in sorted(services & set(self.users)):
             raise ValueError(f"topology.users.{name}: is the account of the service {name}; take another name")
 
-    def declared(self, address: str, tls: Tls | None, items: Iterable[Item]) -> DeclaredTopology | None:
-        """What the reconciler is to make true, and with what."""
+    def declared(
+        self, address: str, tls: Tls | None, items: Iterable[Item], more: Iterable[Mapping[str, Any]] = ()
+    ) -> DeclaredTopology | None:
+        """What the reconciler is to make true, and with what; ``more`` are further files of it."""
         if self.section is None:
             return None
         files: list[Mapping[str, Any]] = [key_file(self.secret, key, key) for key in ("username", "password")]
         files += [key_file(self._of(name), "password", f"users/{name}") for name in self.users]
+        files += more
         if tls is not None:
             files.append(key_file(secret_of(self.owner, tls), "ca.crt", "ca.crt"))
         spec = TopologySpec(

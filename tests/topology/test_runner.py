@@ -154,7 +154,7 @@ async def test_a_system_that_nobody_here_knows_is_told_and_hurts_no_other(server
     declare(server, newer)
     async with reconciling(cluster, Systems(tmp_path)) as task:
         told = await status(cluster, "Invalid")
-        assert "no system 'newer' here (known: kafka, rabbitmq)" in told["conditions"][0]["message"]
+        assert "no system 'newer' here (known: kafka, nats, rabbitmq)" in told["conditions"][0]["message"]
         assert not task.done()
 
 

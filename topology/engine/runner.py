@@ -35,6 +35,7 @@ WAIT_SECONDS = 2.0
 RENEW_SECONDS = 2.0
 MAKERS = {
     "kafka": "topology.systems.kafka:KafkaSystem",
+    "nats": "topology.systems.nats:NatsSystem",
     "rabbitmq": "topology.systems.rabbitmq:RabbitMQSystem",
 }
 """One line for each system; it is imported where one is declared."""

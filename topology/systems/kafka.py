@@ -108,7 +108,8 @@ class KafkaSystem:
         """Declared users whose password is the one that the cluster has."""
         places = asyncio.Semaphore(_AT_ONCE)
 
-        async def tried(user: str, password: str) -> str:
+        async def tried(user: str) -> str:
+            password = self.credentials.text(f"users/{user}")
             async with places:
                 try:
                     async with self._as(user, password):
@@ -116,8 +117,7 @@ class KafkaSystem:
                 except UnauthorizedError:
                     return ""
 
-        users = self.credentials.users().items()
-        return {*await asyncio.gather(*(tried(*each) for each in users))} - {""}
+        return {*await asyncio.gather(*map(tried, self.credentials.named("users")))} - {""}
 
     async def act(self, step: Step) -> bool:
         """Take one step; whether that made an item that was not there.

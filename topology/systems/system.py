@@ -105,15 +105,10 @@ class Credentials:
         except (OSError, ssl.SSLError) as error:
             raise UnauthorizedError(f"{address}: the authority in ca.crt cannot be read: {error}") from error
 
-    def users(self) -> dict[str, str]:
-        """Passwords of declared users, by name.
-
-        Raises:
-            UnauthorizedError: one is empty.
-        """
-        folder = self.folder / "users"
-        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        return {name: self.text(f"users/{name}") for name in names}
+    def named(self, folder: str) -> list[str]:
+        """Names of what is in a folder."""
+        path = self.folder / folder
+        return sorted(each.name for each in path.iterdir()) if path.is_dir() else []
 
 
 def printable(text: str) -> str:
