@@ -194,7 +194,7 @@ class Kafka(Component[KafkaSettings]):
 
     def topology(self) -> DeclaredTopology | None:
         """Topics and all that belongs to them."""
-        return administration.declared_topology(self, self._administered)
+        return administration.declared_topology(self, self._administered, self.port, self.members)
 
     @property
     def _administered(self) -> Administration:
@@ -219,7 +219,7 @@ class Kafka(Component[KafkaSettings]):
         for user in self.scope.users_of(self.name):
             if user.name in OWN_ACCOUNTS:
                 raise ValueError(f"{user.name} is an account of {self.name} itself; rename the service that uses it")
-        administration.check(self, self._administered)
+        administration.check(self, self._administered, self.members)
 
     def binding(self, user: str) -> Mapping[str, str | SecretKey]:
         """``KAFKA_BOOTSTRAP_SERVERS`` and what else a client needs, with the account of the user."""

@@ -125,7 +125,7 @@ class Nats(Component[NatsSettings]):
 
     def topology(self) -> DeclaredTopology | None:
         """Streams and what belongs to them."""
-        return administration.declared_topology(self, self._administered)
+        return administration.declared_topology(self, self._administered, self.members)
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """Those that are given."""
@@ -154,7 +154,7 @@ class Nats(Component[NatsSettings]):
                     raise ValueError(f"{key}: {each!r} does not use {self.name!r}; {_way_out(each, using, self.name)}")
                 if homes.setdefault(each, account) != account:
                     raise ValueError(f"{key}: {each!r} is in {homes[each]!r} too; a service has one account")
-        administration.check(self)
+        administration.check(self, self.members)
         extra = dict.fromkeys(self.settings.extra_config, "")
         checked(extra, self._configuration(alone=True), "nats", ours=("jetstream", "authorization", "tls"))
         self._extra()

@@ -12,8 +12,11 @@ from components.workloads.administration import ACCOUNT, Administration, service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from components.middleware.nats import Nats
+    from components.middleware.nats_settings import NatsSettings
+    from components.model.component import Component
     from components.model.topology import DeclaredTopology
+
+    Owner = Component[NatsSettings]
 
 COPIES = 3
 MAY_ASK = (
@@ -23,7 +26,7 @@ MAY_ASK = (
 """Of JetStream's API: what makes and lists, nothing that reads or writes a message."""
 
 
-def administration(nats: Nats) -> Administration:
+def administration(nats: Owner) -> Administration:
     """Its accounts."""
     return Administration(nats, nats.settings.topology)
 
@@ -33,26 +36,26 @@ def user(account: str = "") -> str:
     return f"{ACCOUNT}-{account}" if account else ACCOUNT
 
 
-def declared_topology(nats: Nats, own: Administration) -> DeclaredTopology | None:
+def declared_topology(nats: Owner, own: Administration, members: int) -> DeclaredTopology | None:
     """What the reconciler is to make true, and with what: a file for each account tells it where to look."""
     settings = nats.settings
     address = service_address(nats, "nats" if settings.tls is None else "tls", PORT)
-    items = settings.topology.all_items(min(COPIES, nats.members)) if settings.topology else ()
+    items = settings.topology.all_items(min(COPIES, members)) if settings.topology else ()
     accounts = [key_file(own.secret, "password", f"accounts/{name}") for name in sorted(settings.accounts)]
     return own.declared(address, settings.tls, items, accounts)
 
 
-def check(nats: Nats) -> None:
+def check(nats: Owner, members: int) -> None:
     """There are members for each copy and accounts for each stream, and no service is called as the reconciler.
 
     Raises:
         ValueError: there are not, or one is.
     """
-    for problem in _problems(nats):
+    for problem in _problems(nats, members):
         raise ValueError(problem)
 
 
-def _problems(nats: Nats) -> Iterator[str]:
+def _problems(nats: Owner, members: int) -> Iterator[str]:
     declared, accounts = nats.settings.topology, nats.settings.accounts
     if declared is None:
         return
@@ -61,8 +64,8 @@ def _problems(nats: Nats) -> Iterator[str]:
             yield f"topology.accounts.{name}: no account of that name here; {nearest(name, list(accounts))}"
     for each in declared.all_items(1):
         copies = each.settings.get("num_replicas", 1)
-        if copies > nats.members:
-            said = f"{copies} replicas want as many members, and there are {nats.members}"
+        if copies > members:
+            said = f"{copies} replicas want as many members, and there are {members}"
             yield f"topology: {each.label}: {said}; lower replicas, or raise members"
     taken = {user(), *map(user, accounts)}
     for service in nats.scope.users_of(nats.name):
