@@ -51,7 +51,7 @@ unit: $(STAMP) ## tests that need no cluster
 	$(BIN)/python -m pytest -n auto -m "not cluster and not pulumi" $(PYTEST_ARGS)
 
 cluster: $(STAMP) ## tests that need a cluster
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -m "cluster" --ignore=tests/catalogue $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n 2 -m "cluster" $(PYTEST_ARGS)
 
 demo: $(STAMP) ## a real Kubernetes, real middleware, a good release promoted, a bad one taken back
 	$(BIN)/python examples/demo.py --name $(NAME)
