@@ -70,7 +70,7 @@ async def test_an_api_server_takes_the_example(cluster, definitions, kind, size)
 
 @pytest.mark.parametrize("tier", ["local", "dev", "staging", "prod"])
 async def test_an_api_server_takes_a_kafka_that_strimzi_runs(cluster, definitions, tier):
-    manifests = kind_examples.declared("kafka", "strimzi", tier=tier).manifests()
+    manifests = kind_examples.declared("kafka", "strimzi", tier=tier, namespace=f"strimzi-{tier}").manifests()
     space = next(each for each in manifests if each["kind"] == "Namespace")
     wanted = [each for each in manifests if each["apiVersion"] == "kafka.strimzi.io/v1"]
     assert {each["kind"] for each in wanted} == {"Kafka", "KafkaNodePool", "KafkaUser"}
