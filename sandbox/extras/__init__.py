@@ -20,6 +20,7 @@ from sandbox.extras import (
     mqtt,
     nats,
     otel_collector,
+    strimzi,
     victorialogs,
 )
 
@@ -41,6 +42,7 @@ EXTRAS: dict[str, Extra] = {
         mqtt.EXTRA,
         nats.EXTRA,
         otel_collector.EXTRA,
+        strimzi.EXTRA,
         victorialogs.EXTRA,
     )
 }

@@ -68,11 +68,21 @@ def layer(assembly: Assembly, store: LayerStore, scratch: Path, target: str, log
 
     def fill(path: Path) -> None:
         with TemporaryDirectory(dir=scratch) as folder:
-            files = fetch(assembly, Path(folder, "jars"), log)
-            _hold_against(assembly, files)
+            files = checked(assembly, Path(folder, "jars"), log)
             write_files(path, _entries(files, target, Path(folder, "unpacked")))
 
     return store.make(f"jars-{assembly.name}", assembly.key(target), fill)
+
+
+def checked(assembly: Assembly, folder: Path, log: Path) -> list[Path]:
+    """Return the files that the pom means, in ``folder``.
+
+    Raises:
+        PackageError: Maven could not fetch one, or a file is not the one that the lock names.
+    """
+    files = fetch(assembly, folder, log)
+    _hold_against(assembly, files)
+    return files
 
 
 def fetch(assembly: Assembly, folder: Path, log: Path) -> list[Path]:

@@ -65,14 +65,14 @@ def parts(platform):
     return ours, releases
 
 
-async def up(cluster, platform, *beside):
+async def up(cluster, platform, *beside, tools=TOOLS, seconds=300):
     """All of it, and a pod of each service in which tests run their clients; ``beside`` is done meanwhile."""
     ours, releases = parts(platform)
-    await asyncio.gather(Applier(cluster, INVENTORY, patience=Patience(300)).apply(ours), *beside)
+    await asyncio.gather(Applier(cluster, INVENTORY, patience=Patience(seconds)).apply(ours), *beside)
     for release in releases:
         name = f"client-{release['metadata']['name']}"
         if await cluster.find(POD, name, SPACE) is None:
-            await cluster.create(client(release, name), manager="test")
+            await cluster.create(client(release, name, tools), manager="test")
         await until(lambda name=name: ready(cluster, name))
 
 
@@ -82,13 +82,13 @@ async def down(cluster):
     assert await cluster.find(NAMESPACE, SPACE) is None
 
 
-def client(release, name):
+def client(release, name, tools=TOOLS):
     """A pod as the release's, that waits for commands."""
     template = release["spec"]["workload"]["template"]
     (container,) = template["spec"]["containers"]
     for key in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "args"):
         container.pop(key, None)
-    container |= {"image": TOOLS, "command": ["sleep", "infinity"]}
+    container |= {"image": tools, "command": ["sleep", "infinity"]}
     spec = {**template["spec"], "containers": [container], "terminationGracePeriodSeconds": 0}
     meta = {**template["metadata"], "name": name, "namespace": SPACE}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
@@ -112,7 +112,7 @@ async def ready(cluster, pod):
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
-async def kill(cluster, pod, program):
+async def kill(cluster, pod, program, seconds=180):
     """Its program, by the kernel; then the pod is ready again, by a new one."""
     found = await cluster.get(POD, pod, SPACE)
     before = restarts(found)
@@ -121,29 +121,31 @@ async def kill(cluster, pod, program):
     async def again():
         return restarts(await cluster.get(POD, pod, SPACE)) > before and await ready(cluster, pod)
 
-    await until(again)
+    await until(again, seconds)
 
 
 def restarts(pod):
     return sum(each["restartCount"] for each in pod["status"]["containerStatuses"])
 
 
-async def roll(cluster, name):
+async def roll(cluster, name, seconds=300):
     """Every pod of a set is replaced, one after the other."""
-    before = {each["metadata"]["name"]: each["metadata"]["uid"] for each in await pods(cluster, name)}
+    before = await identities(cluster, name)
     stamp = {"spec": {"template": {"metadata": {"annotations": {"tests/restarted": str(sorted(before.values()))}}}}}
     await cluster.merge_patch(STATEFUL_SET, name, SPACE, stamp, manager="kubectl")
 
     async def replaced():
-        now = await pods(cluster, name)
-        fresh = {each["metadata"]["name"] for each in now if each["metadata"]["uid"] not in before.values()}
+        fresh = {pod for pod, uid in (await identities(cluster, name)).items() if uid not in before.values()}
         return fresh == before.keys() and all([await ready(cluster, each) for each in before])
 
-    await until(replaced, seconds=300)
+    await until(replaced, seconds)
 
 
-async def pods(cluster, name):
-    return (await cluster.list(POD, SPACE, labels=f"app.kubernetes.io/instance={name}")).items
+async def identities(cluster, name):
+    """The uid of each pod of a set."""
+    labels = (await cluster.get(STATEFUL_SET, name, SPACE))["spec"]["selector"]["matchLabels"]
+    found = await cluster.list(POD, SPACE, labels=",".join(f"{key}={value}" for key, value in labels.items()))
+    return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found.items}
 
 
 async def until(look, seconds=180):

