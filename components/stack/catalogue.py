@@ -9,6 +9,7 @@ from components.gateways.contour import Gateway
 from components.gateways.envoy_gateway import EnvoyGateway
 from components.middleware.eureka import Eureka
 from components.middleware.kafka import Kafka
+from components.middleware.keycloak import Keycloak
 from components.middleware.memcached import Memcached
 from components.middleware.mqtt import Mqtt
 from components.middleware.nats import Nats
@@ -39,6 +40,7 @@ KINDS: dict[str, type[Component]] = {
         Gateway,
         Jaeger,
         Kafka,
+        Keycloak,
         Loki,
         Memcached,
         Mqtt,
