@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 WAITED_FOR = {
     "Deployment", "StatefulSet", "DaemonSet", "Job", "Gateway", "CustomResourceDefinition", "PersistentVolumeClaim",
-    "Topology",
+    "Topology", "RabbitmqCluster",
 }  # fmt: skip
 
 
@@ -115,6 +115,15 @@ def _topology(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
     return Readiness(ready=False, reason=told, failed=found.get("reason") in {"Refused", "Invalid"})
 
 
+def _rabbitmq(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
+    """By the conditions that RabbitMQ's operator writes; without it nobody does."""
+    found = _condition(status, "AllReplicasReady")
+    if found.get("status") == "True":
+        return READY
+    told = found.get("message") or "no operator has looked at it yet"
+    return Readiness(ready=False, reason=str(told))
+
+
 _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
@@ -124,6 +133,7 @@ _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "CustomResourceDefinition": _definition,
     "PersistentVolumeClaim": _claim,
     "Topology": _topology,
+    "RabbitmqCluster": _rabbitmq,
 }
 
 

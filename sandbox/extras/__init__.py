@@ -21,6 +21,7 @@ from sandbox.extras import (
     mqtt,
     nats,
     otel_collector,
+    rabbitmq_operator,
     victorialogs,
 )
 
@@ -43,6 +44,7 @@ EXTRAS: dict[str, Extra] = {
         mqtt.EXTRA,
         nats.EXTRA,
         otel_collector.EXTRA,
+        rabbitmq_operator.EXTRA,
         victorialogs.EXTRA,
     )
 }

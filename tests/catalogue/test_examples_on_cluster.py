@@ -68,5 +68,18 @@ async def test_an_api_server_takes_the_example(cluster, definitions, kind, size)
         await cluster.delete(NAMESPACE, space["metadata"]["name"])
 
 
+@pytest.mark.parametrize("tier", ["local", "dev", "staging", "prod"])
+async def test_an_api_server_takes_what_an_operator_of_rabbitmq_reads(cluster, definitions, tier):
+    made = kind_examples.declared("rabbitmq", "operator", tier=tier).manifests()
+    assert [each["kind"] for each in made].count("RabbitmqCluster") == 1
+    assert "StatefulSet" not in [each["kind"] for each in made]
+    space = next(each for each in made if each["kind"] == "Namespace")
+    await cluster.apply(space, manager="test")
+    try:
+        assert await refusals(cluster, [each for each in made if not is_definition(each)]) == []
+    finally:
+        await cluster.delete(NAMESPACE, space["metadata"]["name"])
+
+
 def kind_of(manifest):
     return KNOWN[manifest["apiVersion"], manifest["kind"]]
