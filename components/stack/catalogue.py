@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from components.externals.external import External
 from components.gateways.contour import Gateway
 from components.gateways.envoy_gateway import EnvoyGateway
+from components.middleware.consul import Consul
 from components.middleware.eureka import Eureka
 from components.middleware.kafka import Kafka
 from components.middleware.keycloak import Keycloak
@@ -33,6 +34,7 @@ KINDS: dict[str, type[Component]] = {
     for component in (
         Alertmanager,
         Camel,
+        Consul,
         Controller,
         EnvoyGateway,
         Eureka,
