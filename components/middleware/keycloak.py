@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from components.middleware.keycloak_observability import alerts, panels
-from components.middleware.keycloak_realm import CLIENT_SECRET, clients, confidential, keeper, name_of
+from components.middleware.keycloak_realm import CLIENT_SECRET, clients, confidential, keeper, name_of, services
 from components.middleware.keycloak_settings import (
     ADMIN,
     ADMIN_CLIENT,
@@ -36,10 +36,10 @@ from components.model.observability import Dashboard
 from components.model.pods import Container, FieldPath, Pod, Probe, SecretKey, secret_volume, sleep
 from components.model.profiles import Tier
 from components.model.standing import real
-from components.workloads.accounts import account_of, made_secrets, needed_secrets
+from components.workloads.accounts import account_of, needed_secrets
 from components.workloads.baseline import Volume, service, stateful_set
 from components.workloads.bindings import variable
-from components.workloads.encryption import FOLDER, authority_of, certificate, hosts, one_file, secret_of
+from components.workloads.encryption import FOLDER, authority_of, certificate, hosts, made_for, one_file, secret_of
 from components.workloads.network import policy
 
 if TYPE_CHECKING:
@@ -129,9 +129,8 @@ class Keycloak(Component[KeycloakSettings]):
     def makes_secrets(self) -> Mapping[str, Collection[str]]:
         """Passwords and certificate, as far as they are not given."""
         own = {} if self.settings.auth_secret else {self.secret: self._recipe().keys()}
-        keys = ("username", CLIENT_SECRET)
-        others = {account_of(self, name): keys for name in confidential(self)}
-        return made_secrets(self, {**own, **others}, self.settings.tls, keys)
+        others = {account_of(self, name): ("username", CLIENT_SECRET) for name in confidential(self)}
+        return {**own, **others, **made_for(self, self.settings.tls)}
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """Those that are given."""
@@ -154,7 +153,7 @@ class Keycloak(Component[KeycloakSettings]):
         elif self.environment.tier in {Tier.STAGING, Tier.PROD}:
             fix = "name a component of kind external with a PostgreSQL"
             raise ValueError(f"database: the tier {self.environment.tier} needs one, a file is of one server; {fix}")
-        for name in (user.name for user in self.scope.users_of(self.name)):
+        for name in services(self):
             if name in BUILTIN:
                 raise ValueError(f"the service {name} would be a client that every realm has; rename the service")
             if clients(self)[name].public:

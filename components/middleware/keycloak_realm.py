@@ -14,6 +14,7 @@ from components.middleware.keycloak_settings import (
     REALM,
     Client,
 )
+from components.model.endpoints import GATEWAYS
 from components.model.pods import SIDECAR, Container, Pod, config_volume
 from components.model.profiles import Size
 from components.model.topology import key_file
@@ -33,10 +34,15 @@ if TYPE_CHECKING:
 CLIENT_SECRET = "client-secret"  # noqa: S105 - the key of it
 
 
+def services(owner: Component[KeycloakSettings]) -> list[str]:
+    """Names of those who get tokens from it; a gateway checks them only."""
+    return [user.name for user in owner.scope.users_of(owner.name) if not user.reads & GATEWAYS]
+
+
 def clients(owner: Component[KeycloakSettings]) -> dict[str, Client]:
     """Those of the services that use it, and those that are declared."""
-    services = {user.name: Client() for user in owner.scope.users_of(owner.name)}
-    return dict(sorted({**services, **owner.settings.clients}.items()))
+    found = {name: Client() for name in services(owner)}
+    return dict(sorted({**found, **owner.settings.clients}.items()))
 
 
 def confidential(owner: Component[KeycloakSettings]) -> list[str]:

@@ -12,13 +12,14 @@ from components.deploy.inventory import Inventory
 from components.deploy.refusal import NothingThereError
 from components.stack.platform import Platform
 from kube.kinds import NAMESPACE
-from tests.catalogue.discovery import OVERLAY, PATIENCE, client, example, ready, take_down, until, without_engine
+from tests.catalogue.discovery import OVERLAY, PATIENCE, client, example, ready, take_down, until
 from tests.catalogue.tokens import certificate
 
 SPACE, ELSEWHERE = "identity-test", "identity-database"
 INVENTORY = Inventory(SPACE, SPACE)
 CODE = (Path(__file__).parent / "identity_client.py").read_text()
 HOST = f"postgres.{ELSEWHERE}.svc.cluster.local"
+TOKENS = {"name": "accounts", "keycloak": "keycloak", "audiences": ["orders"]}
 LOGIN = {"username": "keycloak", "password": "of-the-database"}
 START = """\
 umask 077
@@ -38,6 +39,7 @@ def declared(services=("shop",)):
     sections["identity"] |= {"url": f"postgresql://{HOST}/keycloak", "networks": [], "health": None}
     components = {
         **sections,
+        "gateway": {"kind": "envoy-gateway", "envoyReplicas": 1, "controlReplicas": 1, "jwt": [TOKENS]},
         "prometheus": {"discovery": "sidecar", "scrapeInterval": "1s", "storage": None},
         "controller": {"image": "sandbox.grayling.dev/grayling:dev", "installDefinitions": False},
     }
@@ -46,11 +48,12 @@ def declared(services=("shop",)):
         "namespace": SPACE,
         "owners": ["platform", "database-team"],
         "images": OVERLAY["images"],
+        "gateway": {"class": f"envoy-{SPACE}"},
         "profile": {"size": "small", "data": "Delete"},
     }
     service = {
         "image": "sandbox.grayling.dev/python:3.11",
-        "command": ["python3", "-c", "import time; time.sleep(100000)"],
+        "command": ["python3", "-m", "http.server", "8080", "--directory", "/var/empty"],
         "uses": ["keycloak"],
     }
     everything = {
@@ -99,11 +102,27 @@ def database():
     yield {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
+def route(parent):
+    """From the gateway to the client's pod, which shows an empty folder to whoever is let in."""
+    labels = {"app.kubernetes.io/name": "service", "app.kubernetes.io/instance": "shop"}
+    meta = {"name": "shop-route", "namespace": SPACE}
+    to = {"selector": labels, "ports": [{"port": 8080}]}
+    yield {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": to}
+    spec = {"parentRefs": [{"name": parent}], "rules": [{"backendRefs": [{"name": "shop-route", "port": 8080}]}]}
+    yield {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": meta, "spec": spec}
+
+
 async def applied(cluster, services=("shop",)):
-    """The stack as declared for these services; its release."""
-    made, release = without_engine(declared(services))
-    await Applier(cluster, INVENTORY, patience=PATIENCE).apply(made)
-    return release
+    """The stack as declared for these services, without its engine; the release of the first."""
+    made = [each for each in declared(services).manifests() if of(each) != "controller"]
+    releases = [each for each in made if each["kind"] == "GrayRelease"]
+    await Applier(cluster, INVENTORY, patience=PATIENCE).apply([each for each in made if each not in releases])
+    return next(each for each in releases if each["metadata"]["name"] == "shop")
+
+
+def of(manifest):
+    """Which component it is of."""
+    return (manifest["metadata"].get("labels") or {}).get("app.kubernetes.io/instance")
 
 
 async def gone(cluster):
@@ -127,6 +146,8 @@ async def bring_up(cluster):
     await until(lambda: ready(cluster, "postgres", ELSEWHERE))
     release = await applied(cluster)
     await cluster.create(client(release, SPACE), manager="test")
+    for each in route("gateway"):
+        await cluster.apply(each, manager="test")
     await until(lambda: ready(cluster, "client", SPACE))
 
 

@@ -70,6 +70,24 @@ def had():
     return {"token": token()[1], "keys": ask(KEYS)[1], "issuer": ISSUER, "client": CLIENT}
 
 
+def through(url):
+    """What a gateway says to those with the right token, with none, and with one that was changed."""
+    right = token()[1]
+    head, body, signature = right.split(".")
+    tried = {"right": right, "none": "", "changed": f"{head}.{body[:-4]}AAAA.{signature}", "none at all": "x"}
+    return {name: shown(url, each) for name, each in tried.items()}
+
+
+def shown(url, bearer):
+    """Status of one answer."""
+    made = urllib.request.Request(url, headers={"Authorization": f"Bearer {bearer}"} if bearer else {})
+    try:
+        with urllib.request.urlopen(made, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def known(client):
     """Whether there is such a client: one with a wrong secret is told so in other words than one that is not there."""
     form = {"grant_type": "client_credentials", "client_id": client, "client_secret": "wrong"}

@@ -18,7 +18,7 @@ from tests.catalogue.discovery import from_client, killed, rolled, until
 from tests.catalogue.identity import CODE, ELSEWHERE, SPACE, applied, bring_up, declared, down
 from tests.components.on_prometheus import eventually, expected, has_data, series, wanted
 
-pytestmark = [pytest.mark.extras("keycloak"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.extras("keycloak", "envoy-gateway"), pytest.mark.timeout(900)]
 SERVERS = "keycloak-server"
 
 
@@ -105,6 +105,14 @@ async def test_a_token_is_had_for_the_right_secret_and_holds_against_the_publish
     head, body, signature = had["token"].split(".")
     with pytest.raises(InvalidSignature):
         claims(f"{head}.{body[:-4]}AAAA.{signature}", had["keys"])
+
+
+async def test_a_gateway_lets_in_who_has_a_token_of_it_and_nobody_else(cluster):
+    async def lets_in():
+        said = await inside(cluster, "through", f"http://gateway-envoy.{SPACE}.svc/")
+        return said if said["right"] == 200 else None
+
+    assert await until(lets_in) == {"right": 200, "none": 401, "changed": 401, "none at all": 401}
 
 
 async def test_tokens_are_had_while_a_server_is_killed_and_all_are_replaced(cluster):
