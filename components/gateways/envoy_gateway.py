@@ -59,6 +59,7 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
         real(
             "tests/catalogue/test_gateways_on_cluster.py::test_a_token_lets_in_and_nothing_else_does",
             "tests/catalogue/test_gateways_on_cluster.py::test_a_good_canary_is_promoted_and_a_bad_one_taken_back",
+            "tests/catalogue/test_identity_on_cluster.py::test_a_gateway_lets_in_who_has_a_token_of_it_and_nobody_else",
         ),
         served(ISSUED_CERTIFICATES, name="tlsIssuer (cert-manager)"),
     )
