@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 WAITED_FOR = {
     "Deployment", "StatefulSet", "DaemonSet", "Job", "Gateway", "CustomResourceDefinition", "PersistentVolumeClaim",
-    "Topology", "Kafka", "KafkaUser",
+    "Topology", "Kafka", "KafkaUser", "RabbitmqCluster",
 }  # fmt: skip
 
 
@@ -123,6 +123,15 @@ def _operated(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
     return Readiness(ready=False, reason=str(said or "no operator has said that it is ready"))
 
 
+def _rabbitmq(_: dict[str, Any], status: dict[str, Any]) -> Readiness:
+    """By the conditions that RabbitMQ's operator writes; without it nobody does."""
+    found = _condition(status, "AllReplicasReady")
+    if found.get("status") == "True":
+        return READY
+    told = found.get("message") or "no operator has looked at it yet"
+    return Readiness(ready=False, reason=str(told))
+
+
 _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
@@ -134,6 +143,7 @@ _CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Readiness]] = {
     "Topology": _topology,
     "Kafka": _operated,
     "KafkaUser": _operated,
+    "RabbitmqCluster": _rabbitmq,
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.gateways import envoy_issuers as issuers
 from components.gateways.envoy_observability import proxy_alerts, proxy_panels
 from components.gateways.envoy_policies import API, policies
 from components.gateways.envoy_proxies import proxies
@@ -58,6 +59,7 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
         real(
             "tests/catalogue/test_gateways_on_cluster.py::test_a_token_lets_in_and_nothing_else_does",
             "tests/catalogue/test_gateways_on_cluster.py::test_a_good_canary_is_promoted_and_a_bad_one_taken_back",
+            "tests/catalogue/test_identity_on_cluster.py::test_a_gateway_lets_in_who_has_a_token_of_it_and_nobody_else",
         ),
         served(ISSUED_CERTIFICATES, name="tlsIssuer (cert-manager)"),
     )
@@ -100,12 +102,18 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
         parent, own = self.environment.gateway.parent.name, self.environment.namespace
         return {f"{OWNING}-name": parent, f"{OWNING}-namespace": own}
 
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The issuers of this stack whose tokens it takes."""
+        return issuers.used(self)
+
     def check(self) -> None:
-        """The class is not called by the other implementation's name.
+        """The class is not called by the other implementation's name, and issuers are there.
 
         Raises:
-            ValueError: it is.
+            ValueError: it is not so.
         """
+        issuers.check(self)
         if self.environment.gateway.class_name == OTHER_CLASS:
             raise ValueError(
                 f"kind: the GatewayClass would be called {OTHER_CLASS!r}, which this is not; "
@@ -126,7 +134,9 @@ class EnvoyGateway(Component[EnvoyGatewaySettings]):
         yield from self._gateway()
         yield proxies(self)
         yield from listener_certificate(self, self.settings.tls_secret, self.settings.tls_issuer)
-        yield from policies(self.name, self.environment.gateway.parent.name, self.settings)
+        parent = self.environment.gateway.parent.name
+        yield from policies(self.name, parent, self.settings, issuers.providers(self))
+        yield from issuers.trusted(self)
         yield from rights(self, CONTROL)
         yield config_map(self, f"{self.name}-{CONTROL}", {"envoy-gateway.yaml": self._configuration()})
         yield service(self, MEMBERS, part=CONTROL, name=SERVED_AS)

@@ -13,7 +13,7 @@ from manifests.render import text
 from rollout.api.durations import duration_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from components.gateways.envoy_settings import Cors, EnvoyGatewaySettings, Jwt, Oidc, RateLimit
     from kube.kinds import Manifest
@@ -40,10 +40,12 @@ LOGGED = {
 """What the log has of a request: no query, no Authorization, no cookie, nothing of its body."""
 
 
-def policies(name: str, gateway: str, settings: EnvoyGatewaySettings) -> Iterable[Manifest]:
-    """One object for each sort of rule that is asked for, all named ``name``."""
+def policies(
+    name: str, gateway: str, settings: EnvoyGatewaySettings, issuers: Mapping[str, Manifest]
+) -> Iterable[Manifest]:
+    """One object for each sort of rule that is asked for, all named ``name``; ``issuers`` are those of the stack."""
     specs = {
-        "SecurityPolicy": _security(settings),
+        "SecurityPolicy": _security(settings, issuers),
         "BackendTrafficPolicy": _traffic(settings),
         "ClientTrafficPolicy": _clients(settings),
         "EnvoyExtensionPolicy": _retries(settings),
@@ -64,10 +66,10 @@ def access_log(settings: EnvoyGatewaySettings) -> dict[str, Any]:
     return {"settings": [{"format": {"type": "JSON", "json": fields}, "sinks": [sink]}]}
 
 
-def _security(settings: EnvoyGatewaySettings) -> Manifest:
+def _security(settings: EnvoyGatewaySettings, issuers: Mapping[str, Manifest]) -> Manifest:
     made: Manifest = {}
     if settings.jwt:
-        made["jwt"] = {"providers": [_issuer(each) for each in settings.jwt]}
+        made["jwt"] = {"providers": [_issuer(each, issuers) for each in settings.jwt]}
     if settings.oidc:
         made["oidc"] = _login(settings.oidc)
     if settings.cors:
@@ -75,9 +77,11 @@ def _security(settings: EnvoyGatewaySettings) -> Manifest:
     return made
 
 
-def _issuer(jwt: Jwt) -> Manifest:
+def _issuer(jwt: Jwt, issuers: Mapping[str, Manifest]) -> Manifest:
     made: Manifest = {"name": jwt.name, "issuer": jwt.issuer, "audiences": list(jwt.audiences)}
-    if jwt.jwks is not None:
+    if jwt.keycloak is not None:
+        made |= issuers[jwt.keycloak]
+    elif jwt.jwks is not None:
         made["localJWKS"] = {"type": "Inline", "inline": jwt.jwks}
     else:
         made["remoteJWKS"] = {"uri": jwt.jwks_uri}

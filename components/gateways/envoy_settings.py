@@ -12,7 +12,7 @@ from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.quantities import size_from
 from components.model.settings import ComponentSettings, Placement
-from components.model.values import Image, Limit, Namespace, ObjectName, said, whole
+from components.model.values import Image, Label, Limit, Namespace, ObjectName, said, whole
 from components.workloads.egress import Egress
 from components.workloads.encryption import Issuer
 
@@ -71,7 +71,10 @@ class Jwt(ComponentSettings):
     """One issuer whose tokens are taken: signed by its keys, not over, and made for one of the audiences."""
 
     name: ObjectName = Field(description="for the log")
-    issuer: Word = Field(description="claim `iss` of its tokens")
+    keycloak: Label | None = Field(
+        default=None, description="component of this stack that is the issuer; it says its name, keys and authority"
+    )
+    issuer: Word | None = Field(default=None, description="claim `iss` of its tokens")
     audiences: Annotated[list[Word], Field(min_length=1, max_length=8)] = Field(
         description="a token must name one of them in `aud`: those that were made for others are refused"
     )
@@ -83,6 +86,12 @@ class Jwt(ComponentSettings):
 
     @model_validator(mode="after")
     def _one_place(self) -> Jwt:
+        if self.keycloak is not None:
+            if self.issuer or self.jwks_uri or self.jwks:
+                raise ValueError("keycloak: says issuer and keys itself; leave issuer, jwksUri and jwks out")
+            return self
+        if self.issuer is None:
+            raise ValueError("issuer: is missing; write the claim `iss` of its tokens, or name a component as keycloak")
         if (self.jwks_uri is None) == (self.jwks is None):
             raise ValueError("jwksUri: give the place of the keys, or the keys as jwks, and not both")
         if self.jwks is not None and (problem := _problem_of(self.jwks)):

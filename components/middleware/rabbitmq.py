@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from components.middleware import rabbitmq_administration as administration
+from components.middleware import rabbitmq_operator as operator
 from components.middleware.rabbitmq_observability import alerts, panels
 from components.middleware.rabbitmq_settings import (
     AMQP_PORT,
@@ -26,37 +27,21 @@ from components.middleware.rabbitmq_settings import (
     SIZES,
     SWEEP,
     RabbitMQSettings,
+    limits,
     numbers,
     user_definitions,
 )
 from components.model.component import Component
 from components.model.credentials import generated_secret
-from components.model.endpoints import MEMBERS, RECONCILERS, SCRAPERS, USERS, Endpoint
+from components.model.endpoints import API_SERVER, MEMBERS, RECONCILERS, SCRAPERS, USERS, Endpoint
 from components.model.images import version
 from components.model.observability import Dashboard
-from components.model.pods import (
-    SIDECAR,
-    Container,
-    FieldPath,
-    Pod,
-    Probe,
-    SecretKey,
-    config_volume,
-    secret_volume,
-)
+from components.model.pods import SIDECAR, Container, FieldPath, Pod, Probe, SecretKey, config_volume, secret_volume
 from components.model.profiles import Size
-from components.model.quantities import megabytes, share_of
 from components.model.standing import ISSUED_CERTIFICATES, real, served
 from components.workloads.accounts import account_files, account_of, accounts, made_secrets, needed_secrets
 from components.workloads.baseline import Volume, config_map, service, stateful_set
-from components.workloads.encryption import (
-    FOLDER,
-    authority_of,
-    certificate,
-    hosts,
-    one_file,
-    secret_of,
-)
+from components.workloads.encryption import FOLDER, authority_of, certificate, hosts, one_file, secret_of
 from components.workloads.extra_config import checked
 from components.workloads.network import policy
 from manifests.render import text
@@ -80,6 +65,11 @@ class RabbitMQ(Component[RabbitMQSettings]):
             "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
         ),
         served(ISSUED_CERTIFICATES, name="tls.issuer (cert-manager)"),
+        served(
+            "tests/components/middleware/test_rabbitmq_operator.py::test_it_is_what_the_golden_file_says",
+            "tests/catalogue/test_examples_on_cluster.py::test_an_api_server_takes_what_an_operator_of_rabbitmq_reads",
+            name="operator: cluster-operator",
+        ),
     )
 
     @property
@@ -117,6 +107,10 @@ class RabbitMQ(Component[RabbitMQSettings]):
         yield from accounts(self, self._account())
         yield from certificate(self, self.settings.tls, hosts(self, self.name))
         yield config_map(self, f"{self.name}-config", self._files())
+        if self.settings.operator:
+            yield policy(self, [API_SERVER])
+            yield from operator.cluster(self, self.members, self.image, self._definitions())
+            return
         yield service(self, USERS | MEMBERS, headless=True, name=f"{self.name}-nodes")
         yield service(self, USERS | RECONCILERS)
         yield policy(self)
@@ -135,7 +129,8 @@ class RabbitMQ(Component[RabbitMQSettings]):
 
     def needs_secrets(self) -> Mapping[str, tuple[str, Collection[str]]]:
         """Those that are given."""
-        own = needed_secrets(self.settings.auth_secret, ("10-users.json", "cookie", "url"), self.settings.tls)
+        keys = ("10-users.json", "cookie", "url", *operator.first_user(self.settings))
+        own = needed_secrets(self.settings.auth_secret, keys, self.settings.tls)
         return {**own, **self._administered.needed()}
 
     def topology(self) -> DeclaredTopology | None:
@@ -146,6 +141,10 @@ class RabbitMQ(Component[RabbitMQSettings]):
     def _administered(self) -> Administration:
         return administration.administration(self, self._url())
 
+    def selector(self, part: str | None = None) -> dict[str, str]:
+        """As its pods are labelled, by whoever makes them."""
+        return operator.selector(self.name) if self.settings.operator else super().selector(part)
+
     def _recipe(self) -> dict[str, str]:
         return {
             "username": "{random:12}",
@@ -153,6 +152,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
             "cookie": "{random:48}",
             "10-users.json": json.dumps(user_definitions("administrator", vhosts=[{"name": "/"}])),
             "url": self._url(),
+            **operator.first_user(self.settings),
         }
 
     def _account(self) -> dict[str, str]:
@@ -175,18 +175,18 @@ class RabbitMQ(Component[RabbitMQSettings]):
             ValueError: it is.
         """
         self._administered.check()
+        operator.check(self.settings)
         checked(self.settings.extra_config, self._configuration(alone=True), "rabbitmq", ours=OURS)
 
     def _files(self) -> dict[str, str]:
+        policies = {"20-policies.json": json.dumps(self._policies(), indent=1, sort_keys=True) + "\n"}
+        if self.settings.operator:
+            return policies
         plugins = ["rabbitmq_prometheus", *(["rabbitmq_management"] if self.settings.topology else [])]
-        return {
-            "rabbitmq.conf": self._configuration(),
-            "enabled_plugins": f"[{', '.join(plugins)}].\n",
-            "20-policies.json": json.dumps(self._policies(), indent=1, sort_keys=True) + "\n",
-        }
+        enabled = {"enabled_plugins": f"[{', '.join(plugins)}].\n"}
+        return {"rabbitmq.conf": self._configuration(), **enabled, **policies}
 
     def _configuration(self, *, alone: bool = False) -> str:
-        memory = megabytes(self.sized(SIZES).memory)
         return text(
             "rabbitmq.conf.j2",
             port=self.port,
@@ -197,8 +197,7 @@ class RabbitMQ(Component[RabbitMQSettings]):
             cluster=f"{self.environment.namespace}-{self.name}",
             members=self.members,
             nodes=[f"rabbit@{self._host(str(ordinal))}" for ordinal in range(self.members)],
-            memory_watermark=int(memory * 0.6),
-            disk_free_limit=f"{min(int(memory * 0.6), share_of(self.settings.storage, 0.2))}MiB",
+            **limits(self.sized(SIZES), self.settings.storage),
             log_level=self.settings.log_level,
             version=numbers(version(self.image)),
             definitions=DEFINITIONS,

@@ -9,7 +9,7 @@ from pydantic import Field
 from components.middleware.rabbitmq_topology import RabbitMQTopology
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
-from components.model.quantities import size_from
+from components.model.quantities import megabytes, share_of, size_from
 from components.model.settings import Request, WorkloadSettings
 from components.model.values import Image, ObjectName
 from components.workloads.encryption import Tls
@@ -97,6 +97,10 @@ class RabbitMQSettings(WorkloadSettings):
     delivery_limit: int = Field(
         default=20, ge=1, le=1_000_000, description="a message delivered more often is dead-lettered"
     )
+    operator: Literal["cluster-operator"] | None = Field(
+        default=None,
+        description="RabbitMQ's operator runs it, which the cluster must have; the stack itself if not given",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tls: Tls | None = Field(default=None, description="encrypted where it is given; {} makes a certificate")
     extra_config: ExtraConfig = Field(default_factory=dict, description="further lines of rabbitmq.conf by key")
@@ -115,6 +119,12 @@ def user_definitions(tags: str, **more: Any) -> dict[str, Any]:
     may = {"user": "{username}", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
     users = [{"name": "{username}", "password": "{password}", "tags": tags}]
     return {**more, "users": users, "permissions": [may]}
+
+
+def limits(resources: Resources, storage: str) -> dict[str, str]:
+    """Where publishers are blocked: memory in use, and what is left of the disk."""
+    memory = int(megabytes(resources.memory) * 0.6)
+    return {"memory_watermark": f"{memory}MiB", "disk_free_limit": f"{min(memory, share_of(storage, 0.2))}MiB"}
 
 
 def numbers(tag: str) -> tuple[int, int]:

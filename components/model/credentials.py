@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import string
+import uuid
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ _SLOT = re.compile(r"\{([a-z][a-z-]*)(?::(\d+))?\}")
 def generated_secret(name: str, recipe: Mapping[str, str]) -> Manifest:
     """A Secret made by ``recipe``: key → text; ``{random:32}`` in it is drawn, ``{key}`` repeats an earlier one.
 
-    ``{login}`` is ``username`` and ``password`` as HTTP's basic authentication has them.
+    ``{uuid}`` is a random one; ``{login}`` is ``username`` and ``password`` as HTTP's basic authentication has them.
     """
     meta = {
         "name": name,
@@ -60,6 +61,8 @@ def draw(recipe: Mapping[str, str]) -> dict[str, str]:
 def _fill(slot: re.Match[str], made: Mapping[str, str]) -> str:
     if slot[1] == "random":
         return "".join(secrets.choice(_ALPHABET) for _ in range(int(slot[2] or 32)))
+    if slot[1] == "uuid":
+        return str(uuid.uuid4())
     if slot[1] == "login":
         return b64encode(f"{made['username']}:{made['password']}".encode()).decode()
     return made[slot[1]]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from components.externals.external import External
 from components.gateways.contour import Gateway
 from components.gateways.envoy_gateway import EnvoyGateway
+from components.middleware.consul import Consul
 from components.middleware.eureka import Eureka
 from components.middleware.kafka import Kafka
+from components.middleware.keycloak import Keycloak
 from components.middleware.memcached import Memcached
 from components.middleware.mqtt import Mqtt
 from components.middleware.nats import Nats
@@ -32,6 +34,7 @@ KINDS: dict[str, type[Component]] = {
     for component in (
         Alertmanager,
         Camel,
+        Consul,
         Controller,
         EnvoyGateway,
         Eureka,
@@ -39,6 +42,7 @@ KINDS: dict[str, type[Component]] = {
         Gateway,
         Jaeger,
         Kafka,
+        Keycloak,
         Loki,
         Memcached,
         Mqtt,

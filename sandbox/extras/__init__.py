@@ -16,10 +16,12 @@ from sandbox.extras import (
     eureka,
     jaeger,
     kafka,
+    keycloak,
     memcached,
     mqtt,
     nats,
     otel_collector,
+    rabbitmq_operator,
     strimzi,
     victorialogs,
 )
@@ -38,11 +40,13 @@ EXTRAS: dict[str, Extra] = {
         eureka.EXTRA,
         jaeger.EXTRA,
         kafka.EXTRA,
+        keycloak.EXTRA,
         memcached.EXTRA,
         mqtt.EXTRA,
         nats.EXTRA,
         otel_collector.EXTRA,
         strimzi.EXTRA,
+        rabbitmq_operator.EXTRA,
         victorialogs.EXTRA,
     )
 }

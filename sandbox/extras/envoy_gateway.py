@@ -22,6 +22,9 @@ PROGRAM = Program(
     600,
 )
 DEFINITIONS = "charts/gateway-crds-helm/templates/generated"
+# Contour's Gateway API is older and has not the version of it that Envoy Gateway reads; this one has both.
+GATEWAY_API = "sigs.k8s.io/gateway-api"
+TRUST = "config/crd/experimental/gateway.networking.k8s.io_backendtlspolicies.yaml"
 
 
 def images(supplies: Supplies) -> tuple[Image, ...]:
@@ -39,7 +42,7 @@ def definitions(supplies: Supplies) -> tuple[Path, ...]:
         lines = source.read_text().splitlines(keepends=True)
         made.append(target / source.name)
         made[-1].write_text("".join(line for line in lines if not line.startswith("{{")))
-    return tuple(made)
+    return (*made, supplies.module(PROGRAM, GATEWAY_API) / TRUST)
 
 
 EXTRA = Extra("envoy-gateway", images, definitions)

@@ -71,18 +71,18 @@ def declared():
 def without_engine(platform):
     """The components but the engine, and what it would make a pod of."""
     made = [each for each in platform.manifests() if "controller" not in each["metadata"]["name"]]
-    (release,) = [each for each in made if each["kind"] == "GrayRelease"]
-    return [each for each in made if each is not release], release
+    release, *others = [each for each in made if each["kind"] == "GrayRelease"]
+    return [each for each in made if each is not release and each not in others], release
 
 
-def client(release):
+def client(release, space=SPACE):
     """A pod as the release's, under the name of the service."""
     template = release["spec"]["workload"]["template"]
     spec = {**template["spec"], "terminationGracePeriodSeconds": 1}
     for container in spec["containers"]:
         for probe in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
             container.pop(probe, None)
-    meta = {**template["metadata"], "name": "client", "namespace": SPACE}
+    meta = {**template["metadata"], "name": "client", "namespace": space}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
@@ -96,11 +96,11 @@ async def bring_up(cluster):
     await until(lambda: ready(cluster, "client"))
 
 
-async def take_down(cluster):
+async def take_down(cluster, inventory=INVENTORY):
     """Nothing of it is left."""
-    plan = await plan_teardown(cluster, INVENTORY)
-    await tear_down(cluster, INVENTORY, plan, PATIENCE, lambda _line: None, without_engine=True)
-    assert await cluster.find(NAMESPACE, SPACE) is None
+    plan = await plan_teardown(cluster, inventory)
+    await tear_down(cluster, inventory, plan, PATIENCE, lambda _line: None, without_engine=True)
+    assert await cluster.find(NAMESPACE, inventory.namespace) is None
 
 
 async def until(look, seconds=180):
@@ -116,33 +116,33 @@ async def until(look, seconds=180):
     raise AssertionError(f"not within {seconds} s: {last}")
 
 
-async def ready(cluster, pod):
+async def ready(cluster, pod, space=SPACE):
     """Whether all its containers are, now."""
-    found = await cluster.find(POD, pod, SPACE)
+    found = await cluster.find(POD, pod, space)
     status = (found or {}).get("status", {}).get("containerStatuses", [])
     return bool(status) and all(each["ready"] for each in status)
 
 
-async def restarts(cluster, pod, container):
+async def restarts(cluster, pod, container, space=SPACE):
     """How often a container was started again."""
-    status = (await cluster.get(POD, pod, SPACE))["status"]["containerStatuses"]
+    status = (await cluster.get(POD, pod, space))["status"]["containerStatuses"]
     return next(each["restartCount"] for each in status if each["name"] == container)
 
 
-async def from_client(cluster, code, function, *arguments):
+async def from_client(cluster, code, function, *arguments, space=SPACE):
     """What a function of the code returns in the client's pod."""
     call = ("python3", "-c", code, function, json.dumps(arguments))
-    return json.loads(await run(cluster, SPACE, "client", "shop", *call))
+    return json.loads(await run(cluster, space, "client", "shop", *call))
 
 
-async def killed(cluster, pod, container, program):
+async def killed(cluster, pod, container, program, space=SPACE):
     """The program of this container is killed with no warning, and started again by the kubelet."""
-    before = await restarts(cluster, pod, container)
-    uid = (await cluster.get(POD, pod, SPACE))["metadata"]["uid"]
+    before = await restarts(cluster, pod, container, space)
+    uid = (await cluster.get(POD, pod, space))["metadata"]["uid"]
     assert await asyncio.to_thread(_kill, uid, program) == 1, (pod, program)
 
     async def again():
-        return await restarts(cluster, pod, container) > before and await ready(cluster, pod)
+        return await restarts(cluster, pod, container, space) > before and await ready(cluster, pod, space)
 
     await until(again)
 
@@ -162,15 +162,15 @@ def _runs(process, uid, program):
         return False
 
 
-async def rolled(cluster, name):
+async def rolled(cluster, name, space=SPACE):
     """Every pod of the set is replaced; how few were ready at the least, while that went on."""
     body = {"spec": {"template": {"metadata": {"annotations": {"test/again": "1"}}}}}
-    made = await cluster.merge_patch(STATEFUL_SET, name, SPACE, body, manager="test")
+    made = await cluster.merge_patch(STATEFUL_SET, name, space, body, manager="test")
     wanted, fewest = made["spec"]["replicas"], made["spec"]["replicas"]
 
     async def over():
         nonlocal fewest
-        found = await cluster.get(STATEFUL_SET, name, SPACE)
+        found = await cluster.get(STATEFUL_SET, name, space)
         status = found["status"]
         fewest = min(fewest, status.get("readyReplicas", 0))
         seen = status["observedGeneration"] >= made["metadata"]["generation"]

@@ -59,11 +59,15 @@ def definitions(cluster_kubeconfig):
 
 @pytest.mark.parametrize(("kind", "size"), kind_examples.ALL)
 async def test_an_api_server_takes_the_example(cluster, definitions, kind, size):
-    manifests = kind_examples.declared(kind, size).manifests()
-    space = next(each for each in manifests if each["kind"] == "Namespace")
+    assert await taken(cluster, kind_examples.declared(kind, size).manifests()) == []
+
+
+async def taken(cluster, made):
+    """What an API server says of these objects, in a namespace that comes and goes."""
+    space = next(each for each in made if each["kind"] == "Namespace")
     await cluster.apply(space, manager="test")
     try:
-        assert await refusals(cluster, [each for each in manifests if not is_definition(each)]) == []
+        return await refusals(cluster, [each for each in made if not is_definition(each)])
     finally:
         await cluster.delete(NAMESPACE, space["metadata"]["name"])
 
@@ -81,6 +85,20 @@ async def test_an_api_server_takes_a_kafka_that_strimzi_runs(cluster, definition
         assert any("nothing" in line for line in await refusals(cluster, wanted))
     finally:
         await cluster.delete(NAMESPACE, space["metadata"]["name"])
+
+
+@pytest.mark.parametrize("tier", ["local", "dev", "staging", "prod"])
+async def test_an_api_server_takes_what_an_operator_of_rabbitmq_reads(cluster, definitions, tier):
+    made = kind_examples.declared("rabbitmq", "operator", tier=tier, namespace=f"operator-{tier}").manifests()
+    assert [each["kind"] for each in made].count("RabbitmqCluster") == 1
+    assert "StatefulSet" not in [each["kind"] for each in made]
+    assert await taken(cluster, made) == []
+
+
+@pytest.mark.parametrize("tier", ["local", "dev", "staging", "prod"])
+async def test_an_api_server_takes_a_consul_of_every_tier(cluster, definitions, tier):
+    made = kind_examples.declared("consul", "production", tier=tier, namespace=f"consul-{tier}").manifests()
+    assert await taken(cluster, made) == []
 
 
 def kind_of(manifest):

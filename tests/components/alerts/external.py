@@ -2,8 +2,14 @@ from __future__ import annotations
 
 from tests.components.alerts.model import Fault, of, one, owner
 
-MODES = [{"url": "https://erp.example.com", "owner": "a"}, {"url": "tcp://10.0.0.1:1", "owner": "a", "health": None}]
-COMPONENT = {"url": "https://erp.example.com/api", "owner": "sap-team"}
+# A PostgreSQL with a page beside it: what a Keycloak needs is here, too.
+COMPONENT = {
+    "url": "postgresql://db.example.com/keycloak",
+    "endpoints": {"page": "https://db.example.com"},
+    "owner": "sap-team",
+    "credentials": {"secret": "login"},
+}
+MODES = [COMPONENT, {**COMPONENT, "health": None}]
 WELL = dict(
     [
         of("external", "up", "1+0", component="prober"),

@@ -14,6 +14,7 @@ from tests.components.model.values import IMAGE
 
 KEYS = json.dumps({"keys": [{"kty": "RSA", "kid": "one", "n": "AQAB", "e": "AQAB"}]})
 JWT = {"name": "accounts", "issuer": "https://id.example.com", "audiences": ["shop"], "jwks": KEYS}
+OWN = {"name": "accounts", "keycloak": "id", "audiences": ["shop"]}
 PLACE = {"tier": "local", "namespace": "shop", "owners": ["platform"], "gateway": {"class": "envoy"}}
 OIDC = {
     "issuer": "https://id.example.com",
@@ -44,6 +45,9 @@ MISTAKES = {
     "no keys": ({"jwt": [{**JWT, "jwks": '{"keys": []}'}]}, PLACE, "has no keys"),
     "secret keys": ({"jwt": [{**JWT, "jwks": '{"keys": [{"kty": "RSA", "d": "x"}]}'}]}, PLACE, "secret parts of keys"),
     "keys in the clear": ({"jwt": [{**JWT, "jwks": None, "jwksUri": "http://id"}]}, PLACE, "is no address of HTTPS"),
+    "two issuers in one": ({"jwt": [{**JWT, "keycloak": "id"}]}, PLACE, "keycloak: says issuer and keys itself"),
+    "no issuer": ({"jwt": [{**JWT, "issuer": None}]}, PLACE, "jwt.0.issuer"),
+    "an issuer that is none": ({"jwt": [OWN]}, PLACE, "jwt.0.keycloak: 'id' is no component of kind keycloak"),
     "for nobody": ({"jwt": [{**JWT, "audiences": []}]}, PLACE, "audiences"),
     "the same name twice": ({"jwt": [JWT, JWT]}, PLACE, "'accounts' is there twice"),
     "everybody as everybody": ({"cors": {"origins": ["*"], "credentials": True}}, PLACE, "name the origins"),
@@ -202,3 +206,34 @@ def test_secrets_that_it_reads_are_looked_for():
         "tlsSecret": ("c", ("tls.crt", "tls.key")),
         "oidc.clientSecret": ("login", ("client-secret",)),
     }
+
+
+def with_issuer(**settings):
+    return objects({"jwt": [OWN]}, components={"id": {"kind": "keycloak", **settings}})
+
+
+def test_an_issuer_of_the_stack_says_its_name_its_keys_and_whom_to_trust():
+    made = with_issuer(tls={})
+    (provider,) = made["SecurityPolicy", "gateway"]["spec"]["jwt"]["providers"]
+    here = "https://id.shop.svc:8443/realms/shop"
+    keys = {"uri": f"{here}/protocol/openid-connect/certs", "backendRefs": [{"name": "id", "port": 8443}]}
+    assert provider == {"name": "accounts", "issuer": here, "audiences": ["shop"], "remoteJWKS": keys}
+    said = made["BackendTLSPolicy", "gateway-id"]["spec"]
+    assert said["targetRefs"] == [{"group": "", "kind": "Service", "name": "id"}]
+    whom = [{"group": "", "kind": "Secret", "name": "id-tls"}]
+    assert said["validation"] == {"caCertificateRefs": whom, "hostname": "id.shop.svc"}
+
+
+def test_proxies_reach_the_issuer_and_are_no_client_of_it():
+    made = with_issuer(tls={})
+    proxies = made["NetworkPolicy", "gateway-envoy"]["spec"]["egress"]
+    assert [8443] in [[port["port"] for port in each.get("ports", ())] for each in proxies]
+    let_in = made["NetworkPolicy", "id-server"]["spec"]["ingress"]
+    assert any("owning-gateway-name" in json.dumps(each["from"]) for each in let_in if "from" in each)
+    assert ("Secret", "id-gateway-auth") not in made
+
+
+def test_keys_in_the_clear_are_not_taken_from_an_issuer_of_the_stack():
+    with pytest.raises(StackError) as told:
+        with_issuer()
+    assert "jwt.0.keycloak: id shows its keys in the clear; give it tls: {}" in str(told.value)
