@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from components.externals.external import External
 from components.gateways.contour import Gateway
 from components.gateways.envoy_gateway import EnvoyGateway
+from components.gateways.kong import Kong
 from components.middleware.eureka import Eureka
 from components.middleware.kafka import Kafka
 from components.middleware.memcached import Memcached
@@ -39,6 +40,7 @@ KINDS: dict[str, type[Component]] = {
         Gateway,
         Jaeger,
         Kafka,
+        Kong,
         Loki,
         Memcached,
         Mqtt,
