@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.gateways.contour_settings import ISSUED_WHERE, Exposure
+from components.gateways.contour_settings import ISSUED_WHERE, Exposure, refused
 from components.gateways.envoy_settings import Cors, Method, RateLimit, Word, problem_of_keys
 from components.gateways.kong_keys import unusable
 from components.model.pods import Resources, Sizes
@@ -41,13 +41,6 @@ _CANNOT_FOR_TOKENS = {
 LogField = Annotated[str, said(whole(r"[A-Za-z0-9_]+", 128), "cannot be logged by nginx", "use letters, digits and _")]
 
 
-def _refused(data: Any, cannot: dict[str, str]) -> Any:
-    for key, why in cannot.items():
-        if isinstance(data, dict) and key in data:
-            raise ValueError(f"{key}: {why}")
-    return data
-
-
 class KongJwt(ComponentSettings):
     """One issuer whose tokens are taken: signed by its key, and not over."""
 
@@ -58,7 +51,7 @@ class KongJwt(ComponentSettings):
     @model_validator(mode="before")
     @classmethod
     def _can_be_done(cls, data: Any) -> Any:
-        return _refused(data, _CANNOT_FOR_TOKENS)
+        return refused(data, _CANNOT_FOR_TOKENS)
 
     @model_validator(mode="after")
     def _one_usable_key(self) -> KongJwt:
@@ -123,7 +116,7 @@ class KongSettings(WorkloadSettings):
     @model_validator(mode="before")
     @classmethod
     def _can_be_done(cls, data: Any) -> Any:
-        return _refused(data, _CANNOT)
+        return refused(data, _CANNOT)
 
     @field_validator("jwt")
     @classmethod
