@@ -9,6 +9,7 @@ from components.gateways.contour import Gateway
 from components.gateways.envoy_gateway import EnvoyGateway
 from components.gateways.kong import Kong
 from components.middleware.eureka import Eureka
+from components.middleware.flink import Flink
 from components.middleware.kafka import Kafka
 from components.middleware.memcached import Memcached
 from components.middleware.mqtt import Mqtt
@@ -37,6 +38,7 @@ KINDS: dict[str, type[Component]] = {
         EnvoyGateway,
         Eureka,
         External,
+        Flink,
         Gateway,
         Jaeger,
         Kafka,
