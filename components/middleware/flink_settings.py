@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.middleware.flink_sql import statements
 from components.model.pods import Resources, Sizes
@@ -91,11 +91,13 @@ class FlinkJob(ComponentSettings):
         description="when the job changes: all of it or it does not start; what still fits; none, it begins anew",
     )
 
-    @field_validator("sql")
-    @classmethod
-    def _is_a_job(cls, sql: str) -> str:
-        statements(sql)
-        return sql
+    @model_validator(mode="after")
+    def _is_a_job(self) -> FlinkJob:
+        try:
+            statements(self.sql)
+        except ValueError as error:
+            raise ValueError(f"sql: {error}") from None  # here, where no value is shown beside it: it may be a secret
+        return self
 
 
 class FlinkSettings(WorkloadSettings):
