@@ -14,6 +14,7 @@ from components.middleware.kafka import Kafka
 from components.middleware.memcached import Memcached
 from components.middleware.mqtt import Mqtt
 from components.middleware.nats import Nats
+from components.middleware.nifi import Nifi
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.middleware.topology import Topology
@@ -47,6 +48,7 @@ KINDS: dict[str, type[Component]] = {
         Memcached,
         Mqtt,
         Nats,
+        Nifi,
         OtelCollector,
         Prometheus,
         RabbitMQ,
