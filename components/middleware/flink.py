@@ -245,9 +245,9 @@ class Flink(Component[FlinkSettings]):
 
     def alerts(self) -> Iterable[AlertRule]:
         """Processes gone, jobs that do not run, start again, make no checkpoints, or are behind."""
-        who = f"{self.environment.namespace}/{self.name}"
+        who, own = f"{self.environment.namespace}/{self.name}", self.settings
         yield from alerts(who, self.metrics_selector, self.task_managers)
-        yield from alerts_of_jobs(who, self.metrics_selector, self.settings.lag_alert)
+        yield from alerts_of_jobs(who, self.metrics_selector, own.lag_alert, own.checkpoint_interval)
 
     def dashboard(self) -> Dashboard:
         """Jobs, records, lag, checkpoints, restarts, heap."""

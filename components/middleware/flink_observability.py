@@ -20,14 +20,16 @@ def alerts(who: str, own: str, task_managers: int) -> Iterable[AlertRule]:
     yield AlertRule("FlinkTaskManagersMissing", fewer, f"{who}: fewer TaskManagers than declared", "2m")
 
 
-def alerts_of_jobs(who: str, own: str, lag: int) -> Iterable[AlertRule]:
-    """Jobs that do not run as they should."""
+def alerts_of_jobs(who: str, own: str, lag: int, interval_s: float) -> Iterable[AlertRule]:
+    """Jobs that do not run as they should; a checkpoint that fails while a job begins is none of it."""
+    span = f"{max(900, round(3 * interval_s))}s"
     stands = f"min by (flink_job) (flink_declared_job_running{{{own}}}) == 0"
     yield AlertRule("FlinkJobNotRunning", stands, f"{who}: a job does not run as declared", "5m", "critical")
     again = f"max by (job_name) (increase(flink_jobmanager_job_numRestarts{{{own}}}[15m])) > 3"
     yield AlertRule("FlinkJobRestarts", again, f"{who}: a job starts again and again", "1m")
-    failed = f"max by (job_name) (increase(flink_jobmanager_job_numberOfFailedCheckpoints{{{own}}}[15m])) > 0"
-    yield AlertRule("FlinkCheckpointsFail", failed, f"{who}: checkpoints of a job fail", "1m")
+    failed = f"max by (job_name) (increase(flink_jobmanager_job_numberOfFailedCheckpoints{{{own}}}[{span}])) > 0"
+    made = f"max by (job_name) (increase(flink_jobmanager_job_numberOfCompletedCheckpoints{{{own}}}[{span}])) > 0"
+    yield AlertRule("FlinkCheckpointsFail", f"{failed} unless {made}", f"{who}: checkpoints of a job fail", "1m")
     behind = f"sum by (job_name) ({BEHIND}{{{own}}}) > {lag}"
     yield AlertRule("FlinkLag", behind, f"{who}: a job is over {lag} records behind", "5m")
 

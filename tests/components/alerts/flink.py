@@ -19,6 +19,7 @@ WELL = dict(
         of("flink", "flink_declared_job_running", "1+0", flink_job="copy"),
         of("flink", "flink_jobmanager_job_numRestarts", "2+0", job_name="copy"),
         of("flink", "flink_jobmanager_job_numberOfFailedCheckpoints", "1+0", job_name="copy"),
+        of("flink", "flink_jobmanager_job_numberOfCompletedCheckpoints", "5+1", job_name="copy"),
         of("flink", "flink_taskmanager_job_task_operator_pendingRecords", "10+0", job_name="copy"),
     ]
 )
@@ -36,6 +37,14 @@ CASES = {
     "FlinkTaskManagersMissing": [Fault({"flink_jobmanager_numRegisteredTaskManagers": "1+0"})],
     "FlinkJobNotRunning": [Fault({"flink_declared_job_running": "0+0"}, {"flink_job": "copy"})],
     "FlinkJobRestarts": [Fault({"flink_jobmanager_job_numRestarts": "2+1"}, {"job_name": "copy"})],
-    "FlinkCheckpointsFail": [Fault({"flink_jobmanager_job_numberOfFailedCheckpoints": "2+1"}, {"job_name": "copy"})],
+    "FlinkCheckpointsFail": [
+        Fault(
+            {
+                "flink_jobmanager_job_numberOfFailedCheckpoints": "2+1",
+                "flink_jobmanager_job_numberOfCompletedCheckpoints": "125+0",
+            },
+            {"job_name": "copy"},
+        )
+    ],
     "FlinkLag": [Fault({"flink_taskmanager_job_task_operator_pendingRecords": "20000+0"}, {"job_name": "copy"})],
 }
