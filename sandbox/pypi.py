@@ -18,6 +18,8 @@ from sandbox.errors import PackageError
 from sandbox.layers import Entry, LayerStore, key_of, write_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sandbox.archive import Layer
     from sandbox.layout import Cache
 
@@ -92,6 +94,25 @@ def wheels(cache: Cache, store: LayerStore, checkout: Path) -> Layer:
             write_files(path, [*tree_contents(target, SITE_PACKAGES)])
 
     return store.make("wheels", wheels_key(checkout), fill)
+
+
+def package(cache: Cache, store: LayerStore, name: str, lock: Path, places: Mapping[str, str]) -> Layer:
+    """Return a layer with files of packages that ``lock`` pins: folders or files of theirs, each at its place."""
+
+    def fill(path: Path) -> None:
+        with TemporaryDirectory(dir=cache.scratch) as scratch:
+            _install(cache, Path(scratch), ["--no-deps", "--require-hashes", "-r", str(lock)])
+            found = [
+                entry for source, target in places.items() for entry in tree_contents(Path(scratch, source), target)
+            ]
+            write_files(path, found)
+
+    return store.make(name, package_key(lock, places), fill)
+
+
+def package_key(lock: Path, places: Mapping[str, str]) -> str:
+    """Return the key of such a layer: it changes with the lock and the places."""
+    return key_of(lock.read_text(), *(part for place in sorted(places.items()) for part in place))
 
 
 def tree_contents(folder: Path, target: str) -> list[Entry]:

@@ -18,6 +18,8 @@ from components.gateways.contour_settings import (
     HTTP_PORT,
     HTTPS_PORT,
     IDLE_STREAM_SECONDS,
+    LOGGABLE,
+    LOWEST_TLS,
     SHUTDOWN_PORT,
     STATS_PORT,
     UNUSED,
@@ -70,6 +72,7 @@ class Gateway(Component[GatewaySettings]):
         real(
             "tests/components/deploy/test_every_stack_on_cluster.py::test_it_comes_up_serves_and_goes",
             "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
+            "tests/catalogue/test_contour_on_cluster.py::test_older_tls_is_refused_and_the_log_has_no_query",
         ),
         served(ISSUED_CERTIFICATES, name="tlsIssuer (cert-manager)"),
     )
@@ -146,16 +149,19 @@ class Gateway(Component[GatewaySettings]):
         yield {"apiVersion": api, "kind": "Gateway", "metadata": {"name": place.parent.name}, "spec": body}
 
     def _configuration(self) -> str:
-        longest = self._longest()
+        longest, own = self._longest(), self.settings
+        more = {key: value for key, value in own.contour_config.items() if key != "tls"}
         return text(
             "contour.yaml.j2",
             namespace=self.environment.namespace,
             gateway=self.environment.gateway.parent.name,
-            access_log=self.settings.access_log,
+            access_log=own.access_log,
+            fields=[LOGGABLE[name] for name in own.logged_fields],
+            tls={**own.contour_config.get("tls", {}), LOWEST_TLS: own.tls_min_version},
             request_timeout=written(longest),
             idle_timeout=written(longest and max(longest, IDLE_STREAM_SECONDS)),
-            trusted_hops=self.settings.trusted_hops,
-            more=self.settings.contour_config,
+            trusted_hops=own.trusted_hops,
+            more=more,
         )
 
     def _front(self) -> Manifest:

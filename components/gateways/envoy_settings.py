@@ -53,7 +53,7 @@ Word = Annotated[str, said(whole(r"[!-~]+", 512), "is no word", "use letters, di
 _SECRET_PARTS = {"d", "p", "q", "dp", "dq", "qi", "k"}
 
 
-def _problem_of(text: str) -> str:
+def problem_of_keys(text: str) -> str:
     """What is wrong with a set of keys that tokens are checked with; empty where nothing is."""
     try:
         keys = json.loads(text)["keys"]
@@ -94,7 +94,7 @@ class Jwt(ComponentSettings):
             raise ValueError("issuer: is missing; write the claim `iss` of its tokens, or name a component as keycloak")
         if (self.jwks_uri is None) == (self.jwks is None):
             raise ValueError("jwksUri: give the place of the keys, or the keys as jwks, and not both")
-        if self.jwks is not None and (problem := _problem_of(self.jwks)):
+        if self.jwks is not None and (problem := problem_of_keys(self.jwks)):
             raise ValueError(f"jwks: {problem}")  # here, where no value is shown beside it: it may be a secret
         return self
 

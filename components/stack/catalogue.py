@@ -8,12 +8,15 @@ from components.externals.external import External
 from components.gateways.contour import Gateway
 from components.gateways.envoy_gateway import EnvoyGateway
 from components.middleware.consul import Consul
+from components.gateways.kong import Kong
 from components.middleware.eureka import Eureka
+from components.middleware.flink import Flink
 from components.middleware.kafka import Kafka
 from components.middleware.keycloak import Keycloak
 from components.middleware.memcached import Memcached
 from components.middleware.mqtt import Mqtt
 from components.middleware.nats import Nats
+from components.middleware.nifi import Nifi
 from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.middleware.topology import Topology
@@ -39,14 +42,17 @@ KINDS: dict[str, type[Component]] = {
         EnvoyGateway,
         Eureka,
         External,
+        Flink,
         Gateway,
         Jaeger,
         Kafka,
         Keycloak,
+        Kong,
         Loki,
         Memcached,
         Mqtt,
         Nats,
+        Nifi,
         OtelCollector,
         Prometheus,
         RabbitMQ,

@@ -23,6 +23,7 @@ ALWAYS = ("ca-certificates", "python3")
 JAVA = "openjdk-17-jre-headless"
 USUAL_JARS_S = 30
 USUAL_ROOTFS_S = 40
+USUAL_PACKAGES_S = 30
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,15 @@ class Supplies:
             return found
         with self.progress.step(f"fetching the jars of {name}", USUAL_JARS_S):
             return maven.layer(assembly, self.store, self.cache.scratch, target, self.log(f"maven-{name}"))
+
+    def pypi(self, name: str, places: Mapping[str, str]) -> Layer:
+        """Return folders of packages that ``sandbox/toolchain/<name>/requirements.lock`` pins, each at its place."""
+        lock = builds.TOOLCHAIN / name / "requirements.lock"
+        found = self.store.get(f"pypi-{name}", pypi.package_key(lock, places))
+        if found is not None:
+            return found
+        with self.progress.step(f"fetching the packages of {name}", USUAL_PACKAGES_S):
+            return pypi.package(self.cache, self.store, f"pypi-{name}", lock, places)
 
     def go(self, program: builds.Program) -> Layer:
         """Return a compiled Go program as ``/bin/<name>``."""

@@ -46,6 +46,20 @@ def test_parts_of_contours_configuration_are_added():
     assert yaml.safe_load(written)["rateLimitService"] == more["rateLimitService"]
     plain = yaml.safe_load(_of("ConfigMap", "gateway-contour", gateway={})["data"]["contour.yaml"])
     assert plain.keys() == CONTOUR_KEYS
+    more = {"tls": {"fallback-certificate": {"name": "a", "namespace": "shop"}}}
+    written = _of("ConfigMap", "gateway-contour", gateway={"contourConfig": more, "tlsMinVersion": "1.2"})["data"]
+    assert yaml.safe_load(written["contour.yaml"])["tls"] == {**more["tls"], "minimum-protocol-version": "1.2"}
+
+
+def test_the_log_of_contour_has_no_query_and_old_tls_is_refused_unless_it_is_allowed():
+    def told(settings):
+        return yaml.safe_load(_of("ConfigMap", "gateway-contour", gateway=settings)["data"]["contour.yaml"])
+
+    assert told({})["tls"] == {"minimum-protocol-version": "1.3"}
+    fields = told({})["json-fields"]
+    assert "path=%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH?:PATH)%" in fields
+    assert {"path", "user_agent", "x_forwarded_for"}.isdisjoint(fields)
+    assert told({"loggedFields": ["method", "user_agent"]})["json-fields"] == ["method", "user_agent"]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +73,28 @@ def test_parts_of_contours_configuration_are_added():
         (
             {"gateway": {"contourConfig": {"default-http-version": ["HTTP/2"]}}},
             "gateway.contourConfig.default-http-version: Contour knows no such key and would not start; did you mean",
+        ),
+        *(
+            ({"gateway": {key: {}}}, f"gateway.{key}: Contour {why}")
+            for key, why in (
+                (
+                    "jwt",
+                    "checks tokens for its own HTTPProxy alone, whose weights no release moves; use the kind envoy",
+                ),
+                ("oidc", "sends nobody to log in; use the kind envoy-gateway"),
+                ("rateLimits", "counts for its own HTTPProxy alone"),
+                ("cors", "answers for other origins on its own HTTPProxy alone; use the kind envoy-gateway"),
+                ("maxRequest", "limits no sizes; use the kind envoy-gateway"),
+                ("retries", "cannot tell by an Idempotency-Key what may be sent twice"),
+                ("loggedQuery", "writes no single fields of a query"),
+            )
+        ),
+        ({"gateway": {"loggedFields": ["cookie"]}}, "loggedFields.0: "),
+        ({"gateway": {"loggedFields": ["path", "path"]}}, "loggedFields: path is there twice (found"),
+        ({"gateway": {"contourConfig": {"json-fields": []}}}, "contourConfig.json-fields: is set by Grayling"),
+        (
+            {"gateway": {"contourConfig": {"tls": {"minimum-protocol-version": "1.2"}}}},
+            "contourConfig.tls: has keys of its own, and minimum-protocol-version is not one; use tlsMinVersion",
         ),
         ({"gateway": {"contourConfig": {"wibble": 1}}}, "would not start; known here: accesslog-format-string, "),
         ({"prometheus": {"alerts": {"A": {**ALERT, "expr": "sum("}}}}, "alerts.A.expr: is no PromQL"),
