@@ -153,6 +153,10 @@ class Component(ABC, Generic[S_co]):
         panels = tuple(panel_for(signal, self.name, self.metrics_selector, namespace) for signal in self.health())
         return Dashboard(f"{namespace} / {self.name}", panels)
 
+    def fullness(self) -> str:
+        """PromQL of what it has filled of its room, 0 to 1; empty where nobody can tell."""
+        return ""
+
     @property
     def uses(self) -> tuple[str, ...]:
         """Names of the components it needs."""

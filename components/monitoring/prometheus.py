@@ -36,6 +36,7 @@ from components.model.quantities import (
 )
 from components.model.standing import Deviation, real
 from components.monitoring.alertmanager import Alertmanager
+from components.monitoring.overviews import config_maps
 from components.monitoring.prometheus_additions import jobs
 from components.monitoring.prometheus_settings import (
     FULL,
@@ -156,13 +157,18 @@ class Prometheus(Component[PrometheusSettings]):
                 files[f"{name}.yml"] = yaml.safe_dump(body, sort_keys=False, width=1000)
         return in_parts(f"{self.name}-rules", files)
 
+    @property
+    def address(self) -> str:
+        """Where it is asked."""
+        return f"http://{self.name}.{self.environment.namespace}.svc:{PORT}"
+
+    @cached_property
+    def dashboards(self) -> dict[str, dict[str, str]]:
+        """Of the whole stack, as ConfigMaps by name."""
+        return config_maps(self.scope, f"{self.name}-dashboards")
+
     def _dashboards(self) -> Iterable[Manifest]:
-        files = {}
-        for name, member in sorted(self.scope.members.items()):
-            dashboard = member.dashboard()
-            if dashboard.panels:
-                files[f"{name}.json"] = dashboard.grafana(f"{self.environment.namespace}-{name}"[:40])
-        for called, part in in_parts(f"{self.name}-dashboards", files).items():
+        for called, part in self.dashboards.items():
             made = config_map(self, called, part)
             made["metadata"]["labels"] = {**made["metadata"]["labels"], "grafana_dashboard": "1"}
             yield made
@@ -226,7 +232,7 @@ class Prometheus(Component[PrometheusSettings]):
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``PROMETHEUS_URL``."""
-        return {"PROMETHEUS_URL": f"http://{self.name}.{self.environment.namespace}.svc:{PORT}"}
+        return {"PROMETHEUS_URL": self.address}
 
     def check(self) -> None:
         """Alerts of a team's own have an owner that there is.
@@ -238,6 +244,11 @@ class Prometheus(Component[PrometheusSettings]):
         for name, alert in self.settings.alerts.items():
             if alert.owner and alert.owner not in known:
                 raise ValueError(f"alerts.{name}.owner: is no owner of the environment; {nearest(alert.owner, known)}")
+
+    def fullness(self) -> str:
+        """Of its volume."""
+        storage = self.settings.storage
+        return f"{_taken(self.metrics_selector)} / {bytes_of(storage)}" if storage else ""
 
     def alerts(self) -> Iterable[AlertRule]:
         """Its own room, rules that fail, alerts that reach nobody, targets it cannot read."""
@@ -256,7 +267,7 @@ class Prometheus(Component[PrometheusSettings]):
         if self.scope.of_kind(Alertmanager.kind):
             yield AlertRule(WATCHDOG, "vector(1)", f"{who} evaluates rules, and this arrives", "0s", "none")
         if self.settings.storage:
-            room = f"{_taken(own)} / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
+            room = f"{self.fullness()} > {FULL + 0.05:g}"
             yield AlertRule("PrometheusVolumeFull", room, f"{who}: its volume is nearly full", "5m", "critical")
         lost = "count by (job, namespace, instance_name) (up == 0) > 0"
         yield AlertRule("TargetDown", lost, "metrics of a pod, or of a target of your own, cannot be read", "5m")

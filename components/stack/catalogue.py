@@ -16,6 +16,7 @@ from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.middleware.topology import Topology
 from components.monitoring.alertmanager import Alertmanager
+from components.monitoring.grafana import Grafana
 from components.monitoring.jaeger import Jaeger
 from components.monitoring.loki import Loki
 from components.monitoring.otel_collector import OtelCollector
@@ -37,6 +38,7 @@ KINDS: dict[str, type[Component]] = {
         Eureka,
         External,
         Gateway,
+        Grafana,
         Jaeger,
         Kafka,
         Loki,
