@@ -242,6 +242,11 @@ class Component(ABC, Generic[S_co]):
         said = asked or self.placement.asked
         return said.resources() if said else table[self.environment.profile.size]
 
+    @property
+    def lives_in(self) -> str:
+        """The namespace of its pods, where that is not the stack's."""
+        return ""
+
     def speaker(self) -> dict[str, str]:
         """Labels of the pods that talk to others."""
         return self.selector(self.front)

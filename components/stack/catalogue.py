@@ -16,9 +16,11 @@ from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.middleware.topology import Topology
 from components.monitoring.alertmanager import Alertmanager
+from components.monitoring.blackbox_exporter import BlackboxExporter
 from components.monitoring.grafana import Grafana
 from components.monitoring.jaeger import Jaeger
 from components.monitoring.loki import Loki
+from components.monitoring.node_exporter import NodeExporter
 from components.monitoring.otel_collector import OtelCollector
 from components.monitoring.prometheus import Prometheus
 from components.monitoring.victorialogs import VictoriaLogs
@@ -32,6 +34,7 @@ KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
         Alertmanager,
+        BlackboxExporter,
         Camel,
         Controller,
         EnvoyGateway,
@@ -45,6 +48,7 @@ KINDS: dict[str, type[Component]] = {
         Memcached,
         Mqtt,
         Nats,
+        NodeExporter,
         OtelCollector,
         Prometheus,
         RabbitMQ,

@@ -14,12 +14,14 @@ from sandbox.extras import (
     cert_manager,
     envoy_gateway,
     eureka,
+    exporters,
     jaeger,
     kafka,
     memcached,
     mqtt,
     nats,
     otel_collector,
+    prometheus_operator,
     victorialogs,
 )
 
@@ -35,16 +37,18 @@ EXTRAS: dict[str, Extra] = {
         cert_manager.EXTRA,
         envoy_gateway.EXTRA,
         eureka.EXTRA,
+        exporters.EXTRA,
         jaeger.EXTRA,
         kafka.EXTRA,
         memcached.EXTRA,
         mqtt.EXTRA,
         nats.EXTRA,
         otel_collector.EXTRA,
+        prometheus_operator.EXTRA,
         victorialogs.EXTRA,
     )
 }
-"""By name, which is the kind of the component that runs it."""
+"""By name: the kind of the component that runs it, or what several kinds share."""
 
 
 def named(names: Iterable[str]) -> list[Extra]:
