@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from components.deploy.waiting import Patience
 from components.stack.foundation import LEVEL
 from components.stack.platform import Platform
 from kube.cluster import Cluster
-from kube.kinds import NAMESPACE, NODE, POD, Kind
+from kube.kinds import NAMESPACE, NODE, POD, SECRET, Kind
 from tests.components.inside import run
 from tests.components.on_prometheus import alerts, eventually, series, series_are_there
 
@@ -144,7 +145,15 @@ async def test_what_answers_is_told_from_what_does_not(cluster):
     assert await eventually(silent, 60) == []
 
 
+async def asked_for_a_while(cluster):
+    """The store is asked, since what nobody asks has no share of hits."""
+    password = base64.b64decode((await cluster.get(SECRET, "redis-auth", SPACE))["data"]["password"]).decode()
+    ask = f'redis-cli --tls --cacert /run/tls/ca.crt --no-auth-warning -a "{password}" get nothing'
+    await run(cluster, SPACE, "redis-0", "redis", "sh", "-c", f"for each in $(seq 12); do {ask}; sleep 0.5; done")
+
+
 async def test_panels_and_rules_find_their_series(cluster):
+    await asked_for_a_while(cluster)
     for space in (SPACE, NODES):
         await series_are_there(cluster, declared(space))
 

@@ -83,7 +83,8 @@ async def series_are_there(cluster, platform):
             if expected(expr) and not await has_data(cluster, space, expr, numbers=": panel " in what)
         ]
 
-    assert await eventually(without) == []
+    left = await eventually(without)
+    assert left == [], left
     groups = (await ask(cluster, space, "/api/v1/rules"))["groups"]
     health = [rule for group in groups for rule in group["rules"]]
     assert {rule["name"] for rule in health} == {a.name for m in platform.components for a in m.alerts()}
