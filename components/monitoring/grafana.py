@@ -84,6 +84,7 @@ class Grafana(Component[GrafanaSettings]):
         served(
             "tests/catalogue/test_examples_on_cluster.py::test_an_api_server_takes_the_example",
             "tests/components/monitoring/test_grafana.py::test_what_a_stack_with_everything_makes_of_it",
+            "tests/catalogue/test_prometheus_operator_on_cluster.py::test_an_api_server_takes_what_an_operator_is_told",
         ),
     )
     endpoints = (

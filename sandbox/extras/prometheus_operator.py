@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from sandbox.extras.model import Supplies
 
+TOLD = ("podmonitors", "probes", "prometheusrules", "scrapeconfigs", "servicemonitors")
+"""Of what somebody tells an operator; what it runs (servers, Alertmanagers) is not for stacks."""
+
 MODULE = Program("prometheus-operator", "", "github.com/prometheus-operator/prometheus-operator", (), 0)
 
 

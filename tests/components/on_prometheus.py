@@ -12,7 +12,7 @@ from components.monitoring.overviews import dashboards_of
 from kube.errors import KubeError
 from tests.components.alerts.model import ALWAYS
 
-SELECTOR = re.compile(r"[a-z_]*\{[^}]*\}")
+SELECTOR = re.compile(r"[A-Za-z_]*\{[^}]*\}")
 
 # What is not there while all is well, and why.
 BY_NATURE = {
