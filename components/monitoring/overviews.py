@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from components.model.component import Component, Scope
 
+STACK = "stack"
+"""The label of a stack's alarms, where others have theirs in the same Prometheus."""
+
 GOOD, WARN, BAD = "green", "orange", "red"
 _LONGEST_UID = 40
 _LABELS = 'alertstate="firing",severity=~"critical|warning"'
@@ -59,14 +62,15 @@ def _measured(member: Component) -> bool:
 def _health(scope: Scope, own: str, systems: list[str]) -> Iterator[Panel]:
     ours = f'up{{{own},instance_name=~"{"|".join(systems)}"}}'
     # Of those that are declared, so that one that is gone altogether counts too.
-    share = f"(count(max by (instance_name) ({ours}) == 1) or vector(0)) / {len(systems)}"
+    share = f"(count(max by (instance_name) ({ours}) == 1) or vector(0)) / {len(systems) or 1}"
+    told = _alarms(scope)
     yield Panel(
         "Systems that answer", share, "percentunit", "number", limits=((None, BAD), (1, GOOD)),
         about="Of all systems of this environment, how many answer right now",
     )  # fmt: skip
     for title, severity, colour in (("Urgent alarms", "critical", BAD), ("Other alarms", "warning", WARN)):
         yield Panel(
-            title, f'count(ALERTS{{alertstate="firing",severity="{severity}"}}) or vector(0)', "none", "number",
+            title, f'count(ALERTS{{alertstate="firing",severity="{severity}"{told}}}) or vector(0)', "none", "number",
             limits=((None, GOOD), (1, colour)), about="Open now; the list below names who looks after each",
         )  # fmt: skip
     if scope.of_kind("controller"):
@@ -79,7 +83,9 @@ def _health(scope: Scope, own: str, systems: list[str]) -> Iterator[Panel]:
         words=((1, "answers"), (0, "does not answer")), about="One that is missing here is gone altogether",
     )  # fmt: skip
     columns = "max by (alertname, component, owner, severity)"
-    yield Panel("Open alarms", f"{columns} (ALERTS{{{_LABELS}}})", "none", "list", about="Empty while all is well")
+    yield Panel(
+        "Open alarms", f"{columns} (ALERTS{{{_LABELS}{told}}})", "none", "list", about="Empty while all is well"
+    )
     if failures := _failures(scope):
         yield Panel("Requests that fail", failures, "percentunit", names="{{system}}")
     if full := _fullness(scope):
@@ -88,6 +94,12 @@ def _health(scope: Scope, own: str, systems: list[str]) -> Iterator[Panel]:
     yield Panel("Work of each system", busy, names="{{instance_name}}", about="In processors")
     memory = f"sum by (instance_name) (process_resident_memory_bytes{{{own}}})"
     yield Panel("Memory of each system", memory, "bytes", names="{{instance_name}}")
+
+
+def _alarms(scope: Scope) -> str:
+    """Matcher of the stack's own alarms, where a Prometheus of somebody else has those of others too."""
+    shared = any(each.lives_in for each in scope.of_kind("prometheus"))
+    return f',{STACK}="{scope.stack}"' if shared else ""
 
 
 def _failures(scope: Scope) -> str:

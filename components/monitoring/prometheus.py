@@ -32,7 +32,7 @@ from components.model.quantities import (
 from components.model.standing import Deviation, real, served
 from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.blackbox_exporter import BlackboxExporter
-from components.monitoring.overviews import config_maps
+from components.monitoring.overviews import STACK, config_maps
 from components.monitoring.prometheus_additions import jobs
 from components.monitoring.prometheus_observability import alerts, taken, unread
 from components.monitoring.prometheus_operator import pod_monitor, probe, rules, scrape_config
@@ -132,7 +132,7 @@ class Prometheus(Component[PrometheusSettings]):
         every, there = self.settings.scrape_interval, self.settings.existing
         made = [
             pod_monitor(self.name, self.namespaces, every),
-            *rules({f"{self.name}-{name}": found for name, found in self._rules_by_member.items()}),
+            *rules(self.name, self._rules_by_member, {STACK: self.scope.stack}),
             *(scrape_config(f"{self.name}-{name}", each, every) for name, each in sorted(self.settings.scrape.items())),
             *(probe(job["job_name"].replace("/", "-"), job) for job in self._probes),
         ]

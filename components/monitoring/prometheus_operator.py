@@ -74,10 +74,12 @@ def _path() -> dict[str, Any]:
     return {"sourceLabels": [noted], "regex": "(.+)", "targetLabel": "__metrics_path__"}
 
 
-def rules(groups: Mapping[str, list[dict[str, Any]]]) -> Iterable[Manifest]:
-    """An object for each member that has rules."""
+def rules(owner: str, groups: Mapping[str, list[dict[str, Any]]], told: Mapping[str, str]) -> Iterable[Manifest]:
+    """An object for each member that has rules; ``told`` are labels that tell them from those of others."""
     for name, found in groups.items():
-        yield _object("PrometheusRule", name, {"groups": [{"name": name, "rules": found}]})
+        marked = [{**rule, "labels": {**rule["labels"], **told}} for rule in found]
+        called = f"{owner}-{name}"
+        yield _object("PrometheusRule", called, {"groups": [{"name": called, "rules": marked}]})
 
 
 def scrape_config(name: str, scrape: Scrape, every: float) -> Manifest:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from components.model.mistakes import StackError
+from components.monitoring.overviews import dashboards_of
 from components.monitoring.rules import rules_of
 from tests.components.accepted import refusals
 from tests.components.conftest import read
@@ -49,6 +50,9 @@ def test_the_operator_is_told_what_our_own_would_do():
         for rule in rules_of(member)
         if member.name != "prometheus"
     ]
+    marked = [rule["labels"].get("stack") for rule in told]
+    told = [{**rule, "labels": {k: v for k, v in rule["labels"].items() if k != "stack"}} for rule in told]
+    assert {*marked} == {"test"}
     assert [rule for rule in told if rule["alert"] != "TargetDown"] == ours
     (unread,) = (rule for rule in told if rule["alert"] == "TargetDown")
     assert 'up{namespace=~"shop"} == 0' in unread["expr"]
@@ -80,6 +84,16 @@ def test_probes_and_targets_of_ones_own_are_theirs_too():
     assert probe["spec"]["targets"]["staticConfig"]["labels"]["instance_name"] == "blackbox-exporter"
     (scraped,) = of_kind(found, "ScrapeConfig").values()
     assert (scraped["spec"]["scheme"], scraped["spec"]["staticConfigs"][0]["labels"]) == ("HTTPS", {"site": "north"})
+
+
+def test_the_overview_counts_the_alarms_of_this_stack_alone():
+    def asked(found):
+        overview = dashboards_of(found.components[0].scope)["overview.health"]
+        return [each.expr for each in overview.panels if "alarms" in each.title]
+
+    assert len(asked(stack())) == 3
+    assert all('stack="test"' in each for each in asked(stack()))
+    assert not any("stack=" in each for each in asked(stack(ours=True)))
 
 
 def test_nothing_is_run_and_dashboards_stay():
