@@ -209,6 +209,11 @@ class Memcached(Component[MemcachedSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
+    def fullness(self) -> str:
+        """Of the memory of the fullest member."""
+        own = self.metrics_selector
+        return f"max(memcached_current_bytes{{{own}}} / memcached_limit_bytes{{{own}}})"
+
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, full of clients, forgetting, or of no use."""
         own = self.metrics_selector

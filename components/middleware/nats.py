@@ -267,6 +267,11 @@ class Nats(Component[NatsSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
+    def fullness(self) -> str:
+        """Of what streams may keep, on the fullest member."""
+        own = self.metrics_selector
+        return f"max(nats_jetstream_storage_bytes{{{own}}} / nats_jetstream_max_storage_bytes{{{own}}})"
+
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, without a majority, behind, full, or losing its subscribers."""
         who = f"{self.environment.namespace}/{self.name}"

@@ -241,6 +241,11 @@ class Redis(Component[RedisSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
+    def fullness(self) -> str:
+        """Of the memory of the fullest pod."""
+        own = self.metrics_selector
+        return f"max(redis_memory_used_bytes{{{own}}} / redis_memory_max_bytes{{{own}}})"
+
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, full, refusing, or its replicas broken."""
         own = self.metrics_selector

@@ -153,6 +153,10 @@ class Component(ABC, Generic[S_co]):
         panels = tuple(panel_for(signal, self.name, self.metrics_selector, namespace) for signal in self.health())
         return Dashboard(f"{namespace} / {self.name}", panels)
 
+    def fullness(self) -> str:
+        """PromQL of what it has filled of its room, 0 to 1; empty where nobody can tell."""
+        return ""
+
     @property
     def uses(self) -> tuple[str, ...]:
         """Names of the components it needs."""
@@ -237,6 +241,11 @@ class Component(ABC, Generic[S_co]):
         """What the settings ask for, by ``asked`` or for the main container; else the table's row for the tier."""
         said = asked or self.placement.asked
         return said.resources() if said else table[self.environment.profile.size]
+
+    @property
+    def lives_in(self) -> str:
+        """The namespace of its pods, where that is not the stack's."""
+        return ""
 
     def speaker(self) -> dict[str, str]:
         """Labels of the pods that talk to others."""

@@ -6,7 +6,6 @@ alert, the panel and the judge of its gray release all read that one definition.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,36 +63,32 @@ def gone(name: str, selector: str, summary: str, hold: str = "2m") -> AlertRule:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One graph."""
+    """One graph, one large number, or one list.
+
+    Attributes:
+        view: ``graph`` over time; ``number`` or ``list`` of now.
+        names: what a series is called, with its labels in double braces; as its labels are, if empty.
+        limits: from which value on it has which colour, the lowest first and without a value.
+        words: what is shown instead of a value.
+        about: a sentence for whoever points at it.
+    """
 
     title: str
     expr: str
     unit: str = "short"
+    view: Literal["graph", "number", "list"] = "graph"
+    names: str = ""
+    limits: tuple[tuple[float | None, str], ...] = ()
+    words: tuple[tuple[int, str], ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Graphs of one component, two in a row."""
+    """Panels of one component, or about many; ``components.monitoring.grafana_json`` writes them for Grafana."""
 
     title: str
     panels: tuple[Panel, ...] = field(default=())
-
-    def grafana(self, uid: str) -> str:
-        """As Grafana imports it; the same text for the same panels."""
-        panels = [_panel(index, panel) for index, panel in enumerate(self.panels)]
-        body = {"uid": uid, "title": self.title, "schemaVersion": 39, "refresh": "10s", "panels": panels}
-        return json.dumps(body, sort_keys=True, indent=1)
-
-
-def _panel(index: int, panel: Panel) -> dict[str, Any]:
-    return {
-        "id": index + 1,
-        "type": "timeseries",
-        "title": panel.title,
-        "gridPos": {"h": 8, "w": 12, "x": 12 * (index % 2), "y": 8 * (index // 2)},
-        "fieldConfig": {"defaults": {"unit": panel.unit}},
-        "targets": [{"expr": panel.expr, "refId": "A"}],
-    }
 
 
 def expression(signal: Signal, selector: str) -> str:
@@ -122,7 +117,7 @@ def alert_for(signal: Signal, owner: str, selector: str) -> AlertRule | None:
     """The alert that follows from a signal; None where the signal has no absolute bound (a ratio to stable only)."""
     row = SIGNAL_KINDS[signal.kind]
     bound = row.bound(row.floor if signal.floor is None else signal.floor, signal.threshold)
-    if bound is None or not _in_prometheus(signal):  # evidence against a release is none against the service
+    if bound is None or not in_prometheus(signal):  # evidence against a release is none against the service
         return None
     return AlertRule(
         name=camel(owner, signal.name),
@@ -133,7 +128,7 @@ def alert_for(signal: Signal, owner: str, selector: str) -> AlertRule | None:
     )
 
 
-def _in_prometheus(signal: Signal) -> bool:
+def in_prometheus(signal: Signal) -> bool:
     """Whether the service's series tell it, and not the engine alone."""
     return signal.query is None and signal.pattern is None
 
@@ -143,7 +138,7 @@ def panel_for(signal: Signal, owner: str, selector: str, namespace: str) -> Pane
 
     Of lines of a log, and of what an expression has counted, Prometheus has the engine's evidence at least.
     """
-    if not _in_prometheus(signal):
+    if not in_prometheus(signal):
         whose = f'namespace="{namespace}",name="{owner}",signal="{signal.name}"'
         return Panel(f"{owner} {signal.name}", f"max(grayling_release_log_evidence{{{whose}}})")
     return Panel(f"{owner} {signal.name}", expression(signal, selector), SIGNAL_KINDS[signal.kind].graph_unit)

@@ -20,30 +20,30 @@ from components.model.endpoints import (
 )
 from components.model.layers import Layer
 from components.model.mistakes import nearest
-from components.model.observability import WATCHDOG, AlertRule, gone
+from components.model.observability import WATCHDOG, AlertRule
 from components.model.pods import (
-    SIDECAR,
-    Container,
     Pod,
-    Probe,
     config_volume,
     config_volumes,
-    sleep,
 )
-from components.model.profiles import Size
 from components.model.quantities import (
     bytes_of,
 )
-from components.model.standing import Deviation, real
+from components.model.standing import Deviation, real, served
 from components.monitoring.alertmanager import Alertmanager
+from components.monitoring.blackbox_exporter import BlackboxExporter
+from components.monitoring.overviews import STACK, config_maps
 from components.monitoring.prometheus_additions import jobs
+from components.monitoring.prometheus_observability import alerts, taken, unread
+from components.monitoring.prometheus_operator import pod_monitor, probe, rules, scrape_config
+from components.monitoring.prometheus_pods import discovery, server
 from components.monitoring.prometheus_settings import (
-    FULL,
     PORT,
     SIZES,
     PrometheusSettings,
 )
 from components.monitoring.reached import reached
+from components.monitoring.receivers import address_of
 from components.monitoring.rules import rules_of
 from components.workloads.baseline import (
     Volume,
@@ -59,6 +59,7 @@ from rollout.api.durations import duration_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from components.model.endpoints import Readers
     from kube.kinds import Manifest
 
 
@@ -71,12 +72,37 @@ class Prometheus(Component[PrometheusSettings]):
             "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
             "tests/components/deploy/test_every_stack_on_cluster.py::test_it_comes_up_serves_and_goes",
         ),
+        served(
+            "tests/catalogue/test_prometheus_operator_on_cluster.py::test_an_api_server_takes_what_an_operator_is_told",
+            "tests/components/monitoring/test_prometheus_operator.py::test_the_operator_is_told_what_our_own_would_do",
+            name="existing",
+        ),
     )
     room = "monitoring"
     layer = Layer.MONITORS
     reads = SCRAPERS | MEASURERS
     deviations = (Deviation("token", "", "finds the pods it scrapes by asking the API server"),)
-    endpoints = (Endpoint(METRICS, PORT, USERS | SCRAPERS | MEASURERS, "PromQL, and its own metrics"),)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """PromQL and metrics, of its own or of somebody else's."""
+        there = self.settings.existing
+        if there:
+            return (Endpoint("promql", int(address_of(there.url).rpartition(":")[2]), USERS | MEASURERS, "PromQL"),)
+        return (Endpoint(METRICS, PORT, USERS | SCRAPERS | MEASURERS, "PromQL, and its own metrics"),)
+
+    @property
+    def lives_in(self) -> str:
+        """The namespace of one that somebody else runs."""
+        return self.settings.existing.namespace if self.settings.existing else ""
+
+    def speaker(self) -> dict[str, str]:
+        """Labels of its pods, whoever runs it."""
+        return dict(self.settings.existing.pods) if self.settings.existing else super().speaker()
+
+    def reached_by(self, readers: Readers) -> list[tuple[Mapping[str, str], tuple[int, ...]]]:
+        """Its pods, whoever runs it."""
+        return [(self.speaker(), ports) for _, ports in super().reached_by(readers)]
 
     @property
     def namespaces(self) -> list[str]:
@@ -84,7 +110,10 @@ class Prometheus(Component[PrometheusSettings]):
         return sorted({self.environment.namespace, *self.settings.namespaces})
 
     def manifests(self) -> Iterable[Manifest]:
-        """Rights, configuration, rules, dashboards, Service, policy, StatefulSet."""
+        """Rights, configuration, rules, dashboards, Service, policy, StatefulSet; or what one of others is told."""
+        if self.settings.existing:
+            yield from self._told()
+            return
         for namespace in self.namespaces:
             yield from self._rights(namespace)
         yield from (let_in(self, namespace) for namespace in self._elsewhere)
@@ -97,6 +126,20 @@ class Prometheus(Component[PrometheusSettings]):
         yield policy(self, self._outside())
         volume = Volume("data", self.settings.storage) if self.settings.storage else None
         yield from stateful_set(self, self._pod(), replicas=1, governing=f"{self.name}-nodes", volume=volume)
+
+    def _told(self) -> Iterable[Manifest]:
+        """Objects for the operator of a Prometheus that is there; policies let it in."""
+        every, there = self.settings.scrape_interval, self.settings.existing
+        made = [
+            pod_monitor(self.name, self.namespaces, every),
+            *rules(self.name, self._rules_by_member, {STACK: self.scope.stack}),
+            *(scrape_config(f"{self.name}-{name}", each, every) for name, each in sorted(self.settings.scrape.items())),
+            *(probe(job["job_name"].replace("/", "-"), job) for job in self._probes),
+        ]
+        for each in made:
+            yield {**each, "metadata": {**each["metadata"], "labels": dict(there.labels) if there else {}}}
+        yield from (let_in(self, namespace) for namespace in self._elsewhere)
+        yield from self._dashboards()
 
     @property
     def _elsewhere(self) -> list[str]:
@@ -135,8 +178,15 @@ class Prometheus(Component[PrometheusSettings]):
             namespaces=self.namespaces,
             discovery=self.settings.discovery,
             port_name=METRICS,
-            jobs=[json.dumps(job) for job in jobs(self.settings.scrape, every)],
+            jobs=[json.dumps(job) for job in (*jobs(self.settings.scrape, every), *self._probes)],
         )
+
+    @property
+    def _probes(self) -> Iterable[Mapping[str, Any]]:
+        """What those of the stack ask for it."""
+        for each in self.scope.of_kind(BlackboxExporter.kind):
+            if isinstance(each, BlackboxExporter):
+                yield from each.jobs()
 
     @property
     def _alertmanagers(self) -> list[str]:
@@ -149,20 +199,30 @@ class Prometheus(Component[PrometheusSettings]):
     def _rules(self) -> dict[str, dict[str, str]]:
         """ConfigMaps by name: one, or as many as the rules need."""
         files: dict[str, str] = {}
-        for name, member in sorted(self.scope.members.items()):
-            rules = rules_of(member, self.settings.runbooks)
-            if rules:
-                body: dict[str, Any] = {"groups": [{"name": name, "rules": rules}]}
-                files[f"{name}.yml"] = yaml.safe_dump(body, sort_keys=False, width=1000)
+        for name, found in self._rules_by_member.items():
+            body: dict[str, Any] = {"groups": [{"name": name, "rules": found}]}
+            files[f"{name}.yml"] = yaml.safe_dump(body, sort_keys=False, width=1000)
         return in_parts(f"{self.name}-rules", files)
 
+    @property
+    def _rules_by_member(self) -> dict[str, list[dict[str, Any]]]:
+        """Of those that have any."""
+        members = sorted(self.scope.members.items())
+        return {name: found for name, each in members if (found := rules_of(each, self.settings.runbooks))}
+
+    @property
+    def address(self) -> str:
+        """Where it is asked."""
+        there = self.settings.existing
+        return there.url.rstrip("/") if there else f"http://{self.name}.{self.environment.namespace}.svc:{PORT}"
+
+    @cached_property
+    def dashboards(self) -> dict[str, dict[str, str]]:
+        """Of the whole stack, as ConfigMaps by name."""
+        return config_maps(self.scope, f"{self.name}-dashboards")
+
     def _dashboards(self) -> Iterable[Manifest]:
-        files = {}
-        for name, member in sorted(self.scope.members.items()):
-            dashboard = member.dashboard()
-            if dashboard.panels:
-                files[f"{name}.json"] = dashboard.grafana(f"{self.environment.namespace}-{name}"[:40])
-        for called, part in in_parts(f"{self.name}-dashboards", files).items():
+        for called, part in self.dashboards.items():
             made = config_map(self, called, part)
             made["metadata"]["labels"] = {**made["metadata"]["labels"], "grafana_dashboard": "1"}
             yield made
@@ -174,44 +234,11 @@ class Prometheus(Component[PrometheusSettings]):
         }
         if not self.settings.storage:
             volumes["data"] = {"emptyDir": {}}
-        containers = [self._server()]
+        containers = [server(self.environment, self.settings, self.sized(SIZES))]
         if self.settings.discovery == "sidecar":
             volumes["targets"] = {"emptyDir": {}}
-            containers.append(self._discovery())
+            containers.append(discovery(self.environment.image(self.settings.discovery_image)))
         return Pod(containers=tuple(containers), volumes=volumes, token=True, grace_s=60)
-
-    def _server(self) -> Container:
-        retention = self.settings.retention or self.environment.profile.metrics_retention
-        targets = {"/targets": "targets"} if self.settings.discovery == "sidecar" else {}
-        return Container(
-            name="prometheus",
-            image=self.environment.image(self.settings.image),
-            args=(
-                "--config.file=/etc/prometheus/prometheus.yml",
-                "--storage.tsdb.path=/prometheus",
-                f"--storage.tsdb.retention.time={duration_of(retention)}",
-                f"--storage.tsdb.retention.size={self.settings.kept_size}",
-                f"--web.listen-address=:{PORT}",
-            ),
-            mounts={"/etc/prometheus": "config", "/etc/prometheus/rules": "rules", "/prometheus": "data", **targets},
-            resources=self.sized(SIZES),
-            startup=Probe(PORT, "/-/ready", every_s=1, failures=300),
-            readiness=Probe(PORT, "/-/ready"),
-            liveness=Probe(PORT, "/-/healthy", every_s=10, failures=6),
-            pre_stop=sleep(1),
-        )
-
-    def _discovery(self) -> Container:
-        alive = Probe(command=("python3", "-c", _FRESH), every_s=15, timeout_s=5)
-        return Container(
-            name="discovery",
-            image=self.environment.image(self.settings.discovery_image),
-            command=("python3", "/etc/prometheus/discover_pods.py"),
-            mounts={"/etc/prometheus": "config", "/targets": "targets"},
-            resources=SIDECAR[Size.SMALL],
-            readiness=alive,
-            liveness=alive,
-        )
 
     def _outside(self) -> Iterable[Peer]:
         """The API server, other namespaces, and what is outside of the stack."""
@@ -226,48 +253,38 @@ class Prometheus(Component[PrometheusSettings]):
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``PROMETHEUS_URL``."""
-        return {"PROMETHEUS_URL": f"http://{self.name}.{self.environment.namespace}.svc:{PORT}"}
+        return {"PROMETHEUS_URL": self.address}
 
     def check(self) -> None:
-        """Alerts of a team's own have an owner that there is.
+        """Alerts of a team's own have an owner that there is, and reach somebody.
 
         Raises:
-            ValueError: one has none.
+            ValueError: they do not.
         """
         known = self.environment.owners
+        if self.settings.existing and (mute := self.scope.of_kind(Alertmanager.kind)):
+            raise ValueError(
+                f"existing: its alerts go where its operator says, and nobody would tell {mute[0].name!r}; "
+                "leave out the alertmanager, or existing"
+            )
         for name, alert in self.settings.alerts.items():
             if alert.owner and alert.owner not in known:
                 raise ValueError(f"alerts.{name}.owner: is no owner of the environment; {nearest(alert.owner, known)}")
 
+    def fullness(self) -> str:
+        """Of its volume."""
+        storage = self.settings.storage
+        return f"{taken(self.metrics_selector)} / {bytes_of(storage)}" if storage and not self.settings.existing else ""
+
     def alerts(self) -> Iterable[AlertRule]:
-        """Its own room, rules that fail, alerts that reach nobody, targets it cannot read."""
+        """Its own room, rules that fail, alerts that reach nobody, targets it cannot read; one of others has theirs."""
         own = self.metrics_selector
         who = f"{self.environment.namespace}/{self.name}"
-        yield gone("PrometheusDown", own, f"{who} does not read itself")
-        failed = f"increase(prometheus_rule_evaluation_failures_total{{{own}}}[5m]) > 0"
-        yield AlertRule("PrometheusRuleFailures", failed, f"{who}: a rule cannot be evaluated", "5m", "critical")
-        if self._alertmanagers:
-            errors = f"increase(prometheus_notifications_errors_total{{{own}}}[5m]) > 0"
-            none = f"max(prometheus_notifications_alertmanagers_discovered{{{own}}}) < 1"
-            lost = f"{errors} or {none}"
-            yield AlertRule(
-                "PrometheusAlertsLost", lost, f"{who}: alerts do not reach the Alertmanager", "5m", "critical"
-            )
-        if self.scope.of_kind(Alertmanager.kind):
-            yield AlertRule(WATCHDOG, "vector(1)", f"{who} evaluates rules, and this arrives", "0s", "none")
-        if self.settings.storage:
-            room = f"{_taken(own)} / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
-            yield AlertRule("PrometheusVolumeFull", room, f"{who}: its volume is nearly full", "5m", "critical")
-        lost = "count by (job, namespace, instance_name) (up == 0) > 0"
-        yield AlertRule("TargetDown", lost, "metrics of a pod, or of a target of your own, cannot be read", "5m")
+        if self.settings.existing:
+            yield unread(f'{{namespace=~"{"|".join(self.namespaces)}"}}')
+        else:
+            yield from alerts(who, own, self.fullness(), tells=bool(self._alertmanagers))
+            if self.scope.of_kind(Alertmanager.kind):
+                yield AlertRule(WATCHDOG, "vector(1)", f"{who} evaluates rules, and this arrives", "0s", "none")
+            yield unread("")
         yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))
-
-
-def _taken(own: str) -> str:
-    """Bytes in the volume, as Prometheus counts them itself; older versions count no more than the blocks."""
-    parts = "storage_blocks_bytes|wal_storage_size_bytes|head_chunks_storage_size_bytes"
-    return f'sum({{__name__=~"prometheus_tsdb_({parts})",{own}}})'
-
-
-# The list of pods is no older than a minute.
-_FRESH = "import os,sys,time; sys.exit(time.time() - os.stat('/tmp/alive').st_mtime > 60)"

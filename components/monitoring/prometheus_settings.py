@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic.alias_generators import to_camel
 
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
@@ -27,6 +28,7 @@ from components.monitoring.prometheus_additions import (
     Scrape,
     Word,
 )
+from components.monitoring.prometheus_operator import Existing
 from components.monitoring.receivers import Url
 from rollout.api.durations import Seconds
 
@@ -70,6 +72,9 @@ class PrometheusSettings(WorkloadSettings):
         default="kubernetes", description="sidecar: for builds of Prometheus that cannot ask Kubernetes themselves"
     )
     discovery_image: Image = Field(default=DISCOVERY_IMAGE, description="of the sidecar: any Python 3")
+    existing: Existing | None = Field(
+        default=None, description="one that is there is told with objects of the Prometheus Operator; none is run"
+    )
     alertmanager: HostPort | None = Field(default=None, description="host:port that alerts are sent to")
     runbooks: Url | None = Field(
         default=None, description="URL of the folder with runbooks, noted on every alert; docs/runbooks if not given"
@@ -89,6 +94,14 @@ class PrometheusSettings(WorkloadSettings):
         if kept and storage and retention_bytes(kept) > FULL * bytes_of(storage):
             raise ValueError(f"is more than nine tenths of storage {storage}; give less, or leave it out")
         return kept
+
+    @model_validator(mode="after")
+    def _of_somebody_else(self) -> PrometheusSettings:
+        ours = sorted({"alertmanager", "image", "retention", "retention_size", "storage"} & self.model_fields_set)
+        if self.existing and ours:
+            key = to_camel(ours[0])
+            raise ValueError(f"{key}: whoever runs the existing Prometheus decides that; leave out {key}, or existing")
+        return self
 
     @field_validator("scrape")
     @classmethod

@@ -40,11 +40,12 @@ def _url(text: str) -> str:
         raise ValueError(f"is no URL; {example}")
     if "@" in parts.netloc:
         raise ValueError("has a password in it; give the URL as {secret: name, key: of-it}")
-    host_and_port(_address(text))
+    host_and_port(address_of(text))
     return text
 
 
-def _address(url: str) -> str:
+def address_of(url: str) -> str:
+    """The ``host:port`` that a URL leads to."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{host}:{parts.port or _PORTS[parts.scheme]}"
@@ -146,7 +147,7 @@ class Webhook(ComponentSettings):
     @property
     def address(self) -> str:
         """Where it is; nothing where that is not said."""
-        return (self.reaches or "") if isinstance(self.url, KeyOf) else _address(self.url)
+        return (self.reaches or "") if isinstance(self.url, KeyOf) else address_of(self.url)
 
     def secrets(self) -> Iterator[tuple[str, KeyOf]]:
         """Keys of Secrets, by setting."""

@@ -195,12 +195,16 @@ class VictoriaLogs(Component[VictoriaLogsSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
+    def fullness(self) -> str:
+        """Of what it may keep."""
+        return f"sum(vl_data_size_bytes{{{self.metrics_selector}}}) / {self.settings.most_bytes}"
+
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, near its limit, full, refusing lines, and nothing coming in any more."""
         own = self.metrics_selector
         who = f"{self.environment.namespace}/{self.name}"
         yield gone("VictoriaLogsDown", own, f"{who} does not answer")
-        taken = f"sum(vl_data_size_bytes{{{own}}}) / {self.settings.most_bytes} > 0.9"
+        taken = f"{self.fullness()} > 0.9"
         yield AlertRule("VictoriaLogsNearLimit", taken, f"{who}: the oldest day goes soon, before its time", "15m")
         stopped = f"max(vl_storage_is_read_only{{{own}}}) > 0"
         room = f"min(vl_free_disk_space_bytes{{{own}}}) < {bytes_of(self.settings.storage) * 5 // 100}"

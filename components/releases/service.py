@@ -253,8 +253,7 @@ class Service(Component[ServiceSettings]):
 
     def _prometheus(self) -> str | None:
         for prometheus in self.scope.of_kind("prometheus"):
-            port = prometheus.endpoint(METRICS).port
-            return f"http://{prometheus.name}.{self.environment.namespace}.svc:{port}"
+            return str(prometheus.binding(self.name)["PROMETHEUS_URL"])
         return None
 
     def health(self) -> Iterable[Signal]:

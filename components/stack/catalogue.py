@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from components.externals.external import External
 from components.gateways.contour import Gateway
 from components.gateways.envoy_gateway import EnvoyGateway
-from components.middleware.consul import Consul
 from components.gateways.kong import Kong
+from components.middleware.consul import Consul
 from components.middleware.eureka import Eureka
 from components.middleware.flink import Flink
 from components.middleware.kafka import Kafka
@@ -21,8 +21,11 @@ from components.middleware.rabbitmq import RabbitMQ
 from components.middleware.redis import Redis
 from components.middleware.topology import Topology
 from components.monitoring.alertmanager import Alertmanager
+from components.monitoring.blackbox_exporter import BlackboxExporter
+from components.monitoring.grafana import Grafana
 from components.monitoring.jaeger import Jaeger
 from components.monitoring.loki import Loki
+from components.monitoring.node_exporter import NodeExporter
 from components.monitoring.otel_collector import OtelCollector
 from components.monitoring.prometheus import Prometheus
 from components.monitoring.victorialogs import VictoriaLogs
@@ -36,6 +39,7 @@ KINDS: dict[str, type[Component]] = {
     component.kind: component
     for component in (
         Alertmanager,
+        BlackboxExporter,
         Camel,
         Consul,
         Controller,
@@ -44,6 +48,7 @@ KINDS: dict[str, type[Component]] = {
         External,
         Flink,
         Gateway,
+        Grafana,
         Jaeger,
         Kafka,
         Keycloak,
@@ -53,6 +58,7 @@ KINDS: dict[str, type[Component]] = {
         Mqtt,
         Nats,
         Nifi,
+        NodeExporter,
         OtelCollector,
         Prometheus,
         RabbitMQ,

@@ -66,7 +66,7 @@ def _hears(owner: Component, part: str | None) -> Iterator[Peer]:
         yield Peer("in", user.speaker(), used, f"{user.name} uses it")
     for reader in readers:
         ports = _numbers(each for each in closed if each.open_to(reader.reads))
-        yield Peer("in", reader.speaker(), ports, f"{reader.name} reads it")
+        yield Peer("in", reader.speaker(), ports, f"{reader.name} reads it", namespace=reader.lives_in)
     for member in dict.fromkeys(each.member for each in closed):
         ports = _numbers(each for each in closed if each.member == member and each.open_to(MEMBERS))
         yield Peer("in", owner.selector(member), ports, "members among themselves")
@@ -83,10 +83,11 @@ def _talks(owner: Component, part: str | None) -> Iterator[Peer]:
     if owner.reads:
         for _, member in sorted(owner.scope.members.items()):
             for pods, ports in member.reached_by(owner.reads):
-                yield Peer("out", pods, ports, f"reads {member.name}")
+                yield Peer("out", pods, ports, f"reads {member.name}", namespace=member.lives_in)
     for name in owner.uses:
-        for pods, ports in owner.scope.members[name].ways():
-            yield Peer("out", pods, ports, f"uses {name}")
+        used = owner.scope.members[name]
+        for pods, ports in used.ways():
+            yield Peer("out", pods, ports, f"uses {name}", namespace=used.lives_in)
         yield from owner.scope.members[name].beyond()
 
 
@@ -110,7 +111,8 @@ def _rule(side: str, peer: Peer) -> Manifest:
 
 def let_in(owner: Component, namespace: str) -> Manifest:
     """In another namespace: what stacks run there may be read by ``owner``. Pods of others stay as open as they are."""
-    reader = Peer("in", owner.selector(), (), "reads metrics", namespace=owner.environment.namespace, every_port=True)
+    home = owner.lives_in or owner.environment.namespace
+    reader = Peer("in", owner.speaker(), (), "reads metrics", namespace=home, every_port=True)
     spec = {
         "podSelector": {"matchLabels": {MANAGED_BY: "grayling"}},
         "policyTypes": ["Ingress"],

@@ -14,6 +14,7 @@ from sandbox.extras import (
     cert_manager,
     envoy_gateway,
     eureka,
+    exporters,
     flink,
     jaeger,
     kafka,
@@ -22,6 +23,7 @@ from sandbox.extras import (
     mqtt,
     nats,
     otel_collector,
+    prometheus_operator,
     rabbitmq_operator,
     strimzi,
     victorialogs,
@@ -40,6 +42,7 @@ EXTRAS: dict[str, Extra] = {
         envoy_gateway.EXTRA,
         eureka.EXTRA,
         flink.EXTRA,
+        exporters.EXTRA,
         jaeger.EXTRA,
         kafka.EXTRA,
         keycloak.EXTRA,
@@ -49,10 +52,11 @@ EXTRAS: dict[str, Extra] = {
         otel_collector.EXTRA,
         strimzi.EXTRA,
         rabbitmq_operator.EXTRA,
+        prometheus_operator.EXTRA,
         victorialogs.EXTRA,
     )
 }
-"""By name, which is the kind of the component that runs it."""
+"""By name: the kind of the component that runs it, or what several kinds share."""
 
 
 def named(names: Iterable[str]) -> list[Extra]:

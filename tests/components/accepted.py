@@ -33,7 +33,7 @@ RIGHTS = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 OTHERS = {
     "Gateway", "GatewayClass", "EnvoyProxy", "SecurityPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy",
     "EnvoyExtensionPolicy", "Certificate", "Kafka", "KafkaNodePool", "KafkaUser", "RabbitmqCluster",
-    "BackendTLSPolicy",
+    "BackendTLSPolicy", "HTTPRoute", "PodMonitor", "PrometheusRule", "Probe", "ScrapeConfig",
 }  # fmt: skip
 OBJECT_BYTES = 1024 * 1024
 SHORT_NAMES = {"Service": 63, "Job": 63, "StatefulSet": 52, "Namespace": 63, "GrayRelease": 42}

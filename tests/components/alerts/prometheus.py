@@ -3,6 +3,7 @@ from __future__ import annotations
 from tests.components.alerts.model import Fault, of, one, owner, up
 
 MODES = [{}, {"storage": None}, {"storage": "2Gi"}, {"alertmanager": "am.mon.svc:9093"}]
+# `existing` yields a part of these; tests/components/monitoring/test_prometheus_operator.py has it.
 COMPONENT = {"storage": "2Gi", "alertmanager": "alertmanager.monitoring.svc:9093"}
 WELL = dict(
     [

@@ -259,7 +259,7 @@ def test_rules_and_dashboards_of_many_services_fit_into_objects():
     assert all(sum(len(key) + len(text) for key, text in item["data"].items()) < 1024 * 1024 for item in maps)
     dashboards = [item for item in maps if "-dashboards" in item["metadata"]["name"]]
     assert len(dashboards) > 1
-    assert sum(len(item["data"]) for item in dashboards) == len(services)
+    assert sum(len(item["data"]) for item in dashboards) == len(services) + len(("the overview",))
     assert all(item["metadata"]["labels"]["grafana_dashboard"] == "1" for item in dashboards)
     pods = of(found, "StatefulSet", "prometheus")["spec"]["template"]["spec"]
     rules = {item["metadata"]["name"] for item in maps if "-rules" in item["metadata"]["name"]}
