@@ -23,6 +23,7 @@ from components.model.endpoints import (
     Readers,
 )
 from components.model.layers import (
+    CLUSTER_SCOPED,
     KEEP,
     LAYER_ANNOTATION,
     ON_DESTROY_ANNOTATION,
@@ -293,10 +294,6 @@ class Component(ABC, Generic[S_co]):
         return {**manifest, "metadata": meta}
 
 
-CLUSTER_SCOPED = {
-    "Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "GatewayClass",
-    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
-}  # fmt: skip
 _HOLDS_DATA = {"Namespace", "PersistentVolumeClaim"}
 
 

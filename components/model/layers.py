@@ -16,6 +16,10 @@ OWNER_ANNOTATION = "grayling.dev/owner"
 """On objects without a namespace: ``<namespace>/<stack>`` of the one environment that keeps them."""
 ON_DESTROY_ANNOTATION = "grayling.dev/on-destroy"
 KEEP = "keep"
+CLUSTER_SCOPED = {
+    "Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "GatewayClass",
+    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+}  # fmt: skip
 
 
 class Layer(StrEnum):

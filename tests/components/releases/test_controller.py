@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from components.model.component import CLUSTER_SCOPED
-from components.model.layers import Layer, kept, layer_of
+from components.model.layers import CLUSTER_SCOPED, Layer, kept, layer_of
 from rollout.api.approval_policy import NAME, binding, policy
 from tests.components.conftest import read
 
