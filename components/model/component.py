@@ -15,13 +15,7 @@ from typing_extensions import TypeVar, get_original_bases
 
 from components.model.checksum import Fingerprints, named_by_content, restarted_by_files
 from components.model.credentials import recipe_of
-from components.model.endpoints import (
-    ANYONE,
-    GATEWAYS,
-    NOBODY,
-    USERS,
-    Readers,
-)
+from components.model.endpoints import ANYONE, GATEWAYS, NOBODY, USERS, Readers
 from components.model.layers import (
     CLUSTER_SCOPED,
     KEEP,
@@ -32,12 +26,7 @@ from components.model.layers import (
     foundational,
     kept,
 )
-from components.model.observability import (
-    AlertRule,
-    Dashboard,
-    alert_for,
-    panel_for,
-)
+from components.model.observability import AlertRule, Dashboard, alert_for, panel_for
 from components.model.settings import ComponentSettings, Placement
 
 if TYPE_CHECKING:
