@@ -20,6 +20,7 @@ INVENTORY = Inventory(SPACE, SPACE)
 CODE = (Path(__file__).parent / "identity_client.py").read_text()
 HOST = f"postgres.{ELSEWHERE}.svc.cluster.local"
 TOKENS = {"name": "accounts", "keycloak": "keycloak", "audiences": ["orders"]}
+SMALL = {"envoyReplicas": 1, "controlReplicas": 1}
 LOGIN = {"username": "keycloak", "password": "of-the-database"}
 START = """\
 umask 077
@@ -39,7 +40,7 @@ def declared(services=("shop",)):
     sections["identity"] |= {"url": f"postgresql://{HOST}/keycloak", "networks": [], "health": None}
     components = {
         **sections,
-        "gateway": {"kind": "envoy-gateway", "envoyReplicas": 1, "controlReplicas": 1, "jwt": [TOKENS]},
+        "gateway": {"kind": "envoy-gateway", "exposure": {"type": "ClusterIP"}, **SMALL, "jwt": [TOKENS]},
         "prometheus": {"discovery": "sidecar", "scrapeInterval": "1s", "storage": None},
         "controller": {"image": "sandbox.grayling.dev/grayling:dev", "installDefinitions": False},
     }
