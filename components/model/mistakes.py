@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _SHOWN = 60
+_LOGIN = re.compile(r"://[^/@\s]*@")
+"""Of a URL: a password is not repeated."""
+
 _NO_MAP = ("is no map of keys and values", "write some under it, or {{}} for none")
 _SAID = {
     "greater_than_equal": ("is too little", "at least {ge}"),
@@ -85,6 +89,7 @@ class StackError(UsageError):
 def shown(value: Any) -> str:
     """A value as an error may show it: short, and on one line."""
     text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
+    text = _LOGIN.sub("://…@", text)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 

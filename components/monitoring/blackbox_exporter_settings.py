@@ -33,6 +33,8 @@ def _target(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in PORTS or not parts.hostname:
         raise ValueError(f"is no address; {example}")
+    if "@" in parts.netloc:
+        raise ValueError("has a password in it, and Prometheus shows targets to all; ask without one")
     if not PORTS[parts.scheme] and (parts.port is None or parts.path):
         raise ValueError(f"has no port, or a path that {parts.scheme} does not know; {example}")
     host_and_port(address_of(text))
@@ -68,15 +70,6 @@ class Asked(ComponentSettings):
     expires_within: Annotated[Seconds, Field(ge=3600, le=31_536_000)] = Field(
         default=seconds_of("21d"), description="a certificate that ends within this is an alert"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_secret_is_repeated(cls, data: Any) -> Any:
-        """Before anything else, since what is wrong with a value is told with the value."""
-        target = data.get("target") if isinstance(data, dict) else None
-        if isinstance(target, str) and "@" in target.partition("://")[2].partition("/")[0]:
-            raise ValueError("target: has a password in it, and Prometheus shows targets to all; ask without one")
-        return data
 
     @model_validator(mode="after")
     def _fits(self) -> Asked:

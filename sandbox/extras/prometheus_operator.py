@@ -20,9 +20,8 @@ MODULE = Program("prometheus-operator", "", "github.com/prometheus-operator/prom
 
 def definitions(supplies: Supplies) -> tuple[Path, ...]:
     """The files of the module."""
-    return tuple(
-        sorted((supplies.module(MODULE) / "example" / "prometheus-operator-crd").glob("monitoring.coreos.com_*.yaml"))
-    )
+    folder = supplies.module(MODULE) / "example" / "prometheus-operator-crd"
+    return tuple(folder / f"monitoring.coreos.com_{kind}.yaml" for kind in TOLD)
 
 
 EXTRA = Extra("prometheus-operator", lambda _supplies: (), definitions)

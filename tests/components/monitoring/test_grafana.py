@@ -244,6 +244,7 @@ def test_encrypted_at_the_pod():
             "the gateway talks to pods in plain; encrypt at the gateway",
         ),
         ({"oidc": OIDC}, STORES, "nobody says where; give hostname or url"),
+        ({"url": "https://me:hidden@a.example.com"}, STORES, "has a password in it .*://…@a.example.com"),
         ({"url": "http://a.example.com"}, STORES, "is not encrypted .*; give an https:// address"),
         ({"oidc": {**OIDC, "admins": "a' || 'Admin"}, "hostname": "a.example.com"}, STORES, "is no group"),
         ({"oidc": {**OIDC, "scopes": ["a b"]}, "hostname": "a.example.com"}, STORES, "is no scope"),
@@ -255,3 +256,4 @@ def test_what_cannot_be_is_refused(settings, stores, says):
     with pytest.raises(StackError, match=says) as found:
         stack(settings, stores=stores).manifests()
     assert "components.grafana" in str(found.value)
+    assert "hidden" not in str(found.value)
