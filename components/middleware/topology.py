@@ -41,7 +41,12 @@ class Topology(Component[TopologySettings]):
     """A Deployment of one, its rights, and a Topology object for each member that declares one."""
 
     kind = "topology"
-    modes = (real("tests/catalogue/test_topology_on_cluster.py::test_a_topology_from_its_declaration_to_its_end"),)
+    modes = (
+        real(
+            "tests/catalogue/test_topology_on_cluster.py::test_a_topology_from_its_declaration_to_its_end",
+            "tests/catalogue/test_topology_of_streams_on_cluster.py::test_all_is_made_and_a_second_look_writes_nothing",
+        ),
+    )
     reads = RECONCILERS
     deviations = (Deviation("token", "", "it is a controller: it watches Topology objects and writes their status"),)
     endpoints = (Endpoint("metrics", METRICS_PORT, SCRAPERS, "its own metrics, and its health"),)

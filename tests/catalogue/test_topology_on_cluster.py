@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 
@@ -17,13 +16,12 @@ from components.deploy.waiting import Patience
 from components.stack.platform import Platform
 from kube.cluster import Cluster
 from kube.kinds import NAMESPACE, POD, TOPOLOGY
+from tests.catalogue.topologies import ENGINE, METRICS, SECONDS, until
 from tests.components.inside import run
 from topology.api.crd import topology_definition
 
 SPACE = "topology-test"
 INVENTORY = Inventory(SPACE, SPACE)
-SECONDS = 180
-ENGINE = "sandbox.grayling.dev/grayling:dev"
 FIRST = {
     "exchanges": {"orders": {}},
     "queues": {"billing": {}, "bulk": {"type": "classic"}},
@@ -47,7 +45,6 @@ trust = ssl.create_default_context(cafile=folder / "ca.crt")
 with urllib.request.urlopen(request, context=trust, timeout=20) as answer:
     print(answer.read().decode() or "null")
 """.replace("{space}", SPACE)
-METRICS = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:9465/metrics').read().decode())"
 
 
 @pytest.fixture
@@ -78,14 +75,6 @@ def declared(topology):
 
 async def apply(cluster, topology):
     return await Applier(cluster, INVENTORY, patience=Patience(SECONDS)).apply(declared(topology))
-
-
-async def until(what, condition):
-    """The first true answer, asked again and again."""
-    async with asyncio.timeout(SECONDS):
-        while not (found := await condition()):
-            await asyncio.sleep(0.5)
-    return found
 
 
 async def status_of(cluster):

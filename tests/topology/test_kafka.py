@@ -169,6 +169,13 @@ def test_an_answer_that_says_no_is_told_as_what_it_is(code, error, kind):
         checked(answer, "topic a", kind)
 
 
+def test_what_a_broker_prints_of_itself_is_left_out():
+    told = "Request Request(processor=0, envelope=Some(Request(processor=1))) needs ALTER permission."
+    answer = CreateTopicsResponse.CreatableTopicResult(error_code=31, error_message=told)
+    with pytest.raises(UnauthorizedError, match=r"^user a: needs ALTER permission\.$"):
+        checked(answer, "user a", StepError)
+
+
 # ---------------------------------------------------------------------- what is seen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from kube.errors import StaleHolderError
 from tests.topology.declared import item, spec
@@ -60,6 +61,16 @@ async def test_what_others_deleted_and_made_anew_is_theirs():
     system.items["wire b"] = Found("wire", {"to": "a"}, "b")
     done = await look(system, spec(prune=True), gone.made, Lease().may, memory.keep)
     assert (system.items.keys(), done.items) == ({"wire b"}, [])
+
+
+async def test_what_is_written_is_in_the_log_with_its_reason_and_no_secret():
+    system = MemorySystem(items={"box a": Found("box", {"shape": "round", "room": 1, "password": "old"}, "a")})
+    with capture_logs() as lines:
+        await look(
+            system, spec(item("box", "a", shape="round", room=3, password="new")), set(), Lease().may, Memory().keep
+        )
+    (line,) = lines
+    assert (line["op"], line["item"], line["reason"]) == ("change", "box a", "room 1 → 3, password")
 
 
 class Choosy(MemorySystem):

@@ -6,7 +6,9 @@ It may end anywhere and begin anew: steps may be taken twice, and what was made 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from topology.api.status import ItemStatus, Reason, State
 from topology.plan import ACTS, Op, Step, Terms, plan
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from topology.plan import Found
     from topology.systems.system import System
 
+log: Any = structlog.get_logger()
 ROUNDS = 3
 """A replaced queue loses its bindings, which the next round makes again; more of them wait for the next look."""
 
@@ -125,6 +128,7 @@ async def _take(
             except StepError as error:
                 failed[step.label] = str(error)
                 continue
+            log.info("written", op=step.op.value, item=step.label, reason=step.reason)
             done.written.append(step.label)
             if step.op is Op.DELETE:
                 done.made.discard(step.label)

@@ -34,6 +34,9 @@ MECHANISM = "SCRAM-SHA-512"
 _VERSIONS = 3
 """Of the question which versions there are: any broker with KRaft takes it."""
 
+_INNER = "Request Request("
+"""How a broker begins to print all that it knows of a request, before what it has to say."""
+
 _FORBIDDEN = frozenset({29, 30, 31, 53, 58})
 _UNREADABLE = (ValueError, IndexError, KeyError, TypeError, AttributeError, AssertionError, OverflowError, struct.error)
 
@@ -158,7 +161,8 @@ def checked(answer: Any, what: str, error: type[TopologyError] = UnreachableErro
 def said(answer: Any) -> str:
     """What an answer gives as the reason, short and printable."""
     known = for_code(answer.error_code)
-    return printable(getattr(answer, "error_message", None) or getattr(known, "message", "") or known.__name__)
+    told = getattr(answer, "error_message", None) or getattr(known, "message", "") or known.__name__
+    return printable(told.rpartition(") ")[2] if told.startswith(_INNER) else told)
 
 
 def _words(error: BaseException) -> str:
