@@ -31,12 +31,7 @@ from components.model.layers import (
     foundational,
     kept,
 )
-from components.model.observability import (
-    AlertRule,
-    Dashboard,
-    alert_for,
-    panel_for,
-)
+from components.model.observability import AlertRule, Dashboard, Resource, alert_for, panel_for
 from components.model.settings import ComponentSettings, Placement
 
 if TYPE_CHECKING:
@@ -146,6 +141,10 @@ class Component(ABC, Generic[S_co]):
         """Conditions somebody must hear of; those that follow from :meth:`health` unless a component knows more."""
         found = (alert_for(signal, self.name, self.metrics_selector) for signal in self.health())
         return [alert for alert in found if alert is not None]
+
+    def resources(self) -> Iterable[Resource]:
+        """What can be used up; each is recorded, and :func:`components.model.exhaustion.warnings` has its alert."""
+        return ()
 
     def dashboard(self) -> Dashboard:
         """Graphs; those that follow from :meth:`health` unless a component knows more."""

@@ -9,18 +9,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from components.model.component import Component
-from components.model.endpoints import (
-    API_SERVER,
-    MEASURERS,
-    METRICS,
-    SCRAPERS,
-    USERS,
-    Endpoint,
-    Peer,
-)
+from components.model.endpoints import API_SERVER, MEASURERS, METRICS, SCRAPERS, USERS, Endpoint, Peer
+from components.model.exhaustion import warnings
 from components.model.layers import Layer
 from components.model.mistakes import nearest
-from components.model.observability import WATCHDOG, AlertRule, gone
+from components.model.observability import WATCHDOG, AlertRule, Resource, gone
 from components.model.pods import (
     SIDECAR,
     Container,
@@ -31,9 +24,7 @@ from components.model.pods import (
     sleep,
 )
 from components.model.profiles import Size
-from components.model.quantities import (
-    bytes_of,
-)
+from components.model.quantities import bytes_of, retention_bytes
 from components.model.standing import Deviation, real
 from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.prometheus_additions import jobs
@@ -44,7 +35,7 @@ from components.monitoring.prometheus_settings import (
     PrometheusSettings,
 )
 from components.monitoring.reached import reached
-from components.monitoring.rules import rules_of
+from components.monitoring.rules import groups_of
 from components.workloads.baseline import (
     Volume,
     config_map,
@@ -150,9 +141,8 @@ class Prometheus(Component[PrometheusSettings]):
         """ConfigMaps by name: one, or as many as the rules need."""
         files: dict[str, str] = {}
         for name, member in sorted(self.scope.members.items()):
-            rules = rules_of(member, self.settings.runbooks)
-            if rules:
-                body: dict[str, Any] = {"groups": [{"name": name, "rules": rules}]}
+            if groups := groups_of(member, self.settings.runbooks):
+                body: dict[str, Any] = {"groups": groups}
                 files[f"{name}.yml"] = yaml.safe_dump(body, sort_keys=False, width=1000)
         return in_parts(f"{self.name}-rules", files)
 
@@ -228,6 +218,11 @@ class Prometheus(Component[PrometheusSettings]):
         """``PROMETHEUS_URL``."""
         return {"PROMETHEUS_URL": f"http://{self.name}.{self.environment.namespace}.svc:{PORT}"}
 
+    def resources(self) -> Iterable[Resource]:
+        """What samples may take: beyond it the oldest go before their time."""
+        taken = f"{_taken(self.metrics_selector)} / {retention_bytes(self.settings.kept_size)}"
+        yield Resource("volume", "PrometheusVolumeFills", taken, "will drop its oldest samples before their time")
+
     def check(self) -> None:
         """Alerts of a team's own have an owner that there is.
 
@@ -258,6 +253,7 @@ class Prometheus(Component[PrometheusSettings]):
         if self.settings.storage:
             room = f"{_taken(own)} / {bytes_of(self.settings.storage)} > {FULL + 0.05:g}"
             yield AlertRule("PrometheusVolumeFull", room, f"{who}: its volume is nearly full", "5m", "critical")
+        yield from warnings(self)
         lost = "count by (job, namespace, instance_name) (up == 0) > 0"
         yield AlertRule("TargetDown", lost, "metrics of a pod, or of a target of your own, cannot be read", "5m")
         yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import METRICS, SCRAPERS, USERS, Endpoint
-from components.model.observability import AlertRule, Dashboard, Panel, gone
+from components.model.exhaustion import warnings
+from components.model.observability import AlertRule, Dashboard, Panel, Resource, gone
 from components.model.pods import (
     SIDECAR,
     Container,
@@ -195,6 +196,11 @@ class VictoriaLogs(Component[VictoriaLogsSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
+    def resources(self) -> Iterable[Resource]:
+        """What lines may take: beyond it the oldest day goes before its time."""
+        used = f"sum(vl_data_size_bytes{{{self.metrics_selector}}}) / {self.settings.most_bytes}"
+        yield Resource("volume", "VictoriaLogsVolumeFills", used, "will drop its oldest day before its time")
+
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, near its limit, full, refusing lines, and nothing coming in any more."""
         own = self.metrics_selector
@@ -212,6 +218,7 @@ class VictoriaLogs(Component[VictoriaLogsSettings]):
         yield AlertRule("VictoriaLogsDropsRows", lost, f"{who} drops lines: too old, too new, or too large", "1m")
         rows = f"sum(increase(vl_rows_ingested_total{{{own}}}[15m]))"
         before = f"sum(increase(vl_rows_ingested_total{{{own}}}[15m] offset 15m))"
+        yield from warnings(self)
         quiet = f"{rows} == 0 and {before} > 0"
         yield AlertRule("VictoriaLogsNothingComes", quiet, f"{who} gets no line for a quarter of an hour", "1m")
 
