@@ -19,6 +19,7 @@ from components.model.profiles import Size
 from components.model.quantities import bytes_of
 from components.model.standing import real
 from components.releases.address import address, carrier, reached_at
+from components.releases.drift import drifts
 from components.releases.promises import noted, promised
 from components.releases.service_settings import ServiceSettings
 from components.releases.wire import without_empties
@@ -284,6 +285,7 @@ class Service(Component[ServiceSettings]):
             yield replace(down, section="ServiceDown")
         yield from super().alerts()
         yield from warnings(self)
+        yield from drifts(self, list(self.health()))
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``<NAME>_URL``, and ``<NAME>_<PORT>_ADDRESS`` for each further port."""

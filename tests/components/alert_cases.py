@@ -32,6 +32,7 @@ OF_SERVICES = dict(
         of("shop", "process_resident_memory_bytes", "1000000+0"),
         of("shop", "process_open_fds", "10+0"),
         of("shop", "process_max_fds", "1000+0"),
+        ('grayling_errors_drift{namespace="shop",instance_name="controller",name="shop",signal="errors"}', "0+0"),
     ]
 )
 WELL_SERIES = {**OF_SERVICES, **{name: values for kind in OF_KIND.values() for name, values in kind.WELL.items()}}
@@ -46,6 +47,7 @@ CASES: dict[str, list[Fault]] = {
     ],
     "ShopLatency": [Fault({of("shop", "http_request_duration_seconds_bucket", "", le="0.1")[0]: "12000+0"})],
     "ShopCrashes": [Fault({"process_start_time_seconds": "1000+15"})],
+    "ShopErrorsDrift": [Fault({"grayling_errors_drift": "1+0"})],
     "ShopMemoryFills": [fills("shop", "memory", {"process_resident_memory_bytes": "67000000+160000"})],
     "ShopFilesFill": [fills("shop", "files", {"process_open_fds": "500+1.2"})],
 }
