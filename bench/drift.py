@@ -27,7 +27,7 @@ from rollout.sources.days import Answered
 if TYPE_CHECKING:
     from bench.early.days import Counts
 
-WEEKS, RUNS, BEGINS = 6, 8, 100
+WEEKS, RUNS, BEGINS = 4, 6, 100
 SHARES = (0.002, 0.003, 0.005)
 
 
