@@ -70,11 +70,10 @@ def warnings(member: Component) -> Iterable[AlertRule]:
     who = f"{member.environment.namespace}/{member.name}"
     for each in member.resources():
         series = f'{RATIO}{{{member.metrics_selector},resource="{each.name}"}}'
-        soon = f"as its {each.name} fills now, it has none left within a day"
         yield AlertRule(
             each.alert,
             running_out(series),
-            f"{who} {each.end}: {soon}",
+            f"{who} {each.end} within a day, by how its use grows now ({each.name})",
             HOLD,
             section=each.section,
             every=EVERY,
