@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from components.model.component import Component
 
 
+DAYS = 14
+"""What is renewed in time (cert-manager: 30 days before its end) is never so near to it."""
+
+
 def proxy_alerts(gateway: Component, begin: str, control_plane: str, connected: str) -> Iterable[AlertRule]:
     """No proxy, no configuration, or answers that fail in bulk.
 
@@ -25,6 +29,9 @@ def proxy_alerts(gateway: Component, begin: str, control_plane: str, connected: 
     away = f"sum(envoy_server_live{{{where}}}) < 1 or absent(envoy_server_live{{{where}}})"
     yield AlertRule(f"{begin}Down", away, f"{who}: no proxy", "1m", "critical")
     yield gone(f"{begin}ControlPlaneDown", f'{where},component="{control_plane}"', f"{who}: no control plane")
+    days = f"min(envoy_server_days_until_first_cert_expiring{{{where}}})"
+    ends = f"{who}: a certificate that it serves, or its own, ends within {DAYS} days, and none came in its place"
+    yield AlertRule(f"{begin}CertificateEnds", f"{days} < {DAYS}", ends, "1h")
     lost = f"min({connected}{{{where}}}) == 0"
     yield AlertRule(f"{begin}WithoutControlPlane", lost, f"{who}: a proxy gets no new configuration")
     failed = f'sum(rate(envoy_cluster_upstream_rq{{{where},envoy_response_code=~"5.."}}[5m]))'

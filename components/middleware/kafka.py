@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from components.middleware import kafka_administration as administration
 from components.middleware import kafka_strimzi as strimzi
 from components.middleware.kafka_files import Cluster
-from components.middleware.kafka_observability import alerts, panels, usage
+from components.middleware.kafka_observability import alerts, panels, resources, usage
 from components.middleware.kafka_pods import accounts_container, exporter, node
 from components.middleware.kafka_settings import (
     CONTROLLER_PORT,
@@ -33,7 +33,8 @@ from components.middleware.kafka_settings import (
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import MEMBERS, NOBODY, RECONCILERS, SCRAPERS, USERS, Endpoint
-from components.model.observability import Dashboard
+from components.model.exhaustion import warnings
+from components.model.observability import Dashboard, Resource
 from components.model.pods import Pod, SecretKey, config_volume, secret_volume
 from components.model.standing import real, served
 from components.workloads.accounts import account_files, account_of, accounts, made_secrets, needed_secrets
@@ -268,10 +269,15 @@ class Kafka(Component[KafkaSettings]):
     def _who(self) -> str:
         return f"{self.environment.namespace}/{self.name}"
 
+    def resources(self) -> Iterable[Resource]:
+        """Volumes, and how far consumers may be behind."""
+        return resources(self.metrics_selector, self.settings.storage, self.settings.lag_alert)
+
     def alerts(self) -> Iterable[AlertRule]:
         """Brokers gone, no controller, partitions without leader or copies, volumes full, consumers behind."""
         yield from alerts(self._who, self.metrics_selector, self.members)
         yield from usage(self._who, self.metrics_selector, self.settings.storage, self.settings.lag_alert)
+        yield from warnings(self)
 
     def dashboard(self) -> Dashboard:
         """Messages in and out, lag, copies, time to write, volumes."""

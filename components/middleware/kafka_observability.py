@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.model.observability import AlertRule, Panel
+from components.model.observability import AlertRule, Panel, Resource
 from components.model.quantities import bytes_of
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ def usage(who: str, own: str, storage: str, lag: int) -> Iterable[AlertRule]:
     yield AlertRule("KafkaConsumerLag", behind, f"{who}: a consumer group is over {lag} messages behind", "10m")
     blind = f"absent(kafka_brokers{{{own}}})"
     yield AlertRule("KafkaLagUnknown", blind, f"{who}: nobody measures how far consumers are behind")
+
+
+def resources(own: str, storage: str, lag: int) -> Iterable[Resource]:
+    """The fullest volume, and the group that is farthest behind."""
+    used = f"max(sum by (pod) (kafka_server_log_bytes{{{own}}})) / {bytes_of(storage)}"
+    yield Resource("volume", "KafkaVolumeFills", used, "will stop a broker")
+    behind = f"max(sum by (consumergroup, topic) (kafka_consumergroup_lag{{{own}}})) / {lag}"
+    yield Resource("lag", "KafkaLagGrows", behind, f"will have a consumer group over {lag} messages behind")
 
 
 def panels(own: str) -> tuple[Panel, ...]:

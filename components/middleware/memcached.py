@@ -20,7 +20,8 @@ from components.middleware.memcached_settings import (
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import SCRAPERS, USERS, Endpoint
-from components.model.observability import AlertRule, Dashboard, Panel
+from components.model.exhaustion import warnings
+from components.model.observability import AlertRule, Dashboard, Panel, Resource
 from components.model.pods import (
     SIDECAR,
     Container,
@@ -209,10 +210,11 @@ class Memcached(Component[MemcachedSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
-    def fullness(self) -> str:
-        """Of the memory of the fullest member."""
+    def resources(self) -> Iterable[Resource]:
+        """Connections; that memory is full of items is what a cache is for."""
         own = self.metrics_selector
-        return f"max(memcached_current_bytes{{{own}}} / memcached_limit_bytes{{{own}}})"
+        used = f"max(memcached_current_connections{{{own}}} / memcached_max_connections{{{own}}})"
+        yield Resource("connections", "MemcachedConnectionsFill", used, "will turn clients away")
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, full of clients, forgetting, or of no use."""
@@ -228,6 +230,7 @@ class Memcached(Component[MemcachedSettings]):
         yield AlertRule("MemcachedConnectionsHigh", used, f"{who}: over 80 % of its connections are taken")
         refused = f"increase(memcached_connections_rejected_total{{{own}}}[5m]) > 0"
         yield AlertRule("MemcachedRejectsConnections", refused, f"{who} turns clients away", "1m", "critical")
+        yield from warnings(self)
         hits, gets = _gets(own)
         poor = f"{hits} / {gets} < 0.5 and {gets} > 1"
         yield AlertRule("MemcachedHitRateLow", poor, f"{who} has less than half of what it is asked for", "15m")

@@ -26,8 +26,9 @@ from components.middleware.mqtt_settings import (
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import SCRAPERS, USERS, Endpoint
+from components.model.exhaustion import warnings
 from components.model.mistakes import nearest
-from components.model.observability import Dashboard
+from components.model.observability import Dashboard, Resource
 from components.model.pods import SIDECAR, Container, Pod, Probe, SecretKey, config_volume, secret_volume, sleep
 from components.model.profiles import Size
 from components.model.quantities import bytes_of
@@ -235,11 +236,20 @@ class Mqtt(Component[MqttSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
+    def resources(self) -> Iterable[Resource]:
+        """Memory, and half of the volume, since what is kept is there twice while it is saved."""
+        own = self.metrics_selector
+        memory = f"max(mqtt_heap_bytes{{{own}}}) / {self._memory()}"
+        yield Resource("memory", "MqttMemoryFills", memory, "will refuse messages")
+        stored = f"max(mqtt_stored_bytes{{{own}}}) / {bytes_of(self.settings.storage) // 2}"
+        yield Resource("volume", "MqttVolumeFills", stored, "will not be able to save what it keeps")
+
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, dropping messages, full, or cut off from another."""
         who, volume = f"{self.environment.namespace}/{self.name}", bytes_of(self.settings.storage)
         bridged = bool(self.settings.bridges)
-        return alerts(who, self.metrics_selector, self._memory(), volume, bridged=bridged)
+        yield from alerts(who, self.metrics_selector, self._memory(), volume, bridged=bridged)
+        yield from warnings(self)
 
     def dashboard(self) -> Dashboard:
         """Messages in and out, what is kept or dropped, clients, memory, bridges."""

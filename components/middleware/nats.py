@@ -30,8 +30,9 @@ from components.middleware.nats_settings import (
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import MEMBERS, NOBODY, RECONCILERS, SCRAPERS, USERS, Endpoint
+from components.model.exhaustion import warnings
 from components.model.mistakes import nearest
-from components.model.observability import Dashboard
+from components.model.observability import Dashboard, Resource
 from components.model.pods import (
     SIDECAR,
     Container,
@@ -267,15 +268,17 @@ class Nats(Component[NatsSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
-    def fullness(self) -> str:
-        """Of what streams may keep, on the fullest member."""
+    def resources(self) -> Iterable[Resource]:
+        """What streams may take."""
         own = self.metrics_selector
-        return f"max(nats_jetstream_storage_bytes{{{own}}} / nats_jetstream_max_storage_bytes{{{own}}})"
+        used = f"max(nats_jetstream_storage_bytes{{{own}}} / nats_jetstream_max_storage_bytes{{{own}}})"
+        yield Resource("store", "NatsStoreFills", used, "will refuse messages")
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, without a majority, behind, full, or losing its subscribers."""
         who = f"{self.environment.namespace}/{self.name}"
-        return alerts(who, self.metrics_selector, self.members, self.settings.storage)
+        yield from alerts(who, self.metrics_selector, self.members, self.settings.storage)
+        yield from warnings(self)
 
     def dashboard(self) -> Dashboard:
         """Messages in and out, what is kept, connections, memory."""

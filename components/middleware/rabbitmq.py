@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.middleware import rabbitmq_administration as administration
 from components.middleware import rabbitmq_operator as operator
-from components.middleware.rabbitmq_observability import alerts, panels
+from components.middleware.rabbitmq_observability import alerts, panels, resources
 from components.middleware.rabbitmq_settings import (
     AMQP_PORT,
     AMQPS_PORT,
@@ -34,8 +34,9 @@ from components.middleware.rabbitmq_settings import (
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import API_SERVER, MEMBERS, RECONCILERS, SCRAPERS, USERS, Endpoint
+from components.model.exhaustion import warnings
 from components.model.images import version
-from components.model.observability import Dashboard
+from components.model.observability import Dashboard, Resource
 from components.model.pods import SIDECAR, Container, FieldPath, Pod, Probe, SecretKey, config_volume, secret_volume
 from components.model.profiles import Size
 from components.model.standing import ISSUED_CERTIFICATES, real, served
@@ -283,11 +284,15 @@ class RabbitMQ(Component[RabbitMQSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
+    def resources(self) -> Iterable[Resource]:
+        """Volume, memory, backlog."""
+        return resources(self.metrics_selector, self.settings.storage)
+
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, short of memory or disk, without a majority, messages nobody can route."""
-        return alerts(
-            f"{self.environment.namespace}/{self.name}", self.metrics_selector, self.members, self.settings.storage
-        )
+        who = f"{self.environment.namespace}/{self.name}"
+        yield from alerts(who, self.metrics_selector, self.members, self.settings.storage)
+        yield from warnings(self)
 
     def dashboard(self) -> Dashboard:
         """Messages in and out, waiting, connections, memory."""

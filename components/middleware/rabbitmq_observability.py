@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.model.observability import AlertRule, Panel
+from components.model.observability import AlertRule, Panel, Resource
 from components.model.quantities import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+BACKLOG = 10_000
+"""Messages that wait before somebody is told."""
+
+
+def resources(own: str, storage: str) -> Iterable[Resource]:
+    """Volume and memory up to the alarms that block publishers, and the backlog; ``own`` selects its series."""
+    free, least = (f"rabbitmq_disk_space_available_{name}{{{own}}}" for name in ("bytes", "limit_bytes"))
+    whole = bytes_of(storage)
+    volume = f"max(({whole} - {free}) / ({whole} - {least}))"
+    yield Resource("volume", "RabbitMQVolumeFills", volume, "will block its publishers")
+    memory = f"max(rabbitmq_process_resident_memory_bytes{{{own}}} / rabbitmq_resident_memory_limit_bytes{{{own}}})"
+    yield Resource("memory", "RabbitMQMemoryFills", memory, "will block its publishers")
+    waiting = f"sum(rabbitmq_queue_messages_ready{{{own}}}) / {BACKLOG}"
+    yield Resource("backlog", "RabbitMQBacklogGrows", waiting, f"will have over {BACKLOG} messages waiting")
 
 
 def alerts(who: str, own: str, members: int, storage: str) -> Iterable[AlertRule]:
@@ -25,7 +41,7 @@ def alerts(who: str, own: str, members: int, storage: str) -> Iterable[AlertRule
     yield AlertRule("RabbitMQVolumeFull", room, f"{who}: over 70 % of a volume is in use", "5m")
     lost = f"sum(rate(rabbitmq_global_messages_unroutable_dropped_total{{{own}}}[5m])) > 0"
     yield AlertRule("RabbitMQUnroutable", lost, f"{who} drops messages that no queue takes")
-    backlog = f"sum(rabbitmq_queue_messages_ready{{{own}}}) > 10000"
+    backlog = f"sum(rabbitmq_queue_messages_ready{{{own}}}) > {BACKLOG}"
     yield AlertRule("RabbitMQBacklog", backlog, f"{who}: over 10,000 messages wait", "15m")
 
 

@@ -20,7 +20,8 @@ from components.model.endpoints import (
     USERS,
     Endpoint,
 )
-from components.model.observability import AlertRule, Dashboard, Panel
+from components.model.exhaustion import warnings
+from components.model.observability import AlertRule, Dashboard, Panel, Resource
 from components.model.pods import (
     SIDECAR,
     Container,
@@ -241,10 +242,15 @@ class Redis(Component[RedisSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
-    def fullness(self) -> str:
-        """Of the memory of the fullest pod."""
+    def resources(self) -> Iterable[Resource]:
+        """Memory, where nothing is dropped for what is new, and the volume."""
         own = self.metrics_selector
-        return f"max(redis_memory_used_bytes{{{own}}} / redis_memory_max_bytes{{{own}}})"
+        if self.settings.eviction == "noeviction":
+            used = f"max(redis_memory_used_bytes{{{own}}} / redis_memory_max_bytes{{{own}}})"
+            yield Resource("memory", "RedisMemoryFills", used, "will refuse writes")
+        if self.settings.storage:
+            used = f"max(redis_aof_current_size_bytes{{{own}}}) / {bytes_of(self.settings.storage)}"
+            yield Resource("volume", "RedisVolumeFills", used, "will not be able to write its log")
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, full, refusing, or its replicas broken."""
@@ -260,6 +266,7 @@ class Redis(Component[RedisSettings]):
         yield AlertRule("RedisMemoryHigh", full, f"{who} uses more than 90 % of its memory")
         refused = f"increase(redis_rejected_connections_total{{{own}}}[5m]) > 0"
         yield AlertRule("RedisRejectsConnections", refused, f"{who} refuses connections", "1m")
+        yield from warnings(self)
         if self.replicas > 1:
             slaves = f"redis_connected_slaves{{{own}}}"
             broken = f"sum({slaves}) < {self.replicas - 1} or absent({slaves})"

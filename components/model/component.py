@@ -26,7 +26,7 @@ from components.model.layers import (
     foundational,
     kept,
 )
-from components.model.observability import AlertRule, Dashboard, alert_for, panel_for
+from components.model.observability import AlertRule, Dashboard, Resource, alert_for, panel_for
 from components.model.settings import ComponentSettings, Placement
 
 if TYPE_CHECKING:
@@ -137,15 +137,15 @@ class Component(ABC, Generic[S_co]):
         found = (alert_for(signal, self.name, self.metrics_selector) for signal in self.health())
         return [alert for alert in found if alert is not None]
 
+    def resources(self) -> Iterable[Resource]:
+        """What can be used up; each is recorded, and :func:`components.model.exhaustion.warnings` has its alert."""
+        return ()
+
     def dashboard(self) -> Dashboard:
         """Graphs; those that follow from :meth:`health` unless a component knows more."""
         namespace = self.environment.namespace
         panels = tuple(panel_for(signal, self.name, self.metrics_selector, namespace) for signal in self.health())
         return Dashboard(f"{namespace} / {self.name}", panels)
-
-    def fullness(self) -> str:
-        """PromQL of what it has filled of its room, 0 to 1; empty where nobody can tell."""
-        return ""
 
     @property
     def uses(self) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class AlertRule:
         section: of the kind's runbook; the alert's own name if empty, none has it if None.
         page: what tells somebody what to do, where it is no runbook of a kind.
         owner: who is told; who answers for the component if empty.
+        every: how often it is evaluated; as all others if empty.
+        description: what else is to be known, beside the summary.
     """
 
     name: str
@@ -41,6 +43,8 @@ class AlertRule:
     section: str | None = ""
     page: str = ""
     owner: str = ""
+    every: str = ""
+    description: str = ""
 
     def rule(self, labels: Mapping[str, str], runbook: str = "") -> dict[str, Any]:
         """As a rules file of Prometheus writes it; ``runbook`` is the page that has a section on it."""
@@ -51,7 +55,11 @@ class AlertRule:
             "expr": self.expr,
             "for": self.hold,
             "labels": {**labels, **({"owner": self.owner} if self.owner else {}), "severity": self.severity},
-            "annotations": {"summary": self.summary, **({"runbook": page} if page else {})},
+            "annotations": {
+                "summary": self.summary,
+                **({"description": self.description} if self.description else {}),
+                **({"runbook": page} if page else {}),
+            },
         }
 
 
@@ -59,6 +67,25 @@ def gone(name: str, selector: str, summary: str, hold: str = "2m") -> AlertRule:
     """The alert for pods of which none answers, and of which none is there any more."""
     expr = f"sum(up{{{selector}}}) < 1 or absent(up{{{selector}}})"
     return AlertRule(name, expr, summary, hold, "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something a component has so much of, and no more.
+
+    Attributes:
+        name: ``memory``, ``volume``, ``lag``: the label of its series.
+        alert: name of the warning.
+        used: PromQL of one value: the share that is used, 0 to 1.
+        end: what comes when nothing is left, after the component's name.
+        section: of the runbook; the alert's own name if empty.
+    """
+
+    name: str
+    alert: str
+    used: str
+    end: str
+    section: str = ""
 
 
 @dataclass(frozen=True, slots=True)

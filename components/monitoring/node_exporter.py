@@ -13,7 +13,8 @@ from pydantic import Field
 
 from components.model.component import Component
 from components.model.endpoints import METRICS, SCRAPERS, Endpoint
-from components.model.observability import AlertRule, Dashboard, Panel, gone
+from components.model.exhaustion import warnings
+from components.model.observability import AlertRule, Dashboard, Panel, Resource, gone
 from components.model.pods import Container, Pod, Probe, Resources, Sizes, sleep
 from components.model.profiles import Size
 from components.model.settings import Toleration, WorkloadSettings
@@ -115,9 +116,9 @@ class NodeExporter(Component[NodeExporterSettings]):
             pre_stop=sleep(1),
         )
 
-    def fullness(self) -> str:
-        """Of the fullest disk."""
-        return f"max({self._taken})"
+    def resources(self) -> Iterable[Resource]:
+        """The fullest disk."""
+        yield Resource("disk", "NodeDiskFills", f"max({self._taken})", "will have a node with a full disk")
 
     @property
     def _taken(self) -> str:
@@ -131,15 +132,7 @@ class NodeExporter(Component[NodeExporterSettings]):
         yield gone("NodeExporterDown", own, f"{who}: no node is measured")
         full = f"max by (pod, mountpoint) ({self._taken}) > 0.95"
         yield AlertRule("NodeDiskFull", full, f"{who}: a disk of a node is over 95 % full", "5m", "critical")
-        free = f"node_filesystem_avail_bytes{{{own}}}"
-        soon = f"{self._taken} > 0.6 and predict_linear({free}[6h], 86400) < 0"
-        fills = f"max by (pod, mountpoint) ({self._taken} > 0.85 or ({soon}))"
-        yield AlertRule(
-            "NodeDiskFills",
-            f"{fills} > 0",
-            f"{who}: a disk of a node is over 85 % full, or will be full in a day",
-            "15m",
-        )
+        yield from warnings(self)
         left = f"node_memory_MemAvailable_bytes{{{own}}} / node_memory_MemTotal_bytes{{{own}}}"
         yield AlertRule("NodeMemoryFull", f"min by (pod) ({left}) < 0.08", f"{who}: a node has under 8 % memory left")
         waits = " or ".join(

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from components.model.endpoints import SCRAPERS
+from components.model.exhaustion import RATIO
 from components.model.observability import Dashboard, Panel, expression, in_prometheus
 from components.workloads.baseline import in_parts
 
@@ -88,8 +89,9 @@ def _health(scope: Scope, own: str, systems: list[str]) -> Iterator[Panel]:
     )
     if failures := _failures(scope):
         yield Panel("Requests that fail", failures, "percentunit", names="{{system}}")
-    if full := _fullness(scope):
-        yield Panel("How full it is", full, "percentunit", names="{{system}}")
+    if any([*member.resources()] for member in scope.members.values()):
+        used = f"{RATIO}{{{own}}}"
+        yield Panel("How full it is", used, "percentunit", names="{{instance_name}}: {{resource}}")
     busy = f"sum by (instance_name) (rate(process_cpu_seconds_total{{{own}}}[5m]))"
     yield Panel("Work of each system", busy, names="{{instance_name}}", about="In processors")
     memory = f"sum by (instance_name) (process_resident_memory_bytes{{{own}}})"
@@ -111,11 +113,6 @@ def _failures(scope: Scope) -> str:
         if signal.kind == "errors" and in_prometheus(signal)
     ]
     return " or ".join(found)
-
-
-def _fullness(scope: Scope) -> str:
-    found = {name: member.fullness() for name, member in sorted(scope.members.items())}
-    return " or ".join(_called(name, expr) for name, expr in found.items() if expr)
 
 
 def _called(name: str, expr: str) -> str:

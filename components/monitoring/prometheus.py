@@ -9,26 +9,17 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from components.model.component import Component
-from components.model.endpoints import (
-    API_SERVER,
-    MEASURERS,
-    METRICS,
-    SCRAPERS,
-    USERS,
-    Endpoint,
-    Peer,
-)
+from components.model.endpoints import API_SERVER, MEASURERS, METRICS, SCRAPERS, USERS, Endpoint, Peer
+from components.model.exhaustion import warnings
 from components.model.layers import Layer
 from components.model.mistakes import nearest
-from components.model.observability import WATCHDOG, AlertRule
+from components.model.observability import WATCHDOG, AlertRule, Resource
 from components.model.pods import (
     Pod,
     config_volume,
     config_volumes,
 )
-from components.model.quantities import (
-    bytes_of,
-)
+from components.model.quantities import bytes_of, retention_bytes
 from components.model.standing import Deviation, real, served
 from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.blackbox_exporter import BlackboxExporter
@@ -44,7 +35,7 @@ from components.monitoring.prometheus_settings import (
 )
 from components.monitoring.reached import reached
 from components.monitoring.receivers import address_of
-from components.monitoring.rules import rules_of
+from components.monitoring.rules import groups_of
 from components.workloads.baseline import (
     Volume,
     config_map,
@@ -132,7 +123,7 @@ class Prometheus(Component[PrometheusSettings]):
         every, there = self.settings.scrape_interval, self.settings.existing
         made = [
             pod_monitor(self.name, self.namespaces, every),
-            *rules(self.name, self._rules_by_member, {STACK: self.scope.stack}),
+            *rules(self.name, self._groups_by_member, {STACK: self.scope.stack}),
             *(scrape_config(f"{self.name}-{name}", each, every) for name, each in sorted(self.settings.scrape.items())),
             *(probe(job["job_name"].replace("/", "-"), job) for job in self._probes),
         ]
@@ -199,16 +190,15 @@ class Prometheus(Component[PrometheusSettings]):
     def _rules(self) -> dict[str, dict[str, str]]:
         """ConfigMaps by name: one, or as many as the rules need."""
         files: dict[str, str] = {}
-        for name, found in self._rules_by_member.items():
-            body: dict[str, Any] = {"groups": [{"name": name, "rules": found}]}
-            files[f"{name}.yml"] = yaml.safe_dump(body, sort_keys=False, width=1000)
+        for name, found in self._groups_by_member.items():
+            files[f"{name}.yml"] = yaml.safe_dump({"groups": found}, sort_keys=False, width=1000)
         return in_parts(f"{self.name}-rules", files)
 
     @property
-    def _rules_by_member(self) -> dict[str, list[dict[str, Any]]]:
+    def _groups_by_member(self) -> dict[str, list[dict[str, Any]]]:
         """Of those that have any."""
         members = sorted(self.scope.members.items())
-        return {name: found for name, each in members if (found := rules_of(each, self.settings.runbooks))}
+        return {name: found for name, each in members if (found := groups_of(each, self.settings.runbooks))}
 
     @property
     def address(self) -> str:
@@ -255,6 +245,12 @@ class Prometheus(Component[PrometheusSettings]):
         """``PROMETHEUS_URL``."""
         return {"PROMETHEUS_URL": self.address}
 
+    def resources(self) -> Iterable[Resource]:
+        """What samples may take: beyond it the oldest go before their time."""
+        if not self.settings.existing:
+            used = f"{taken(self.metrics_selector)} / {retention_bytes(self.settings.kept_size)}"
+            yield Resource("volume", "PrometheusVolumeFills", used, "will drop its oldest samples before their time")
+
     def check(self) -> None:
         """Alerts of a team's own have an owner that there is, and reach somebody.
 
@@ -271,11 +267,6 @@ class Prometheus(Component[PrometheusSettings]):
             if alert.owner and alert.owner not in known:
                 raise ValueError(f"alerts.{name}.owner: is no owner of the environment; {nearest(alert.owner, known)}")
 
-    def fullness(self) -> str:
-        """Of its volume."""
-        storage = self.settings.storage
-        return f"{taken(self.metrics_selector)} / {bytes_of(storage)}" if storage and not self.settings.existing else ""
-
     def alerts(self) -> Iterable[AlertRule]:
         """Its own room, rules that fail, alerts that reach nobody, targets it cannot read; one of others has theirs."""
         own = self.metrics_selector
@@ -283,8 +274,11 @@ class Prometheus(Component[PrometheusSettings]):
         if self.settings.existing:
             yield unread(f'{{namespace=~"{"|".join(self.namespaces)}"}}')
         else:
-            yield from alerts(who, own, self.fullness(), tells=bool(self._alertmanagers))
+            storage = self.settings.storage
+            full = f"{taken(own)} / {bytes_of(storage)}" if storage else ""
+            yield from alerts(who, own, full, tells=bool(self._alertmanagers))
             if self.scope.of_kind(Alertmanager.kind):
                 yield AlertRule(WATCHDOG, "vector(1)", f"{who} evaluates rules, and this arrives", "0s", "none")
+            yield from warnings(self)
             yield unread("")
         yield from (alert.rule(name) for name, alert in sorted(self.settings.alerts.items()))

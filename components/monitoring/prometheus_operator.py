@@ -74,12 +74,15 @@ def _path() -> dict[str, Any]:
     return {"sourceLabels": [noted], "regex": "(.+)", "targetLabel": "__metrics_path__"}
 
 
-def rules(owner: str, groups: Mapping[str, list[dict[str, Any]]], told: Mapping[str, str]) -> Iterable[Manifest]:
-    """An object for each member that has rules; ``told`` are labels that tell them from those of others."""
-    for name, found in groups.items():
-        marked = [{**rule, "labels": {**rule["labels"], **told}} for rule in found]
-        called = f"{owner}-{name}"
-        yield _object("PrometheusRule", called, {"groups": [{"name": called, "rules": marked}]})
+def rules(owner: str, members: Mapping[str, list[dict[str, Any]]], told: Mapping[str, str]) -> Iterable[Manifest]:
+    """An object for each member that has groups of rules; ``told`` are labels that tell them from those of others."""
+    for name, groups in members.items():
+        yield _object("PrometheusRule", f"{owner}-{name}", {"groups": [_marked(owner, each, told) for each in groups]})
+
+
+def _marked(owner: str, group: Mapping[str, Any], told: Mapping[str, str]) -> dict[str, Any]:
+    marked = [{**rule, "labels": {**rule["labels"], **told}} for rule in group["rules"]]
+    return {**group, "name": f"{owner}-{group['name']}", "rules": marked}
 
 
 def scrape_config(name: str, scrape: Scrape, every: float) -> Manifest:

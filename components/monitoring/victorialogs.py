@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import METRICS, SCRAPERS, USERS, Endpoint
-from components.model.observability import AlertRule, Dashboard, Panel, gone
+from components.model.exhaustion import warnings
+from components.model.observability import AlertRule, Dashboard, Panel, Resource, gone
 from components.model.pods import (
     SIDECAR,
     Container,
@@ -195,16 +196,18 @@ class VictoriaLogs(Component[VictoriaLogsSettings]):
         """Of the certificate, where there is one."""
         return authority_of(self, self.settings.tls)
 
-    def fullness(self) -> str:
-        """Of what it may keep."""
-        return f"sum(vl_data_size_bytes{{{self.metrics_selector}}}) / {self.settings.most_bytes}"
+    def resources(self) -> Iterable[Resource]:
+        """What lines may take: beyond it the oldest day goes before its time."""
+        used = f"sum(vl_data_size_bytes{{{self.metrics_selector}}}) / {self.settings.most_bytes}"
+        yield Resource("volume", "VictoriaLogsVolumeFills", used, "will drop its oldest day before its time")
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, near its limit, full, refusing lines, and nothing coming in any more."""
         own = self.metrics_selector
         who = f"{self.environment.namespace}/{self.name}"
         yield gone("VictoriaLogsDown", own, f"{who} does not answer")
-        taken = f"{self.fullness()} > 0.9"
+        (volume,) = self.resources()
+        taken = f"{volume.used} > 0.9"
         yield AlertRule("VictoriaLogsNearLimit", taken, f"{who}: the oldest day goes soon, before its time", "15m")
         stopped = f"max(vl_storage_is_read_only{{{own}}}) > 0"
         room = f"min(vl_free_disk_space_bytes{{{own}}}) < {bytes_of(self.settings.storage) * 5 // 100}"
@@ -216,6 +219,7 @@ class VictoriaLogs(Component[VictoriaLogsSettings]):
         yield AlertRule("VictoriaLogsDropsRows", lost, f"{who} drops lines: too old, too new, or too large", "1m")
         rows = f"sum(increase(vl_rows_ingested_total{{{own}}}[15m]))"
         before = f"sum(increase(vl_rows_ingested_total{{{own}}}[15m] offset 15m))"
+        yield from warnings(self)
         quiet = f"{rows} == 0 and {before} > 0"
         yield AlertRule("VictoriaLogsNothingComes", quiet, f"{who} gets no line for a quarter of an hour", "1m")
 

@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from components.model.observability import AlertRule, Dashboard, Panel, alert_for, gone
+from components.model.observability import AlertRule, Dashboard, Panel, Resource, alert_for, gone
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.quantities import megabytes
@@ -109,6 +109,10 @@ class Camel(Service):
             Signal(name="dead-letters", kind=SignalKind.EVENTS, source=SourceName.PODS, metric="dead_letters_total"),
             Signal(name="crashes", kind=SignalKind.CRASHES, source=SourceName.KUBERNETES),
         )
+
+    def resources(self) -> Iterable[Resource]:
+        """None: a JVM takes the memory that it is given."""
+        return ()
 
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, dead letters, a route that stands still, and what follows from other signals."""

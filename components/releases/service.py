@@ -10,28 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.model.component import Component
-from components.model.endpoints import (
-    GATEWAYS,
-    MEASURERS,
-    METRICS,
-    NOBODY,
-    SCRAPERS,
-    USERS,
-    Endpoint,
-    Readers,
-)
+from components.model.endpoints import GATEWAYS, MEASURERS, METRICS, NOBODY, SCRAPERS, USERS, Endpoint, Readers
+from components.model.exhaustion import warnings
 from components.model.layers import Layer
-from components.model.observability import AlertRule, camel, gone
-from components.model.pods import (
-    Container,
-    Pod,
-    Resources,
-    Sizes,
-    sleep,
-)
+from components.model.observability import AlertRule, Resource, camel, gone
+from components.model.pods import Container, Pod, Resources, Sizes, sleep
 from components.model.profiles import Size
+from components.model.quantities import bytes_of
 from components.model.standing import real
 from components.releases.address import address, carrier, reached_at
+from components.releases.drift import drifts
 from components.releases.promises import noted, promised
 from components.releases.service_settings import ServiceSettings
 from components.releases.wire import without_empties
@@ -276,6 +264,18 @@ class Service(Component[ServiceSettings]):
             return signal
         return signal.model_copy(update={"container": self.name})
 
+    def resources(self) -> Iterable[Resource]:
+        """Memory and open files of the fullest pod, where the process tells of them (`process_*`)."""
+        if not self.settings.admin_port:
+            return
+        own = self.metrics_selector
+        memory = f"max(process_resident_memory_bytes{{{own}}}) / {bytes_of(self.sized(self.sizes).memory)}"
+        name = camel(self.name, "memory-fills")
+        yield Resource("memory", name, memory, "will have a pod killed", section="ServiceMemoryFills")
+        files = f"max(process_open_fds{{{own}}} / process_max_fds{{{own}}})"
+        name = camel(self.name, "files-fill")
+        yield Resource("files", name, files, "will open no more connections", section="ServiceFilesFill")
+
     def alerts(self) -> Iterable[AlertRule]:
         """Gone, and what follows from :meth:`health`."""
         who = f"{self.environment.namespace}/{self.name}"
@@ -283,6 +283,8 @@ class Service(Component[ServiceSettings]):
             down = gone(camel(self.name, "down"), self.metrics_selector, f"{who}: no pod answers")
             yield replace(down, section="ServiceDown")
         yield from super().alerts()
+        yield from warnings(self)
+        yield from drifts(self, list(self.health()))
 
     def binding(self, user: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """``<NAME>_URL``, and ``<NAME>_<PORT>_ADDRESS`` for each further port."""

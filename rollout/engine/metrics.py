@@ -18,6 +18,12 @@ EVIDENCE = Gauge(
     [*_RELEASE, "signal"],
     registry=REGISTRY,
 )
+DRIFT = Gauge(
+    "grayling_errors_drift",
+    "Without a release: 1 if more requests fail than on the days before, 0 if not, -1 while it is not known",
+    [*_RELEASE, "signal"],
+    registry=REGISTRY,
+)
 LOOK = Histogram(
     "grayling_look_seconds",
     "Time of one observe-decide-persist-act pass",

@@ -10,6 +10,7 @@ import structlog
 
 from kube.kinds import GRAY_RELEASE
 from rollout.engine import metrics
+from rollout.engine.drift import AtRest, DriftWatch, at_rest
 from rollout.engine.load import MAX_IN_FLIGHT
 from rollout.engine.mirror import Mirror
 from rollout.engine.serve import serve_metrics
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kube.cache import Key
     from kube.cluster import Cluster
     from rollout.engine.parts import Parts
+    from rollout.sources.ask import Ask
 
 log: Any = structlog.get_logger()
 AGAIN_SECONDS = 1.0
@@ -42,12 +44,12 @@ class Controller:
         self._parts, self._only = parts(self.mirror), only
         self._workers: dict[Key, tuple[Worker, asyncio.Task[None]]] = {}
 
-    async def run(self) -> None:
-        """Work until cancelled; leases are let go on the way out.
+    async def run(self, *more: Callable[[], Awaitable[None]]) -> None:
+        """Work until cancelled, and do ``more`` beside it; leases are let go on the way out.
 
         Whatever breaks ends alone: a release that breaks its worker gets a new one, the mirrors begin anew.
         """
-        beside = [asyncio.create_task(_again(each)) for each in (self.mirror.run, self._parts.load.measure)]
+        beside = [asyncio.create_task(_again(each)) for each in (self.mirror.run, self._parts.load.measure, *more)]
         try:
             await self.mirror.synced()
             log.info("watching", releases=len(self.mirror.releases()), identity=self._parts.identity)
@@ -64,6 +66,16 @@ class Controller:
         """The worker of a release."""
         found = self._workers.get(key)
         return found[0] if found else None
+
+    def resting(self) -> list[AtRest]:
+        """Releases that this process holds, and that are not under way."""
+        held = [key for key, (worker, _) in self._workers.items() if worker.holds]
+        known = [manifest for key in held if (manifest := self.mirror.release(key))]
+        return [found for manifest in known if (found := at_rest(manifest))]
+
+    def watch_drift(self, ask: Callable[[str], Ask]) -> DriftWatch:
+        """Who watches their errors meanwhile."""
+        return DriftWatch(self.resting, ask, self._parts.channels)
 
     def _changed(self, key: Key) -> None:
         if worker := self.worker(key):
@@ -118,7 +130,7 @@ async def run_controller(
     async with Toolbox.open(cluster, identity, max_in_flight) as tools:
         controller = Controller(cluster, namespaces, parts=tools.parts)
         async with serve_metrics(metrics_port, lambda: controller.mirror.serves):
-            await controller.run()
+            await controller.run(controller.watch_drift(tools.ask).run)
 
 
 async def run_foreground(cluster: Cluster, namespace: str, name: str, *, identity: str) -> None:

@@ -88,7 +88,7 @@ class Toolbox:
         """What stable's pods did in the last hour; None where the release knows no Prometheus."""
         if not spec.sources.prometheus:
             return None
-        return history_of(self._ask(spec.sources.prometheus), namespace, stable, spec.analysis.signals, time.time())
+        return history_of(self.ask(spec.sources.prometheus), namespace, stable, spec.analysis.signals, time.time())
 
     def sources(self, spec: Spec, mirror: Mirror, own: ReadAs = as_given) -> list[Source]:
         """One source for each place that the signals of ``spec`` are read from; ``own`` says how at each revision."""
@@ -117,10 +117,11 @@ class Toolbox:
 
     def _hub(self, url: str) -> PrometheusHub:
         if url not in self.hubs:
-            self.hubs[url] = PrometheusHub(self._ask(url))
+            self.hubs[url] = PrometheusHub(self.ask(url))
         return self.hubs[url]
 
-    def _ask(self, url: str) -> Ask:
+    def ask(self, url: str) -> Ask:
+        """How the Prometheus at a URL is asked."""
         inside = self.cluster.connection.in_cluster
         return DirectAsk(self.session, url) if inside else ProxyAsk(self.cluster, url)
 

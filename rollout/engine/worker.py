@@ -60,6 +60,11 @@ class Worker:
         """``(namespace, name)``."""
         return self.namespace, self.name
 
+    @property
+    def holds(self) -> bool:
+        """Whether this process answers for the release."""
+        return self._lease.held
+
     def wake(self) -> None:
         """Something of this release changed: look now."""
         self._wake.set()

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from components.stack.catalogue import KINDS
-from tests.components.alerts.model import Fault, of, owner, up
+from tests.components.alerts.model import Fault, fills, of, owner, up
 from tests.components.conftest import read
 from tests.components.model.values import IMAGE
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = {"tier": "local", "namespace": "shop", "owners": ["platform"], "gateway": {"class": "of-the-shop"}}
 INSTEAD = ("gateway", "envoy-gateway")
-WELL, FAULTY = 120, 120  # samples, one each quarter of a minute
 OF_KIND = {kind: import_module(f"tests.components.alerts.{kind.replace('-', '_')}") for kind in KINDS}
 OF_SERVICES = dict(
     [
@@ -30,6 +29,10 @@ OF_SERVICES = dict(
         of("shop", "http_request_duration_seconds_bucket", "0+100", le="1"),
         of("shop", "http_request_duration_seconds_bucket", "0+100", le="+Inf"),
         of("shop", "process_start_time_seconds", "1000+0"),
+        of("shop", "process_resident_memory_bytes", "1000000+0"),
+        of("shop", "process_open_fds", "10+0"),
+        of("shop", "process_max_fds", "1000+0"),
+        ('grayling_errors_drift{namespace="shop",instance_name="controller",name="shop",signal="errors"}', "0+0"),
     ]
 )
 WELL_SERIES = {**OF_SERVICES, **{name: values for kind in OF_KIND.values() for name, values in kind.WELL.items()}}
@@ -44,6 +47,9 @@ CASES: dict[str, list[Fault]] = {
     ],
     "ShopLatency": [Fault({of("shop", "http_request_duration_seconds_bucket", "", le="0.1")[0]: "12000+0"})],
     "ShopCrashes": [Fault({"process_start_time_seconds": "1000+15"})],
+    "ShopErrorsDrift": [Fault({"grayling_errors_drift": "1+0"})],
+    "ShopMemoryFills": [fills("shop", "memory", {"process_resident_memory_bytes": "67000000+160000"})],
+    "ShopFilesFill": [fills("shop", "files", {"process_open_fds": "500+1.2"})],
 }
 
 
@@ -69,18 +75,18 @@ def platform():
 
 
 def series(fault):
-    """All series of an hour with this fault in its second half, or of a quiet one (None)."""
-    where = {} if fault is None else fault.where
+    """All series of a time with this fault in its second half, or of a quiet one (None)."""
+    where, half = ({}, 120) if fault is None else (fault.where, fault.half)
     begun = [start for start in where if not any(each.startswith(start) for each in WELL_SERIES)]
-    made = [(each, _values(each, well, where)) for each, well in WELL_SERIES.items()]
-    return [*made, *((f"{start}}}", f"_x{WELL} {where[start]}x{FAULTY}") for start in begun)]
+    made = [(each, _values(each, well, where, half)) for each, well in WELL_SERIES.items()]
+    return [*made, *((f"{start}}}", f"_x{half} {where[start]}x{half}") for start in begun)]
 
 
-def _values(name, well, where):
+def _values(name, well, where, half):
     start = next((each for each in where if name.startswith(each)), None)
     if start is None:
-        return f"{well}x{WELL + FAULTY}"
-    return f"{well}x{WELL} stale" if where[start] is None else f"{well}x{WELL} {where[start]}x{FAULTY}"
+        return f"{well}x{2 * half}"
+    return f"{well}x{half} stale" if where[start] is None else f"{well}x{half} {where[start]}x{half}"
 
 
 def alerts(found) -> dict[str, tuple[Component, AlertRule]]:

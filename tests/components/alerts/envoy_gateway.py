@@ -17,6 +17,7 @@ WELL = dict(
         of(NAME, "envoy_control_plane_connected_state", "1+0"),
         of(NAME, "envoy_cluster_upstream_rq", "0+100", envoy_response_code="200"),
         of(NAME, "envoy_cluster_upstream_rq", "0+1", envoy_response_code="503"),
+        of(NAME, "envoy_server_days_until_first_cert_expiring", "4294967295+0"),
     ]
 )
 _HERE = f'namespace="shop",instance_name="{NAME}"'
@@ -32,4 +33,5 @@ CASES = {
     ],
     "EnvoyGatewayWithoutControlPlane": [Fault({"envoy_control_plane_connected_state": "0+0"})],
     "EnvoyGatewayErrors": [Fault({of(NAME, "envoy_cluster_upstream_rq", "", envoy_response_code="503")[0]: "9+30"})],
+    "EnvoyGatewayCertificateEnds": [Fault({"envoy_server_days_until_first_cert_expiring": "13+0"}, half=480)],
 }

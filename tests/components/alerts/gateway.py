@@ -12,6 +12,7 @@ WELL = dict(
         of("gateway", "envoy_cluster_manager_cds_control_plane_connected_state", "1+0"),
         of("gateway", "envoy_cluster_upstream_rq", "0+100", envoy_response_code="200"),
         of("gateway", "envoy_cluster_upstream_rq", "0+1", envoy_response_code="503"),
+        of("gateway", "envoy_server_days_until_first_cert_expiring", "3650+0"),
     ]
 )
 CASES = {
@@ -27,4 +28,5 @@ CASES = {
     ],
     "GatewayWithoutControlPlane": [Fault({"envoy_cluster_manager_cds_control_plane_connected_state": "0+0"})],
     "GatewayErrors": [Fault({of("gateway", "envoy_cluster_upstream_rq", "", envoy_response_code="503")[0]: "9+30"})],
+    "GatewayCertificateEnds": [Fault({"envoy_server_days_until_first_cert_expiring": "13+0"}, half=480)],
 }

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, owner, up
+from tests.components.alerts.model import Fault, fills, of, owner, up
 
 MODES = [{}, {"members": 3, "controllers": {"members": 3}}]
 COMPONENT = {"members": 3, "storage": "1Gi"}
@@ -40,4 +40,6 @@ CASES = {
         Fault({"kafka_consumergroup_lag": "6000+1"}, {"consumergroup": "billing", "topic": "orders"}),
     ],
     "KafkaLagUnknown": [Fault({"kafka_brokers": None}, owner("kafka"))],
+    "KafkaVolumeFills": [fills("kafka", "volume", {"kafka_server_log_bytes": "268000000+650000"})],
+    "KafkaLagGrows": [fills("kafka", "lag", {"kafka_consumergroup_lag": "2500+6"})],
 }

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, one, owner, up
+from tests.components.alerts.model import Fault, fills, of, one, owner, up
 
 MODES = [{}, {"replicas": 3}]
 COMPONENT = {"replicas": 2}
@@ -32,4 +32,5 @@ CASES = {
     "MemcachedConnectionsHigh": [Fault({"memcached_current_connections": "900+0"}, one("memcached"))],
     "MemcachedRejectsConnections": [Fault({"memcached_connections_rejected_total": "4+1"}, one("memcached"))],
     "MemcachedHitRateLow": [Fault({MISSES: "1200+300"})],
+    "MemcachedConnectionsFill": [fills("memcached", "connections", {"memcached_current_connections": "512+1.2"})],
 }

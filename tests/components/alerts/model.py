@@ -30,13 +30,21 @@ ALWAYS = ("Watchdog",)
 
 @dataclass(frozen=True)
 class Fault:
-    """From the middle of the hour on, series that begin with ``where`` go this way; None: they end.
+    """From the middle of the time on, series that begin with ``where`` go this way; None: they end.
 
-    Values are ``start+step`` for counters. ``labels`` are those the alert has besides the rule's own.
+    Values are ``start+step`` for counters. ``labels`` are those the alert has besides the rule's own. Each half has so
+    many samples, so many seconds apart: half an hour, where nothing else is said.
     """
 
     where: dict[str, str | None]
     labels: dict[str, str] = field(default_factory=dict)
+    half: int = 120
+    apart: int = 15
+
+
+def fills(name, resource, where):
+    """A resource that grows for 25 hours from half of what there is, after 25 quiet ones."""
+    return Fault(where, owner(name, resource=resource), half=300, apart=300)
 
 
 def owner(name, **more):

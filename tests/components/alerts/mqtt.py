@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, owner, up
+from tests.components.alerts.model import Fault, fills, of, owner, up
 
 BRIDGE = {
     "address": "mqtt.example.com:8883",
@@ -29,4 +29,6 @@ CASES = {
         Fault({"mqtt_bridge_connected": "0+0"}, {"bridge": "headquarters"}),
         Fault({"mqtt_bridge_connected": None}, owner("mqtt")),
     ],
+    "MqttMemoryFills": [fills("mqtt", "memory", {"mqtt_heap_bytes": "25000000+60000"})],
+    "MqttVolumeFills": [fills("mqtt", "volume", {"mqtt_stored_bytes": "268000000+650000"})],
 }

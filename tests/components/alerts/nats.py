@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, owner, up
+from tests.components.alerts.model import Fault, fills, of, owner, up
 
 MODES = [{}, {"members": 3}]
 COMPONENT = {"members": 3, "storage": "1Gi"}
@@ -31,4 +31,5 @@ CASES = {
     "NatsVolumeFull": [Fault({"nats_jetstream_storage_bytes": "830000000+0"})],
     "NatsSlowConsumers": [Fault({"nats_slow_consumers_total": "4+1"})],
     "NatsApiErrors": [Fault({"nats_jetstream_api_errors_total": "5+3"})],
+    "NatsStoreFills": [fills("nats", "store", {"nats_jetstream_storage_bytes": "430000000+1000000"})],
 }

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, owner, up
+from tests.components.alerts.model import Fault, fills, of, owner, up
 
 MODES = [{}]
 COMPONENT = {}
@@ -30,10 +30,7 @@ CASES = {
         Fault({'up{namespace="shop",instance_name="node-exporter"': "0+0"}),
     ],
     "NodeDiskFull": [Fault({FREE: "40000+0"}, {**POD, "mountpoint": "/"})],
-    "NodeDiskFills": [
-        Fault({FREE: "140000+0"}, {**POD, "mountpoint": "/"}),
-        Fault({FREE: "350000-100"}, {**POD, "mountpoint": "/"}),
-    ],
+    "NodeDiskFills": [fills("node-exporter", "disk", {FREE: "500000-1200"})],
     "NodeMemoryFull": [Fault({LEFT: "70+0"}, POD)],
     "NodePressure": [
         Fault({waits("memory"): "120+5"}, POD),

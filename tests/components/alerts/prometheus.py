@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, one, owner, up
+from tests.components.alerts.model import Fault, fills, of, one, owner, up
 
 MODES = [{}, {"storage": None}, {"storage": "2Gi"}, {"alertmanager": "am.mon.svc:9093"}]
 # `existing` yields a part of these; tests/components/monitoring/test_prometheus_operator.py has it.
@@ -30,5 +30,8 @@ CASES = {
     "TargetDown": [
         Fault({'up{namespace="shop",instance_name="rabbitmq"': "0+0"}, owner("rabbitmq")),
         Fault({'up{job="mainframe"': "0+0"}, {"job": "mainframe"}),
+    ],
+    "PrometheusVolumeFills": [
+        fills("prometheus", "volume", {"prometheus_tsdb_storage_blocks_bytes": "850000000+2000000"})
     ],
 }

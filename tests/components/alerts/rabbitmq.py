@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, owner, up
+from tests.components.alerts.model import Fault, fills, of, owner, up
 
 MODES = [{}, {"storage": "1Gi"}]
 COMPONENT = {"storage": "1Gi"}
@@ -13,6 +13,9 @@ WELL = dict(
         of("rabbitmq", "rabbitmq_disk_space_available_bytes", "900000000+0"),
         of("rabbitmq", "rabbitmq_global_messages_unroutable_dropped_total", "3+0"),
         of("rabbitmq", "rabbitmq_queue_messages_ready", "100+10"),
+        of("rabbitmq", "rabbitmq_disk_space_available_limit_bytes", "200000000+0"),
+        of("rabbitmq", "rabbitmq_process_resident_memory_bytes", "100000000+0"),
+        of("rabbitmq", "rabbitmq_resident_memory_limit_bytes", "1000000000+0"),
     ]
 )
 CASES = {
@@ -22,4 +25,9 @@ CASES = {
     "RabbitMQVolumeFull": [Fault({"rabbitmq_disk_space_available_bytes": "200000000+0"})],
     "RabbitMQUnroutable": [Fault({"rabbitmq_global_messages_unroutable_dropped_total": "4+1"})],
     "RabbitMQBacklog": [Fault({"rabbitmq_queue_messages_ready": "10001+1"})],
+    "RabbitMQVolumeFills": [fills("rabbitmq", "volume", {"rabbitmq_disk_space_available_bytes": "600000000-1000000"})],
+    "RabbitMQMemoryFills": [
+        fills("rabbitmq", "memory", {"rabbitmq_process_resident_memory_bytes": "500000000+1200000"})
+    ],
+    "RabbitMQBacklogGrows": [fills("rabbitmq", "backlog", {"rabbitmq_queue_messages_ready": "5000+12"})],
 }

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, one, owner, up
+from tests.components.alerts.model import Fault, fills, of, one, owner, up
 
-MODES = [{}, {"storage": None}, {"mode": "replication"}]
-COMPONENT = {"mode": "replication", "storage": "1Gi"}
+MODES = [{}, {"storage": None, "eviction": "noeviction"}, {"mode": "replication"}]
+COMPONENT = {"mode": "replication", "storage": "1Gi", "eviction": "noeviction"}
 WELL = dict(
     [
         up("redis"),
@@ -29,4 +29,6 @@ CASES = {
         Fault({"redis_connected_slaves": None}, owner("redis")),
         Fault({"redis_connected_slaves": "0+0"}),
     ],
+    "RedisMemoryFills": [fills("redis", "memory", {"redis_memory_used_bytes": "50000+120"})],
+    "RedisVolumeFills": [fills("redis", "volume", {"redis_aof_current_size_bytes": "500000000+1300000"})],
 }

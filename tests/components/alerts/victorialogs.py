@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.components.alerts.model import Fault, of, owner, up
+from tests.components.alerts.model import Fault, fills, of, owner, up
 
 MODES = [{}, {"tls": {}, "maxDiskUsage": "4Gi"}]
 COMPONENT = {"storage": "10Gi"}
@@ -26,4 +26,5 @@ CASES = {
     ],
     "VictoriaLogsDropsRows": [Fault({"vl_rows_dropped_total": "4+1"})],
     "VictoriaLogsNothingComes": [Fault({"vl_rows_ingested_total": "12000+0"})],
+    "VictoriaLogsVolumeFills": [fills("victorialogs", "volume", {"vl_data_size_bytes": "4300000000+10000000"})],
 }

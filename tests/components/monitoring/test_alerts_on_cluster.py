@@ -8,6 +8,7 @@ import contextlib
 import json
 import socket
 import subprocess
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -18,7 +19,7 @@ from components.deploy.apply import Applier
 from components.deploy.inventory import Inventory
 from components.deploy.teardown import plan_teardown, tear_down
 from components.deploy.waiting import Patience
-from components.monitoring.rules import rules_of
+from components.monitoring.rules import groups_of, rules_of
 from components.stack.platform import Platform
 from kube.cluster import Cluster
 from kube.kinds import DEPLOYMENT, KNOWN, NAMESPACE, NODE, SECRET, Kind
@@ -170,22 +171,25 @@ async def test_rules_and_panels_have_series_and_faults_are_told(cluster):
         load.cancel()
 
 
-def rules_file(everything):
-    """What the stack's Prometheus reads, all components in one file."""
-    groups = [{"name": each.name, "rules": rules_of(each)} for each in everything.components]
-    return yaml.safe_dump({"groups": [group for group in groups if group["rules"]]})
+def rules_file(everything, alert=None):
+    """What the stack's Prometheus reads, all components in one file; with ``alert``, the group that has it alone."""
+    groups = [group for each in everything.components for group in groups_of(each)]
+    those = [group for group in groups if not alert or alert in {rule.get("alert") for rule in group["rules"]}]
+    return yaml.safe_dump({"groups": those})
 
 
 def trial(fault, alert, member):
-    """One test of promtool: nothing while all is well, the alert half an hour after."""
-    inputs = [{"series": name, "values": values} for name, values in alert_cases.series(fault)]
+    """One test of promtool: nothing while all is well, the alert at the end of the second half."""
+    seen = [each for each in alert_cases.series(fault) if not alert.every or f'"{member.name}"' in each[0]]
+    inputs = [{"series": name, "values": values} for name, values in seen]
+    half = fault.half * fault.apart
     (fired,) = (rule for rule in rules_of(member) if rule["alert"] == alert.name)
     told = {"exp_labels": {**fault.labels, **fired["labels"]}, "exp_annotations": fired["annotations"]}
     checks = [
-        {"eval_time": "29m", "alertname": alert.name, "exp_alerts": []},
-        {"eval_time": "59m", "alertname": alert.name, "exp_alerts": [told]},
+        {"eval_time": f"{half * 29 // 30}s", "alertname": alert.name, "exp_alerts": []},
+        {"eval_time": f"{half * 59 // 30}s", "alertname": alert.name, "exp_alerts": [told]},
     ]
-    return {"interval": "15s", "input_series": inputs, "alert_rule_test": checks}
+    return {"interval": f"{fault.apart}s", "input_series": inputs, "alert_rule_test": checks}
 
 
 def quiet(found):
@@ -197,9 +201,10 @@ def quiet(found):
     return {"interval": "15s", "input_series": inputs, "alert_rule_test": checks}
 
 
-def run_promtool(promtool, folder, everything, tests):
-    (folder / "rules.yml").write_text(rules_file(everything))
-    body = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": tests}
+def run_promtool(promtool, folder, rules, tests):
+    """What it says; all groups are evaluated as often as samples come, whatever their own interval."""
+    (folder / "rules.yml").write_text(rules)
+    body = {"rule_files": ["rules.yml"], "evaluation_interval": tests[0]["interval"], "tests": tests}
     (folder / "tests.yml").write_text(yaml.safe_dump(body))
     return subprocess.run(
         [promtool, "test", "rules", "tests.yml"], cwd=folder, capture_output=True, text=True, check=False
@@ -209,7 +214,7 @@ def run_promtool(promtool, folder, everything, tests):
 def test_no_alert_fires_in_a_quiet_hour(promtool, tmp_path):
     everything = alert_cases.platform()
     found = [name for name in alert_cases.alerts(everything) if name not in ALWAYS]
-    done = run_promtool(promtool, tmp_path, everything, [quiet(found)])
+    done = run_promtool(promtool, tmp_path, rules_file(everything), [quiet(found)])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -220,7 +225,7 @@ def test_a_sign_of_life_fires_from_the_first_moment(promtool, tmp_path, name):
     told = test["alert_rule_test"][-1]["exp_alerts"]
     test["alert_rule_test"] = [{**each, "exp_alerts": told} for each in test["alert_rule_test"]]
     test["alert_rule_test"].append({**test["alert_rule_test"][0], "eval_time": "15s"})
-    done = run_promtool(promtool, tmp_path, everything, [test])
+    done = run_promtool(promtool, tmp_path, rules_file(everything), [test])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -229,7 +234,7 @@ def test_an_alert_fires_for_its_fault(promtool, tmp_path, name):
     everything = alert_cases.platform()
     member, alert = alert_cases.alerts(everything)[name]
     tests = [trial(fault, alert, member) for fault in alert_cases.CASES[name]]
-    done = run_promtool(promtool, tmp_path, everything, tests)
+    done = run_promtool(promtool, tmp_path, rules_file(SimpleNamespace(components=[member]), alert.name), tests)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -240,7 +245,7 @@ def test_a_share_of_errors_is_zero_before_the_first_error(promtool, tmp_path):
     )
     zero = {"expr": panel.expr, "eval_time": "20m", "exp_samples": [{"labels": "{}", "value": 0}]}
     test = {**quiet(()), "promql_expr_test": [zero]}
-    done = run_promtool(promtool, tmp_path, everything, [test])
+    done = run_promtool(promtool, tmp_path, rules_file(everything), [test])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -266,7 +271,10 @@ def test_crashes_and_events_are_told_per_pod_hour(promtool, tmp_path):
     ]
     inputs = [{"series": name, "values": values} for name, values in series]
     done = run_promtool(
-        promtool, tmp_path, everything, [{"interval": "15s", "input_series": inputs, "promql_expr_test": checks}]
+        promtool,
+        tmp_path,
+        rules_file(everything),
+        [{"interval": "15s", "input_series": inputs, "promql_expr_test": checks}],
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

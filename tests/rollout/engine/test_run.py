@@ -169,3 +169,19 @@ async def test_more_than_there_is_room_for_wait_their_turn(it: Plant):
         await it.until(lambda: bool(it.server.all("Deployment")), "one that does not")
         assert len({each["metadata"]["labels"]["grayling.dev/release"] for each in it.server.all("Deployment")}) == 1
         await ended(task)
+
+
+async def test_a_controller_watches_for_drift_and_says_that_it_does_not_know(it: Plant):
+    errors = {"signals": [{"name": "errors", "kind": "errors", "source": "pods"}]}
+    it.declare("shop:v1", analysis=errors, sources={"prometheus": "http://prometheus.shop.svc:9090"})
+    labels = {"namespace": "shop", "name": "checkout", "signal": "errors"}
+    metrics.DRIFT.clear()
+    async with it.server.cluster() as cluster:
+        task = asyncio.create_task(run_controller(cluster, ["shop"], identity="one", metrics_port=None))
+        await it.served("shop:v1")
+        async with asyncio.timeout(180):
+            while metrics.REGISTRY.get_sample_value("grayling_errors_drift", labels) is None:
+                assert not task.done()
+                await asyncio.sleep(0.1)
+        await ended(task)
+    assert metrics.REGISTRY.get_sample_value("grayling_errors_drift", labels) == -1

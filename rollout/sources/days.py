@@ -1,0 +1,59 @@
+"""What a service answered in each five minutes of the last days, and how much of it failed, from Prometheus.
+
+It is asked of the pods' own counters, whichever revision they are of, and summed over them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rollout.sources.answers import series_in
+from rollout.sources.classes import Errors
+from rollout.sources.counting import family_of
+from rollout.sources.expressions import pods_of
+
+if TYPE_CHECKING:
+    from rollout.api.spec import Signal
+    from rollout.sources.ask import Ask
+
+SLOT_SECONDS = 300
+"""Counters are scraped each quarter of a minute or so: over less, a count would be mostly extrapolated."""
+
+PATIENCE_SECONDS = 30.0
+
+
+class Answered(NamedTuple):
+    """Of one slot."""
+
+    requests: int
+    errors: int
+
+
+async def answered(ask: Ask, namespace: str, name: str, signal: Signal, first: int, last: int) -> dict[int, Answered]:
+    """Requests and errors of the slots from ``first`` to ``last`` that have any; a slot is named by its end.
+
+    Args:
+        ask: sends one query.
+        namespace: of the service.
+        name: of the service.
+        signal: of the kind `errors`.
+        first: of the slots, each :data:`SLOT_SECONDS` long, counted since the epoch.
+        last: of the slots.
+
+    Raises:
+        FetchError: there is no answer, or it is an error.
+    """
+    label, errors = signal.label, Errors(signal.errors) if signal.errors else Errors()
+    pods = pods_of(f"{name}-00000000").replace("\\", "\\\\")
+    selector = f'{family_of(signal)}{{namespace="{namespace}",pod=~"{pods}"}}'
+    span = (last - first) * SLOT_SECONDS + 1
+    query = f"sum by ({label}) (increase({selector}[{SLOT_SECONDS}s]))[{span}s:{SLOT_SECONDS}s]"
+    sums: dict[int, list[float]] = {}
+    for labels, times in series_in(await ask(query, PATIENCE_SECONDS, at=float(last * SLOT_SECONDS)), signal.name):
+        for at, samples in times:
+            counted = sum(sample.value for sample in samples)
+            found = sums.setdefault(round(at / SLOT_SECONDS), [0.0, 0.0])
+            found[0] += counted
+            found[1] += counted if labels.get(label, "") in errors else 0.0
+    made = {slot: Answered(round(requests), round(failed)) for slot, (requests, failed) in sums.items()}
+    return {slot: each for slot, each in made.items() if each.requests > 0}
