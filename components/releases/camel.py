@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.model.observability import AlertRule, Dashboard, Panel, alert_for, gone
 from components.model.pods import Resources, Sizes
 from components.model.profiles import Size
 from components.model.quantities import megabytes
 from components.model.standing import real
+from components.releases.camel_routes import SEEN, guarded
 from components.releases.camel_settings import CamelSettings, written
 from components.releases.service import Service
 from components.releases.service_settings import CONFIG_PATH
@@ -61,8 +62,9 @@ class Camel(Service):
         return {
             **own.config,
             **own.schemas,
-            **{f"{name}.camel.yaml": written(entries) for name, entries in own.routes.items()},
+            **{f"{name}.camel.yaml": written(self._guarded(entries)) for name, entries in own.routes.items()},
             "dead-letters.camel.yaml": self._dead_letters(),
+            **self._remembers(),
             "application.properties": self._properties(),
         }
 
@@ -80,6 +82,8 @@ class Camel(Service):
         for kind in ("kafka", "rabbitmq"):
             if len(used := [member.name for member in self._used(kind)]) > 1:
                 raise ValueError(f"uses: {' and '.join(used)} are both a {kind}, and an adapter is set up for one")
+        if self.adapter.duplicates and not self._used("kafka"):
+            raise ValueError("duplicates: are remembered in a Kafka that all pods share; add one to `uses`")
         super().check()
 
     def main(self) -> Container:
@@ -136,6 +140,17 @@ class Camel(Service):
             ),
         )
 
+    def _guarded(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        seen = self.adapter.duplicates
+        return guarded(entries, _bytes(self.adapter.max_bytes), seen.routes if seen else {})
+
+    def _remembers(self) -> Mapping[str, str]:
+        """The bean of Camel's that keeps in a topic what came."""
+        if (own := self.adapter.duplicates) is None:
+            return {}
+        client = {**self._client(), "acks": "all"}
+        return {"duplicates.camel.yaml": text("camel-duplicates.yaml.j2", bean=SEEN, own=own, client=client)}
+
     def _dead_letters(self) -> str:
         own = self.adapter.dead_letters
         return text("camel-dead-letters.yaml.j2", to=json.dumps(own.to), retries=own.retries, delay_ms=own.delay_ms)
@@ -149,7 +164,7 @@ class Camel(Service):
             shutdown_s=max(5, own.drain_seconds + 15),
             port=own.port or 8080,
             admin_port=own.admin_port,
-            max_bytes=int(megabytes(own.max_bytes) * 1024 * 1024),
+            max_bytes=_bytes(own.dead_letters.max_bytes),
             brokers={**self._kafka(), **self._rabbitmq()},
             extra=own.properties,
         )
@@ -158,24 +173,29 @@ class Camel(Service):
         members = (self.scope.members.get(name) for name in self.uses)
         return [member for member in members if member is not None and member.kind == kind]
 
-    def _kafka(self) -> dict[str, str]:
-        """Of Camel's client, from the variables that the use of a Kafka gives."""
+    def _client(self) -> dict[str, str]:
+        """What a client of the Kafka is told, from the variables that its use gives; by Kafka's own names."""
         if not (used := self._used("kafka")):
             return {}
         login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
         account = 'username="{{env:KAFKA_USERNAME}}" password="{{env:KAFKA_PASSWORD}}"'
         said = {
-            "brokers": "{{env:KAFKA_BOOTSTRAP_SERVERS}}",
-            "security-protocol": "{{env:KAFKA_SECURITY_PROTOCOL}}",
-            "sasl-mechanism": "{{env:KAFKA_SASL_MECHANISM}}",
-            "sasl-jaas-config": f"{login} {account};",
-            "request-required-acks": "all",
-            "auto-offset-reset": "earliest",
-            "break-on-first-error": "true",
+            "bootstrap.servers": "{{env:KAFKA_BOOTSTRAP_SERVERS}}",
+            "security.protocol": "{{env:KAFKA_SECURITY_PROTOCOL}}",
+            "sasl.mechanism": "{{env:KAFKA_SASL_MECHANISM}}",
+            "sasl.jaas.config": f"{login} {account};",
         }
         if used[0].authority():
             authority = variable(used[0].name, "CA_FILE")
-            said |= {"ssl-truststore-location": f"{{{{env:{authority}}}}}", "ssl-truststore-type": "PEM"}
+            said |= {"ssl.truststore.location": f"{{{{env:{authority}}}}}", "ssl.truststore.type": "PEM"}
+        return said
+
+    def _kafka(self) -> dict[str, str]:
+        """The same for Camel's endpoints."""
+        if not (client := self._client()):
+            return {}
+        said = {"brokers": client.pop("bootstrap.servers"), **{key.replace(".", "-"): client[key] for key in client}}
+        said |= {"request-required-acks": "all", "auto-offset-reset": "earliest", "break-on-first-error": "true"}
         return {f"camel.component.kafka.{key}": value for key, value in said.items()}
 
     def _rabbitmq(self) -> dict[str, str]:
@@ -192,3 +212,7 @@ class Camel(Service):
             "camel.component.spring-rabbitmq.autoDeclareProducer": "true",
             "camel.component.spring-rabbitmq.rejectAndDontRequeue": "false",
         }
+
+
+def _bytes(amount: str) -> int:
+    return int(megabytes(amount) * 1024 * 1024)

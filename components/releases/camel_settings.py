@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from components.model.mistakes import nearest, shown
-from components.model.quantities import size_from
+from components.model.quantities import megabytes, size_from
 from components.model.settings import ComponentSettings
 from components.model.values import Label
 from components.releases.service_settings import FileText, Probes, ServiceSettings
@@ -36,6 +36,10 @@ class DeadLetters(ComponentSettings):
     )
     retries: Annotated[int, Field(ge=0, le=100)] = Field(default=3, description="before it is given up")
     delay_ms: Annotated[int, Field(ge=0, le=600_000)] = Field(default=1000, description="between two tries")
+    max_bytes: Annotated[str, size_from("1Ki", "1Gi")] = Field(
+        default="1000Ki",
+        description="of a request that is kept; a larger one is answered with 413",
+    )
 
     @field_validator("to")
     @classmethod
@@ -51,6 +55,18 @@ class DeadLetters(ComponentSettings):
         return uri
 
 
+class Duplicates(ComponentSettings):
+    """How a message is known that came before; all pods remember it together, in a topic."""
+
+    topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] = Field(
+        description="of the Kafka that it uses: what came, read again at each start; with one partition and a retention"
+    )
+    routes: Annotated[dict[str, Line], Field(min_length=1, max_length=32)] = Field(
+        description="by route, what tells its messages apart: `${header.Idempotency-Key}`"
+    )
+    remembered: Annotated[int, Field(ge=100, le=1_000_000)] = Field(default=10_000, description="by a pod, in memory")
+
+
 class CamelSettings(ServiceSettings):
     """Settings of an adapter: those of a service, and its routes."""
 
@@ -62,7 +78,10 @@ class CamelSettings(ServiceSettings):
     )
     dead_letters: DeadLetters = Field(description="where messages go that cannot be carried on")
     max_bytes: Annotated[str, size_from("1Ki", "1Gi")] = Field(
-        default="1Mi", description="of a request; a larger one is answered with 413"
+        default="512Ki", description="of a message; a larger one is a dead letter"
+    )
+    duplicates: Duplicates | None = Field(
+        default=None, description="which messages are dead letters when they come again"
     )
     properties: Annotated[dict[str, Line], Field(max_length=200)] = Field(
         default_factory=dict, description="further lines of application.properties"
@@ -112,6 +131,29 @@ class CamelSettings(ServiceSettings):
         if self.admin_port is None:
             raise ValueError("adminPort: health and metrics of an adapter need one; leave the key out for 9000")
         return self
+
+    @model_validator(mode="after")
+    def _large_ones_are_kept(self) -> CamelSettings:
+        most = self.dead_letters.max_bytes
+        if megabytes(most) < megabytes(self.max_bytes):
+            raise ValueError(
+                f"deadLetters.maxBytes: {most} is less than maxBytes ({self.max_bytes}); give it as much, or more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _duplicates_are_of_routes(self) -> CamelSettings:
+        known = [identity for entries in self.routes.values() for entry in entries if (identity := _identity(entry))]
+        for name in self.duplicates.routes if self.duplicates else ():
+            if name not in known:
+                raise ValueError(f"duplicates.routes.{name}: is the id of no route; {nearest(name, known)}")
+        return self
+
+
+def _identity(entry: dict[str, Any]) -> str | None:
+    route = entry.get("route")
+    found = route.get("id") if isinstance(route, dict) else None
+    return None if found is None else str(found)
 
 
 def _check_entry(where: str, entry: dict[str, Any]) -> None:
@@ -164,11 +206,10 @@ def _check_names(routes: dict[str, list[dict[str, Any]]]) -> None:
     seen: dict[str, str] = {}
     for name, entries in routes.items():
         for index, entry in enumerate(entries):
-            route = entry.get("route")
-            identity = route.get("id") if isinstance(route, dict) else None
+            identity = _identity(entry)
             if identity is None:
                 continue
-            if str(identity).startswith("grayling-"):
+            if identity.startswith("grayling-"):
                 raise ValueError(f"{name}.{index}.route.id: {identity!r} begins as the adapter's own; use another")
             if identity in seen:
                 raise ValueError(f"{name}.{index}.route.id: {identity!r} is that of {seen[identity]} too; use another")

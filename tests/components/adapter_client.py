@@ -41,6 +41,7 @@ def orders():
         "wrong type": post(order(7, "much")),
         "malformed": post("<order><id>7</id>"),
         "too large": post(order(7, "9" * 400_000)),
+        "far too large": post(order(7, "9" * 1_100_000)),
     }
 
 

@@ -35,7 +35,45 @@ def test_its_files_are_released_with_it():
     assert made.keys() == {
         "a.camel.yaml", "dead-letters.camel.yaml", "application.properties", "order.json", "more.txt",
     }  # fmt: skip
-    assert yaml.safe_load(made["a.camel.yaml"]) == [ROUTE]
+    (entry,) = yaml.safe_load(made["a.camel.yaml"])
+    assert entry["route"]["from"]["steps"][1:] == ROUTE["route"]["from"]["steps"]
+
+
+def test_every_route_looks_at_the_size_first():
+    bare = {"from": {"uri": "platform-http:/b", "steps": [{"to": "file:/var/b"}]}}
+    made = files(
+        declared(routes={"a": [ROUTE, bare]}, maxBytes="1Ki", deadLetters={"to": "file:/d", "maxBytes": "2Ki"})
+    )
+    for entry in yaml.safe_load(made["a.camel.yaml"]):
+        first, last = entry.get("route", entry)["from"]["steps"]
+        assert [each["simple"][-6:] for each in first["choice"]["when"]] == ["> 1024", "> 1024"]
+        assert "to" in last
+    assert "camel.server.maxBodySize = 2048" in made["application.properties"]
+    assert "duplicates.camel.yaml" not in made
+
+
+def test_what_came_before_is_known_by_all_pods_and_after_it_was_carried_on():
+    seen = {"topic": "seen", "routes": {"a": "${header.Idempotency-Key}"}}
+    made = files(declared(others={"kafka": {"tls": {}}}, uses=["kafka"], duplicates=seen))
+    (entry,) = yaml.safe_load(made["a.camel.yaml"])
+    _size, once = entry["route"]["from"]["steps"]
+    consumer = once["idempotentConsumer"]
+    assert (consumer["eager"], consumer["skipDuplicate"], consumer["removeOnFailure"]) == (False, False, False)
+    (choice,) = consumer["steps"]
+    assert choice["choice"]["otherwise"]["steps"] == ROUTE["route"]["from"]["steps"]
+    (beans,) = yaml.safe_load(made["duplicates.camel.yaml"])
+    client, memory = beans["beans"]
+    assert client["properties"]["[acks]"] == "all"
+    assert client["properties"]["[ssl.truststore.location]"] == "{{env:KAFKA_CA_FILE}}"
+    assert memory["name"] == consumer["idempotentRepository"]
+    assert memory["properties"]["topic"] == "seen"
+
+
+def test_duplicates_without_a_kafka_are_refused_for_each_pod_would_know_its_own():
+    with pytest.raises(
+        StackError, match="duplicates: are remembered in a Kafka that all pods share; add one to `uses`"
+    ):
+        declared(duplicates={"topic": "seen", "routes": {"a": "${header.x}"}}).manifests()
 
 
 def test_every_route_has_the_dead_letters_and_they_have_no_others():
@@ -128,6 +166,15 @@ def test_it_is_judged_by_dead_letters_and_crashes_unless_said_otherwise():
             "adminPort: health and metrics of an adapter need one",
         ),
         ({"maxBytes": "12"}, "maxBytes: "),
+        (
+            {"maxBytes": "2Mi"},
+            "deadLetters.maxBytes: 1000Ki is less than maxBytes (2Mi); give it as much, or more",
+        ),
+        (
+            {"duplicates": {"topic": "seen", "routes": {"b": "${header.x}"}}},
+            "duplicates.routes.b: is the id of no route",
+        ),
+        ({"duplicates": {"topic": "seen", "routes": {"a": "x\ny"}}}, "components.camel.duplicates.routes.a: "),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_its_cure(more, told):
