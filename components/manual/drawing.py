@@ -183,10 +183,15 @@ def _way(points: Sequence[_Point]) -> str:
     return f'<path class="way" marker-end="url(#landscape-tip)" d="{drawn}"/>'
 
 
+_AT = 0.38
+"""How far along its curve a label stands: nearer to the beginning, where ways of one box are still apart."""
+
+
 def _label(edge: Edge, points: Sequence[_Point]) -> str:
     """Near its beginning, where ways of one box are told apart."""
-    one, other = points[0], points[1]
-    x, y = (one.x + other.x) / 2, (one.y + other.y) / 2
+    one, other, middle = points[0], points[1], (points[0].x + points[1].x) / 2
+    x = one.x * (1 - _AT) ** 3 + 3 * middle * _AT * (1 - _AT) + other.x * _AT**3
+    y = one.y * (1 - _AT) ** 2 * (1 + 2 * _AT) + other.y * _AT**2 * (3 - 2 * _AT)
     return f'<text class="label" text-anchor="middle" x="{x:.0f}" y="{y + 4:.0f}">{escape(edge.label)}</text>'
 
 

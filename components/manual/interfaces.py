@@ -79,7 +79,7 @@ def _named(reader: Any, member: str | None) -> str:
 
 def _tls(member: Component) -> str:
     if "tls" not in type(member.settings).model_fields:
-        return "not declared"
+        return "not said"
     return "yes" if getattr(member.settings, "tls", None) is not None else "no"
 
 
