@@ -29,14 +29,14 @@ def contingency(subject: Subject) -> Section:
         Section(title_of(name), (Items(tuple(_plan(subject, member))),)) for name, member in subject.members.items()
     ]
     lead = prose(
-        "What fails with each member, by who uses whom. A member that needs another may hold on for a while (a queue, "
+        "Who needs each member, by who uses whom. A member that needs another may hold on for a while (a queue, "
         "a cache, a retry); how long is its own business, and not declared."
     )
     return Section("Contingency plans", (Items((lead,)),), tuple(inner))
 
 
 def _plan(subject: Subject, member: Component) -> Iterator[Words]:
-    yield words("Fails with it: ", _touched(subject, member))
+    yield words("Needed by: ", _touched(subject, member))
     if also := _also(member):
         yield prose(also)
     yield from _kept(subject, member)
@@ -55,7 +55,7 @@ def _touched(subject: Subject, member: Component) -> Words:
     found = subject.touched(member.name)
     direct = [name for name, steps in found.items() if steps == 1]
     further = [name for name, steps in found.items() if steps > 1]
-    told = f"{', '.join(direct)} (use it)" if direct else "no member uses it"
+    told = f"{', '.join(direct)} (use it themselves)" if direct else "no member"
     return (f"{told}; {', '.join(further)} (by way of those)." if further else f"{told}.",)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from components.manual.contingency import title_of
-from components.manual.document import Code, Link, Section, anchor, listed, table, words
+from components.manual.document import Code, Link, Section, anchor, listed, prose, table, words
 from components.manual.flow import Role, role_of
 from components.manual.people import runbook
 from components.manual.subject import CHANGING
@@ -33,8 +33,9 @@ def questions(subject: Subject) -> Section:
 
 def _reached(subject: Subject) -> Block:
     rows = [(name, _address(subject, member), _bound(member)) for name, member in subject.members.items()]
-    head = ("member", "where, inside the cluster", "what a user is given, by `uses`")
-    return table("Name a member under `uses` of a service: address, account and network follow.", head, rows, "")
+    head = ("member", "where, inside the cluster", "what a service is given that uses it")
+    told = "Name a member under uses of a service: address, account and network follow. USER is the service's name."
+    return table(told, head, rows, "")
 
 
 def _address(subject: Subject, member: Component) -> Words:
@@ -67,7 +68,7 @@ def _down(subject: Subject) -> Block:
         touched = subject.touched(name)
         told = f"{len(touched)}: {', '.join(touched)}" if touched else "none"
         rows.append((name, told, Link(title_of(name), f"#{anchor(title_of(name))}")))
-    return table("By who uses whom.", ("when this fails", "these fail with it", "plan"), rows, "")
+    return table("By who uses whom.", ("when this fails", "these need it, however far", "plan"), rows, "")
 
 
 def _called(subject: Subject) -> Block:
@@ -77,7 +78,7 @@ def _called(subject: Subject) -> Block:
         if member.kind == "external":
             rows.append((name, f"{own.owner}, who runs it; here {member.owner}", own.contact or "not said"))
         else:
-            rows.append((name, member.owner, "as your team has it: the stack declares no number"))
+            rows.append((name, member.owner, "not declared"))
     return table("Owners, and how they are reached.", ("about", "call", "by"), rows, "")
 
 
@@ -89,7 +90,7 @@ def _changed(subject: Subject) -> Block:
 def _way(subject: Subject, member: Component) -> Words:
     page = runbook(subject, member, CHANGING, "Changing it")
     if role_of(member) is not Role.SERVICE:
-        return words("change its settings, look at `grayling stack diff`, apply; what to mind: ", page)
+        return words(prose("change its settings, look at `grayling stack diff`, apply; what to mind: "), page)
     own: Any = member.settings
     steps = ", ".join(f"{each.weight} % for {duration_of(each.hold)}" for each in own.strategy.steps) or "at once"
     call = f"grayling release start {member.name} --stack {subject.platform.stack} --image IMAGE"

@@ -12,6 +12,7 @@ from components.manual.document import Section, prose, table, text
 from components.manual.promises import masked_by, terms_of
 from components.model.endpoints import GATEWAYS
 from components.model.standing import Standing
+from components.workloads.policy_rules import broken_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +97,8 @@ def _never_run(subject: Subject) -> Iterator[Found]:
 
 def _deviations(subject: Subject) -> Iterator[Found]:
     for name, member in subject.members.items():
-        for each in type(member).deviations:
+        broken = {rule for item in subject.objects_of(name) for rule, _ in broken_rules(item)}
+        for each in (one for one in type(member).deviations if one.rule in broken):
             where = f" ({each.workload})" if each.workload else ""
             yield Found(name, f"breaks the rule {each.rule} of the baseline{where}: {each.reason}")
 
@@ -119,7 +121,7 @@ RULES: tuple[RiskRule, ...] = (
     RiskRule(
         "single-pod",
         "certain",
-        "each drain of its node and each change of its version takes the one pod away",
+        "each drain of its node takes the one pod away until another is ready",
         "more replicas or members, where the kind has them",
         _single,
     ),
@@ -166,6 +168,7 @@ RULES: tuple[RiskRule, ...] = (
     ),
 )
 _MANY = 3
+_WORST_FIRST = ("high", "medium", "low", "not rated")
 
 
 def impact(subject: Subject, name: str) -> str:
@@ -188,11 +191,9 @@ def _of_object(subject: Subject, label: str) -> Component | None:
 
 def risks(subject: Subject) -> Section:
     """The register, and the rules that it is made by."""
-    rows = [
-        (each.about, each.text, rule.likely, impact(subject, each.about), prose(rule.fix), rule.id)
-        for rule in RULES
-        for each in rule.find(subject)
-    ]
+    found = [(impact(subject, each.about), rule, each) for rule in RULES for each in rule.find(subject)]
+    found.sort(key=lambda entry: _WORST_FIRST.index(entry[0]))
+    rows = [(each.about, each.text, rule.likely, bad, prose(rule.fix), rule.id) for bad, rule, each in found]
     lead = text(
         "Made by rules, not by judgement. How likely: by the rule, below. How bad: high where the gateway fails or "
         f"at least {_MANY} members need the one that does, medium where one or two do, low where none does."

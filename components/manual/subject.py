@@ -86,12 +86,12 @@ class Subject:
                 found.setdefault(labels[INSTANCE], {})[labels.get(PART, "")] = count
         return found
 
-    def objects_of(self, name: str, kind: str) -> list[Manifest]:
-        """The member's objects of one kind."""
+    def objects_of(self, name: str, kind: str = "") -> list[Manifest]:
+        """The member's objects, or those of one kind."""
         return [
             each
             for each in self.manifests
-            if each["kind"] == kind and (each["metadata"].get("labels") or {}).get(INSTANCE) == name
+            if kind in {"", each["kind"]} and (each["metadata"].get("labels") or {}).get(INSTANCE) == name
         ]
 
     @cached_property

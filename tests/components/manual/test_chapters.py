@@ -50,8 +50,8 @@ def test_what_fails_with_a_member_is_who_needs_it_however_far(tmp_path):
     }
     subject = subject_of(project_in(tmp_path / "p"), "far", sections)
     assert subject.touched("redis") == {"store": 1, "front": 2}
-    assert plan(subject, "redis")[0] == "Fails with it: store (use it); front (by way of those)."
-    assert plan(subject, "other")[0] == "Fails with it: no member uses it."
+    assert plan(subject, "redis")[0] == "Needed by: store (use it themselves); front (by way of those)."
+    assert plan(subject, "other")[0] == "Needed by: no member."
 
 
 def test_members_that_need_each_other_are_counted_once(tmp_path):
@@ -123,6 +123,22 @@ def test_certificates_say_who_renews_them(tmp_path):
         ("redis", "its certificate is made once, for ten years"),
         ("eureka", "its certificate is in the Secret theirs, which others renew"),
     }
+
+
+def test_what_is_worse_stands_first(subject):
+    register = next(each for each in manual_of(subject).sections if each.title == "Risk register").blocks[1]
+    order = ("high", "medium", "low", "not rated")
+    assert [order.index(told(row[3])) for row in register.rows] == sorted(
+        order.index(told(row[3])) for row in register.rows
+    )
+
+
+def test_a_deviation_that_this_stack_does_not_make_is_no_risk(tmp_path):
+    telemetry = {"kind": "otel-collector", "traces": "jaeger", "logs": "victorialogs"}
+    agent = {"kind": "otel-collector", "mode": "agent", "gateway": "telemetry"}
+    components = {"jaeger": {}, "victorialogs": {}, "telemetry": telemetry, "agent": agent}
+    made = subject_of(project_in(tmp_path / "p"), "x", {"environment": environment(), "components": components})
+    assert {name for name, _ in found_by(made, "deviation")} == {"agent"}
 
 
 def test_deviations_and_served_kinds_are_told_with_their_reason(subject, tmp_path):
