@@ -40,18 +40,18 @@ format: $(STAMP) ## rewrite in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(STAMP) ## checks, unit, property and cluster tests (in a sandbox of their own); all but the catalogue's
+test: $(STAMP) ## checks, unit, property and cluster tests (in sandboxes of their own)
 	$(MAKE) --no-print-directory check
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --ignore=tests/catalogue --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
-catalogue: $(STAMP) ## the systems of the catalogue, each with its own processes; long, and longer at first
+catalogue: $(STAMP) ## of those, the systems of the catalogue alone, each with its own processes
 	GRAYLING_TEST_BOX=$(TESTBOX)-kinds $(BIN)/python -m pytest tests/catalogue $(PYTEST_ARGS)
 
 unit: $(STAMP) ## tests that need no cluster
 	$(BIN)/python -m pytest -n auto -m "not cluster and not pulumi" $(PYTEST_ARGS)
 
 cluster: $(STAMP) ## tests that need a cluster
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -m "cluster" --ignore=tests/catalogue $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n 2 -m "cluster" $(PYTEST_ARGS)
 
 demo: $(STAMP) ## a real Kubernetes, real middleware, a good release promoted, a bad one taken back
 	$(BIN)/python examples/demo.py --name $(NAME)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sandbox.layout import Cache
 
 START_TIMEOUT_S = 20.0
+KEPT_S = 3600.0
+"""How long after its last use a store of another version stays: somebody may be about to link a box from it."""
 USUAL_S = 25
 CONFIG = """version = 2
 root = "{root}"
@@ -116,8 +118,14 @@ def _stop(daemon: subprocess.Popen[bytes]) -> None:
         daemon.wait()
 
 
+def use(store: Path) -> None:
+    """Say that a box will be linked from it soon."""
+    os.utime(store)
+
+
 def _forget_others(kept: Path) -> None:
-    """Remove older stores; boxes linked from them keep their files."""
+    """Remove older stores that nobody used for long; boxes linked from them keep their files."""
     for other in kept.parent.iterdir():
-        if other != kept and not other.name.endswith(".partial"):
+        unused = time.time() - other.stat().st_mtime > KEPT_S
+        if other != kept and unused and not other.name.endswith(".partial"):
             shutil.rmtree(other, ignore_errors=True)

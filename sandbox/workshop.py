@@ -179,6 +179,7 @@ class Workshop:
         if not target.exists():
             with self.progress.step("unpacking the images once for all boxes", golden.USUAL_S):
                 golden.make(target, images, self._log("unpack"))
+        golden.use(target)
         return target
 
     def _log(self, name: str) -> Path:

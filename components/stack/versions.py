@@ -22,6 +22,7 @@ from components.stack.nodes import Map, Scalar, plain
 from components.stack.passphrase import new_salt, passphrase
 from components.stack.project import project_name
 from components.stack.reading import composed
+from components.stack.released import section_of, settings_of
 from components.stack.sections import (
     CONFIG,
     SECURE,
@@ -37,7 +38,7 @@ from kube.errors import UsageError
 if TYPE_CHECKING:
     from components.stack.nodes import Document, Node
 
-SERVICES, SECRETS = "grayling:services", "grayling:secrets"
+SECRETS = "grayling:secrets"
 Stack: TypeAlias = StackFile | Path | str
 
 
@@ -79,15 +80,16 @@ def _with_image(document: Document, file: StackFile, service: str, image: str) -
     entries, mistakes = sections(document, project_name(file.project))
     if told := [*document.mistakes, *mistakes]:
         raise StackError(file.source, told)
-    path = (*place_of_section(SERVICES, document, file), service)
-    services = entries[SERVICES].node if SERVICES in entries else None
-    declared = services.entries if isinstance(services, Map) else {}
+    config = {key: plain(entry.node) for key, entry in entries.items()}
+    declared, section = settings_of(config), section_of(config, service)
     if service not in declared:
         raise UsageError(f"{file.source}: no service {service!r}; {nearest(service, list(declared))}")
-    settings = plain(declared[service].node)
+    path = (*place_of_section(section, document, file), service)
+    settings = declared[service]
     if not isinstance(settings, dict) or settings.get("image") is None:
-        problem = Mistake(keypath(*path, "image"), "", "is required", "add it", declared[service].line)
-        raise StackError(file.source, [problem])
+        node = entries[section].node
+        line = node.entries[service].line if isinstance(node, Map) else 0
+        raise StackError(file.source, [Mistake(keypath(*path, "image"), "", "is required", "add it", line)])
     return document.text if settings["image"] == image else with_value(document, (*path, "image"), image)
 
 
@@ -157,8 +159,8 @@ def place_of_section(section: str, document: Document, file: StackFile) -> tuple
 
 
 def declares(file: StackFile, service: str) -> bool:
-    """Whether the stack file has a service of that name."""
-    return service in ((file.document().get("config") or {}).get(SERVICES) or {})
+    """Whether the stack file has a service of that name, or a component that is released like one."""
+    return service in settings_of(file.document()[CONFIG])
 
 
 __all__ = ["as_if", "declares", "find", "set_image", "set_secret"]

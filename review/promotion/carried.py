@@ -28,8 +28,12 @@ TRAVELS = {
     "probes": "how the version says that it is well",
     "uses": "what the version talks to",
     "contract": "what the version promises and was built for",
+    "routes": "an adapter's code",
+    "schemas": "what an adapter checks by",
+    "maxBytes": "which messages an adapter takes",
+    "properties": "how an adapter's program is set",
 }
-"""Keys of a service that belong to its version, each with the reason."""
+"""Keys of a service or an adapter that belong to its version, each with the reason."""
 
 STAYS = {
     "replicas": "scale: how much traffic there is differs",
@@ -49,6 +53,8 @@ STAYS = {
     "analysis": "how careful the environment is",
     "recording": "what the environment keeps",
     "record": "what the environment keeps",
+    "deadLetters": "where the environment keeps what an adapter could not carry on",
+    "duplicates": "the environment's topic",
 }
 """Keys that never go along, each with the reason."""
 
@@ -79,7 +85,13 @@ class Carried:
     own: tuple[str, ...] = ()
 
 
-def carried(source: Mapping[str, Any], target: Mapping[str, Any], image: str, own: Collection[str]) -> Carried:
+def carried(
+    source: Mapping[str, Any],
+    target: Mapping[str, Any],
+    image: str,
+    own: Collection[str],
+    model: type[ServiceSettings] = ServiceSettings,
+) -> Carried:
     """How the target's settings come to say the source's version.
 
     Args:
@@ -87,22 +99,17 @@ def carried(source: Mapping[str, Any], target: Mapping[str, Any], image: str, ow
         target: settings where it goes.
         image: of the version, by digest where that is known.
         own: key paths that are the target's own: ``probes``, ``env.LEVEL``.
+        model: what both are settings of.
     """
-    spelled = {_NAMES.get(key, key): key for key in target}
-    found = list(_compared({**_as_named(source), "image": image}, _as_named(target)))
+    names = {name: field.alias or name for name, field in model.model_fields.items()}
+    spelled = {names.get(key, key): key for key in target}
+    here, there = ({names.get(key, key): value for key, value in each.items()} for each in (source, target))
+    found = list(_compared({**here, "image": image}, there, model))
     kept = [each for each in found if _is_own(each.path, own)]
     told = [each for each in found if not _is_own(each.path, own)]
     refused = {each.key: text for each in told if (text := _refusal(each))}
     edits = tuple(_spelled(each, spelled) for each in told if each.key not in refused)
     return Carried(edits, tuple(refused.values()), tuple(each.key for each in kept))
-
-
-_NAMES = {name: field.alias or name for name, field in ServiceSettings.model_fields.items()}
-"""Stack files may write `admin_port` for `adminPort`."""
-
-
-def _as_named(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {_NAMES.get(key, key): value for key, value in settings.items()}
 
 
 def _spelled(edit: Edit, names: Mapping[str, str]) -> Edit:
@@ -121,10 +128,13 @@ class _Nothing:
 _NOTHING = _Nothing()
 
 
-def _compared(source: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[Edit]:
+def _compared(source: Mapping[str, Any], target: Mapping[str, Any], model: type[ServiceSettings]) -> Iterator[Edit]:
     """Everything that belongs to the version and differs."""
-    meant = [ServiceSettings.model_validate(each).model_dump(mode="json", by_alias=True) for each in (source, target)]
+    both = [{key: value for key, value in each.items() if key != "kind"} for each in (source, target)]
+    meant = [model.model_validate(each).model_dump(mode="json", by_alias=True) for each in both]
     for key in TRAVELS:
+        if key not in meant[0]:
+            continue
         if key in BY_ENTRY:
             yield from _entries(key, source.get(key) or {}, target.get(key) or {})
         elif meant[0][key] != meant[1][key]:

@@ -10,8 +10,9 @@ from components.stack.nodes import Map, plain
 from components.stack.platform import Platform
 from components.stack.project import project_name
 from components.stack.reading import composed
-from components.stack.sections import as_if_opened, sections, sections_of
-from components.stack.versions import SECRETS, SERVICES, place_of_section
+from components.stack.released import section_of
+from components.stack.sections import CONFIG, as_if_opened, sections, sections_of
+from components.stack.versions import SECRETS, place_of_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +28,9 @@ def changed(document: Document, file: StackFile, edits: Mapping[str, Sequence[Ed
     Raises:
         StackError: one cannot be made where the value stands, or what comes of them is no valid stack.
     """
-    place = place_of_section(SERVICES, document, file)
+    config = file.document()[CONFIG]
     for service, wanted in edits.items():
+        place = place_of_section(section_of(config, service), document, file)
         for edit in wanted:
             path, value = _placed((*place, service), edit, document)
             document = composed(with_node(document, path, value), document.source)

@@ -13,6 +13,8 @@ from components.deploy.target import Target, place_of, reached
 from components.model.mistakes import nearest
 from components.stack.edits import edited
 from components.stack.reading import composed
+from components.stack.released import model_of, section_of, settings_of
+from components.stack.sections import CONFIG
 from kube.errors import UsageError
 from kube.kinds import GRAY_RELEASE
 from review.promotion.carried import carried
@@ -151,7 +153,7 @@ def _services(asked: Asked) -> tuple[list[str], list[str]]:
     """The services that are meant, and what is said of those left out."""
     if asked.source.stack == asked.target.stack:
         raise UsageError(f"--from {asked.source.stack} --to {asked.target.stack}: are one stack; name two")
-    here, there = (list(file.section("services")) for file in (asked.source, asked.target))
+    here, there = (list(settings_of(file.document()[CONFIG])) for file in (asked.source, asked.target))
     for name in asked.only:
         for file, known in ((asked.source, here), (asked.target, there)):
             if name not in known:
@@ -201,14 +203,17 @@ async def _one(
 ) -> tuple[Promoted, Carried] | None:
     """One service; None where there is nothing to do."""
     name = declared.service
-    source, target = (file.section("services")[name] for file in (asked.source, asked.target))
+    configs = [file.document()[CONFIG] for file in (asked.source, asked.target)]
+    if len(models := {model_of(config, name) for config in configs}) > 1:
+        raise UsageError(f"{name}: is an adapter in one of {asked.source.source}, {asked.target.source}; name it apart")
+    source, target = (settings_of(config)[name] for config in configs)
     known = await digest_of(cluster, declared) if cluster else ""
     image = pinned(source["image"], known)
-    made = carried(source, target, image, settings.own_of(name))
+    made = carried(source, target, image, settings.own_of(name), models.pop())
     if not made.edits and not made.refusals:
         return None
     if made.refusals:
-        place = f"{asked.target.source}: grayling:services.{name}"
+        place = f"{asked.target.source}: {section_of(configs[1], name)}.{name}"
         raise NotProvenError("\n".join(f"{place}.{told}" for told in made.refusals))
     found = await in_cluster(cluster, declared) if cluster else in_files(asked.records or ())
     proof = evidence_for(declared, found.kept, found.status)

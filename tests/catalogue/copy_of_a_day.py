@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import ssl
+import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
-DAYS, KEPT = Path("/data/partitions"), Path("/tmp/copy")  # noqa: S108 - of the pod
+DAYS, KEPT, ASIDE = Path("/data/partitions"), Path("/tmp/copy"), Path("/data/aside")  # noqa: S108 - of the pod
 TLS = ssl.create_default_context(cafile="/run/tls/ca.crt")
 LOGIN = base64.b64encode(f"{os.environ['USERNAME']}:{os.environ['PASSWORD']}".encode()).decode()
 
@@ -32,6 +34,14 @@ def lose():
 
 
 def put_back():
+    """Beside the store first, then in its place by a rename; what came for the day meanwhile is set aside."""
     for day in KEPT.iterdir():
-        shutil.copytree(day, DAYS / day.name)
+        ready, place = ASIDE / f"{day.name}.copy", DAYS / day.name
+        shutil.copytree(day, ready)
+        while ready.exists():
+            if place.exists():
+                ask(f"detach?name={day.name}")
+                place.rename(ASIDE / f"{day.name}.{time.time_ns()}")
+            with suppress(OSError):  # a line came for the day just now, and it is there again
+                ready.rename(place)
         ask(f"attach?name={day.name}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from sandbox.golden import link
+from sandbox.golden import link, make, use
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,3 +38,14 @@ def test_a_copy_that_outlives_its_process_writes_into_no_other_store(tmp_path, m
     database = target / "metadata" / "meta.db"
     assert database.stat().st_ino != (source / "metadata" / "meta.db").stat().st_ino, "it is written in place"
     assert (target / "metadata" / "layer").stat().st_ino == (source / "metadata" / "layer").stat().st_ino
+
+
+def test_a_store_that_another_version_may_be_about_to_use_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("sandbox.golden._unpack", lambda root, *_: root.mkdir())
+    recent, old = tmp_path / "recent", tmp_path / "old"
+    for store in (recent, old):
+        store.mkdir()
+        os.utime(store, (0, 0))
+    use(recent)
+    make(tmp_path / "new", (), tmp_path / "log")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["new", "recent"]

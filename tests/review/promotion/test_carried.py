@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.releases.camel_settings import CamelSettings
 from components.releases.service_settings import ServiceSettings
 from review.promotion.carried import STAYS, TRAVELS, carried
 
@@ -28,7 +29,7 @@ def edits(source, target, *own):
 
 
 def test_every_key_of_a_service_is_said_to_go_or_to_stay_with_its_reason():
-    keys = {field.alias or name for name, field in ServiceSettings.model_fields.items()}
+    keys = {field.alias or name for name, field in CamelSettings.model_fields.items()}
     assert keys == {*TRAVELS, *STAYS}
     assert not {*TRAVELS} & {*STAYS}
     assert all([*TRAVELS.values(), *STAYS.values()])
