@@ -13,7 +13,7 @@ UNTIMED = GRAYLING_VIRTUAL_TIME=1 GRAYLING_LIVES=$(LIVES) nice
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format test catalogue unit cluster demo demo-down lock generate bench-reaction mutants mutants-sample mutants-by-hand release release-check clean
+.PHONY: help install check format test catalogue unit cluster demo demo-down landscape landscape-down lock generate bench-reaction mutants mutants-sample mutants-by-hand release release-check clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,12 @@ demo: $(STAMP) ## a real Kubernetes, real middleware, a good release promoted, a
 
 demo-down: $(STAMP) ## remove what `make demo` left running
 	$(BIN)/grayling sandbox down --purge --name $(NAME)
+
+landscape: $(STAMP) ## an integration landscape: brokers, adapter, gateway with tokens, telemetry; an order followed through it
+	$(BIN)/python examples/landscape.py --name $(if $(filter demo,$(NAME)),landscape,$(NAME))
+
+landscape-down: $(STAMP) ## remove what `make landscape` left running
+	$(BIN)/grayling sandbox down --purge --name $(if $(filter demo,$(NAME)),landscape,$(NAME))
 
 bench-reaction: $(STAMP) ## how fast a bad version goes; writes bench/results
 	$(BIN)/python bench/reaction.py

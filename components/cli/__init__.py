@@ -20,6 +20,7 @@ from components.cli.cluster import (
     hand_over_command,
 )
 from components.cli.contracts import contracts_command
+from components.cli.manual import manual_command
 from components.cli.options import (
     ONLY,
     OVERLAY,
@@ -144,6 +145,7 @@ _ON_CLUSTER: tuple[Any, ...] = (
     definitions_group,
     contracts_command,
     policy_command,
+    manual_command,
 )
 for _command in _ON_CLUSTER:
     cli.add_command(_command)

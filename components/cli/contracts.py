@@ -49,15 +49,9 @@ def contracts_command(*, stack: str, against: str | None, only: str | None, want
 
 def _landscape(file: StackFile) -> Landscape:
     from components.contracts.landscape import Landscape
-    from components.stack.json_text import value_of
-    from components.stack.platform import Platform
-    from components.stack.sections import as_if_opened, sections_of
+    from components.stack.unopened import unopened
 
-    sections = {key: value_of(value) for key, value in sections_of(file.document()["config"]).items()}
-    if "secrets" in sections:
-        sections["secrets"] = as_if_opened(sections["secrets"])
-    with file.placing():
-        platform = Platform.read(sections, stack=file.stack, source=file.source, project=file.project)
+    platform = unopened(file)
     members = {member.name: member for member in platform.components}
     return Landscape(members, dict(platform.components[0].scope.files))
 

@@ -27,6 +27,16 @@ def label_of(manifest: Mapping[str, Any]) -> str:
     return f"{manifest.get('kind')} {place}"
 
 
+def names_a_secret(name: str) -> bool:
+    """Whether a variable is called like one: ``SMTP_PASSWORD``."""
+    return bool(_SECRET.search(name))
+
+
+def url_holds_credentials(value: str) -> bool:
+    """Whether there is an address with a password in it."""
+    return bool(_CREDENTIALS_IN_URL.search(value))
+
+
 def _map(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -81,7 +91,7 @@ def plain_secret(manifest: Mapping[str, Any]) -> Iterator[str]:
             name, value = str(variable.get("name", "")), variable.get("value")
             if not isinstance(value, str) or not value or value.startswith("/"):
                 continue
-            if _SECRET.search(name) or _CREDENTIALS_IN_URL.search(value):
+            if names_a_secret(name) or url_holds_credentials(value):
                 yield f"{container.get('name')}: {name} holds a text"
 
 

@@ -1,4 +1,4 @@
-"""``python -m shop checkout`` and ``python -m shop billing``."""
+"""``python -m shop checkout``, ``python -m shop billing``, and stand-ins of systems that others run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from shop import billing, checkout
+from shop import billing, checkout, outside
 from shop.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-SERVICES: dict[str, Callable[[Settings], Awaitable[None]]] = {"checkout": checkout.run, "billing": billing.run}
+SERVICES: dict[str, Callable[[Settings], Awaitable[None]]] = {
+    "checkout": checkout.run,
+    "billing": billing.run,
+    "erp": outside.run_erp,
+    "his": outside.run_hospital,
+    "sensors": outside.run_sensors,
+}
 
 
 def main(argv: list[str]) -> int:
@@ -34,7 +40,11 @@ def main(argv: list[str]) -> int:
     )
     for noisy in ("aio_pika", "aiormq"):  # every failed attempt to connect is told once, by us
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    asyncio.run(SERVICES[argv[0]](settings))  # type: ignore[arg-type]
+    try:
+        asyncio.run(SERVICES[argv[0]](settings))  # type: ignore[arg-type]
+    except SettingsError as error:
+        print(f"shop: {error}", file=sys.stderr)  # noqa: T201
+        return 2
     return 0
 
 

@@ -12,6 +12,7 @@ from shop.broker import Publisher
 from shop.faults import Faults
 from shop.orders import Order, OrderError, Store, StoreUnavailableError, store_at
 from shop.serving import Service, beside
+from shop.tracing import tracer
 
 if TYPE_CHECKING:
     from shop.settings import Settings
@@ -83,9 +84,10 @@ async def run(settings: Settings) -> None:
     store, publisher = store_at(settings.redis_url), Publisher(settings.amqp_url)
     faults = Faults(settings.version)
     service = Service("checkout", settings, faults, lambda: store.waiting() or publisher.waiting())
-    app = web.Application(middlewares=[signed(service)])
+    spans = tracer()
+    app = web.Application(middlewares=[spans.middleware(), signed(service)])
     app.add_routes(Checkout(settings.version, store, publisher).routes())
-    async with beside(store.connect(), publisher.run()):
+    async with beside(store.connect(), publisher.run(), spans.run()):
         await service.run(app)
         await publisher.flush(FLUSH_SECONDS)
     await store.close()

@@ -22,6 +22,7 @@ IN_FLIGHT = Gauge("http_requests_in_flight", "Requests being worked on")
 PUBLISHED = Counter("messages_published", "Orders handed to the broker", ["outcome"])
 BUFFERED = Gauge("messages_buffered", "Orders waiting for the broker")
 CONSUMED = Counter("messages_consumed", "Messages taken from the queue", ["outcome"])
+SENT = Counter("outside_sent", "What a stand-in sent", ["outcome"])
 AGE = Histogram("message_age_seconds", "Time from the order to its bill", buckets=AGES)
 INFO = Gauge("shop_info", "Always 1; says which version this is", ["version", "service"])
 

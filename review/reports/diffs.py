@@ -6,7 +6,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
-from review.reports.visible import one_line
+from terminal.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

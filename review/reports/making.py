@@ -12,7 +12,7 @@ from review.reports.capacity import Usage, capacity_of
 from review.reports.document import Review
 from review.reports.people import dependants_of, owners_of
 from review.reports.releases import USUAL, releases_of
-from review.reports.visible import all_visible
+from terminal.visible import all_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

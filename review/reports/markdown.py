@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from review.reports import words
 from review.reports.diffs import diff_of
-from review.reports.escaped import code, fenced, prose, safe
+from terminal.markdown import code, fenced, prose, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from review.reports import timeline, words
 from review.reports.diffs import diff_of
+from terminal.markdown import quoted
 
 if TYPE_CHECKING:
     from review.reports.document import Review, Touched
@@ -31,7 +32,7 @@ def page(review: Review) -> str:
 @cache
 def _template() -> jinja2.Template:
     pages = jinja2.Environment(
-        loader=jinja2.PackageLoader("review.reports"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("review.reports"), jinja2.PackageLoader("terminal", "pages")]),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
         trim_blocks=True,
@@ -45,7 +46,7 @@ def _template() -> jinja2.Template:
 def _prose(text: str) -> Markup:
     """A sentence of ours; what stands in backticks is code."""
     return Markup().join(
-        Markup("<code>{}</code>").format(part) if is_code else escape(part) for is_code, part in words.quoted(text)
+        Markup("<code>{}</code>").format(part) if is_code else escape(part) for is_code, part in quoted(text)
     )
 
 

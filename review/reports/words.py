@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from review.reports.amounts import bytes_text, cores_text
@@ -36,7 +35,6 @@ MEANING = {
 }
 MARKS = {"critical": "■■■■", "high": "■■■□", "medium": "■■□□", "low": "■□□□"}
 """Severity as a bar, for eyes that see no colours and paper that has none."""
-_QUOTED = re.compile(r"`([^`]+)`")
 
 
 def name_of(review: Review) -> str:
@@ -54,13 +52,6 @@ def counted(review: Review) -> list[tuple[str, int]]:
 def counts_text(review: Review) -> str:
     """``1 replaced, 2 updated, 68 unchanged``."""
     return ", ".join(f"{count} {word}" for word, count in counted(review))
-
-
-def quoted(text: str) -> Iterator[tuple[bool, str]]:
-    """The parts of a sentence: (whether it stands in backticks, the text)."""
-    for place, part in enumerate(_QUOTED.split(text)):
-        if part:
-            yield place % 2 == 1, part
 
 
 def ops_text(change: Touched) -> str:

@@ -12,7 +12,7 @@ from review.reports.page import page
 from tests.review.previews import reviewed
 from tests.review.reading.test_recorded import recorded
 
-CSS = (Path(__file__).parents[3] / "review" / "reports" / "templates" / "report.css").read_text()
+CSS = (Path(__file__).parents[3] / "terminal" / "pages" / "page.css").read_text()
 LEAST = 4.5
 """WCAG 2.2, level AA, for text of usual size."""
 WORDS = ("ink", "soft", "link", "critical", "high", "medium", "low", "fine")

@@ -14,9 +14,9 @@ from markdown_it import MarkdownIt
 from review.model.change import Change, ChangeSet, Doubt, Edit, ObjectRef, Op
 from review.model.report import Report
 from review.model.risk import Risk, Severity, Waiver
-from review.reports.escaped import fenced
 from review.reports.making import document_of
 from review.reports.markdown import LIMIT, MARKER, markdown
+from terminal.markdown import fenced
 from tests.review.previews import CREATED, reviewed
 
 OUR_TAGS = re.compile(r"</?(details|summary|code)>|<!-- .* -->")

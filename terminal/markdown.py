@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from review.reports.visible import one_line
-from review.reports.words import quoted
+from terminal.visible import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SPECIAL = {ord(char): f"&#{ord(char)};" for char in "\\`*_{}[]<>#|~&$!"}
 _BREAK = "&#8203;"
 _LINKS = re.compile(r"(?i)\b(www)(?=\.)|(?<=[a-z])(:)(?=//)|(@)|(&#35;)(?=\d)|\b(gh)(?=-\d)")
 _TICKS = re.compile(r"`{3,}|~{3,}")
+_QUOTED = re.compile(r"`([^`]+)`")
+
+
+def quoted(text: str) -> Iterator[tuple[bool, str]]:
+    """The parts of a sentence: (whether it stands in backticks, the text)."""
+    for place, part in enumerate(_QUOTED.split(text)):
+        if part:
+            yield place % 2 == 1, part
 
 
 def safe(text: str, most: int = 0) -> str:
