@@ -10,6 +10,8 @@ SAMPLE ?= sample
 PINNED = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links -c requirements-dev.lock
 UNTIMED = GRAYLING_VIRTUAL_TIME=1 GRAYLING_LIVES=$(LIVES) nice
+# Two of them mostly wait for their clusters; the others have the tests that need none.
+PROCESSES ?= $(shell n=$$(nproc); echo $$((n > 3 ? n : 3)))
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
@@ -42,7 +44,7 @@ format: $(STAMP) ## rewrite in the house style
 
 test: $(STAMP) ## checks, unit, property and cluster tests (in sandboxes of their own)
 	$(MAKE) --no-print-directory check
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n $(PROCESSES) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 catalogue: $(STAMP) ## of those, the systems of the catalogue alone, each with its own processes
 	GRAYLING_TEST_BOX=$(TESTBOX)-kinds $(BIN)/python -m pytest tests/catalogue $(PYTEST_ARGS)
