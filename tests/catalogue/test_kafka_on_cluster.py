@@ -50,10 +50,12 @@ def kafka():
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(cluster_kubeconfig):
     async with await Cluster.open(kubeconfig=cluster_kubeconfig) as opened:
-        await brokers.up(opened, declared(), tools=kafka_client.IMAGE, seconds=PATIENCE_S)
-        await administer(opened, "TopicCommand", "--create", "--topic", "orders", "--partitions", "6")
-        yield opened
-        await brokers.down(opened)
+        try:
+            await brokers.up(opened, declared(), tools=kafka_client.IMAGE, seconds=PATIENCE_S)
+            await administer(opened, "TopicCommand", "--create", "--topic", "orders", "--partitions", "6")
+            yield opened
+        finally:
+            await brokers.down(opened)
 
 
 async def test_it_serves_only_those_it_knows(cluster):

@@ -33,9 +33,11 @@ def declared():
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(cluster_kubeconfig):
     async with await Cluster.open(kubeconfig=cluster_kubeconfig) as opened:
-        await brokers.up(opened, declared(), tools=kafka_client.IMAGE, seconds=600)
-        yield opened
-        await brokers.down(opened)
+        try:
+            await brokers.up(opened, declared(), tools=kafka_client.IMAGE, seconds=600)
+            yield opened
+        finally:
+            await brokers.down(opened)
 
 
 async def leader(cluster):
