@@ -8,8 +8,6 @@ import json
 import pytest
 import pytest_asyncio
 
-from components.deploy.apply import Applier
-from components.deploy.waiting import Patience
 from kube.cluster import Cluster
 from tests.catalogue import brokers, kafka_client
 from tests.catalogue.brokers import until
@@ -34,12 +32,12 @@ KAFKA = {
 }
 
 
-def declared(*, gone=()):
-    """The production example with brokers that vote, and two services, of which some may be gone again."""
+def declared():
+    """The production example with brokers that vote, and two services."""
     components, services = brokers.declared(kafka=KAFKA)
     components["prometheus"]["scrapeInterval"] = "2s"
     services["billing"] = services["orders"]
-    return brokers.platform(components, {name: each for name, each in services.items() if name not in gone})
+    return brokers.platform(components, services)
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +94,3 @@ async def test_nothing_acknowledged_is_lost(cluster):
 
 async def test_its_panels_have_data_and_no_alert_stays_when_all_is_read(cluster, kafka):
     assert await brokers.loud(cluster, kafka) == []
-
-
-async def test_an_account_goes_with_its_service(cluster):
-    ours, _ = brokers.parts(declared(gone=("billing",)))
-    await Applier(cluster, brokers.INVENTORY, patience=Patience(PATIENCE_S)).apply(ours)
-    assert "SaslAuthenticationException: Authentication failed" in await shell(cluster, "billing", LIST)
-    assert "orders" in await shell(cluster, "orders", LIST)
