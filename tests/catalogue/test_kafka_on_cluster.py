@@ -8,8 +8,6 @@ import json
 import pytest
 import pytest_asyncio
 
-from components.deploy.apply import Applier
-from components.deploy.waiting import Patience
 from kube.cluster import Cluster
 from tests.catalogue import brokers, kafka_client
 from tests.catalogue.brokers import until
@@ -34,12 +32,12 @@ KAFKA = {
 }
 
 
-def declared(*, gone=()):
-    """The production example with brokers that vote, and two services, of which some may be gone again."""
+def declared():
+    """The production example with brokers that vote, and two services."""
     components, services = brokers.declared(kafka=KAFKA)
     components["prometheus"]["scrapeInterval"] = "2s"
     services["billing"] = services["orders"]
-    return brokers.platform(components, {name: each for name, each in services.items() if name not in gone})
+    return brokers.platform(components, services)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +48,12 @@ def kafka():
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(cluster_kubeconfig):
     async with await Cluster.open(kubeconfig=cluster_kubeconfig) as opened:
-        await brokers.up(opened, declared(), tools=kafka_client.IMAGE, seconds=PATIENCE_S)
-        await administer(opened, "TopicCommand", "--create", "--topic", "orders", "--partitions", "6")
-        yield opened
-        await brokers.down(opened)
+        try:
+            await brokers.up(opened, declared(), tools=kafka_client.IMAGE, seconds=PATIENCE_S)
+            await administer(opened, "TopicCommand", "--create", "--topic", "orders", "--partitions", "6")
+            yield opened
+        finally:
+            await brokers.down(opened)
 
 
 async def test_it_serves_only_those_it_knows(cluster):
@@ -94,10 +94,3 @@ async def test_nothing_acknowledged_is_lost(cluster):
 
 async def test_its_panels_have_data_and_no_alert_stays_when_all_is_read(cluster, kafka):
     assert await brokers.loud(cluster, kafka) == []
-
-
-async def test_an_account_goes_with_its_service(cluster):
-    ours, _ = brokers.parts(declared(gone=("billing",)))
-    await Applier(cluster, brokers.INVENTORY, patience=Patience(PATIENCE_S)).apply(ours)
-    assert "SaslAuthenticationException: Authentication failed" in await shell(cluster, "billing", LIST)
-    assert "orders" in await shell(cluster, "orders", LIST)
