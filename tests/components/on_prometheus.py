@@ -18,6 +18,7 @@ BY_NATURE = {
     r"^otelcol_exporter_send_failed": "counted from the first batch on that a sink will not have",
     r'^jaeger_storage_requests_total\{result="err"': "counted from the first question on that fails",
     r'code=~"5\.\."': "counted from the first failed answer on",
+    r'outcome="SERVER_ERROR"|uri="/health/ready",status="503"': "counted from the first failed answer, or probe, on",
     r"^grayling_release_log_evidence": "counted while a release is judged by lines of its log",
 }
 
