@@ -54,7 +54,7 @@ def declared(services=("shop",)):
     }
     service = {
         "image": "sandbox.grayling.dev/python:3.11",
-        "command": ["python3", "-m", "http.server", "8080", "--directory", "/var/empty"],
+        "command": ["python3", "-m", "http.server", "8080", "--directory", "/tmp"],  # noqa: S108 - in the pod
         "uses": ["keycloak"],
     }
     everything = {

@@ -23,6 +23,7 @@ BY_NATURE = {
     r"grayling_release_log_evidence|grayling_source_up": "counted while a release is judged",
     r"grayling_releases_ended_total|grayling_excess_failed": "counted from the first release on that ends",
     r"^max by \(alertname": "of alerts that fire",
+    r'outcome="SERVER_ERROR"|uri="/health/ready",status="503"': "counted from the first failed answer, or probe, on",
 }
 
 
