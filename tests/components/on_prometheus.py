@@ -61,7 +61,7 @@ def wanted(platform):
                 yield f"{name}: {alert.name}", selector
 
 
-async def eventually(look, seconds=90):
+async def eventually(look, seconds=180):
     """What is not yet as it should be, at the end."""
     for _ in range(seconds):
         try:

@@ -10,7 +10,7 @@ import pytest
 
 from kube.errors import NotFoundError
 from rollout.api.status import Phase
-from rollout.engine import metrics
+from rollout.engine import drift, metrics
 from rollout.engine.run import _again, run_controller, run_foreground
 from rollout.engine.worker import Worker
 from tests.rollout.engine.plant import Plant, gray_release
@@ -171,14 +171,16 @@ async def test_more_than_there_is_room_for_wait_their_turn(it: Plant):
         await ended(task)
 
 
-async def test_a_controller_watches_for_drift_and_says_that_it_does_not_know(it: Plant):
+async def test_a_controller_watches_for_drift_and_says_that_it_does_not_know(it: Plant, monkeypatch):
+    monkeypatch.setattr(drift, "EVERY_SECONDS", 0.1)
     errors = {"signals": [{"name": "errors", "kind": "errors", "source": "pods"}]}
-    it.declare("shop:v1", analysis=errors, sources={"prometheus": "http://prometheus.shop.svc:9090"})
+    it.declare("shop:v1", analysis=QUIET)
     labels = {"namespace": "shop", "name": "checkout", "signal": "errors"}
     metrics.DRIFT.clear()
     async with it.server.cluster() as cluster:
         task = asyncio.create_task(run_controller(cluster, ["shop"], identity="one", metrics_port=None))
         await it.served("shop:v1")
+        it.declare("shop:v1", analysis=errors, sources={"prometheus": "http://prometheus.shop.svc:9090"})
         async with asyncio.timeout(180):
             while metrics.REGISTRY.get_sample_value("grayling_errors_drift", labels) is None:
                 assert not task.done()
