@@ -162,7 +162,7 @@ async def send(cluster, first, count):
 
 async def received(cluster):
     """What has come out and counts."""
-    script = "tool ConsoleConsumer --topic copies --from-beginning --timeout-ms 8000 "
+    script = "tool consumer.ConsoleConsumer --topic copies --from-beginning --timeout-ms 8000 "
     told = await shell(cluster, script + "--command-config /tmp/client.properties 2>/dev/null || true")
     return Counter(line for line in told.splitlines() if line.startswith("v"))
 
