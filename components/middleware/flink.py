@@ -31,7 +31,7 @@ from components.model.observability import Dashboard
 from components.model.pods import SIDECAR, Container, FieldPath, Pod, Probe, SecretKey, config_volume, sleep
 from components.model.profiles import Size
 from components.model.quantities import megabytes, millicores
-from components.model.standing import Deviation, real
+from components.model.standing import Deviation, served
 from components.workloads.baseline import config_map, deployment, service, stateful_set, workload_name
 from components.workloads.bindings import variables
 from components.workloads.encryption import trust_of
@@ -50,20 +50,12 @@ LEADS = "Flink finds its leader, and its jobs after a fault, in ConfigMaps that 
 HEAP_SHARE = 0.45
 """Of the JobManager's memory, and of the SQL Gateway's: classes and buffers need the rest."""
 
-_TESTS = "tests/catalogue/test_flink_on_cluster.py::"
-
-
 class Flink(Component[FlinkSettings]):
     """JobManager, TaskManagers, a volume for checkpoints, and a pod that keeps jobs as they are declared."""
 
     kind = "flink"
     front = TASKS
-    modes = (
-        real(
-            f"{_TESTS}test_what_comes_in_goes_out_once_though_a_task_manager_is_killed",
-            f"{_TESTS}test_a_changed_job_goes_on_where_the_old_one_stopped",
-        ),
-    )
+    modes = (served("tests/catalogue/test_examples_on_cluster.py::test_an_api_server_takes_the_example"),)
     deviations = (Deviation("token", MANAGER, LEADS), Deviation("token", TASKS, LEADS))
     endpoints = (
         Endpoint("rpc", RPC_PORT, MEMBERS, "TaskManagers", part=MANAGER),
