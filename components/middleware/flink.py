@@ -50,6 +50,7 @@ LEADS = "Flink finds its leader, and its jobs after a fault, in ConfigMaps that 
 HEAP_SHARE = 0.45
 """Of the JobManager's memory, and of the SQL Gateway's: classes and buffers need the rest."""
 
+
 class Flink(Component[FlinkSettings]):
     """JobManager, TaskManagers, a volume for checkpoints, and a pod that keeps jobs as they are declared."""
 
