@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from components.releases.camel_settings import CamelSettings
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,16 +38,16 @@ class Route:
 
 def routes_of(member: Component) -> list[Route]:
     """All routes that a member declares, in their order; none where it is no adapter."""
-    routes = getattr(member.settings, "routes", None)
-    if not isinstance(routes, dict):
+    settings = member.settings
+    if not isinstance(settings, CamelSettings):
         return []
-    return [made for name, entries in sorted(routes.items()) for made in _of_file(name, entries)]
+    return [made for name, entries in sorted(settings.routes.items()) for made in _of_file(name, entries)]
 
 
 def dead_letters_of(member: Component) -> str:
     """Where an adapter puts what it cannot carry on; empty where it is none."""
-    letters = getattr(member.settings, "dead_letters", None)
-    return plain(letters.to) if letters is not None else ""
+    settings = member.settings
+    return plain(settings.dead_letters.to) if isinstance(settings, CamelSettings) else ""
 
 
 def ends_of(member: Component, used: Component) -> tuple[list[str], list[str]]:

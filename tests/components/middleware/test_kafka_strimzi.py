@@ -11,7 +11,7 @@ from tests.components import kind_examples
 from tests.components.accepted import refusals
 from tests.components.conftest import ROOT
 from tests.components.middleware.test_kafka import kafka, properties
-from tests.components.model.values import of, pod, said
+from tests.components.model.values import IMAGE, of, pod, said
 
 GOLDEN = ROOT / "tests" / "components" / "golden" / "kafka-strimzi.yaml"
 OWNED = ("kafka.strimzi.io/v1", "networking.k8s.io/v1")
@@ -132,7 +132,6 @@ def test_where_pods_run_is_said_as_strimzi_takes_it():
     [
         ({"agentImage": "quay.io/a/b:1"}, "agentImage: Strimzi brings its own"),
         ({"authSecret": "mine"}, "authSecret: Strimzi brings its own"),
-        ({"topology": {"topics": {"orders": {}}}}, "topology: Strimzi keeps topics as its own objects"),
         ({"tls": {"secret": "mine"}}, "write tls: {}"),
         ({"members": 2}, "give controllers: {members: 3}"),
         ({"members": 5}, "give controllers: {members: 3}"),
@@ -142,6 +141,12 @@ def test_where_pods_run_is_said_as_strimzi_takes_it():
 def test_what_strimzi_decides_is_refused_with_what_to_do(settings, words):
     lines = said(components={"kafka": {"operator": "strimzi", **settings}})
     assert any(words in line for line in lines), lines
+
+
+def test_topics_of_a_stack_are_not_kept_beside_strimzi_s_own():
+    declared = {"operator": "strimzi", "topology": {"topics": {"orders": {}}}}
+    lines = said(components={"kafka": declared, "topology": {"image": IMAGE}})
+    assert any("topology: Strimzi keeps topics as its own objects" in line for line in lines), lines
 
 
 def test_another_operator_is_none():

@@ -7,7 +7,7 @@ import yaml
 
 from components.model.mistakes import StackError
 from components.monitoring.overviews import dashboards_of
-from components.monitoring.rules import rules_of
+from components.monitoring.rules import groups_of
 from tests.components.accepted import refusals
 from tests.components.conftest import read
 from tests.components.model.values import IMAGE
@@ -47,14 +47,15 @@ def test_the_operator_is_told_what_our_own_would_do():
     ours = [
         rule
         for member in sorted(stack(ours=True).components, key=lambda each: each.name)
-        for rule in rules_of(member)
+        for group in groups_of(member)
+        for rule in group["rules"]
         if member.name != "prometheus"
     ]
     marked = [rule["labels"].get("stack") for rule in told]
     told = [{**rule, "labels": {k: v for k, v in rule["labels"].items() if k != "stack"}} for rule in told]
     assert {*marked} == {"test"}
-    assert [rule for rule in told if rule["alert"] != "TargetDown"] == ours
-    (unread,) = (rule for rule in told if rule["alert"] == "TargetDown")
+    assert [rule for rule in told if rule.get("alert") != "TargetDown"] == ours
+    (unread,) = (rule for rule in told if rule.get("alert") == "TargetDown")
     assert 'up{namespace=~"shop"} == 0' in unread["expr"]
     labels = {each["metadata"]["labels"].get("release") for k in OPERATED for each in of_kind(found, k).values()}
     assert labels == {"kube-prometheus-stack"}
