@@ -11,6 +11,7 @@ from tests.components.conftest import read
 from tests.components.model.values import IMAGE
 from tests.components.monitoring.test_grafana import DATABASE, OIDC
 from tests.components.monitoring.test_prometheus_operator import EXISTING, OPERATED, SCRAPE, SERVICES
+from tests.components.on_prometheus import eventually
 
 pytestmark = pytest.mark.extras("prometheus-operator")
 
@@ -44,7 +45,9 @@ async def test_an_api_server_takes_what_an_operator_is_told(cluster, tier):
     assert {"Deployment", "DaemonSet", "HTTPRoute", "NetworkPolicy"} <= {each["kind"] for each in beside}
     await cluster.apply(space, manager="test")
     try:
-        assert await refusals(cluster, [*told, *beside]) == []
+        # A definition is served a moment after it was taken.
+        left = await eventually(lambda: refusals(cluster, [*told, *beside]), 60)
+        assert left == [], left
         broken = {**told[0], "spec": {**told[0]["spec"], "podMetricsEndpoints": "none"}}
         assert len(await refusals(cluster, [broken])) == 1
     finally:
