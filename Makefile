@@ -10,8 +10,6 @@ SAMPLE ?= sample
 PINNED = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links -c requirements-dev.lock
 UNTIMED = GRAYLING_VIRTUAL_TIME=1 GRAYLING_LIVES=$(LIVES) nice
-# Two of them mostly wait for their clusters; the others have the tests that need none.
-PROCESSES ?= $(shell n=$$(nproc); echo $$((n > 3 ? n : 3)))
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
@@ -42,18 +40,18 @@ format: $(STAMP) ## rewrite in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(STAMP) ## checks, unit, property and cluster tests (in sandboxes of their own)
+test: $(STAMP) ## checks, unit, property and cluster tests (in a sandbox of their own); all but the catalogue's
 	$(MAKE) --no-print-directory check
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n $(PROCESSES) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --ignore=tests/catalogue --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
-catalogue: $(STAMP) ## of those, the systems of the catalogue alone, each with its own processes
+catalogue: $(STAMP) ## the systems of the catalogue, each with its own processes; long, and longer at first
 	GRAYLING_TEST_BOX=$(TESTBOX)-kinds $(BIN)/python -m pytest tests/catalogue $(PYTEST_ARGS)
 
 unit: $(STAMP) ## tests that need no cluster
 	$(BIN)/python -m pytest -n auto -m "not cluster and not pulumi" $(PYTEST_ARGS)
 
 cluster: $(STAMP) ## tests that need a cluster
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n 2 -m "cluster" $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -m "cluster" --ignore=tests/catalogue $(PYTEST_ARGS)
 
 demo: $(STAMP) ## a real Kubernetes, real middleware, a good release promoted, a bad one taken back
 	$(BIN)/python examples/demo.py --name $(NAME)

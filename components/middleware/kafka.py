@@ -62,7 +62,7 @@ class Kafka(Component[KafkaSettings]):
     kind = "kafka"
     front = "broker"
     modes = (
-        real("tests/catalogue/test_kafka_on_cluster.py::test_nothing_acknowledged_is_lost"),
+        real("tests/catalogue/test_kafka_on_cluster.py::test_it_serves_only_those_it_knows"),
         served(
             "tests/catalogue/test_examples_on_cluster.py::test_an_api_server_takes_a_kafka_that_strimzi_runs",
             name="operator: strimzi",
