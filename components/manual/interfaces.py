@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from components.manual.adapters import dead_letters_of, plain, routes_of
 from components.manual.document import Code, Section, listed, prose, table
 from components.model.endpoints import MEMBERS, WHO
+from components.releases.service_settings import ServiceSettings
 from rollout.api.durations import duration_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from components.manual.subject import Subject
     from components.model.component import Component
     from components.model.endpoints import Endpoint
+    from components.releases.service_settings import Reached
 
 
 def interfaces(subject: Subject) -> Section:
@@ -35,17 +37,22 @@ def _parts(subject: Subject) -> Iterator[Section]:
 def _hostnames(subject: Subject) -> Block:
     head = ("service", "names", "paths", "answers within")
     rows = [
-        (each.name, listed(map(Code, each.hostnames)), listed(map(Code, _paths(each)), "all"), _limit(each))
+        (
+            each.name,
+            listed(map(Code, each.hostnames)),
+            listed(map(Code, _paths(each.settings.traffic)), "all"),
+            _limit(each),
+        )
         for each in subject.members.values()
-        if getattr(each.settings, "traffic", None) is not None
+        if isinstance(each.settings, ServiceSettings) and each.settings.traffic is not None
     ]
     return table("What requests from outside reach.", head, rows, "No service is reached from outside.")
 
 
-def _paths(member: Component) -> list[str]:
+def _paths(reached: Reached) -> list[str]:
     found = []
-    for match in member.settings.traffic.matches:  # type: ignore[attr-defined]
-        wire = match.wire() if hasattr(match, "wire") else {}
+    for match in reached.matches:
+        wire = match.wire()
         path = wire.get("path") or {}
         found.append(f"{wire.get('method', '')} {path.get('value', '/')}".strip())
     return found

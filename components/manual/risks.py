@@ -72,8 +72,8 @@ def _no_ear(subject: Subject) -> Iterator[Found]:
 def _certificates(subject: Subject) -> Iterator[Found]:
     for name, member in subject.members.items():
         tls: Any = getattr(member.settings, "tls", None)
-        if getattr(member.settings, "tls_secret", None):
-            yield Found(name, f"its certificate is in the Secret {member.settings.tls_secret}, which others renew")  # type: ignore[attr-defined]
+        if given := getattr(member.settings, "tls_secret", None):
+            yield Found(name, f"its certificate is in the Secret {given}, which others renew")
         elif hasattr(tls, "issuer") and tls.issuer is None:
             kept = f"is in the Secret {tls.secret}, which others renew" if tls.secret else "is made once, for ten years"
             yield Found(name, f"its certificate {kept}")

@@ -21,7 +21,6 @@ from components.middleware.kafka_settings import (
     INTERNAL_PORT,
     METRICS_PORT,
     OURS,
-    OWN_ACCOUNTS,
     PASSWORDS,
     PLAIN_PORT,
     SIZES,
@@ -30,6 +29,7 @@ from components.middleware.kafka_settings import (
     KafkaSettings,
     heap,
 )
+from components.middleware.kafka_topology import OWN_ACCOUNTS
 from components.model.component import Component
 from components.model.credentials import generated_secret
 from components.model.endpoints import MEMBERS, NOBODY, RECONCILERS, SCRAPERS, USERS, Endpoint
@@ -62,7 +62,10 @@ class Kafka(Component[KafkaSettings]):
     kind = "kafka"
     front = "broker"
     modes = (
-        real("tests/catalogue/test_kafka_on_cluster.py::test_it_serves_only_those_it_knows"),
+        real(
+            "tests/catalogue/test_kafka_on_cluster.py::test_it_serves_only_those_it_knows",
+            "tests/catalogue/test_kafka_on_cluster.py::test_nothing_acknowledged_is_lost",
+        ),
         served(
             "tests/catalogue/test_examples_on_cluster.py::test_an_api_server_takes_a_kafka_that_strimzi_runs",
             name="operator: strimzi",

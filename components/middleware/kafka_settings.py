@@ -50,7 +50,6 @@ CONTROLLER_SIZES: Sizes = {
 }
 ACCOUNTS_RESOURCES = Resources("20m", "192Mi")
 PASSWORDS = ("admin-password", "broker-password", "controller-password", "exporter-password")
-OWN_ACCOUNTS = frozenset({"admin", "broker", "controller", "exporter", "topology"})
 OURS = (
     "advertised.", "authorizer.", "broker.id", "broker.session.", "config.providers", "controller.quorum.bootstrap.",
     "delegation.token.", "inter.broker.", "listener", "log.dir", "log.retention.hours", "log.retention.minutes",

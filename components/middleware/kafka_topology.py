@@ -17,7 +17,9 @@ from topology.api.spec import Item
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TAKEN_USERS = ("admin", "broker", "controller", "exporter", "topology")
+OWN_ACCOUNTS = ("admin", "broker", "controller", "exporter", "topology")
+"""Of Kafka itself, and the reconciler's."""
+
 CONFIGS = (
     "cleanup.policy", "compression.gzip.level", "compression.lz4.level", "compression.type", "compression.zstd.level",
     "delete.retention.ms", "file.delete.delay.ms", "flush.messages", "flush.ms", "index.interval.bytes",
@@ -50,7 +52,7 @@ def _config(text: str) -> str:
 
 
 def _user(text: str) -> str:
-    if text in TAKEN_USERS:
+    if text in OWN_ACCOUNTS:
         raise ValueError(f"the account {text!r} is of Kafka itself or the reconciler's; take another name")
     return text
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
 
 API = "rabbitmq.com/v1beta1"
-OPERATOR = "cluster-operator"
 FIRST_USER = "default_user.conf"
 FIRST_USER_FILE = "default_user = {username}\ndefault_pass = {password}\n"
 FOLDER, SOURCE = "/run/grayling", "/run/definitions"

@@ -88,7 +88,7 @@ def _talks(owner: Component, part: str | None) -> Iterator[Peer]:
         used = owner.scope.members[name]
         for pods, ports in used.ways():
             yield Peer("out", pods, ports, f"uses {name}", namespace=used.lives_in)
-        yield from owner.scope.members[name].beyond()
+        yield from used.beyond()
 
 
 def _numbers(endpoints: Iterable[Endpoint]) -> tuple[int, ...]:

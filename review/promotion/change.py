@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from components.stack.node_edits import with_node
-from components.stack.nodes import Map, plain
-from components.stack.platform import Platform
-from components.stack.project import project_name
+from components.stack.nodes import Map
 from components.stack.reading import composed
 from components.stack.released import section_of
-from components.stack.sections import CONFIG, as_if_opened, sections, sections_of
-from components.stack.versions import SECRETS, place_of_section
+from components.stack.sections import CONFIG
+from components.stack.unopened import unopened
+from components.stack.versions import place_of_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +33,7 @@ def changed(document: Document, file: StackFile, edits: Mapping[str, Sequence[Ed
         for edit in wanted:
             path, value = _placed((*place, service), edit, document)
             document = composed(with_node(document, path, value), document.source)
-    platform_of(replace(file, held=document))
+    unopened(replace(file, held=document))
     return document.text
 
 
@@ -53,18 +52,3 @@ def _node_at(document: Document, path: tuple[str, ...]) -> Node | None:
         entry = node.entries.get(part) if isinstance(node, Map) else None
         node = entry.node if entry else None
     return node
-
-
-def platform_of(file: StackFile) -> Platform:
-    """What a stack file declares, read without opening its secrets: who promotes need not hold the target's passphrase.
-
-    Raises:
-        StackError: with every mistake in it, each with its line.
-    """
-    file.document()
-    entries, _ = sections(file.read(), project_name(file.project))
-    config = {key: plain(entry.node) for key, entry in entries.items()}
-    if SECRETS in config:
-        config[SECRETS] = as_if_opened(config[SECRETS])
-    with file.placing():
-        return Platform.read(sections_of(config), stack=file.stack, source=file.source, project=file.project)

@@ -15,10 +15,11 @@ from components.stack.edits import edited
 from components.stack.reading import composed
 from components.stack.released import model_of, section_of, settings_of
 from components.stack.sections import CONFIG
+from components.stack.unopened import unopened
 from kube.errors import UsageError
 from kube.kinds import GRAY_RELEASE
 from review.promotion.carried import carried
-from review.promotion.change import changed, platform_of
+from review.promotion.change import changed
 from review.promotion.evidence import Declared, NotProvenError, evidence_for
 from review.promotion.kept_records import digest_of, in_cluster, in_files, pinned
 from review.promotion.note import Note, Promoted, Proof, digest, identified, keep
@@ -92,7 +93,7 @@ async def planned(asked: Asked, now: float) -> Promotion:
         GraylingError: the source's cluster cannot be asked.
     """
     settings, document = settings_in(asked.target.project), asked.target.read()
-    platform_of(asked.target)
+    unopened(asked.target)
     names, told = _services(asked)
     declared = _declared(asked.source, names)
     found: list[Promoted] = []
@@ -273,5 +274,5 @@ def _note(asked: Asked, found: list[Promoted], document: Document, text: str, no
 
 def _released(target: StackFile, text: str, services: Container[str]) -> list[Manifest]:
     """The releases of these services as the target would declare them."""
-    manifests = platform_of(replace(target, held=composed(text, target.source))).manifests()
+    manifests = unopened(replace(target, held=composed(text, target.source))).manifests()
     return [item for item in manifests if item["kind"] == GRAY_RELEASE.kind and item["metadata"]["name"] in services]

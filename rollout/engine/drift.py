@@ -52,7 +52,7 @@ GROWN_UP = 1e7
 """Seconds that a day's pods are old: nothing here is a start."""
 
 DRIFTED, WELL, UNKNOWN = 1.0, 0.0, -1.0
-"""Values of the metric. Unknown: no day before it, no traffic, a release under way, or Prometheus does not tell."""
+"""Values of the metric. Unknown: too few days before it, no traffic, or Prometheus does not tell; drift stays told."""
 
 
 @dataclass(slots=True)
@@ -84,6 +84,7 @@ class Trial:
             self.seen = slot
             days = self._days(slot)
             if len(days) < LEAST_DAYS or slot not in self.known:
+                self.verdict = DRIFTED if self.verdict == DRIFTED else UNKNOWN
                 continue
             if self._judge is None:
                 self._judge = await self._learned()

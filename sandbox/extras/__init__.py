@@ -41,8 +41,8 @@ EXTRAS: dict[str, Extra] = {
         cert_manager.EXTRA,
         envoy_gateway.EXTRA,
         eureka.EXTRA,
-        flink.EXTRA,
         exporters.EXTRA,
+        flink.EXTRA,
         jaeger.EXTRA,
         kafka.EXTRA,
         keycloak.EXTRA,
@@ -50,9 +50,9 @@ EXTRAS: dict[str, Extra] = {
         mqtt.EXTRA,
         nats.EXTRA,
         otel_collector.EXTRA,
-        strimzi.EXTRA,
-        rabbitmq_operator.EXTRA,
         prometheus_operator.EXTRA,
+        rabbitmq_operator.EXTRA,
+        strimzi.EXTRA,
         victorialogs.EXTRA,
     )
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from types import SimpleNamespace
 
 import yaml
 
@@ -78,7 +77,7 @@ async def up(cluster, platform, *beside, tools=TOOLS, seconds=300):
 
 async def down(cluster):
     plan = await plan_teardown(cluster, INVENTORY)
-    await tear_down(cluster, INVENTORY, plan, Patience(240), lambda _line: None, without_engine=True)
+    await tear_down(cluster, INVENTORY, plan, Patience(420), lambda _line: None, without_engine=True)
     assert await cluster.find(NAMESPACE, SPACE) is None
 
 
@@ -122,6 +121,12 @@ async def kill(cluster, pod, program, seconds=180):
         return restarts(await cluster.get(POD, pod, SPACE)) > before and await ready(cluster, pod)
 
     await until(again, seconds)
+
+
+async def killed_until(cluster, pod, program, seen, seconds=180):
+    """Killed again each time it is back, until ``seen``: one that is back at once may be missed by every scrape."""
+    while not seen.is_set():
+        await kill(cluster, pod, program, seconds)
 
 
 def restarts(pod):
@@ -171,7 +176,7 @@ async def loud(cluster, member):
     async def look():
         told = [
             (what, expr)
-            for what, expr in wanted(SimpleNamespace(components=[member]))
+            for what, expr in wanted([member])
             if not await has_data(cluster, SPACE, expr, numbers=": panel " in what)
         ]
         return [*told, *(own & (await alerts(cluster, SPACE)).keys())]

@@ -21,6 +21,7 @@ from kube.errors import KubeError
 from kube.kinds import NAMESPACE, POD, Kind
 from tests.components.conftest import ROOT
 from tests.components.inside import run
+from tests.components.on_prometheus import series
 
 SPACE = "discovery-test"
 INVENTORY = Inventory(SPACE, SPACE)
@@ -114,6 +115,21 @@ async def until(look, seconds=180):
             last = error
         await asyncio.sleep(0.25)
     raise AssertionError(f"not within {seconds} s: {last}")
+
+
+async def told(cluster, member, name, again=None):
+    """The condition of an alert of a member is there, in the stack's own Prometheus, with ``again`` before each look.
+
+    What happened before the first scrape of a counter is no increase.
+    """
+    expr = next(alert.expr for alert in member.alerts() if alert.name == name)
+
+    async def look():
+        if again:
+            await again()
+        return await series(cluster, member.environment.namespace, expr)
+
+    await until(look)
 
 
 async def ready(cluster, pod, space=SPACE):

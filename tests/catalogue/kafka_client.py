@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from kube.kinds import POD
 from tests.catalogue import brokers
@@ -11,6 +12,9 @@ from tests.components.inside import run
 
 IMAGE = "sandbox.grayling.dev/kafka:4.3.1"
 RATE = 200
+MESSAGE = re.compile(r"(7\.)?[0-9]+")
+"""Whatever else a tool says on its output is none."""
+
 CLIENT = """\
 cat >/tmp/client.properties <<END
 security.protocol=$KAFKA_SECURITY_PROTOCOL
@@ -44,8 +48,10 @@ READ = """
 ends=$(tool GetOffsetShell --topic orders | sed 's/.*://')
 all=0
 for each in $ends; do all=$((all + each)); done
-tool consumer.ConsoleConsumer --topic orders --group billing --max-messages $((all - %s)) --timeout-ms 60000 2>/dev/null
+left=$((all - %s))
+tool consumer.ConsoleConsumer --topic orders --group billing --max-messages $left --timeout-ms 60000 2>/tmp/told || true
 """
+TOLD = "tail -n 40 /tmp/told"
 BEGIN = """
 tool consumer.ConsoleConsumer --topic orders --group billing --from-beginning --max-messages %s 2>/dev/null
 """
@@ -63,7 +69,13 @@ async def begin(cluster, count):
 
 async def rest(cluster, taken):
     """All further messages."""
-    return (await shell(cluster, "billing", READ % len(taken))).split()
+    lines = (await shell(cluster, "billing", READ % len(taken))).splitlines()
+    found = [line for line in lines if MESSAGE.fullmatch(line)]
+    told = await shell(cluster, "billing", TOLD)
+    others = [line for line in lines if not MESSAGE.fullmatch(line)]
+    assert f"Processed a total of {len(found)} messages" in told, (len(found), told, others)
+    assert "TimeoutException" not in told, told
+    return found
 
 
 async def acknowledged(cluster):

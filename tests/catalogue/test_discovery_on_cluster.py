@@ -18,9 +18,10 @@ from tests.catalogue.discovery import (
     killed,
     rolled,
     take_down,
+    told,
     until,
 )
-from tests.components.on_prometheus import alerts, eventually, has_data, series, wanted
+from tests.components.on_prometheus import alerts, eventually, has_data, wanted
 
 pytestmark = [pytest.mark.extras("memcached", "eureka"), pytest.mark.timeout(600)]
 KEYS = 3000
@@ -46,20 +47,14 @@ async def cluster(stack):
         yield opened
 
 
-def rule(kind, name):
-    """The expression of an alert."""
+def of_kind(kind):
     (member,) = [each for each in declared().components if each.kind == kind]
-    return next(alert.expr for alert in member.alerts() if alert.name == name)
-
-
-async def told(cluster, kind, name):
-    """The condition of the alert is there, in the stack's own Prometheus."""
-    await until(lambda: series(cluster, SPACE, rule(kind, name)))
+    return member
 
 
 def watched():
     """Panels and selectors of rules of the systems here; the engine and the service of the stack do not run."""
-    return [(what, expr) for what, expr in wanted(declared()) if what.partition(":")[0] in SMALLER]
+    return [(what, expr) for what, expr in wanted(declared().components) if what.partition(":")[0] in SMALLER]
 
 
 async def test_panels_and_rules_have_series_and_no_alert_waits(cluster):
@@ -107,14 +102,18 @@ async def test_memcached_takes_the_right_account_alone_and_loses_one_member_at_a
 
 
 async def test_memcached_is_told_when_it_forgets_and_turns_away(cluster):
-    (member,) = [each for each in declared().components if each.kind == "memcached"]
-    assert await from_client(cluster, MEMCACHED, "filled", 0, member.data * 3)
-    await told(cluster, "memcached", "MemcachedMemoryHigh")
-    await told(cluster, "memcached", "MemcachedEvictions")
+    member = of_kind("memcached")
+
+    async def filled():
+        assert await from_client(cluster, MEMCACHED, "filled", 0, member.data * 3)
+
+    await filled()
+    await told(cluster, member, "MemcachedMemoryHigh")
+    await told(cluster, member, "MemcachedEvictions", filled)
     most = member.settings.max_connections
     away = await from_client(cluster, MEMCACHED, "crowd", 1, most + 100)
     assert 95 <= away <= 101  # the client that beats may be there, too
-    await told(cluster, "memcached", "MemcachedRejectsConnections")
+    await told(cluster, member, "MemcachedRejectsConnections")
 
 
 async def eureka_knows(cluster, member, numbers):
@@ -145,4 +144,4 @@ async def test_what_registers_at_one_eureka_is_found_at_the_other_and_survives_i
     assert await rolled(cluster, "eureka") == 1
     await eureka_knows(cluster, 0, list(range(INSTANCES)))
     await eureka_knows(cluster, 1, list(range(INSTANCES)))
-    await told(cluster, "eureka", "EurekaRenewalsBelowThreshold")  # nobody renewed those instances
+    await told(cluster, of_kind("eureka"), "EurekaRenewalsBelowThreshold")  # nobody renewed those instances

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from kube.cluster import Cluster
 from kube.kinds import POD
-from tests.catalogue.discovery import from_client, killed, rolled, until
+from tests.catalogue.discovery import from_client, killed, rolled, told, until
 from tests.catalogue.identity import CODE, ELSEWHERE, SPACE, applied, bring_up, declared, down
-from tests.components.on_prometheus import eventually, expected, has_data, series, wanted
+from tests.components.on_prometheus import eventually, expected, has_data, wanted
 
 pytestmark = [pytest.mark.extras("keycloak", "envoy-gateway"), pytest.mark.timeout(900)]
 SERVERS = "keycloak-server"
@@ -49,12 +49,6 @@ def issuer():
     return next(each for each in declared().components if each.kind == "keycloak")
 
 
-async def told(cluster, name):
-    """The condition of the alert is there, in the stack's own Prometheus."""
-    expr = next(alert.expr for alert in issuer().alerts() if alert.name == name)
-    await until(lambda: series(cluster, SPACE, expr))
-
-
 def decoded(text):
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
@@ -71,10 +65,13 @@ def claims(token, keys):
 
 
 async def test_panels_and_rules_have_series(cluster):
-    await inside(cluster, "tried")
-
     async def left():
-        found = [(what, expr) for what, expr in wanted(declared()) if what.startswith("keycloak:") and expected(expr)]
+        await inside(cluster, "tried")
+        found = [
+            (what, expr)
+            for what, expr in wanted(declared().components)
+            if what.startswith("keycloak:") and expected(expr)
+        ]
         assert len(found) > 10
         return [
             (what, expr) for what, expr in found if not await has_data(cluster, SPACE, expr, numbers=": panel " in what)
@@ -141,7 +138,9 @@ async def test_a_service_that_comes_and_goes_has_a_client_and_restarts_nobody(cl
 
 
 async def test_wrong_secrets_and_a_lost_database_are_told(cluster):
-    assert await inside(cluster, "wrong", 60) == 0
-    await told(cluster, "KeycloakLoginFailures")
+    async def wrong():
+        assert await inside(cluster, "wrong", 60) == 0
+
+    await told(cluster, issuer(), "KeycloakLoginFailures", wrong)
     await cluster.delete(POD, "postgres", ELSEWHERE)
-    await told(cluster, "KeycloakNotReady")
+    await told(cluster, issuer(), "KeycloakNotReady")

@@ -77,8 +77,12 @@ async def test_nothing_acknowledged_is_lost(cluster):
     await until(lambda: kafka_client.sent(cluster, 500))
     begun = await kafka_client.begin(cluster, 100)
 
-    dying = asyncio.create_task(brokers.kill(cluster, "kafka-broker-1", "java", PATIENCE_S))
-    assert await brokers.unseen(cluster, "KafkaBrokerDown", "KafkaUnderReplicated") == []
+    seen = asyncio.Event()
+    dying = asyncio.create_task(brokers.killed_until(cluster, "kafka-broker-1", "java", seen, PATIENCE_S))
+    try:
+        assert await brokers.unseen(cluster, "KafkaBrokerDown", "KafkaUnderReplicated") == []
+    finally:
+        seen.set()
     await dying
     await brokers.roll(cluster, "kafka-broker", PATIENCE_S)
 

@@ -374,7 +374,7 @@ async def test_every_panel_and_rule_has_its_series_and_no_alert_is_left(cluster)
     assert await call(cluster, "[span('again', {}), lines([('again', 9, {})])]") == [200, 200]
 
     async def without():
-        found = [each for each in wanted(own) if expected(each[1])]
+        found = [each for each in wanted(own.components) if expected(each[1])]
         return [each for each in found if not await has_data(cluster, SPACE, each[1], numbers="panel" in each[0])]
 
     async def loud():

@@ -50,12 +50,13 @@ def expected(expr):
     return not any(re.search(pattern, expr) for pattern in BY_NATURE)
 
 
-def wanted(platform):
-    """Whole panels of all dashboards, and each selector of each rule."""
-    for name, dashboard in dashboards_of(platform.components[0].scope).items():
+def wanted(members, dashboards=None):
+    """Whole panels of some dashboards, the members' own if none are given; and each selector of each rule of theirs."""
+    pages = dashboards or {member.name: member.dashboard() for member in members}
+    for name, dashboard in pages.items():
         for panel in dashboard.panels:
             yield f"{name}: panel {panel.title}", panel.expr
-    for name, member in ((each.name, each) for each in platform.components):
+    for name, member in ((each.name, each) for each in members):
         for alert in member.alerts():
             for selector in SELECTOR.findall(alert.expr):
                 yield f"{name}: {alert.name}", selector
@@ -76,12 +77,12 @@ async def eventually(look, seconds=180):
 
 async def series_are_there(cluster, platform):
     """Each panel has data, each selector of each rule finds series, and all rules are evaluated."""
-    space = platform.environment.namespace
+    space, pages = platform.environment.namespace, dashboards_of(platform.components[0].scope)
 
     async def without():
         return [
             (what, expr)
-            for what, expr in wanted(platform)
+            for what, expr in wanted(platform.components, pages)
             if expected(expr) and not await has_data(cluster, space, expr, numbers=": panel " in what)
         ]
 

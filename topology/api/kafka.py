@@ -5,9 +5,6 @@ from __future__ import annotations
 from topology.api.spec import labelled
 
 TOPIC, USER, QUOTA, ACL = "topic", "user", "quota", "acl"
-RESOURCES = ("topic", "group", "transactional-id", "cluster")
-"""What an ACL is about."""
-
 ANY = "*"
 PREFIXED, LITERAL = "prefixed", "literal"
 

@@ -136,6 +136,22 @@ async def test_where_prometheus_is_silent_nothing_is_known_and_it_is_asked_again
     assert await it.at(NOON + 3) == WELL
 
 
+async def test_where_no_request_comes_any_more_it_is_not_known_to_be_well():
+    kept = Kept(BEGAN)
+    kept.slots = range(BEGAN, NOON + 1)
+    it = Watched(kept)
+    assert await it.at(NOON) == WELL
+    assert await it.at(NOON + 2) == UNKNOWN
+
+
+async def test_a_day_that_drifted_stays_so_where_no_request_comes_any_more():
+    kept = Kept(BEGAN, worse_from=NOON)
+    kept.slots = range(BEGAN, NOON + 4)
+    it = Watched(kept)
+    assert await it.at(NOON + 3) == DRIFTED
+    assert await it.at(NOON + 6) == DRIFTED
+
+
 async def test_what_was_before_a_release_ended_is_not_judged():
     status = {"phase": "Idle", "phaseSince": (NOON + 12) * SLOT_SECONDS}
     worse_until = Kept(BEGAN, worse_from=NOON)
