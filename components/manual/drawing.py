@@ -12,7 +12,7 @@ from components.manual.layering import Layering, layered
 from terminal.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from components.manual.flow import Edge, Flow, Node
 
@@ -136,10 +136,11 @@ class _Part:
         labels = []
         for edge, points in zip(self.flow.edges, self._paths(places), strict=True):
             yield _way(points)
-            labels += [_label(edge, points)] if edge.label else []
+            labels += [(edge.label, _beside(points))] if edge.label else []
         for each in self.flow.nodes:
             yield from _box(each, places[each.name])
-        yield from labels
+        for label, at in _apart(labels):
+            yield f'<text class="label" text-anchor="middle" x="{at.x:.0f}" y="{at.y:.0f}">{escape(label)}</text>'
 
     def _place(self, name: str, left: int, top: int) -> _Point:
         row, column = self.layering.row[name], self.layering.column[name]
@@ -187,12 +188,29 @@ _AT = 0.38
 """How far along its curve a label stands: nearer to the beginning, where ways of one box are still apart."""
 
 
-def _label(edge: Edge, points: Sequence[_Point]) -> str:
-    """Near its beginning, where ways of one box are told apart."""
+def _beside(points: Sequence[_Point]) -> _Point:
+    """Near the beginning of a way, where ways of one box are told apart."""
     one, other, middle = points[0], points[1], (points[0].x + points[1].x) / 2
     x = one.x * (1 - _AT) ** 3 + 3 * middle * _AT * (1 - _AT) + other.x * _AT**3
     y = one.y * (1 - _AT) ** 2 * (1 + 2 * _AT) + other.y * _AT**2 * (3 - 2 * _AT)
-    return f'<text class="label" text-anchor="middle" x="{x:.0f}" y="{y + 4:.0f}">{escape(edge.label)}</text>'
+    return _Point(x, y + 4)
+
+
+_LETTER, _LINE = 6.2, 13.0
+"""Of a label, in pixels: how wide a letter is, and how high a line."""
+
+
+def _apart(labels: Iterable[tuple[str, _Point]]) -> Iterator[tuple[str, _Point]]:
+    """Labels from the top down, each below those that it would stand upon."""
+    taken: list[tuple[str, _Point]] = []
+    for label, at in sorted(labels, key=lambda each: each[1].y):
+        place = at
+        for other, there in sorted(taken, key=lambda each: each[1].y):
+            reach = (len(label) + len(other)) * _LETTER / 2
+            if abs(place.x - there.x) < reach and abs(place.y - there.y) < _LINE:
+                place = _Point(place.x, there.y + _LINE)
+        taken.append((label, place))
+        yield label, place
 
 
 def _box(node: Node, place: _Point) -> Iterator[str]:

@@ -52,6 +52,20 @@ def test_each_box_says_what_it_is(flow):
     assert next(each.note for each in flow.nodes if each.name == "checkout") == "2 pods"
 
 
+def test_no_label_stands_on_another(flow):
+    """Of ways there and back between two boxes, each label can be read."""
+    crowd = [Edge(one, other, f"{topic} of {one}") for one, other in (("a", "b"), ("b", "a")) for topic in ("x", "y")]
+    crowded = Flow("crowd", tuple(Node(name, "service", Role.SERVICE) for name in "ab"), tuple(crowd))
+    for each in (flow, crowded):
+        root = ET.fromstring(drawing(each, alone=True))  # noqa: S314 - our own
+        labels = [label for label in root.iter(f"{SVG}text") if label.get("class") == "label"]
+        assert len(labels) == len([edge for edge in each.edges if edge.label])
+        for one, other in itertools.combinations(labels, 2):
+            wide = (len(one.text) + len(other.text)) * 3
+            beside = abs(float(one.get("x")) - float(other.get("x"))) >= wide
+            assert beside or abs(float(one.get("y")) - float(other.get("y"))) >= 12, (one.text, other.text)
+
+
 def test_every_box_and_way_is_drawn_and_none_over_another(flow):
     root = ET.fromstring(drawing(flow, alone=True))  # noqa: S314 - our own
     boxes = [each for each in root.iter(f"{SVG}rect") if each.get("class") == "box"]
