@@ -14,7 +14,7 @@ from terminal.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from components.manual.flow import Edge, Flow, Node
+    from components.manual.flow import Flow, Node
 
 WIDE, HIGH = 158, 56
 _GAP, _STEP, _EDGE, _TITLE = 128, 72, 16, 30
