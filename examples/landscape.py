@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 STACK, SPACE, HOST = "landscape", "landscape", "checkout.landscape.example.com"
 OVERLAY = ROOT / "stacks" / "overlays" / "sandbox.yaml"
-EXTRAS = ("kafka", "camel", "envoy-gateway", "mqtt", "jaeger", "otel-collector", "victorialogs")
+EXTRAS = ("kafka", "camel", "flink", "envoy-gateway", "mqtt", "jaeger", "otel-collector", "victorialogs")
 ISSUER, AUDIENCE = "https://id.example.com/realms/landscape", "shop"
 PATIENCE_SECONDS = 240.0
-HTTP, QUERY, ERP = 80, 16686, 8080
+HTTP, QUERY, ERP, MES = 80, 16686, 8080, 8080
 CREATED, UNAUTHORIZED = 201, 401
 
 
@@ -141,6 +141,10 @@ class Followed:
         """Orders of the ERP that went through Kafka and came back to it."""
         return list((await self._inside("erp-system", ERP, "/bookings"))["booked"])
 
+    async def alarms(self) -> list[dict[str, Any]]:
+        """Hot machines that Flink found among the measurements, as the MES was told of them."""
+        return list((await self._inside("mes-system", MES, "/alarms"))["alarms"])
+
     async def _inside(self, service: str, port: int, path: str, login: str = "") -> Any:
         """JSON of a Service, asked from the network of the box.
 
@@ -181,7 +185,7 @@ async def eventually(what: str, look: Callable[[], Awaitable[Any]], seconds: flo
 
 
 async def follow(seen: Followed, say: Callable[[str], None]) -> None:
-    """One order from the gateway to its bill and its trace, and one of the ERP there and back.
+    """One order from the gateway to its bill and its trace, one of the ERP there and back, and a machine that runs hot.
 
     Raises:
         LandscapeError: it got stuck.
@@ -200,6 +204,8 @@ async def follow(seen: Followed, say: Callable[[str], None]) -> None:
     say(f"Jaeger has its trace: {', '.join(found)}")
     booked = await eventually("a booking", seen.booked)
     say(f"orders of the ERP went through the adapter and Kafka and were booked: {len(booked)} so far")
+    (first, *_) = await eventually("an alarm", seen.alarms)
+    say(f"Flink found a machine that runs hot, and the MES was told: {first['machine']}, {first['celsius']} degrees")
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Routes of adapters and rights on topics, read for what they hear from a system and what they say to it."""
+"""Routes of adapters, jobs of a Flink, rights on topics: what is heard from a system, and what is said to it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from components.middleware.flink_settings import FlinkSettings
+from components.middleware.flink_sql import topics
 from components.releases.camel_settings import CamelSettings
 
 if TYPE_CHECKING:
@@ -52,16 +54,25 @@ def dead_letters_of(member: Component) -> str:
 
 def ends_of(member: Component, used: Component) -> tuple[list[str], list[str]]:
     """What ``member`` hears from ``used``, and what it says to it; both empty where nothing is declared."""
-    topics = getattr(used.settings, "topics", None)
-    own = topics.get(member.name) if isinstance(topics, dict) else None
+    rights = getattr(used.settings, "topics", None)
+    own = rights.get(member.name) if isinstance(rights, dict) else None
     if own is not None and hasattr(own, "read") and hasattr(own, "write"):
         return list(own.read), list(own.write)
+    if isinstance(member.settings, FlinkSettings):
+        return _of_jobs(member.settings)
     found = routes_of(member)
     heard = [_topic(each.source) for each in found if _leads_to(each.source, used.kind)]
     said = [_topic(uri) for each in found for uri in each.targets if _leads_to(uri, used.kind)]
     letters = dead_letters_of(member)
     if _leads_to(letters, used.kind):
         said.append(_topic(letters))
+    return list(dict.fromkeys(heard)), list(dict.fromkeys(said))
+
+
+def _of_jobs(settings: FlinkSettings) -> tuple[list[str], list[str]]:
+    """A Flink uses one Kafka, and no other system."""
+    found = [topics(job.sql) for job in settings.jobs.values()]
+    heard, said = ([topic for each in found for topic in each[way]] for way in (0, 1))
     return list(dict.fromkeys(heard)), list(dict.fromkeys(said))
 
 

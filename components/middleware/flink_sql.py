@@ -15,6 +15,11 @@ _MAKES = re.compile(r"CREATE\s+(OR\s+REPLACE\s+)?(TEMPORARY\s+)?(SYSTEM\s+)?(TAB
 _PIECES = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|`[^`]*`|\"[^\"]*\"|;|[^;'`\"/-]+|.", re.DOTALL)
 _SECRET = re.compile(r"'[^']*(sasl\.jaas\.config|password|secret)[^']*'\s*=", re.IGNORECASE)
 _PLACE = re.compile(r"\$\{([^}]*)\}?")
+_TABLE = re.compile(
+    r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?`?(\w+)", re.IGNORECASE
+)
+_INTO = re.compile(INSERT.pattern + r"`?(\w+)", re.IGNORECASE)
+_TOPIC = re.compile(r"'topic'\s*=\s*'([^']+)'", re.IGNORECASE)
 KAFKA = "kafka"
 """The one word that stands for something: ``${kafka}``."""
 
@@ -48,6 +53,18 @@ def unknown(sql: str) -> str | None:
 def asks_for_kafka(sql: str) -> bool:
     """Whether it says ``${kafka}``."""
     return KAFKA in _PLACE.findall(sql)
+
+
+def topics(sql: str) -> tuple[list[str], list[str]]:
+    """Topics of the Kafka of ``uses`` that a job reads, and those that it writes."""
+    read, written = {}, set()
+    for each in statements(sql):
+        if (into := _INTO.match(each)) is not None:
+            written.add(into[2])
+        elif (table := _TABLE.match(each)) and asks_for_kafka(each) and (topic := _TOPIC.search(each)):
+            read[table[1]] = topic[1]
+    said = [topic for table, topic in read.items() if table in written]
+    return [topic for table, topic in read.items() if table not in written], said
 
 
 def as_one_job(found: Sequence[str], kafka: str) -> list[str]:

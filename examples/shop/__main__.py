@@ -19,6 +19,7 @@ SERVICES: dict[str, Callable[[Settings], Awaitable[None]]] = {
     "billing": billing.run,
     "erp": outside.run_erp,
     "his": outside.run_hospital,
+    "mes": outside.run_mes,
     "sensors": outside.run_sensors,
 }
 

@@ -1,4 +1,4 @@
-"""Stand-ins of systems that others run: an ERP that orders and is told, a hospital's system, sensors of a plant.
+"""Stand-ins of systems that others run: an ERP that orders and is told, a hospital's system, a plant and its MES.
 
 Each sends something every few seconds, and again until it is acknowledged.
 """
@@ -176,6 +176,39 @@ async def run_hospital(settings: Settings) -> None:
     his = Hospital(needed(os.environ, "ADAPTER_HL7_ADDRESS"))
     async with beside(repeatedly("patient", his.send), his.listen()):
         await _service("his", settings).run()
+
+
+# ---------------------------------------------------------------------- MES
+
+
+class Mes:
+    """Is told of machines that run hot, and keeps the last hundred."""
+
+    def __init__(self) -> None:
+        self.alarms: list[dict[str, object]] = []
+
+    def app(self) -> web.Application:
+        """What it serves."""
+        app = web.Application()
+        app.add_routes([web.get("/", self._shown), web.get("/alarms", self._shown), web.post("/alarms", self._take)])
+        return app
+
+    async def _shown(self, _: web.Request) -> web.Response:
+        return web.json_response({"alarms": self.alarms})
+
+    async def _take(self, request: web.Request) -> web.Response:
+        try:
+            told = await request.json()
+            alarm = {"machine": str(told["machine"]), "celsius": float(told["celsius"])}
+        except (ValueError, KeyError, TypeError) as error:
+            return web.json_response({"error": f"no alarm: {error!r}"}, status=400)
+        self.alarms = [*self.alarms[-99:], alarm]
+        return web.json_response(alarm, status=201)
+
+
+async def run_mes(settings: Settings) -> None:
+    """Until SIGTERM."""
+    await _service("mes", settings).run(Mes().app())
 
 
 # ---------------------------------------------------------------------- sensors

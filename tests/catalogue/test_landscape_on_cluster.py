@@ -99,3 +99,9 @@ async def test_nobody_comes_in_without_a_token_of_the_issuer(seen):
 async def test_orders_of_the_erp_go_through_the_adapter_and_kafka_and_come_back(seen):
     booked = await landscape.eventually("a booking", seen.booked)
     assert all(each.startswith("erp-") for each in booked)
+
+
+async def test_a_machine_that_runs_hot_is_found_by_flink_and_told_to_the_mes(seen):
+    alarms = await landscape.eventually("an alarm", seen.alarms)
+    assert {each["machine"] for each in alarms} == {"press"}
+    assert all(each["celsius"] > 62 for each in alarms)

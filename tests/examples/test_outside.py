@@ -51,6 +51,16 @@ async def test_the_erp_sends_xml_and_keeps_what_it_is_told(served):
     assert told == {"sent": erp.sent, "booked": erp.sent}
 
 
+async def test_the_mes_keeps_the_alarms_that_it_is_told():
+    mes = outside.Mes()
+    alarm = {"machine": "press", "celsius": 63.5}
+    async with TestClient(TestServer(mes.app())) as client:
+        assert (await client.post("/alarms", json={**alarm, "since": "now"})).status == 201
+        for wrong in ({"machine": "press"}, {**alarm, "celsius": "hot"}, [1]):
+            assert (await client.post("/alarms", json=wrong)).status == 400
+        assert await (await client.get("/alarms")).json() == {"alarms": [alarm]}
+
+
 async def test_an_order_that_is_refused_counts_as_not_sent(served):
     async def refuse(_):
         return web.Response(status=422)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.middleware.flink_settings import shared_out
-from components.middleware.flink_sql import as_one_job, mark, statements, version
+from components.middleware.flink_sql import as_one_job, mark, statements, topics, version
 from components.model.mistakes import StackError
 from components.model.pods import Resources
 from components.model.quantities import megabytes
@@ -165,3 +165,16 @@ def test_its_files_are_as_they_were():
     if os.environ.get("GOLDEN") == "write":
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text(), "run with GOLDEN=write if the change is meant"
+
+
+def test_topics_of_a_job_are_told_apart_by_what_is_written():
+    made = """
+    CREATE TABLE `one` (v STRING) WITH ('connector' = 'kafka', 'topic' = 'first', ${kafka});
+    create temporary table two (v STRING) with ('connector' = 'kafka', 'topic' = 'second', ${kafka});
+    CREATE TABLE theirs (v STRING) WITH ('connector' = 'kafka', 'topic' = 'elsewhere');
+    CREATE TABLE page (v STRING) WITH ('connector' = 'print');
+    CREATE TABLE out (v STRING) WITH (${kafka}, 'topic' = 'last');
+    INSERT INTO `out` SELECT one.v FROM one JOIN two ON one.v = two.v;
+    INSERT INTO page SELECT v FROM theirs;
+    """
+    assert topics(made) == (["first", "second"], ["last"])
