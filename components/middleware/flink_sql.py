@@ -20,6 +20,11 @@ _TABLE = re.compile(
 )
 _INTO = re.compile(INSERT.pattern + r"`?(\w+)", re.IGNORECASE)
 _TOPIC = re.compile(r"'topic'\s*=\s*'([^']+)'", re.IGNORECASE)
+_ONCE = re.compile(r"'sink\.delivery-guarantee'\s*=\s*'exactly-once'", re.IGNORECASE)
+_TIMEOUT = "properties.transaction.timeout.ms"
+TRANSACTION_MS = 900_000
+"""How long a transaction may be open: what Kafka's brokers allow at most by themselves. Flink's own hour is refused."""
+
 KAFKA = "kafka"
 """The one word that stands for something: ``${kafka}``."""
 
@@ -69,10 +74,16 @@ def topics(sql: str) -> tuple[list[str], list[str]]:
 
 def as_one_job(found: Sequence[str], kafka: str) -> list[str]:
     """What is handed in: tables first, then all that is written, as one job; ``kafka`` is what ``${kafka}`` means."""
-    told = [each.replace(f"${{{KAFKA}}}", kafka) for each in found]
+    told = [each.replace(f"${{{KAFKA}}}", kafka + _transactions(each)) for each in found]
     made = [each for each in told if not INSERT.match(each)]
     written = "; ".join(each for each in told if INSERT.match(each))
     return [*made, f"EXECUTE STATEMENT SET BEGIN {written}; END"]
+
+
+def _transactions(statement: str) -> str:
+    """What a table that is written exactly once needs besides, unless it says it itself."""
+    needed = _ONCE.search(statement) and _TIMEOUT not in statement
+    return f", '{_TIMEOUT}' = '{TRANSACTION_MS}'" if needed else ""
 
 
 def mark(name: str) -> str:

@@ -92,6 +92,15 @@ def test_all_that_is_written_is_one_job():
     ]
 
 
+def test_a_table_that_is_written_once_has_a_transaction_that_brokers_take():
+    once = TABLE.replace("${kafka}", "${kafka}, 'sink.delivery-guarantee' = 'exactly-once'")
+    (made, _) = as_one_job(statements(f"{once}; INSERT INTO a SELECT 'x'"), "'k' = 'v'")
+    assert "'k' = 'v', 'properties.transaction.timeout.ms' = '900000', 'sink" in made
+    own = once.replace("${kafka}", "${kafka}, 'properties.transaction.timeout.ms' = '60000'")
+    (made, _) = as_one_job(statements(f"{own}; INSERT INTO a SELECT 'x'"), "'k' = 'v'")
+    assert made.count("timeout") == 1
+
+
 def test_a_job_is_another_when_it_says_something_else():
     assert version(["a"], 1) == version(["a"], 1)
     assert len({version(["a"], 1), version(["b"], 1), version(["a"], 2)}) == 3
