@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import multiprocessing
 import re
@@ -86,16 +87,15 @@ class Cost:
 
 
 async def cost(work: Awaitable[None]) -> Cost:
-    """Measure it, beside somebody who wants a turn all the time."""
+    """Measure it, beside somebody who wants a turn each millisecond."""
     longest, stop = 0.0, False
 
     async def turns() -> None:
         nonlocal longest
         while not stop:
             began = time.process_time()
-            await asyncio.sleep(0)
-            longest = max(longest, time.process_time() - began)
             await asyncio.sleep(0.001)
+            longest = max(longest, time.process_time() - began)
 
     waits = asyncio.create_task(turns())
     began = time.process_time()
@@ -155,7 +155,12 @@ async def measured(services: int) -> dict[str, Any]:
     async with aiohttp.ClientSession() as session:
         await _there(session, f"http://127.0.0.1:{port}")
         ask = DirectAsk(session, f"http://127.0.0.1:{port}")
-        watch = DriftWatch(lambda: resting, lambda _url: ask, [], clock=lambda: (slot + 1.5) * SLOT_SECONDS)
+        await DriftWatch(
+            lambda: resting[:1], lambda _url: ask, [], clock=lambda: MIDNIGHT * SLOT_SECONDS, rests=0.0
+        ).look()
+        gc.collect()
+        gc.freeze()  # what the first judge of a process makes for all, and what is no business of the watch
+        watch = DriftWatch(lambda: resting, lambda _url: ask, [], clock=lambda: (slot + 1.5) * SLOT_SECONDS, rests=0.0)
         before = resident_mb()
         begins = await cost(watch.look())
         memory, steps = resident_mb() - before, []

@@ -54,6 +54,10 @@ KEPT = (DAYS + 2) * DAY
 SILENT = 3
 """So often in one look a Prometheus may fail to answer; of what else it has nothing is known then, until the next."""
 
+RESTS = 4.0
+"""After each step of the judge others have so many times as long. When an engine or a day begins there are minutes of
+steps, and a thread that computes all the time lets no release begin (`rollout.engine.load`)."""
+
 EVERY_SECONDS = 60.0
 GROWN_UP = 1e7
 """Seconds that a day's pods are old: nothing here is a start."""
@@ -87,8 +91,8 @@ class Trial:
     turn: int = 0
     _judge: Judge | None = None
 
-    async def judge(self, last: int) -> None:
-        """Judge the slots up to ``last``; others have their turn after each."""
+    async def judge(self, last: int, rests: float = 0.0) -> None:
+        """Judge the slots up to ``last``; others have their turn after each, and ``rests`` times as long as it took."""
         for slot in range(self.seen + 1, last + 1):
             self.seen = slot
             days, today = self._days(slot), self.known.get(slot)
@@ -96,26 +100,28 @@ class Trial:
                 self.verdict = DRIFTED if self.verdict == DRIFTED else UNKNOWN
                 continue
             if self._judge is None:
-                self._judge = await self._learned()
+                self._judge = await self._learned(rests)
+            began = time.thread_time()
             pods = {**days, "today": _pod(Arm.CANARY, today)}
             found = self._judge.look(slot * float(SLOT_SECONDS), [_look(self.name, slot, pods)])
             self.verdict = DRIFTED if found.verdict is Verdict.BAD else WELL
             self.words = found.reason
-            await asyncio.sleep(0)
+            await asyncio.sleep(rests * (time.thread_time() - began))
 
     def _days(self, slot: int) -> dict[str, PodLook]:
         found = ((day, self.known.get(slot - day * DAY)) for day in range(1, DAYS + 1))
         return {f"{day} days ago": _pod(Arm.STABLE, then) for day, then in found if then is not None}
 
-    async def _learned(self) -> Judge:
+    async def _learned(self, rests: float) -> Judge:
         """A judge that knows how the days before went, in the 24 hours before these began."""
         signal = SignalPolicy(self.name, SignalKind.ERRORS, floor=0.0)
         policy = JudgePolicy((signal,), false_rollback_rate=FALSE_ALARMS, horizon_seconds=86_400.0)
         made = Judge(policy)
         for slot in range((self.day - 1) * DAY + 1, self.day * DAY + 1):
+            began = time.thread_time()
             if days := self._days(slot):
                 made.learn([_look(self.name, slot, days)])
-                await asyncio.sleep(0)
+                await asyncio.sleep(rests * (time.thread_time() - began))
         return made
 
 
@@ -169,6 +175,7 @@ class DriftWatch:
         ask: how a Prometheus is asked, by its URL.
         channels: where people are told.
         clock: seconds since the epoch.
+        rests: how much longer others have than the judge.
     """
 
     def __init__(
@@ -177,8 +184,10 @@ class DriftWatch:
         ask: Callable[[str], Ask],
         channels: Sequence[Channel],
         clock: Callable[[], float] = time.time,
+        rests: float = RESTS,
     ) -> None:
         self._resting, self._ask, self._channels, self._clock = resting, ask, channels, clock
+        self._rests = rests
         self._trials: dict[tuple[Key, str], Trial] = {}
         self._turn = 0
 
@@ -212,7 +221,7 @@ class DriftWatch:
         self._turn = trial.turn = self._turn + 1
         try:
             await _filled(trial, self._ask(url), service.key, signal, last)
-            await trial.judge(last)
+            await trial.judge(last, self._rests)
         except FetchError as error:
             failed[url] += 1
             log.warning("drift is not known", release="/".join(service.key), reason=str(error))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 
 import numpy as np
 import pytest
@@ -74,7 +76,8 @@ class Watched:
             manifest["status"] = more["status"]
         self.rests = [each for each in [at_rest(manifest)] if each]
         ask = lambda _url: kept  # noqa: E731 - as a Toolbox gives it
-        self.watch = DriftWatch(lambda: self.rests, ask, [self.told], clock=lambda: (self.slot + 1.5) * SLOT_SECONDS)
+        clock = lambda: (self.slot + 1.5) * SLOT_SECONDS  # noqa: E731 - set by hand
+        self.watch = DriftWatch(lambda: self.rests, ask, [self.told], clock, more.get("rests", 0.0))
 
     async def at(self, slot):
         """The metric after a look then; None where there is none."""
@@ -120,6 +123,17 @@ async def test_a_new_day_begins_anew():
     asked = len(it.kept.asked)
     assert await it.at(midnight + 12) == WELL
     assert len(it.kept.asked) == asked + 1  # the days before are known
+
+
+@pytest.mark.looptime
+async def test_others_have_the_thread_much_longer_than_a_watch_that_begins():
+    began = time.thread_time()
+    assert await Watched(Kept(BEGAN), rests=4.0).at(NOON) == WELL
+    others, all_of_it = asyncio.get_running_loop().time(), time.thread_time() - began
+    assert all_of_it < others < 4 * all_of_it  # virtual: nobody waited here
+    learned = others
+    assert await Watched(Kept(BEGAN)).at(NOON) == WELL
+    assert asyncio.get_running_loop().time() == learned
 
 
 async def test_nobody_waits_for_eight_days_to_be_read_at_once():
