@@ -70,7 +70,8 @@ CASES = {
     "ContainerNotStarted": [
         Fault(waits("ImagePullBackOff"), IN_SHOP),
         Fault(waits("CreateContainerConfigError", init="_init"), IN_SHOP),
+        Fault(dict.fromkeys(waits("CrashLoopBackOff"), "1x1 stale _x7 " * 12 + "_"), IN_SHOP),
     ],
     "JobFailed": [Fault(begins("kube_job_failed", job_name="realm", condition="true"), {"job_name": "realm"})],
-    "DisruptionWithoutRoom": [Fault({told(ROOM, **STORE)[0]: "0+0"}, STORE)],
+    "DisruptionWithoutRoom": [Fault({told(ROOM, **STORE)[0]: "0+0"}, STORE, half=180)],
 }

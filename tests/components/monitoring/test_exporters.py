@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 import yaml
 
 from components.model.mistakes import StackError
 from components.monitoring.kube_state_metrics import KEPT
+from components.monitoring.rules import groups_of
 from components.stack.foundation import LEVEL
 from tests.components.conftest import read
 from tests.components.model.values import IMAGE
@@ -141,6 +143,22 @@ def test_the_state_of_kubernetes_is_read_of_the_own_namespace_and_never_written(
     assert "--namespaces=shop" in container["args"]
     (asked,) = (each for each in container["args"] if each.startswith("--resources="))
     assert {*asked.removeprefix("--resources=").split(",")} == {name for _, name in allowed}
+
+
+def test_of_one_that_is_gone_nobody_is_told_besides_that_it_is_blind(promtool, tmp_path):
+    member = next(each for each in kube_state().components if each.name == "kube-state-metrics")
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups_of(member)}))
+    up = 'up{namespace="shop",instance_name="kube-state-metrics",pod="kube-state-metrics-0"}'
+    for answers, fires in ((1, 1), (0, 0)):
+        values = [{"series": up, "values": f"{answers}x240"}]
+        count = {"expr": 'count(ALERTS{alertname="KubeStateMetricsBlind"}) or vector(0)'}
+        told = [{**count, "eval_time": "1h", "exp_samples": [{"labels": "{}", "value": fires}]}]
+        test = {"interval": "15s", "input_series": values, "promql_expr_test": told}
+        body = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]}
+        (tmp_path / "tests.yml").write_text(yaml.safe_dump(body))
+        line = [promtool, "test", "rules", "tests.yml"]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_what_is_kept_of_the_state_is_what_rules_and_panels_read():
