@@ -1,6 +1,6 @@
 """How often is drift of errors told where there is none, and how soon where there is some?
 
-    python bench/drift.py [--data FOLDER]   # ten minutes; writes bench/results/drift.md and .json
+    python bench/drift.py [--data FOLDER]   # three minutes of a core; writes bench/results/drift.md and .json
 
 It asks `rollout.engine.drift.Trial` itself, day by day, with seven days before each.
 """
