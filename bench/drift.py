@@ -1,6 +1,6 @@
 """How often is drift of errors told where there is none, and how soon where there is some?
 
-    python bench/drift.py [--data FOLDER]   # ten minutes; writes bench/results/drift.md and .json
+    python bench/drift.py [--data FOLDER]   # three minutes of a core; writes bench/results/drift.md and .json
 
 It asks `rollout.engine.drift.Trial` itself, day by day, with seven days before each.
 """
@@ -35,7 +35,8 @@ async def told_at(counts: Counts, day: int) -> int | None:
     """The slot of a day at which drift is told; None where it is not."""
     requests, errors = (each[: day + 1].ravel() for each in counts)
     known = {slot + 1: Answered(int(n), int(k)) for slot, (n, k) in enumerate(zip(requests, errors, strict=True)) if n}
-    trial = Trial("errors", day, day * DAY, known)
+    trial = Trial("errors", day, day * DAY)
+    trial.known.add(known)
     for slot in range(day * DAY + 1, (day + 1) * DAY + 1):
         await trial.judge(slot)
         if trial.verdict == DRIFTED:

@@ -24,6 +24,7 @@ from components.monitoring.alertmanager import Alertmanager
 from components.monitoring.blackbox_exporter import BlackboxExporter
 from components.monitoring.grafana import Grafana
 from components.monitoring.jaeger import Jaeger
+from components.monitoring.kube_state_metrics import KubeStateMetrics
 from components.monitoring.loki import Loki
 from components.monitoring.node_exporter import NodeExporter
 from components.monitoring.otel_collector import OtelCollector
@@ -53,6 +54,7 @@ KINDS: dict[str, type[Component]] = {
         Kafka,
         Keycloak,
         Kong,
+        KubeStateMetrics,
         Loki,
         Memcached,
         Mqtt,

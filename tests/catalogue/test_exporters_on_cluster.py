@@ -1,9 +1,11 @@
-"""Exporters of nodes and of probes beside a Prometheus: what they see, and what they are told apart by."""
+"""Exporters of nodes, probes and Kubernetes' state beside a Prometheus: what they see, and what they tell apart."""
 
 from __future__ import annotations
 
 import base64
 import os
+import re
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,16 @@ from components.deploy.apply import Applier
 from components.deploy.inventory import Inventory
 from components.deploy.teardown import plan_teardown, tear_down
 from components.deploy.waiting import Patience
+from components.model.exhaustion import RATIO
+from components.monitoring.kube_state_metrics import ALWAYS_THERE, KEPT, PORT
 from components.stack.foundation import LEVEL
 from components.stack.platform import Platform
 from kube.cluster import Cluster
-from kube.kinds import NAMESPACE, NODE, POD, SECRET, Kind
+from kube.kinds import DEPLOYMENT, NAMESPACE, NODE, POD, SECRET, Kind
 from tests.components.inside import run
-from tests.components.on_prometheus import alerts, eventually, series, series_are_there
+from tests.components.on_prometheus import alerts, ask, eventually, series, series_are_there
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.extras("exporters")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.extras("exporters", "kube-state-metrics")]
 
 SPACE, NODES = "exporters-test", "nodes-test"
 PROMETHEUS = f"http://prometheus.{SPACE}.svc:9090"
@@ -29,6 +33,7 @@ IMAGES = {
     "quay.io/prometheus/prometheus": "sandbox.grayling.dev/prometheus:2.42",
     "quay.io/prometheus/node-exporter": "sandbox.grayling.dev/node-exporter:1.5",
     "quay.io/prometheus/blackbox-exporter": "sandbox.grayling.dev/blackbox-exporter:0.23",
+    "registry.k8s.io/kube-state-metrics/kube-state-metrics": "sandbox.grayling.dev/kube-state-metrics:2.18.0",
     "docker.io/valkey/valkey": "sandbox.grayling.dev/redis:7.0",
     "ghcr.io/oliver006/redis_exporter": "sandbox.grayling.dev/redis-exporter:1.45",
     "docker.io/library/python": "sandbox.grayling.dev/python:3.11",
@@ -46,6 +51,10 @@ PROBES = {
 }
 GOOD = {"well", "open", "trusted"}
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
+QUOTA = Kind("v1", "ResourceQuota", "resourcequotas")
+JOB = Kind("batch/v1", "Job", "jobs")
+BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+PYTHON, NOBODY_HAS_IT = IMAGES["docker.io/library/python"], "sandbox.grayling.dev/nobody-has-this:1"
 
 
 def declared(space, asked=PROBES):
@@ -54,7 +63,7 @@ def declared(space, asked=PROBES):
     if space == SPACE:
         probes = {name: {**FAST, **PROBES[name]} for name in asked}
         asks = {"redis": {"tls": {}}, "blackbox-exporter": {"probes": probes}}
-        components = {"prometheus": MONITOR, "node-exporter": {}, **asks}
+        components = {"prometheus": MONITOR, "node-exporter": {}, "kube-state-metrics": {}, **asks}
     return Platform.read({"environment": environment, "components": components}, stack=space, source="test")
 
 
@@ -145,6 +154,101 @@ async def test_what_answers_is_told_from_what_does_not(cluster):
     assert await eventually(silent, 60) == []
 
 
+def made(kind, name, **more):
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {"name": name, "namespace": SPACE, "labels": {"app": name}},
+        **more,
+    }
+
+
+def runs(image=PYTHON, command=("sleep", "3600"), **more):
+    """Spec of a pod that the namespace takes."""
+    allowed = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    return {
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [{"name": "one", "image": image, "command": [*command], "securityContext": allowed}],
+        **more,
+    }
+
+
+@asynccontextmanager
+async def for_a_while(cluster, *objects):
+    """These exist within, in the order that they are named."""
+    kinds = {each.kind: each for each in (QUOTA, JOB, BUDGET, POD, DEPLOYMENT)}
+    try:
+        for each in objects:
+            await cluster.create(each, manager="test")
+        yield
+    finally:
+        for each in objects:
+            await cluster.delete(kinds[each["kind"]], each["metadata"]["name"], SPACE)
+
+
+async def unlike_told(cluster, wanted, *, there=True):
+    """Of these alerts with some of their labels, those that do not wait (or do, though they should not)."""
+    found = [each["labels"] for each in (await ask(cluster, SPACE, "/api/v1/alerts"))["alerts"]]
+    waits = [any({"alertname": name, **labels}.items() <= each.items() for each in found) for name, labels in wanted]
+    return [each for each, waiting in zip(wanted, waits, strict=True) if waiting is not there]
+
+
+async def test_only_what_a_rule_or_a_panel_needs_is_told_of_the_stack_alone(cluster):
+    assert await eventually(lambda: without(cluster, SPACE, "kube_pod_status_phase"), 180) == []
+    (pod,) = await pods_of(cluster, SPACE, "kube-state-metrics")
+    text = await cluster.pod_text(SPACE, pod["metadata"]["name"], PORT, "/metrics")
+    families = {*re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)}
+    assert {*ALWAYS_THERE} <= families <= {*KEPT}  # of what there is none, nothing is told
+    assert {*re.findall(r'namespace="([^"]*)"', text)} == {SPACE}
+    known = {metric["exported_pod"] for metric, _ in await told(cluster, SPACE, "kube_pod_status_phase")}
+    assert {"prometheus-0", "redis-0", pod["metadata"]["name"]} <= known
+
+
+async def test_a_quota_that_fills_is_told_with_what_it_refuses(cluster):
+    share = f'{RATIO}{{instance_name="kube-state-metrics",resource="quota"}}'
+    wanted = [
+        ("QuotaFull", {"resourcequota": "team", "resource": "pods"}),
+        ("PodsRefused", {"deployment": "more"}),
+    ]
+    assert await unlike_told(cluster, wanted, there=False) == []
+    room = len((await cluster.list(POD, SPACE)).items) + 1
+    quota = made(QUOTA, "team", spec={"hard": {"pods": str(room), "services.loadbalancers": "0"}})
+    labels = {"matchLabels": {"app": "more"}}
+    template = {"metadata": {"labels": {"app": "more"}}, "spec": runs()}
+    more = made(DEPLOYMENT, "more", spec={"replicas": 3, "selector": labels, "template": template})
+    async with for_a_while(cluster, quota, more):
+        assert await eventually(lambda: unlike_told(cluster, wanted), 120) == []
+        assert await eventually(lambda: without(cluster, SPACE, f"{share} == 1"), 120) == []
+        panel = next(each for each in kube_state().dashboard().panels if each.title == "Quotas in use")
+        drawn = {metric["resource"]: value for metric, value in await told(cluster, SPACE, panel.expr)}
+        assert drawn == {"pods": 1.0}  # a quota of nothing is never used up
+    assert await eventually(lambda: unlike_told(cluster, wanted, there=False), 120) == []
+
+
+def kube_state():
+    return next(each for each in declared(SPACE).components if each.name == "kube-state-metrics")
+
+
+async def test_what_cannot_start_is_told(cluster):
+    wanted = [
+        ("PodNotScheduled", {"exported_pod": "nowhere"}),
+        ("ContainerNotStarted", {"exported_pod": "without-image", "exported_container": "one"}),
+        ("JobFailed", {"job_name": "fails"}),
+        ("DisruptionWithoutRoom", {"poddisruptionbudget": "narrow"}),
+    ]
+    assert await unlike_told(cluster, wanted, there=False) == []
+    ends = {**runs(command=("false",)), "restartPolicy": "Never"}
+    async with for_a_while(
+        cluster,
+        made(POD, "nowhere", spec=runs(nodeSelector={"kubernetes.io/hostname": "no-such-node"})),
+        made(POD, "without-image", spec=runs(NOBODY_HAS_IT)),
+        made(JOB, "fails", spec={"backoffLimit": 0, "template": {"spec": ends}}),
+        made(BUDGET, "narrow", spec={"minAvailable": 1, "selector": {"matchLabels": {"app": "nowhere"}}}),
+    ):
+        assert await eventually(lambda: unlike_told(cluster, wanted), 120) == []
+
+
 async def asked_for_a_while(cluster):
     """The store is asked, since what nobody asks has no share of hits."""
     password = base64.b64decode((await cluster.get(SECRET, "redis-auth", SPACE))["data"]["password"]).decode()
@@ -154,8 +258,9 @@ async def asked_for_a_while(cluster):
 
 async def test_panels_and_rules_find_their_series(cluster):
     await asked_for_a_while(cluster)
-    for space in (SPACE, NODES):  # who refuses to talk shows no certificate
-        await series_are_there(cluster, declared(space, GOOD))
+    async with for_a_while(cluster, made(QUOTA, "team", spec={"hard": {"pods": "100"}})):
+        for space in (SPACE, NODES):  # who refuses to talk shows no certificate
+            await series_are_there(cluster, declared(space, GOOD))
 
 
 async def test_a_system_that_goes_away_is_seen(cluster):

@@ -22,6 +22,8 @@ BY_NATURE = {
     r'code=~"5\.\."': "counted from the first failed answer on",
     r"grayling_release_log_evidence|grayling_source_up": "counted while a release is judged",
     r"grayling_releases_ended_total|grayling_excess_failed": "counted from the first release on that ends",
+    r"status_waiting_reason|kube_pod_status_unschedulable|kube_job_failed": "told of what cannot start, or has failed",
+    r'condition="ReplicaFailure"': "a condition that a Deployment has from the first refusal on",
     r"^max by \(alertname": "of alerts that fire",
     r'outcome="SERVER_ERROR"|uri="/health/ready",status="503"': "counted from the first failed answer, or probe, on",
 }

@@ -1,11 +1,16 @@
-"""Exporters of nodes and of probes: what is refused, what Prometheus is told to do, who lets whom in."""
+"""Exporters of nodes, probes and Kubernetes' state: what is refused, what Prometheus is told, who lets whom in."""
 
 from __future__ import annotations
+
+import re
+import subprocess
 
 import pytest
 import yaml
 
 from components.model.mistakes import StackError
+from components.monitoring.kube_state_metrics import KEPT
+from components.monitoring.rules import groups_of
 from components.stack.foundation import LEVEL
 from tests.components.conftest import read
 from tests.components.model.values import IMAGE
@@ -113,3 +118,52 @@ def test_without_the_root_of_the_node_it_is_as_restricted_as_all():
     assert not any("/host" in each for each in pod["containers"][0]["args"])
     space = next(each for each in found.manifests() if each["kind"] == "Namespace")
     assert space["metadata"]["labels"][f"{LEVEL}/enforce"] == "restricted"
+
+
+def kube_state():
+    return read(components={"prometheus": {}, "kube-state-metrics": {}})
+
+
+def test_the_state_of_kubernetes_is_read_of_the_own_namespace_and_never_written():
+    found = kube_state()
+    rights = [each for each in found.manifests() if each["metadata"]["name"] == "kube-state-metrics"]
+    assert {each["kind"] for each in rights if "Cluster" in each["kind"]} == set()
+    role = of(found, "Role", "kube-state-metrics")
+    assert role["metadata"]["namespace"] == "shop"
+    allowed = {(rule["apiGroups"][0], name): rule["verbs"] for rule in role["rules"] for name in rule["resources"]}
+    assert {*allowed} == {
+        ("", "pods"),
+        ("", "resourcequotas"),
+        ("apps", "deployments"),
+        ("batch", "jobs"),
+        ("policy", "poddisruptionbudgets"),
+    }
+    assert all(verbs == ["list", "watch"] for verbs in allowed.values())
+    (container,) = of(found, "Deployment", "kube-state-metrics")["spec"]["template"]["spec"]["containers"]
+    assert "--namespaces=shop" in container["args"]
+    (asked,) = (each for each in container["args"] if each.startswith("--resources="))
+    assert {*asked.removeprefix("--resources=").split(",")} == {name for _, name in allowed}
+
+
+def test_of_one_that_is_gone_nobody_is_told_besides_that_it_is_blind(promtool, tmp_path):
+    member = next(each for each in kube_state().components if each.name == "kube-state-metrics")
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups_of(member)}))
+    up = 'up{namespace="shop",instance_name="kube-state-metrics",pod="kube-state-metrics-0"}'
+    for answers, fires in ((1, 1), (0, 0)):
+        values = [{"series": up, "values": f"{answers}x240"}]
+        count = {"expr": 'count(ALERTS{alertname="KubeStateMetricsBlind"}) or vector(0)'}
+        told = [{**count, "eval_time": "1h", "exp_samples": [{"labels": "{}", "value": fires}]}]
+        test = {"interval": "15s", "input_series": values, "promql_expr_test": told}
+        body = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]}
+        (tmp_path / "tests.yml").write_text(yaml.safe_dump(body))
+        line = [promtool, "test", "rules", "tests.yml"]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_what_is_kept_of_the_state_is_what_rules_and_panels_read():
+    member = next(each for each in kube_state().components if each.name == "kube-state-metrics")
+    texts = [each.expr for each in (*member.alerts(), *member.dashboard().panels)]
+    read_by = {name for text in texts for name in re.findall(r"kube_[a-z_]+", text)}
+    read_by |= {name for each in member.resources() for name in re.findall(r"kube_[a-z_]+", each.used)}
+    assert read_by == {*KEPT}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 
 import numpy as np
 import pytest
@@ -74,7 +76,8 @@ class Watched:
             manifest["status"] = more["status"]
         self.rests = [each for each in [at_rest(manifest)] if each]
         ask = lambda _url: kept  # noqa: E731 - as a Toolbox gives it
-        self.watch = DriftWatch(lambda: self.rests, ask, [self.told], clock=lambda: (self.slot + 1.5) * SLOT_SECONDS)
+        clock = lambda: (self.slot + 1.5) * SLOT_SECONDS  # noqa: E731 - set by hand
+        self.watch = DriftWatch(lambda: self.rests, ask, [self.told], clock, more.get("rests", 0.0))
 
     async def at(self, slot):
         """The metric after a look then; None where there is none."""
@@ -103,7 +106,7 @@ async def test_a_day_like_those_before_is_well_and_one_that_fails_more_is_told_o
     (news,) = it.told.news
     assert (news.namespace, news.name, news.entry.what) == (*NAME, "note")
     assert "no release is under way, and errors drift" in news.text
-    assert len(it.kept.asked) == 3
+    assert len(it.kept.asked) == 9 + 2  # eight days and a half, then what came
     assert it.kept.asked[-1].endswith("[1s:300s]")
 
 
@@ -117,7 +120,55 @@ async def test_a_new_day_begins_anew():
     kept.errors[midnight - BEGAN :] = kept.requests[midnight - BEGAN :] // 1000
     it = Watched(kept)
     assert await it.at(NOON + 3) == DRIFTED
+    asked = len(it.kept.asked)
     assert await it.at(midnight + 12) == WELL
+    assert len(it.kept.asked) == asked + 1  # the days before are known
+
+
+@pytest.mark.looptime
+async def test_others_have_the_thread_much_longer_than_a_watch_that_begins():
+    began = time.thread_time()
+    assert await Watched(Kept(BEGAN), rests=4.0).at(NOON) == WELL
+    others, all_of_it = asyncio.get_running_loop().time(), time.thread_time() - began
+    assert all_of_it < others < 4 * all_of_it  # virtual: nobody waited here
+    learned = others
+    assert await Watched(Kept(BEGAN)).at(NOON) == WELL
+    assert asyncio.get_running_loop().time() == learned
+
+
+async def test_nobody_waits_for_eight_days_to_be_read_at_once():
+    it = Watched(Kept(BEGAN))
+    assert await it.at(NOON) == WELL
+    spans = [int(re.search(r"\[(\d+)s:", query).group(1)) for query in it.kept.asked]
+    assert max(spans) < DAY * SLOT_SECONDS
+
+
+async def test_a_prometheus_that_is_silent_is_not_waited_for_by_each_and_who_waited_longest_is_first():
+    it = Watched(Kept(BEGAN))
+    (one,) = it.rests
+    services = [one._replace(key=("shop", f"service{number}")) for number in range(7)]
+    it.rests[:] = services
+    asked, good = [], it.kept
+    it.watch._ask = lambda _url: silent
+
+    async def silent(query, seconds, at=None):
+        asked.append(re.search(r"service\d", query).group())
+        if asked[-1] == "service6":
+            return await good(query, seconds, at)
+        raise FetchError("nobody answers")
+
+    def known():
+        values = [metrics.DRIFT.labels(*each.key, "errors") for each in services]
+        return [each._value.get() for each in values]
+
+    await it.at(NOON)
+    assert asked == ["service0", "service1", "service2"]
+    assert known() == [UNKNOWN] * 7
+    await it.watch.look()
+    assert asked[3:] == ["service3", "service4", "service5"]
+    await it.watch.look()
+    assert {*asked[6:]} == {"service6", "service0", "service1", "service2"}
+    assert known() == [UNKNOWN] * 6 + [WELL]
 
 
 @pytest.mark.parametrize("days", [0, 1])

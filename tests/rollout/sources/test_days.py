@@ -9,10 +9,12 @@ import subprocess
 
 import aiohttp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rollout.api.spec import Signal
 from rollout.sources.ask import DirectAsk, MemoryAsk
-from rollout.sources.days import SLOT_SECONDS, Answered, answered
+from rollout.sources.days import SLOT_SECONDS, Answered, Days, answered
 from rollout.sources.fetch import FetchError
 from tests.components.conftest import program
 
@@ -90,3 +92,30 @@ async def test_counts_of_several_errors_are_summed_and_slots_without_answers_lef
     ask.answer = {"status": "success", "data": {"resultType": "matrix", "result": result}}
     assert await answered(ask, "shop", "checkout", Signal(**SIGNAL), 1, 2) == {2: Answered(31, 21)}
     assert ask.asked_at == [600.0]
+
+
+async def test_what_is_no_number_counts_as_nothing():
+    ask = MemoryAsk()
+    values = [[SLOT_SECONDS * FIRST, "NaN"], [SLOT_SECONDS * (FIRST + 1), "+Inf"], [SLOT_SECONDS * (FIRST + 2), "7"]]
+    result = [{"metric": {"code": "200"}, "values": values}]
+    ask.answer = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+    found = await answered(ask, "shop", "checkout", Signal.model_validate(SIGNAL), FIRST, FIRST + 2)
+    assert found == {FIRST + 2: Answered(7, 0)}
+
+
+KEPT = 20
+PUT_IN = st.dictionaries(st.integers(0, 99), st.builds(Answered, st.integers(1, 10**15), st.integers(0, 10**15)))
+
+
+@given(st.lists(PUT_IN))
+def test_days_know_the_newest_slots_as_they_were_last_put_in(steps):
+    days, all_known = Days(KEPT), {}
+    for step in steps:
+        days.add(step)
+        all_known |= step
+    newest = max(all_known, default=None)
+    assert days.newest == newest
+    for slot in range(-KEPT, 99 + KEPT):
+        kept = newest is not None and newest - KEPT < slot <= newest
+        # One that was too old when it came, or that a newer one has driven out, does not come back.
+        assert days.get(slot) == (all_known.get(slot) if kept else None)
