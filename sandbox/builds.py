@@ -84,6 +84,8 @@ COREDNS = Program("coredns", "github.com/coredns/coredns", "github.com/coredns/c
 PAUSE = Program("pause", ".", "", (), 5)
 HELM = Program("helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", ("helm.sh/helm/v4/internal/version.version",), 80)
 """No program of a node: it renders and packs the chart of the engine."""
+KUBECTL = Program("kubectl", ".", "k8s.io/kubectl", ("k8s.io/component-base/version.gitVersion",), 60)
+"""No program of a node: tests follow runbooks with it where none is installed."""
 
 PROGRAMS = (PAUSE, KUBERNETES, COREDNS, CONTOUR)
 

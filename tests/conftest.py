@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from sandbox.box import Sandbox
+    from sandbox.builds import Program
 
 CATALOGUE = "tests/catalogue/"
 PULUMI = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
@@ -126,9 +127,23 @@ def cluster_kubeconfig(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def helm() -> str:
     """Helm itself, compiled once and kept in the sandbox's cache."""
+    from sandbox import builds
+
+    return _compiled(builds.HELM)
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> str:
+    """The one on PATH, or one that is compiled as Helm is."""
+    from sandbox import builds
+
+    return shutil.which("kubectl") or _compiled(builds.KUBECTL)
+
+
+def _compiled(program: Program) -> str:
     from sandbox import builds, locks, pypi
     from sandbox.layout import Cache
 
     cache = Cache.default()
-    with locks.held(cache.root / "helm.lock"):
-        return str(builds.build(builds.HELM, cache, pypi.go(cache), cache.root / "helm.log"))
+    with locks.held(cache.root / f"{program.name}.lock"):
+        return str(builds.build(program, cache, pypi.go(cache), cache.root / f"{program.name}.log"))

@@ -65,6 +65,7 @@ class Kafka(Component[KafkaSettings]):
         real(
             "tests/catalogue/test_kafka_on_cluster.py::test_it_serves_only_those_it_knows",
             "tests/catalogue/test_kafka_on_cluster.py::test_nothing_acknowledged_is_lost",
+            "tests/catalogue/test_kafka_on_cluster.py::test_a_topic_is_a_file_and_produced_again_as_its_runbook_says",
         ),
         served(
             "tests/catalogue/test_examples_on_cluster.py::test_an_api_server_takes_a_kafka_that_strimzi_runs",

@@ -58,6 +58,7 @@ class Mqtt(Component[MqttSettings]):
         real(
             f"{_SHOWN}test_mqtt_loses_no_message_of_quality_one_when_the_broker_dies_and_is_replaced",
             f"{_SHOWN}test_mqtt_bridge_catches_up_after_an_outage",
+            f"{_SHOWN}test_mqtt_is_backed_up_and_restored_as_its_runbook_says",
         ),
     )
 

@@ -72,6 +72,7 @@ class Nats(Component[NatsSettings]):
         real(
             f"{_SHOWN}test_nats_loses_no_acknowledged_message_when_members_die_and_are_replaced",
             f"{_SHOWN}test_nats_lets_in_who_it_knows_and_keeps_accounts_apart",
+            f"{_SHOWN}test_nats_is_backed_up_and_restored_as_its_runbook_says",
         ),
     )
 

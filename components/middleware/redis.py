@@ -78,6 +78,7 @@ class Redis(Component[RedisSettings]):
         real(
             "tests/components/middleware/test_stores_on_cluster.py::test_accounts_and_encryption_then_volumes_grow_and_an_account_goes",
             "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
+            "tests/components/middleware/test_stores_on_cluster.py::test_redis_is_backed_up_and_restored_as_its_runbook_says",
         ),
         served(ISSUED_CERTIFICATES, name="tls.issuer (cert-manager)"),
     )

@@ -62,6 +62,7 @@ class Prometheus(Component[PrometheusSettings]):
         real(
             "tests/components/monitoring/test_alerts_on_cluster.py::test_rules_and_panels_have_series_and_faults_are_told",
             "tests/components/deploy/test_every_stack_on_cluster.py::test_it_comes_up_serves_and_goes",
+            "tests/catalogue/test_exporters_on_cluster.py::test_prometheus_is_backed_up_and_restored_as_its_runbook_says",
         ),
         served(
             "tests/catalogue/test_prometheus_operator_on_cluster.py::test_an_api_server_takes_what_an_operator_is_told",

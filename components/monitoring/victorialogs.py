@@ -64,7 +64,12 @@ class VictoriaLogs(Component[VictoriaLogsSettings]):
 
     kind = "victorialogs"
     room = "monitoring"
-    modes = (real(f"{SHOWN}::test_lines_of_pods_arrive_with_personal_fields_masked"),)
+    modes = (
+        real(
+            f"{SHOWN}::test_lines_of_pods_arrive_with_personal_fields_masked",
+            f"{SHOWN}::test_a_copy_of_a_day_is_made_while_it_runs_and_put_back",
+        ),
+    )
     endpoints = (
         Endpoint("http", PORT, USERS, "lines in, LogsQL out; HTTPS with `tls`"),
         Endpoint(METRICS, METRICS_PORT, SCRAPERS, "its metrics, by a sidecar", container="metrics"),

@@ -22,7 +22,7 @@ def text(value):
 class Wire:
     """A session with the broker; one of a name outlives its connection."""
 
-    def __init__(self, name="", *, url=None, authority=None, secure=True, password=None):
+    def __init__(self, name="", *, url=None, authority=None, secure=True, password=None, clean=False):
         where = urlsplit(url or os.environ["MQTT_URL"])
         self.socket = socket.create_connection((where.hostname, where.port), timeout=15)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -30,7 +30,7 @@ class Wire:
             context = ssl.create_default_context(cafile=authority or os.environ["MQTT_CA_FILE"])
             self.socket = context.wrap_socket(self.socket, server_hostname=where.hostname)
         self.file = self.socket.makefile("rb")
-        flags = 0xC0 if name else 0xC2
+        flags = 0xC0 if name and not clean else 0xC2
         account = text(where.username) + text(password or where.password)
         self.send(0x10, text("MQTT") + bytes([4, flags, 0, 0]) + text(name) + account)
         kind, answer = self.packet()
@@ -63,9 +63,9 @@ class Wire:
             if byte < 128:
                 return kind[0], self.file.read(size)
 
-    def publish(self, topic, body, number=1):
-        """Until it is acknowledged."""
-        self.send(PUBLISH | 2, text(topic) + struct.pack(">H", number) + body.encode())
+    def publish(self, topic, body, number=1, *, kept=False):
+        """Until it is acknowledged; a message that is ``kept`` is retained by the broker."""
+        self.send(PUBLISH | 2 | kept, text(topic) + struct.pack(">H", number) + body.encode())
         while self.packet()[0] != PUBACK:
             pass
 
@@ -117,6 +117,11 @@ def session(place, name, pattern):
     return at(place, name).subscribe(pattern)
 
 
+def leave(place, name):
+    """A session ends: nothing waits for it any more."""
+    Wire(name, url=os.environ[f"{place}_URL"], authority=os.environ[f"{place}_CA_FILE"], clean=True)
+
+
 def hear(pattern):
     """Topic of the first message."""
     wire = Wire()
@@ -130,6 +135,19 @@ def say(*topics):
     wire = Wire()
     for topic in topics:
         wire.publish(topic, "0")
+
+
+def keep(topic, body):
+    """Have the broker retain this message; an empty one ends that."""
+    Wire().publish(topic, body, kept=True)
+
+
+def kept(topic):
+    """The message that is retained; nothing if none comes at once."""
+    wire = Wire()
+    wire.subscribe(topic)
+    wire.socket.settimeout(3)
+    return said(lambda: wire.message()[1])
 
 
 def load(topic):

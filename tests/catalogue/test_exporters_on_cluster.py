@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import re
+import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from kube.cluster import Cluster
 from kube.kinds import DEPLOYMENT, NAMESPACE, NODE, POD, SECRET, Kind
 from tests.components.inside import run
 from tests.components.on_prometheus import alerts, ask, eventually, series, series_are_there
+from tests.components.runbook import Terminal, blocks
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.extras("exporters", "kube-state-metrics")]
 
@@ -261,6 +264,27 @@ async def test_panels_and_rules_find_their_series(cluster):
     async with for_a_while(cluster, made(QUOTA, "team", spec={"hard": {"pods": "100"}})):
         for space in (SPACE, NODES):  # who refuses to talk shows no certificate
             await series_are_there(cluster, declared(space, GOOD))
+
+
+async def test_prometheus_is_backed_up_and_restored_as_its_runbook_says(cluster, kubectl, cluster_kubeconfig, tmp_path):
+    night = Terminal(kubectl, cluster_kubeconfig, SPACE, tmp_path)
+    backup, restore = blocks("prometheus")
+    assert await eventually(lambda: without(cluster, SPACE, "up"), 60) == []
+    before = time.time()
+    await asyncio.sleep(5)
+    await night.paste(backup)
+    await asyncio.sleep(5)
+    after = time.time()
+    assert await eventually(lambda: unlike_at(cluster, {before: True, after: True}), 60) == []
+    await night.paste(restore)
+    assert await eventually(lambda: unlike_at(cluster, {before: True, after: False}), 60) == []
+    assert await eventually(lambda: without(cluster, SPACE, "up"), 60) == []
+
+
+async def unlike_at(cluster, wanted):
+    """Times of which there is a sample of the second before, or is none, and should not."""
+    looked = {at: await series(cluster, SPACE, f"count_over_time(up[4s] @ {at:.3f})") for at in wanted}
+    return [at for at, found in looked.items() if bool(found) is not wanted[at]]
 
 
 async def test_a_system_that_goes_away_is_seen(cluster):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 import pytest_asyncio
 
 from kube.cluster import Cluster
 from tests.catalogue import brokers, kafka_client
-from tests.catalogue.brokers import until
+from tests.catalogue.brokers import SPACE, until
 from tests.catalogue.kafka_client import LIST, SEND, STOP, administer, shell
+from tests.components.runbook import Terminal, blocks, opening
 
 pytestmark = [pytest.mark.extras("kafka"), pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
 ENOUGH = 2000
@@ -43,6 +45,13 @@ def declared():
 @pytest.fixture(scope="module")
 def kafka():
     return next(each for each in declared().components if each.name == "kafka")
+
+
+@pytest.fixture
+def night(kubectl, cluster_kubeconfig, tmp_path):
+    """Of somebody who has to restore it."""
+    names = (("NS", SPACE), ("NAME", "kafka"), ("TOPIC", "night"))
+    return Terminal(kubectl, cluster_kubeconfig, SPACE, tmp_path, names, before=opening("kafka"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -94,6 +103,40 @@ async def test_nothing_acknowledged_is_lost(cluster):
     came = begun + await kafka_client.rest(cluster, begun)
     assert sent - set(came) == set()
     assert len(came) == len(set(came))
+
+
+def ends(told):
+    """Of what a tool says of the topic "night": how many messages each of its partitions has had."""
+    return [int(each) for each in re.findall(r"^night:[0-9]:([0-9]+)$", told, re.MULTILINE)]
+
+
+async def test_a_topic_is_a_file_and_produced_again_as_its_runbook_says(cluster, night):
+    taken, put_back, *_ = blocks("kafka")
+    lines = [f"{key}\t{key} {number}" for number in range(40) for key in ("null", "one", "two")]
+    text = night.folder / "night.txt"
+    for _ in range(2):
+        await administer(cluster, "TopicCommand", "--create", "--topic", "night", "--partitions", "3")
+        text.write_text("".join(f"{line}\n" for line in lines))
+        assert sum(ends(await night.paste(put_back))) == len(lines)
+        text.unlink()
+        await night.paste(taken)
+        lines = text.read_text().splitlines()
+        assert len(lines) == 120
+        await administer(cluster, "TopicCommand", "--delete", "--topic", "night")
+    for key in ("one", "two"):
+        assert [line for line in lines if line.startswith(key)] == [f"{key}\t{key} {number}" for number in range(40)]
+
+
+async def test_volumes_are_copied_and_put_back_as_its_runbook_says(cluster, night):
+    _, produce, taken, put_back = blocks("kafka")
+    (night.folder / "night.txt").write_text("".join(f"{number}\t{number}\n" for number in range(90)))
+    await administer(cluster, "TopicCommand", "--create", "--topic", "night", "--partitions", "3")
+    then = ends(await night.paste(produce))
+    await night.paste(taken)
+    assert sum(ends(await night.paste(produce))) == 2 * sum(then) == 180
+    await night.paste(put_back)
+    assert ends(await administer(cluster, "GetOffsetShell", "--topic", "night")) == then
+    await administer(cluster, "TopicCommand", "--delete", "--topic", "night")
 
 
 async def test_its_panels_have_data_and_no_alert_stays_when_all_is_read(cluster, kafka):

@@ -12,6 +12,7 @@ import pytest_asyncio
 from kube.cluster import Cluster
 from tests.catalogue import brokers
 from tests.catalogue.brokers import SPACE, kill, python, roll, shell, until
+from tests.components.runbook import Terminal, blocks
 
 pytestmark = [pytest.mark.extras("nats", "mqtt"), pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
 MQTT = (Path(__file__).parent / "mqtt_client.py").read_text()
@@ -186,6 +187,27 @@ async def test_mqtt_keeps_for_a_session_that_is_away_what_it_acknowledged(cluste
     await kill(cluster, "mqtt-0", "mosquitto")
     await shell(cluster, "orders", "sh", "-c", f"echo 200 > {ENOUGH}")
     assert await mqtt(cluster, "orders", "gather", "MQTT", "sleeper") == []
+
+
+async def test_mqtt_is_backed_up_and_restored_as_its_runbook_says(cluster, kubectl, cluster_kubeconfig, tmp_path):
+    night = Terminal(kubectl, cluster_kubeconfig, SPACE, tmp_path)
+    backup, restore = blocks("mqtt")
+    await forget(cluster)
+    await mqtt(cluster, "sensors", "keep", "plant/kept", "of yesterday")
+    await mqtt(cluster, "orders", "session", "MQTT", "away", "plant/waits")
+    await mqtt(cluster, "sensors", "some", "plant/waits", 50)
+    await night.paste(backup)
+    assert "mqtt runs, or there is none" in await night.paste("hold mqtt 0", well=False)
+
+    await mqtt(cluster, "sensors", "keep", "plant/kept", "of today")
+    await mqtt(cluster, "orders", "leave", "MQTT", "away")
+    await night.paste(restore)
+    assert await mqtt(cluster, "orders", "kept", "plant/kept") == "of yesterday"
+    await shell(cluster, "orders", "sh", "-c", f"echo 50 > {ENOUGH}")
+    assert await mqtt(cluster, "orders", "gather", "MQTT", "away") == []
+
+    await mqtt(cluster, "orders", "leave", "MQTT", "away")
+    await mqtt(cluster, "sensors", "keep", "plant/kept", "")
 
 
 async def test_mqtt_bridge_catches_up_after_an_outage(cluster, members):

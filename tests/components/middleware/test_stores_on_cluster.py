@@ -1,4 +1,4 @@
-"""Stores with TLS and an account for each service, tried from pods of such; then volumes grow, and a service goes."""
+"""Stores with TLS and an account for each service, tried from pods of such; volumes grow, a service goes, copies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from components.deploy.apply import Applier
 from components.deploy.difference import differences
@@ -20,10 +21,13 @@ from kube.cluster import Cluster
 from kube.kinds import NAMESPACE, POD, Kind
 from tests.components.conftest import ROOT
 from tests.components.inside import run
+from tests.components.runbook import Terminal, blocks
 
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 SPACE = "stores-test"
 INVENTORY = Inventory(SPACE, SPACE)
 CLIENT = (Path(__file__).parents[1] / "encrypted_client.py").read_text()
+QUEUE = (Path(__file__).parent / "queue_client.py").read_text()
 IMAGES = {
     "docker.io/valkey/valkey": "sandbox.grayling.dev/redis:7.0",
     "ghcr.io/oliver006/redis_exporter": "sandbox.grayling.dev/redis-exporter:1.45",
@@ -38,7 +42,7 @@ SECTIONS = {
     },
     "services": {
         name: {
-            "image": "sandbox.grayling.dev/python:3.11",
+            "image": "sandbox.grayling.dev/shop:v1",
             "command": ["python3", "-c", CLIENT],
             "uses": ["redis", "rabbitmq"],
         }
@@ -51,13 +55,26 @@ STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 DROPPED = {"ConnectionError", "ConnectionResetError"}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(cluster_kubeconfig):
+    """With the stores in it, and a pod of each service."""
     async with await Cluster.open(kubeconfig=cluster_kubeconfig) as opened:
-        yield opened
-        plan = await plan_teardown(opened, INVENTORY)
-        await tear_down(opened, INVENTORY, plan, Patience(240), lambda _line: None)
-        assert await opened.find(NAMESPACE, SPACE) is None
+        try:
+            stores, releases = declared(SMALL)
+            await applier(opened).apply(stores)
+            for release in releases:
+                await opened.create(_client(release), manager="test")
+            yield opened
+        finally:
+            plan = await plan_teardown(opened, INVENTORY)
+            await tear_down(opened, INVENTORY, plan, Patience(240), lambda _line: None)
+            assert await opened.find(NAMESPACE, SPACE) is None
+
+
+@pytest.fixture
+def night(kubectl, cluster_kubeconfig, tmp_path):
+    """Of somebody who has to restore one of them."""
+    return Terminal(kubectl, cluster_kubeconfig, SPACE, tmp_path, names=(("0 1 2", "0"), ("rabbitmq 3", "rabbitmq 1")))
 
 
 def declared(storage, services=("shop", "billing")):
@@ -86,11 +103,6 @@ def applier(cluster):
 
 
 async def test_accounts_and_encryption_then_volumes_grow_and_an_account_goes(cluster):
-    stores, releases = declared(SMALL)
-    await applier(cluster).apply(stores)
-    for release in releases:
-        await cluster.create(_client(release), manager="test")
-
     found = await _answer(cluster)
     assert found.pop("schemes") == ["rediss", "amqps"]
     assert {found.pop("plain"), found.pop("broker, plain"), found.pop("broker, wrong password")} <= DROPPED
@@ -168,6 +180,37 @@ async def _until_gone(cluster, kind, name):
             return
         await asyncio.sleep(0.25)
     raise AssertionError(f"{kind.kind} {name} is still there")
+
+
+async def test_redis_is_backed_up_and_restored_as_its_runbook_says(cluster, night):
+    backup, restore = blocks("redis")
+    assert await _from(cluster, "billing", REDIS, ("SET", "night", "yes")) == ["+OK", "+OK"]
+    await night.paste(backup)
+    await _from(cluster, "billing", REDIS, ("SET", "night", "other"), ("SET", "later", "yes"))
+    await night.paste(restore)
+    for _ in range(2):
+        assert await _from(cluster, "billing", REDIS, ("GET", "night"), ("GET", "later")) == ["+OK", "$3", "$-1"]
+        await night.paste("away redis; back redis 1")
+    await _from(cluster, "billing", REDIS, ("DEL", "night"))
+
+
+async def test_rabbitmq_is_backed_up_and_restored_as_its_runbook_says(cluster, night):
+    definitions, add, taken, put_back = blocks("rabbitmq")
+    await _queue(cluster, "fill", "night", 20)
+    await night.paste(definitions)
+    await night.paste(taken)
+    await _rabbitmqctl(cluster, "delete_queue", "night")
+    await night.paste(add)
+    assert await _queue(cluster, "take", "night") == []
+    await night.paste(put_back)
+    assert await _queue(cluster, "take", "night") == [*range(20)]
+    await _rabbitmqctl(cluster, "delete_queue", "night")
+
+
+async def _queue(cluster, *call):
+    """What a program of the service "billing" does with a queue."""
+    told = await run(cluster, SPACE, "client-billing", "billing", "python3", "-c", QUEUE, json.dumps(call))
+    return json.loads(told.splitlines()[-1])
 
 
 REDIS = 'redis(store, os.environ["REDIS_CA_FILE"], *{arguments})'
