@@ -24,7 +24,7 @@ MOST_RATIO = 1000
 """Beyond it a tolerance and a margin would let everything pass."""
 
 Metric = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
-SignalName = Annotated[str, Field(pattern=r"^[a-zA-Z_]([-a-zA-Z0-9_:.]{0,98}[a-zA-Z0-9_])?$", max_length=100)]
+SignalName = Annotated[str, Field(pattern=r"^[a-z_]([-a-zA-Z0-9_:.]{0,98}[a-zA-Z0-9_])?$", max_length=100)]
 """Any name that a metric has, too: so recordings call gauges."""
 
 ContainerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
