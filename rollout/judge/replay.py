@@ -165,6 +165,8 @@ class _Course:
 def _side_by_side(recordings: Sequence[Recording], policy: JudgePolicy) -> list[Replay]:
     """Judge recordings under one policy: the first look of each of them, then the second of each, and so on."""
     panel, courses = Panel(policy, len(recordings)), [_Course(each, _moments(each)) for each in recordings]
+    for case, each in zip(panel.cases, recordings, strict=True):
+        case.first_share = each.canary_share
     while not all(course.over for course in courses):
         _go_on(panel, courses)
     for case, course in zip(panel.cases, courses, strict=True):

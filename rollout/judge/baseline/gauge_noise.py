@@ -39,6 +39,7 @@ class GaugeNoise:
         deviation: standard deviation around the level.
         tau: scale of the levels of pods, for one more pod beside them.
         pods: that have taught it.
+        steady: it is less than what matters.
     """
 
     coefficient: float
@@ -46,6 +47,7 @@ class GaugeNoise:
     deviation: float
     tau: float
     pods: int
+    steady: bool
 
     @property
     def step(self) -> float:
@@ -85,4 +87,4 @@ def gauge_noise(taught: Floats, least: float) -> GaugeNoise:
     between = float(np.var(level, ddof=1)) if pods > 1 else 0.0
     # Tau of the pods' levels, with a prior worth two pods, for one more pod beside them.
     tau = math.sqrt(((pods - 1) * between + 2 * PRIOR_SPREAD**2) / (pods + 1)) * math.sqrt(1 + 1 / pods)
-    return GaugeNoise(coefficient, spread, math.sqrt(variance), tau, pods)
+    return GaugeNoise(coefficient, spread, math.sqrt(variance), tau, pods, missing > 0)

@@ -52,6 +52,7 @@ from rollout.judge.model.gauge_paths import (
     healthy_paths,
     highest_healthy,
     log_priors,
+    with_another_level,
 )
 from rollout.judge.model.onset_prior import Floats, Indices
 
@@ -100,7 +101,7 @@ class Gauge:
         last: time and z of the canary's last judged block.
         fixed: AR coefficient, innovation scale and s, from the first judged block on.
         levels: grid of the canary's first z, shape (levels,).
-        weights: what an older judge had here.
+        weights: log prior of another level, shape (1, levels); empty where none is expected.
         log_healthy: log of prior times likelihood, shape (levels, HEALTHY).
         log_fault: the same of faults, shape (levels, FAULTS, ONSETS).
         newest: the last value of each slot; NaN before the first, shape (MOST_PODS,).
@@ -279,6 +280,7 @@ class Gauge:
             self.earned = float(np.logaddexp(self.log_e(), 0.0)) - math.log(2)
             self.began, self.last, self.levels, self.line = -math.inf, (-math.inf, 0.0), np.zeros(0), np.zeros(5)
             self.log_healthy, self.log_fault = np.zeros(0), np.zeros((0, FAULTS, ONSETS.size))
+            self.weights = np.zeros((2, 0))
             self.resting = RESTING_BLOCKS
 
     def _learn(self, slots: Indices, relative: Floats) -> None:
@@ -310,8 +312,10 @@ class Gauge:
         earlier = minutes - gap * BLOCK_SECONDS / 60
         # Likelihood of z given the block before: z - first position - path is AR(1).
         drift = now - carried * self.last[1] - (1 - carried) * self.levels
-        added = healthy_paths(minutes) - carried * healthy_paths(earlier)
+        added = healthy_paths(minutes, self.levels) - carried * healthy_paths(earlier, self.levels)
         self.log_healthy = self.log_healthy + _log_density(drift[:, None] - added, width)
+        if self.weights.size:
+            self.log_healthy[:, 0] = with_another_level(self.log_healthy[:, 0], self.weights[0])
         added = fault_paths(minutes) - carried * fault_paths(earlier)
         self.log_fault = self.log_fault + _log_density(drift[:, None, None] - added, width)
         self.last = (at, now)
@@ -330,6 +334,9 @@ class Gauge:
         highest = highest_healthy(noise.tau, more, follows)
         self.levels = first_positions(now, noise.deviation, noise.step, highest)
         self.log_healthy, self.log_fault = log_priors(self.levels, noise.tau, noise.pods, more, follows)
+        if noise.steady:
+            tolerated = np.where(self.levels <= max(more, follows), self.log_healthy[:, 0], -np.inf)
+            self.weights = tolerated[None] - np.logaddexp.reduce(tolerated)
         self.fixed, self.began, self.judged_load = (noise.coefficient, noise.spread, scale), at, self.load
         return True
 

@@ -2,7 +2,8 @@
 
 All is told as z, the logarithm of the canary's value over stable's (see `evidence.gauge_test`), as what is added to the
 canary's first position since it was first judged. A healthy canary stays where it is, or fills up: a warm cache comes
-from below and ends where healthy pods are. A bad one grows for good, or jumps.
+from below, ever slower or in a straight line, and ends where healthy pods are. A steady one gets another
+level now and then that is tolerated as well. A bad one grows for good, or jumps.
 """
 
 import numpy as np
@@ -27,23 +28,47 @@ FILL_GAPS: Floats = np.array([0.05, 0.1, 0.2, 0.4, 0.8])
 FILL_MINUTES: Floats = np.array([2.5, 7.0, 20.0, 60.0])
 """After which all but 37 % of the gap is filled."""
 
-LOWEST = 1.0
-"""As far below stable's level a canary may be as well."""
+FILL_SLOPES: Floats = np.geomspace(0.0016, 0.05, 10)
+"""Growth of z in a minute while a cache fills in a straight line."""
+
+FULL: Floats = np.array([-0.3, -0.15, -0.05, 0.0, 0.05])
+"""Where growth in a straight line may end that is a cache's."""
+
+LOWEST = 1.1
+"""As far below stable's level a canary may be as well: a little more than one that shows nothing."""
 
 _GAPS: Floats = np.repeat(FILL_GAPS, FILL_MINUTES.size)
 _TIMES: Floats = np.tile(FILL_MINUTES, FILL_GAPS.size)
-HEALTHY = 1 + _GAPS.size
+_STEEP: Floats = np.repeat(FILL_SLOPES, FULL.size)
+_FULL: Floats = np.tile(FULL, FILL_SLOPES.size)
+HEALTHY = 1 + _GAPS.size + _FULL.size
 """Paths of a healthy canary: the level one, and those that fill up."""
 
-_NEAR, _FILLS, _AT_START = 0.7, 0.01, 0.5
+ANOTHER_LEVEL = 1 / 4000
+"""Chance, block by block, that a healthy canary whose value is steady gets another level."""
+
+_NEAR, _FILLS, _STRAIGHT, _AT_START = 0.7, 0.01, 0.03, 0.5
 _FINE, _COARSE, _REACH = 60, 60, 6.0
 
 _ONSET_PRIOR: Floats = np.array([_AT_START, *[(1 - _AT_START) / (ONSETS.size - 1)] * (ONSETS.size - 1)])
 
 
-def healthy_paths(minutes: float) -> Floats:
-    """What healthy canaries have added to their first z after so many minutes, shape (HEALTHY,)."""
-    return np.concatenate([[0.0], _GAPS * -np.expm1(-max(minutes, 0.0) / _TIMES)])
+def healthy_paths(minutes: float, positions: Floats) -> Floats:
+    """What healthy canaries have added to their first z, shape (positions,), after so many minutes.
+
+    Returns:
+        Shape (positions, HEALTHY).
+    """
+    since = max(minutes, 0.0)
+    slower = np.concatenate([[0.0], _GAPS * -np.expm1(-since / _TIMES)])
+    straight = np.minimum(_STEEP * since, np.maximum(_FULL - positions[:, None], 0.0))
+    return np.concatenate([np.broadcast_to(slower, (positions.size, slower.size)), straight], axis=1)
+
+
+def with_another_level(log_level: Floats, log_prior: Floats) -> Floats:
+    """What is believed of the level after a block in which it may have become another one; all of shape (positions,)."""
+    moved = np.logaddexp.reduce(log_level) + log_prior + np.log(ANOTHER_LEVEL)
+    return np.logaddexp(log_level + np.log1p(-ANOTHER_LEVEL), moved)
 
 
 def fault_paths(minutes: float) -> Floats:
@@ -102,9 +127,11 @@ def log_priors(positions: Floats, tau: float, pods: int, more: float, follows: f
         found = _NEAR * near(at) + (1 - _NEAR) / 2 * (tolerated + lower)
         return np.where(at <= highest_healthy(tau, more, follows), found, 0.0)
 
-    stays = (1 - _FILLS) * level(positions)
+    stays = (1 - _FILLS - _STRAIGHT) * level(positions)
     fills = _FILLS / _GAPS.size * level(positions[:, None] + _GAPS)
-    healthy = np.concatenate([stays[:, None], fills], axis=1)
+    below = (level(positions) + (positions >= -LOWEST) / LOWEST)[:, None] / 2
+    straight = _STRAIGHT / _FULL.size * below * (positions[:, None] < _FULL)
+    healthy = np.concatenate([stays[:, None], fills, straight], axis=1)
     slopes = np.repeat(level(positions)[:, None, None], SLOPES.size, axis=1)
     at_start = near(positions[:, None] - SHIFTS)[:, :, None]
     later = np.broadcast_to(near(positions)[:, None, None], (positions.size, SHIFTS.size, ONSETS.size - 1))
