@@ -1,10 +1,10 @@
 """Gauges of many kinds, healthy and bad: how rarely is a healthy canary taken back for one, how soon a bad one?
 
-    python bench/judge/gauge_worlds.py --replicates 300      # goes on where it was stopped; writes bench/results/judge-gauges.md
+    python bench/judge/gauge_worlds.py --replicates 300     # goes on where it was stopped
 
-Each cell is a world of its own: constants, values that a scraper rounds, steady ones, saw-teeth, caches that fill, values that
-follow the arm's share of the traffic. Nine pods of stable and one of the canary, an hour of history, half an hour of
-release, looks each 15 s, unless the cell says otherwise. Seeds are a cell's own.
+Writes bench/results/judge-gauges.md. Each cell is a world of its own: constants, values that a scraper rounds, steady
+ones, saw-teeth, caches that fill, values that follow the arm's share of the traffic. Nine pods of stable and one of the
+canary, an hour of history, half an hour of release, looks each 15 s, unless the cell says otherwise.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def constant(t: Floats, pods: int, value: float) -> Floats:
     return np.full((t.size, pods), value)
 
 
-def sawtooth(t: Floats, pods: int, rng: np.random.Generator, period: float, height: float, noise: float = 0.002) -> Floats:
+def sawtooth(
+    t: Floats, pods: int, rng: np.random.Generator, period: float, height: float, noise: float = 0.002
+) -> Floats:
     """Garbage that is collected when there is enough of it; the canary begins without any."""
     each = period * np.exp(rng.normal(0, 0.1, pods))
     phase = rng.random(pods) * each
@@ -167,9 +169,24 @@ def tens(values: Floats, grain: float) -> Floats:
     return np.round(values / grain) * grain
 
 
+def leaks(values: Floats, t: Floats, each: float) -> Floats:
+    """The canary has so many whole ones more after each minute."""
+    values[:, -1] += np.floor(each * np.maximum(t, 0.0))
+    return values
+
+
+def saturated(t: Floats, pods: int, rng: np.random.Generator) -> Floats:
+    """Cores up to a limit of one; the canary wants twice as many as there are."""
+    values = 0.45 * np.exp(wandering(t.size, pods, rng, 0.1, 0.5))
+    values[t >= 0, -1] *= 4.0
+    return np.minimum(values, 1.0)
+
+
 CELLS = {
     "constant": Cell("16 for ever", lambda t, n, _: constant(t, n, 16.0)),
-    "constant-few": Cell("0.25 for ever, 4 pods, 20 min of history", lambda t, n, _: constant(t, n, 0.25), pods=4, history=20),
+    "constant-few": Cell(
+        "0.25 for ever, 4 pods, 20 min of history", lambda t, n, _: constant(t, n, 0.25), pods=4, history=20
+    ),
     "constant-other": Cell("16 for ever, the canary's is 20", lambda t, n, _: higher(constant(t, n, 16.0), t, 1.25)),
     "constant-later": Cell(
         "16 for ever, the canary's 18 from minute 10", lambda t, n, _: higher(constant(t, n, 16.0), t, 1.125, 10)
@@ -196,8 +213,12 @@ CELLS = {
     "saw-high": Cell("saw-teeth of 100 %, 15 min, 4 pods", lambda t, n, r: sawtooth(t, n, r, 15, 1.0), pods=4),
     "fills-10": Cell("fills from 40 % in 10 min", lambda t, n, r: fills(memory(t, n, r, 0.012), t, 0.4, 10)),
     "fills-30": Cell("fills from 70 % in 30 min", lambda t, n, r: fills(memory(t, n, r), t, 0.7, 30)),
-    "fills-steady": Cell("fills from 90 % in 5 min, steady to 0.01 %", lambda t, n, r: fills(memory(t, n, r, 1e-4), t, 0.9, 5)),
-    "fills-straight": Cell("fills from 50 % in a straight line of 20 min", lambda t, n, r: ramps(memory(t, n, r), t, 0.5, 20)),
+    "fills-steady": Cell(
+        "fills from 90 % in 5 min, steady to 0.01 %", lambda t, n, r: fills(memory(t, n, r, 1e-4), t, 0.9, 5)
+    ),
+    "fills-straight": Cell(
+        "fills from 50 % in a straight line of 20 min", lambda t, n, r: ramps(memory(t, n, r), t, 0.5, 20)
+    ),
     "fills-other": Cell("fills from 5 % for an hour", lambda t, n, r: fills(memory(t, n, r, 0.005), t, 0.05, 60)),
     "cpu-steps": Cell("cores follow the share: 5, 10, 25, 50 %", cpu, steps=True),
     "cpu-idle": Cell("cores follow it by half", lambda t, n, r: cpu(t, n, r, 0.5), steps=True),
@@ -207,7 +228,9 @@ CELLS = {
     "memory-steps": Cell("memory does not follow it", lambda t, n, r: memory(t, n, r, 0.01), steps=True),
     "swinging": Cell("cores with the time of day", swinging),
     "restarts": Cell("pods of stable start anew", restarts),
-    "leak-constant": Cell("one thread more each minute, beside 16", lambda t, n, _: leaks(constant(t, n, 16.0), t, 1.0), bad=True),
+    "leak-constant": Cell(
+        "one thread more each minute, beside 16", lambda t, n, _: leaks(constant(t, n, 16.0), t, 1.0), bad=True
+    ),
     "leak-1e-3": Cell("1 % a minute, steady to 0.1 %", lambda t, n, r: grows(memory(t, n, r), t, 0.01), bad=True),
     "leak-1e-6": Cell(
         "1 % a minute, steady to a millionth", lambda t, n, r: grows(memory(t, n, r, 1e-6, keep=0.5), t, 0.01), bad=True
@@ -217,30 +240,30 @@ CELLS = {
     "leak-rounded": Cell(
         "2 % a minute, steps of 10 MB", lambda t, n, r: grows(tens(memory(t, n, r, 0.005), 1e7), t, 0.02), bad=True
     ),
-    "leak-saw": Cell("3 % a minute amid saw-teeth", lambda t, n, r: grows(sawtooth(t, n, r, 10, 0.3), t, 0.03), bad=True),
-    "leak-connections": Cell("one more each minute, beside some three", lambda t, n, r: leaks(jobs(t, n, r, 3.0), t, 1.0), bad=True),
+    "leak-saw": Cell(
+        "3 % a minute amid saw-teeth", lambda t, n, r: grows(sawtooth(t, n, r, 10, 0.3), t, 0.03), bad=True
+    ),
+    "leak-connections": Cell(
+        "one more each minute, beside some three", lambda t, n, r: leaks(jobs(t, n, r, 3.0), t, 1.0), bad=True
+    ),
     "leak-lean": Cell(
         "3 % a minute from 70 % of stable's", lambda t, n, r: grows(higher(memory(t, n, r), t, 0.7), t, 0.03), bad=True
     ),
-    "leak-steps": Cell("2 % a minute through steps", lambda t, n, r: grows(memory(t, n, r), t, 0.02), bad=True, steps=True),
+    "leak-steps": Cell(
+        "2 % a minute through steps", lambda t, n, r: grows(memory(t, n, r), t, 0.02), bad=True, steps=True
+    ),
     "doubled": Cell("twice the memory", lambda t, n, r: higher(memory(t, n, r), t, 2.0), bad=True),
-    "doubled-late": Cell("twice the memory from minute 10", lambda t, n, r: higher(memory(t, n, r), t, 2.0, 10), bad=True),
-    "saturates": Cell("cores at 1.0 beside 0.45", lambda t, n, r: saturated(t, n, r), bad=True),
-    "cpu-thrice": Cell("three times the cores that the share asks for", lambda t, n, r: higher(cpu(t, n, r), t, 3.0), bad=True, steps=True),
+    "doubled-late": Cell(
+        "twice the memory from minute 10", lambda t, n, r: higher(memory(t, n, r), t, 2.0, 10), bad=True
+    ),
+    "saturates": Cell("cores at 1.0 beside 0.45", saturated, bad=True),
+    "cpu-thrice": Cell(
+        "three times the cores that the share asks for",
+        lambda t, n, r: higher(cpu(t, n, r), t, 3.0),
+        bad=True,
+        steps=True,
+    ),
 }
-
-
-def leaks(values: Floats, t: Floats, each: float) -> Floats:
-    """The canary has so many whole ones more after each minute."""
-    values[:, -1] += np.floor(each * np.maximum(t, 0.0))
-    return values
-
-
-def saturated(t: Floats, pods: int, rng: np.random.Generator) -> Floats:
-    """Cores up to a limit of one; the canary wants twice as many as there are."""
-    values = 0.45 * np.exp(wandering(t.size, pods, rng, 0.1, 0.5))
-    values[t >= 0, -1] *= 4.0
-    return np.minimum(values, 1.0)
 
 
 def convicted_at(cell: Cell, seed: int, number: int) -> float | None:

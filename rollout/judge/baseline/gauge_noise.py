@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gammaln
 
-from rollout.judge.model.onset_prior import Floats
+from rollout.judge.model.onset_prior import Floats, Indices
 
 DEGREES = 5.0
 """Degrees of freedom of the innovations."""
@@ -18,12 +19,17 @@ DEGREES = 5.0
 PRIOR_SPREAD = 0.1
 """Standard deviation of z between healthy pods, worth two pods."""
 
+ENOUGH_BLOCKS = 60
+"""Blocks that a pod of stable has shown before anything is judged, and pairs of neighbouring ones of all of them: what
+kind of gauge it is shows in a quarter of an hour, not sooner."""
+
 LEAST = 0.06
 """Standard deviation of z that never matters, as a part of the rise that policy tolerates."""
 
 _LEAST_COEFFICIENT = 0.95
 _HIGHEST_COEFFICIENT = 0.995
 _FEWEST = 4
+_LARGEST_WHOLE = 1e4
 BLOCKS, SUM, SQUARES, PRODUCTS, LATER, FORMER, LAST = range(7)
 """Columns of what is taught by each pod: blocks, sums of z, of z squared, of z times the z before, of all z but the
 first, of all but the last, and the last z."""
@@ -56,9 +62,40 @@ class GaugeNoise:
         return min(self.deviation, 0.1 * innovation / (1 - self.coefficient))
 
 
-def pairs(taught: Floats) -> int:
-    """Pairs of neighbouring blocks that pods have shown."""
-    return int((taught[taught[:, BLOCKS] >= _FEWEST, BLOCKS] - 1).sum())
+def missing_blocks(taught: Floats) -> int:
+    """Blocks that pods have yet to show before their noise can be told; ``taught`` as for `gauge_noise`."""
+    number = taught[:, BLOCKS]
+    pairs = float((number[number >= _FEWEST] - 1).sum())
+    each = max(int((number > 0).sum()), 1)
+    return max(math.ceil(ENOUGH_BLOCKS - float(number.max())), math.ceil((ENOUGH_BLOCKS - pairs) / each), 0)
+
+
+def finer(grain: float, before: float, value: float) -> float:
+    """The smallest change of a value that is known, after one more.
+
+    Args:
+        grain: as known so far; infinite where nothing is.
+        before: the value of the same pod before it; NaN where there was none.
+        value: the new one; of small whole numbers the grain is 1 until a finer one is seen.
+    """
+    if math.isnan(before):
+        return 1.0 if grain == math.inf and value == int(value) and abs(value) < _LARGEST_WHOLE else grain
+    return min(grain, abs(value - before)) if value != before else grain
+
+
+def learn(taught: Floats, slots: Indices, now: Floats) -> None:
+    """Take in a block: the z of those slots, shape (slots,)."""
+    its = taught[slots]
+    again = its[:, BLOCKS] > 0
+    before = np.where(again, its[:, LAST], 0.0)
+    its[:, PRODUCTS] += now * before
+    its[:, LATER] += np.where(again, now, 0.0)
+    its[:, FORMER] += before
+    its[:, BLOCKS] += 1
+    its[:, SUM] += now
+    its[:, SQUARES] += now**2
+    its[:, LAST] = now
+    taught[slots] = its
 
 
 def gauge_noise(taught: Floats, least: float) -> GaugeNoise:
@@ -88,3 +125,17 @@ def gauge_noise(taught: Floats, least: float) -> GaugeNoise:
     # Tau of the pods' levels, with a prior worth two pods, for one more pod beside them.
     tau = math.sqrt(((pods - 1) * between + 2 * PRIOR_SPREAD**2) / (pods + 1)) * math.sqrt(1 + 1 / pods)
     return GaugeNoise(coefficient, spread, math.sqrt(variance), tau, pods, missing > 0)
+
+
+def relative(values: Floats, reference: Floats, scale: float) -> Floats:
+    """The z of values against a reference."""
+    return np.log((np.maximum(values, 0.0) + scale + 1e-12) / (np.maximum(reference, 0.0) + scale + 1e-12))
+
+
+_CONSTANT = gammaln((DEGREES + 1) / 2) - gammaln(DEGREES / 2) - 0.5 * math.log(DEGREES * math.pi)
+
+
+def log_density(innovation: Floats, width: float) -> Floats:
+    """Log density of Student innovations with a scale."""
+    found: Floats = _CONSTANT - math.log(width) - (DEGREES + 1) / 2 * np.log1p((innovation / width) ** 2 / DEGREES)
+    return found

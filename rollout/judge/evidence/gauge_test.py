@@ -23,23 +23,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln
 
 from rollout.judge.baseline.gauge_noise import (
-    BLOCKS,
-    DEGREES,
-    FORMER,
-    LAST,
-    LATER,
     LEAST,
-    PRODUCTS,
-    SQUARES,
-    SUM,
     GaugeNoise,
+    finer,
     gauge_noise,
-    pairs,
+    learn,
+    log_density,
+    missing_blocks,
+    relative,
 )
 from rollout.judge.data.batch import MOST_PODS
+from rollout.judge.evidence.gauge_drift import drift_of, with_block
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.gauge_paths import (
     FAULTS,
@@ -54,14 +50,10 @@ from rollout.judge.model.gauge_paths import (
     log_priors,
     with_another_level,
 )
-from rollout.judge.model.onset_prior import Floats, Indices
+from rollout.judge.model.onset_prior import Floats
 
 SETTLED_SECONDS = 120.0
 """Age from which on a pod's values count."""
-
-ENOUGH_BLOCKS = 60
-"""Blocks that a pod of stable has shown before anything is judged, and pairs of neighbouring ones of all of them: what
-kind of gauge it is shows in a quarter of an hour, not sooner."""
 
 EXCLUDED_SLOPE = 0.025
 """Growth of z in a minute that promotion excludes, as it does any shift."""
@@ -72,16 +64,9 @@ SAME_LOAD = 1.25
 RESTING_BLOCKS = 4
 """So long a gauge settles after that."""
 
-TOLD_FROM = 3.0
-"""Standard errors of a drift from which on it is told."""
+_NEW = frozenset({"newest", "grain", "load", "judged_load", "earned", "resting", "line"})
+"""Fields that no older judge has saved."""
 
-_ALWAYS_SAVED = frozenset(
-    {
-        *("tolerance", "pods", "taught", "mean", "open_since", "sums", "shown", "began", "last", "fixed"),
-        *("levels", "weights", "log_healthy", "log_fault"),
-    }
-)
-_LARGEST_GRAIN = 1e4  # of whole numbers below it the grain is 1
 _LEAST_RISE = 0.02  # of z, which is about 3 % of the value: nobody tolerates less
 
 
@@ -110,7 +95,7 @@ class Gauge:
         judged_load: the same when judging began.
         earned: log evidence from before the load changed.
         resting: blocks to be left out.
-        line: sums over judged blocks of 1, minutes, z, minutes squared and minutes times z, shape (5,).
+        line: of the canary's judged blocks, as `gauge_drift` has it, shape (6,).
     """
 
     tolerance: float = 1.0
@@ -133,7 +118,7 @@ class Gauge:
     judged_load: float = 0.0
     earned: float = 0.0
     resting: int = 0
-    line: Floats = field(default_factory=lambda: np.zeros(5))
+    line: Floats = field(default_factory=lambda: np.zeros(6))
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> "Gauge":
@@ -142,10 +127,8 @@ class Gauge:
         Raises:
             TypeError: it is something else.
         """
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in state.items()
-        }
-        found = cls(**fields)
+        plain: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in state.items()}
+        found = cls(**plain)
         return found if found.log_healthy.shape in {(0,), (found.levels.size, HEALTHY)} else found._anew()
 
     def saved(self) -> dict[str, Any]:
@@ -154,7 +137,7 @@ class Gauge:
         return {
             key: value
             for key, value in asdict(self).items()
-            if key in _ALWAYS_SAVED or not np.array_equal(value, fresh[key], equal_nan=True)
+            if key not in _NEW or not np.array_equal(value, fresh[key], equal_nan=True)
         }
 
     def under(self, tolerance: float) -> "Gauge":
@@ -180,7 +163,10 @@ class Gauge:
             if len(self.pods) < MOST_PODS:
                 self.pods.setdefault(name, len(self.pods))
             if name in self.pods:
-                self._note(self.pods[name], value)
+                slot = self.pods[name]
+                self.grain = finer(self.grain, float(self.newest[slot]), value)
+                self.newest[slot] = value
+                self.sums[slot] += value, 1.0
         if canary:
             self.sums[-1] += sum(canary) / len(canary), 1.0
         if at - self.open_since < BLOCK_SECONDS * 0.99:
@@ -191,49 +177,45 @@ class Gauge:
         return judged
 
     @property
+    def is_judged(self) -> bool:
+        """Whether it is known what is usual, and the canary has been seen since."""
+        return self.levels.size > 0
+
+    @property
+    def levels_shown(self) -> tuple[float | None, float | None]:
+        """Values of the canary and of stable's mean pod in the last block that had both; None before any."""
+        return self.shown if self.is_judged or self.shown != (0.0, 0.0) else (None, None)
+
+    @property
     def missing_blocks(self) -> int:
         """Blocks that stable has yet to show before anything can be judged."""
-        if self.levels.size:
-            return 0
-        longest, found = float(self.taught[:, BLOCKS].max()), pairs(self.taught)
-        each = max(int((self.taught[:, BLOCKS] > 0).sum()), 1)
-        return max(math.ceil(ENOUGH_BLOCKS - longest), math.ceil((ENOUGH_BLOCKS - found) / each), 0)
+        return 0 if self.is_judged else missing_blocks(self.taught)
 
     @property
     def drift(self) -> tuple[float, float] | None:
-        """What the canary's value gains on stable's in an hour, as a part of stable's, and how exact that is.
+        """What the canary's value gains on stable's in an hour, as a part of stable's, and the standard error of that.
 
-        The slope of z by least squares; its standard error is that of an AR(1) process. None where that is too much.
+        None where it is not more than chance.
         """
-        blocks, minutes, total, squares, products = self.line.tolist()
-        if blocks < ENOUGH_BLOCKS / 4:
-            return None
-        coefficient, spread, scale = self.fixed
-        around = squares - minutes**2 / blocks
-        slope = (products - minutes * total / blocks) / around
-        # Variance of the slope: innovations add up to 1 / (1 - coefficient) of each.
-        wide = spread * math.sqrt(DEGREES / (DEGREES - 2)) / (1 - coefficient)
-        error = wide / math.sqrt(around)
-        to_value = 60 * (self.shown[0] + scale) / max(self.shown[1], 1e-12)
-        return (slope * to_value, error * to_value) if slope > TOLD_FROM * error else None
+        found = drift_of(self.line, self.fixed[0]) if self.is_judged else None
+        to_value = 60 * (self.shown[0] + self.fixed[2]) / max(self.shown[1], 1e-12)
+        return None if found is None else (found[0] * to_value, found[1] * to_value)
 
     def log_e(self) -> float:
         """Natural logarithm of the e-process against the canary."""
         if not self.levels.size:
             return self.earned
-        return self.earned + float(np.logaddexp.reduce(self.log_fault.ravel()) - self._healthy())
+        fault, healthy = np.logaddexp.reduce(self.log_fault.ravel()), np.logaddexp.reduce(self.log_healthy.ravel())
+        return self.earned + float(fault - healthy)
 
     def log_e_good(self) -> float:
-        """Natural logarithm of the evidence against growth that promotion excludes, and shifts."""
+        """The same of the evidence against growth that promotion excludes, and shifts."""
         if not self.levels.size:
             return 0.0
         # The same with the roles swapped: against the likeliest fault that is excluded, one of so many.
         excluded = np.concatenate([SLOPES >= EXCLUDED_SLOPE, np.ones(SHIFTS.size, dtype=np.bool_)])
         worst = np.logaddexp.reduce(self.log_fault[:, :, 0], axis=0) - math.log(0.5 / FAULTS)
-        return float(self._healthy() - worst[excluded].max()) - 2 * math.log(FAULTS)
-
-    def _healthy(self) -> float:
-        return float(np.logaddexp.reduce(self.log_healthy.ravel()))
+        return float(np.logaddexp.reduce(self.log_healthy.ravel()) - worst[excluded].max()) - 2 * math.log(FAULTS)
 
     def _anew(self, tolerance: float | None = None) -> "Gauge":
         """The same without any evidence."""
@@ -241,16 +223,6 @@ class Gauge:
         again = Gauge(self.tolerance if tolerance is None else tolerance, *kept)
         again.newest, again.grain, again.load = self.newest, self.grain, self.load
         return again
-
-    def _note(self, slot: int, value: float) -> None:
-        """Take in a value of a pod of stable's."""
-        change = abs(value - self.newest[slot])
-        if change > 0:
-            self.grain = min(self.grain, float(change))
-        elif math.isnan(change) and self.grain == math.inf and value == int(value) and abs(value) < _LARGEST_GRAIN:
-            self.grain = 1.0
-        self.newest[slot] = value
-        self.sums[slot] += value, 1.0
 
     def _close(self, at: float) -> bool:
         seen = self.sums[:-1, 1] > 0
@@ -266,7 +238,8 @@ class Gauge:
         judged = bool(self.sums[-1, 1] > 0) and self._bet(at, mean, scale)
         pods = int(seen.sum())
         others = (mean * pods - values) / (pods - 1) if pods > 1 else np.full(values.size, usual)
-        self._learn(np.flatnonzero(seen), _relative(values, others, scale))
+        slots = np.flatnonzero(seen)
+        learn(self.taught, slots, relative(values, others, scale)[slots])
         return judged
 
     def _follow_load(self) -> None:
@@ -278,29 +251,16 @@ class Gauge:
         if abs(math.log(self.load / self.judged_load)) > math.log(SAME_LOAD):
             # The mean of an e-process and 1 is one as well: what was proven for the canary is not held up to it.
             self.earned = float(np.logaddexp(self.log_e(), 0.0)) - math.log(2)
-            self.began, self.last, self.levels, self.line = -math.inf, (-math.inf, 0.0), np.zeros(0), np.zeros(5)
-            self.log_healthy, self.log_fault = np.zeros(0), np.zeros((0, FAULTS, ONSETS.size))
-            self.weights = np.zeros((2, 0))
+            fresh = Gauge()
+            for name in ("began", "last", "levels", "line", "weights", "log_healthy", "log_fault"):
+                setattr(self, name, getattr(fresh, name))
             self.resting = RESTING_BLOCKS
-
-    def _learn(self, slots: Indices, relative: Floats) -> None:
-        taught = self.taught[slots]
-        now, again = relative[slots], taught[:, BLOCKS] > 0
-        before = np.where(again, taught[:, LAST], 0.0)
-        taught[:, PRODUCTS] += now * before
-        taught[:, LATER] += np.where(again, now, 0.0)
-        taught[:, FORMER] += before
-        taught[:, BLOCKS] += 1
-        taught[:, SUM] += now
-        taught[:, SQUARES] += now**2
-        taught[:, LAST] = now
-        self.taught[slots] = taught
 
     def _bet(self, at: float, mean: float, scale: float) -> bool:
         """Take in the canary's block; whether it was judged."""
         value = float(self.sums[-1, 0] / self.sums[-1, 1])
         self.shown = (value, mean)
-        now = float(_relative(np.array(value), np.array(mean), scale))
+        now = float(relative(np.array(value), np.array(mean), scale))
         if not self.levels.size and not self._begin(at, now, mean, scale):
             return False
         # What is left of the block before after `gap` blocks, and how wide the innovations of all of them are.
@@ -313,13 +273,13 @@ class Gauge:
         # Likelihood of z given the block before: z - first position - path is AR(1).
         drift = now - carried * self.last[1] - (1 - carried) * self.levels
         added = healthy_paths(minutes, self.levels) - carried * healthy_paths(earlier, self.levels)
-        self.log_healthy = self.log_healthy + _log_density(drift[:, None] - added, width)
+        self.log_healthy = self.log_healthy + log_density(drift[:, None] - added, width)
         if self.weights.size:
             self.log_healthy[:, 0] = with_another_level(self.log_healthy[:, 0], self.weights[0])
         added = fault_paths(minutes) - carried * fault_paths(earlier)
-        self.log_fault = self.log_fault + _log_density(drift[:, None, None] - added, width)
+        self.log_fault = self.log_fault + log_density(drift[:, None, None] - added, width)
         self.last = (at, now)
-        self.line = self.line + np.array([1.0, minutes, now, minutes**2, minutes * now])
+        self.line = with_block(self.line, minutes, now)
         return True
 
     def _begin(self, at: float, now: float, mean: float, scale: float) -> bool:
@@ -330,7 +290,7 @@ class Gauge:
         more = max(math.log((self.tolerance + 0.5) / 1.5), _LEAST_RISE)
         grain = 0.0 if self.grain == math.inf else self.grain / 2 / (mean + scale + 1e-12)
         noise: GaugeNoise = gauge_noise(self.taught, max(LEAST * more, min(grain, more)))
-        follows = 0.0 if self.load == 0 else float(_relative(np.array(self.load * mean), np.array(mean), scale))
+        follows = 0.0 if self.load == 0 else float(relative(np.array(self.load * mean), np.array(mean), scale))
         highest = highest_healthy(noise.tau, more, follows)
         self.levels = first_positions(now, noise.deviation, noise.step, highest)
         self.log_healthy, self.log_fault = log_priors(self.levels, noise.tau, noise.pods, more, follows)
@@ -339,17 +299,3 @@ class Gauge:
             self.weights = tolerated[None] - np.logaddexp.reduce(tolerated)
         self.fixed, self.began, self.judged_load = (noise.coefficient, noise.spread, scale), at, self.load
         return True
-
-
-def _relative(values: Floats, reference: Floats, scale: float) -> Floats:
-    """The z of values against a reference."""
-    return np.log((np.maximum(values, 0.0) + scale + 1e-12) / (np.maximum(reference, 0.0) + scale + 1e-12))
-
-
-_CONSTANT = gammaln((DEGREES + 1) / 2) - gammaln(DEGREES / 2) - 0.5 * math.log(DEGREES * math.pi)
-
-
-def _log_density(innovation: Floats, width: float) -> Floats:
-    """Log density of Student innovations with a scale."""
-    found: Floats = _CONSTANT - math.log(width) - (DEGREES + 1) / 2 * np.log1p((innovation / width) ** 2 / DEGREES)
-    return found

@@ -66,9 +66,10 @@ def healthy_paths(minutes: float, positions: Floats) -> Floats:
 
 
 def with_another_level(log_level: Floats, log_prior: Floats) -> Floats:
-    """What is believed of the level after a block in which it may have become another one; all of shape (positions,)."""
+    """What is believed of the level after a block in which it may have become another; all of shape (positions,)."""
     moved = np.logaddexp.reduce(log_level) + log_prior + np.log(ANOTHER_LEVEL)
-    return np.logaddexp(log_level + np.log1p(-ANOTHER_LEVEL), moved)
+    found: Floats = np.logaddexp(log_level + np.log1p(-ANOTHER_LEVEL), moved)
+    return found
 
 
 def fault_paths(minutes: float) -> Floats:

@@ -49,6 +49,6 @@ class Case:
     first_share: float = 0.0
 
     def load(self, canary: int, stable: int) -> float:
-        """Requests of a canary pod over those of a stable pod, by their share and so many pods; 0 where nobody knows."""
+        """Requests of a canary pod over those of a stable pod, 0 where nobody knows the share."""
         share = self.sample_ratio.asked or self.first_share
         return share / canary * stable / (1 - share) if canary and stable and 0 < share < 1 else 0.0
