@@ -12,9 +12,8 @@ canary begins is unknown, and so is its path (`model.gauge_paths`). With L the l
     E = sum over first positions and faults of w L(position, fault) / the same over healthy paths
 
 Positions are integrated out because a level estimated from the first minutes gives ten times too many false alarms.
-Pods are left out of it for their first two minutes, in which healthy ones fill their caches. Where the requests for
-each pod change, a value that follows them is at another level: the canary's is then unknown anew, and what was proven
-before counts half.
+Pods are left out for their first two minutes. Where the requests for each pod change, a value that follows them is at
+another level: the canary's is then unknown anew, and what was proven before counts half.
 """
 
 import math
@@ -178,7 +177,7 @@ class Gauge:
 
     @property
     def is_judged(self) -> bool:
-        """Whether it is known what is usual, and the canary has been seen since."""
+        """Whether it is known what is usual."""
         return self.levels.size > 0
 
     @property
