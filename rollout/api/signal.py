@@ -11,7 +11,7 @@ from rollout.api.durations import Seconds
 from rollout.api.paths import LONGEST, PAGE_AND_QUERY, checked
 from rollout.api.patterns import LONGEST_PATTERN, compiled
 from rollout.api.texts import clean
-from rollout.api.wire import INT_OR_STRING, PORT_NUMBER, Model, Name
+from rollout.api.wire import INT_OR_STRING, PORT_NUMBER, Model
 from rollout.signals.kinds import SIGNAL_KINDS, Family, SignalKind, SourceName, of_family
 
 StatusName = Annotated[str, Field(pattern=r"^!?([1-9]xx|[A-Za-z0-9_]+)$", max_length=41)]
@@ -24,6 +24,9 @@ MOST_RATIO = 1000
 """Beyond it a tolerance and a margin would let everything pass."""
 
 Metric = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
+SignalName = Annotated[str, Field(pattern=r"^[a-z_]([-a-zA-Z0-9_:.]{0,98}[a-zA-Z0-9_])?$", max_length=100)]
+"""Any name that a metric has, too: so recordings call gauges."""
+
 ContainerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=64)]
 
@@ -56,7 +59,7 @@ HTTP_STATUS = re.compile(r"!?[1-5](xx|[0-9][0-9])")
 class Signal(Model):
     """One way in which a version can be worse, and where that is measured."""
 
-    name: Name
+    name: SignalName
     kind: SignalKind
     source: SourceName
     weight: Annotated[float, Field(gt=0, le=1)] | None = Field(

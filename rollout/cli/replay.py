@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict
 from errno import EFBIG
 from pathlib import Path
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from rollout.records.recording import Recording
     from terminal.output import Wanted
 
-SUFFIX = ".jsonl"
+SUFFIXES = (".jsonl", ".jsonl.gz")
 TOGETHER_BYTES = 10_000_000
 """So much of files is read and judged side by side; in memory it is several times as much. Less than that is judged
 sooner than other processes start."""
+
+GZIP = b"\x1f\x8b"
+"""How a file in gzip begins."""
 
 MOST_READ = 500_000_000
 """Characters of one file."""
@@ -48,10 +52,13 @@ policy_option = click.option(
 @policy_option
 @output_option("text", "json", "yaml")
 def replay(*, paths: Sequence[Path], alpha: float | None, policy_file: Path | None, wanted: list[Wanted]) -> None:
-    """Judge recordings again: verdict, when, by what, and the numbers. Of a folder, every *.jsonl in it."""
+    """Judge recordings again: verdict, when, by what, and the numbers. Of a folder, every *.jsonl and *.jsonl.gz."""
     policy = policy_in(policy_file) if policy_file else None
     files = list(_files(paths))
     rows = [{"file": str(file), **found} for file, found in zip(files, _judged(files, policy, alpha), strict=True)]
+    for row in rows:
+        if row["remarks"]:
+            click.echo(f"{row['file']}: {row['remarks']}", err=True)
     emit(wanted, {**data_writers(lambda: rows), "text": lambda: table(rows, ("file",))})
 
 
@@ -64,9 +71,9 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
     from kube.errors import UsageError
 
     for path in paths:
-        found = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+        found = sorted(each for each in path.iterdir() if each.name.endswith(SUFFIXES)) if path.is_dir() else [path]
         if not found:
-            raise UsageError(f"{path}: no recording in it; recordings end in {SUFFIX}")
+            raise UsageError(f"{path}: no recording in it; recordings end in {' or '.join(SUFFIXES)}")
         yield from found
 
 
@@ -113,18 +120,34 @@ def _size_of(file: Path) -> int:
 
 
 def _together(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | None) -> list[dict[str, Any]]:
+    from gzip import BadGzipFile
+    from zlib import error as DeflateError  # noqa: N812 - it is called `error` there
+
     from kube.errors import UsageError
 
     found = []
     for file in files:
         try:
-            with file.open() as lines:
+            with _opened(file) as lines:
                 found.append((str(file), recording_in(_bounded(lines), str(file))))
         except UnicodeDecodeError as error:
-            raise UsageError(f"{file}: {error}") from error
+            raise UsageError(f"{file}: {error}; a recording is text in UTF-8, or that in gzip") from error
+        except (BadGzipFile, EOFError, DeflateError) as error:
+            raise UsageError(f"{file}: damaged gzip ({error}); copy it anew") from error
         except OSError as error:
             raise UsageError(f"{file}: {error.strerror}") from error
     return judged(found, policy, alpha)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[TextIO]:
+    """The text of a file, which may be in gzip whatever it is called."""
+    from gzip import GzipFile
+    from io import TextIOWrapper
+
+    with file.open("rb") as plain:
+        packed = plain.peek(len(GZIP))[: len(GZIP)] == GZIP
+        yield TextIOWrapper(GzipFile(fileobj=plain) if packed else plain, encoding="utf-8")
 
 
 def _bounded(file: TextIO) -> Iterator[str]:
@@ -214,13 +237,14 @@ def _policy_of(found: Any, where: str) -> JudgePolicy:
     from kube.errors import UsageError
     from rollout.api.spec import Analysis
     from rollout.judge.from_spec import judge_policy_of
+    from rollout.records.fields import short
 
     try:
         analysis = Analysis.model_validate(found)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{where}: analysis.{key}: {first['msg']}, found {first['input']!r}") from error
+        raise UsageError(f"{where}: analysis.{key}: {first['msg']}, found {short(first['input'])}") from error
     if not analysis.signals:
         raise UsageError(f"{where}: analysis.signals: there must be one to judge by, found none")
     return judge_policy_of(analysis)

@@ -108,7 +108,7 @@ def _saved(evidence: Evidence, index: int) -> dict[str, Any]:
     columns = evidence.columns
     saved: dict[str, Any] = {"edges": list(columns.edges[index])}
     if index in evidence.gauges:
-        return saved | {"gauge": asdict(evidence.gauges[index])}
+        return saved | {"gauge": evidence.gauges[index].saved()}
     saved |= {"body": list(columns.ridit_edges[index]), "scores": columns.scores[columns.reserved[index].start]}
     for key, test, where in _parts(evidence, index):
         saved[key] = {name: getattr(test, name)[where] for name in test.STATE}

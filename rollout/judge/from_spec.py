@@ -21,6 +21,7 @@ def judge_policy_of(analysis: Analysis) -> JudgePolicy:
             tolerance=signal.tolerance,
             floor=signal.floor if SIGNAL_KINDS[signal.kind].family is Family.FAILURES else None,
             threshold_seconds=signal.threshold,
+            metric=signal.metric or "",
         )
         for signal in analysis.signals
     )

@@ -189,7 +189,9 @@ class Panel:
         settled = {pod: each for pod, each in shown.items() if each.age_seconds >= SETTLED_SECONDS}
         canary = [each.gauges[name] for each in settled.values() if each.arm is Arm.CANARY]
         stable = {pod: each.gauges[name] for pod, each in settled.items() if each.arm is Arm.STABLE}
-        return self.evidence.gauges[index].see(look.at, canary, stable)
+        each = [sum(pod.arm is arm for pod in shown.values()) for arm in (Arm.CANARY, Arm.STABLE)]
+        load = self.cases[index // self._width].load(*each)
+        return self.evidence.gauges[index].see(look.at, canary, stable, load)
 
     def _is_there(self, index: int, look: SignalLook) -> bool:
         """Note that a look came; whether there is something in it."""

@@ -2,14 +2,15 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, groupby
 from operator import attrgetter
+from textwrap import shorten
 
 from rollout.judge.model.policy import JudgePolicy, SignalPolicy
 from rollout.judge.panel import Panel
-from rollout.judge.verdict.conclusion import Docket, conclude, tell
+from rollout.judge.verdict.conclusion import MOST_WORDS, Docket, conclude, tell
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.records.recording import RecordedLook, Recording
 from rollout.signals.kinds import SIGNAL_KINDS, Family, SignalKind
@@ -28,6 +29,8 @@ class Replay:
         log_e: combined log evidence when it convicted, else at the end.
         excess_failed_requests: failures of the canary above stable's.
         looks: looks judged; those of one moment are one.
+        late_lines: lines that changed nothing, because what they are of had been seen as late or later.
+        remarks: what was not taken from the recording, parted by semicolons; empty where all was.
         signals: each signal's numbers, with its confidence sequence for the ratio.
         reason: one sentence.
     """
@@ -41,6 +44,8 @@ class Replay:
     looks: int
     signals: tuple[SignalVerdict, ...]
     reason: str
+    late_lines: int = 0
+    remarks: str = ""
 
 
 def policy_for(recording: Recording, *, alpha: float = 0.01) -> JudgePolicy:
@@ -49,15 +54,16 @@ def policy_for(recording: Recording, *, alpha: float = 0.01) -> JudgePolicy:
     for look in recording.looks:
         by_signal.setdefault(look.signal, []).extend(look.pods.values())
     pods = by_signal.pop("", [])
-    signals = [SignalPolicy(name, _kind_of(each)) for name, each in by_signal.items() if each]
-    if pods or not signals:
-        signals.append(SignalPolicy("errors", SignalKind.ERRORS))
+    kinds = {name: _kind_of(each) for name, each in by_signal.items() if each}
+    if any(pod.requests or pod.errors for pod in pods):
+        kinds.setdefault("errors", SignalKind.ERRORS)
     if recording.edges_seconds and any(pod.latency_counts for pod in pods):
-        signals.append(SignalPolicy("latency", SignalKind.LATENCY))
+        kinds.setdefault("latency", SignalKind.LATENCY)
     if any(pod.crashes for pod in pods):
-        signals.append(SignalPolicy("crashes", SignalKind.CRASHES))
-    gauges = sorted({name for pod in pods for name in pod.gauges})
-    signals += [SignalPolicy(name, SignalKind.GAUGE) for name in gauges]
+        kinds.setdefault("crashes", SignalKind.CRASHES)
+    for name in sorted({name for pod in pods for name in pod.gauges if name}):
+        kinds.setdefault(name, SignalKind.GAUGE)
+    signals = [SignalPolicy(name, kind) for name, kind in (kinds or {"errors": SignalKind.ERRORS}).items()]
     return JudgePolicy(signals=tuple(signals), false_rollback_rate=alpha)
 
 
@@ -115,6 +121,8 @@ class _Course:
         since: time of the look from which on its verdict held.
         judged: looks judged.
         over: the canary is convicted, or no look is left.
+        newest: time of the newest look at each signal, and of the newest at earlier starts.
+        late: lines that changed nothing, because they are not newer than that.
     """
 
     recording: Recording
@@ -123,12 +131,29 @@ class _Course:
     since: float | None = None
     judged: int = 0
     over: bool = False
+    newest: dict[tuple[str, bool], float] = field(default_factory=dict)
+    late: int = 0
 
     def next(self) -> Sequence[RecordedLook]:
         """The looks of the next moment; none when the course is over."""
         looks = () if self.over else next(self.looks, ())
         self.over = not looks
         return looks
+
+    def note(self, looks: Sequence[SignalLook]) -> None:
+        """Count a line as late where every signal that it is of has been seen as late or later."""
+        keys = {(look.signal, look.starts): look.at for look in looks}
+        self.late += bool(keys) and all(at <= self.newest.get(key, -math.inf) for key, at in keys.items())
+        for key, at in keys.items():
+            self.newest[key] = max(at, self.newest.get(key, at))
+
+    def remarks(self) -> Iterator[str]:
+        """What was not taken from the recording."""
+        unfit = sum(_is_unfit(look, self.recording) for look in self.recording.looks)
+        if self.late:
+            yield f"{self.late} lines late, no newer than what was known of their signals: they changed nothing"
+        if unfit:
+            yield f"{unfit} lines with latency_counts that are not one more than the edges: those were left out"
 
     def update(self, said: Assessment, at: float) -> None:
         """Take in what is said of a look."""
@@ -140,6 +165,8 @@ class _Course:
 def _side_by_side(recordings: Sequence[Recording], policy: JudgePolicy) -> list[Replay]:
     """Judge recordings under one policy: the first look of each of them, then the second of each, and so on."""
     panel, courses = Panel(policy, len(recordings)), [_Course(each, _moments(each)) for each in recordings]
+    for case, each in zip(panel.cases, recordings, strict=True):
+        case.first_share = each.canary_share
     while not all(course.over for course in courses):
         _go_on(panel, courses)
     for case, course in zip(panel.cases, courses, strict=True):
@@ -163,7 +190,11 @@ def _go_on(panel: Panel, courses: Sequence[_Course]) -> None:
         looks = course.next()
         if not looks:
             continue
-        first, seen = looks[0], [each for look in looks for each in _signals(course.recording, look, panel.policy)]
+        first, lines = looks[0], [_signals(course.recording, look, panel.policy) for look in looks]
+        seen = list(chain.from_iterable(lines))
+        for look, line in zip(looks, lines, strict=True):
+            if look.pods or not _tells_a_share(look):
+                course.note(line)
         if first.phase != "release":
             learned[index] = seen
             continue
@@ -180,12 +211,18 @@ def _go_on(panel: Panel, courses: Sequence[_Course]) -> None:
 def _follow_weight(panel: Panel, index: int, looks: Sequence[RecordedLook]) -> bool:
     """Tell the judge of another weight, if these looks do. A step begins with its first look where that has pods."""
     first = looks[0]
+    if not _tells_a_share(first):
+        return False
     if first.step:
         since = -math.inf if any(look.pods for look in looks) else first.at
         panel.begin_step(index, first.share or 0.0, since)
     elif first.share is not None:
         panel.change_share(index, first.share, first.at)
-    return bool(first.step) or first.share is not None
+    return True
+
+
+def _tells_a_share(look: RecordedLook) -> bool:
+    return bool(look.step) or look.share is not None
 
 
 def _replay_of(course: _Course, docket: Docket) -> Replay:
@@ -200,22 +237,50 @@ def _replay_of(course: _Course, docket: Docket) -> Replay:
         looks=course.judged,
         signals=tell(docket),
         reason=said.reason,
+        late_lines=course.late,
+        remarks="; ".join([*course.remarks(), *_unknown_gauges(course.recording, docket.policy)]),
     )
+
+
+def _is_unfit(look: RecordedLook, recording: Recording) -> bool:
+    """Whether a pod of a line has other buckets than its edges make."""
+    edges = look.edges_seconds or recording.edges_seconds
+    return bool(edges) and any(len(pod.latency_counts) not in {0, len(edges) + 1} for pod in look.pods.values())
 
 
 def _signals(recording: Recording, look: RecordedLook, policy: JudgePolicy) -> list[SignalLook]:
     """One recorded look as every signal of the policy reads it that it is of."""
+    edges = look.edges_seconds or recording.edges_seconds
     return [
         SignalLook(
             signal=signal.name,
             at=look.at,
             status=SourceStatus.OK,
-            pods=look.pods,
-            edges_seconds=(look.edges_seconds or recording.edges_seconds)
-            if SIGNAL_KINDS[signal.kind].family is Family.LATENCY
-            else (),
+            pods=_named(look.pods, signal),
+            edges_seconds=edges if SIGNAL_KINDS[signal.kind].family is Family.LATENCY else (),
             starts=look.phase == "starts",
         )
         for signal in policy.signals
         if look.signal in {"", signal.name}
     ]
+
+
+def _named(pods: Mapping[str, PodLook], signal: SignalPolicy) -> Mapping[str, PodLook]:
+    """The pods with a gauge under its signal's name, where they have it under its metric's."""
+    if SIGNAL_KINDS[signal.kind].family is not Family.GAUGE or signal.metric in {"", signal.name}:
+        return pods
+    return {
+        name: pod
+        if signal.name in pod.gauges or signal.metric not in pod.gauges
+        else dataclasses.replace(pod, gauges={signal.name: pod.gauges[signal.metric]})
+        for name, pod in pods.items()
+    }
+
+
+def _unknown_gauges(recording: Recording, policy: JudgePolicy) -> Iterator[str]:
+    """Of each gauge that the policy names and the recording lacks: which there are."""
+    has = sorted({name for look in recording.looks for pod in look.pods.values() for name in pod.gauges})
+    for signal in policy.signals:
+        if SIGNAL_KINDS[signal.kind].family is Family.GAUGE and not {signal.name, signal.metric} & {*has}:
+            names = shorten(", ".join(has), MOST_WORDS) if has else "no gauge"
+            yield f"signal {signal.name}: the recording has {names}; name one of them, as the signal or as its metric"

@@ -25,6 +25,8 @@ MOST_ENTRIES = 20_000
 MOST_CHARACTERS = 16_000_000
 """Of one line."""
 
+_MOST_DIGITS = 1_000
+
 
 def object_of(text: str) -> dict[str, Any]:
     """The JSON object that a line is.
@@ -35,13 +37,13 @@ def object_of(text: str) -> dict[str, Any]:
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f"it has {len(text):,} characters, at most {MOST_CHARACTERS:,} are read")
     try:
-        line = json.loads(text, object_pairs_hook=_once)
+        line = json.loads(text, object_pairs_hook=_once, parse_int=_whole)
     except RecursionError:
         raise ValueError("not JSON that can be read (nested too deep)") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON ({error})") from error
     if not isinstance(line, dict):
-        raise ValueError(f"expected an object, found {type(line).__name__}")  # noqa: TRY004 - one error for a bad line
+        raise ValueError(f"it is {short(line)}, expected an object")  # noqa: TRY004 - one error for a bad line
     return line
 
 
@@ -49,8 +51,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the key {_short(twice)} stands there twice")
+        first, second, *_ = (short(value) for key, value in pairs if key == twice)
+        raise ValueError(f"the key {short(twice)} stands there twice, as {first} and as {second}")
     return found
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number as JSON writes it; one of more digits than any time has is as good as infinite."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def number(line: Mapping[str, Any], key: str, default: float, low: float, high: float) -> float:
@@ -61,7 +69,7 @@ def number(line: Mapping[str, Any], key: str, default: float, low: float, high: 
     """
     value = line.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:  # nor is NaN
-        raise ValueError(f"{key} is {_short(value)}, expected a number from {low:g} to {high:g}")
+        raise ValueError(f"{key} is {short(value)}, expected a number from {low:g} to {high:g}")
     return float(value)
 
 
@@ -73,7 +81,7 @@ def count(line: Mapping[str, Any], key: str) -> int:
     """
     value = number(line, key, 0, 0, MOST_COUNT)
     if value != int(value):
-        raise ValueError(f"{key} is {_short(value)}, expected a whole number")
+        raise ValueError(f"{key} is {short(value)}, expected a whole number")
     return int(value)
 
 
@@ -83,7 +91,25 @@ def counts(line: Mapping[str, Any], key: str) -> tuple[int, ...]:
     Raises:
         ValueError: it is none.
     """
-    return tuple(count({key: each}, key) for each in _list(line, key))
+    return tuple(count({of: each}, of) for of, each in _list(line, key))
+
+
+def counts_by_name(line: Mapping[str, Any], key: str) -> dict[str, int]:
+    """Counts by name; empty where they are not given.
+
+    Raises:
+        ValueError: they are none.
+    """
+    return {name: count({of: each}, of) for name, of, each in _entries(line, key)}
+
+
+def numbers_by_name(line: Mapping[str, Any], key: str, most: float) -> dict[str, float]:
+    """Numbers by name, none farther from 0 than ``most``; empty where they are not given.
+
+    Raises:
+        ValueError: they are none.
+    """
+    return {name: number({of: each}, of, 0.0, -most, most) for name, of, each in _entries(line, key)}
 
 
 def edges(line: Mapping[str, Any], key: str) -> tuple[float, ...]:
@@ -92,10 +118,11 @@ def edges(line: Mapping[str, Any], key: str) -> tuple[float, ...]:
     Raises:
         ValueError: they are none.
     """
-    found = tuple(number({key: each}, key, 0.0, -MOST_SECONDS, MOST_SECONDS) for each in _list(line, key))
-    for lower, upper in pairwise(found):
+    listed = _list(line, key)
+    found = tuple(number({of: each}, of, 0.0, -MOST_SECONDS, MOST_SECONDS) for of, each in listed)
+    for (lower, upper), (of, _) in zip(pairwise(found), listed[1:], strict=False):
         if lower >= upper:
-            raise ValueError(f"{key}: {upper:g} comes after {lower:g}, expected edges that ascend")
+            raise ValueError(f"{of} is {upper:g} after {lower:g}, expected edges that ascend")
     return found
 
 
@@ -107,7 +134,7 @@ def text(line: Mapping[str, Any], key: str, default: str = "") -> str:
     """
     value = line.get(key, default)
     if not isinstance(value, str) or not value.isprintable():
-        raise ValueError(f"{key} is {_short(value)}, expected a text of one line")
+        raise ValueError(f"{key} is {short(value)}, expected a text of one line")
     return value
 
 
@@ -119,19 +146,25 @@ def mapping(line: Mapping[str, Any], key: str) -> dict[str, Any]:
     """
     value = line.get(key, {})
     if not isinstance(value, dict):
-        raise ValueError(f"{key} is {_short(value)}, expected an object")  # noqa: TRY004 - one error for a bad line
+        raise ValueError(f"{key} is {short(value)}, expected an object")  # noqa: TRY004 - one error for a bad line
     if odd := next((name for name in value if not name.isprintable()), ""):
-        raise ValueError(f"{key} has the key {_short(odd)}, expected a text of one line")
+        raise ValueError(f"{key} has the key {short(odd)}, expected a text of one line")
     _few(value, key)
     return value
 
 
-def _list(line: Mapping[str, Any], key: str) -> list[Any]:
+def _entries(line: Mapping[str, Any], key: str) -> list[tuple[str, str, Any]]:
+    """What an object holds: each name, what errors call it, and its value."""
+    return [(name, f"{key}.{name[:60]}", each) for name, each in mapping(line, key).items()]
+
+
+def _list(line: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
+    """What a list holds: what errors call each entry, and its value."""
     value = line.get(key, [])
     if not isinstance(value, list):
-        raise ValueError(f"{key} is {_short(value)}, expected a list")  # noqa: TRY004 - one error for a bad line
+        raise ValueError(f"{key} is {short(value)}, expected a list")  # noqa: TRY004 - one error for a bad line
     _few(value, key)
-    return value
+    return [(f"{key}[{at}]", each) for at, each in enumerate(value)]
 
 
 def _few(value: dict[str, Any] | list[Any], key: str) -> None:
@@ -139,7 +172,7 @@ def _few(value: dict[str, Any] | list[Any], key: str) -> None:
         raise ValueError(f"{key} has {len(value):,} entries, at most {MOST_ENTRIES:,} are read")
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """What was found, as JSON writes it, cut where it is long."""
     shown = json.dumps(value)
     return shown if len(shown) <= 60 else shown[:59] + "…"  # noqa: PLR2004 - half a line

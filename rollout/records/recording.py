@@ -91,13 +91,13 @@ def parse(lines: Iterable[str]) -> Recording:
     try:
         return _headed(fields.object_of(numbered[0][1]), numbered[1:])
     except ValueError as error:
-        raise _at(numbered[0][0], error) from error
+        raise _at(numbered[0][0], error, "correct it") from error
 
 
 def _headed(header: Mapping[str, Any], numbered: Sequence[tuple[int, str]]) -> Recording:
     found = header.get("format")
     if found not in (FORMAT, BEFORE):
-        raise ValueError(f"format is {str(found)[:60]!r}, this version reads {FORMAT!r} and {BEFORE!r}")
+        raise ValueError(f"format is {fields.short(found)}, this version reads {FORMAT!r} and {BEFORE!r}")
     interval = fields.number(header, "interval_seconds", 15.0, 0.0, fields.MOST_SECONDS)
     edges = fields.edges(header, "latency_edges_seconds")
     share = fields.number(header, "canary_share", 0.0, 0.0, 1.0)
@@ -108,9 +108,9 @@ def _headed(header: Mapping[str, Any], numbered: Sequence[tuple[int, str]]) -> R
     return Recording(interval, edges, share, tuple(looks), analysis)
 
 
-def _at(number: int, error: ValueError) -> RecordingError:
-    """The error with the line it is of, where it does not tell that itself."""
-    return error if isinstance(error, RecordingError) else RecordingError(f"line {number}: {error}")
+def _at(number: int, error: ValueError, fix: str) -> RecordingError:
+    """The error with the line it is of and what is to be done, where it does not tell that itself."""
+    return error if isinstance(error, RecordingError) else RecordingError(f"line {number}: {error}; {fix}")
 
 
 def header_line(
@@ -168,7 +168,7 @@ def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[Rec
             of = fields.text(found, "signal"), found.get("phase") == "starts"
             look = _look(found, newest.get(of), looked.get(of), interval)
         except ValueError as error:
-            raise _at(number, error) from error
+            raise _at(number, error, "correct it or leave the line out") from error
         newest[of] = look.at
         if look.pods or not (look.step or look.share is not None):  # else it says a step or a share, and is no look
             looked[of] = look.at
@@ -210,43 +210,38 @@ def _phase(line: Mapping[str, Any]) -> Phase:
     for phase in get_args(Phase):
         if found == phase:
             return cast("Phase", phase)
-    raise ValueError(f"phase is {found[:60]!r}, expected starts, history or release")
+    raise ValueError(f"phase is {fields.short(found)}, expected starts, history or release")
 
 
 def _pod(name: str, pod: Any, seconds: float) -> PodLook:
-    try:
-        return _sound(_read(pod, seconds))
-    except ValueError as error:
-        raise ValueError(f"pod {name[:60]}: {error}") from error
-
-
-def _read(pod: Any, seconds: float) -> PodLook:
     if not isinstance(pod, dict):
-        raise ValueError("expected an object")  # noqa: TRY004 - one error for a bad line
+        raise ValueError(f"pods.{name[:60]} is {fields.short(pod)}, expected an object")  # noqa: TRY004 - as the others
+    try:
+        return _read(pod, seconds)
+    except ValueError as error:
+        raise ValueError(f"pods.{name[:60]}.{error}") from error
+
+
+def _read(pod: Mapping[str, Any], seconds: float) -> PodLook:
     most = fields.MOST_SECONDS
-    errors, gauges = fields.mapping(pod, "errors"), fields.mapping(pod, "gauges")
-    return PodLook(
+    found = PodLook(
         arm=_arm(pod),
         age_seconds=fields.number(pod, "age_seconds", 0.0, 0.0, most),
         exposure_seconds=fields.number(pod, "exposure_seconds", seconds, 0.0, most),
         requests=fields.count(pod, "requests"),
-        errors={kind: fields.count(errors, kind) for kind in errors},
+        errors=fields.counts_by_name(pod, "errors"),
         latency_counts=fields.counts(pod, "latency_counts"),
         crashes=fields.count(pod, "crashes"),
-        gauges={kind: fields.number(gauges, kind, 0.0, -fields.MOST_GAUGE, fields.MOST_GAUGE) for kind in gauges},
+        gauges=fields.numbers_by_name(pod, "gauges", fields.MOST_GAUGE),
     )
+    failed = sum(found.errors.values())
+    if "requests" in pod and failed > found.requests:  # counted events have none
+        raise ValueError(f"errors are {failed} in all, requests {found.requests}; those that failed are among them")
+    return found
 
 
 def _arm(pod: Mapping[str, Any]) -> Arm:
     found = fields.text(pod, "arm")
     if found not in list(Arm):
-        raise ValueError(f"arm is {found[:60]!r}, expected stable or canary")
+        raise ValueError(f"arm is {fields.short(found)}, expected stable or canary")
     return Arm(found)
-
-
-def _sound(pod: PodLook) -> PodLook:
-    """The pod, unless more of its requests failed than there were; counted events have no requests."""
-    failed = sum(pod.errors.values())
-    if pod.requests and failed > pod.requests:
-        raise ValueError(f"{failed} errors of {pod.requests} requests")
-    return pod

@@ -22,6 +22,7 @@ class SignalPolicy:
             has none of it; None takes the kind's.
         target: what promotion proves; None takes the kind's.
         threshold_seconds: latency only: promotion proves the share slower than this, instead of every judged edge.
+        metric: gauges only: the name that its values have in recordings that do not know the signal's.
     """
 
     name: str
@@ -32,6 +33,7 @@ class SignalPolicy:
     hard_guard: float | None = None
     target: float | None = None
     threshold_seconds: float | None = None
+    metric: str = ""
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""

@@ -37,6 +37,7 @@ class Case:
         conviction: when the canary was found bad; None while it is not.
         log_e: combined log evidence of its signals.
         now: seconds since the epoch of the last look.
+        first_share: the canary's share before any was asked for, 0 to 1; 0 where nobody knows.
     """
 
     signals: range
@@ -45,3 +46,9 @@ class Case:
     conviction: Conviction | None = None
     log_e: float = 0.0
     now: float = -math.inf
+    first_share: float = 0.0
+
+    def load(self, canary: int, stable: int) -> float:
+        """Requests of a canary pod over those of a stable pod, 0 where nobody knows the share."""
+        share = self.sample_ratio.asked or self.first_share
+        return share / canary * stable / (1 - share) if canary and stable and 0 < share < 1 else 0.0

@@ -10,6 +10,7 @@ import numpy as np
 
 from rollout.judge.baseline.sums import SignalState
 from rollout.judge.evidence.battery import Evidence
+from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy, SignalPolicy
 from rollout.judge.verdict import wording
 from rollout.judge.verdict.case import Case
@@ -139,6 +140,10 @@ def _sentence(docket: Docket, index: int, verdict: Verdict, said: str) -> str:
         return said
     canary, stable, _, edge = _rates(docket, index)
     seen = wording.observed(docket.evidence.columns.signals[index], canary, stable, edge, _lately(docket, index))
+    if (gauge := docket.evidence.gauges.get(index)) is not None:
+        seen += "" if gauge.drift is None else wording.drift(*gauge.drift)
+        if not gauge.is_judged:
+            return f"{seen}: {wording.unjudged(gauge.missing_blocks * BLOCK_SECONDS)}"
     seen += _baseline(docket, index) if verdict is Verdict.UNDECIDED else ""
     return wording.judged(seen, docket.log_e[index], verdict, 1 / docket.policy.missed_rate, docket.log_e_good[index])
 
@@ -155,8 +160,8 @@ def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int,
     """Rates of canary and stable, the canary's failures, and (for latency) the edge they are about."""
     evidence, edge = docket.evidence, None
     if index in evidence.gauges:
-        canary, stable = evidence.gauges[index].shown if docket.states[index].started else (None, None)
-        return canary, stable, 0, None
+        shown = evidence.gauges[index].levels_shown if docket.states[index].started else (None, None)
+        return *shown, 0, None
     row = evidence.columns.reserved[index].start
     if evidence.columns.families[index] is Family.LATENCY:
         worst = evidence.worst_edge(index)

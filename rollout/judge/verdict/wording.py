@@ -3,6 +3,7 @@
 import math
 from typing import assert_never
 
+from rollout.api.durations import about
 from rollout.judge.model.policy import SignalPolicy
 from rollout.judge.verdict.verdicts import Verdict
 from rollout.signals.kinds import HOUR, SIGNAL_KINDS, Family
@@ -51,6 +52,29 @@ def observed(
 
 def _hourly(rate: float | None) -> str:
     return "no" if not rate else f"{HOUR * rate:.3g}"
+
+
+def drift(hourly: float, error: float) -> str:
+    """How a gauge of the canary's drifts away from stable's, with as many digits as are known.
+
+    Args:
+        hourly: what it gains in an hour, as a part of stable's level.
+        error: standard error of that.
+    """
+    digits = -math.floor(math.log10(100 * error)) if error > 0 else 0
+    percent, about = (f"{round(100 * value, digits):,.{max(digits, 0)}f}" for value in (hourly, error))
+    return f" and gains {percent} (± {about}) % of that an hour"
+
+
+def unjudged(seconds: float) -> str:
+    """Why a gauge is shown and not judged.
+
+    Args:
+        seconds: of stable's history that are missing; 0 where the canary is what is waited for.
+    """
+    if seconds > 0:
+        return f"not judged before stable's pods have shown {about(seconds)} more: only then is it known what is usual"
+    return "not judged while the canary's pods are young or its share has just changed"
 
 
 def judged(seen: str, log_e: float, verdict: Verdict, wanted: float, proven: float) -> str:

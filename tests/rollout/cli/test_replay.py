@@ -1,5 +1,6 @@
 """`release replay`: what the judge would have said, of one recording or of many."""
 
+import gzip
 import json
 
 import numpy as np
@@ -143,3 +144,56 @@ def test_an_impossible_line_is_named_with_its_file(world, folder, line):
     done = world.grayling("replay", str(odd))
     assert done.code == 2
     assert f"{odd}: line 2: " in done.err
+
+
+def test_gzip_is_read_whatever_the_file_is_called_and_found_in_folders(world, folder):
+    plain = json.loads(world.grayling("replay", str(folder / "bad.jsonl"), "-o", "json").out)
+    packed = gzip.compress((folder / "bad.jsonl").read_bytes())
+    for name in ("bad.jsonl.gz", "unnamed"):
+        (folder / name).write_bytes(packed)
+        found = json.loads(world.grayling("replay", str(folder / name), "-o", "json").out)
+        assert [{**each, "file": ""} for each in found] == [{**each, "file": ""} for each in plain]
+    found = json.loads(world.grayling("replay", str(folder), "-o", "json").out)
+    assert [each["file"].rpartition("/")[2] for each in found] == ["bad.jsonl", "bad.jsonl.gz", "good.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda it: it[:-300], lambda it: it[:200] + b"\x07" * 40 + it[240:], lambda it: it[:2]]
+)
+def test_damaged_gzip_is_told_with_what_to_do(world, folder, damage):
+    (folder / "odd.jsonl.gz").write_bytes(damage(gzip.compress((folder / "bad.jsonl").read_bytes())))
+    done = world.grayling("replay", str(folder / "odd.jsonl.gz"))
+    assert (done.code, done.out) == (2, "")
+    assert f"{folder / 'odd.jsonl.gz'}: damaged gzip" in done.err
+    assert "copy it anew" in done.err
+
+
+def test_what_is_no_text_is_told(world, folder):
+    (folder / "odd.jsonl").write_bytes(b"\xff\xfe")
+    assert "a recording is text in UTF-8" in world.grayling("replay", str(folder / "odd.jsonl")).err
+
+
+def test_late_lines_are_told_with_their_file(world, folder):
+    lines = (folder / "good.jsonl").read_text().splitlines()
+    (folder / "late.jsonl").write_text("\n".join([*lines, lines[-1]]))
+    done = world.grayling("replay", str(folder / "late.jsonl"), "-o", "json")
+    assert json.loads(done.out)[0]["late_lines"] == 1
+    assert f"{folder / 'late.jsonl'}: 1 lines late" in done.err
+
+
+def test_a_gauge_is_named_in_a_policy_as_recordings_name_it(world, folder):
+    pods = {"a": {"arm": "stable", "gauges": {"jvm:heap.used_bytes": 5}}}
+    (folder / "gauge.jsonl").write_text("\n".join([header_line(15.0, (), 0.1), json.dumps({"t": 1, "pods": pods})]))
+    signal = {"name": "jvm:heap.used_bytes", "kind": "gauge", "source": "prometheus", "query": "x"}
+    (folder / "policy.yaml").write_text(yaml.safe_dump({"signals": [signal]}))
+    done = world.grayling("replay", str(folder / "gauge.jsonl"), "--policy", str(folder / "policy.yaml"), "-o", "json")
+    assert done.err == ""
+    assert json.loads(done.out)[0]["signals"][0]["signal"] == "jvm:heap.used_bytes"
+
+
+def test_a_long_value_of_an_analysis_is_cut(world, folder):
+    head = json.dumps({"format": "grayling.recording/2", "analysis": {"signals": [{"name": "x" * 10_000}]}})
+    (folder / "odd.jsonl").write_text(head)
+    done = world.grayling("replay", str(folder / "odd.jsonl"))
+    assert "line 1: analysis.signals.0.name" in done.err
+    assert len(done.err) < 400

@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from rollout.judge import Judge, JudgePolicy, Verdict
+from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy, Verdict
 from rollout.judge.replay import policy_for, replay, replays
 from rollout.records.recording import (
     BEFORE,
@@ -183,3 +183,63 @@ def test_lines_of_one_moment_are_judged_together(canary_fails):
     each = [[dataclasses.replace(look, signal=name) for name in names] if look.pods else [look] for look in together]
     apart = parse([HEADER, *map(look_line, chain.from_iterable(each))])
     assert replay(apart, policy) == replay(dataclasses.replace(whole, looks=tuple(together)), policy)
+
+
+def gauges(names, phase="release", first=1, **more):
+    pods = {name: {"arm": arm, "age_seconds": 900, "gauges": dict.fromkeys(names, 5.0)} for name, arm in ARMS.items()}
+    return [json.dumps({"t": 15 * at, "phase": phase, "pods": pods, **more}) for at in range(first, first + 5)]
+
+
+ARMS = {"a": "stable", "b": "stable", "c": "canary"}
+
+
+def test_what_shows_gauges_alone_is_judged_by_those():
+    read = parse([HEADER, *gauges(["memory_bytes", "cpu", ""])])
+    assert [(each.name, each.kind) for each in policy_for(read).signals] == [
+        ("cpu", "gauge"),
+        ("memory_bytes", "gauge"),
+    ]
+    assert replay(read).verdict is Verdict.UNDECIDED
+
+
+def test_names_that_stand_there_twice_are_one_signal():
+    pods = {"a": {"arm": "stable", "requests": 3, "crashes": 1, "gauges": {"latency": 1.0, "errors": 2.0}}}
+    lines = [
+        json.dumps({"t": t, "signal": signal, "pods": pods}) for t in (1, 2) for signal in ("errors", "crashes", "")
+    ]
+    names = [each.name for each in policy_for(parse([HEADER, *lines])).signals]
+    assert sorted(names) == ["crashes", "errors", "latency"]
+
+
+def test_a_gauge_is_found_by_its_metric_and_told_where_it_is_not():
+    read = parse([HEADER, *gauges(["process:rss.bytes"])])
+    named = SignalPolicy("memory", SignalKind.GAUGE, metric="process:rss.bytes")
+    found = replay(read, JudgePolicy(signals=(named,)))
+    assert (found.signals[0].canary_rate is not None, found.remarks) == (True, "")
+    lost = replay(read, JudgePolicy(signals=(dataclasses.replace(named, metric="rss"),)))
+    assert lost.verdict is Verdict.NO_DATA
+    assert "signal memory: the recording has process:rss.bytes; name one of them" in lost.remarks
+
+
+def test_late_lines_are_counted_and_told_and_change_nothing():
+    lines = recording()
+    again = [*lines[:-1], lines[-2], lines[-1].replace('"phase"', '"signal":"errors","phase"'), lines[-1]]
+    late, plain = replay(parse(again)), replay(parse(lines))
+    assert (late.late_lines, plain.late_lines) == (1, 0), "the last line is new to latency"
+    assert "1 lines late" in late.remarks
+    later = replay(
+        parse([*lines, lines[-1].replace('"phase"', '"signal":"errors","phase"').replace('"t":600.0', '"t":15.0')])
+    )
+    assert later.late_lines == 1
+    assert later.log_e == plain.log_e
+
+
+def test_a_line_that_tells_a_share_is_not_what_makes_a_look_late():
+    step = json.dumps({"t": 15, "step": 1, "share": 0.1, "pods": {}})
+    assert replay(parse([HEADER, step, *gauges(["cpu"])])).late_lines == 0
+
+
+def test_other_buckets_than_the_edges_make_are_left_out_and_told():
+    pods = {name: {"arm": arm, "requests": 3, "latency_counts": [1, 2]} for name, arm in ARMS.items()}
+    found = replay(parse([HEADER, json.dumps({"t": 1, "pods": pods})]))
+    assert "1 lines with latency_counts that are not one more than the edges" in found.remarks

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ from rollout.judge.replay import replay
 from rollout.records.recording import RecordingError, header_line, parse
 from tests.rollout.anything import anything, damaged
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 HEADER = header_line(15.0, (0.1, 1.0), 0.1)
 POD = {
     "age_seconds": 900.0,
@@ -42,9 +45,49 @@ def judged(lines):
         assert len(why) < 500
         return None
     said = replay(found)
-    json.dumps(dataclasses.asdict(said))
+    json.dumps(dataclasses.asdict(said), allow_nan=False)
     assert said.looks <= len(lines)
     return said.looks
+
+
+impossible = st.sampled_from(
+    [
+        ("requests", -1),
+        ("requests", 1.5),
+        ("requests", 1e308),
+        ("requests", math.nan),
+        ("requests", "300"),
+        ("requests", True),
+        ("errors", {"5xx": 301}),
+        ("errors", {"5xx": -7}),
+        ("errors", {"5xx": math.inf}),
+        ("errors", []),
+        ("latency_counts", [1, -1, 0]),
+        ("latency_counts", {"0.1": 3}),
+        ("crashes", math.inf),
+        ("crashes", None),
+        ("gauges", {"cpu": math.nan}),
+        ("gauges", {"cpu": -1e308}),
+        ("age_seconds", -1.0),
+        ("exposure_seconds", math.inf),
+        ("arm", "left"),
+    ]
+)
+
+
+@given(st.integers(0, len(LOOKS) - 1), st.sampled_from("sc"), impossible)
+def test_what_no_pod_can_have_shown_is_refused_with_line_key_and_value(number, pod, wrong):
+    key, value = wrong
+    looks = [json.loads(json.dumps(look)) for look in LOOKS]
+    looks[number]["pods"][pod][key] = value
+    with pytest.raises(RecordingError) as refused:
+        parse([HEADER, *map(json.dumps, looks)])
+    said = str(refused.value)
+    deepest = next(iter(value.values()), value) if isinstance(value, dict) else value
+    assert said.startswith(f"line {number + 2}: pods.{pod}.{key}")
+    assert str(deepest) in said or json.dumps(deepest) in said or isinstance(deepest, list)
+    assert said.endswith("; correct it or leave the line out")
+    assert "\n" not in said
 
 
 @given(damaged([json.loads(HEADER), *LOOKS]))
