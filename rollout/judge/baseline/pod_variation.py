@@ -21,14 +21,18 @@ import numpy as np
 
 from rollout.judge.baseline.pod_against_others import (
     BURST_CHANCES,
+    BURST_LASTS,
     BURST_SIZES,
+    BURST_STARTS,
     EXPONENTS,
     FAULTS,
     gains_of,
     largest_exponents,
+    shares_of,
     squares_of,
     worst_alone,
 )
+from rollout.judge.baseline.wander import Wander
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts
@@ -59,7 +63,7 @@ together, by Jensen's inequality."""
 BURST_VARIANCE = 0.04
 """Variance of a pod's log rate between blocks, while history does not tell it: what is frequent is known no finer."""
 
-PRIOR_BURST: Floats = np.log([[0.3, 0.1, 0.1, 0.5], [0.6, 0.2, 0.1, 0.1]])
+PRIOR_BURST: Floats = np.log([[0.3, 0.1, 0.1, 0.5, 0.003, 0.003, 0.003], [0.6, 0.2, 0.1, 0.1, 0.003, 0.003, 0.003]])
 """Log weights of the kinds before history tells: for failures, and for slow requests.
 
 A burst that makes ten times as many requests slow would excuse a canary that answers none in time.
@@ -106,6 +110,9 @@ class PodVariation:
         worst: highest sure rate of a single pod in a block in which the others were well, shape (columns,).
         apart: squared distances of the pods' failures in a block from what their shares of all would have been, and
             what they would be if failures came one by one, each summed; shape (columns, 2).
+        hit: chance that each pod is hit in the present block under each kind of burst, by the blocks before, shape
+            (columns, MOST_PODS, bursts).
+        wander: how far pods stray for minutes.
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
@@ -122,6 +129,7 @@ class PodVariation:
         "gains",
         "worst",
         "apart",
+        "hit",
     )
 
     def __init__(self, whole: Bools, latency: Bools | None = None, scores: Floats | None = None) -> None:
@@ -138,6 +146,8 @@ class PodVariation:
         self._trusted, self._prior_power = np.array(TRUSTED_PODS)[slow], np.array(PRIOR_WORTH)[slow]
         self.likely = PRIOR_BURST[slow]
         self.burst = np.argmax(self.likely, axis=1)
+        self.hit: ShortFloats = np.tile(BURST_STARTS.astype(np.float32), (columns, MOST_PODS, 1))
+        self.wander = Wander(columns)
         shape = (columns, BURST_SIZES.size, EXPONENTS.size, FAULTS.size)
         self.gains: ShortFloats = np.zeros(shape, dtype=np.float32)
 
@@ -169,11 +179,16 @@ class PodVariation:
         self.burst[columns] = chosen = np.argmax(self.likely[columns], axis=1)
         return BURST_CHANCES[chosen], BURST_SIZES[chosen]
 
+    def lasting(self, columns: Indices) -> Floats:
+        """How much likelier a burst of the kind that was chosen is to go on than to begin, shape (columns,)."""
+        found: Floats = BURST_LASTS[self.burst[columns]]
+        return found
+
     def tempers(self, columns: Indices) -> Floats:
         """Eta of some columns with the bursts that were chosen, shape (columns,)."""
         # Before history tells: one over how many failures come together, less where failures are frequent.
         failed = self.failed[columns].sum(axis=1)
-        prior = self._one_by_one(columns, 1 / PRIOR_TEMPER)
+        prior = self.one_by_one(columns, 1 / PRIOR_TEMPER)
         prior /= 1 + BURST_VARIANCE * failed / np.maximum(self.counted[columns], 1)
         # What history tells: eta = 0.97 x the largest exponent, and the trust in it.
         trust = self.knowledge()[columns] * np.minimum(1.0, failed / ENOUGH_FAILURES)
@@ -198,19 +213,30 @@ class PodVariation:
         known = (pods - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + chance)
         prior_pods = (2 + known) ** -self._prior_power[columns]
         # tau^2: the mean of prior and found variance, weighted by what each is worth.
-        spread = np.sqrt((prior_pods * PRIOR_SPREAD**2 + known * between) / (prior_pods + known))
+        lasting = (prior_pods * PRIOR_SPREAD**2 + known * between) / (prior_pods + known)
+        # The law of a moment: what lasts, and what comes and goes.
+        spread = np.sqrt(lasting + self.wander.told(columns)[0])
         return spread, np.minimum(np.maximum(np.round(known) + 1, PRIOR_PODS), self._trusted[columns])
+
+    def steps(self, columns: Indices) -> Floats:
+        """Mean squared change of a pod's log rate from block to block, shape (columns,)."""
+        variance, kept = self.wander.told(columns)
+        found: Floats = 2 * variance * (1 - kept)
+        return found
 
     def clumped(self, columns: Indices) -> Floats:
         """Exponent of a likelihood that takes failures to come one by one where they come in clumps, shape (columns,).
 
         It is 1 once history is so long that its worst block tells.
         """
-        exponents: Floats = self._one_by_one(columns, 1.0) ** (1 - self.knowledge()[columns])
+        exponents: Floats = self.one_by_one(columns, 1.0) ** (1 - self.knowledge()[columns])
         return exponents
 
-    def _one_by_one(self, columns: Indices, believed: float) -> Floats:
-        """One over how many failures come together, at most 1, from a belief before history tells; shape (columns,)."""
+    def one_by_one(self, columns: Indices | slice, believed: float) -> Floats:
+        """One over how many failures come together, at most 1, from a belief before history tells; shape (columns,).
+
+        It is the exponent that tempers a likelihood which takes them to come one by one (Jensen).
+        """
         # Variance over mean, with TELLING failures that come as it is believed.
         squares, alone = self.apart[columns].T
         found: Floats = np.minimum((alone + TELLING) / (squares + TELLING * believed), 1.0)
@@ -242,13 +268,21 @@ class PodVariation:
             others = Counts(values.reshape(4, -1), np.repeat(self._whole[chosen], MOST_PODS))
             # Only pods that had something are judged; `first` is where each column's pods begin among them.
             own = self._offsets(chosen)
+            now = own + self.wander.lately(chosen)
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
-            likely, gains = gains_of(others.take(pods), own.ravel()[pods], self._scored_of(chosen, pods))
+            whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
+            chance = self.hit[whose, which].astype(np.float64)
+            likely, gains, hit = gains_of(others.take(pods), now.ravel()[pods], self._scored_of(chosen, pods), chance)
+            self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
+            calm = np.ones(there_.size)
+            calm[pods] -= chance[np.arange(pods.size), np.argmax(self.likely[whose], axis=1)]
+            shares = shares_of(size_ * np.exp(own))
+            self.wander.add(chosen, failed_, shares, calm.reshape(there_.shape))
             # What they teach: gains for eta, likelihoods of the bursts, the worst block, squares for the clumps.
             self.gains[chosen] += np.add.reduceat(gains, first, axis=0)
             self.likely[chosen] += np.add.reduceat(likely, first, axis=0)
             self.worst[chosen] = np.maximum(self.worst[chosen], worst_alone(others, there_))
-            self.apart[chosen] += squares_of(failed_, size_ * np.exp(own))
+            self.apart[chosen] += squares_of(failed_, shares)
             self.blocks[chosen] += there_.sum(axis=1)
         self.failed[columns] += failed
         self.size[columns] += size

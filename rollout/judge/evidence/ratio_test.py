@@ -12,8 +12,9 @@ look (docs/explanation/judge.md, "Ratio"),
 Now and then a healthy pod is hit for a block of time: l(s) is then l(s + b) for the whole block, under the null and
 under the alternative. So L and A are kept twice, for a calm block and for a hit one, and when a block ends
 
-    (5)  calm, hit <- (1 - chance, chance) * (calm + hit)
+    (5)  calm, hit <- (1 - chance) calm + (1 - chance - lasting) hit, chance calm + (chance + lasting) hit
 
+and the pod effect moves to its next nodes (`pod_motion`, which also says how much a look can tell of it).
 E is a test martingale averaged over the draw of the canary's pods. A single node u = 0 gives the plain ratio e-process.
 Many columns (a signal, or one bucket edge of it) are kept side by side, so one look is a handful of array operations.
 """
@@ -24,6 +25,7 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.baseline.pod_effects import NODES, node_above
+from rollout.judge.evidence import pod_motion
 from rollout.judge.evidence.scaled_sums import FORGOTTEN, begin_faults, multiply, over_nodes
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts, Tilts
@@ -69,6 +71,9 @@ class RatioTest:
         temper: eta, shape (columns,).
         chance: that a block is hit, shape (columns,).
         size: b, the log ratio by which the canary then fails more, shape (columns,).
+        lasting: how much likelier a hit block is after a hit one than after a calm one, shape (columns,).
+        noise: variance of a pod effect within a block, shape (columns,).
+        moves: r, how often a pod effect moves between blocks, shape (columns,).
         sums: L(u) times the mass of u, then A(u, d) times the mass of u for each step, with the present block calm, and
             hit, shape (columns, 2, 1 + steps, nodes).
         logs: logarithms of what those are relative to, shape (columns, 2, 1 + steps).
@@ -86,6 +91,9 @@ class RatioTest:
         "logs",
         "elapsed",
         "block",
+        "lasting",
+        "noise",
+        "moves",
     )
 
     def __init__(
@@ -107,6 +115,8 @@ class RatioTest:
         self.nodes = np.zeros((columns, nodes))
         self.temper = np.ones(columns)
         self.usual, self.least, self.chance, self.size, self.elapsed, self.block = np.zeros((6, columns))
+        self.lasting, self.noise, self.moves = np.zeros((3, columns))
+        self._kernels = np.tile(np.eye(nodes), (columns, 1, 1))
         self.sums = np.zeros((columns, 2, 1 + steps.size, nodes))
         self.logs = np.zeros((columns, 2, 1 + steps.size))
         self.expect(slice(None), self.nodes, np.full(self.nodes.shape, 1 / nodes), self.chance, self.size)
@@ -138,7 +148,18 @@ class RatioTest:
         self._unspent = self._prior.unspent(self.elapsed)
         self._sum_up()
 
-    def expect(self, columns: Indices | slice, nodes: Floats, mass: Floats, chance: Floats, size: Floats) -> None:
+    def expect(
+        self,
+        columns: Indices | slice,
+        nodes: Floats,
+        mass: Floats,
+        chance: Floats,
+        size: Floats,
+        *,
+        lasting: Floats | float = 0.0,
+        noise: Floats | float = 0.0,
+        step: Floats | None = None,
+    ) -> None:
         """Say what healthy canaries do, before the first bet of these columns.
 
         Args:
@@ -147,12 +168,23 @@ class RatioTest:
             mass: how likely each is, shape (k, nodes).
             chance: that a block is hit by a burst, shape (k,).
             size: log ratio by which it then fails more, shape (k,).
+            lasting: what is added to the chance where the block before was hit, shape (k,).
+            noise: variance of a pod effect within a block, shape (k,).
+            step: mean squared change of a pod effect from block to block, shape (k,); None for pods that never change.
         """
+        self.lasting[columns], self.noise[columns] = lasting, noise
+        self.moves[columns] = 0.0 if step is None else pod_motion.moves(nodes, mass, step)
+        self._kernels[columns] = pod_motion.kernels(mass, self.moves[columns])
         self.nodes[columns], self.chance[columns], self.size[columns] = nodes, chance, size
         self.least[columns] = node_above(mass, self._held[columns])
         self.usual[columns] = np.take_along_axis(nodes, node_above(mass, USUAL)[:, None], axis=1)[:, 0]
         self.sums[columns] = np.maximum(mass, FORGOTTEN)[:, None, None]
         self._begin_anew(columns)
+        self.settle()
+
+    def put_back(self, nodes: Floats, mass: Floats) -> None:
+        """Follow saved sums: pod effects and how likely each is, each of shape (columns, nodes)."""
+        self.nodes[:], self._kernels = nodes, pod_motion.kernels(mass, self.moves)
         self.settle()
 
     def look_for(self, column: int, steps: Floats, weights: Floats) -> None:
@@ -196,7 +228,8 @@ class RatioTest:
         if scored is not None:
             self._put_scored(gain, tolerance, *scored)
         # To the power of eta: failures come in clumps (judge.md, "Pods differ").
-        gain *= self.temper[whose, None, None]
+        told = self.temper * pod_motion.told(self.noise, counts, seconds, scored)
+        gain *= told[whose, None, None]
         if some(young):
             self._rest(gain, young)
         # (1): the onset mass of this look is what the prior spends in its seconds.
@@ -213,7 +246,7 @@ class RatioTest:
         over = indices_of(self.block >= BLOCK_SECONDS * 0.99)
         if over.size:
             self.block[over] = 0.0
-            self._end_blocks(over[self.chance[over] > 0])
+            self._end_blocks(over[(self.chance[over] > 0) | (self.moves[over] > 0)])
 
     def _put_scored(self, gain: Floats, tolerance: Floats, columns: Indices, spread: Spread) -> None:
         """Put the log likelihood ratios of columns that are judged by scores into their rows of the gains."""
@@ -247,15 +280,29 @@ class RatioTest:
         np.copyto(gain[:, _FAULTY], gain[rows, _FAULTY, least][:, :, None], where=under[:, None])
 
     def _log_chances(self, columns: Indices | slice) -> Floats:
-        """Logarithms of the chances that a block is calm, and hit; shape (k, 2, 1)."""
-        return log_of(np.stack([1 - self.chance[columns], self.chance[columns]], axis=1)[:, :, None])
+        """Logarithms of the chances that a first block is calm, and hit; shape (k, 2, 1)."""
+        hit = self.chance[columns] / (1 - self.lasting[columns])
+        return log_of(np.stack([1 - hit, hit], axis=1)[:, :, None])
 
     def _end_blocks(self, columns: Indices) -> None:
-        """(5): begin a new block of some columns that know bursts: whether it is hit is open again."""
-        logs = self.logs[columns]
-        top = logs.max(axis=1, keepdims=True)
-        both = (self.sums[columns] * np.exp(logs - top)[:, :, :, None]).sum(axis=1, keepdims=True)
-        self.sums[columns], self.logs[columns] = both, top + self._log_chances(columns)
+        """(5), and let pod effects move: begin a new block of some columns."""
+        moving = columns[self.moves[columns] > 0]
+        if moving.size:
+            kernels = self._kernels[moving]
+            shape = (moving.size, -1, kernels.shape[1])
+            moved = np.matmul(self.sums[moving].reshape(shape), kernels).reshape(self.sums[moving].shape)
+            self.sums[moving] = np.maximum(moved, FORGOTTEN)
+        bursty = columns[self.chance[columns] > 0]
+        if bursty.size:
+            logs = self.logs[bursty]
+            top = logs.max(axis=1, keepdims=True)
+            calm, hit = np.moveaxis(self.sums[bursty] * np.exp(logs - top)[:, :, :, None], 1, 0)
+            # Of what was hit a share goes on to be hit; of all else a share begins to be.
+            chance, lasting = self.chance[bursty, None, None], self.lasting[bursty, None, None]
+            begins = chance * (calm + hit)
+            self.sums[bursty, 0] = np.maximum((1 - chance) * (calm + hit) - lasting * hit, FORGOTTEN)
+            self.sums[bursty, 1] = np.maximum(begins + lasting * hit, FORGOTTEN)
+            self.logs[bursty] = top
         self._sum_up()
 
     def _sum_up(self) -> None:
