@@ -9,16 +9,16 @@ from rollout.judge.model.hypergeometric import Counts, Tilts
 from rollout.judge.model.onset_prior import TINY, Bools, Floats, Indices, ShortFloats, log_add, log_of
 from rollout.judge.model.rank_sum import Spread, log_likelihood_ratios
 
-BURST_CHANCES: Floats = np.array([0.0, 0.03, 0.03, 0.03, 0.004, 0.004, 0.004])
+BURST_CHANCES: Floats = np.array([0.0, *[0.03] * 3, *[0.006] * 4])
 """Chance that a calm pod is hit in a block, of each kind of burst that is thought of; the first is none."""
 
-BURST_LASTS: Floats = np.array([0.0, 0.0, 0.0, 0.0, 0.865, 0.865, 0.865])
+BURST_LASTS: Floats = np.array([0.0, *[0.0] * 3, *[0.865] * 4])
 """What is added to that where the pod was hit in the block before: the last kinds last for two minutes on the mean."""
 
 BURST_STARTS: Floats = BURST_CHANCES / (1 - BURST_LASTS)
 """Chance that a pod is hit in a block of which nothing is known before."""
 
-BURST_SIZES: Floats = np.log([1.0, 2.0, 4.0, 10.0, 2.0, 4.0, 10.0])
+BURST_SIZES: Floats = np.log([1.0, 2.0, 4.0, 10.0, 2.0, 3.0, 5.0, 10.0])
 """Log ratio by which it then fails more, of each kind."""
 
 EXPONENTS: Floats = np.array([1.0, 0.8, 0.6, 0.45, 0.33, 0.25, 0.18, 0.12])

@@ -19,6 +19,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from rollout.judge.baseline.lasting import PRIOR_WORTH, TRUSTED_PODS, lasting_offsets, lasting_variance
 from rollout.judge.baseline.pod_against_others import (
     BURST_CHANCES,
     BURST_LASTS,
@@ -46,16 +47,6 @@ ENOUGH_BLOCKS = 600
 ENOUGH_FAILURES = 20.0
 """Failures after which it counts fully."""
 
-PRIOR_SPREAD = 0.3
-"""Standard deviation of the log rate between healthy pods, while history does not tell it."""
-
-PRIOR_PODS = 5
-"""Pods that the prior spread is taken to rest on: its tails are Student's with 4 degrees of freedom."""
-
-TRUSTED_PODS = (9.0, 6.6)
-"""Pods that tau is taken to rest on at most, of failures and of slow requests: tails are never lighter than Student's
-with 8 and 5.6 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
-
 PRIOR_TEMPER = 0.5
 """Exponent of the likelihood while history does not tell how clumped rare failures are: one over how many come
 together, by Jensen's inequality."""
@@ -63,7 +54,7 @@ together, by Jensen's inequality."""
 BURST_VARIANCE = 0.04
 """Variance of a pod's log rate between blocks, while history does not tell it: what is frequent is known no finer."""
 
-PRIOR_BURST: Floats = np.log([[0.3, 0.1, 0.1, 0.5, 0.003, 0.003, 0.003], [0.6, 0.2, 0.1, 0.1, 0.003, 0.003, 0.003]])
+PRIOR_BURST: Floats = np.log([[0.3, 0.1, 0.1, 0.5, *[0.003] * 4], [0.6, 0.2, 0.1, 0.1, *[0.003] * 4]])
 """Log weights of the kinds before history tells: for failures, and for slow requests.
 
 A burst that makes ten times as many requests slow would excuse a canary that answers none in time.
@@ -71,10 +62,6 @@ A burst that makes ten times as many requests slow would excuse a canary that an
 
 CAUTION = (0.55, 0.42)
 """What is left of the largest exponent: 97 % where it is 1, less where noise was found that may be worse yet."""
-
-PRIOR_WORTH = (1.0, 2.5)
-"""The prior spread is worth 1 / (2 + pods that showed theirs) pods, to this power: of failures, and of slow requests.
-The more pods show, the less it is worth. Requests are slow often enough for nine pods to show a spread of 1 %."""
 
 TELLING = 20.0
 """Failures that history must show before it outweighs the belief of how many come together (variance over mean)."""
@@ -200,23 +187,10 @@ class PodVariation:
 
     def spreads(self, columns: Indices) -> tuple[Floats, Floats]:
         """Tau of some columns, and the number of pods that it may be taken to rest on; each of shape (columns,)."""
-        # Log rates of the pods that failed at all, and the mean of 1 / failures: what counting adds to their variance.
-        failed, size = self._sums(columns)
-        counted = failed >= 1
-        pods = np.maximum(counted.sum(axis=1), 1)
-        logs = np.where(counted, np.log(np.maximum(failed, 1) / np.maximum(size, 1e-300)), 0.0)
-        chance = np.where(counted, 1 / np.maximum(failed, 1), 0.0).sum(axis=1) / pods
-        # Variance between the pods, less what counting explains.
-        around = np.where(counted, logs - (logs.sum(axis=1) / pods)[:, None], 0.0)
-        between = np.maximum((around**2).sum(axis=1) / np.maximum(pods - 1, 1) - chance, 0.0)
-        # Pods that this is worth: one whose counting error is large shows little. What the prior is worth beside them.
-        known = (pods - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + chance)
-        prior_pods = (2 + known) ** -self._prior_power[columns]
-        # tau^2: the mean of prior and found variance, weighted by what each is worth.
-        lasting = (prior_pods * PRIOR_SPREAD**2 + known * between) / (prior_pods + known)
+        lasting, pods = lasting_variance(*self._sums(columns), self._prior_power[columns])
         # The law of a moment: what lasts, and what comes and goes.
         spread = np.sqrt(lasting + self.wander.told(columns)[0])
-        return spread, np.minimum(np.maximum(np.round(known) + 1, PRIOR_PODS), self._trusted[columns])
+        return spread, np.minimum(pods, self._trusted[columns])
 
     def steps(self, columns: Indices) -> Floats:
         """Mean squared change of a pod's log rate from block to block, shape (columns,)."""
@@ -267,7 +241,7 @@ class PodVariation:
             values[2:] = values[:2].sum(axis=2, keepdims=True) - values[:2]
             others = Counts(values.reshape(4, -1), np.repeat(self._whole[chosen], MOST_PODS))
             # Only pods that had something are judged; `first` is where each column's pods begin among them.
-            own = self._offsets(chosen)
+            own = lasting_offsets(*self._sums(chosen))
             now = own + self.wander.lately(chosen)
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
             whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
@@ -318,12 +292,3 @@ class PodVariation:
         rates = failed.sum(axis=1) / np.maximum(size.sum(axis=1), 1e-300)
         least = np.where(self.scored[columns], FASTEST * rates, 0.0)[:, None]
         return np.maximum(failed, least * size), size
-
-    def _offsets(self, columns: Indices) -> Floats:
-        """Lasting log ratios of the pods to all of them, shrunk as counting demands; shape (columns, MOST_PODS)."""
-        failed, size = self._sums(columns)
-        total = np.maximum(size.sum(axis=1, keepdims=True), 1e-9)
-        expected = size * failed.sum(axis=1, keepdims=True) / total
-        # A gamma prior of mean 1 and standard deviation PRIOR_SPREAD: its shape is one over the variance.
-        offsets: Floats = np.log((failed + 1 / PRIOR_SPREAD**2) / (expected + 1 / PRIOR_SPREAD**2))
-        return offsets

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from rollout.judge.baseline.cold_start import PLAIN, ColdStart
+from rollout.judge.baseline.lasting import PRIOR_PODS, PRIOR_SPREAD
 from rollout.judge.baseline.pod_effects import PodEffectPrior, block_noise, luck, pod_effects
-from rollout.judge.baseline.pod_variation import PRIOR_PODS, PRIOR_SPREAD, PRIOR_TEMPER, PodVariation
+from rollout.judge.baseline.pod_variation import PRIOR_TEMPER, PodVariation
 from rollout.judge.baseline.sums import Sums
 from rollout.judge.data.batch import Batch
 from rollout.judge.data.columns import Columns
 from rollout.judge.evidence.absolute_rate_test import AbsoluteRateTest
 from rollout.judge.evidence.confidence_sequence import RatioSequences
+from rollout.judge.evidence.fault_sizes import RIDIT_STEP_WEIGHTS, RIDIT_STEPS
 from rollout.judge.evidence.gauge_test import Gauge
 from rollout.judge.evidence.healthy_canary import HealthyCanary
 from rollout.judge.evidence.noninferiority import NonInferiorityTest
-from rollout.judge.evidence.ratio_test import RIDIT_STEP_WEIGHTS, RIDIT_STEPS, RatioTest
+from rollout.judge.evidence.ratio_test import RatioTest
 from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.hypergeometric import Counts
 from rollout.judge.model.onset_prior import Bools, Floats, Indices, OnsetPrior, indices_of, log_of, some
@@ -260,8 +262,14 @@ class Evidence:
         self.pod_effect_prior.tau[columns], self.pod_effect_prior.pods[columns] = spread, pods
         effects = pod_effects(spread, pods, ~self._counted[columns])
         bursts = self.pod_variation.bursts(columns)
-        motion = {"noise": block_noise(spread, pods), "step": self.pod_variation.steps(columns)}
-        self.ratio.expect(columns, *effects, *bursts, lasting=self.pod_variation.lasting(columns), **motion)
+        self.ratio.expect(
+            columns,
+            *effects,
+            *bursts,
+            lasting=self.pod_variation.lasting(columns),
+            noise=block_noise(spread, pods),
+            step=self.pod_variation.steps(columns),
+        )
 
     def _expect_luck(self) -> None:
         """Tell the non-inferiority test how failures clump and how far a pod may be better than its version."""

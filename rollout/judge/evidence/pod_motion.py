@@ -21,6 +21,7 @@ posterior as wide as the nodes are apart.
 
 import numpy as np
 
+from rollout.judge.evidence.scaled_sums import FORGOTTEN
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts
 from rollout.judge.model.onset_prior import Floats, Indices
@@ -71,27 +72,57 @@ def kernels(mass: Floats, rate: Floats) -> Floats:
     return found
 
 
-def told(noise: Floats, counts: Counts, seconds: Floats, scored: tuple[Indices, Spread] | None) -> Floats:
-    """1 / (1 + v I) of a look; shape (columns,).
+def moved(sums: Floats, kernels: Floats) -> Floats:
+    """Sums over pod effects after they have moved.
 
     Args:
-        noise: v of a block, shape (columns,).
+        sums: shape (k, 2, 1 + steps, nodes).
+        kernels: shape (k, nodes, nodes).
+    """
+    found: Floats = np.matmul(sums.reshape(len(sums), -1, sums.shape[3]), kernels).reshape(sums.shape)
+    return np.maximum(found, FORGOTTEN)
+
+
+def next_fates(sums: Floats, logs: Floats, chance: Floats, lasting: Floats) -> tuple[Floats, Floats]:
+    """Sums of calm and of hit blocks when the next block begins: of what was hit a share goes on to be hit.
+
+    Args:
+        sums: shape (k, 2, 1 + steps, nodes).
+        logs: what they are relative to, shape (k, 2, 1 + steps).
+        chance: that a calm pod is hit, shape (k,).
+        lasting: what is added to that where the pod was hit before, shape (k,).
+
+    Returns:
+        The same, and the logarithms that they are relative to then.
+    """
+    top = logs.max(axis=1, keepdims=True)
+    calm, hit = np.moveaxis(sums * np.exp(logs - top)[:, :, :, None], 1, 0)
+    begins, goes_on = chance[:, None, None] * (calm + hit), lasting[:, None, None] * hit
+    found: Floats = np.stack([calm + hit - begins - goes_on, begins + goes_on], axis=1)
+    return np.maximum(found, FORGOTTEN), np.broadcast_to(top, logs.shape)
+
+
+def information(counts: Counts, seconds: Floats, scored: tuple[Indices, Spread] | None) -> Floats:
+    """I of a block that is like a look: nats for each squared log ratio, shape (columns,).
+
+    A block's noise is the same in all its looks, so a look is taken to be as noisy as its share of the block makes it.
+
+    Args:
         counts: of the look.
-        seconds: that it covers, shape (columns,). A block's noise is the same in all its looks, so a look is taken to
-            be as noisy as its share of the block makes it.
+        seconds: that it covers, shape (columns,).
         scored: columns that are judged by scores, and their scores.
     """
     failed, size, stable_failed, stable_size = counts.values
-    # I: the variance of the canary's failures, given the totals.
+    # The variance of the canary's failures, given the totals.
     total = np.maximum(size + stable_size, 1e-300)
     share, found = size / total, failed + stable_failed
-    information = found * share * (1 - share)
-    information *= np.where(counts.whole, np.maximum(1 - found / total, 0.0), 1.0)
+    variance = found * share * (1 - share)
+    variance *= np.where(counts.whole, np.maximum(1 - found / total, 0.0), 1.0)
     if scored is not None:
         at, spread = scored
         pooled = np.maximum(spread.pooled.sum(axis=1), 1e-300)
         mean = (spread.pooled * spread.scores).sum(axis=1) / pooled
-        variance = (spread.pooled * spread.scores**2).sum(axis=1) / pooled - mean**2
-        information[at] = spread.size * np.maximum(1 - spread.size / pooled, 0.0) * variance
-    whole: Floats = 1 / (1 + noise * information * (BLOCK_SECONDS / np.maximum(seconds, _SHORTEST)))
+        each = (spread.pooled * spread.scores**2).sum(axis=1) / pooled - mean**2
+        variance[at] = spread.size * np.maximum(1 - spread.size / pooled, 0.0) * each
+    whole: Floats = variance * (BLOCK_SECONDS / np.maximum(seconds, _SHORTEST))
     return whole

@@ -19,13 +19,13 @@ E is a test martingale averaged over the draw of the canary's pods. A single nod
 Many columns (a signal, or one bucket edge of it) are kept side by side, so one look is a handful of array operations.
 """
 
-import math
 from typing import ClassVar
 
 import numpy as np
 
 from rollout.judge.baseline.pod_effects import NODES, node_above
 from rollout.judge.evidence import pod_motion
+from rollout.judge.evidence.fault_sizes import STEP_WEIGHTS, STEPS
 from rollout.judge.evidence.scaled_sums import FORGOTTEN, begin_faults, multiply, over_nodes
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts, Tilts
@@ -34,18 +34,6 @@ from rollout.judge.model.rank_sum import ScoreTilts, Spread
 
 USUAL = 0.95
 """The ranges shown to people are widened by the pod effect that this share of healthy canaries stays below."""
-
-STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
-"""Log ratios d that a fault may add to the pod effect: 1.4 to 20. Below that a rollback is not worth it."""
-
-STEP_WEIGHTS: Floats = np.array([0.18, 0.22, 0.18, 0.14, 0.14, 0.14])
-"""Prior mass of each step: more of it where a fault is so small that it takes long."""
-
-RIDIT_STEPS: Floats = np.log([1.25, 1.6, 2.2, 3.5, 7, 20])
-"""The same where requests have scores: a median slower by a tenth moves their odds by little more than the first."""
-
-RIDIT_STEP_WEIGHTS: Floats = np.array([0.29, 0.10, 0.12, 0.33, 0.08, 0.08])
-"""Prior mass of each of those."""
 
 _HEALTHY, _FAULTY = 0, slice(1, None)
 """Where L and the A of each step stand on the axis of 1 + steps."""
@@ -227,8 +215,8 @@ class RatioTest:
         gain = self._tilts.log_likelihood_ratios(counts.take(whose), tolerance[whose])
         if scored is not None:
             self._put_scored(gain, tolerance, *scored)
-        # To the power of eta: failures come in clumps (judge.md, "Pods differ").
-        told = self.temper * pod_motion.told(self.noise, counts, seconds, scored)
+        # To the power of eta, since failures come in clumps (judge.md, "Pods differ"), and of what a block tells.
+        told = self.temper / (1 + self.noise * pod_motion.information(counts, seconds, scored))
         gain *= told[whose, None, None]
         if some(young):
             self._rest(gain, young)
@@ -288,21 +276,12 @@ class RatioTest:
         """(5), and let pod effects move: begin a new block of some columns."""
         moving = columns[self.moves[columns] > 0]
         if moving.size:
-            kernels = self._kernels[moving]
-            shape = (moving.size, -1, kernels.shape[1])
-            moved = np.matmul(self.sums[moving].reshape(shape), kernels).reshape(self.sums[moving].shape)
-            self.sums[moving] = np.maximum(moved, FORGOTTEN)
+            self.sums[moving] = pod_motion.moved(self.sums[moving], self._kernels[moving])
         bursty = columns[self.chance[columns] > 0]
         if bursty.size:
-            logs = self.logs[bursty]
-            top = logs.max(axis=1, keepdims=True)
-            calm, hit = np.moveaxis(self.sums[bursty] * np.exp(logs - top)[:, :, :, None], 1, 0)
-            # Of what was hit a share goes on to be hit; of all else a share begins to be.
-            chance, lasting = self.chance[bursty, None, None], self.lasting[bursty, None, None]
-            begins = chance * (calm + hit)
-            self.sums[bursty, 0] = np.maximum((1 - chance) * (calm + hit) - lasting * hit, FORGOTTEN)
-            self.sums[bursty, 1] = np.maximum(begins + lasting * hit, FORGOTTEN)
-            self.logs[bursty] = top
+            chance, lasting = self.chance[bursty], self.lasting[bursty]
+            fates = pod_motion.next_fates(self.sums[bursty], self.logs[bursty], chance, lasting)
+            self.sums[bursty], self.logs[bursty] = fates
         self._sum_up()
 
     def _sum_up(self) -> None:
