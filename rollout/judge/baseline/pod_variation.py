@@ -248,10 +248,11 @@ class PodVariation:
             chance = self.hit[whose, which].astype(np.float64)
             likely, gains, hit = gains_of(others.take(pods), now.ravel()[pods], self._scored_of(chosen, pods), chance)
             self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
-            calm = np.ones(there_.size)
-            calm[pods] -= chance[np.arange(pods.size), np.argmax(self.likely[whose], axis=1)]
+            # How surely each was calm, by the blocks before and by this one as well.
+            calm, kinds = np.ones((2, there_.size)), np.argmax(self.likely[whose], axis=1)
+            calm[:, pods] -= np.stack([chance, hit])[:, np.arange(pods.size), kinds]
             shares = shares_of(size_ * np.exp(own))
-            self.wander.add(chosen, failed_, shares, calm.reshape(there_.shape))
+            self.wander.add(chosen, failed_, shares, calm.reshape(2, *there_.shape))
             # What they teach: gains for eta, likelihoods of the bursts, the worst block, squares for the clumps.
             self.gains[chosen] += np.add.reduceat(gains, first, axis=0)
             self.likely[chosen] += np.add.reduceat(likely, first, axis=0)

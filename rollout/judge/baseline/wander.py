@@ -12,7 +12,7 @@ autoregression of variance V that keeps a share a from block to block, and sums 
 
     C = V a (1 - f) / (1 - f a).
 
-Blocks in which a pod is taken to be hit by a burst, by the blocks before, count the less the surer that is.
+Blocks in which a pod is taken to be hit by a burst count the less the surer that is.
 """
 
 from typing import ClassVar
@@ -30,6 +30,8 @@ SURE = 2.0
 
 MOST_VARIANCE = 1.0
 """Variance of a log rate that wanders, at most: farther than that it is a burst."""
+
+_HALF = 0.5
 
 _KEPT: Floats = 1 - np.geomspace(0.4, 0.01, 40)
 """Candidates for a, ascending: from half a minute to 25 minutes. What is quicker is left to eta."""
@@ -54,25 +56,26 @@ class Wander:
         self.before: ShortFloats = np.zeros((columns, 2, FADES.size, MOST_PODS), dtype=np.float32)
         self.products = np.zeros((columns, 3, FADES.size))
 
-    def add(self, columns: Indices, failed: Floats, shares: Floats, weight: Floats) -> None:
+    def add(self, columns: Indices, failed: Floats, shares: Floats, calm: Floats) -> None:
         """Take in a block.
 
         Args:
             columns: which, k of them.
             failed: failures of the pods, shape (k, MOST_PODS).
             shares: their shares of all failures, by their sizes and lasting offsets, shape (k, MOST_PODS).
-            weight: how much each pod's block counts, 0 to 1, shape (k, MOST_PODS).
+            calm: how surely each pod is hit by no burst, by the blocks before, and by this block as well; shape
+                (2, k, MOST_PODS).
         """
-        # What one pod has more the others have less, so of e the part that is the pod's own is e / (1 - share).
-        expected = weight * failed.sum(axis=1, keepdims=True) * shares
-        beyond = (weight * failed - expected) / np.maximum(1 - shares, 0.5)
-        earlier, size = self.before[columns, 0], self.before[columns, 1]
+        # What is expected of e by the blocks before is 0, so it may count by what they say, and by that alone. Then it
+        # is one of the blocks before.
+        (beyond, expected), (then, of_it) = (_beyond(weight * failed, weight * shares) for weight in calm)
+        earlier, size = self.before[columns].transpose(1, 0, 2, 3)
         product = beyond[:, None] * earlier
         self.products[columns, 0] += product.sum(axis=2)
         self.products[columns, 1] += (expected[:, None] * size).sum(axis=2)
         self.products[columns, 2] += (product**2).sum(axis=2)
-        self.before[columns, 0] = earlier * FADES[:, None] + beyond[:, None]
-        self.before[columns, 1] = size * FADES[:, None] + expected[:, None]
+        self.before[columns, 0] = earlier * FADES[:, None] + then[:, None]
+        self.before[columns, 1] = size * FADES[:, None] + of_it[:, None]
 
     def told(self, columns: Indices) -> tuple[Floats, Floats]:
         """Variance V of the log rate that comes and goes, and the share a of it that a block keeps; each (k,)."""
@@ -97,6 +100,14 @@ class Wander:
         worth = 1 / np.maximum(variance, 1e-9)[:, None]
         strays: Floats = np.log1p(np.maximum(beyond / (size + worth), -0.9))
         return strays
+
+
+def _beyond(failed: Floats, shares: Floats) -> tuple[Floats, Floats]:
+    """What each pod did beyond its share of a block, and that share; each of shape (k, MOST_PODS)."""
+    parts = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
+    expected = failed.sum(axis=1, keepdims=True) * parts
+    # What one pod has more the others have less, so the part that is the pod's own is e / (1 - share).
+    return (failed - expected) / np.maximum(1 - parts, _HALF), expected
 
 
 def _at(which: int, kept: Floats) -> Floats:

@@ -70,18 +70,8 @@ class RatioTest:
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
-        "usual",
-        "least",
-        "temper",
-        "chance",
-        "size",
-        "sums",
-        "logs",
-        "elapsed",
-        "block",
-        "lasting",
-        "noise",
-        "moves",
+        *("usual", "least", "temper", "chance", "size", "sums", "logs", "elapsed", "block"),
+        *("lasting", "noise", "moves"),
     )
 
     def __init__(
