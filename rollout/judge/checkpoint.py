@@ -4,11 +4,13 @@ A saved judge keeps its keys for good, whatever the parts are called in the code
 below, map one to the other.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar, Protocol
 
 from rollout.judge.baseline.sums import SignalState
+from rollout.judge.baseline.wander import Wander
 from rollout.judge.checkpoint_format import StateError, decode, encode
 from rollout.judge.data.pod_slots import PodSlots
 from rollout.judge.evidence.battery import Evidence
@@ -16,6 +18,7 @@ from rollout.judge.evidence.combination import RunUp
 from rollout.judge.evidence.gauge_test import Gauge
 from rollout.judge.evidence.sample_ratio_mismatch import SampleRatioTest
 from rollout.judge.evidence.scaled_sums import shortened
+from rollout.judge.model.onset_prior import Floats
 from rollout.judge.model.ridits import Ridits
 from rollout.judge.panel import Panel
 from rollout.judge.verdict.case import Conviction
@@ -25,13 +28,17 @@ ROOM_BYTES = 65_536
 """What a saved judge may take; twelve signals do."""
 
 SHORTER = (20, 12, 8)
-"""Bits that the ratio test's sums are saved with where they would take more than that: 6 digits, 4, or 2."""
+"""Bits that most of it is saved with where they would take more than that: 6 digits, 4, or 2."""
+
+_SHORTENED = (("ratio", "sums"), ("noise", "gains"), ("noise", "hit"), ("wander", "before"))
+"""What is saved with so few bits then."""
 
 _SEQUENCES = "sequences"
 
 _TESTS = {
     "sums": "sums",
     "noise": "pod_variation",
+    "wander": "wander",
     "warmth": "cold_start",
     "drawn": "pod_effect_prior",
     "ratio": "ratio",
@@ -40,6 +47,14 @@ _TESTS = {
     "proof": "noninferiority",
 }
 """Keys of what is saved of each column, and the attribute of `Evidence` that holds it."""
+
+
+_ADDED = {"noise": ("hit",), "wander": Wander.STATE, "ratio": ("lasting", "noise", "moves")}
+"""Names that judges did not save before pods were known to wander, by key: a release that such a judge began is judged
+as that one did to its end."""
+
+_UNSEEN = {"likely": -math.inf}
+"""What stands for kinds (of bursts, of exponents) that such a judge did not know, by name; 0 where nothing is said."""
 
 
 class PerColumn(Protocol):
@@ -61,8 +76,8 @@ def save(panel: Panel) -> bytes:
         if len(blob) <= ROOM_BYTES:
             break
         for signal in state["signals"].values():
-            if "ratio" in signal["evidence"]:
-                signal["evidence"]["ratio"]["sums"] = shortened(signal["evidence"]["ratio"]["sums"], bits)
+            for key, name in _SHORTENED if "ratio" in signal["evidence"] else ():
+                signal["evidence"][key][name] = shortened(signal["evidence"][key][name], bits)
         blob = encode(state)
     return blob
 
@@ -131,7 +146,23 @@ def _restore(evidence: Evidence, index: int, saved: Mapping[str, Any]) -> None:
         evidence.judge_at(index, saved["edges"], ridits)
     for key, test, where in _parts(evidence, index):
         for name in test.STATE:
-            getattr(test, name)[where] = saved[key][name]
+            if name in _ADDED.get(key, ()) and name not in saved.get(key, {}):
+                if key == "ratio":
+                    getattr(test, name)[where] = 0.0
+                continue
+            _put_back(getattr(test, name)[where], saved[key][name], _UNSEEN.get(name, 0.0))
+
+
+def _put_back(kept: Floats, saved: Floats, unseen: float) -> None:
+    """Fill an array with a saved one; what was not thought of when it was saved is `unseen`.
+
+    Raises:
+        ValueError: another number of columns or axes, or more of anything than there is.
+    """
+    if kept.ndim != saved.ndim or len(kept) != len(saved):
+        raise ValueError(f"an array of shape {saved.shape} was saved, {kept.shape} is needed")
+    kept[...] = unseen
+    kept[tuple(map(slice, saved.shape))] = saved
 
 
 def _parts(evidence: Evidence, index: int) -> Iterator[tuple[str, PerColumn, slice]]:

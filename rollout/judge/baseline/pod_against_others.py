@@ -9,10 +9,16 @@ from rollout.judge.model.hypergeometric import Counts, Tilts
 from rollout.judge.model.onset_prior import TINY, Bools, Floats, Indices, ShortFloats, log_add, log_of
 from rollout.judge.model.rank_sum import Spread, log_likelihood_ratios
 
-BURST_CHANCES: Floats = np.array([0.0, 0.03, 0.03, 0.03])
-"""Chance that a pod is hit in a block, of each kind of burst that is thought of; the first is none."""
+BURST_CHANCES: Floats = np.array([0.0, *[0.03] * 3, *[0.006] * 4])
+"""Chance that a calm pod is hit in a block, of each kind of burst that is thought of; the first is none."""
 
-BURST_SIZES: Floats = np.log([1.0, 2.0, 4.0, 10.0])
+BURST_LASTS: Floats = np.array([0.0, *[0.0] * 3, *[0.865] * 4])
+"""What is added to that where the pod was hit in the block before: the last kinds last for two minutes on the mean."""
+
+BURST_STARTS: Floats = BURST_CHANCES / (1 - BURST_LASTS)
+"""Chance that a pod is hit in a block of which nothing is known before."""
+
+BURST_SIZES: Floats = np.log([1.0, 2.0, 4.0, 10.0, 2.0, 3.0, 5.0, 10.0])
 """Log ratio by which it then fails more, of each kind."""
 
 EXPONENTS: Floats = np.array([1.0, 0.8, 0.6, 0.45, 0.33, 0.25, 0.18, 0.12])
@@ -25,40 +31,43 @@ SURE = 1.5
 """Standard deviations (of counting) that a pod's worst block is taken to have been unlucky by."""
 
 _TILTS: Floats = np.concatenate([[0.0], FAULTS])
-_ADDED: Floats = (BURST_SIZES[:, None] + _TILTS).reshape(1, -1)
-_ARE_FAULTS: Bools = np.tile(_TILTS > 0, BURST_SIZES.size)
-_LOG_CALM: Floats = np.log1p(-BURST_CHANCES)[:, None]
-_LOG_HIT: Floats = log_of(BURST_CHANCES)[:, None]
+_SIZES, _SIZE_OF = np.unique(BURST_SIZES, return_inverse=True)
+_ADDED: Floats = (_SIZES[:, None] + _TILTS).reshape(1, -1)
+_ARE_FAULTS: Bools = np.tile(_TILTS > 0, _SIZES.size)
 _SHORT: ShortFloats = EXPONENTS[:, None].astype(np.float32)
 _MOST_LOG = np.float32(50.0)
 _HALF = 0.5
 
 
-def gains_of(pods: Counts, own: Floats, scored: tuple[Indices, Spread]) -> tuple[Floats, ShortFloats]:
+def gains_of(
+    pods: Counts, own: Floats, scored: tuple[Indices, Spread], chance: Floats
+) -> tuple[Floats, ShortFloats, Floats]:
     """Each pod as a canary among the others, under each kind of burst.
 
     Args:
         pods: what each did, and the others.
         own: their lasting log ratios, shape (pods,).
         scored: pods that are judged by scores, and what they did.
+        chance: that each is hit in this block, by what is known of the blocks before, shape (pods, bursts).
 
     Returns:
-        Log likelihoods, shape (pods, bursts), and likelihood ratios of the faults to each exponent, shape (pods,
-        bursts, exponents, faults).
+        Log likelihoods, shape (pods, bursts); likelihood ratios of the faults to each exponent, shape (pods, bursts,
+        exponents, faults); and the chance that each was hit, now that the block is known, shape (pods, bursts).
     """
     at, spread = scored
     # log l(own + burst + fault): the conditional law of the pod's failures, or of its scores.
     log_ratios = Tilts(_ADDED, own[:, None]).log_likelihood_ratios(pods.but(at), np.ones(own.size))
     if at.size:
         log_ratios[at, 0] = log_likelihood_ratios(spread, own[at, None] + _ADDED, _ARE_FAULTS, np.ones(at.size))
-    hit = log_ratios.reshape(own.size, BURST_SIZES.size, _TILTS.size)
+    hit = log_ratios.reshape(own.size, _SIZES.size, _TILTS.size)
     calm = hit[:, :1]
     # Of each kind of burst the mixture (1 - chance) l(s) + chance l(s + b).
-    mixed = log_add(_LOG_CALM + calm, _LOG_HIT + hit)
+    log_hit = log_of(chance)[:, :, None] + hit[:, _SIZE_OF]
+    mixed = log_add(np.log1p(-chance)[:, :, None] + calm, log_hit)
     # The likelihood ratio of a fault over none, to the power of each candidate for eta.
     gain = mixed[:, :, 1:] - mixed[:, :, :1]
     powers: ShortFloats = np.exp(np.minimum(_SHORT * gain.astype(np.float32)[:, :, None, :], _MOST_LOG))
-    return mixed[:, :, 0] - calm[:, :, 0], powers
+    return mixed[:, :, 0] - calm[:, :, 0], powers, np.exp(log_hit[:, :, 0] - mixed[:, :, 0])
 
 
 def largest_exponents(gains: ShortFloats, blocks: Floats) -> Floats:
@@ -84,19 +93,28 @@ def largest_exponents(gains: ShortFloats, blocks: Floats) -> Floats:
     return found
 
 
-def squares_of(failed: Floats, size: Floats) -> Floats:
+def shares_of(size: Floats) -> Floats:
+    """Shares of all failures that fall on each pod where they differ as for good, shape (k, MOST_PODS).
+
+    Args:
+        size: sizes, the pods' lasting offsets counted in, shape (k, MOST_PODS).
+    """
+    shares: Floats = size / np.maximum(size.sum(axis=1, keepdims=True), 1e-300)
+    return shares
+
+
+def squares_of(failed: Floats, shares: Floats) -> Floats:
     """How far the pods' failures of a block are from their shares of all, and how far counting alone would bring them.
 
     Args:
         failed: shape (k, MOST_PODS).
-        size: sizes, the pods' lasting offsets counted in, shape (k, MOST_PODS).
+        shares: as of `shares_of`, shape (k, MOST_PODS).
 
     Returns:
         Sums of squares over the pods: of what was found, and of what is expected where failures come one by one; shape
         (k, 2).
     """
     total = failed.sum(axis=1, keepdims=True)
-    shares = size / np.maximum(size.sum(axis=1, keepdims=True), 1e-300)
     expected, found = total * shares, np.empty((len(failed), 2))
     # Of m failures that fall on a pod with chance p each: (x - m p)^2, whose mean is the variance m p (1 - p).
     found[:, 0] = ((failed - expected) ** 2).sum(axis=1)

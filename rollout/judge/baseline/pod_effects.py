@@ -24,6 +24,13 @@ REACH = (0.1, 0.998, 0.9998)
 Slow requests tell so much that an outlier needs a node of its own. Pods far better than the others need none: no fault
 explains them better."""
 
+NOISE_SHARE = 0.5
+"""Standard deviation of a pod effect within a block, over that between pods: as far as nodes are apart far out. A look
+tells nothing finer than that, so that a pod between two nodes is near both."""
+
+FINEST = 0.01
+"""The same at least, as a log ratio: no two pods are as alike as a hundred thousand requests could tell."""
+
 _MOST = 20.0
 """A pod effect beyond this is the same: exp of it, to the power of the largest exact support, is still a number."""
 
@@ -67,6 +74,30 @@ def pod_effects(spread: Floats, pods: Floats, latency: Bools) -> tuple[Floats, F
     # The effect: u = tau * sqrt(1 + 1/pods) * t, the law of one more pod beside those that were seen.
     nodes = np.clip(spread[:, None] * np.sqrt(1 + 1 / few) * points, -_MOST, _MOST)
     return nodes, mass
+
+
+def block_noise(spread: Floats, pods: Floats) -> Floats:
+    """Variance of a pod effect within a block, shape (k,): a share of what pods differ by, and FINEST at least.
+
+    Args:
+        spread: as of `pod_effects`, shape (k,).
+        pods: as of `pod_effects`, shape (k,).
+    """
+    found: Floats = NOISE_SHARE**2 * spread**2 * (1 + 1 / np.maximum(pods, 2.0)) + FINEST**2
+    return found
+
+
+def luck(spread: Floats, pods: Floats, share: float) -> Floats:
+    """Log ratio by which only a share of the pods is better than their version, shape (k,).
+
+    Args:
+        spread: as of `pod_effects`, shape (k,).
+        pods: as of `pod_effects`, shape (k,).
+        share: of healthy pods.
+    """
+    few = np.maximum(pods, 2.0)
+    found: Floats = np.minimum(spread * np.sqrt(1 + 1 / few) * student.isf(share, few - 1), _MOST)
+    return found
 
 
 def node_above(mass: Floats, share: Floats | float) -> Indices:

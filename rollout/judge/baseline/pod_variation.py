@@ -19,16 +19,21 @@ from typing import ClassVar
 
 import numpy as np
 
+from rollout.judge.baseline.lasting import PRIOR_WORTH, TRUSTED_PODS, lasting_offsets, lasting_variance
 from rollout.judge.baseline.pod_against_others import (
     BURST_CHANCES,
+    BURST_LASTS,
     BURST_SIZES,
+    BURST_STARTS,
     EXPONENTS,
     FAULTS,
     gains_of,
     largest_exponents,
+    shares_of,
     squares_of,
     worst_alone,
 )
+from rollout.judge.baseline.wander import Wander
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts
@@ -42,16 +47,6 @@ ENOUGH_BLOCKS = 600
 ENOUGH_FAILURES = 20.0
 """Failures after which it counts fully."""
 
-PRIOR_SPREAD = 0.3
-"""Standard deviation of the log rate between healthy pods, while history does not tell it."""
-
-PRIOR_PODS = 5
-"""Pods that the prior spread is taken to rest on: its tails are Student's with 4 degrees of freedom."""
-
-TRUSTED_PODS = (9.0, 6.6)
-"""Pods that tau is taken to rest on at most, of failures and of slow requests: tails are never lighter than Student's
-with 8 and 5.6 degrees of freedom. That pods differ by outliers is not to be seen in a dozen of them."""
-
 PRIOR_TEMPER = 0.5
 """Exponent of the likelihood while history does not tell how clumped rare failures are: one over how many come
 together, by Jensen's inequality."""
@@ -59,7 +54,7 @@ together, by Jensen's inequality."""
 BURST_VARIANCE = 0.04
 """Variance of a pod's log rate between blocks, while history does not tell it: what is frequent is known no finer."""
 
-PRIOR_BURST: Floats = np.log([[0.3, 0.1, 0.1, 0.5], [0.6, 0.2, 0.1, 0.1]])
+PRIOR_BURST: Floats = np.log([[0.3, 0.1, 0.1, 0.5, *[0.003] * 4], [0.6, 0.2, 0.1, 0.1, *[0.003] * 4]])
 """Log weights of the kinds before history tells: for failures, and for slow requests.
 
 A burst that makes ten times as many requests slow would excuse a canary that answers none in time.
@@ -67,10 +62,6 @@ A burst that makes ten times as many requests slow would excuse a canary that an
 
 CAUTION = (0.55, 0.42)
 """What is left of the largest exponent: 97 % where it is 1, less where noise was found that may be worse yet."""
-
-PRIOR_WORTH = (1.0, 2.5)
-"""The prior spread is worth 1 / (2 + pods that showed theirs) pods, to this power: of failures, and of slow requests.
-The more pods show, the less it is worth. Requests are slow often enough for nine pods to show a spread of 1 %."""
 
 TELLING = 20.0
 """Failures that history must show before it outweighs the belief of how many come together (variance over mean)."""
@@ -106,6 +97,9 @@ class PodVariation:
         worst: highest sure rate of a single pod in a block in which the others were well, shape (columns,).
         apart: squared distances of the pods' failures in a block from what their shares of all would have been, and
             what they would be if failures came one by one, each summed; shape (columns, 2).
+        hit: chance that each pod is hit in the present block under each kind of burst, by the blocks before, shape
+            (columns, MOST_PODS, bursts).
+        wander: how far pods stray for minutes.
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
@@ -122,6 +116,7 @@ class PodVariation:
         "gains",
         "worst",
         "apart",
+        "hit",
     )
 
     def __init__(self, whole: Bools, latency: Bools | None = None, scores: Floats | None = None) -> None:
@@ -138,6 +133,8 @@ class PodVariation:
         self._trusted, self._prior_power = np.array(TRUSTED_PODS)[slow], np.array(PRIOR_WORTH)[slow]
         self.likely = PRIOR_BURST[slow]
         self.burst = np.argmax(self.likely, axis=1)
+        self.hit: ShortFloats = np.tile(BURST_STARTS.astype(np.float32), (columns, MOST_PODS, 1))
+        self.wander = Wander(columns)
         shape = (columns, BURST_SIZES.size, EXPONENTS.size, FAULTS.size)
         self.gains: ShortFloats = np.zeros(shape, dtype=np.float32)
 
@@ -169,11 +166,16 @@ class PodVariation:
         self.burst[columns] = chosen = np.argmax(self.likely[columns], axis=1)
         return BURST_CHANCES[chosen], BURST_SIZES[chosen]
 
+    def lasting(self, columns: Indices) -> Floats:
+        """How much likelier a burst of the kind that was chosen is to go on than to begin, shape (columns,)."""
+        found: Floats = BURST_LASTS[self.burst[columns]]
+        return found
+
     def tempers(self, columns: Indices) -> Floats:
         """Eta of some columns with the bursts that were chosen, shape (columns,)."""
         # Before history tells: one over how many failures come together, less where failures are frequent.
         failed = self.failed[columns].sum(axis=1)
-        prior = self._one_by_one(columns, 1 / PRIOR_TEMPER)
+        prior = self.one_by_one(columns, 1 / PRIOR_TEMPER)
         prior /= 1 + BURST_VARIANCE * failed / np.maximum(self.counted[columns], 1)
         # What history tells: eta = 0.97 x the largest exponent, and the trust in it.
         trust = self.knowledge()[columns] * np.minimum(1.0, failed / ENOUGH_FAILURES)
@@ -185,32 +187,30 @@ class PodVariation:
 
     def spreads(self, columns: Indices) -> tuple[Floats, Floats]:
         """Tau of some columns, and the number of pods that it may be taken to rest on; each of shape (columns,)."""
-        # Log rates of the pods that failed at all, and the mean of 1 / failures: what counting adds to their variance.
-        failed, size = self._sums(columns)
-        counted = failed >= 1
-        pods = np.maximum(counted.sum(axis=1), 1)
-        logs = np.where(counted, np.log(np.maximum(failed, 1) / np.maximum(size, 1e-300)), 0.0)
-        chance = np.where(counted, 1 / np.maximum(failed, 1), 0.0).sum(axis=1) / pods
-        # Variance between the pods, less what counting explains.
-        around = np.where(counted, logs - (logs.sum(axis=1) / pods)[:, None], 0.0)
-        between = np.maximum((around**2).sum(axis=1) / np.maximum(pods - 1, 1) - chance, 0.0)
-        # Pods that this is worth: one whose counting error is large shows little. What the prior is worth beside them.
-        known = (pods - 1) * PRIOR_SPREAD**2 / (PRIOR_SPREAD**2 + chance)
-        prior_pods = (2 + known) ** -self._prior_power[columns]
-        # tau^2: the mean of prior and found variance, weighted by what each is worth.
-        spread = np.sqrt((prior_pods * PRIOR_SPREAD**2 + known * between) / (prior_pods + known))
-        return spread, np.minimum(np.maximum(np.round(known) + 1, PRIOR_PODS), self._trusted[columns])
+        lasting, pods = lasting_variance(*self._sums(columns), self._prior_power[columns])
+        # The law of a moment: what lasts, and what comes and goes.
+        spread = np.sqrt(lasting + self.wander.told(columns)[0])
+        return spread, np.minimum(pods, self._trusted[columns])
+
+    def steps(self, columns: Indices) -> Floats:
+        """Mean squared change of a pod's log rate from block to block, shape (columns,)."""
+        variance, kept = self.wander.told(columns)
+        found: Floats = 2 * variance * (1 - kept)
+        return found
 
     def clumped(self, columns: Indices) -> Floats:
         """Exponent of a likelihood that takes failures to come one by one where they come in clumps, shape (columns,).
 
         It is 1 once history is so long that its worst block tells.
         """
-        exponents: Floats = self._one_by_one(columns, 1.0) ** (1 - self.knowledge()[columns])
+        exponents: Floats = self.one_by_one(columns, 1.0) ** (1 - self.knowledge()[columns])
         return exponents
 
-    def _one_by_one(self, columns: Indices, believed: float) -> Floats:
-        """One over how many failures come together, at most 1, from a belief before history tells; shape (columns,)."""
+    def one_by_one(self, columns: Indices | slice, believed: float) -> Floats:
+        """One over how many failures come together, at most 1, from a belief before history tells; shape (columns,).
+
+        It is the exponent that tempers a likelihood which takes them to come one by one (Jensen).
+        """
         # Variance over mean, with TELLING failures that come as it is believed.
         squares, alone = self.apart[columns].T
         found: Floats = np.minimum((alone + TELLING) / (squares + TELLING * believed), 1.0)
@@ -241,14 +241,23 @@ class PodVariation:
             values[2:] = values[:2].sum(axis=2, keepdims=True) - values[:2]
             others = Counts(values.reshape(4, -1), np.repeat(self._whole[chosen], MOST_PODS))
             # Only pods that had something are judged; `first` is where each column's pods begin among them.
-            own = self._offsets(chosen)
+            own = lasting_offsets(*self._sums(chosen))
+            now = own + self.wander.lately(chosen)
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
-            likely, gains = gains_of(others.take(pods), own.ravel()[pods], self._scored_of(chosen, pods))
+            whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
+            chance = self.hit[whose, which].astype(np.float64)
+            likely, gains, hit = gains_of(others.take(pods), now.ravel()[pods], self._scored_of(chosen, pods), chance)
+            self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
+            # How surely each was calm, by the blocks before and by this one as well.
+            calm, kinds = np.ones((2, there_.size)), np.argmax(self.likely[whose], axis=1)
+            calm[:, pods] -= np.stack([chance, hit])[:, np.arange(pods.size), kinds]
+            shares = shares_of(size_ * np.exp(own))
+            self.wander.add(chosen, failed_, shares, calm.reshape(2, *there_.shape))
             # What they teach: gains for eta, likelihoods of the bursts, the worst block, squares for the clumps.
             self.gains[chosen] += np.add.reduceat(gains, first, axis=0)
             self.likely[chosen] += np.add.reduceat(likely, first, axis=0)
             self.worst[chosen] = np.maximum(self.worst[chosen], worst_alone(others, there_))
-            self.apart[chosen] += squares_of(failed_, size_ * np.exp(own))
+            self.apart[chosen] += squares_of(failed_, shares)
             self.blocks[chosen] += there_.sum(axis=1)
         self.failed[columns] += failed
         self.size[columns] += size
@@ -284,12 +293,3 @@ class PodVariation:
         rates = failed.sum(axis=1) / np.maximum(size.sum(axis=1), 1e-300)
         least = np.where(self.scored[columns], FASTEST * rates, 0.0)[:, None]
         return np.maximum(failed, least * size), size
-
-    def _offsets(self, columns: Indices) -> Floats:
-        """Lasting log ratios of the pods to all of them, shrunk as counting demands; shape (columns, MOST_PODS)."""
-        failed, size = self._sums(columns)
-        total = np.maximum(size.sum(axis=1, keepdims=True), 1e-9)
-        expected = size * failed.sum(axis=1, keepdims=True) / total
-        # A gamma prior of mean 1 and standard deviation PRIOR_SPREAD: its shape is one over the variance.
-        offsets: Floats = np.log((failed + 1 / PRIOR_SPREAD**2) / (expected + 1 / PRIOR_SPREAD**2))
-        return offsets

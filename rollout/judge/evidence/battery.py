@@ -5,17 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from rollout.judge.baseline.cold_start import PLAIN, ColdStart
-from rollout.judge.baseline.pod_effects import PodEffectPrior, pod_effects
-from rollout.judge.baseline.pod_variation import PRIOR_PODS, PRIOR_SPREAD, PRIOR_TEMPER, PodVariation
+from rollout.judge.baseline.lasting import PRIOR_PODS, PRIOR_SPREAD
+from rollout.judge.baseline.pod_effects import PodEffectPrior, block_noise, luck, pod_effects
+from rollout.judge.baseline.pod_variation import PRIOR_TEMPER, PodVariation
 from rollout.judge.baseline.sums import Sums
 from rollout.judge.data.batch import Batch
 from rollout.judge.data.columns import Columns
 from rollout.judge.evidence.absolute_rate_test import AbsoluteRateTest
 from rollout.judge.evidence.confidence_sequence import RatioSequences
+from rollout.judge.evidence.fault_sizes import RIDIT_STEP_WEIGHTS, RIDIT_STEPS
 from rollout.judge.evidence.gauge_test import Gauge
 from rollout.judge.evidence.healthy_canary import HealthyCanary
 from rollout.judge.evidence.noninferiority import NonInferiorityTest
-from rollout.judge.evidence.ratio_test import RIDIT_STEP_WEIGHTS, RIDIT_STEPS, RatioTest
+from rollout.judge.evidence.ratio_test import RatioTest
 from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.hypergeometric import Counts
 from rollout.judge.model.onset_prior import Bools, Floats, Indices, OnsetPrior, indices_of, log_of, some
@@ -69,6 +71,7 @@ class Evidence:
         columns: where each signal's numbers are.
         sums: what was counted.
         pod_variation: what stable's pods teach about healthy differences.
+        wander: what they teach about differences that come and go.
         cold_start: what young pods of stable teach about cold starts.
         pod_effect_prior: what the nodes of the ratio test were made of.
         ratio: the ratio test.
@@ -85,6 +88,7 @@ class Evidence:
         self._counted = ~latency
         self.sums = Sums(count)
         self.pod_variation, self.cold_start = PodVariation(whole, latency, columns.scores), ColdStart(whole)
+        self.wander = self.pod_variation.wander
         self._healthy = HealthyCanary(columns, self._counted, self.sums, self.pod_variation, self.cold_start)
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
         self.ratio = RatioTest(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS))
@@ -97,6 +101,7 @@ class Evidence:
             for index, (signal, family) in enumerate(zip(signals, columns.families, strict=True))
             if family is Family.GAUGE
         }
+        self._missed_rate, self._luck_is_known = policy.missed_rate, False
         self._expect_pods(np.arange(count), np.full(count, PRIOR_SPREAD), np.full(count, float(PRIOR_PODS)))
         self._absolute_weight = np.where(self._counted, ABSOLUTE_RATE_WEIGHT, ABSOLUTE_RATE_WEIGHT_LATENCY)
         self._weigh_tests()
@@ -117,12 +122,15 @@ class Evidence:
         if some(judged):
             self._bet(batch, judged, counts)
         self.learn_start(batch)
+        if some(judged) and not self._luck_is_known:
+            self._expect_luck()
+        self.noninferiority.add(batch.counts, self.sums)
         closed = self.pod_variation.add(batch)
         self._closed[closed] = True
-        self.noninferiority.add(batch.counts, self.sums)
         self.sums.settle(batch, counts.values.T)
         if closed.size:
             self.sequences.settle(closed)
+            self._luck_is_known = False
         # What is healthy follows history where a block was closed, or where history has doubled.
         learned = self.sums.history[:, 1] > MORE * self.sums.known[:, 1]
         learned[closed] = True
@@ -194,9 +202,9 @@ class Evidence:
     def settle(self) -> None:
         """Make the tests follow sums that were put back."""
         prior = self.pod_effect_prior
-        self.ratio.nodes[:] = pod_effects(prior.tau, prior.pods, ~self._counted)[0]
-        self.ratio.settle()
+        self.ratio.put_back(*pod_effects(prior.tau, prior.pods, ~self._counted))
         self.absolute_rate.settle()
+        self._luck_is_known = False
         self.cold_start.settle()
         self._healthy.follow_starts()
         self._history_grew = True
@@ -253,7 +261,22 @@ class Evidence:
         """Tell the ratio test how much healthy pods differ, and how often one is hit by a burst."""
         self.pod_effect_prior.tau[columns], self.pod_effect_prior.pods[columns] = spread, pods
         effects = pod_effects(spread, pods, ~self._counted[columns])
-        self.ratio.expect(columns, *effects, *self.pod_variation.bursts(columns))
+        bursts = self.pod_variation.bursts(columns)
+        self.ratio.expect(
+            columns,
+            *effects,
+            *bursts,
+            lasting=self.pod_variation.lasting(columns),
+            noise=block_noise(spread, pods),
+            step=self.pod_variation.steps(columns),
+        )
+
+    def _expect_luck(self) -> None:
+        """Tell the non-inferiority test how failures clump and how far a pod may be better than its version."""
+        everything = np.arange(self.columns.count)
+        better = luck(*self.pod_variation.spreads(everything), self._missed_rate)
+        self._luck_is_known = True
+        self.noninferiority.expect(self.pod_variation.one_by_one(slice(None), 1.0), better)
 
     def _weigh_tests(self) -> None:
         """Logarithms of the weights of the ratio test and of the absolute-rate test, each of shape (columns,)."""

@@ -3,6 +3,9 @@
 Errors: below the target share, or below margin times stable. Latency: at every judged edge (or at the one threshold)
 the slow share is less than stable's plus the target. Counted events: below the target rate. The formulas are in
 `noninferiority_likelihoods`.
+
+As the ratio test does, it knows that failures come together and that pods differ: the likelihoods are tempered by how
+many come together, and the margin to stable is lower by what a lucky pod of a bad version may be better than it.
 """
 
 import math
@@ -44,7 +47,8 @@ class NonInferiorityTest:
         self._errors, self._latency = _span(errors), _span(latency)
         target = columns.each([signal.effective_target for signal in columns.signals])
         tolerance = columns.each([signal.tolerance for signal in columns.signals])
-        self._margin, self._extra = policy.promotion_margin * tolerance[self._errors], target[self._latency]
+        self._asked, self._extra = policy.promotion_margin * tolerance[self._errors], target[self._latency]
+        self._margin, self._tempers = self._asked.copy(), np.ones(columns.count)
         self._worth = np.zeros((columns.count, 2, _ALTERNATIVES))
         self._worth[:, 0, :_SHARES], self._worth[:, 1, :_SHARES] = likelihoods.below_target(target, columns.whole)
         used = np.full(columns.count, _SHARES)
@@ -53,6 +57,15 @@ class NonInferiorityTest:
         self._fresh = np.where(np.arange(_ALTERNATIVES) < used[:, None], 0.0, -math.inf)
         self.log_good = self._fresh.copy()
         self._deciding = columns.table.copy()
+
+    def expect(self, tempers: Floats, luck: Floats) -> None:
+        """Say what healthy pods do, from now on.
+
+        Args:
+            tempers: exponent of a likelihood that takes failures to come one by one, shape (columns,).
+            luck: log ratio by which a pod may be better than its version, shape (columns,).
+        """
+        self._tempers, self._margin = tempers, self._asked * np.exp(-luck[self._errors])
 
     def follow(self, index: int) -> None:
         """Follow a signal's judged edges, which were changed."""
@@ -75,7 +88,7 @@ class NonInferiorityTest:
             gain[self._errors, _SHARES:] = likelihoods.below_ratio(counts[self._errors], self._margin)
         if self._extra.size:
             gain[self._latency, :_ADDED] = self._slower(counts[self._latency], sums)
-        self.log_good += gain
+        self.log_good += gain * self._tempers[:, None]
 
     def log_e(self) -> list[float]:
         """Natural logarithm of each signal's e-process for "not worse"; 0 before any evidence."""

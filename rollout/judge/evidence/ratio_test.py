@@ -12,18 +12,20 @@ look (docs/explanation/judge.md, "Ratio"),
 Now and then a healthy pod is hit for a block of time: l(s) is then l(s + b) for the whole block, under the null and
 under the alternative. So L and A are kept twice, for a calm block and for a hit one, and when a block ends
 
-    (5)  calm, hit <- (1 - chance, chance) * (calm + hit)
+    (5)  calm, hit <- (1 - chance) calm + (1 - chance - lasting) hit, chance calm + (chance + lasting) hit
 
+and the pod effect moves to its next nodes (`pod_motion`, which also says how much a look can tell of it).
 E is a test martingale averaged over the draw of the canary's pods. A single node u = 0 gives the plain ratio e-process.
 Many columns (a signal, or one bucket edge of it) are kept side by side, so one look is a handful of array operations.
 """
 
-import math
 from typing import ClassVar
 
 import numpy as np
 
 from rollout.judge.baseline.pod_effects import NODES, node_above
+from rollout.judge.evidence import pod_motion
+from rollout.judge.evidence.fault_sizes import STEP_WEIGHTS, STEPS
 from rollout.judge.evidence.scaled_sums import FORGOTTEN, begin_faults, multiply, over_nodes
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts, Tilts
@@ -32,18 +34,6 @@ from rollout.judge.model.rank_sum import ScoreTilts, Spread
 
 USUAL = 0.95
 """The ranges shown to people are widened by the pod effect that this share of healthy canaries stays below."""
-
-STEPS: Floats = np.linspace(math.log(1.4), math.log(20), 6)
-"""Log ratios d that a fault may add to the pod effect: 1.4 to 20. Below that a rollback is not worth it."""
-
-STEP_WEIGHTS: Floats = np.array([0.18, 0.22, 0.18, 0.14, 0.14, 0.14])
-"""Prior mass of each step: more of it where a fault is so small that it takes long."""
-
-RIDIT_STEPS: Floats = np.log([1.25, 1.6, 2.2, 3.5, 7, 20])
-"""The same where requests have scores: a median slower by a tenth moves their odds by little more than the first."""
-
-RIDIT_STEP_WEIGHTS: Floats = np.array([0.29, 0.10, 0.12, 0.33, 0.08, 0.08])
-"""Prior mass of each of those."""
 
 _HEALTHY, _FAULTY = 0, slice(1, None)
 """Where L and the A of each step stand on the axis of 1 + steps."""
@@ -69,6 +59,9 @@ class RatioTest:
         temper: eta, shape (columns,).
         chance: that a block is hit, shape (columns,).
         size: b, the log ratio by which the canary then fails more, shape (columns,).
+        lasting: how much likelier a hit block is after a hit one than after a calm one, shape (columns,).
+        noise: variance of a pod effect within a block, shape (columns,).
+        moves: r, how often a pod effect moves between blocks, shape (columns,).
         sums: L(u) times the mass of u, then A(u, d) times the mass of u for each step, with the present block calm, and
             hit, shape (columns, 2, 1 + steps, nodes).
         logs: logarithms of what those are relative to, shape (columns, 2, 1 + steps).
@@ -77,15 +70,8 @@ class RatioTest:
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
-        "usual",
-        "least",
-        "temper",
-        "chance",
-        "size",
-        "sums",
-        "logs",
-        "elapsed",
-        "block",
+        *("usual", "least", "temper", "chance", "size", "sums", "logs", "elapsed", "block"),
+        *("lasting", "noise", "moves"),
     )
 
     def __init__(
@@ -107,6 +93,8 @@ class RatioTest:
         self.nodes = np.zeros((columns, nodes))
         self.temper = np.ones(columns)
         self.usual, self.least, self.chance, self.size, self.elapsed, self.block = np.zeros((6, columns))
+        self.lasting, self.noise, self.moves = np.zeros((3, columns))
+        self._kernels = np.tile(np.eye(nodes), (columns, 1, 1))
         self.sums = np.zeros((columns, 2, 1 + steps.size, nodes))
         self.logs = np.zeros((columns, 2, 1 + steps.size))
         self.expect(slice(None), self.nodes, np.full(self.nodes.shape, 1 / nodes), self.chance, self.size)
@@ -138,7 +126,18 @@ class RatioTest:
         self._unspent = self._prior.unspent(self.elapsed)
         self._sum_up()
 
-    def expect(self, columns: Indices | slice, nodes: Floats, mass: Floats, chance: Floats, size: Floats) -> None:
+    def expect(
+        self,
+        columns: Indices | slice,
+        nodes: Floats,
+        mass: Floats,
+        chance: Floats,
+        size: Floats,
+        *,
+        lasting: Floats | float = 0.0,
+        noise: Floats | float = 0.0,
+        step: Floats | None = None,
+    ) -> None:
         """Say what healthy canaries do, before the first bet of these columns.
 
         Args:
@@ -147,12 +146,23 @@ class RatioTest:
             mass: how likely each is, shape (k, nodes).
             chance: that a block is hit by a burst, shape (k,).
             size: log ratio by which it then fails more, shape (k,).
+            lasting: what is added to the chance where the block before was hit, shape (k,).
+            noise: variance of a pod effect within a block, shape (k,).
+            step: mean squared change of a pod effect from block to block, shape (k,); None for pods that never change.
         """
+        self.lasting[columns], self.noise[columns] = lasting, noise
+        self.moves[columns] = 0.0 if step is None else pod_motion.moves(nodes, mass, step)
+        self._kernels[columns] = pod_motion.kernels(mass, self.moves[columns])
         self.nodes[columns], self.chance[columns], self.size[columns] = nodes, chance, size
         self.least[columns] = node_above(mass, self._held[columns])
         self.usual[columns] = np.take_along_axis(nodes, node_above(mass, USUAL)[:, None], axis=1)[:, 0]
         self.sums[columns] = np.maximum(mass, FORGOTTEN)[:, None, None]
         self._begin_anew(columns)
+        self.settle()
+
+    def put_back(self, nodes: Floats, mass: Floats) -> None:
+        """Follow saved sums: pod effects and how likely each is, each of shape (columns, nodes)."""
+        self.nodes[:], self._kernels = nodes, pod_motion.kernels(mass, self.moves)
         self.settle()
 
     def look_for(self, column: int, steps: Floats, weights: Floats) -> None:
@@ -195,8 +205,9 @@ class RatioTest:
         gain = self._tilts.log_likelihood_ratios(counts.take(whose), tolerance[whose])
         if scored is not None:
             self._put_scored(gain, tolerance, *scored)
-        # To the power of eta: failures come in clumps (judge.md, "Pods differ").
-        gain *= self.temper[whose, None, None]
+        # To the power of eta, since failures come in clumps (judge.md, "Pods differ"), and of what a block tells.
+        told = self.temper / (1 + self.noise * pod_motion.information(counts, seconds, scored))
+        gain *= told[whose, None, None]
         if some(young):
             self._rest(gain, young)
         # (1): the onset mass of this look is what the prior spends in its seconds.
@@ -213,7 +224,7 @@ class RatioTest:
         over = indices_of(self.block >= BLOCK_SECONDS * 0.99)
         if over.size:
             self.block[over] = 0.0
-            self._end_blocks(over[self.chance[over] > 0])
+            self._end_blocks(over[(self.chance[over] > 0) | (self.moves[over] > 0)])
 
     def _put_scored(self, gain: Floats, tolerance: Floats, columns: Indices, spread: Spread) -> None:
         """Put the log likelihood ratios of columns that are judged by scores into their rows of the gains."""
@@ -247,15 +258,20 @@ class RatioTest:
         np.copyto(gain[:, _FAULTY], gain[rows, _FAULTY, least][:, :, None], where=under[:, None])
 
     def _log_chances(self, columns: Indices | slice) -> Floats:
-        """Logarithms of the chances that a block is calm, and hit; shape (k, 2, 1)."""
-        return log_of(np.stack([1 - self.chance[columns], self.chance[columns]], axis=1)[:, :, None])
+        """Logarithms of the chances that a first block is calm, and hit; shape (k, 2, 1)."""
+        hit = self.chance[columns] / (1 - self.lasting[columns])
+        return log_of(np.stack([1 - hit, hit], axis=1)[:, :, None])
 
     def _end_blocks(self, columns: Indices) -> None:
-        """(5): begin a new block of some columns that know bursts: whether it is hit is open again."""
-        logs = self.logs[columns]
-        top = logs.max(axis=1, keepdims=True)
-        both = (self.sums[columns] * np.exp(logs - top)[:, :, :, None]).sum(axis=1, keepdims=True)
-        self.sums[columns], self.logs[columns] = both, top + self._log_chances(columns)
+        """(5), and let pod effects move: begin a new block of some columns."""
+        moving = columns[self.moves[columns] > 0]
+        if moving.size:
+            self.sums[moving] = pod_motion.moved(self.sums[moving], self._kernels[moving])
+        bursty = columns[self.chance[columns] > 0]
+        if bursty.size:
+            chance, lasting = self.chance[bursty], self.lasting[bursty]
+            fates = pod_motion.next_fates(self.sums[bursty], self.logs[bursty], chance, lasting)
+            self.sums[bursty], self.logs[bursty] = fates
         self._sum_up()
 
     def _sum_up(self) -> None:

@@ -7,7 +7,7 @@ So a look needs one exp for each number and no log.
 
 import numpy as np
 
-from rollout.judge.model.onset_prior import Floats, log_of
+from rollout.judge.model.onset_prior import Floats, ShortFloats, log_of
 
 FORGOTTEN = 1e-250
 """Least value of a sum. A pod effect that is less likely than this, beside the likeliest, counts as this likely."""
@@ -20,6 +20,9 @@ _MOST_GAIN = 300.0
 
 _FRACTION = 52
 """Bits of the fraction of a float64."""
+
+_SHORT_FRACTION = 23
+"""The same of a float32."""
 
 _DIGITS = -(1 << (_FRACTION - 36))
 """Mask of the bits that are kept: 36 of the fraction, which is 11 digits. A saved judge takes a quarter less for it."""
@@ -87,9 +90,10 @@ def over_nodes(sums: Floats) -> Floats:
     return totals
 
 
-def shortened(sums: Floats, bits: int) -> Floats:
-    """Positive numbers with so many bits of their fraction, rounded."""
-    left = 1 << (_FRACTION - bits)
-    rounded = np.ascontiguousarray(sums).view(np.int64) + left // 2
-    short: Floats = (rounded & -left).view(np.float64)
+def shortened(numbers: Floats | ShortFloats, bits: int) -> Floats | ShortFloats:
+    """Positive numbers with so many bits of their fraction, rounded; short ones (float32) stay short."""
+    fraction, whole = (_FRACTION, np.int64) if numbers.dtype == np.float64 else (_SHORT_FRACTION, np.int32)
+    left = 1 << max(fraction - bits, 0)
+    rounded = np.ascontiguousarray(numbers).view(whole) + left // 2
+    short: Floats | ShortFloats = np.bitwise_and(rounded, -left).view(numbers.dtype)
     return short

@@ -14,11 +14,9 @@ from rollout.judge.baseline.pod_effects import pod_effects
 from rollout.judge.evidence.battery import EDGE_WEIGHTS, log_weights
 from rollout.judge.evidence.combination import RunUp, combined, e_bh
 from rollout.judge.evidence.confidence_sequence import RatioSequences
+from rollout.judge.evidence.fault_sizes import STEPS
 from rollout.judge.evidence.noninferiority_likelihoods import below_added, below_ratio, below_target
-from rollout.judge.evidence.ratio_test import (
-    STEPS,
-    RatioTest,
-)
+from rollout.judge.evidence.ratio_test import RatioTest
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import EXACT_SUPPORT, Counts, Tilts
 from rollout.judge.model.onset_prior import OnsetPrior, log_add, log_sum

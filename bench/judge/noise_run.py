@@ -1,0 +1,128 @@
+"""How rarely a healthy canary is taken back where services are big or noisy on any scale of time, and what that costs.
+
+    python bench/judge/noise_run.py --replicates 1000         # one process; goes on where it was stopped
+    python bench/judge/noise_run.py --quick                   # 100 replicates of each cell
+    python bench/judge/noise_run.py --only burst120 F-burst120
+
+The cells are in noise.yaml. What a chunk of replicates came to is kept in out/bench/judge-noise as it is finished,
+by the label of the judge that was measured; the table has a column for each label.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent))
+
+import numpy as np
+from scipy.stats import beta
+
+from bench.judge.noise_worlds import Cell, NoiseWorld, cells
+from bench.judge.ours import Ours
+from bench.machine import page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CHUNK = 100
+
+
+@dataclass(slots=True)
+class Played:
+    """One chunk: when each replicate was convicted, None where it never was, and whether it was good at the end."""
+
+    times: list[float | None]
+    good: list[bool]
+
+
+def play(cell: Cell, replicates: int, seed: int) -> Played:
+    """Show the judge one chunk of replicates."""
+    ours, times = Ours(replicates), np.full(replicates, np.inf)
+    good = np.zeros(replicates, dtype=bool)
+    for look in NoiseWorld(cell, replicates, seed).looks():
+        fired = ours.look(look) & np.isinf(times)
+        times[fired] = look.at
+        good |= ours.good() & np.isinf(times) & (not look.history)
+    return Played([None if np.isinf(at) else float(at) for at in times], good.tolist())
+
+
+def row(cell: Cell, told: Mapping[str, Sequence[Played]], labels: Sequence[str]) -> str:
+    """The table's row: each label's figures."""
+    return f"| {cell.key}: {cell.name} | " + " | ".join(_figure(cell, told.get(label, ())) for label in labels) + " |"
+
+
+def _figure(cell: Cell, chunks: Sequence[Played]) -> str:
+    times = np.array([np.inf if at is None else at for each in chunks for at in each.times])
+    good = np.array([at for each in chunks for at in each.good], dtype=bool)
+    if not times.size:
+        return ""
+    convicted = np.isfinite(times)
+    if cell.role == "healthy":
+        return f"{_share(convicted)}; good {good.mean():.0%} ({times.size})"
+    if cell.role == "twice":
+        return f"good {_share(good)}; taken back {convicted.mean():.0%} ({times.size})"
+    horizon = 60 * float(cell.said["minutes"])
+    delay = np.minimum(times, horizon) - cell.onset_seconds
+    return f"missed {_share(~convicted)}; {np.median(delay):.0f} s, mean {delay.mean():.0f} s ({times.size})"
+
+
+def _share(hits: np.ndarray) -> str:
+    """A share with its upper 95 % bound (Clopper and Pearson)."""
+    found, size = int(hits.sum()), hits.size
+    most = float(beta.ppf(0.95, found + 1, size - found)) if found < size else 1.0
+    return f"{100 * found / size:.1f} % (≤ {100 * most:.1f})"
+
+
+def kept(folder: Path) -> dict[str, dict[str, list[Played]]]:
+    """Chunks that were finished, by cell and label."""
+    found: dict[str, dict[str, list[Played]]] = defaultdict(lambda: defaultdict(list))
+    for path in sorted(folder.glob("*/*.json")):
+        found[path.stem.rpartition("+")[0]][path.parent.name].append(Played(**json.loads(path.read_text())))
+    return found
+
+
+def main() -> int:
+    """Simulate what is missing, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--replicates", type=int, default=1000, help=f"of each cell, in chunks of {CHUNK}")
+    parser.add_argument("--quick", action="store_true", help="one chunk of each cell")
+    parser.add_argument("--only", nargs="+", metavar="KEY", help="cells, such as burst120")
+    parser.add_argument("--label", default="now", help="of the judge that is measured")
+    parser.add_argument("--keep", type=Path, default=HERE.parent.parent / "out" / "bench" / "judge-noise")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "judge-noise.md", help="the table")
+    options = parser.parse_args()
+    folder = options.keep / options.label
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = [each for key, each in cells().items() if not options.only or key in options.only]
+    for seed in range(1 if options.quick else -(-options.replicates // CHUNK)):
+        for cell in chosen:
+            path = folder / f"{cell.key}+{seed}.json"
+            if path.exists():
+                continue
+            began = time.monotonic()
+            played = play(cell, CHUNK, seed)
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps(asdict(played)))
+            part.rename(path)
+            print(row(cell, {"now": [played]}, ["now"]), f"{time.monotonic() - began:.0f} s", flush=True)
+    found = kept(options.keep)
+    labels = sorted({label for each in found.values() for label in each})
+    rows = [row(cell, found[key], labels) for key, cell in cells().items() if key in found]
+    options.out.write_text(page("The judge where services are big or noisy", ["cell", *labels], rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""The worlds of noise.yaml are what they are called."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from bench.judge import noise_run, noise_worlds
+from bench.judge.noise_run import Played, kept, play, row
+from bench.judge.noise_worlds import NoiseWorld, cells
+
+ALL = cells()
+
+
+def looks_of(key, replicates=40, seed=0):
+    return list(NoiseWorld(ALL[key], replicates, seed).looks())
+
+
+@pytest.mark.parametrize("key", ["rps20", "pods300", "rps20k-many"])
+def test_requests_go_to_all_pods_alike(key):
+    last, said = looks_of(key, 5)[-1], ALL[key].said
+    assert last.requests.sum(axis=1) == pytest.approx(np.full(5, 15.0 * said["rps"]), rel=0.3)
+    share = said["canary_pods"] / (said["pods"] + said["canary_pods"])
+    assert last.requests[:, -1].sum() / last.requests.sum() == pytest.approx(share, rel=0.3)
+    assert last.buckets.sum(axis=2) == pytest.approx(last.requests)
+
+
+def test_neighbours_last_as_long_as_they_are_said_to():
+    looks = looks_of("burst120-2k")
+    failed = np.stack([look.failed[:, :9] / np.maximum(look.requests[:, :9], 1) for look in looks[:240]])
+    hit = failed > 2 * np.median(failed, axis=0)
+    assert hit.mean() == pytest.approx(0.08, abs=0.04)
+    assert (hit[1:] & hit[:-1]).sum() / hit[:-1].sum() > 0.7
+
+
+def test_a_fault_is_the_canarys_alone_and_an_outage_is_not():
+    before, after = looks_of("F-late")[250:290], looks_of("F-late")[-30:]
+    rates = [
+        sum(look.failed.sum(axis=0) for look in part) / sum(look.requests.sum(axis=0) for look in part)
+        for part in (before, after)
+    ]
+    assert rates[1][-1] > 7 * rates[0][-1]
+    assert rates[1][:-1] == pytest.approx(rates[0][:-1], rel=0.5)
+    first = looks_of("outage", 5)[240]
+    assert first.at > 0
+    assert (first.failed.sum(axis=0) / first.requests.sum(axis=0) > 0.1).all()
+
+
+def test_the_same_seed_gives_the_same_looks():
+    one, other = looks_of("cron", 3)[-1], looks_of("cron", 3)[-1]
+    assert (one.failed == other.failed).all()
+    assert (one.failed != looks_of("cron", 3, seed=1)[-1].failed).any()
+
+
+def test_unknown_keys_are_refused(monkeypatch, tmp_path):
+    wrong = tmp_path / "noise.yaml"
+    wrong.write_text("defaults: {rps: 1, spread: {errors: 0}}\nhealthy: {x: {name: x, spread: {eror: 1}}}\n")
+    monkeypatch.setattr(noise_worlds, "__file__", str(tmp_path / "noise_worlds.py"))
+    with pytest.raises(ValueError, match="x has unknown keys \\['eror'\\]"):
+        cells()
+
+
+def test_a_chunk_is_kept_and_told(tmp_path):
+    played = play(ALL["F-20k"], 4, 0)
+    assert all(at == 15.0 for at in played.times), "three times the errors of a big service go at the first look"
+    folder = tmp_path / "now"
+    folder.mkdir()
+    (folder / "F-20k+0.json").write_text(json.dumps(asdict(played)))
+    found = kept(tmp_path)["F-20k"]["now"]
+    assert found == [played]
+    assert "missed 0.0 %" in row(ALL["F-20k"], {"now": found}, ["now"])
+    healthy = Played([None] * 99 + [30.0], [True] * 100)
+    assert "1.0 % (≤ 4.7); good 100%" in row(ALL["cron"], {"now": [healthy]}, ["now"])
+    assert noise_run.CHUNK == 100
