@@ -31,7 +31,7 @@ from components.model.observability import Dashboard
 from components.model.pods import SIDECAR, Container, FieldPath, Pod, Probe, SecretKey, config_volume, sleep
 from components.model.profiles import Size
 from components.model.quantities import megabytes, millicores
-from components.model.standing import Deviation, served
+from components.model.standing import Deviation, real
 from components.workloads.baseline import config_map, deployment, service, stateful_set, workload_name
 from components.workloads.bindings import variables
 from components.workloads.encryption import trust_of
@@ -56,7 +56,13 @@ class Flink(Component[FlinkSettings]):
 
     kind = "flink"
     front = TASKS
-    modes = (served("tests/catalogue/test_examples_on_cluster.py::test_an_api_server_takes_the_example"),)
+    modes = (
+        real(
+            "tests/catalogue/test_flink_on_cluster.py::test_each_record_comes_out_once_whatever_is_killed_or_replaced",
+            "tests/catalogue/test_flink_on_cluster.py::test_a_changed_job_goes_on_and_one_that_was_away_catches_up",
+            "tests/catalogue/test_flink_on_cluster.py::test_what_is_counted_outlives_a_change_that_flink_does_not_take",
+        ),
+    )
     deviations = (Deviation("token", MANAGER, LEADS), Deviation("token", TASKS, LEADS))
     endpoints = (
         Endpoint("rpc", RPC_PORT, MEMBERS, "TaskManagers", part=MANAGER),

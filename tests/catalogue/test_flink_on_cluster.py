@@ -184,7 +184,7 @@ async def test_each_record_comes_out_once_whatever_is_killed_or_replaced(cluster
     assert len(found) == len(set(found))
 
 
-async def test_a_changed_job_goes_on_where_it_was_and_one_that_was_away_catches_up(cluster):
+async def test_a_changed_job_goes_on_and_one_that_was_away_catches_up(cluster):
     await applied(cluster, large=job(LARGER))
     await send(cluster, 10_000, 12_000)
     changed = expected(10_000, 12_000, LARGER)
