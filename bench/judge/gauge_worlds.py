@@ -85,6 +85,13 @@ def grows(values: Floats, t: Floats, part: float, onset: float = 0.0) -> Floats:
     return values
 
 
+def grown(t: Floats, pods: int, part: float) -> Floats:
+    """1 for stable's pods; for the canary's a part more each minute."""
+    found = np.ones((t.size, pods))
+    found[:, -1] += part * np.maximum(t, 0.0)
+    return found
+
+
 def higher(values: Floats, t: Floats, factor: float, onset: float = 0.0) -> Floats:
     """The canary's value is higher by a factor."""
     values[t >= onset, -1] *= factor
@@ -159,6 +166,18 @@ def restarts(t: Floats, pods: int, rng: np.random.Generator) -> Floats:
     return values
 
 
+def real(t: Floats, pods: int, rng: np.random.Generator, name: str) -> Floats:
+    """The course of a real series, shared by all pods, and for each pod its noise from elsewhere."""
+    told = np.genfromtxt(HERE / "series" / f"{name}.csv", delimiter=",", names=True)["median_seconds"]
+    course = np.log(np.maximum(told[np.isfinite(told)], 1e-6))
+    course = np.tile(course, 2 + t.size // course.size)
+    smooth = np.convolve(course, np.ones(13) / 13, mode="same")
+    size = course.size - t.size
+    shared, *own = (int(each) for each in rng.integers(0, size, pods + 1))
+    noise = np.stack([(course - smooth)[at : at + t.size] for at in own], axis=1)
+    return np.exp(smooth[shared : shared + t.size, None] + noise + rng.normal(0, 0.05, pods))
+
+
 def seldom(values: Floats, looks: int) -> Floats:
     """Scraped each so many looks, and the same in between."""
     return values[np.arange(values.shape[0]) // looks * looks]
@@ -228,6 +247,13 @@ CELLS = {
     "memory-steps": Cell("memory does not follow it", lambda t, n, r: memory(t, n, r, 0.01), steps=True),
     "swinging": Cell("cores with the time of day", swinging),
     "restarts": Cell("pods of stable start anew", restarts),
+    "real-front-end": Cell("latency of a real front end", lambda t, n, r: real(t, n, r, "petsite")),
+    "real-dependency": Cell("latency of a real dependency", lambda t, n, r: real(t, n, r, "dependency")),
+    "leak-real": Cell(
+        "2 % a minute amid the noise of a real front end",
+        lambda t, n, r: real(t, n, r, "petsite") * grown(t, n, 0.02),
+        bad=True,
+    ),
     "leak-constant": Cell(
         "one thread more each minute, beside 16", lambda t, n, _: leaks(constant(t, n, 16.0), t, 1.0), bad=True
     ),
