@@ -65,7 +65,7 @@ class Kafka(Component[KafkaSettings]):
         real(
             "tests/catalogue/test_kafka_on_cluster.py::test_it_serves_only_those_it_knows",
             "tests/catalogue/test_kafka_on_cluster.py::test_nothing_acknowledged_is_lost",
-            "tests/catalogue/test_kafka_voters_on_cluster.py::test_the_leading_voter_dies_and_no_acknowledged_message",
+            "tests/catalogue/test_kafka_voters_on_cluster.py::test_nothing_acknowledged_dies_with_the_leading_voter",
             "tests/catalogue/test_kafka_voters_on_cluster.py::test_an_account_goes_with_its_service_and_the_others_stay",
             "tests/catalogue/test_kafka_on_cluster.py::test_a_topic_is_a_file_and_produced_again_as_its_runbook_says",
         ),

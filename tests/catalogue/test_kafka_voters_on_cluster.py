@@ -61,7 +61,7 @@ async def leader(cluster):
     return pod
 
 
-async def test_the_leading_voter_dies_and_no_acknowledged_message(cluster):
+async def test_nothing_acknowledged_dies_with_the_leading_voter(cluster):
     sending = asyncio.create_task(shell(cluster, "orders", SEND))
     await until(lambda: kafka_client.sent(cluster, 200))
     begun = await kafka_client.begin(cluster, 100)
