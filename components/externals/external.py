@@ -49,6 +49,7 @@ class External(Component[ExternalSettings]):
     kind = "external"
     room = "external"
     layer = Layer.INSTANCES
+    leads_on = True
     modes = (
         external(_SEEN),
         external(_NAMED, name="apigee"),
@@ -56,6 +57,14 @@ class External(Component[ExternalSettings]):
         external(_NAMED, name="talend"),
     )
     endpoints = (Endpoint(METRICS, METRICS_PORT, SCRAPERS, "what the prober sees", part=PROBER),)
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Services of this stack that answer under its addresses: stand-ins of the system."""
+        hosts = {urlsplit(url).hostname for url in self.settings.addresses.values()}
+        ours = f"{self.environment.namespace}.svc.cluster.local"
+        services = (name for name, member in self.scope.members.items() if member.section == "services")
+        return tuple(name for name in services if f"{name}.{ours}" in hosts)
 
     def manifests(self) -> Iterable[Manifest]:
         """What gives it a name here, and what watches it."""

@@ -122,8 +122,11 @@ def _pods(subject: Subject, name: str) -> str:
 
 
 def _uses(subject: Subject, member: Component) -> Iterator[Edge]:
-    """To what it uses; with adapters and topics, in the direction that the data goes."""
-    for name in member.uses:
+    """To what it uses; with adapters and topics, in the direction that the data goes.
+
+    Who stands in for a system of others is no way of data: it is that system.
+    """
+    for name in () if member.leads_on else member.uses:
         used = subject.members.get(name)
         if used is None:
             continue

@@ -80,8 +80,10 @@ class Scope:
         return [member for member in self.readers() if member.reads & GATEWAYS]
 
     def users_of(self, name: str) -> list[Component]:
-        """Members that declare to use ``name``."""
-        return [member for _, member in sorted(self.members.items()) if name in member.uses]
+        """Members that declare to use ``name``, or something that leads there."""
+        every = [member for _, member in sorted(self.members.items())]
+        led = {name, *(member.name for member in every if member.leads_on and name in member.uses)}
+        return [member for member in every if led & set(member.uses)]
 
     def readers(self) -> list[Component]:
         """Members that read the endpoints of others: those that carry requests first, then by name."""
@@ -94,7 +96,8 @@ class Component(ABC, Generic[S_co]):
 
     Class attributes: ``kind`` as stack files name it, ``section`` of the stack file, ``room`` in its Pulumi type,
     ``layer``, broken baseline rules with reasons; ``reads``: what it is to endpoints of others; ``control_plane``: who
-    configures its proxies; ``front``: the part whose pods talk to others; ``modes``: the usual one first, with tests.
+    configures its proxies; ``front``: the part whose pods talk to others; ``leads_on``: who uses it speaks to what it
+    uses itself; ``modes``: the usual one first, with tests.
     """
 
     kind: ClassVar[str]
@@ -105,6 +108,7 @@ class Component(ABC, Generic[S_co]):
     reads: ClassVar[Readers] = NOBODY
     control_plane: ClassVar[ControlPlane | None] = None
     front: ClassVar[str | None] = None
+    leads_on: ClassVar[bool] = False
     deviations: ClassVar[tuple[Deviation, ...]] = ()
     modes: ClassVar[tuple[Mode, ...]]
 

@@ -191,3 +191,24 @@ def test_a_secret_of_the_stack_has_the_keys_that_are_named():
 def test_products_that_others_run_are_named(system):
     service = found({"system": system}, "Service", "erp")
     assert service["metadata"]["annotations"]["grayling.dev/system"] == system
+
+
+def test_a_service_of_the_stack_that_answers_for_it_has_an_address_and_lets_its_users_and_the_prober_in():
+    def made(host):
+        erp = {**ERP, "url": f"http://{host}:8080"}
+        services = {
+            "shop": {"image": IMAGE, "uses": ["erp"]},
+            "other": {"image": IMAGE},
+            "erp-system": {"image": IMAGE},
+        }
+        everything = read(components={**ENGINE, "erp": erp}, services=services).manifests()
+        return {(each["kind"], each["metadata"]["name"]): each for each in everything}
+
+    standing = made("erp-system.shop.svc.cluster.local")
+    assert ("Service", "erp-system") in standing
+    assert ("Service", "other") not in standing
+    ways = standing["NetworkPolicy", "erp-system"]["spec"]["ingress"]
+    let_in = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/instance"] for way in ways for peer in way["from"]]
+    assert {"shop", "erp"} <= set(let_in)
+    assert "other" not in let_in
+    assert ("Service", "erp-system") not in made("erp-system.elsewhere.svc.cluster.local")
