@@ -1,9 +1,9 @@
 """Which of stable's pods were calm in a block: what bursts did must not be counted as wandering too, nor the reverse.
 
-How far a pod strays is told from blocks in which no burst hit it (`wander`). For that a pod is held against those of the
-others that are calm themselves, by what each did while calm: one that was hit for a tenth of its time is no worse a pod,
-and those beside it are no better ones. With m what a pod is expected to fail by its share of what the calm others did, a
-burst of size b has
+How far a pod strays is told from blocks in which no burst hit it (`wander`). For that a pod is held against those of
+the others that are calm themselves, by what each did while calm: one that was hit for a tenth of its time is no worse a
+pod, and those beside it are no better ones. With x what a pod failed by, and m what is expected of it by its share of
+what the calm others did, a burst of size b has
 
     log likelihood ratio = b x - m (exp(b) - 1),
 
@@ -30,6 +30,7 @@ _MOST_LOG = 50.0
 
 class Calm:
     """What has been learned of each column.
+
     Attributes:
         hit: chance that each pod was hit in the block before, shape (columns, MOST_PODS).
         done: failures and sizes of the pods, as far as they were calm, shape (columns, 2, MOST_PODS).

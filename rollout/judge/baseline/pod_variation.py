@@ -237,8 +237,7 @@ class PodVariation:
         teach = (there.sum(axis=1) >= 2) & (self.blocks[columns] < 4 * ENOUGH_BLOCKS)  # noqa: PLR2004 - one, and another
         if teach.any():
             # Of each pod: its failures and size, and those of all others together.
-            chosen = columns[teach]
-            failed_, size_, there_ = failed[teach], size[teach], there[teach]
+            chosen, failed_, size_, there_ = (each[teach] for each in (columns, failed, size, there))
             values = np.empty((4, *failed_.shape))
             values[0], values[1] = failed_, size_
             values[2:] = values[:2].sum(axis=2, keepdims=True) - values[:2]
@@ -249,7 +248,8 @@ class PodVariation:
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
             whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
             chance = self.hit[whose, which].astype(np.float64)
-            likely, gains, hit = gains_of(others.take(pods), (own + lately).ravel()[pods], self._scored_of(chosen, pods), chance)
+            scored, now = self._scored_of(chosen, pods), (own + lately).ravel()[pods]
+            likely, gains, hit = gains_of(others.take(pods), now, scored, chance)
             self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
             shares, kinds = shares_of(size_ * np.exp(own)), np.argmax(self.likely[chosen], axis=1)
             # How surely each was calm, by the blocks before and by this one as well; of failures `calm` knows better.
