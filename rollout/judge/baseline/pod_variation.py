@@ -19,6 +19,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from rollout.judge.baseline.calm import Calm
 from rollout.judge.baseline.lasting import PRIOR_WORTH, TRUSTED_PODS, lasting_offsets, lasting_variance
 from rollout.judge.baseline.pod_against_others import (
     BURST_CHANCES,
@@ -100,6 +101,7 @@ class PodVariation:
         hit: chance that each pod is hit in the present block under each kind of burst, by the blocks before, shape
             (columns, MOST_PODS, bursts).
         wander: how far pods stray for minutes.
+        calm: which of them were hit by no burst.
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
@@ -130,11 +132,12 @@ class PodVariation:
         self.counted, self.blocks, self.worst = np.zeros((3, columns))
         self.apart = np.zeros((columns, 2))
         slow = np.zeros(columns, dtype=np.intp) if latency is None else latency.astype(np.intp)
+        self._slow = slow > 0
         self._trusted, self._prior_power = np.array(TRUSTED_PODS)[slow], np.array(PRIOR_WORTH)[slow]
         self.likely = PRIOR_BURST[slow]
         self.burst = np.argmax(self.likely, axis=1)
         self.hit: ShortFloats = np.tile(BURST_STARTS.astype(np.float32), (columns, MOST_PODS, 1))
-        self.wander = Wander(columns)
+        self.wander, self.calm = Wander(columns), Calm(columns)
         shape = (columns, BURST_SIZES.size, EXPONENTS.size, FAULTS.size)
         self.gains: ShortFloats = np.zeros(shape, dtype=np.float32)
 
@@ -234,25 +237,28 @@ class PodVariation:
         teach = (there.sum(axis=1) >= 2) & (self.blocks[columns] < 4 * ENOUGH_BLOCKS)  # noqa: PLR2004 - one, and another
         if teach.any():
             # Of each pod: its failures and size, and those of all others together.
-            chosen = columns[teach]
-            failed_, size_, there_ = failed[teach], size[teach], there[teach]
+            chosen, failed_, size_, there_ = (each[teach] for each in (columns, failed, size, there))
             values = np.empty((4, *failed_.shape))
             values[0], values[1] = failed_, size_
             values[2:] = values[:2].sum(axis=2, keepdims=True) - values[:2]
             others = Counts(values.reshape(4, -1), np.repeat(self._whole[chosen], MOST_PODS))
             # Only pods that had something are judged; `first` is where each column's pods begin among them.
             own = lasting_offsets(*self._sums(chosen))
-            now = own + self.wander.lately(chosen)
+            lately = self.wander.lately(chosen)
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
             whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
             chance = self.hit[whose, which].astype(np.float64)
-            likely, gains, hit = gains_of(others.take(pods), now.ravel()[pods], self._scored_of(chosen, pods), chance)
+            scored, now = self._scored_of(chosen, pods), (own + lately).ravel()[pods]
+            likely, gains, hit = gains_of(others.take(pods), now, scored, chance)
             self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
-            # How surely each was calm, by the blocks before and by this one as well.
-            calm, kinds = np.ones((2, there_.size)), np.argmax(self.likely[whose], axis=1)
-            calm[:, pods] -= np.stack([chance, hit])[:, np.arange(pods.size), kinds]
-            shares = shares_of(size_ * np.exp(own))
-            self.wander.add(chosen, failed_, shares, calm.reshape(2, *there_.shape))
+            shares, kinds = shares_of(size_ * np.exp(own)), np.argmax(self.likely[chosen], axis=1)
+            # How surely each was calm, by the blocks before and by this one as well; of failures `calm` knows better.
+            calm = np.ones((2, there_.size))
+            calm[:, pods] -= np.stack([chance, hit])[:, np.arange(pods.size), kinds[pods // MOST_PODS]]
+            calm, strict, one = calm.reshape(2, *there_.shape), shares.copy(), ~self._slow[chosen]
+            told = (each[one] for each in (chosen, failed_, size_, kinds, lately))
+            strict[one], calm[:, one] = self.calm.add(*told)
+            self.wander.add(chosen, failed_, strict, calm)
             # What they teach: gains for eta, likelihoods of the bursts, the worst block, squares for the clumps.
             self.gains[chosen] += np.add.reduceat(gains, first, axis=0)
             self.likely[chosen] += np.add.reduceat(likely, first, axis=0)
@@ -262,9 +268,8 @@ class PodVariation:
         self.failed[columns] += failed
         self.size[columns] += size
         self.counted[columns] += there.sum(axis=1)
-        self.block_failed[columns] = 0.0
-        self.block_size[columns] = 0.0
-        self.block_pooled[columns] = 0.0
+        for block in (self.block_failed, self.block_size, self.block_pooled):
+            block[columns] = 0.0
 
     def _centred(self, columns: Indices) -> Floats:
         """Failures of the pods in the present block, shape (columns, MOST_PODS).

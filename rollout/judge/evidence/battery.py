@@ -72,6 +72,7 @@ class Evidence:
         sums: what was counted.
         pod_variation: what stable's pods teach about healthy differences.
         wander: what they teach about differences that come and go.
+        calm: which of them were hit by no burst.
         cold_start: what young pods of stable teach about cold starts.
         pod_effect_prior: what the nodes of the ratio test were made of.
         ratio: the ratio test.
@@ -88,7 +89,7 @@ class Evidence:
         self._counted = ~latency
         self.sums = Sums(count)
         self.pod_variation, self.cold_start = PodVariation(whole, latency, columns.scores), ColdStart(whole)
-        self.wander = self.pod_variation.wander
+        self.wander, self.calm = self.pod_variation.wander, self.pod_variation.calm
         self._healthy = HealthyCanary(columns, self._counted, self.sums, self.pod_variation, self.cold_start)
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
         self.ratio = RatioTest(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS))

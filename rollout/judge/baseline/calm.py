@@ -1,0 +1,77 @@
+"""Which of stable's pods were calm in a block: what bursts did must not be counted as wandering too, nor the reverse.
+
+How far a pod strays is told from blocks in which no burst hit it (`wander`). For that a pod is held against those of
+the others that are calm themselves, by what each did while calm: one that was hit for a tenth of its time is no worse a
+pod, and those beside it are no better ones. With x what a pod failed by, and m what is expected of it by its share of
+what the calm others did, a burst of size b has
+
+    log likelihood ratio = b x - m (exp(b) - 1),
+
+Poisson's. Where it strays to already is in m, so a pod that wanders is not taken to be hit. Slow requests are another
+matter: scores have a law of their own, by which `pod_against_others` tells who is hit, and in such numbers what a burst
+differs from its kind by tells as well; there it is left to wander.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from rollout.judge.baseline.lasting import lasting_offsets
+from rollout.judge.baseline.pod_against_others import BURST_CHANCES, BURST_LASTS, BURST_SIZES, shares_of
+from rollout.judge.data.batch import MOST_PODS
+from rollout.judge.model.onset_prior import Floats, Indices, ShortFloats
+
+PASSES = 2
+"""First the others count by what the blocks before say of them, then by what this block says."""
+
+_MOST_LOG = 50.0
+"""A likelihood ratio beyond its exponential is as sure as this one."""
+
+
+class Calm:
+    """What has been learned of each column.
+
+    Attributes:
+        hit: chance that each pod was hit in the block before, shape (columns, MOST_PODS).
+        done: failures and sizes of the pods, as far as they were calm, shape (columns, 2, MOST_PODS).
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = ("hit", "done")
+
+    def __init__(self, columns: int) -> None:
+        self.hit: ShortFloats = np.zeros((columns, MOST_PODS), dtype=np.float32)
+        self.done: ShortFloats = np.zeros((columns, 2, MOST_PODS), dtype=np.float32)
+
+    def add(
+        self, columns: Indices, failed: Floats, size: Floats, kinds: Indices, strays: Floats
+    ) -> tuple[Floats, Floats]:
+        """Take in a block.
+
+        Args:
+            columns: which, k of them.
+            failed: failures of the pods, shape (k, MOST_PODS).
+            size: requests or pod-seconds of each, 0 of those that are not there, shape (k, MOST_PODS).
+            kinds: of bursts, the one that hits pods, shape (k,).
+            strays: log ratio by which each is taken to stray now, shape (k, MOST_PODS).
+
+        Returns:
+            Shares of the failures that would fall on each pod if none were hit and none strayed, shape (k, MOST_PODS);
+            and how surely each is calm, by the blocks before, and by this one as well, shape (2, k, MOST_PODS).
+        """
+        own = lasting_offsets(*self.done[columns].astype(np.float64).transpose(1, 0, 2))
+        shares = shares_of(size * np.exp(own))
+        expected = shares_of(shares * np.exp(strays))
+        starts, lasts, sizes = (each[kinds, None] for each in (BURST_CHANCES, BURST_LASTS, BURST_SIZES))
+        chance = starts + lasts * self.hit[columns]
+        hit = chance
+        for _ in range(PASSES):
+            # What the others did, as far as they are calm, and the share of it that is expected of this one.
+            did, worth = ((1 - hit) * each for each in (failed, expected))
+            others, of_all = (each.sum(axis=1, keepdims=True) - each for each in (did, worth))
+            mean = expected * others / np.maximum(of_all, 1e-9)
+            log_ratio = sizes * failed - mean * np.expm1(sizes)
+            odds = chance * np.exp(np.clip(log_ratio, -_MOST_LOG, _MOST_LOG))
+            hit = odds / (1 - chance + odds)
+        self.hit[columns] = hit
+        self.done[columns] += ((1 - hit)[:, None] * np.stack([failed, size], axis=1)).astype(np.float32)
+        return shares, 1 - np.stack([chance, hit])

@@ -1,0 +1,71 @@
+"""What bursts do is not counted as wandering as well, and what wanders is not taken for a burst."""
+
+import numpy as np
+import pytest
+
+from rollout.judge.baseline.calm import Calm
+from rollout.judge.baseline.pod_against_others import BURST_LASTS
+from rollout.judge.baseline.pod_variation import PodVariation
+from rollout.judge.data.batch import MOST_PODS, Batch
+
+FIRST = np.array([0])
+PODS = 9
+TENFOLD = np.array([BURST_LASTS.size - 1])
+
+
+def learned(rng, *, chance=0.0, deviation=0.0, failures=0.6, blocks=240):
+    """What an hour of nine pods teaches: hit tenfold for two minutes on the mean, or wandering over five minutes."""
+    variation, hit = PodVariation(np.array([True])), rng.random(PODS) < chance
+    logs, kept, ends = deviation * rng.standard_normal(PODS), np.exp(-15 / 300), 15 / 120
+    for block in range(blocks):
+        drawn = rng.random(PODS)
+        hit = np.where(hit, drawn >= ends, drawn < ends * chance / (1 - chance))
+        logs = kept * logs + np.sqrt(1 - kept**2) * deviation * rng.standard_normal(PODS)
+        batch = Batch.empty(1)
+        batch.looked[:], batch.at[:], batch.seconds[:] = True, 15.0 * (block + 1), 15.0
+        batch.pods[1, 0, :PODS] = 300
+        batch.pods[0, 0, :PODS] = rng.binomial(300, failures / 300 * np.exp(logs) * np.where(hit, 10, 1))
+        variation.add(batch)
+    return variation
+
+
+def test_bursts_that_last_do_not_wander():
+    found = [learned(np.random.default_rng(seed), chance=0.08).wander.told(FIRST)[0][0] for seed in range(10)]
+    assert np.median(found) < 0.15
+
+
+def test_pods_that_wander_still_do():
+    found = [
+        learned(np.random.default_rng(seed), deviation=0.4, failures=3.0).wander.told(FIRST)[0][0] for seed in range(10)
+    ]
+    assert np.median(found) == pytest.approx(0.16, rel=0.4)
+
+
+def block(calm, failed, *, strays=0.0):
+    counts, size = np.zeros((2, 1, MOST_PODS))
+    counts[0, :PODS], size[0, :PODS] = failed, 1000
+    return calm.add(FIRST, counts, size, TENFOLD, np.full((1, MOST_PODS), strays) * (np.arange(MOST_PODS) == 0))
+
+
+def test_a_pod_that_is_hit_is_no_worse_a_pod_and_hides_no_other():
+    calm, hit = Calm(1), np.where(np.arange(PODS) < 2, 40, 4)
+    for _ in range(40):
+        block(calm, np.full(PODS, 4))
+    for _ in range(8):
+        shares, (before, now) = block(calm, hit)
+    assert before[0, :2].max() < 0.2
+    assert now[0, :2].max() < 1e-6
+    assert now[0, 2:PODS].min() > 0.99
+    assert shares[0, :PODS] == pytest.approx(1 / PODS, rel=0.05)
+    assert not shares[0, PODS:].any()
+
+
+def test_where_a_pod_strays_to_already_is_no_burst():
+    known = []
+    for strays in (0.0, np.log(5.0)):
+        calm = Calm(1)
+        for _ in range(20):
+            block(calm, np.full(PODS, 4))
+        known.append(block(calm, np.where(np.arange(PODS) < 1, 20, 4), strays=strays)[1][1, 0, 0])
+    assert known[0] < 0.9
+    assert known[1] > 0.99
