@@ -18,7 +18,7 @@ from rollout.decide.gate import Facts
 from rollout.decide.gates import before_step, every_block
 from rollout.decide.moves import Move
 from rollout.decide.observation import Observation
-from rollout.forecast.pods import PodsSight, failing_signals, indistinct, pods_sight
+from rollout.forecast.pods import USUAL_ERROR_RATE, PodsSight, failing_signals, indistinct, pods_sight
 from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.model.power import detection_limit_seconds, smallest_detectable_ratio, worst_case_failed_requests
 from rollout.signals.figures import rough
@@ -129,7 +129,11 @@ def plan_of(
     gates = _gates(spec, ahead, now) if capabilities_of(spec).divisible and not first else []
     steps = tuple(_steps(spec, traffic, gates, now))
     holds = steps[-1].starts_after_seconds + steps[-1].hold_seconds if steps else 0.0
-    pods = None if differ is None else pods_sight(differ, spec, steps, traffic)
+    pods = None
+    if differ is not None and steps:
+        shares = [(step.weight / ALL, step.hold_seconds) for step in steps]
+        rps, base = (traffic.rps, traffic.error_rate) if traffic else (None, USUAL_ERROR_RATE)
+        pods = pods_sight(differ, spec, shares, steps[0].canary_pods, rps, base)
     costs = [step.full_failure_requests for step in steps if step.full_failure_requests is not None]
     return Plan(
         name=name,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rollout.api.spec import Signal, Spec
-    from rollout.forecast.plan import PlannedStep, Traffic
     from rollout.records.recording import Recording
 
 MORE = (1, 2, 4)
@@ -28,9 +27,6 @@ MORE = (1, 2, 4)
 
 USUAL_ERROR_RATE = 0.001
 """Failure share of a healthy version where nobody says another."""
-
-ALL = 100
-"""Percent at which stable has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,28 +111,33 @@ def failing_signals(spec: Spec) -> list[Signal]:
 
 
 def pods_sight(
-    differ: Difference, spec: Spec, steps: Sequence[PlannedStep], traffic: Traffic | None
+    differ: Difference,
+    spec: Spec,
+    steps: Sequence[tuple[float, float]],
+    canary_pods: int,
+    rps: float | None,
+    error_rate: float,
 ) -> PodsSight | None:
     """What steps can see of failures; None where nothing that fails is judged, or nothing to compare with is left.
 
     Args:
         differ: how stable's pods do.
         spec: of the release.
-        steps: as they are planned.
-        traffic: what to expect; None where nobody knows.
+        steps: the canary's share, 0 to 1, and the seconds of each.
+        canary_pods: of the first step.
+        rps: requests per second of the service; None where nobody knows.
+        error_rate: failure share of a healthy version.
     """
-    failing = failing_signals(spec)
-    shares = [(step.weight / ALL, step.hold_seconds) for step in steps if step.weight < ALL]
+    failing, shares = failing_signals(spec), [step for step in steps if step[0] < 1]
     if not failing or not shares:
         return None
-    policy, known, canary = judge_policy_of(spec.analysis), differ.known, steps[0].canary_pods
+    policy, known = judge_policy_of(spec.analysis), differ.known
     weights = zip(policy.signals, policy.weights(), strict=True)
     weight = next(weight for signal, weight in weights if signal.name == failing[0].name)
     needed = -math.log(policy.false_rollback_rate * weight)
-    base = traffic.error_rate if traffic else USUAL_ERROR_RATE
 
     def seen(requests: float) -> float | None:
-        found = smallest_seen(known, shares, base, requests, needed, policy.horizon_seconds)
+        found = smallest_seen(known, shares, error_rate, requests, needed, policy.horizon_seconds)
         return float(f"{found:.4g}") if math.isfinite(found) else None
 
     return PodsSight(
@@ -144,9 +145,12 @@ def pods_sight(
         wander=known.wander,
         wander_seconds=known.wander_seconds,
         source=differ.source,
-        smallest_ratio=seen(traffic.rps) if traffic else None,
-        smallest_ratio_ever=seen(MANY / base),
-        strays=tuple(Stray(canary * more, healthy_stray(known, canary * more, spec.workload.pods)) for more in MORE),
+        smallest_ratio=None if rps is None else seen(rps),
+        smallest_ratio_ever=seen(MANY / error_rate),
+        strays=tuple(
+            Stray(more, healthy_stray(known, more, spec.workload.pods))
+            for more in (canary_pods * each for each in MORE)
+        ),
     )
 
 
