@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,8 @@ def _differ(spec: Spec, spread: float | None, recorded: Path | None) -> Differen
     if spread is not None and recorded is not None:
         raise UsageError("--spread and --recording both say how far pods are apart; give one of them")
     if spread is not None:
+        if isnan(spread):
+            raise UsageError("--spread is no number; 0.1 says that pods are 10 % apart")
         return said(spread, spec.workload.pods)
     if recorded is None:
         return assumed()

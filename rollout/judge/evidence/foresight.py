@@ -89,7 +89,7 @@ def smallest_seen(
     needed: float,
     horizon_seconds: float = 1800.0,
 ) -> float:
-    """Smallest failure ratio that the ratio test convicts at, of a fault that comes with the version.
+    """Failure ratio from which on the ratio test convicts, of a fault that comes with the version.
 
     Args:
         known: of stable's pods.
@@ -103,16 +103,16 @@ def smallest_seen(
         The ratio; infinite where none is seen.
     """
     found = _highest(known, [step for step in steps if 0 < step[0] < 1], failing, requests, horizon_seconds)
-    seen = np.flatnonzero(np.log1p(-ABSOLUTE_RATE_WEIGHT) + found >= needed)
-    if not seen.size:
-        return math.inf
-    first = int(seen[0])
-    if first == 0:
+    missing = np.flatnonzero(np.log1p(-ABSOLUTE_RATE_WEIGHT) + found < needed)
+    if not missing.size:
         return float(RATIOS[0])
-    # Between the last that is not seen and the first that is.
-    low, high = (float(each) + math.log1p(-ABSOLUTE_RATE_WEIGHT) for each in found[first - 1 : first + 1])
+    # Between the last that is not seen and the next. Below it some may be seen: those of which no node is near.
+    last = int(missing[-1])
+    if last == RATIOS.size - 1:
+        return math.inf
+    low, high = (float(each) + math.log1p(-ABSOLUTE_RATE_WEIGHT) for each in found[last : last + 2])
     part = (needed - low) / (high - low)
-    return float(RATIOS[first - 1] * (RATIOS[first] / RATIOS[first - 1]) ** part)
+    return float(RATIOS[last] * (RATIOS[last + 1] / RATIOS[last]) ** part)
 
 
 def healthy_stray(known: PodsKnown, canary_pods: int, stable_pods: int, share: float = ONE_IN_A_HUNDRED) -> float:

@@ -7,6 +7,13 @@ import pytest
 
 from rollout.records.recording import RecordedLook, header_line, look_line
 from rollout.signals.looks import Arm, PodLook
+from tests.rollout import samples
+
+
+@pytest.fixture
+def served(world):
+    world.put(samples.manifest(status=samples.promoted().model_copy(update={"stable": samples.STABLE})))
+    return world
 
 
 def recording(pods=9, looks=60):
@@ -22,16 +29,16 @@ def planned(world, *options):
     return result.out
 
 
-def test_it_is_assumed_said_or_shown(shop, tmp_path):
+def test_it_is_assumed_said_or_shown(served, tmp_path):
     file, packed = tmp_path / "k3x9.jsonl", tmp_path / "k3x9.jsonl.gz"
     file.write_text(recording())
     packed.write_bytes(gzip.compress(recording().encode()))
-    assert "  pods differ:   by 30 % (assumed: say --spread or --recording)\n" in planned(shop)
-    assert "  pods differ:   by 12 % (as --spread says)\n" in planned(shop, "--spread", "0.12")
-    shown = [planned(shop, "--recording", str(each)) for each in (file, packed)]
+    assert "  pods differ:   by 30 % (assumed: say --spread or --recording)\n" in planned(served)
+    assert "  pods differ:   by 12 % (as --spread says)\n" in planned(served, "--spread", "0.12")
+    shown = [planned(served, "--recording", str(each)) for each in (file, packed)]
     assert "% (as k3x9.jsonl shows)" in shown[0]
     assert "% (as k3x9.jsonl.gz shows)" in shown[1]
-    pods = json.loads(planned(shop, "--recording", str(file), "-o", "json"))["pods"]
+    pods = json.loads(planned(served, "--recording", str(file), "-o", "json"))["pods"]
     assert 0.25 < pods["spread"] < 0.5, "the standard deviation of 0 and log 2 is 0.35"
 
 
@@ -47,15 +54,15 @@ def test_it_is_assumed_said_or_shown(shop, tmp_path):
         ((), "nonsense", "x.jsonl: line 1"),
     ],
 )
-def test_what_tells_nothing_is_refused(shop, tmp_path, options, text, told):
+def test_what_tells_nothing_is_refused(served, tmp_path, options, text, told):
     file = tmp_path / "x.jsonl"
     file.write_text(text)
-    result = shop.grayling("plan", "checkout", "--recording", str(file), *options)
+    result = served.grayling("plan", "checkout", "--recording", str(file), *options)
     assert result.code == 2
     assert told in result.err
     assert len(result.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("spread", ["0", "-1", "4", "nan"])
-def test_pods_cannot_differ_by_that(shop, spread):
-    assert shop.grayling("plan", "checkout", "--spread", spread).code == 2
+def test_pods_cannot_differ_by_that(served, spread):
+    assert served.grayling("plan", "checkout", "--spread", spread).code == 2

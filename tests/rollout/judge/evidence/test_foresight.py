@@ -30,7 +30,7 @@ def test_a_pod_that_is_as_much_worse_convicts_and_one_that_is_less_does_not(spre
 def test_the_farther_pods_are_apart_the_less_is_seen():
     found = [seen(spread) for spread in (0.1, 0.2, 0.4)]
     assert found == sorted(found)
-    assert found[0] < 1.3
+    assert found[0] < 1.7
     assert found[-1] > 3
 
 
