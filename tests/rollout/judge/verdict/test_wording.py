@@ -106,6 +106,14 @@ def test_what_several_signals_have_adds_up_to_what_convicts():
     assert f"evidence {own} against the canary, {total} with the other signals', 100 convicts" in found.reason
 
 
+def test_a_conviction_by_a_signal_that_is_not_judged_any_more_says_so():
+    judge = Judge(ERRORS_ONLY)
+    play(judge, Traffic(onset=60, canary_fails=0.5).looks(1, 90))
+    other = Judge.restore(JudgePolicy(signals=(LATENCY,)), judge.save())
+    found = other.look(EPOCH + 100, [])
+    assert (found.verdict, found.reason) == (Verdict.BAD, "the signal that convicted is not judged any more")
+
+
 def test_a_culprit_beside_a_guard_does_not_claim_to_have_convicted():
     told = wording.convicted("seen", math.log(50), math.log(60), 100, by_guard=True)
     assert told == "seen: evidence 50 against the canary, beside the guard that convicted it"
