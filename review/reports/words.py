@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from review.reports.amounts import bytes_text, cores_text
 from rollout.api.durations import about, duration_of
+from rollout.signals.figures import rough
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,8 +189,8 @@ def _stage(step: dict[str, Any]) -> Stage:
         starts=step["starts_after_seconds"],
         lasts=step["hold_seconds"],
         gate="" if step["gate"] == "none" else step["gate"],
-        sees="nothing" if ratio is None else f"{ratio:.3g} times stable's failures",
-        costs="" if failed is None else f"{failed:.3g}",
+        sees="nothing" if ratio is None else f"{rough(ratio)} times stable's failures",
+        costs="" if failed is None else rough(failed),
     )
 
 

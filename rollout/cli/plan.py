@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kube.kinds import Manifest
     from rollout.api.spec import Spec
     from rollout.api.status import Status
+    from rollout.forecast.pods import Difference
     from terminal.output import Wanted
 
 
@@ -32,6 +34,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="Failure share of a healthy version.",
 )
+@click.option(
+    "--spread",
+    type=click.FloatRange(0, 3, min_open=True),
+    help="How far the failure rates of healthy pods are apart: 0.1 is 10 %.",
+)
+@click.option(
+    "--recording",
+    "recorded",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Take that from a recording, as of `release record NAME ID --recording`.",
+)
 @click.option("--server", is_flag=True, help="Ask the cluster about a FILE too: would it take its objects?")
 @output_option("text", "json", "yaml", "markdown")
 def plan(
@@ -42,6 +56,8 @@ def plan(
     image: str | None,
     rps: float | None,
     error_rate: float,
+    spread: float | None,
+    recorded: Path | None,
     server: bool,
     wanted: list[Wanted],
 ) -> None:
@@ -69,10 +85,39 @@ def plan(
     known = status_of(manifest) if manifest.get("status") else None
     traffic = Traffic(rps, error_rate) if rps else None
     name = manifest["metadata"]["name"]
+    differ = _differ(spec, spread, recorded)
     kept_out = asyncio.run(_kept_out(where, manifest, known, asked=server or not file))
-    made = plan_of(name, spec, known, traffic, time.time(), kept_out)
+    made = plan_of(name, spec, known, traffic, time.time(), kept_out, differ)
     writers = {**data_writers(made.wire), "text": lambda: plan_text(made), "markdown": lambda: plan_markdown(made)}
     emit(wanted, writers)
+
+
+def _differ(spec: Spec, spread: float | None, recorded: Path | None) -> Difference:
+    """How stable's pods differ, by what was said of it.
+
+    Raises:
+        UsageError: two say it, or the recording tells nothing of it.
+    """
+    from kube.errors import UsageError
+    from rollout.forecast.pods import assumed, said, shown_by
+
+    if spread is not None and recorded is not None:
+        raise UsageError("--spread and --recording both say how far pods are apart; give one of them")
+    if spread is not None:
+        if isnan(spread):
+            raise UsageError("--spread is no number; 0.1 says that pods are 10 % apart")
+        return said(spread, spec.workload.pods)
+    if recorded is None:
+        return assumed()
+    from rollout.cli.replay import read_recording
+
+    found = shown_by(read_recording(recorded), spec, recorded.name)
+    if found is None:
+        raise UsageError(
+            f"{recorded}: tells nothing of stable's pods: it takes failures of two or more of them that are older than "
+            "5 minutes; give --spread instead"
+        )
+    return found
 
 
 async def _live(where: Where, name: str | None) -> Manifest:

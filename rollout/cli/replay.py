@@ -120,23 +120,29 @@ def _size_of(file: Path) -> int:
 
 
 def _together(files: Sequence[Path], policy: JudgePolicy | None, alpha: float | None) -> list[dict[str, Any]]:
+    return judged([(str(file), read_recording(file)) for file in files], policy, alpha)
+
+
+def read_recording(file: Path) -> Recording:
+    """The recording in a file, which may be in gzip.
+
+    Raises:
+        UsageError: it is none, or cannot be read.
+    """
     from gzip import BadGzipFile
     from zlib import error as DeflateError  # noqa: N812 - it is called `error` there
 
     from kube.errors import UsageError
 
-    found = []
-    for file in files:
-        try:
-            with _opened(file) as lines:
-                found.append((str(file), recording_in(_bounded(lines), str(file))))
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{file}: {error}; a recording is text in UTF-8, or that in gzip") from error
-        except (BadGzipFile, EOFError, DeflateError) as error:
-            raise UsageError(f"{file}: damaged gzip ({error}); copy it anew") from error
-        except OSError as error:
-            raise UsageError(f"{file}: {error.strerror}") from error
-    return judged(found, policy, alpha)
+    try:
+        with _opened(file) as lines:
+            return recording_in(_bounded(lines), str(file))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: {error}; a recording is text in UTF-8, or that in gzip") from error
+    except (BadGzipFile, EOFError, DeflateError) as error:
+        raise UsageError(f"{file}: damaged gzip ({error}); copy it anew") from error
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
 
 
 @contextmanager

@@ -18,15 +18,17 @@ from rollout.decide.gate import Facts
 from rollout.decide.gates import before_step, every_block
 from rollout.decide.moves import Move
 from rollout.decide.observation import Observation
+from rollout.forecast.pods import USUAL_ERROR_RATE, PodsSight, failing_signals, indistinct, pods_sight
 from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.model.power import detection_limit_seconds, smallest_detectable_ratio, worst_case_failed_requests
-from rollout.signals.kinds import SIGNAL_KINDS, Family
+from rollout.signals.figures import rough
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rollout.api.spec import Signal, Spec, Step
+    from rollout.api.spec import Spec, Step
     from rollout.decide.gate import Blocked
+    from rollout.forecast.pods import Difference
 
 WRITE_SECONDS = 0.5
 """From the judge's word to the last answer of the canary: one look, one write, one data-plane update."""
@@ -67,7 +69,10 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A release ahead of time; `refusals` say why it would not even start, `warnings` what to think about."""
+    """A release ahead of time; `refusals` say why it would not even start, `warnings` what to think about.
+
+    `pods` says what is seen beside pods that differ; None where nobody asked, or nothing that fails is judged.
+    """
 
     name: str
     image: str
@@ -80,6 +85,7 @@ class Plan:
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     traffic: Traffic | None = field(default=None)
+    pods: PodsSight | None = None
 
     def wire(self) -> dict[str, Any]:
         """The JSON form."""
@@ -90,6 +96,7 @@ OPEN = "none"
 """`gate` of a step that nothing stands before."""
 
 FAILING_SHARE = 0.5
+
 HALF = 50
 """Percent at which a step tells most: both arms have the same number of requests."""
 
@@ -104,6 +111,7 @@ def plan_of(
     traffic: Traffic | None = None,
     now: float = 0.0,
     kept_out: Sequence[str] = (),
+    differ: Difference | None = None,
 ) -> Plan:
     """The plan of a release of `spec`.
 
@@ -114,12 +122,18 @@ def plan_of(
         traffic: what to expect; without it nothing is said about what can be seen.
         now: when it would start, for what depends on that; seconds since the epoch.
         kept_out: why it stays out: it was taken back on evidence, or nobody can say whether it was.
+        differ: how stable's pods do; without it nothing is said about what that allows to be seen.
     """
     ahead = _as_if_asked_for(name, spec, status)
     first = status is None or status.stable is None
     gates = _gates(spec, ahead, now) if capabilities_of(spec).divisible and not first else []
     steps = tuple(_steps(spec, traffic, gates, now))
     holds = steps[-1].starts_after_seconds + steps[-1].hold_seconds if steps else 0.0
+    pods = None
+    if differ is not None and steps:
+        shares = [(step.weight / ALL, step.hold_seconds) for step in steps]
+        rps, base = (traffic.rps, traffic.error_rate) if traffic else (None, USUAL_ERROR_RATE)
+        pods = pods_sight(differ, spec, shares, steps[0].canary_pods, rps, base)
     costs = [step.full_failure_requests for step in steps if step.full_failure_requests is not None]
     return Plan(
         name=name,
@@ -131,8 +145,9 @@ def plan_of(
         peak_pods=spec.workload.pods * (1 if first else 2),
         worst_case_failed_requests=max(costs) if costs else None,
         refusals=(*kept_out, *_refusals(spec, ahead, now)),
-        warnings=tuple(_warnings(spec, ahead, gates, steps, traffic)),
+        warnings=(*_warnings(spec, ahead, gates, steps, traffic), *([] if pods is None else indistinct(spec, pods))),
         traffic=traffic,
+        pods=pods,
     )
 
 
@@ -170,7 +185,7 @@ def _steps(spec: Spec, traffic: Traffic | None, gates: list[Blocked | None], now
 
 def _sight(spec: Spec, step: Step, traffic: Traffic) -> dict[str, float | None]:
     analysis = spec.analysis
-    failing = _failing(spec)
+    failing = failing_signals(spec)
     if not failing:
         return {}
     share, alpha, tolerance = step.weight / 100, _alpha(spec), failing[0].tolerance
@@ -188,14 +203,9 @@ def _sight(spec: Spec, step: Step, traffic: Traffic) -> dict[str, float | None]:
     }
 
 
-def _failing(spec: Spec) -> list[Signal]:
-    """The signals that count requests that fail."""
-    return [each for each in spec.analysis.signals if SIGNAL_KINDS[each.kind].family is Family.FAILURES]
-
-
 def _alpha(spec: Spec) -> float:
     """The part of the stated false-rollback rate that they have between them."""
-    policy, failing = judge_policy_of(spec.analysis), {each.name for each in _failing(spec)}
+    policy, failing = judge_policy_of(spec.analysis), {each.name for each in failing_signals(spec)}
     weights = zip(spec.analysis.signals, policy.weights(), strict=True)
     return policy.false_rollback_rate * sum(weight for signal, weight in weights if signal.name in failing)
 
@@ -261,7 +271,8 @@ def _blind(steps: tuple[PlannedStep, ...], traffic: Traffic) -> Iterator[str]:
         if step.full_failure_seconds is not None and step.full_failure_seconds > step.hold_seconds:
             yield (
                 f"step {step.number} cannot even see that every second answer fails: that takes "
-                f"{step.full_failure_seconds:.3g} s at {traffic.rps:g} requests/s, and it holds {step.hold_seconds:g} s"
+                f"{rough(step.full_failure_seconds)} s at {traffic.rps:g} requests/s, and it holds "
+                f"{step.hold_seconds:g} s"
             )
 
 
@@ -271,7 +282,7 @@ def _short_sighted(spec: Spec, steps: tuple[PlannedStep, ...], traffic: Traffic)
     judged = [step for step in steps if step.full_failure_seconds is not None]
     seen = [step.smallest_ratio or math.inf for step in judged]
     if judged and min(seen) > margin:
-        best = f"a failure rate {min(seen):.3g} times stable's" if math.isfinite(min(seen)) else "no fault at all"
+        best = f"a failure rate {rough(min(seen))} times stable's" if math.isfinite(min(seen)) else "no fault at all"
         could = _hold_that_could(spec, judged, traffic)
         yield f"the best step sees {best}; the policy wants {margin:g} times excluded: {could}"
 
@@ -279,7 +290,7 @@ def _short_sighted(spec: Spec, steps: tuple[PlannedStep, ...], traffic: Traffic)
 def _hold_that_could(spec: Spec, steps: Sequence[PlannedStep], traffic: Traffic) -> str:
     """The shortest hold of the step with most information that sees what the policy wants excluded."""
     best = min(steps, key=lambda step: abs(step.weight - HALF))
-    tolerance = _failing(spec)[0].tolerance
+    tolerance = failing_signals(spec)[0].tolerance
     seconds = detection_limit_seconds(
         traffic.rps, best.weight / 100, traffic.error_rate, spec.analysis.promotion_margin, _alpha(spec), tolerance
     )

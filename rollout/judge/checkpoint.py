@@ -187,4 +187,7 @@ def _restored_state(saved: Mapping[str, Any]) -> SignalState:
 
 
 def _conviction(saved: Mapping[str, Any] | None) -> Conviction | None:
-    return None if saved is None else Conviction(**{**saved, "culprits": tuple(saved["culprits"])})
+    if saved is None:
+        return None
+    fields: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in saved.items()}
+    return Conviction(**fields)

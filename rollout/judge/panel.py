@@ -25,6 +25,7 @@ from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy
 from rollout.judge.model.ridits import choose_ridits
 from rollout.judge.verdict.case import Case, Conviction
 from rollout.judge.verdict.conclusion import Docket
+from rollout.judge.verdict.shown import convicting_edge
 from rollout.signals.kinds import Family
 from rollout.signals.looks import Arm, SignalLook, SourceStatus
 
@@ -239,13 +240,17 @@ class Panel:
         if guard is not None:
             culprits = [guard[0], *(name for name in culprits if name != guard[0])]
         weighted = [math.log(w) + e for w, e in zip(self._weights, logs, strict=True)]
+        culprits = culprits or [names[weighted.index(max(weighted))]]
+        places = [names.index(name) for name in culprits]
         began = case.run_up.began_at
         case.conviction = Conviction(
             at=at,
             evidence_at=at if began is None else began,
             log_e=case.log_e,
-            culprits=tuple(culprits) or (names[weighted.index(max(weighted))],),
+            culprits=tuple(culprits),
             guard=None if guard is None else guard[1],
+            found=tuple(logs[at] for at in places),
+            edges=tuple(convicting_edge(self.evidence, case.signals[at]) for at in places),
         )
 
     def _guard(self, case: Case) -> tuple[str, str] | None:

@@ -110,6 +110,14 @@ def replays(
     return [found[at] for at in range(len(recordings))]
 
 
+def taught(recording: Recording, policy: JudgePolicy) -> Panel:
+    """A panel that has learned what stable's pods did in a recording; nothing in it is judged."""
+    panel = Panel(policy)
+    for looks in _moments(recording):
+        panel.learn([[signal for look in looks for signal in _signals(recording, look, policy)]])
+    return panel
+
+
 @dataclass(slots=True)
 class _Course:
     """How far the judging of a recording has come.

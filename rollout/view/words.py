@@ -41,10 +41,10 @@ def number(value: float | None) -> str:
 
 
 def ratio(low: float | None, high: float | None) -> str:
-    """A confidence interval for canary over stable."""
+    """A confidence interval for canary over stable: its ends are known to a quarter, so they have two digits."""
     if low is None:
         return ABSENT
-    return f"{number(low)}..{'∞' if high is None else number(high)}"
+    return f"{figures.rough(low)}..{'∞' if high is None else figures.rough(high)}"
 
 
 def clipped(text: str, length: int = 200) -> str:

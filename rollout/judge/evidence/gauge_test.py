@@ -201,7 +201,7 @@ class Gauge:
         return None if found is None else (found[0] * to_value, found[1] * to_value)
 
     def log_e(self) -> float:
-        """Natural logarithm of the e-process against the canary."""
+        """Natural logarithm of the evidence against the canary; what it was learned from makes it no e-process."""
         if not self.levels.size:
             return self.earned
         fault, healthy = np.logaddexp.reduce(self.log_fault.ravel()), np.logaddexp.reduce(self.log_healthy.ravel())

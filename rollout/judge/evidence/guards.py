@@ -47,10 +47,15 @@ def guard_reason(signal: SignalPolicy, row: int, sums: Sums, budget: int | None)
 
 def _too_often(guard: Guard, limit: float, step: Floats) -> str | None:
     canary, stable = step
-    if canary < step_limit(stable, limit):
+    enough = step_limit(stable, limit)
+    if canary < enough:
         return None
-    others = f"{stable:.0f} times" if stable else "not once"
-    return f"canary pods {guard.what} {canary:.0f} times in this step, all of stable's {others}"
+    others = f"{_times(stable)}" if stable else "not once"
+    return f"canary pods {guard.what} {_times(canary)} in this step, all of stable's {others}: {enough:g} convict"
+
+
+def _times(count: float) -> str:
+    return "once" if count == 1 else f"{count:.0f} times"
 
 
 def step_limit(stable: Count, limit: float) -> Count:
@@ -71,4 +76,5 @@ def _spent(budget: int, row: int, sums: Sums) -> str | None:
     sure = excess - BUDGET_SIGMAS * math.sqrt(expected + (HEALTHY_SPREAD * expected) ** 2)
     if sure <= budget:
         return None
-    return f"{excess:.0f} failed requests more than stable would have had, the budget is {budget}"
+    least = math.floor(sure)
+    return f"at least {least} failed requests more than stable would have had, chance left out; the budget is {budget}"

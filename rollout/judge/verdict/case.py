@@ -17,6 +17,8 @@ class Conviction:
         log_e: combined log evidence then.
         culprits: signals to blame, the worst first.
         guard: sentence of the guard that convicted; None when the evidence did.
+        found: log evidence of each culprit then; none in a judge that an older one saved.
+        edges: of each culprit, the edge that a latency signal owes it to, in seconds.
     """
 
     at: float
@@ -24,6 +26,16 @@ class Conviction:
     log_e: float
     culprits: tuple[str, ...]
     guard: str | None = None
+    found: tuple[float, ...] = ()
+    edges: tuple[float | None, ...] = ()
+
+    def evidence_of(self, culprit: str) -> float | None:
+        """Log evidence of a culprit when it was convicted; None where it was not kept, or it is none."""
+        return dict(zip(self.culprits, self.found, strict=False)).get(culprit)
+
+    def edge_of(self, culprit: str) -> float | None:
+        """The edge that a culprit owes it to, in seconds; None where there is none."""
+        return dict(zip(self.culprits, self.edges, strict=False)).get(culprit)
 
 
 @dataclass(slots=True)

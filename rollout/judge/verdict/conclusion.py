@@ -8,12 +8,14 @@ from functools import partial
 
 import numpy as np
 
+from rollout.judge.baseline.missing import missing
 from rollout.judge.baseline.sums import SignalState
 from rollout.judge.evidence.battery import Evidence
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy, SignalPolicy
 from rollout.judge.verdict import wording
 from rollout.judge.verdict.case import Case
+from rollout.judge.verdict.shown import Shown, shown
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.signals.kinds import Family
 from rollout.signals.looks import SourceStatus
@@ -78,14 +80,17 @@ def _overall(docket: Docket, verdict: Verdict, found: Sequence[tuple[Verdict, st
     """Sentence of the release's verdict, taken from the signal that decides it."""
     signals, case = docket.evidence.columns.signals, docket.case
     if verdict is Verdict.GOOD:
-        return f"all {len(case.signals)} signals are shown not to be worse"
+        needed, least = 1 / docket.policy.missed_rate, min(docket.log_e_good[at] for at in case.signals)
+        return wording.proven(f"all {len(case.signals)} signals", least, needed)
     if case.conviction is None:
         deciding = [at for at, (word, _) in zip(case.signals, found, strict=True) if word is verdict]
+        first = max(deciding, key=docket.log_e.__getitem__)
     else:
-        deciding = [at for at in case.signals if signals[at].name in case.conviction.culprits]
-    if not deciding:
-        return "the evidence of all signals together has crossed the limit"
-    first = max(deciding, key=docket.log_e.__getitem__)
+        named = {signals[at].name: at for at in case.signals}
+        deciding = [named[culprit] for culprit in case.conviction.culprits if culprit in named]
+        if not deciding:
+            return "the signal that convicted is not judged any more"
+        first = deciding[0]
     return f"{signals[first].name}: {_sentence(docket, first, *found[first - case.signals.start])}"
 
 
@@ -115,7 +120,8 @@ def _ranges(docket: Docket) -> list[tuple[float, float | None]]:
 
 def _signal(docket: Docket, index: int, ratio: tuple[float, float | None]) -> SignalVerdict:
     state = docket.states[index]
-    canary, stable, failed, _ = _rates(docket, index)
+    seen = _shown(docket, index)
+    canary, stable = seen.rates
     verdict, said = _verdict(docket, index)
     return SignalVerdict(
         signal=docket.evidence.columns.signals[index].name,
@@ -129,7 +135,7 @@ def _signal(docket: Docket, index: int, ratio: tuple[float, float | None]) -> Si
         ratio_high=ratio[1],
         canary_requests=state.canary_requests,
         stable_requests=state.stable_requests,
-        canary_failed=failed,
+        canary_failed=round(seen.canary.failed),
         reason=_sentence(docket, index, verdict, said),
     )
 
@@ -138,51 +144,43 @@ def _sentence(docket: Docket, index: int, verdict: Verdict, said: str) -> str:
     """The reason of a signal's verdict: what is said of it, else its numbers."""
     if said:
         return said
-    canary, stable, _, edge = _rates(docket, index)
-    seen = wording.observed(docket.evidence.columns.signals[index], canary, stable, edge, _lately(docket, index))
+    policy, signal = docket.policy, docket.evidence.columns.signals[index]
+    seen = wording.observed(signal, _shown(docket, index), convicted=verdict is Verdict.BAD)
     if (gauge := docket.evidence.gauges.get(index)) is not None:
         seen += "" if gauge.drift is None else wording.drift(*gauge.drift)
-        if not gauge.is_judged:
+        if not gauge.is_judged and verdict is not Verdict.BAD:
             return f"{seen}: {wording.unjudged(gauge.missing_blocks * BLOCK_SECONDS)}"
-    seen += _baseline(docket, index) if verdict is Verdict.UNDECIDED else ""
-    return wording.judged(seen, docket.log_e[index], verdict, 1 / docket.policy.missed_rate, docket.log_e_good[index])
+    limit, needed = 1 / policy.false_rollback_rate, 1 / policy.missed_rate
+    log_weight = math.log(policy.weights()[index - docket.case.signals.start])
+    conviction, proof = docket.case.conviction, docket.log_e_good[index]
+    if verdict is Verdict.BAD and conviction is not None:
+        own = conviction.evidence_of(signal.name)
+        own = log_weight + (docket.log_e[index] if own is None else own)
+        return wording.convicted(seen, own, conviction.log_e, limit, by_guard=conviction.guard is not None)
+    if verdict is Verdict.GOOD:
+        return wording.proven(seen, proof, needed)
+    seen += _baseline(docket, index)
+    return wording.open_still(
+        seen, log_weight + docket.log_e[index], limit, proof, needed, math.exp(log_weight + INCONCLUSIVE)
+    )
 
 
 def _baseline(docket: Docket, index: int) -> str:
     """That stable's history is too short to tell its noise, so that the judge is slow rather than wrong."""
-    if docket.evidence.columns.signals[index].kind not in REQUEST_KINDS:  # a healthy service hardly ever shows crashes
+    evidence, signal = docket.evidence, docket.evidence.columns.signals[index]
+    used = evidence.columns.used[index]
+    if signal.kind not in REQUEST_KINDS or used.start == used.stop:  # a healthy service hardly ever shows crashes
         return ""
-    enough = docket.evidence.pod_variation.enough(docket.evidence.columns.used[index])
-    return "" if enough.all() else " (not enough baseline)"
+    # Of latency the first edge: beyond the last ones stable is hardly ever seen, however long it shows itself.
+    lacks = missing(evidence.pod_variation, used.start)
+    return "" if lacks is None else wording.short_baseline(signal, lacks)
 
 
-def _rates(docket: Docket, index: int) -> tuple[float | None, float | None, int, float | None]:
-    """Rates of canary and stable, the canary's failures, and (for latency) the edge they are about."""
-    evidence, edge = docket.evidence, None
-    if index in evidence.gauges:
-        shown = evidence.gauges[index].levels_shown if docket.states[index].started else (None, None)
-        return *shown, 0, None
-    row = evidence.columns.reserved[index].start
-    if evidence.columns.families[index] is Family.LATENCY:
-        worst = evidence.worst_edge(index)
-        if worst is None:
-            return None, None, 0, None
-        row, edge = row + worst, evidence.columns.edges[index][worst]
-    failed, size, stable_failed, stable_size = evidence.sums.total[row].tolist()
-    if stable_size == 0 and edge is None:
-        stable_failed, stable_size = evidence.sums.history[row].tolist()
-    return _rate(failed, size), _rate(stable_failed, stable_size), round(failed), edge
-
-
-def _lately(docket: Docket, index: int) -> float | None:
-    if index in docket.evidence.gauges:
-        return None
-    failed, size, *_ = docket.evidence.sums.lately[docket.evidence.columns.reserved[index].start].tolist()
-    return _rate(failed, size)
-
-
-def _rate(failed: float, size: float) -> float | None:
-    return failed / size if size > 0 else None
+def _shown(docket: Docket, index: int) -> Shown:
+    """What is shown of a signal: of latency at the edge that convicted, else where there is most evidence."""
+    evidence, conviction = docket.evidence, docket.case.conviction
+    edge = None if conviction is None else conviction.edge_of(evidence.columns.signals[index].name)
+    return shown(evidence, index, started=docket.states[index].started, edge=edge)
 
 
 def _is_judged(policy: JudgePolicy, state: SignalState, now: float) -> bool:

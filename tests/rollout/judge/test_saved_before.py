@@ -27,6 +27,17 @@ KINDS = {
 }
 POLICY = JudgePolicy(signals=tuple(SignalPolicy(name, kind) for name, kind in KINDS.items()), blast_budget=500)
 
+TOLD = [
+    "canary fails 0.24 % (1.2 % lately), stable 0.09 %: not worse by evidence 10^14, 20 was needed",
+    (
+        "7.5 % of the canary's requests are slower than 250 ms, 6.7 % of stable's: not worse by evidence "
+        "10^18, 20 was needed"
+    ),
+    "canary has no crashes per pod-hour, stable 10: not worse by evidence 77, 20 was needed",
+    "canary has 900 events per pod-hour, stable 330: evidence 1,800 against the canary, 100 convicts",
+]
+"""What is said of it today: the same numbers, with the digits that are known."""
+
 
 def looks(at, *, canary=True, starts=False):
     """One look of every signal at five pods: no two alike, none by chance; the canary gets worse by and by."""
@@ -84,5 +95,5 @@ def test_it_goes_on_and_convicts_as_it_would_have():
         assert (found.verdict, found.log_e) == (verdict, pytest.approx(log_e, rel=1e-9)), second
     assert found.verdict == "bad"
     *counted, gauge = [each.reason for each in judge.signals()]
-    assert counted == SAVED["reasons"][:-1]
+    assert counted == TOLD
     assert "not judged before stable's pods have shown 3m45s more" in gauge, "newer than what was saved"

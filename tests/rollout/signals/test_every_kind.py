@@ -17,6 +17,7 @@ from rollout.judge import Judge, SignalPolicy, Verdict
 from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.replay import replay
 from rollout.judge.verdict import wording
+from rollout.judge.verdict.shown import Counted, Shown
 from rollout.records.record import RecordedSignal
 from rollout.records.recording import (
     RecordedLook,
@@ -184,7 +185,7 @@ def told(made: Signal, arm: Arm, count: int, failed: int) -> PodLook:
 
 def judged(made: Signal, *, faulty: bool):
     policy = judge_policy_of(Analysis(signals=[made]))
-    judge, lines, said = Judge(policy), [header_line(EVERY, (), 0.2)], None
+    judge, lines, said = Judge(policy), [header_line(EVERY, (), 0.0)], None
     for released, look in looks(made, faulty=faulty):
         phase = "release" if released else "history"
         lines.append(look_line(RecordedLook(look.at, phase, look.pods, look.signal, look.edges_seconds)))
@@ -223,7 +224,9 @@ def test_a_healthy_canary_stays(kind, source):
 @pytest.mark.parametrize("value", [0.0, 0.003, 0.3, 1.0, 12_345.0])
 def test_it_is_written_by_what_it_is_and_not_by_its_size(kind, value):
     row = SIGNAL_KINDS[kind]
-    written, seen = row.written(value), wording.observed(SignalPolicy("ours", kind), value, value, 0.5, value)
+    arm = Counted(value, 1.0)
+    shown = Shown(arm, arm, arm, (value, value), edge=0.5)
+    written, seen = row.written(value), wording.observed(SignalPolicy("ours", kind), shown)
     assert measured(value, kind) == measured(value, str(kind)) == written
     match row.family:
         case Family.FAILURES | Family.LATENCY:

@@ -1,0 +1,112 @@
+"""What the two arms did, as people are shown it: counts, and of latency at which edge."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rollout.judge.evidence.battery import (
+    ABSOLUTE_RATE_WEIGHT_LATENCY,
+    ABSOLUTE_RATE_WEIGHT_RIDITS,
+    Evidence,
+    log_weights,
+)
+from rollout.judge.model.onset_prior import Floats, log_of
+from rollout.signals.kinds import Family
+
+
+class Counted(NamedTuple):
+    """How many failed (were slow, crashed) of how many requests, or in how many pod-seconds."""
+
+    failed: float
+    size: float
+
+    @property
+    def rate(self) -> float | None:
+        """Failed ones over all; None where there was nothing."""
+        return self.failed / self.size if self.size > 0 else None
+
+
+NOTHING = Counted(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of one signal.
+
+    Attributes:
+        canary: what it did since the start.
+        stable: what stable did in the same time, or in its history.
+        lately: the canary in the last seconds.
+        levels: of gauges: the canary's and stable's value; None where there is none.
+        edge: of latency: the bucket edge that the counts are about, in seconds; None before one is judged.
+        whole: of latency: the evidence there is that of all buckets together.
+    """
+
+    canary: Counted = NOTHING
+    stable: Counted = NOTHING
+    lately: Counted = NOTHING
+    levels: tuple[float | None, float | None] = (None, None)
+    edge: float | None = None
+    whole: bool = False
+
+    @property
+    def rates(self) -> tuple[float | None, float | None]:
+        """The canary's and stable's, as `SignalVerdict` has them."""
+        known = self.levels != (None, None)
+        return self.levels if known else (self.canary.rate, self.stable.rate)
+
+
+def shown(evidence: Evidence, index: int, *, started: bool, edge: float | None = None) -> Shown:
+    """What is shown of a signal.
+
+    Args:
+        evidence: of all signals.
+        index: which signal.
+        started: its canary has begun.
+        edge: of latency: the edge that convicted, in seconds; None takes the one with most evidence now.
+    """
+    if index in evidence.gauges:
+        return Shown(levels=evidence.gauges[index].levels_shown) if started else Shown()
+    row, whole, lately = evidence.columns.reserved[index].start, False, evidence.columns.reserved[index].start
+    if evidence.columns.families[index] is Family.LATENCY:
+        judged = evidence.columns.edges[index]
+        at = judged.index(edge) if edge in judged else evidence.worst_edge(index)
+        if at is None:
+            return Shown()
+        row, edge, whole = row + at, judged[at], _is_whole(evidence, row + at)
+    failed, size, stable_failed, stable_size = evidence.sums.total[row].tolist()
+    if stable_size == 0 and edge is None:
+        stable_failed, stable_size = evidence.sums.history[row].tolist()
+    recent = Counted(*evidence.sums.lately[lately, :2].tolist())
+    return Shown(Counted(failed, size), Counted(stable_failed, stable_size), recent, edge=edge, whole=whole)
+
+
+def convicting_edge(evidence: Evidence, index: int) -> float | None:
+    """The edge to which a latency signal owes most of its evidence, weights and all, in seconds; None of others."""
+    judged = evidence.columns.edges[index]
+    return judged[int(np.argmax(weighed_edges(evidence, index)))] if judged else None
+
+
+def weighed_edges(evidence: Evidence, index: int) -> Floats:
+    """Log evidence of each judged edge of a latency signal, with its weight; the signal's is the log of their sum."""
+    used = evidence.columns.used[index]
+    judged = used.stop - used.start
+    absolute = np.full(judged, ABSOLUTE_RATE_WEIGHT_LATENCY)
+    absolute[:1] = ABSOLUTE_RATE_WEIGHT_RIDITS if _is_whole(evidence, used.start) else ABSOLUTE_RATE_WEIGHT_LATENCY
+    ratio, gross = evidence.ratio.log_e()[used], evidence.absolute_rate.log_e()[used]
+    found: Floats = np.logaddexp(np.log1p(-absolute) + ratio, log_of(absolute) + gross) + log_weights(judged)[:judged]
+    return found
+
+
+def _is_whole(evidence: Evidence, row: int) -> bool:
+    """Whether a column is judged by the scores of all buckets."""
+    return bool(evidence.pod_variation.scored[row])
+
+
+def error_of(counted: Counted) -> float:
+    """Standard error of a rate: of a share by the binomial law, of events by Poisson's; one event at least."""
+    failed, size = counted
+    clean = max(1 - failed / size, 0.0) if failed <= size else 1.0
+    return math.sqrt(max(failed * clean, 1.0)) / size
