@@ -54,7 +54,7 @@ def policy_for(recording: Recording, *, alpha: float = 0.01) -> JudgePolicy:
     for look in recording.looks:
         by_signal.setdefault(look.signal, []).extend(look.pods.values())
     pods = by_signal.pop("", [])
-    kinds = {name: _kind_of(each) for name, each in by_signal.items() if each}
+    kinds = {name: _kind_of(name, each) for name, each in by_signal.items() if each}
     if any(pod.requests or pod.errors for pod in pods):
         kinds.setdefault("errors", SignalKind.ERRORS)
     if recording.edges_seconds and any(pod.latency_counts for pod in pods):
@@ -67,8 +67,10 @@ def policy_for(recording: Recording, *, alpha: float = 0.01) -> JudgePolicy:
     return JudgePolicy(signals=tuple(signals), false_rollback_rate=alpha)
 
 
-def _kind_of(pods: Sequence[PodLook]) -> SignalKind:
-    """How the looks of a named signal are to be read, by what they hold."""
+def _kind_of(name: str, pods: Sequence[PodLook]) -> SignalKind:
+    """How the looks of a named signal are to be read, by what they hold; one called `errors` is of errors."""
+    if name == "errors" and any(pod.requests for pod in pods):
+        return SignalKind.ERRORS
     if any(pod.latency_counts for pod in pods):
         return SignalKind.LATENCY
     if any(pod.gauges for pod in pods):
@@ -208,7 +210,8 @@ def _go_on(panel: Panel, courses: Sequence[_Course]) -> None:
             continue
         followed = _follow_weight(panel, index, looks)
         if not followed or any(look.pods for look in looks):
-            judged[index], ats[index], panel.cases[index].now = seen, first.at, first.at
+            judged[index], ats[index] = seen, first.at
+            panel.cases[index].now = max(panel.cases[index].now, first.at)
     panel.learn(learned)
     panel.look(judged)
     for index, docket in enumerate(panel.dockets()):

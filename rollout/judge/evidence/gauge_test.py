@@ -37,6 +37,7 @@ from rollout.judge.data.batch import MOST_PODS
 from rollout.judge.evidence.gauge_drift import drift_of, with_block
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.gauge_paths import (
+    AT_START,
     FAULTS,
     HEALTHY,
     ONSETS,
@@ -211,10 +212,11 @@ class Gauge:
         """The same of the evidence against growth that promotion excludes, and shifts."""
         if not self.levels.size:
             return 0.0
-        # The same with the roles swapped: against the likeliest fault that is excluded, one of so many.
+        # The same with the roles swapped, against the likeliest fault that is excluded. Each fault by itself and from
+        # the start on: without what is believed of it among the others, and of its onset.
         excluded = np.concatenate([SLOPES >= EXCLUDED_SLOPE, np.ones(SHIFTS.size, dtype=np.bool_)])
-        worst = np.logaddexp.reduce(self.log_fault[:, :, 0], axis=0) - math.log(0.5 / FAULTS)
-        return float(np.logaddexp.reduce(self.log_healthy.ravel()) - worst[excluded].max()) - 2 * math.log(FAULTS)
+        worst = np.logaddexp.reduce(self.log_fault[:, :, 0], axis=0) - math.log(AT_START / FAULTS)
+        return float(np.logaddexp.reduce(self.log_healthy.ravel()) - worst[excluded].max())
 
     def _anew(self, tolerance: float | None = None) -> "Gauge":
         """The same without any evidence."""

@@ -47,10 +47,13 @@ HEALTHY = 1 + _GAPS.size + _FULL.size
 ANOTHER_LEVEL = 1 / 4000
 """Chance, block by block, that a healthy canary whose value is steady gets another level."""
 
-_NEAR, _FILLS, _STRAIGHT, _AT_START = 0.7, 0.01, 0.03, 0.5
+AT_START = 0.5
+"""Chance that a fault is there from the first judged block on."""
+
+_NEAR, _FILLS, _STRAIGHT = 0.7, 0.01, 0.03
 _FINE, _COARSE, _REACH = 60, 60, 6.0
 
-_ONSET_PRIOR: Floats = np.array([_AT_START, *[(1 - _AT_START) / (ONSETS.size - 1)] * (ONSETS.size - 1)])
+_ONSET_PRIOR: Floats = np.array([AT_START, *[(1 - AT_START) / (ONSETS.size - 1)] * (ONSETS.size - 1)])
 
 
 def healthy_paths(minutes: float, positions: Floats) -> Floats:

@@ -26,7 +26,7 @@ from rollout.signals.looks import (
 )
 from tests.rollout.judge.traffic import EDGES, ERRORS, histogram
 
-HEADER = header_line(15.0, EDGES, 0.1)
+HEADER = header_line(15.0, EDGES, 0.25)
 
 
 def recording(canary_fails=0.002, crashes=0, release=40, every=15.0, *, young=False):
