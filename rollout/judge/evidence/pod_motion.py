@@ -114,7 +114,7 @@ def information(counts: Counts, seconds: Floats, scored: tuple[Indices, Spread] 
     """
     failed, size, stable_failed, stable_size = counts.values
     # The variance of the canary's failures, given the totals.
-    total = np.maximum(size + stable_size, 1e-300)
+    total = np.maximum(size + stable_size, 1e-9)  # not less: counts go up to 2^53
     share, found = size / total, failed + stable_failed
     variance = found * share * (1 - share)
     variance *= np.where(counts.whole, np.maximum(1 - found / total, 0.0), 1.0)
