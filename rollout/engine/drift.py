@@ -214,9 +214,8 @@ class DriftWatch:
     async def _watch(self, service: AtRest, signal: Signal, failed: Counter[str]) -> None:
         last = int(self._clock() // SLOT_SECONDS) - 1  # the newest scrape of the one that just ended may be missing
         trial, url = self._trial(service, signal, last), service.spec.sources.prometheus or ""
-        gauge = metrics.DRIFT.labels(*service.key, signal.name)
         if failed[url] >= SILENT:
-            gauge.set(UNKNOWN)
+            _show(service, signal, UNKNOWN)
             return
         self._turn = trial.turn = self._turn + 1
         try:
@@ -225,9 +224,9 @@ class DriftWatch:
         except FetchError as error:
             failed[url] += 1
             log.warning("drift is not known", release="/".join(service.key), reason=str(error))
-            gauge.set(UNKNOWN)
+            _show(service, signal, UNKNOWN)
             return
-        gauge.set(trial.verdict)
+        _show(service, signal, trial.verdict)
         if trial.verdict == DRIFTED and not trial.told:
             trial.told = True
             await self._tell(service, f"no release is under way, and {signal.name} drift: {trial.words}")
@@ -249,6 +248,11 @@ class DriftWatch:
                 await channel.tell(news)
             except KubeError as error:
                 log.warning("not told", channel=channel.name, release="/".join(service.key), error=str(error))
+
+
+def _show(service: AtRest, signal: Signal, verdict: float) -> None:
+    """A series is there once its value is known: one that was just made would say that all is well."""
+    metrics.DRIFT.labels(*service.key, signal.name).set(verdict)
 
 
 async def _filled(trial: Trial, ask: Ask, key: Key, signal: Signal, last: int) -> None:

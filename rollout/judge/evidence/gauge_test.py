@@ -38,6 +38,7 @@ from rollout.judge.evidence.gauge_drift import drift_of, with_block
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.gauge_paths import (
     AT_START,
+    EXCLUDED_SLOPE,
     FAULTS,
     HEALTHY,
     ONSETS,
@@ -54,9 +55,6 @@ from rollout.judge.model.onset_prior import Floats
 
 SETTLED_SECONDS = 120.0
 """Age from which on a pod's values count."""
-
-EXCLUDED_SLOPE = 0.025
-"""Growth of z in a minute that promotion excludes, as it does any shift."""
 
 SAME_LOAD = 1.25
 """Factor by which the requests for each pod, the canary's over stable's, may change without a new level."""
@@ -212,8 +210,7 @@ class Gauge:
         """The same of the evidence against growth that promotion excludes, and shifts."""
         if not self.levels.size:
             return 0.0
-        # The same with the roles swapped, against the likeliest fault that is excluded. Each fault by itself and from
-        # the start on: without what is believed of it among the others, and of its onset.
+        # The roles swapped, against the likeliest fault that is excluded: each by itself, and there from the start on.
         excluded = np.concatenate([SLOPES >= EXCLUDED_SLOPE, np.ones(SHIFTS.size, dtype=np.bool_)])
         worst = np.logaddexp.reduce(self.log_fault[:, :, 0], axis=0) - math.log(AT_START / FAULTS)
         return float(np.logaddexp.reduce(self.log_healthy.ravel()) - worst[excluded].max())

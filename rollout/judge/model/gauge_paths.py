@@ -14,6 +14,9 @@ from rollout.judge.model.onset_prior import Floats
 SLOPES: Floats = np.array([0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.0128, 0.025, 0.05])
 """Growth of z in a minute that is a fault."""
 
+EXCLUDED_SLOPE = 0.025
+"""Growth of z in a minute that promotion excludes, as it does any shift."""
+
 SHIFTS: Floats = np.log([1.5, 2.0, 4.0, 8.0])
 """Rise of z, beyond what is tolerated, that is a fault."""
 
