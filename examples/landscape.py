@@ -39,7 +39,7 @@ OVERLAY = ROOT / "stacks" / "overlays" / "sandbox.yaml"
 EXTRAS = ("kafka", "camel", "flink", "envoy-gateway", "mqtt", "jaeger", "otel-collector", "victorialogs")
 ISSUER, AUDIENCE = "https://id.example.com/realms/landscape", "shop"
 PATIENCE_SECONDS = 240.0
-HTTP, QUERY, ERP, MES = 80, 16686, 8080, 8080
+HTTP, QUERY, OUTSIDE = 80, 16686, 8080
 CREATED, UNAUTHORIZED = 201, 401
 
 
@@ -139,11 +139,11 @@ class Followed:
 
     async def booked(self) -> list[str]:
         """Orders of the ERP that went through Kafka and came back to it."""
-        return list((await self._inside("erp-system", ERP, "/bookings"))["booked"])
+        return list((await self._inside("erp-system", OUTSIDE, "/bookings"))["booked"])
 
     async def alarms(self) -> list[dict[str, Any]]:
         """Hot machines that Flink found among the measurements, as the MES was told of them."""
-        return list((await self._inside("mes-system", MES, "/alarms"))["alarms"])
+        return list((await self._inside("mes-system", OUTSIDE, "/alarms"))["alarms"])
 
     async def _inside(self, service: str, port: int, path: str, login: str = "") -> Any:
         """JSON of a Service, asked from the network of the box.

@@ -62,14 +62,14 @@ def asks_for_kafka(sql: str) -> bool:
 
 def topics(sql: str) -> tuple[list[str], list[str]]:
     """Topics of the Kafka of ``uses`` that a job reads, and those that it writes."""
-    read, written = {}, set()
+    named, written = {}, set()
     for each in statements(sql):
         if (into := _INTO.match(each)) is not None:
             written.add(into[2])
         elif (table := _TABLE.match(each)) and asks_for_kafka(each) and (topic := _TOPIC.search(each)):
-            read[table[1]] = topic[1]
-    said = [topic for table, topic in read.items() if table in written]
-    return [topic for table, topic in read.items() if table not in written], said
+            named[table[1]] = topic[1]
+    read = [topic for table, topic in named.items() if table not in written]
+    return read, [topic for table, topic in named.items() if table in written]
 
 
 def as_one_job(found: Sequence[str], kafka: str) -> list[str]:

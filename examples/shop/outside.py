@@ -1,6 +1,6 @@
 """Stand-ins of systems that others run: an ERP that orders and is told, a hospital's system, a plant and its MES.
 
-Each sends something every few seconds, and again until it is acknowledged.
+Those that send do so every few seconds, and again until it is acknowledged.
 """
 
 from __future__ import annotations

@@ -96,7 +96,6 @@ OPEN = "none"
 """`gate` of a step that nothing stands before."""
 
 FAILING_SHARE = 0.5
-
 HALF = 50
 """Percent at which a step tells most: both arms have the same number of requests."""
 

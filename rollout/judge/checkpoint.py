@@ -149,7 +149,7 @@ def _restore(evidence: Evidence, index: int, saved: Mapping[str, Any]) -> None:
     for key, test, where in _parts(evidence, index):
         for name in test.STATE:
             if name in _ADDED.get(key, ()) and name not in saved.get(key, {}):
-                if key == "ratio":
+                if key == "ratio":  # what it was told of pods when it was made, they did not know
                     getattr(test, name)[where] = 0.0
                 continue
             _put_back(getattr(test, name)[where], saved[key][name], _UNSEEN.get(name, 0.0))

@@ -183,6 +183,15 @@ class Evidence:
         """
         return int(self._newest[self.columns.used[index]].argmax()) if self.columns.edges[index] else None
 
+    def weighed_edges(self, index: int) -> Floats:
+        """Log evidence of each judged edge of a latency signal, with its weight, when `log_e` was last asked.
+
+        The signal's is the logarithm of their sum.
+        """
+        used = self.columns.used[index]
+        found: Floats = self._newest[used] + self._log_edge_weights[index, : used.stop - used.start]
+        return found
+
     def excess_of(self, index: int) -> float:
         """Failures of the canary above those that stable's rate explains, of a signal that counts."""
         return float(self.sums.excess[self.columns.reserved[index].start])

@@ -50,7 +50,7 @@ def _too_often(guard: Guard, limit: float, step: Floats) -> str | None:
     enough = step_limit(stable, limit)
     if canary < enough:
         return None
-    others = f"{_times(stable)}" if stable else "not once"
+    others = _times(stable) if stable else "not once"
     return f"canary pods {guard.what} {_times(canary)} in this step, all of stable's {others}: {enough:g} convict"
 
 

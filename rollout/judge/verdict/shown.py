@@ -4,15 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
-from rollout.judge.evidence.battery import (
-    ABSOLUTE_RATE_WEIGHT_LATENCY,
-    ABSOLUTE_RATE_WEIGHT_RIDITS,
-    Evidence,
-    log_weights,
-)
-from rollout.judge.model.onset_prior import Floats, log_of
+from rollout.judge.evidence.battery import Evidence
 from rollout.signals.kinds import Family
 
 
@@ -69,7 +61,8 @@ def shown(evidence: Evidence, index: int, *, started: bool, edge: float | None =
     """
     if index in evidence.gauges:
         return Shown(levels=evidence.gauges[index].levels_shown) if started else Shown()
-    row, whole, lately = evidence.columns.reserved[index].start, False, evidence.columns.reserved[index].start
+    row = lately = evidence.columns.reserved[index].start
+    whole = False
     if evidence.columns.families[index] is Family.LATENCY:
         judged = evidence.columns.edges[index]
         at = judged.index(edge) if edge in judged else evidence.worst_edge(index)
@@ -86,18 +79,7 @@ def shown(evidence: Evidence, index: int, *, started: bool, edge: float | None =
 def convicting_edge(evidence: Evidence, index: int) -> float | None:
     """The edge to which a latency signal owes most of its evidence, weights and all, in seconds; None of others."""
     judged = evidence.columns.edges[index]
-    return judged[int(np.argmax(weighed_edges(evidence, index)))] if judged else None
-
-
-def weighed_edges(evidence: Evidence, index: int) -> Floats:
-    """Log evidence of each judged edge of a latency signal, with its weight; the signal's is the log of their sum."""
-    used = evidence.columns.used[index]
-    judged = used.stop - used.start
-    absolute = np.full(judged, ABSOLUTE_RATE_WEIGHT_LATENCY)
-    absolute[:1] = ABSOLUTE_RATE_WEIGHT_RIDITS if _is_whole(evidence, used.start) else ABSOLUTE_RATE_WEIGHT_LATENCY
-    ratio, gross = evidence.ratio.log_e()[used], evidence.absolute_rate.log_e()[used]
-    found: Floats = np.logaddexp(np.log1p(-absolute) + ratio, log_of(absolute) + gross) + log_weights(judged)[:judged]
-    return found
+    return judged[int(evidence.weighed_edges(index).argmax())] if judged else None
 
 
 def _is_whole(evidence: Evidence, row: int) -> bool:

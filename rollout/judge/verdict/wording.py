@@ -89,8 +89,8 @@ def drift(hourly: float, error: float) -> str:
         error: standard error of that.
     """
     digits = -math.floor(math.log10(100 * error)) if error > 0 else 0
-    percent, about = (f"{round(100 * value, digits):,.{max(digits, 0)}f}" for value in (hourly, error))
-    return f" and gains {percent} (± {about}) % of that an hour"
+    percent, known_to = (figures.rounded(100 * value, digits) for value in (hourly, error))
+    return f" and gains {percent} (± {known_to}) % of that an hour"
 
 
 def unjudged(seconds: float) -> str:

@@ -213,17 +213,6 @@ def test_bad_wins_then_the_least_informed():
     assert [signal.verdict for signal in judge.signals()][:2] == [Verdict.BAD, Verdict.NO_DATA]
 
 
-def test_weak_evidence_of_several_signals_adds_up_and_names_the_heaviest():
-    policy = JudgePolicy(signals=tuple(dataclasses.replace(ERRORS, name=name) for name in ("a", "b", "c")))
-    judge = Judge(policy)
-    for k in range(1, 200):
-        look = errors_look(k, (80, 0), (20, int(k > 30)))
-        assessment = judge.look(look.at, [dataclasses.replace(look, signal=s.name) for s in policy.signals])
-        if assessment.verdict is Verdict.BAD:
-            break
-    assert assessment.culprits
-
-
 def test_counted_events():
     events = SignalPolicy("dead-letters", SignalKind.EVENTS)
     judge = Judge(JudgePolicy(signals=(events,)))

@@ -8,7 +8,7 @@ import pytest
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy, Verdict
 from rollout.judge.baseline.missing import Missing, missing
 from rollout.judge.verdict import wording
-from rollout.judge.verdict.shown import Counted, weighed_edges
+from rollout.judge.verdict.shown import Counted
 from rollout.signals import figures
 from rollout.signals.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import (
@@ -93,7 +93,7 @@ def test_what_convicted_stays_what_is_told():
     assert again.reason == later.reason
 
 
-def test_what_several_signals_have_adds_up_to_what_convicts():
+def test_weak_evidence_of_several_signals_adds_up_to_what_convicts_and_names_the_heaviest():
     policy = JudgePolicy(signals=tuple(dataclasses.replace(ERRORS, name=name) for name in ("a", "b", "c")))
     judge = Judge(policy)
     for k in range(1, 200):
@@ -101,6 +101,7 @@ def test_what_several_signals_have_adds_up_to_what_convicts():
         found = judge.look(look.at, [dataclasses.replace(look, signal=s.name) for s in policy.signals])
         if found.verdict is Verdict.BAD:
             break
+    assert found.culprits
     own = wording.odds(judge.signals()[0].log_e - math.log(3), 100)
     total = wording.odds(found.log_e, 100)
     assert f"evidence {own} against the canary, {total} with the other signals', 100 convicts" in found.reason
@@ -195,7 +196,7 @@ def test_what_the_edges_have_adds_up_to_what_the_signal_has():
     show(judge, *(latency_look(k, usual, tuple(n // 2 + k % 3 for n in usual)) for k in range(1, 40)))
     evidence, index = judge._panel.evidence, [each.name for each in POLICY.signals].index("latency")
     assert evidence.columns.edges[index]
-    assert math.log(sum(math.exp(each) for each in weighed_edges(evidence, index))) == pytest.approx(
+    assert math.log(sum(math.exp(each) for each in evidence.weighed_edges(index))) == pytest.approx(
         evidence.log_e()[index]
     )
 
