@@ -160,8 +160,7 @@ class GatewaySource:
         if all(proxy.target in harvest.failed for proxy in ready):
             return SourceStatus.SOURCE_DOWN, harvest.failed[ready[0].target]
         newest = roster.canary or roster.stable
-        wanted = {newest} if self._naming.idle else {roster.canary, roster.stable}
-        if not any(wanted & known.keys() for known in self._endpoints.values()):
+        if not any(newest in known for known in self._endpoints.values()):
             return SourceStatus.NO_DATA, ""
         return SourceStatus.OK, ""
 
@@ -198,7 +197,6 @@ class GatewaySource:
         now: float,
     ) -> dict[str, PodLook]:
         looks = {}
-        tells = self._naming.idle or any(roster.canary in known for known in self._endpoints.values())
         for revision in {each for known in self._endpoints.values() for each in known}:
             arm = roster.arm_of(revision)
             if arm is not None:
@@ -209,8 +207,7 @@ class GatewaySource:
                 fewest = min((known.get(revision, 0) for known in heard), default=0)
                 waiting = sum(flow.open.get(revision, 0) for flow in self._flows.values())
                 made = _pseudo_pod(arm, age, taken.get(revision, ()), errors)
-                gauges = {ENDPOINTS: float(fewest)} if tells else {}
-                looks[revision] = replace(made, gauges=gauges, waiting=waiting)
+                looks[revision] = replace(made, gauges={ENDPOINTS: float(fewest)}, waiting=waiting)
         return looks
 
 

@@ -16,6 +16,7 @@ from rollout.drivers.httproute.patch import Wanted, patch_for
 from rollout.drivers.httproute.route import (
     backend,
     carriers_on,
+    needs_keeper,
     new_route,
     ports_on,
     shape_of,
@@ -95,9 +96,9 @@ class GatewayDriver:
 
     def _is_outdated(self, route: Manifest, traffic: Traffic) -> bool:
         """Whether anything but weights is to be written: the shape, or the port of the version that is desired."""
-        if shape_of(traffic) != shape_on(route):
-            return True
         spec = self._spec_of()
+        if shape_of(traffic, keeper=needs_keeper(spec)) != shape_on(route):
+            return True
         port, listed = spec.traffic_port, ports_on(route)
         desired = revision_of(self._name, spec)
         return port is not None and desired in listed and listed[desired] != port.port
@@ -146,12 +147,14 @@ class GatewayDriver:
             route, fresh = newest, True
 
     async def _write(self, route: Manifest | None, weights: Mapping[str, int], epoch: int) -> bool:
-        traffic = self._spec_of().traffic
+        spec = self._spec_of()
+        traffic = spec.traffic
         if traffic is None and route is None:
             raise InvalidError(
                 f"GrayRelease {self._namespace}/{self._name}: there is no traffic to shift in its spec, and no route"
             )
-        shape = shape_of(traffic) if traffic is not None else shape_on(route or {})
+        wanted = shape_of(traffic, keeper=needs_keeper(spec)) if traffic is not None else None
+        shape = wanted or shape_on(route or {})
         ports = await self._ports(weights, ports_on(route) if route else {})
         if route is None:
             backends = [backend(revision, ports[revision], weight) for revision, weight in weights.items()]

@@ -19,8 +19,11 @@ from rollout.drivers.httproute.route import (
     backend,
     backends_of,
     is_own,
-    new_rule,
+    keeper_rule,
+    new_keeper,
+    new_rules,
     own_rule,
+    ports_on,
     rules_of,
     shape_on,
 )
@@ -131,12 +134,30 @@ def _rules(route: Manifest, wanted: Wanted) -> tuple[Ops, Ops]:
     index = own_rule(route)
     if index is None:
         fresh = [backend(name, wanted.ports[name], weight) for name, weight in wanted.weights.items()]
-        return [_unchanged(route)], [_add("/spec/rules", [new_rule(wanted.shape, fresh)])]
+        return [_unchanged(route)], [_add("/spec/rules", new_rules(wanted.shape, fresh))]
     rule, base = rules_of(route)[index], f"/spec/rules/{index}"
     backends = backends_of(rule)
     tests = [_test(f"{base}/backendRefs/{at}/name", each["name"]) for at, each in enumerate(backends)]
     changes = [*_rule_shape(rule, base, wanted.shape), *_backends(route, backends, f"{base}/backendRefs", wanted)]
-    return tests or [_unchanged(route)], changes
+    tests_of_keeper, keeper = _keeper(route, wanted)
+    return [*(tests or [_unchanged(route)]), *tests_of_keeper], [*changes, *keeper]
+
+
+def _keeper(route: Manifest, wanted: Wanted) -> tuple[Ops, Ops]:
+    """The rule that keeps revisions known, brought to those that the moved rule will have; the last of the changes."""
+    index, listed = keeper_rule(route), ports_on(route)
+    full = new_keeper({name: wanted.ports.get(name, listed.get(name, 0)) for name in wanted.weights})
+    if index is None:
+        return [], [_add("/spec/rules/-", full)] if wanted.shape.keeper else []
+    path, found = f"/spec/rules/{index}", rules_of(route)[index]
+    tests = [_test(f"{path}/matches", found["matches"])]
+    if not wanted.shape.keeper:
+        return tests, [{"op": "remove", "path": path}]
+    return tests, [_add(f"{path}/backendRefs", full["backendRefs"])] if _sorted(found) != _sorted(full) else []
+
+
+def _sorted(rule: Manifest) -> list[tuple[str, int]]:
+    return sorted((each["name"], each.get("port", 0)) for each in backends_of(rule))
 
 
 def _rule_shape(rule: Manifest, base: str, shape: Shape) -> Ops:

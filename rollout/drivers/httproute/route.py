@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING, Any
 from kube.kinds import HTTP_ROUTE
 from rollout.api.durations import duration_of
 from rollout.api.revision import labels_of, owner_of
+from rollout.api.sources import ControlPlane
 from rollout.api.spec import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kube.kinds import Manifest
-    from rollout.api.spec import Traffic
+    from rollout.api.spec import Spec, Traffic
 
 EPOCH_ANNOTATION = f"{GROUP}/epoch"
 ANY_PATH: Manifest = {"path": {"type": "PathPrefix", "value": "/"}}
+KEEPER: list[Manifest] = [{"path": {"type": "Exact", "value": "/.grayling/revisions"}, "method": "CONNECT"}]
+"""What the rule matches that keeps revisions known (ADR 59): nothing, since a CONNECT has no path."""
+
+_FORGETFUL = {ControlPlane.ENVOY_GATEWAY}
+"""Control planes whose proxies forget a backend that has weight 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +36,25 @@ class Shape:
         hostnames: `spec.hostnames`.
         matches: `matches` of the engine's rule.
         request_timeout: `timeouts.request` of that rule; empty for none.
+        keeper: whether a rule that no request matches names all revisions, so that the proxies know each of them
+            before it gets a share and until it has none: a proxy that hears of a route before it hears of its backend,
+            or forgets the backend first, answers in its place.
     """
 
     parents: list[Manifest]
     hostnames: list[str]
     matches: list[Manifest]
     request_timeout: str
+    keeper: bool = False
 
 
-def shape_of(traffic: Traffic) -> Shape:
+def needs_keeper(spec: Spec) -> bool:
+    """Whether the gateway of a spec forgets backends of weight 0."""
+    stats = spec.sources.gateway
+    return stats is not None and stats.control_plane in _FORGETFUL
+
+
+def shape_of(traffic: Traffic, *, keeper: bool = False) -> Shape:
     """The shape that ``traffic`` asks for, with the defaults of the HTTPRoute schema filled in."""
     timeout = traffic.request_timeout
     return Shape(
@@ -46,6 +62,7 @@ def shape_of(traffic: Traffic) -> Shape:
         hostnames=list(traffic.hostnames),
         matches=[_with_match_defaults(match.wire()) for match in traffic.matches] or [ANY_PATH],
         request_timeout="" if timeout is None else duration_of(timeout),
+        keeper=keeper,
     )
 
 
@@ -58,6 +75,7 @@ def shape_on(route: Manifest) -> Shape:
         hostnames=list(spec.get("hostnames") or ()),
         matches=list(found.get("matches") or ()),
         request_timeout=(found.get("timeouts") or {}).get("request", ""),
+        keeper=_keeps_all(route),
     )
 
 
@@ -97,13 +115,26 @@ def own_rule(route: Manifest) -> int | None:
     """Index of the rule the engine moves: the first with a revision of the release among its backends.
 
     Somebody may have taken all of them out: then it is the first rule, which is where the engine made it. Other rules
-    are other people's. None where there are no rules at all.
+    are other people's, but for :func:`keeper_rule`. None where there are no such rules at all.
     """
     meta, rules = route["metadata"], rules_of(route)
-    for index, rule in enumerate(rules):
-        if any(is_own(each, meta["name"], meta.get("namespace", "")) for each in backends_of(rule)):
+    moved = [index for index, rule in enumerate(rules) if rule.get("matches") != KEEPER]
+    for index in moved:
+        if any(is_own(each, meta["name"], meta.get("namespace", "")) for each in backends_of(rules[index])):
             return index
-    return 0 if rules else None
+    return moved[0] if moved else None
+
+
+def keeper_rule(route: Manifest) -> int | None:
+    """Index of the rule that keeps revisions known; None where there is none."""
+    return next((index for index, rule in enumerate(rules_of(route)) if rule.get("matches") == KEEPER), None)
+
+
+def _keeps_all(route: Manifest) -> bool:
+    """Whether the keeper's rule is there, with the revisions and ports of the rule that is moved."""
+    index = keeper_rule(route)
+    kept = {} if index is None else {each["name"]: each.get("port") for each in backends_of(rules_of(route)[index])}
+    return index is not None and kept == ports_on(route)
 
 
 def weights_on(route: Manifest) -> dict[str, int]:
@@ -153,6 +184,17 @@ def new_rule(shape: Shape, backends: list[Manifest]) -> Manifest:
     return rule | ({"timeouts": {"request": shape.request_timeout}} if shape.request_timeout else {})
 
 
+def new_keeper(ports: Mapping[str, int]) -> Manifest:
+    """The rule that keeps revisions known, of these with their ports."""
+    return {"matches": KEEPER, "backendRefs": [backend(revision, port, 1) for revision, port in ports.items()]}
+
+
+def new_rules(shape: Shape, backends: list[Manifest]) -> list[Manifest]:
+    """All rules of a route that has none yet."""
+    ports = {each["name"]: each["port"] for each in backends}
+    return [new_rule(shape, backends), *([new_keeper(ports)] if shape.keeper else [])]
+
+
 def new_route(name: str, namespace: str, uid: str, shape: Shape, backends: list[Manifest], epoch: int) -> Manifest:
     """The whole route, as it is created when there is none."""
     meta = {
@@ -162,7 +204,7 @@ def new_route(name: str, namespace: str, uid: str, shape: Shape, backends: list[
         "annotations": {EPOCH_ANNOTATION: str(epoch)},
         "ownerReferences": [owner_of(name, uid)],
     }
-    spec: Manifest = {"parentRefs": shape.parents, "rules": [new_rule(shape, backends)]}
+    spec: Manifest = {"parentRefs": shape.parents, "rules": new_rules(shape, backends)}
     if shape.hostnames:
         spec["hostnames"] = shape.hostnames
     return {"apiVersion": HTTP_ROUTE.api_version, "kind": HTTP_ROUTE.kind, "metadata": meta, "spec": spec}

@@ -21,12 +21,15 @@ def spec(**changes: Any) -> Spec:
     return sample_spec(traffic=traffic(**changes).wire())
 
 
-def route(weights: dict[str, int], *, epoch: int = 3, uid: str = UID, version: str = "1") -> dict[str, Any]:
+def route(
+    weights: dict[str, int], *, epoch: int = 3, uid: str = UID, version: str = "1", keeper: bool = False
+) -> dict[str, Any]:
     backends = [backend(name, 8080, weight) for name, weight in weights.items()]
-    made = new_route("checkout", "shop", uid, shape_of(traffic()), backends, epoch)
+    made = new_route("checkout", "shop", uid, shape_of(traffic(), keeper=keeper), backends, epoch)
     made["metadata"] |= {"resourceVersion": version, "generation": 1, "uid": "uid-route"}
     return made
 
 
-def wanted(weights: dict[str, int], *, epoch: int = 3, uid: str = UID, **changes: Any) -> Wanted:
-    return Wanted(weights, dict.fromkeys(weights, 8080), shape_of(traffic(**changes)), epoch, uid)
+def wanted(weights: dict[str, int], *, epoch: int = 3, uid: str = UID, keeper: bool = False, **changes: Any) -> Wanted:
+    shape = shape_of(traffic(**changes), keeper=keeper)
+    return Wanted(weights, dict.fromkeys(weights, 8080), shape, epoch, uid)

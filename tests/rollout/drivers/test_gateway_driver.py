@@ -13,7 +13,7 @@ from rollout.drivers.httproute.driver import ATTEMPTS, GatewayDriver
 from rollout.drivers.httproute.patch import epoch_on
 from rollout.drivers.httproute.route import weights_on
 from tests.fakes.apiserver import ApiServer, running
-from tests.rollout.drivers.routes import UID, A, B, C, route, spec
+from tests.rollout.drivers.routes import UID, A, B, C, route, spec, traffic
 from tests.rollout.samples import spec as sample_spec
 
 if TYPE_CHECKING:
@@ -234,6 +234,16 @@ async def test_what_the_spec_says_of_the_route_is_brought_onto_it(stage):
     await stage.driver.shift({A: 100}, epoch=1)
     assert not stage.driver.observe().outdated
     assert stage.stored()["spec"]["hostnames"] == ["new.test"]
+
+
+async def test_a_route_of_before_gets_the_rule_that_keeps_revisions_known(stage):
+    await stage.driver.shift({A: 100}, epoch=1)
+    stats = {"namespace": "edge", "selector": {"app": "envoy"}, "controlPlane": "envoy-gateway"}
+    stage.spec = sample_spec(traffic=traffic().wire(), sources={"gateway": stats})
+    assert stage.driver.observe().outdated
+    await stage.driver.shift({A: 100}, epoch=1)
+    assert not stage.driver.observe().outdated
+    assert len(stage.stored()["spec"]["rules"]) == 2
 
 
 async def test_the_answer_of_the_gateway_is_seen(stage):

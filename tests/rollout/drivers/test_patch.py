@@ -11,7 +11,10 @@ from rollout.drivers import RouteTakenError
 from rollout.drivers.httproute.patch import epoch_on, patch_for
 from rollout.drivers.httproute.route import (
     backend,
+    backends_of,
+    keeper_rule,
     own_rule,
+    rules_of,
     shape_of,
     shape_on,
     weights_on,
@@ -153,6 +156,46 @@ def test_a_route_that_an_earlier_grayrelease_of_this_name_left_is_taken_over():
     assert [owner["uid"] for owner in owners] == ["uid-checkout"]
 
 
+def kept(made):
+    """The revisions and weights of the rule that keeps them known; None where there is no such rule."""
+    index = keeper_rule(made)
+    return None if index is None else {each["name"]: each["weight"] for each in backends_of(rules_of(made)[index])}
+
+
+def test_where_proxies_forget_a_rule_without_requests_names_every_revision():
+    made = route({A: 100}, keeper=True)
+    assert kept(made) == {A: 1}
+    listed = patched(made, wanted({A: 100, B: 0}, keeper=True))
+    assert (weights_on(listed), kept(listed)) == ({A: 100, B: 0}, {A: 1, B: 1})
+    moved = patch_for(listed, wanted({A: 80, B: 20}, keeper=True))
+    assert [op["path"] for op in moved if op["op"] != "test"] == [
+        "/spec/rules/0/backendRefs/0/weight",
+        "/spec/rules/0/backendRefs/1/weight",
+    ]
+    left = patched(listed, wanted({B: 100}, keeper=True))
+    assert (weights_on(left), kept(left)) == ({B: 100}, {B: 1})
+
+
+def test_the_rule_that_keeps_comes_and_goes_with_the_control_plane_and_is_never_the_one_that_is_moved():
+    came = patched(route({A: 80, B: 20}), wanted({A: 80, B: 20}, keeper=True))
+    assert kept(came) == {A: 1, B: 1}
+    first = deepcopy(came)
+    first["spec"]["rules"].reverse()
+    assert (own_rule(first), weights_on(first)) == (1, {A: 80, B: 20})
+    assert kept(patched(first, wanted({A: 80, B: 20}))) is None
+    del first["spec"]["rules"][1]
+    assert own_rule(first) is None
+    made = patched(first, wanted({A: 100}, keeper=True))
+    assert (weights_on(made), kept(made)) == ({A: 100}, {A: 1})
+
+
+def test_a_rule_that_keeps_less_than_it_should_is_seen_and_mended():
+    made = route({A: 80, B: 20}, keeper=True)
+    del made["spec"]["rules"][1]["backendRefs"][1]
+    assert not shape_on(made).keeper
+    assert kept(patched(made, wanted({A: 80, B: 20}, keeper=True))) == {A: 1, B: 1}
+
+
 names = st.sampled_from([A, B, C])
 shares = st.dictionaries(names, st.integers(0, 100), min_size=1)
 
@@ -161,11 +204,13 @@ shares = st.dictionaries(names, st.integers(0, 100), min_size=1)
     st.lists(st.tuples(st.sampled_from([A, B, C, "debug", "mirror"]), st.integers(0, 100)), max_size=6),
     shares,
     st.integers(0, 3),
+    st.booleans(),
+    st.booleans(),
 )
-def test_whatever_is_on_the_route_one_patch_makes_it_right(listed, weights, epoch):
-    made = route({}, epoch=epoch)
+def test_whatever_is_on_the_route_one_patch_makes_it_right(listed, weights, epoch, keeps, keeper):
+    made = route({}, epoch=epoch, keeper=keeps)
     made["spec"]["rules"][0]["backendRefs"] = [backend(name, 8080, weight) for name, weight in listed]
-    want = wanted(weights)
+    want = wanted(weights, keeper=keeper)
     after = patched(made, want)
     backends = after["spec"]["rules"][own_rule(after) or 0]["backendRefs"]
     ours = {each["name"]: each["weight"] for each in backends if each["name"] in {A, B, C}}
@@ -173,5 +218,6 @@ def test_whatever_is_on_the_route_one_patch_makes_it_right(listed, weights, epoc
     strangers = [pair for pair in listed if pair[0] not in {A, B, C}]
     assert [(each["name"], each["weight"]) for each in backends if each["name"] not in ours] == strangers
     assert len(backends) == len(ours) + len(strangers)
+    assert kept(after) == (dict.fromkeys(weights, 1) if keeper else None)
     assert epoch_on(after) == 3
     assert patch_for(after, want) == []
