@@ -10,10 +10,11 @@ SAMPLE ?= sample
 PINNED = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links -c requirements-dev.lock
 UNTIMED = GRAYLING_VIRTUAL_TIME=1 GRAYLING_LIVES=$(LIVES) nice
+PROCESSES ?= $(shell echo $$(( $$(nproc) + 1 )))# two of them have a cluster each, and wait for it most of the time
 TESTBOX ?= test-$(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format test catalogue unit cluster demo demo-down landscape landscape-down lock generate bench-reaction mutants mutants-sample mutants-by-hand release release-check clean
+.PHONY: help install check format test catalogue coverage unit cluster demo demo-down landscape landscape-down lock generate bench-reaction mutants mutants-sample mutants-by-hand release release-check clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,12 +41,15 @@ format: $(STAMP) ## rewrite in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(STAMP) ## checks, unit, property and cluster tests (in a sandbox of their own); all but the catalogue's
+test: $(STAMP) ## checks, unit, property and cluster tests (in sandboxes of their own); all but what is marked long
 	$(MAKE) --no-print-directory check
-	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n auto --ignore=tests/catalogue --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	GRAYLING_TEST_BOX=$(TESTBOX) $(BIN)/python -m pytest -n $(PROCESSES) -m "not long" $(PYTEST_ARGS)
 
-catalogue: $(STAMP) ## the systems of the catalogue, each with its own processes; long, and longer at first
+catalogue: $(STAMP) ## every system of the catalogue, each with its own processes; long, and longer at first
 	GRAYLING_TEST_BOX=$(TESTBOX)-kinds $(BIN)/python -m pytest tests/catalogue $(PYTEST_ARGS)
+
+coverage: $(STAMP) ## which lines the tests without a cluster run
+	$(BIN)/python -m pytest -n auto -m "not cluster and not pulumi" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 unit: $(STAMP) ## tests that need no cluster
 	$(BIN)/python -m pytest -n auto -m "not cluster and not pulumi" $(PYTEST_ARGS)

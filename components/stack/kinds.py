@@ -67,7 +67,7 @@ def as_markdown() -> str:
         "- **served**: no package of it can be had for them; an API server accepted its objects, and tests hold them.",
         "- **external**: run by somebody else; a stack declares and probes it.",
         "",
-        "`make catalogue` runs the tests below `tests/catalogue`, `make test` the others.",
+        "`make test` runs them but for those marked `long`; `make catalogue` runs all below `tests/catalogue`.",
         "Each has a minimal and a production example in [examples/kinds](../../examples/kinds).",
         "",
         "| kind | what | mode | standing | shown by |",

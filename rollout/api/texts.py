@@ -41,7 +41,7 @@ def clean(text: object, most: int = MOST) -> str:
         most: characters; where it is longer it ends in an ellipsis.
     """
     raw = str(text)[: _READ * most]
-    shown = "".join(map(_shown, _ESCAPE.sub("", raw)))
+    shown = raw if raw.isprintable() else "".join(map(_shown, _ESCAPE.sub("", raw)))
     line = " ".join(shown.split())
     return line if len(line) <= most else line[: max(most - 1, 0)] + "…"
 

@@ -13,7 +13,7 @@ from manifests import render
 from sandbox.extras import EXTRAS
 from tests.components import kind_examples
 
-pytestmark = pytest.mark.extras(*EXTRAS)
+pytestmark = [pytest.mark.long, pytest.mark.extras(*EXTRAS)]
 
 
 @pytest.fixture

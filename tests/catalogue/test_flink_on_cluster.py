@@ -18,7 +18,12 @@ from tests.catalogue.brokers import INVENTORY, SPACE, until
 from tests.catalogue.kafka_client import administer, shell
 from tests.components.on_prometheus import series
 
-pytestmark = [pytest.mark.extras("kafka", "flink"), pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.extras("kafka", "flink"),
+    pytest.mark.timeout(900),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 PATIENCE_S = 400
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 LARGE, LARGER = 1000, 1500

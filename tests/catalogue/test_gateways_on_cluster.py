@@ -25,7 +25,7 @@ from tests.catalogue.tokens import Issuer, certificate, serial
 from tests.components.conftest import ROOT
 from tests.components.on_prometheus import all_is_well, eventually, series
 
-pytestmark = [pytest.mark.extras("envoy-gateway", "cert-manager"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.extras("envoy-gateway", "cert-manager"), pytest.mark.timeout(600)]
 SPACE, HOST = "edge-test", "shop.local"
 INVENTORY, PATIENCE = Inventory(SPACE, SPACE), Patience(240)
 DEFINITION = KNOWN["apiextensions.k8s.io/v1", "CustomResourceDefinition"]

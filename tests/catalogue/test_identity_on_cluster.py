@@ -18,7 +18,7 @@ from tests.catalogue.discovery import from_client, killed, rolled, told, until
 from tests.catalogue.identity import CODE, ELSEWHERE, SPACE, applied, bring_up, declared, down
 from tests.components.on_prometheus import eventually, expected, has_data, wanted
 
-pytestmark = [pytest.mark.extras("keycloak", "envoy-gateway"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.extras("keycloak", "envoy-gateway"), pytest.mark.timeout(900)]
 SERVERS = "keycloak-server"
 
 

@@ -15,7 +15,12 @@ from tests.catalogue.brokers import SPACE, until
 from tests.catalogue.kafka_client import LIST, SEND, STOP, administer, shell
 from tests.components.runbook import Terminal, blocks, opening
 
-pytestmark = [pytest.mark.extras("kafka"), pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.extras("kafka"),
+    pytest.mark.timeout(900),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 ENOUGH = 2000
 PATIENCE_S = 600
 # Voters are patient: a busy machine is no reason for another leader.

@@ -16,7 +16,12 @@ from tests.catalogue.brokers import INVENTORY, SPACE, until
 from tests.catalogue.kafka_client import LIST, SEND, STOP, administer, shell
 from tests.components.on_prometheus import series
 
-pytestmark = [pytest.mark.extras("kafka"), pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.extras("kafka"),
+    pytest.mark.timeout(900),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 PATIENCE_S = 400
 VOTERS = [f"kafka-controller-{each}" for each in range(3)]
 LEADERS = "kafka_controller_active"

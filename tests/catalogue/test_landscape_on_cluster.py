@@ -27,7 +27,7 @@ landscape = importlib.util.module_from_spec(_SPEC)
 sys.modules["landscape"] = landscape  # its dataclasses look there
 _SPEC.loader.exec_module(landscape)
 
-pytestmark = [pytest.mark.extras(*landscape.EXTRAS), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.extras(*landscape.EXTRAS), pytest.mark.timeout(600)]
 INVENTORY = Inventory("landscape-sandbox", landscape.SPACE)
 DEFINITION = KNOWN["apiextensions.k8s.io/v1", "CustomResourceDefinition"]
 

@@ -23,7 +23,7 @@ from tests.components.inside import run
 from tests.components.on_prometheus import alerts, eventually, expected, has_data, series, wanted
 
 KINDS = ("victorialogs", "jaeger", "otel-collector")
-pytestmark = pytest.mark.extras(*KINDS)
+pytestmark = [pytest.mark.long, pytest.mark.extras(*KINDS)]
 
 HERE = Path(__file__).parent
 CLIENT, SIEM, COPY = ((HERE / f"{name}.py").read_text() for name in ("telemetry_client", "siem", "copy_of_a_day"))

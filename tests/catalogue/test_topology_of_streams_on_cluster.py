@@ -21,7 +21,12 @@ from tests.components.conftest import ROOT
 from tests.components.inside import run
 from topology.api.crd import topology_definition
 
-pytestmark = [pytest.mark.extras("kafka", "nats"), pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.extras("kafka", "nats"),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(900),
+]
 
 IMAGES = yaml.safe_load((ROOT / "stacks" / "overlays" / "sandbox.yaml").read_text())["images"]
 MEMBERS = {
