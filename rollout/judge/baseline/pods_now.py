@@ -35,7 +35,7 @@ FEWEST = 3.0
 LEAST = 0.01
 """Variance of a log rate that is not worth a thought."""
 
-LASTS_SECONDS = 120.0
+LASTS_SECONDS = 300.0
 """Time constant with which it fades."""
 
 
