@@ -167,7 +167,8 @@ class PodVariation:
     def bursts(self, columns: Indices) -> tuple[Floats, Floats]:
         """Choose the likeliest kind of burst of some columns: chance and size, each of shape (columns,)."""
         self.burst[columns] = chosen = np.argmax(self.likely[columns], axis=1)
-        return BURST_CHANCES[chosen], BURST_SIZES[chosen]
+        sizes = np.where(self._slow[columns], BURST_SIZES[chosen], self.calm.sizes(columns, chosen))
+        return BURST_CHANCES[chosen], sizes
 
     def lasting(self, columns: Indices) -> Floats:
         """How much likelier a burst of the kind that was chosen is to go on than to begin, shape (columns,)."""
