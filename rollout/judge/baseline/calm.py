@@ -51,7 +51,8 @@ class Calm:
         """Log ratio by which pods fail more while a burst of some kind hits them, shape (k,).
 
         At thousands of requests a second a pod that fails eight times as often is told from one that fails five times
-        as often within a look; so the size is that which bursts had, and the kind's as long as few were seen.
+        as often within a look, and in each look that a burst lasts; so of kinds that last the size is that which bursts
+        had, and the kind's as long as few were seen.
 
         Args:
             columns: which, k of them.
@@ -60,7 +61,7 @@ class Calm:
         failed, expected = self.struck[columns].T
         usual = BURST_SIZES[kinds]
         found = np.log((failed + TELLING * np.exp(usual)) / (expected + TELLING))
-        sizes: Floats = np.where(BURST_CHANCES[kinds] > 0, np.maximum(found, BURST_SIZES[1]), usual)
+        sizes: Floats = np.where(BURST_LASTS[kinds] > 0, np.maximum(found, BURST_SIZES[1]), usual)
         return sizes
 
     def add(

@@ -26,5 +26,8 @@ A burst that makes ten times as many requests slow would excuse a canary that an
 CAUTION = (0.55, 0.42)
 """What is left of the largest exponent: 97 % where it is 1, less where noise was found that may be worse yet."""
 
+ALONE = 0.85
+"""Failures come one by one where one over how many come together is more than this."""
+
 TELLING = 20.0
 """Failures that history must show before it outweighs the belief of how many come together (variance over mean)."""

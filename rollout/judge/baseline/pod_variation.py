@@ -35,6 +35,7 @@ from rollout.judge.baseline.pod_against_others import (
     worst_alone,
 )
 from rollout.judge.baseline.pod_beliefs import (
+    ALONE,
     BURST_VARIANCE,
     CAUTION,
     ENOUGH_BLOCKS,
@@ -224,6 +225,13 @@ class PodVariation:
         """How much of the blocks that full trust asks for there is, 0 to 1; shape (columns,)."""
         found: Floats = np.minimum(1.0, self.blocks / ENOUGH_BLOCKS)
         return found
+
+    def is_calm(self) -> Bools:
+        """Where a long history shows no bursts, no clumps and no wandering, shape (columns,)."""
+        everything = np.arange(self.burst.size)
+        known = (self.knowledge() >= 1) & (self.failed.sum(axis=1) >= ENOUGH_FAILURES)
+        calm: Bools = known & (self.likely.argmax(axis=1) == 0) & (self.one_by_one(everything, 1.0) > ALONE)
+        return calm & (self.wander.told(everything)[0] == 0)
 
     def enough(self, columns: slice) -> Bools:
         """Whether history tells the noise of some columns: at least half of what full trust asks for; (columns,)."""
