@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rollout.judge.baseline.calm import Calm
-from rollout.judge.baseline.pod_against_others import BURST_LASTS
+from rollout.judge.baseline.pod_against_others import BURST_LASTS, BURST_SIZES
 from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.data.batch import MOST_PODS, Batch
 
@@ -69,3 +69,13 @@ def test_where_a_pod_strays_to_already_is_no_burst():
         known.append(block(calm, np.where(np.arange(PODS) < 1, 20, 4), strays=strays)[1][1, 0, 0])
     assert known[0] < 0.9
     assert known[1] > 0.99
+
+
+def test_a_burst_that_lasts_is_as_large_as_those_that_were_seen():
+    calm, usual = Calm(1), float(BURST_SIZES[TENFOLD[0]])
+    assert calm.sizes(FIRST, TENFOLD)[0] == pytest.approx(usual), "none was seen"
+    for number in range(60):
+        block(calm, np.where((np.arange(PODS) == number // 8) & (number % 20 < 8), 600, 100))
+    assert calm.sizes(FIRST, TENFOLD)[0] == pytest.approx(np.log(6), abs=0.1)
+    assert calm.sizes(FIRST, np.array([0]))[0] == 0.0
+    assert calm.sizes(FIRST, np.array([3]))[0] == BURST_SIZES[3], "of a block its size matters less"
