@@ -230,8 +230,9 @@ class PodVariation:
         """Where a long history shows no bursts, no clumps and no wandering, shape (columns,)."""
         everything = np.arange(self.burst.size)
         known = (self.knowledge() >= 1) & (self.failed.sum(axis=1) >= ENOUGH_FAILURES)
-        calm: Bools = known & (self.likely.argmax(axis=1) == 0) & (self.one_by_one(everything, 1.0) > ALONE)
-        return calm & (self.wander.told(everything)[0] == 0)
+        alike = (self.likely.argmax(axis=1) == 0) & (self.wander.told(everything)[0] == 0)
+        calm: Bools = known & alike & (self.one_by_one(everything, 1.0) > ALONE)
+        return calm
 
     def enough(self, columns: slice) -> Bools:
         """Whether history tells the noise of some columns: at least half of what full trust asks for; (columns,)."""

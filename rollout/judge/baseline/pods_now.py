@@ -83,6 +83,7 @@ class PodsNow:
             return
         there = np.maximum((shares > 0).sum(axis=1), 1)
         # sum (m p)^2 (1 - p), and the same of FEWEST more failures for each pod.
-        known = total**2 * (squares - (shares**3).sum(axis=1)) + FEWEST**2 * there
+        cubes = np.einsum("ij,ij,ij->i", shares, shares, shares)
+        known = total**2 * (squares - cubes) + FEWEST**2 * there
         apart = np.log1p(np.maximum(beyond, 0.0) / known) * (1 + 1 / there) * (there + 3) / there
         np.maximum(self.noise, np.where(apart > LEAST, apart, 0.0), out=self.noise)

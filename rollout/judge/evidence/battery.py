@@ -13,7 +13,6 @@ from rollout.judge.baseline.pods_now import PodsNow
 from rollout.judge.baseline.sums import Sums
 from rollout.judge.data.batch import Batch
 from rollout.judge.data.columns import Columns
-from rollout.judge.evidence import pod_motion
 from rollout.judge.evidence.absolute_rate_test import AbsoluteRateTest
 from rollout.judge.evidence.confidence_sequence import RatioSequences
 from rollout.judge.evidence.fault_sizes import RIDIT_STEP_WEIGHTS, RIDIT_STEPS
@@ -246,7 +245,7 @@ class Evidence:
         self.sequences.add(counts)
         # The absolute-rate test rests where it is unknown how slow so young pods may be.
         known = counts if healthy.grown_up else counts.where(healthy.age_known)
-        told = 1 / (1 + apart * pod_motion.information(counts, seconds, None)) if some(apart > 0) else 1.0
+        told = 1 / (1 + apart * self.ratio.information)
         self.absolute_rate.bet(known, seconds, batch.looked & (batch.at - self.sums.stable_at > SHOWS_SECONDS), told)
 
     def _scored(self, batch: Batch, columns: Indices, size: Floats) -> tuple[Indices, Spread]:
