@@ -17,9 +17,16 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.baseline.lasting import lasting_offsets
-from rollout.judge.baseline.pod_against_others import BURST_CHANCES, BURST_LASTS, BURST_SIZES, shares_of
+from rollout.judge.baseline.pod_against_others import (
+    BURST_CHANCES,
+    BURST_LASTS,
+    BURST_SIZES,
+    SIZES,
+    likeliest_sizes,
+    shares_of,
+)
 from rollout.judge.data.batch import MOST_PODS
-from rollout.judge.model.onset_prior import Floats, Indices, ShortFloats
+from rollout.judge.model.onset_prior import Bools, Floats, Indices, ShortFloats
 
 PASSES = 2
 """First the others count by what the blocks before say of them, then by what this block says."""
@@ -38,16 +45,17 @@ class Calm:
         hit: chance that each pod was hit in the block before, shape (columns, MOST_PODS).
         done: failures and sizes of the pods, as far as they were calm, shape (columns, 2, MOST_PODS).
         struck: failures of pods as far as they were hit, and what was expected of them, shape (columns, 2).
+        slower: log likelihoods of blocks as far as pods were hit in them, for each of SIZES, shape (columns, sizes).
     """
 
-    STATE: ClassVar[tuple[str, ...]] = ("hit", "done", "struck")
+    STATE: ClassVar[tuple[str, ...]] = ("hit", "done", "struck", "slower")
 
     def __init__(self, columns: int) -> None:
         self.hit: ShortFloats = np.zeros((columns, MOST_PODS), dtype=np.float32)
         self.done: ShortFloats = np.zeros((columns, 2, MOST_PODS), dtype=np.float32)
-        self.struck = np.zeros((columns, 2))
+        self.struck, self.slower = np.zeros((columns, 2)), np.zeros((columns, SIZES.size))
 
-    def sizes(self, columns: Indices, kinds: Indices) -> Floats:
+    def sizes(self, columns: Indices, kinds: Indices, slow: Bools) -> Floats:
         """Log ratio by which pods fail more while a burst of some kind hits them, shape (k,).
 
         At thousands of requests a second a pod that fails eight times as often is told from one that fails five times
@@ -57,10 +65,12 @@ class Calm:
         Args:
             columns: which, k of them.
             kinds: of bursts, shape (k,).
+            slow: slow requests are counted, which `slower` is about, shape (k,).
         """
         failed, expected = self.struck[columns].T
         usual = BURST_SIZES[kinds]
         found = np.log((failed + TELLING * np.exp(usual)) / (expected + TELLING))
+        found = np.where(slow, likeliest_sizes(self.slower[columns], usual), found)
         sizes: Floats = np.where(BURST_LASTS[kinds] > 0, np.maximum(found, BURST_SIZES[1]), usual)
         return sizes
 

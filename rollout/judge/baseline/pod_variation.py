@@ -168,8 +168,7 @@ class PodVariation:
     def bursts(self, columns: Indices) -> tuple[Floats, Floats]:
         """Choose the likeliest kind of burst of some columns: chance and size, each of shape (columns,)."""
         self.burst[columns] = chosen = np.argmax(self.likely[columns], axis=1)
-        sizes = np.where(self._slow[columns], BURST_SIZES[chosen], self.calm.sizes(columns, chosen))
-        return BURST_CHANCES[chosen], sizes
+        return BURST_CHANCES[chosen], self.calm.sizes(columns, chosen, self._slow[columns])
 
     def lasting(self, columns: Indices) -> Floats:
         """How much likelier a burst of the kind that was chosen is to go on than to begin, shape (columns,)."""
@@ -262,12 +261,14 @@ class PodVariation:
             whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
             chance = self.hit[whose, which].astype(np.float64)
             scored, now = self._scored_of(chosen, pods), (own + lately).ravel()[pods]
-            likely, gains, hit = gains_of(others.take(pods), now, scored, chance)
+            likely, gains, hit, by_size = gains_of(others.take(pods), now, scored, chance)
             self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
             shares, kinds = shares_of(size_ * np.exp(own)), np.argmax(self.likely[chosen], axis=1)
             # How surely each was calm, by the blocks before and by this one as well; of failures `calm` knows better.
             calm = np.ones((2, there_.size))
-            calm[:, pods] -= np.stack([chance, hit])[:, np.arange(pods.size), kinds[pods // MOST_PODS]]
+            struck = np.stack([chance, hit])[:, np.arange(pods.size), kinds[pods // MOST_PODS]]
+            self.calm.slower[chosen] += np.add.reduceat(struck[1][:, None] * by_size, first, axis=0)
+            calm[:, pods] -= struck
             calm, strict, one = calm.reshape(2, *there_.shape), shares.copy(), ~self._slow[chosen]
             told = (each[one] for each in (chosen, failed_, size_, kinds, lately))
             strict[one], calm[:, one] = self.calm.add(*told)

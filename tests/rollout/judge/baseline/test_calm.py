@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from rollout.judge.baseline.calm import Calm
-from rollout.judge.baseline.pod_against_others import BURST_LASTS, BURST_SIZES
+from rollout.judge.baseline.pod_against_others import BURST_LASTS, BURST_SIZES, SIZES, likeliest_sizes
 from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.data.batch import MOST_PODS, Batch
 
 FIRST = np.array([0])
 PODS = 9
+FAILURES, SLOW = np.array([False]), np.array([True])
 TENFOLD = np.array([BURST_LASTS.size - 1])
 
 
@@ -73,9 +74,19 @@ def test_where_a_pod_strays_to_already_is_no_burst():
 
 def test_a_burst_that_lasts_is_as_large_as_those_that_were_seen():
     calm, usual = Calm(1), float(BURST_SIZES[TENFOLD[0]])
-    assert calm.sizes(FIRST, TENFOLD)[0] == pytest.approx(usual), "none was seen"
+    assert calm.sizes(FIRST, TENFOLD, FAILURES)[0] == pytest.approx(usual), "none was seen"
     for number in range(60):
         block(calm, np.where((np.arange(PODS) == number // 8) & (number % 20 < 8), 600, 100))
-    assert calm.sizes(FIRST, TENFOLD)[0] == pytest.approx(np.log(6), abs=0.1)
-    assert calm.sizes(FIRST, np.array([0]))[0] == 0.0
-    assert calm.sizes(FIRST, np.array([3]))[0] == BURST_SIZES[3], "of a block its size matters less"
+    assert calm.sizes(FIRST, TENFOLD, FAILURES)[0] == pytest.approx(np.log(6), abs=0.1)
+    assert calm.sizes(FIRST, np.array([0]), FAILURES)[0] == 0.0
+    assert calm.sizes(FIRST, np.array([3]), FAILURES)[0] == BURST_SIZES[3], "of a block its size matters less"
+
+
+def test_slowness_that_lasts_is_as_large_as_it_was_seen_to_be():
+    calm, usual = Calm(1), BURST_SIZES[TENFOLD]
+    assert calm.sizes(FIRST, TENFOLD, SLOW)[0] == pytest.approx(usual[0]), "none was seen"
+    calm.slower[:] = -200 * (SIZES - np.log(6)) ** 2
+    assert calm.sizes(FIRST, TENFOLD, SLOW)[0] == pytest.approx(np.log(6), abs=0.05)
+    assert calm.sizes(FIRST, TENFOLD, FAILURES)[0] == pytest.approx(usual[0])
+    beyond = likeliest_sizes(-200 * (SIZES - np.log(50))[None] ** 2, usual)
+    assert beyond[0] == pytest.approx(SIZES[-1]), "never more than was tried"
