@@ -68,7 +68,7 @@ class PodsNow:
         Args:
             failed: failures of each, or its centred scores, shape (columns, MOST_PODS).
             size: requests or pod-seconds of each, shape (columns, MOST_PODS).
-            seconds: of the look, shape (columns,).
+            seconds: of the look, 0 of columns that are not judged in it, shape (columns,).
         """
         self.noise *= np.exp(seconds / -LASTS_SECONDS)
         shares = size * self._worth
@@ -86,4 +86,4 @@ class PodsNow:
         cubes = np.einsum("ij,ij,ij->i", shares, shares, shares)
         known = total**2 * (squares - cubes) + FEWEST**2 * there
         apart = np.log1p(np.maximum(beyond, 0.0) / known) * (1 + 1 / there) * (there + 3) / there
-        np.maximum(self.noise, np.where(apart > LEAST, apart, 0.0), out=self.noise)
+        np.maximum(self.noise, np.where((apart > LEAST) & (seconds > 0), apart, 0.0), out=self.noise)

@@ -61,6 +61,7 @@ def test_it_fades_and_never_below_what_is_seen_now():
     even = np.full(PODS, 100.0)
     assert seen(even, noise=1.0, seconds=LASTS_SECONDS) == pytest.approx(math.exp(-1))
     assert seen(np.array([10.0] * 5 + [300.0] * 4), noise=0.1) > 0.5
+    assert seen(np.array([10.0] * 5 + [300.0] * 4), seconds=0.0) == 0.0, "not judged, so that others change nothing"
 
 
 def look(at, failed, size=3000):
