@@ -60,7 +60,7 @@ class Calm:
 
         At thousands of requests a second a pod that fails eight times as often is told from one that fails five times
         as often within a look, and in each look that a burst lasts; so of kinds that last the size is that which bursts
-        had, and the kind's as long as few were seen.
+        had, and the kind's as long as few were seen. Slow pods are taken to stray, too: theirs is beyond that.
 
         Args:
             columns: which, k of them.

@@ -14,9 +14,9 @@ FAILURES, SLOW = np.array([False]), np.array([True])
 TENFOLD = np.array([BURST_LASTS.size - 1])
 
 
-def learned(rng, *, chance=0.0, deviation=0.0, failures=0.6, blocks=240):
+def learned(rng, *, chance=0.0, deviation=0.0, failures=0.6, blocks=240, worse=10, slow=False):
     """What an hour of nine pods teaches: hit tenfold for two minutes on the mean, or wandering over five minutes."""
-    variation, hit = PodVariation(np.array([True])), rng.random(PODS) < chance
+    variation, hit = PodVariation(np.array([True]), np.array([slow])), rng.random(PODS) < chance
     logs, kept, ends = deviation * rng.standard_normal(PODS), np.exp(-15 / 300), 15 / 120
     for block in range(blocks):
         drawn = rng.random(PODS)
@@ -25,7 +25,7 @@ def learned(rng, *, chance=0.0, deviation=0.0, failures=0.6, blocks=240):
         batch = Batch.empty(1)
         batch.looked[:], batch.at[:], batch.seconds[:] = True, 15.0 * (block + 1), 15.0
         batch.pods[1, 0, :PODS] = 300
-        batch.pods[0, 0, :PODS] = rng.binomial(300, failures / 300 * np.exp(logs) * np.where(hit, 10, 1))
+        batch.pods[0, 0, :PODS] = rng.binomial(300, failures / 300 * np.exp(logs) * np.where(hit, worse, 1))
         variation.add(batch)
     return variation
 
@@ -90,3 +90,14 @@ def test_slowness_that_lasts_is_as_large_as_it_was_seen_to_be():
     assert calm.sizes(FIRST, TENFOLD, FAILURES)[0] == pytest.approx(usual[0])
     beyond = likeliest_sizes(-200 * (SIZES - np.log(50))[None] ** 2, usual)
     assert beyond[0] == pytest.approx(SIZES[-1]), "never more than was tried"
+
+
+def test_of_slow_requests_the_size_is_learned_from_the_pods_that_are_hit():
+    sizes = []
+    for worse in (4, 8):
+        found = learned(np.random.default_rng(0), chance=0.08, failures=15.0, worse=worse, slow=True)
+        chance, size = found.bursts(FIRST)
+        assert chance[0] > 0
+        sizes.append(size[0])
+    assert np.abs(BURST_SIZES - sizes[1]).min() > 0.02, "no kind has that size"
+    assert sizes[0] + 0.2 < sizes[1] < np.log(8), "where a pod strays to already is not the burst's"

@@ -59,6 +59,7 @@ def test_of_fewer_pods_one_more_is_farther_away():
 
 def test_it_fades_and_never_below_what_is_seen_now():
     even = np.full(PODS, 100.0)
+    assert seen(even, noise=1.0, seconds=180.0) > 0.5, "an outage of three minutes goes as it came"
     assert seen(even, noise=1.0, seconds=LASTS_SECONDS) == pytest.approx(math.exp(-1))
     assert seen(np.array([10.0] * 5 + [300.0] * 4), noise=0.1) > 0.5
     assert seen(np.array([10.0] * 5 + [300.0] * 4), seconds=0.0) == 0.0, "not judged, so that others change nothing"
