@@ -129,6 +129,7 @@ class PodVariation:
     def settle(self) -> None:
         """Follow the scores, which were changed."""
         self.scored: Bools = np.any(self._scores, axis=1)
+        self._scored_at = indices_of(self.scored)
         self.buckets = int(np.flatnonzero(self._scores.any(axis=0)).max(initial=0)) + 1
 
     def add(self, batch: Batch) -> Indices:
@@ -155,8 +156,7 @@ class PodVariation:
         Each of shape (columns, MOST_PODS).
         """
         failed, size = self.block_failed + batch.pods[0], self.block_size + batch.pods[1]
-        at = indices_of(self.scored)
-        if at.size:
+        if (at := self._scored_at).size:
             pooled = self.block_pooled[at] + batch.bucket_counts[2, at]
             failed[at] = centred(failed[at], size[at], self._scores[at], pooled)
         return failed, size

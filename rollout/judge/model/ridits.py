@@ -81,8 +81,8 @@ def centred(score: Floats, size: Floats, scores: Floats, pooled: Floats) -> Floa
         scores: of the buckets, shape (k, BINS).
         pooled: requests of all pods in each bucket, shape (k, BINS).
     """
-    total = np.maximum(pooled.sum(axis=1), 1e-300)
-    mean = (pooled * scores).sum(axis=1) / total
-    variance = (pooled * scores**2).sum(axis=1) / total - mean**2
+    total, weighted = np.maximum(pooled.sum(axis=1), 1e-300), pooled * scores
+    mean = weighted.sum(axis=1) / total
+    variance = np.einsum("ij,ij->i", weighted, scores) / total - mean**2
     moved: Floats = score + (variance - mean)[:, None] * size
     return moved
