@@ -94,7 +94,10 @@ class NoiseWorld:
         self._wandering = self._rng.standard_normal((2, *self._shape))
         self._hit = self._rng.random(self._shape) < float(said["neighbour"]["chance"])
         self._batch = np.full(replicates, -1)
-        self._late = self._rng.random(self._shape) * float(said["dependency"]["apart"])
+        self._late = self._rng.random(self._shape)
+        if said["dependency"]["canary"] is not None:
+            self._late[:, self._stable :] = float(said["dependency"]["canary"])
+        self._late *= float(said["dependency"]["apart"])
 
     def looks(self) -> Iterator[Look]:
         """History, then the release."""

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar, Protocol
 
 from rollout.judge.baseline.calm import Calm
+from rollout.judge.baseline.pods_now import PodsNow
 from rollout.judge.baseline.sums import SignalState
 from rollout.judge.baseline.wander import Wander
 from rollout.judge.checkpoint_format import StateError, decode, encode
@@ -41,6 +42,7 @@ _TESTS = {
     "noise": "pod_variation",
     "wander": "wander",
     "calm": "calm",
+    "apart": "pods_now",
     "warmth": "cold_start",
     "drawn": "pod_effect_prior",
     "ratio": "ratio",
@@ -51,7 +53,13 @@ _TESTS = {
 """Keys of what is saved of each column, and the attribute of `Evidence` that holds it."""
 
 
-_ADDED = {"noise": ("hit",), "wander": Wander.STATE, "calm": Calm.STATE, "ratio": ("lasting", "noise", "moves")}
+_ADDED = {
+    "noise": ("hit",),
+    "wander": Wander.STATE,
+    "calm": Calm.STATE,
+    "apart": PodsNow.STATE,
+    "ratio": ("lasting", "noise", "moves"),
+}
 """Names that judges did not save before pods were known to wander, by key: a release that such a judge began is judged
 as that one did to its end."""
 

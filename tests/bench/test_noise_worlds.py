@@ -47,6 +47,13 @@ def test_a_fault_is_the_canarys_alone_and_an_outage_is_not():
     assert (first.failed.sum(axis=0) / first.requests.sum(axis=0) > 0.1).all()
 
 
+def test_a_dependency_reaches_the_canary_when_it_is_said_to():
+    for key, worse in (("dep-first", True), ("dep-last", False)):
+        first = next(look for look in looks_of(key) if look.at > 600)
+        canary, stable = first.failed[:, -1].sum(), first.failed[:, :-1].mean(axis=1).sum()
+        assert canary > 2 * stable if worse else canary < 0.5 * stable
+
+
 def test_the_same_seed_gives_the_same_looks():
     one, other = looks_of("cron", 3)[-1], looks_of("cron", 3)[-1]
     assert (one.failed == other.failed).all()

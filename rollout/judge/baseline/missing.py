@@ -6,7 +6,8 @@ For people: the judge is slow, not wrong, until then. No decision rests on it.
 import math
 from dataclasses import dataclass
 
-from rollout.judge.baseline.pod_variation import ENOUGH_BLOCKS, ENOUGH_FAILURES, PodVariation
+from rollout.judge.baseline.pod_beliefs import ENOUGH_BLOCKS, ENOUGH_FAILURES
+from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.model.blocks import BLOCK_SECONDS
 
 ENOUGH = 0.5

@@ -31,9 +31,14 @@ SURE = 1.5
 """Standard deviations (of counting) that a pod's worst block is taken to have been unlucky by."""
 
 _TILTS: Floats = np.concatenate([[0.0], FAULTS])
-_SIZES, _SIZE_OF = np.unique(BURST_SIZES, return_inverse=True)
-_ADDED: Floats = (_SIZES[:, None] + _TILTS).reshape(1, -1)
-_ARE_FAULTS: Bools = np.tile(_TILTS > 0, _SIZES.size)
+SIZES, _SIZE_OF = np.unique(BURST_SIZES, return_inverse=True)
+"""Sizes of all kinds, ascending; the first is none."""
+
+BELIEVED = 0.3
+"""Standard deviation of a burst's size around its kind's."""
+
+_ADDED: Floats = (SIZES[:, None] + _TILTS).reshape(1, -1)
+_ARE_FAULTS: Bools = np.tile(_TILTS > 0, SIZES.size)
 _SHORT: ShortFloats = EXPONENTS[:, None].astype(np.float32)
 _MOST_LOG = np.float32(50.0)
 _HALF = 0.5
@@ -41,7 +46,7 @@ _HALF = 0.5
 
 def gains_of(
     pods: Counts, own: Floats, scored: tuple[Indices, Spread], chance: Floats
-) -> tuple[Floats, ShortFloats, Floats]:
+) -> tuple[Floats, ShortFloats, Floats, Floats]:
     """Each pod as a canary among the others, under each kind of burst.
 
     Args:
@@ -52,14 +57,15 @@ def gains_of(
 
     Returns:
         Log likelihoods, shape (pods, bursts); likelihood ratios of the faults to each exponent, shape (pods, bursts,
-        exponents, faults); and the chance that each was hit, now that the block is known, shape (pods, bursts).
+        exponents, faults); the chance that each was hit, now that the block is known, shape (pods, bursts); and log
+        likelihoods, over those of calm pods, if it was hit by each of SIZES, shape (pods, sizes).
     """
     at, spread = scored
     # log l(own + burst + fault): the conditional law of the pod's failures, or of its scores.
     log_ratios = Tilts(_ADDED, own[:, None]).log_likelihood_ratios(pods.but(at), np.ones(own.size))
     if at.size:
         log_ratios[at, 0] = log_likelihood_ratios(spread, own[at, None] + _ADDED, _ARE_FAULTS, np.ones(at.size))
-    hit = log_ratios.reshape(own.size, _SIZES.size, _TILTS.size)
+    hit = log_ratios.reshape(own.size, SIZES.size, _TILTS.size)
     calm = hit[:, :1]
     # Of each kind of burst the mixture (1 - chance) l(s) + chance l(s + b).
     log_hit = log_of(chance)[:, :, None] + hit[:, _SIZE_OF]
@@ -67,7 +73,26 @@ def gains_of(
     # The likelihood ratio of a fault over none, to the power of each candidate for eta.
     gain = mixed[:, :, 1:] - mixed[:, :, :1]
     powers: ShortFloats = np.exp(np.minimum(_SHORT * gain.astype(np.float32)[:, :, None, :], _MOST_LOG))
-    return mixed[:, :, 0] - calm[:, :, 0], powers, np.exp(log_hit[:, :, 0] - mixed[:, :, 0])
+    struck = np.exp(log_hit[:, :, 0] - mixed[:, :, 0])
+    return mixed[:, :, 0] - calm[:, :, 0], powers, struck, hit[:, :, 0] - calm[:, :, 0]
+
+
+def likeliest_sizes(sums: Floats, usual: Floats) -> Floats:
+    """Log ratios by which pods that were hit are likeliest to have failed more, shape (k,).
+
+    Args:
+        sums: log likelihoods of the blocks in which they were hit, for each of SIZES, shape (k, sizes).
+        usual: what is believed before, with a standard deviation of BELIEVED, shape (k,).
+    """
+    sums = sums - ((SIZES - usual[:, None]) / BELIEVED) ** 2 / 2
+    rows, top = np.arange(len(sums)), np.clip(sums.argmax(axis=1), 1, SIZES.size - 2)
+    # The top of the parabola through the best and its two neighbours.
+    low, mid, high = SIZES[top - 1], SIZES[top], SIZES[top + 1]
+    left = (sums[rows, top] - sums[rows, top - 1]) / (mid - low)
+    right = (sums[rows, top + 1] - sums[rows, top]) / (high - mid)
+    bend = np.minimum((right - left) / (high - low), -1e-9)
+    found: Floats = np.clip((low + mid) / 2 - left / (2 * bend), low, high)
+    return found
 
 
 def largest_exponents(gains: ShortFloats, blocks: Floats) -> Floats:

@@ -34,38 +34,23 @@ from rollout.judge.baseline.pod_against_others import (
     squares_of,
     worst_alone,
 )
+from rollout.judge.baseline.pod_beliefs import (
+    ALONE,
+    BURST_VARIANCE,
+    CAUTION,
+    ENOUGH_BLOCKS,
+    ENOUGH_FAILURES,
+    PRIOR_BURST,
+    PRIOR_TEMPER,
+    TELLING,
+)
 from rollout.judge.baseline.wander import Wander
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts
 from rollout.judge.model.onset_prior import Bools, Floats, Indices, ShortFloats, indices_of, some
 from rollout.judge.model.rank_sum import Spread
-from rollout.judge.model.ridits import BINS
-
-ENOUGH_BLOCKS = 600
-"""Pod-blocks after which the learned exponent counts fully (15 minutes of ten pods)."""
-
-ENOUGH_FAILURES = 20.0
-"""Failures after which it counts fully."""
-
-PRIOR_TEMPER = 0.5
-"""Exponent of the likelihood while history does not tell how clumped rare failures are: one over how many come
-together, by Jensen's inequality."""
-
-BURST_VARIANCE = 0.04
-"""Variance of a pod's log rate between blocks, while history does not tell it: what is frequent is known no finer."""
-
-PRIOR_BURST: Floats = np.log([[0.3, 0.1, 0.1, 0.5, *[0.003] * 4], [0.6, 0.2, 0.1, 0.1, *[0.003] * 4]])
-"""Log weights of the kinds before history tells: for failures, and for slow requests.
-
-A burst that makes ten times as many requests slow would excuse a canary that answers none in time.
-"""
-
-CAUTION = (0.55, 0.42)
-"""What is left of the largest exponent: 97 % where it is 1, less where noise was found that may be worse yet."""
-
-TELLING = 20.0
-"""Failures that history must show before it outweighs the belief of how many come together (variance over mean)."""
+from rollout.judge.model.ridits import BINS, centred
 
 FASTEST = 0.05
 """Least mean score of a pod, over that of all of them."""
@@ -144,6 +129,7 @@ class PodVariation:
     def settle(self) -> None:
         """Follow the scores, which were changed."""
         self.scored: Bools = np.any(self._scores, axis=1)
+        self._scored_at = indices_of(self.scored)
         self.buckets = int(np.flatnonzero(self._scores.any(axis=0)).max(initial=0)) + 1
 
     def add(self, batch: Batch) -> Indices:
@@ -164,10 +150,25 @@ class PodVariation:
             self.block_began[closing] = batch.at[closing]
         return closing
 
+    def so_far(self, batch: Batch) -> tuple[Floats, Floats]:
+        """Failures (or centred scores) and sizes of the pods in the present block, with a look that is not in it yet.
+
+        Each of shape (columns, MOST_PODS).
+        """
+        failed, size = self.block_failed + batch.pods[0], self.block_size + batch.pods[1]
+        if (at := self._scored_at).size:
+            pooled = self.block_pooled[at] + batch.bucket_counts[2, at]
+            failed[at] = centred(failed[at], size[at], self._scores[at], pooled)
+        return failed, size
+
+    def offsets(self, columns: Indices) -> Floats:
+        """Lasting log ratios of the pods of some columns, shape (k, MOST_PODS)."""
+        return lasting_offsets(*self._sums(columns))
+
     def bursts(self, columns: Indices) -> tuple[Floats, Floats]:
         """Choose the likeliest kind of burst of some columns: chance and size, each of shape (columns,)."""
         self.burst[columns] = chosen = np.argmax(self.likely[columns], axis=1)
-        return BURST_CHANCES[chosen], BURST_SIZES[chosen]
+        return BURST_CHANCES[chosen], self.calm.sizes(columns, chosen, self._slow[columns])
 
     def lasting(self, columns: Indices) -> Floats:
         """How much likelier a burst of the kind that was chosen is to go on than to begin, shape (columns,)."""
@@ -224,6 +225,14 @@ class PodVariation:
         found: Floats = np.minimum(1.0, self.blocks / ENOUGH_BLOCKS)
         return found
 
+    def is_calm(self) -> Bools:
+        """Where a long history shows no bursts, no clumps and no wandering, shape (columns,)."""
+        everything = np.arange(self.burst.size)
+        known = (self.knowledge() >= 1) & (self.failed.sum(axis=1) >= ENOUGH_FAILURES)
+        alike = (self.likely.argmax(axis=1) == 0) & (self.wander.told(everything)[0] == 0)
+        calm: Bools = known & alike & (self.one_by_one(everything, 1.0) > ALONE)
+        return calm
+
     def enough(self, columns: slice) -> Bools:
         """Whether history tells the noise of some columns: at least half of what full trust asks for; (columns,)."""
         blocks, failures = self.blocks[columns], self.failed[columns].sum(axis=1)
@@ -232,7 +241,10 @@ class PodVariation:
 
     def _close(self, columns: Indices) -> None:
         """Judge every pod of the block against the others, then add the block to the totals."""
-        failed, size = self._centred(columns), self.block_size[columns]
+        failed, size = (each[columns] for each in (self.block_failed, self.block_size))
+        is_scored = self.scored[columns]
+        at = columns[is_scored]
+        failed[is_scored] = centred(failed[is_scored], size[is_scored], self._scores[at], self.block_pooled[at])
         there = size > 0
         teach = (there.sum(axis=1) >= 2) & (self.blocks[columns] < 4 * ENOUGH_BLOCKS)  # noqa: PLR2004 - one, and another
         if teach.any():
@@ -243,18 +255,20 @@ class PodVariation:
             values[2:] = values[:2].sum(axis=2, keepdims=True) - values[:2]
             others = Counts(values.reshape(4, -1), np.repeat(self._whole[chosen], MOST_PODS))
             # Only pods that had something are judged; `first` is where each column's pods begin among them.
-            own = lasting_offsets(*self._sums(chosen))
+            own = self.offsets(chosen)
             lately = self.wander.lately(chosen)
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
             whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
             chance = self.hit[whose, which].astype(np.float64)
             scored, now = self._scored_of(chosen, pods), (own + lately).ravel()[pods]
-            likely, gains, hit = gains_of(others.take(pods), now, scored, chance)
+            likely, gains, hit, by_size = gains_of(others.take(pods), now, scored, chance)
             self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
             shares, kinds = shares_of(size_ * np.exp(own)), np.argmax(self.likely[chosen], axis=1)
             # How surely each was calm, by the blocks before and by this one as well; of failures `calm` knows better.
             calm = np.ones((2, there_.size))
-            calm[:, pods] -= np.stack([chance, hit])[:, np.arange(pods.size), kinds[pods // MOST_PODS]]
+            struck = np.stack([chance, hit])[:, np.arange(pods.size), kinds[pods // MOST_PODS]]
+            self.calm.slower[chosen] += np.add.reduceat(struck[1][:, None] * by_size, first, axis=0)
+            calm[:, pods] -= struck
             calm, strict, one = calm.reshape(2, *there_.shape), shares.copy(), ~self._slow[chosen]
             told = (each[one] for each in (chosen, failed_, size_, kinds, lately))
             strict[one], calm[:, one] = self.calm.add(*told)
@@ -270,20 +284,6 @@ class PodVariation:
         self.counted[columns] += there.sum(axis=1)
         for block in (self.block_failed, self.block_size, self.block_pooled):
             block[columns] = 0.0
-
-    def _centred(self, columns: Indices) -> Floats:
-        """Failures of the pods in the present block, shape (columns, MOST_PODS).
-
-        Of scores the sum, moved so that the mean of all pods' is their variance: as a rate of failures does, it then
-        grows by a factor 1 + s for a small tilt s, and its counting error is one over its square root.
-        """
-        failed, scores, pooled = self.block_failed[columns], self._scores[columns], self.block_pooled[columns]
-        # Mean and variance of the scores of all pods' requests.
-        total = np.maximum(pooled.sum(axis=1), 1e-300)
-        mean = (pooled * scores).sum(axis=1) / total
-        variance = (pooled * scores**2).sum(axis=1) / total - mean**2
-        centred: Floats = failed + (variance - mean)[:, None] * self.block_size[columns]
-        return np.where(self.scored[columns, None], centred, failed)
 
     def _scored_of(self, columns: Indices, pods: Indices) -> tuple[Indices, Spread]:
         """Which of some of the columns' pods (MOST_PODS each) are judged by scores, and what they did in the block."""

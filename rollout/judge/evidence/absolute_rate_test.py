@@ -105,18 +105,21 @@ class AbsoluteRateTest:
         self._worth[:, :, _SHARED] *= (shared > np.maximum(healthy, stable_rate)[:, None])[:, None]
         self._worth *= np.where(watched, self.temper, 0.0)[:, None, None]
 
-    def bet(self, counts: Counts, seconds: Floats, alone: Bools) -> None:
+    def bet(self, counts: Counts, seconds: Floats, alone: Bools, told: Floats | float = 1.0) -> None:
         """Take in one look; a column without counts and seconds has none.
 
         Args:
             counts: increments, shape (columns,).
             seconds: time since the look before, shape (columns,).
             alone: stable has had no traffic lately, so that it would not show a shared fault, shape (columns,).
+            told: what is left of the look's evidence where stable's pods are apart, so that what has come to some of
+                them would not show in all, shape (columns,).
         """
         # log (p1 / p0) for each failure, log ((1 - p1) / (1 - p0)) for each success.
         gain = np.matmul(counts.values.T[:, None], self._worth)[:, 0]
         if some(alone):
             gain[alone, _SHARED] = 0.0
+        gain *= np.reshape(told, (-1, 1))
         # A <- (A + onset mass) * exp(gain), on the scale of logarithms; healthy is 1.
         self.elapsed = self.elapsed + seconds
         left = self._prior.unspent(self.elapsed)

@@ -6,8 +6,10 @@ import numpy as np
 
 from rollout.judge.baseline.cold_start import PLAIN, ColdStart
 from rollout.judge.baseline.lasting import PRIOR_PODS, PRIOR_SPREAD
+from rollout.judge.baseline.pod_beliefs import PRIOR_TEMPER
 from rollout.judge.baseline.pod_effects import PodEffectPrior, block_noise, luck, pod_effects
-from rollout.judge.baseline.pod_variation import PRIOR_TEMPER, PodVariation
+from rollout.judge.baseline.pod_variation import PodVariation
+from rollout.judge.baseline.pods_now import PodsNow
 from rollout.judge.baseline.sums import Sums
 from rollout.judge.data.batch import Batch
 from rollout.judge.data.columns import Columns
@@ -17,8 +19,15 @@ from rollout.judge.evidence.fault_sizes import RIDIT_STEP_WEIGHTS, RIDIT_STEPS
 from rollout.judge.evidence.gauge_test import Gauge
 from rollout.judge.evidence.healthy_canary import HealthyCanary
 from rollout.judge.evidence.noninferiority import NonInferiorityTest
+from rollout.judge.evidence.prior_weights import (
+    ABSOLUTE_RATE_AT_START,
+    ABSOLUTE_RATE_WEIGHT,
+    ABSOLUTE_RATE_WEIGHT_LATENCY,
+    ABSOLUTE_RATE_WEIGHT_RIDITS,
+    AT_START,
+    log_weights,
+)
 from rollout.judge.evidence.ratio_test import RatioTest
-from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.hypergeometric import Counts
 from rollout.judge.model.onset_prior import Bools, Floats, Indices, OnsetPrior, indices_of, log_of, some
 from rollout.judge.model.policy import JudgePolicy
@@ -26,23 +35,8 @@ from rollout.judge.model.rank_sum import Spread
 from rollout.judge.model.ridits import Ridits
 from rollout.signals.kinds import Family
 
-ABSOLUTE_RATE_WEIGHT = 0.4
-"""Weight of the absolute-rate test in its column; the ratio test has the rest."""
-
-ABSOLUTE_RATE_WEIGHT_LATENCY = 0.35
-"""The same at a latency edge."""
-
-ABSOLUTE_RATE_WEIGHT_RIDITS = 0.0
-"""The same where all requests have scores: a burst there is nothing gross."""
-
 RIDITS_TOLERANCE = 1.25
 """Ridits are judged while the tolerance is below this; the ratio at the median is then that of all scores, too."""
-
-AT_START = 0.65
-"""Onset mass on the first look: most faults come with the version."""
-
-ABSOLUTE_RATE_AT_START = 0.02
-"""Onset mass on the first look for gross faults; those are plain at the start anyway."""
 
 YOUNG_ERRORS = 0.5
 """Share of healthy pods that a young canary is taken not to fail more than for good: it fails too rarely to show."""
@@ -52,10 +46,6 @@ YOUNG_LATENCY = 0.7
 
 GAUGE_TOLERANCE = 1.25
 """Ratio of a gauge's level to stable's that is accepted at least: versions differ in what they need."""
-
-EDGE_WEIGHTS: Floats = np.array([0.75, 0.09, 0.07, 0.05, 0.04])
-"""Shares of a latency signal's judged edges, ascending, before they are normalised over those there are: most for the
-first, which sees a slight slowness in all buckets."""
 
 MORE = 2.0
 """What is healthy is learned block by block, and sooner where history has grown by this factor."""
@@ -74,6 +64,7 @@ class Evidence:
         wander: what they teach about differences that come and go.
         calm: which of them were hit by no burst.
         cold_start: what young pods of stable teach about cold starts.
+        pods_now: how far they are apart in the present block.
         pod_effect_prior: what the nodes of the ratio test were made of.
         ratio: the ratio test.
         absolute_rate: the absolute-rate test.
@@ -89,6 +80,7 @@ class Evidence:
         self._counted = ~latency
         self.sums = Sums(count)
         self.pod_variation, self.cold_start = PodVariation(whole, latency, columns.scores), ColdStart(whole)
+        self.pods_now = PodsNow(count)
         self.wander, self.calm = self.pod_variation.wander, self.pod_variation.calm
         self._healthy = HealthyCanary(columns, self._counted, self.sums, self.pod_variation, self.cold_start)
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
@@ -130,6 +122,7 @@ class Evidence:
         self._closed[closed] = True
         self.sums.settle(batch, counts.values.T)
         if closed.size:
+            self._follow_pods(closed)
             self.sequences.settle(closed)
             self._luck_is_known = False
         # What is healthy follows history where a block was closed, or where history has doubled.
@@ -215,6 +208,7 @@ class Evidence:
         self.ratio.put_back(*pod_effects(prior.tau, prior.pods, ~self._counted))
         self.absolute_rate.settle()
         self._luck_is_known = False
+        self._follow_pods(np.arange(self.columns.count))
         self.cold_start.settle()
         self._healthy.follow_starts()
         self._history_grew = True
@@ -244,11 +238,15 @@ class Evidence:
         )
         scored = self._scored(batch, scored_columns, counts.values[1, scored_columns]) if scored_columns.size else None
         young = healthy.age_tolerance > PLAIN
-        self.ratio.bet(counts.but(scored_columns), healthy.tolerance, seconds, young, scored)
+        # Where bursts are known they explain pods that are apart.
+        self.pods_now.see(*self.pod_variation.so_far(batch), seconds)
+        apart = np.where(self.ratio.chance > 0, 0.0, self.pods_now.noise)
+        self.ratio.bet(counts.but(scored_columns), healthy.tolerance, seconds, young, scored, apart)
         self.sequences.add(counts)
         # The absolute-rate test rests where it is unknown how slow so young pods may be.
         known = counts if healthy.grown_up else counts.where(healthy.age_known)
-        self.absolute_rate.bet(known, seconds, alone=batch.looked & (batch.at - self.sums.stable_at > SHOWS_SECONDS))
+        told = 1 / (1 + apart * self.ratio.information)
+        self.absolute_rate.bet(known, seconds, batch.looked & (batch.at - self.sums.stable_at > SHOWS_SECONDS), told)
 
     def _scored(self, batch: Batch, columns: Indices, size: Floats) -> tuple[Indices, Spread]:
         """What was seen in columns that are judged by scores; the canary's score is the sum over its requests."""
@@ -281,6 +279,11 @@ class Evidence:
             step=self.pod_variation.steps(columns),
         )
 
+    def _follow_pods(self, columns: Indices) -> None:
+        """Tell what pods did in the past to what is made of the present block."""
+        variation = self.pod_variation
+        self.pods_now.follow(columns, variation.offsets(columns), 1 / variation.one_by_one(columns, 1.0))
+
     def _expect_luck(self) -> None:
         """Tell the non-inferiority test how failures clump and how far a pod may be better than its version."""
         everything = np.arange(self.columns.count)
@@ -291,9 +294,3 @@ class Evidence:
     def _weigh_tests(self) -> None:
         """Logarithms of the weights of the ratio test and of the absolute-rate test, each of shape (columns,)."""
         self._log_test_weights = np.log1p(-self._absolute_weight), log_of(self._absolute_weight)
-
-
-def log_weights(judged: int) -> Floats:
-    """Logarithms of the shares of so many judged edges, minus infinity of those there are not; shape (edges.MOST,)."""
-    weights = np.where(np.arange(edges.MOST) < judged, EDGE_WEIGHTS, 0.0)
-    return log_of(weights / weights.sum())

@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from rollout.judge.baseline.lasting import TRUSTED_PODS
 from rollout.judge.baseline.pod_effects import block_noise, pod_effects
 from rollout.judge.baseline.pod_variation import PodVariation
-from rollout.judge.evidence.battery import ABSOLUTE_RATE_WEIGHT, AT_START
+from rollout.judge.evidence.prior_weights import ABSOLUTE_RATE_WEIGHT, AT_START
 from rollout.judge.evidence.ratio_test import RatioTest
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts

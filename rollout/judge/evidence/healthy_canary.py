@@ -4,9 +4,11 @@ Sources: docs/explanation/judge.md, "Cold starts" for the ratios, "Gross faults"
 """
 
 import numpy as np
-from scipy.special import gammaincinv
+from scipy.special import gammaincinv, pdtrik
 
 from rollout.judge.baseline.cold_start import ColdStart
+from rollout.judge.baseline.pod_against_others import SURE
+from rollout.judge.baseline.pod_effects import luck
 from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.baseline.sums import Sums
 from rollout.judge.data.batch import Batch
@@ -19,6 +21,12 @@ watched for gross faults: a burst there is nothing gross."""
 
 UNKNOWN_BURST = 0.15
 """Share of failures that a healthy burst may reach while history does not tell how bad bursts are."""
+
+UNEXPLAINED = 1e-4
+"""Chance of a block of a pod that counting does not explain: there are two thousand of them in a long history."""
+
+LUCKLESS = 0.01
+"""Share of healthy pods that are worse than what a calm service is held to."""
 
 BOUND_LEVEL = 0.975
 """Level of the upper bound of stable's rate."""
@@ -46,6 +54,8 @@ class HealthyCanary:
         self._ages, self.grown_up = np.zeros_like(start.size), True
         floors = columns.each([max(signal.effective_floor, 1e-6) for signal in columns.signals])
         self._floor = np.where(counted, floors, HEALTHY_SLOW)
+        own = columns.each([float(signal.floor is None) for signal in columns.signals]) > 0
+        self._may_be_calm = own & counted & columns.whole
         self._most = np.where(columns.whole, _MOST_SHARE, np.inf)
         self._starts_learned = False
         self.follow_history()
@@ -80,13 +90,33 @@ class HealthyCanary:
     def rates(self) -> tuple[Floats, Floats, Bools, Floats]:
         """What the absolute-rate test is to expect (see `AbsoluteRateTest.expect`), each of shape (columns,)."""
         # p0 = max(tolerance x upper bound of stable's rate, floor, worst block of a single pod), at most `_most`.
-        tolerated = np.maximum(np.maximum(self._floor, self.tolerance * self._bound), self._variation.worst)
+        floor, worst = self._floors()
+        tolerated = np.maximum(np.maximum(floor, self.tolerance * self._bound), worst)
         healthy = np.minimum(tolerated, self._most)
         # Stable's own rate: its upper bound, half the floor at least, and never above what is healthy.
-        stable = np.minimum(np.maximum(self._bound, self._floor / 2), healthy)
+        stable = np.minimum(np.maximum(self._bound, floor / 2), healthy)
         # While history is short a burst may still reach UNKNOWN_BURST.
         least = UNKNOWN_BURST * (1 - self._variation.knowledge())
         return healthy, stable, self._counted | (healthy <= HEALTHY_SLOW), least
+
+    def _floors(self) -> tuple[Floats, Floats]:
+        """The floor, and the worst block of a single pod; each of shape (columns,).
+
+        Where a long history is calm, the kind's floor gives way to what one pod in a hundred may be worse by, and a
+        block is bad if counting does not explain it.
+        """
+        variation, (columns, bound) = self._variation, (np.arange(self._floor.size), self._bound)
+        calm = self._may_be_calm & variation.is_calm()
+        if not calm.any():
+            return self._floor, variation.worst
+        at = columns[calm]
+        size = variation.size[at].sum(axis=1) / np.maximum(variation.counted[at], 1.0)
+        most = np.ceil(pdtrik(1 - UNEXPLAINED, bound[at] * size))
+        explained = (most - SURE * np.sqrt(most)) / np.maximum(size, 1e-9)
+        floor, worst = self._floor.copy(), variation.worst.copy()
+        floor[at] = np.minimum(floor[at], bound[at] * np.exp(luck(*variation.spreads(at), LUCKLESS)))
+        worst[at] = np.where(worst[at] > explained, worst[at], 0.0)
+        return floor, worst
 
 
 def upper_rate(failed: Floats, size: Floats, whole: Bools) -> Floats:

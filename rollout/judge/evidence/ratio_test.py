@@ -61,6 +61,7 @@ class RatioTest:
         size: b, the log ratio by which the canary then fails more, shape (columns,).
         lasting: how much likelier a hit block is after a hit one than after a calm one, shape (columns,).
         noise: variance of a pod effect within a block, shape (columns,).
+        information: of a block that is like the last look, shape (columns,); not saved.
         moves: r, how often a pod effect moves between blocks, shape (columns,).
         sums: L(u) times the mass of u, then A(u, d) times the mass of u for each step, with the present block calm, and
             hit, shape (columns, 2, 1 + steps, nodes).
@@ -93,7 +94,7 @@ class RatioTest:
         self.nodes = np.zeros((columns, nodes))
         self.temper = np.ones(columns)
         self.usual, self.least, self.chance, self.size, self.elapsed, self.block = np.zeros((6, columns))
-        self.lasting, self.noise, self.moves = np.zeros((3, columns))
+        self.lasting, self.noise, self.moves, self.information = np.zeros((4, columns))
         self._kernels = np.tile(np.eye(nodes), (columns, 1, 1))
         self.sums = np.zeros((columns, 2, 1 + steps.size, nodes))
         self.logs = np.zeros((columns, 2, 1 + steps.size))
@@ -185,6 +186,7 @@ class RatioTest:
         seconds: Floats,
         young: Bools,
         scored: tuple[Indices, Spread] | None = None,
+        apart: Floats | float = 0.0,
     ) -> None:
         """Take in one look; a column without counts and seconds has none.
 
@@ -197,6 +199,7 @@ class RatioTest:
             seconds: time since the look before, shape (columns,).
             young: r0 is (also) that of a cold start, shape (columns,).
             scored: columns that are judged by scores instead, ascending, which have no counts, and their scores.
+            apart: variance between stable's pods now, where that is more than `noise`, shape (columns,).
         """
         if not self._settled:
             self._settle()
@@ -206,7 +209,8 @@ class RatioTest:
         if scored is not None:
             self._put_scored(gain, tolerance, *scored)
         # To the power of eta, since failures come in clumps (judge.md, "Pods differ"), and of what a block tells.
-        told = self.temper / (1 + self.noise * pod_motion.information(counts, seconds, scored))
+        self.information = pod_motion.information(counts, seconds, scored)
+        told = self.temper / (1 + np.maximum(self.noise, apart) * self.information)
         gain *= told[whose, None, None]
         if some(young):
             self._rest(gain, young)

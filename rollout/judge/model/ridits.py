@@ -67,3 +67,22 @@ def bins_of(ridit_edges: tuple[float, ...], edges_seconds: tuple[float, ...]) ->
     at = np.searchsorted(ridit_edges, np.append(edges_seconds, np.inf))
     found: Floats = (np.arange(BINS)[:, None] == at).astype(np.float64)
     return found
+
+
+def centred(score: Floats, size: Floats, scores: Floats, pooled: Floats) -> Floats:
+    """Sums of scores, moved so that the mean of all of them is their variance; shape (k, pods).
+
+    As a rate of failures does, it then grows by a factor 1 + s for a small tilt s, and its counting error is one over
+    its square root.
+
+    Args:
+        score: sum of each pod's requests, shape (k, pods).
+        size: its requests, shape (k, pods).
+        scores: of the buckets, shape (k, BINS).
+        pooled: requests of all pods in each bucket, shape (k, BINS).
+    """
+    total, weighted = np.maximum(pooled.sum(axis=1), 1e-300), pooled * scores
+    mean = weighted.sum(axis=1) / total
+    variance = np.einsum("ij,ij->i", weighted, scores) / total - mean**2
+    moved: Floats = score + (variance - mean)[:, None] * size
+    return moved

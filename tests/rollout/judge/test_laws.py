@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from rollout.judge.baseline.pod_effects import pod_effects
-from rollout.judge.evidence.battery import EDGE_WEIGHTS, log_weights
 from rollout.judge.evidence.combination import RunUp, combined, e_bh
 from rollout.judge.evidence.confidence_sequence import RatioSequences
 from rollout.judge.evidence.fault_sizes import STEPS
 from rollout.judge.evidence.noninferiority_likelihoods import below_added, below_ratio, below_target
+from rollout.judge.evidence.prior_weights import EDGE_WEIGHTS, log_weights
 from rollout.judge.evidence.ratio_test import RatioTest
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import EXACT_SUPPORT, Counts, Tilts

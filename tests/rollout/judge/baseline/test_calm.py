@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 
 from rollout.judge.baseline.calm import Calm
-from rollout.judge.baseline.pod_against_others import BURST_LASTS
+from rollout.judge.baseline.pod_against_others import BURST_LASTS, BURST_SIZES, SIZES, likeliest_sizes
 from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.data.batch import MOST_PODS, Batch
 
 FIRST = np.array([0])
 PODS = 9
+FAILURES, SLOW = np.array([False]), np.array([True])
 TENFOLD = np.array([BURST_LASTS.size - 1])
 
 
-def learned(rng, *, chance=0.0, deviation=0.0, failures=0.6, blocks=240):
+def learned(rng, *, chance=0.0, deviation=0.0, failures=0.6, blocks=240, worse=10, slow=False):
     """What an hour of nine pods teaches: hit tenfold for two minutes on the mean, or wandering over five minutes."""
-    variation, hit = PodVariation(np.array([True])), rng.random(PODS) < chance
+    variation, hit = PodVariation(np.array([True]), np.array([slow])), rng.random(PODS) < chance
     logs, kept, ends = deviation * rng.standard_normal(PODS), np.exp(-15 / 300), 15 / 120
     for block in range(blocks):
         drawn = rng.random(PODS)
@@ -24,7 +25,7 @@ def learned(rng, *, chance=0.0, deviation=0.0, failures=0.6, blocks=240):
         batch = Batch.empty(1)
         batch.looked[:], batch.at[:], batch.seconds[:] = True, 15.0 * (block + 1), 15.0
         batch.pods[1, 0, :PODS] = 300
-        batch.pods[0, 0, :PODS] = rng.binomial(300, failures / 300 * np.exp(logs) * np.where(hit, 10, 1))
+        batch.pods[0, 0, :PODS] = rng.binomial(300, failures / 300 * np.exp(logs) * np.where(hit, worse, 1))
         variation.add(batch)
     return variation
 
@@ -69,3 +70,34 @@ def test_where_a_pod_strays_to_already_is_no_burst():
         known.append(block(calm, np.where(np.arange(PODS) < 1, 20, 4), strays=strays)[1][1, 0, 0])
     assert known[0] < 0.9
     assert known[1] > 0.99
+
+
+def test_a_burst_that_lasts_is_as_large_as_those_that_were_seen():
+    calm, usual = Calm(1), float(BURST_SIZES[TENFOLD[0]])
+    assert calm.sizes(FIRST, TENFOLD, FAILURES)[0] == pytest.approx(usual), "none was seen"
+    for number in range(60):
+        block(calm, np.where((np.arange(PODS) == number // 8) & (number % 20 < 8), 600, 100))
+    assert calm.sizes(FIRST, TENFOLD, FAILURES)[0] == pytest.approx(np.log(6), abs=0.1)
+    assert calm.sizes(FIRST, np.array([0]), FAILURES)[0] == 0.0
+    assert calm.sizes(FIRST, np.array([3]), FAILURES)[0] == BURST_SIZES[3], "of a block its size matters less"
+
+
+def test_slowness_that_lasts_is_as_large_as_it_was_seen_to_be():
+    calm, usual = Calm(1), BURST_SIZES[TENFOLD]
+    assert calm.sizes(FIRST, TENFOLD, SLOW)[0] == pytest.approx(usual[0]), "none was seen"
+    calm.slower[:] = -200 * (SIZES - np.log(6)) ** 2
+    assert calm.sizes(FIRST, TENFOLD, SLOW)[0] == pytest.approx(np.log(6), abs=0.05)
+    assert calm.sizes(FIRST, TENFOLD, FAILURES)[0] == pytest.approx(usual[0])
+    beyond = likeliest_sizes(-200 * (SIZES - np.log(50))[None] ** 2, usual)
+    assert beyond[0] == pytest.approx(SIZES[-1]), "never more than was tried"
+
+
+def test_of_slow_requests_the_size_is_learned_from_the_pods_that_are_hit():
+    sizes = []
+    for worse in (4, 8):
+        found = learned(np.random.default_rng(0), chance=0.08, failures=15.0, worse=worse, slow=True)
+        chance, size = found.bursts(FIRST)
+        assert chance[0] > 0
+        sizes.append(size[0])
+    assert np.abs(BURST_SIZES - sizes[1]).min() > 0.02, "no kind has that size"
+    assert sizes[0] + 0.2 < sizes[1] < np.log(8), "where a pod strays to already is not the burst's"

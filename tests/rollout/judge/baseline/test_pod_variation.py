@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 
 from rollout.judge import Judge, Verdict
+from rollout.judge.baseline.pod_against_others import EXPONENTS
+from rollout.judge.baseline.pod_beliefs import BURST_VARIANCE, CAUTION, PRIOR_TEMPER, TELLING
 from rollout.judge.baseline.pod_effects import pod_effects
-from rollout.judge.baseline.pod_variation import (
-    BURST_VARIANCE,
-    CAUTION,
-    EXPONENTS,
-    PRIOR_TEMPER,
-    TELLING,
-    PodVariation,
-)
+from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.data.ages import AGES
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.data.pod_slots import PodSlots

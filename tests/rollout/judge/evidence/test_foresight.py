@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rollout.judge.baseline.lasting import PRIOR_SPREAD
-from rollout.judge.baseline.pod_variation import PRIOR_TEMPER, PodVariation
+from rollout.judge.baseline.pod_beliefs import PRIOR_TEMPER
+from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.evidence.foresight import MANY, RATIOS, PodsKnown, healthy_stray, smallest_seen
 from rollout.judge.model.power import smallest_detectable_ratio
 from tests.rollout.judge.evidence.test_pod_motion import highest
