@@ -274,7 +274,7 @@ class Gauge:
         self.log_healthy = self.log_healthy + log_density(drift[:, None] - added, width)
         if self.weights.size:
             self.log_healthy[:, 0] = with_another_level(self.log_healthy[:, 0], self.weights[0])
-        added = fault_paths(minutes) - carried * fault_paths(earlier)
+        added = fault_paths(minutes, self.levels) - carried * fault_paths(earlier, self.levels)
         self.log_fault = self.log_fault + log_density(drift[:, None, None] - added, width)
         self.last = (at, now)
         self.line = with_block(self.line, minutes, now)
