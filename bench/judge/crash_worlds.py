@@ -26,7 +26,7 @@ from scipy.stats import beta
 
 from bench.machine import page
 from rollout.judge.baseline.crash_log import CrashLog
-from rollout.judge.evidence.crash_guard import Healthy, crash_loop, healthy_rate
+from rollout.judge.evidence.crash_guard import Healthy, crash_loop, healthy_rates
 from rollout.judge.model.policy import CRASH_GUARD_SHARE
 from rollout.signals.kinds import CRASH_LOOP, SIGNAL_KINDS, SignalKind
 
@@ -140,8 +140,8 @@ def now(cell: Cell, crashes: Sequence[Event]) -> float | None:
         others = {f"s{pod}": pods.count(pod) for pod in pods if pod >= cell.canary}
         seen += sum(others.values())
         log.see(second, ours, others, (cell.canary, cell.stable))
-        rate = healthy_rate(floor, np.array([seen, cell.stable * (HISTORY + second)]))
-        healthy = Healthy(rate, ALPHA * CRASH_GUARD_SHARE, HORIZON, int(CRASH_LOOP))
+        rates = healthy_rates(floor, np.array([seen, cell.stable * (HISTORY + second)]))
+        healthy = Healthy(*rates, ALPHA * CRASH_GUARD_SHARE, HORIZON, int(CRASH_LOOP))
         if crash_loop(log, second, healthy) is not None:
             return second
     return None

@@ -15,7 +15,7 @@ from rollout.judge.baseline.crash_log import CrashLog
 from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.evidence.battery import Evidence
-from rollout.judge.evidence.crash_guard import Healthy, crash_loop, healthy_rate
+from rollout.judge.evidence.crash_guard import Healthy, crash_loop, healthy_rates
 from rollout.judge.model.bucket_edges import (
     ENOUGH,
     ENOUGH_HISTORY,
@@ -64,8 +64,8 @@ class Ours:
         found = np.zeros(self.log_e.size, dtype=bool)
         for index, log in enumerate(crashes.logs):
             if log.canary and log.canary[-1][0] == at:
-                rate = healthy_rate(floor, crashes.evidence.sums.history[index])
-                healthy = Healthy(rate, alpha, policy.horizon_seconds, int(CRASH_LOOP))
+                rates = healthy_rates(floor, crashes.evidence.sums.history[index])
+                healthy = Healthy(*rates, alpha, policy.horizon_seconds, int(CRASH_LOOP))
                 found[index] = crash_loop(log, at, healthy) is not None
         return found
 

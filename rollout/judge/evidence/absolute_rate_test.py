@@ -45,7 +45,7 @@ SHARED_RATES: Floats = np.array([1 / 60, 1 / 30, 1 / 15, 1 / 8, 1 / 4, 1 / 2, 1.
 """Events per pod-second of an outage that both arms have; scaled up where more than the first is healthy."""
 
 OUTAGE_WEIGHT = 0.5
-"""w: an outage of both arms weighs half as much as a healthy service: what it may convict is bounded by twice the share."""
+"""w: an outage of both arms weighs half as much as a healthy service."""
 
 LEAST_FACTOR = 4.0
 """A gross fault is at least this many times what is healthy, so that a bad draw of pods is none."""

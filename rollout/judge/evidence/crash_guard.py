@@ -2,9 +2,10 @@
 
 Healthy pods crash at a rate of mu for each pod-second: stable's, history counted in, and never less than the signal's
 floor. Crashes of pods of one service are no pure Poisson process: a rate is known up to a Gamma law of shape 1, so that
-after one crash there are j more in a time that asks for m of them with chance
+a pod that has crashed once is one that crashes twice as often, and has j more crashes in a time that asks for m with
+chance
 
-    P(NB(2, 2 m) >= j) = I(2 m / (2 + 2 m); j, 2),    I the regularised incomplete beta function.
+    P(NB(2, m) >= j) = I(m / (2 + m); j, 2),    I the regularised incomplete beta function.
 
 Each crash is held against the one before it, against the one before that, and so on: k crashes within w seconds convict
 where that chance, of k - 1 more, is at most
@@ -71,22 +72,31 @@ class Healthy:
 
     Attributes:
         rate: crashes of a pod in a second.
+        again: the same of a pod that has crashed once.
         alpha: what all of it may cost.
         horizon: seconds within which `SOON` of that is spent.
         least: crashes that convict at least.
     """
 
     rate: float
+    again: float
     alpha: float
     horizon: float
     least: int
 
 
-def healthy_rate(floor: float, history: Floats) -> float:
-    """Crashes of a healthy pod in a second, from stable's crashes and pod-seconds, shape (2,); at least the floor."""
+def healthy_rates(floor: float, history: Floats) -> tuple[float, float]:
+    """Crashes of a healthy pod in a second, and of one that has crashed once: pods differ, and history may be short.
+
+    Args:
+        floor: the least rate, a second.
+        history: stable's crashes and pod-seconds, shape (2,).
+    """
     crashes, seconds = float(history[0]), float(history[1])
     floor = max(floor, 1e-9)
-    return max(floor, (crashes + BELIEVED) / (seconds + BELIEVED / floor))
+    known = seconds + BELIEVED / floor
+    rate = max(floor, (crashes + BELIEVED) / known)
+    return rate, max(2 * rate, (crashes + BELIEVED + 1) / known)
 
 
 def crash_loop(log: CrashLog, at: float, healthy: Healthy) -> Loop | None:
@@ -98,12 +108,12 @@ def crash_loop(log: CrashLog, at: float, healthy: Healthy) -> Loop | None:
     of_pods = SHARE_OF_PODS if pods > 1 else 1.0
     for pod, times in log.of_pods().items():
         if times[-1] == at:
-            found = _within(times, healthy.rate, of_pods * paid / (healthy.rate * pods), healthy.least, repeated)
+            found = _within(times, healthy.again, of_pods * paid / (healthy.rate * pods), healthy.least, repeated)
             if (loop := _told(log, at, found, healthy, pod)) is not None:
                 return loop
     events, rate = log.events(), healthy.rate * pods
     if pods > 1 and events[-1] == at:
-        found = _within(events, rate, (1 - of_pods) * paid / rate, healthy.least)
+        found = _within(events, healthy.again * pods, (1 - of_pods) * paid / rate, healthy.least)
         return _told(log, at, found, healthy)
     return None
 
@@ -113,14 +123,14 @@ def _within(times: list[float], rate: float, spent: float, least: int, repeated:
 
     Args:
         times: of crashes, ascending.
-        rate: at which they come, a second.
+        rate: at which they come after one, a second.
         spent: chance that may be spent here on all of them.
         least: shortest run.
         repeated: chance that a healthy crash is followed by another.
     """
     found = []
     for number in range(2, min(len(times), MOST) + 1):
-        expected = 2 * rate * max(times[-1] - times[-number], 1.0)
+        expected = rate * max(times[-1] - times[-number], 1.0)
         chance = float(betainc(number - 1, 2.0, expected / (2 + expected)))
         allowed = spent * float(_SHARES[number - 2])
         if number >= least and max(chance, repeated ** (number - 1)) <= allowed:

@@ -11,7 +11,7 @@ from scipy.special import xlogy
 from rollout.judge.baseline.sums import SignalState
 from rollout.judge.evidence.battery import Evidence
 from rollout.judge.evidence.blast_budget import BELIEVED_CLUMP, sure_excess
-from rollout.judge.evidence.crash_guard import Healthy, Loop, crash_loop, healthy_rate
+from rollout.judge.evidence.crash_guard import Healthy, Loop, crash_loop, healthy_rates
 from rollout.judge.evidence.healthy_canary import UNKNOWN_BURST, upper_rate
 from rollout.judge.model.onset_prior import Floats
 from rollout.judge.model.policy import JudgePolicy, SignalPolicy
@@ -59,9 +59,11 @@ def guard_reason(policy: JudgePolicy, at: int, evidence: Evidence, index: int, s
     signal, row = policy.signals[at], evidence.columns.reserved[index].start
     alpha = policy.false_rollback_rate * policy.guard_shares()[at]
     if (guard := SIGNAL_KINDS[signal.kind].guard) is not None:
-        rate = signal.tolerance * healthy_rate(signal.effective_floor, evidence.sums.history[row])
+        rate, again = (signal.tolerance * x for x in healthy_rates(signal.effective_floor, evidence.sums.history[row]))
         least = math.ceil(signal.hard_guard or guard.most)
-        loop = crash_loop(state.crashes, state.seen_at, Healthy(rate, alpha, policy.horizon_seconds, max(least, 2)))
+        loop = crash_loop(
+            state.crashes, state.seen_at, Healthy(rate, again, alpha, policy.horizon_seconds, max(least, 2))
+        )
         return None if loop is None else _too_often(guard, loop, rate)
     reason = _dead(signal.hard_guard, evidence, row, alpha) if signal.hard_guard is not None else None
     budget = policy.blast_budget

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.judge.baseline.crash_log import KEPT, CrashLog
-from rollout.judge.evidence.crash_guard import Healthy, crash_loop, healthy_rate
+from rollout.judge.evidence.crash_guard import Healthy, crash_loop, healthy_rates
 
 FLOOR = 2e-5
-HEALTHY = Healthy(rate=FLOOR, alpha=0.002, horizon=1800.0, least=2)
+HEALTHY = Healthy(rate=FLOOR, again=2 * FLOOR, alpha=0.002, horizon=1800.0, least=2)
 
 gaps = st.lists(st.tuples(st.floats(1.0, 600.0), st.integers(0, 3), st.integers(0, 1)), min_size=2, max_size=12)
 
@@ -32,7 +32,7 @@ def test_crashes_of_stable_never_make_the_canary_guiltier(crashes, more):
     alone.stable, alone.repeated = [], 0
     guilty = crash_loop(log, at, HEALTHY) is not None
     assert guilty <= (crash_loop(alone, last, HEALTHY) is not None)
-    assert (crash_loop(log, at, Healthy(more * FLOOR, 0.002, 1800.0, 2)) is not None) <= guilty
+    assert (crash_loop(log, at, Healthy(more * FLOOR, 2 * more * FLOOR, 0.002, 1800.0, 2)) is not None) <= guilty
 
 
 @given(gaps, st.integers(5, 300))
@@ -82,9 +82,10 @@ def test_where_healthy_pods_crash_twice_two_crashes_convict_nobody():
 
 
 def test_a_healthy_rate_is_stables_and_the_floor_at_least():
-    assert healthy_rate(FLOOR, np.array([0.0, 1e6])) == FLOOR
-    assert healthy_rate(FLOOR, np.array([100.0, 36_000.0])) > 50 * FLOOR
-    rates = [healthy_rate(FLOOR, np.array([crashes, 36_000.0])) for crashes in range(20)]
+    assert healthy_rates(FLOOR, np.array([0.0, 1e6])) == (FLOOR, 2 * FLOOR)
+    assert healthy_rates(FLOOR, np.array([100.0, 36_000.0]))[0] > 50 * FLOOR
+    assert healthy_rates(FLOOR, np.array([0.0, 60.0]))[1] > 4 * FLOOR, "a short history tells less"
+    rates = [healthy_rates(FLOOR, np.array([crashes, 36_000.0])) for crashes in range(20)]
     assert rates == sorted(rates)
 
 
