@@ -14,8 +14,9 @@ from rollout.judge.model.onset_prior import Floats
 SLOPES: Floats = np.geomspace(0.0004, 0.05, 15)
 """Growth in a minute that is a fault: of z where the canary is at stable's level."""
 
-EXCLUDED_SLOPE = 0.025
-"""Growth of z in a minute that promotion excludes, as it does any shift."""
+EXCLUDED_SLOPE = 0.0125
+"""Growth in a minute that promotion excludes, as it does any shift: 2 % of stable's level. With less, gauges that go up
+and down would not be proven good within a release."""
 
 SHIFTS: Floats = np.log([1.5, 2.0, 4.0, 8.0])
 """Rise of z, beyond what is tolerated, that is a fault."""
@@ -31,8 +32,9 @@ FILL_GAPS: Floats = np.array([0.05, 0.1, 0.2, 0.35, 0.6, 0.85, 1.1])
 FILL_MINUTES: Floats = np.geomspace(2.5, 70.0, 8)
 """After which all but 37 % of what is missing is filled, as values go."""
 
-FILL_SLOPES: Floats = np.geomspace(0.0016, 0.08, 22)
-"""Growth in a minute while a cache fills in a straight line, as a part of stable's level and s."""
+FILL_SLOPES: Floats = SLOPES[4:]
+"""Growth in a minute while a cache fills in a straight line: that of the faults. Until it is full the two are then
+equally likely; on another grid the one that happens to be nearer would win."""
 
 FULL: Floats = np.array([-0.3, -0.15, -0.05, -0.02, 0.0, 0.02, 0.05])
 """Where growth in a straight line may end that is a cache's."""
