@@ -176,12 +176,13 @@ def _looks(crashes: Sequence[Event]) -> Iterator[tuple[float, list[int]]]:
 
 
 def told(cell: Cell, times: Sequence[float | None]) -> str:
-    """Healthy: share that was taken back; bad: share that was missed, and the delay of the others."""
+    """Healthy: share that was taken back; bad: share that was missed, and the delay of those that went after that."""
     found = np.array([at for at in times if at is not None]) - (cell.onset if cell.loops else 0)
     hits = len(times) - found.size if cell.loops else found.size
     most = float(beta.ppf(0.95, hits + 1, len(times) - hits)) if hits < len(times) else 1.0
     share = f"{100 * hits / len(times):.1f} % (≤ {100 * most:.1f})"
-    return f"{share}; {np.median(found):.0f} s, mean {found.mean():.0f} s" if cell.loops and found.size else share
+    late = found[found >= 0]
+    return f"{share}; {np.median(late):.0f} s, mean {late.mean():.0f} s" if cell.loops and late.size else share
 
 
 def rows(replicates: int, keys: Sequence[str] = tuple(CELLS)) -> Iterator[str]:
