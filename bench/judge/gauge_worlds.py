@@ -317,6 +317,8 @@ def convicted_at(cell: Cell, seed: int, number: int) -> float | None:
 
 def told(cell: Cell, times: list[float | None]) -> list[str]:
     """A row's figures: how many, taken back (upper 95 % bound) or missed, and the mean delay of those that go."""
+    if not times:
+        return ["", "", ""]
     found = [at for at in times if at is not None]
     hits = len(times) - len(found) if cell.bad else len(found)
     most = float(beta.ppf(0.95, hits + 1, len(times) - hits)) if hits < len(times) else 1.0
@@ -333,7 +335,7 @@ def tables(kept: dict[str, dict[str, Any]]) -> str:
         lines += ["| --- |" + " ---: | ---: | ---: |" * len(names)]
         for key, cell in CELLS.items():
             if cell.bad is bad and key in kept:
-                figures = [part for name in names for part in told(cell, kept[key].get(name) or [None])]
+                figures = [part for name in names for part in told(cell, kept[key].get(name, []))]
                 lines.append(f"| {key}: {cell.name} | " + " | ".join(figures) + " |")
         lines.append("")
     return "\n".join(lines)

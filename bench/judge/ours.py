@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.judge.world import EDGES
+from rollout.judge.baseline.crash_log import CrashLog
 from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.evidence.battery import Evidence
-from rollout.judge.evidence.guards import step_limit
+from rollout.judge.evidence.crash_guard import Healthy, crash_loop, healthy_rates
 from rollout.judge.model.bucket_edges import (
     ENOUGH,
     ENOUGH_HISTORY,
@@ -23,7 +24,7 @@ from rollout.judge.model.bucket_edges import (
 )
 from rollout.judge.model.policy import JudgePolicy, SignalPolicy
 from rollout.judge.model.ridits import choose_ridits
-from rollout.signals.kinds import CRASH_LOOP, SIGNAL_KINDS, SignalKind
+from rollout.signals.kinds import CRASH_LOOP, SignalKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +42,8 @@ class Ours:
 
     def __init__(self, replicates: int, alpha: float = 0.01) -> None:
         self._alpha = alpha
-        weights = np.array([SIGNAL_KINDS[kind].weight for kind in KINDS])
-        self._log_weights = np.log(weights / weights.sum())
+        self._policy = JudgePolicy(signals=tuple(SignalPolicy(str(kind), kind) for kind in KINDS))
+        self._log_weights = np.log(self._policy.weights())
         self._signals = [_Signal(kind, replicates) for kind in KINDS]
         self.log_e = np.zeros(replicates)
 
@@ -54,10 +55,19 @@ class Ours:
             return np.zeros(self.log_e.size, dtype=bool)
         each = np.stack([signal.log_e() for signal in self._signals])
         self.log_e = np.logaddexp.reduce(each + self._log_weights[:, None], axis=0)
-        step = self._signals[2].evidence.sums.step
-        return np.asarray(
-            (self.log_e >= math.log(1 / self._alpha)) | (step[:, 0] >= step_limit(step[:, 1], CRASH_LOOP))
-        )
+        return np.asarray((self.log_e >= math.log(1 / self._alpha)) | self._loops(look.at))
+
+    def _loops(self, at: float) -> NDArray[np.bool_]:
+        """Which replicates' canaries crash again and again."""
+        crashes, policy = self._signals[2], self._policy
+        alpha, floor = self._alpha * policy.guard_shares()[2], policy.signals[2].effective_floor
+        found = np.zeros(self.log_e.size, dtype=bool)
+        for index, log in enumerate(crashes.logs):
+            if log.canary and log.canary[-1][0] == at:
+                rates = healthy_rates(floor, crashes.evidence.sums.history[index])
+                healthy = Healthy(*rates, alpha, policy.horizon_seconds, int(CRASH_LOOP))
+                found[index] = crash_loop(log, at, healthy) is not None
+        return found
 
     def good(self, missed_rate: float = 0.05) -> NDArray[np.bool_]:
         """Which replicates are proven not to be worse."""
@@ -75,6 +85,7 @@ class _Signal:
         self._used = np.ones((replicates, self.rows), dtype=bool)
         self._before = np.zeros((replicates, EDGES.size + 1))
         self._started = np.zeros(replicates * self.rows, dtype=bool)
+        self.logs = [CrashLog() for _ in range(replicates)]
         if kind is SignalKind.LATENCY:
             self._used[:] = False
 
@@ -95,7 +106,20 @@ class _Signal:
             self._score(batch, look, grown, arrived)
         self._young(batch, look, failed, size)
         self._started |= arrived & (batch.counts[:, 1] > 0)
+        if self.kind is SignalKind.CRASHES:
+            self._note_crashes(look)
         self.evidence.take_in(batch, arrived & self._started)
+
+    def _note_crashes(self, look: Look) -> None:
+        """When which pod crashed, of each replicate."""
+        pods = 1, int((look.ages[:-1] >= 0).sum())
+        for log, started in zip(self.logs, self._started, strict=True):
+            log.began = look.at if started and log.began is None else log.began
+        for index in np.flatnonzero(look.crashes.any(axis=1)):
+            told = {f"p{pod}": int(times) for pod, times in enumerate(look.crashes[index]) if times > 0}
+            last = f"p{look.ages.size - 1}"
+            ours = {last: told.pop(last)} if last in told else {}
+            self.logs[index].see(look.at, ours, told, pods)
 
     def _score(self, batch: Batch, look: Look, grown: Indices, arrived: Bools) -> None:
         """Requests by bucket of the replicates whose requests have scores, as the judge has them."""

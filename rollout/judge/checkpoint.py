@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar, Protocol
 
 from rollout.judge.baseline.calm import Calm
+from rollout.judge.baseline.crash_log import CrashLog
 from rollout.judge.baseline.pods_now import PodsNow
 from rollout.judge.baseline.sums import SignalState
 from rollout.judge.baseline.wander import Wander
@@ -191,6 +192,7 @@ def _restored_state(saved: Mapping[str, Any]) -> SignalState:
     fields = dict(saved)
     fields["status"] = SourceStatus(fields["status"])
     fields["pods"] = PodSlots(fields["pods"]["places"])
+    fields["crashes"] = CrashLog.restored(fields.get("crashes", {}))
     return SignalState(**fields)
 
 

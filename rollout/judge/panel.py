@@ -18,7 +18,7 @@ from rollout.judge.data.read_samples import read, slower_than_edges
 from rollout.judge.evidence.battery import Evidence
 from rollout.judge.evidence.combination import combined, e_bh
 from rollout.judge.evidence.gauge_test import SETTLED_SECONDS
-from rollout.judge.evidence.guards import guard_reason, is_guarded
+from rollout.judge.evidence.guards import guard_reason, is_guarded, note_crashes
 from rollout.judge.evidence.sample_ratio_mismatch import SampleRatioTest
 from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy
@@ -26,7 +26,7 @@ from rollout.judge.model.ridits import choose_ridits
 from rollout.judge.verdict.case import Case, Conviction
 from rollout.judge.verdict.conclusion import Docket
 from rollout.judge.verdict.shown import convicting_edge
-from rollout.signals.kinds import Family
+from rollout.signals.kinds import SIGNAL_KINDS, Family
 from rollout.signals.looks import Arm, SignalLook, SourceStatus
 
 _AT = attrgetter("at")
@@ -56,7 +56,8 @@ class Panel:
         self._log_e = [0.0] * len(self.states)
         asked = [index for index, signal in enumerate(policy.signals) if signal.kind in REQUEST_KINDS]
         self._sharing = asked[0] if asked else -1
-        self._guarded = [at for at, each in enumerate(policy.signals) if is_guarded(each, policy.blast_budget)]
+        self._loops = {at for at, each in enumerate(policy.signals) if SIGNAL_KINDS[each.kind].guard is not None}
+        self._guarded = [at for at, each in enumerate(policy.signals) if is_guarded(each, policy)]
 
     def learn(self, looks: Sequence[Sequence[SignalLook]]) -> None:
         """Take looks in as history of stable: nothing is judged, canary pods in them are ignored.
@@ -159,6 +160,8 @@ class Panel:
             state.note(reading, look.at)
             if state.started:
                 judged_at[index], begun[index] = look.at, 1.0
+            if index % self._width in self._loops:
+                note_crashes(state, look, batch.counts[evidence.columns.reserved[index].start])
             if index % self._width == self._sharing:
                 self.cases[index // self._width].sample_ratio.count(*reading.requests, look.at - reading.seconds)
         clock = np.array(clocks)[:, evidence.columns.owner]
@@ -256,10 +259,10 @@ class Panel:
     def _guard(self, case: Case) -> tuple[str, str] | None:
         """The first guard that convicts: its signal and its reason."""
         for at in self._guarded:
-            signal, row = self.policy.signals[at], self.evidence.columns.reserved[case.signals[at]].start
-            reason = guard_reason(signal, row, self.evidence.sums, self.policy.blast_budget)
+            index = case.signals[at]
+            reason = guard_reason(self.policy, at, self.evidence, index, self.states[index])
             if reason is not None:
-                return signal.name, reason
+                return self.policy.signals[at].name, reason
         return None
 
 

@@ -29,7 +29,7 @@ __all__ = [  # what others find here that stands in a module of its own
 ]
 
 CRASH_LOOP = 2.0
-"""Crashes of the canary in one step that convict."""
+"""Crashes of the canary that convict at least."""
 
 
 class SignalKind(StrEnum):

@@ -60,10 +60,10 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """So many in one step convict at once, and as many more for each that stable has in it.
+    """So many convict where they come too soon after one another for healthy pods.
 
     Attributes:
-        most: how many convict while stable has none.
+        most: how many convict at least.
         what: what canary pods did so often, in words.
     """
 

@@ -23,8 +23,9 @@ ENOUGH_BLOCKS = 60
 """Blocks that a pod of stable has shown before anything is judged, and pairs of neighbouring ones of all of them: what
 kind of gauge it is shows in a quarter of an hour, not sooner."""
 
-LEAST = 0.06
-"""Standard deviation of z that never matters, as a part of the rise that policy tolerates."""
+LEAST = 0.03
+"""Standard deviation of z that never matters, as a part of the rise that policy tolerates: with less of it the paths of
+`model.gauge_paths`, which are on a grid, no longer fit what fills up."""
 
 _LEAST_COEFFICIENT = 0.95
 _HIGHEST_COEFFICIENT = 0.995

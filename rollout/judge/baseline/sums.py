@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from rollout.judge.baseline.crash_log import CrashLog
 from rollout.judge.data.batch import Batch
 from rollout.judge.data.pod_slots import PodSlots
 from rollout.judge.data.read_samples import Reading
@@ -28,7 +29,6 @@ class Sums:
         lately: fading, shape (columns, 4).
         history: stable's failures and size since ever, shape (columns, 2).
         known: the same when it was last learned from, shape (columns, 2).
-        step: failures of canary and stable in this step, shape (columns, 2).
         excess: canary failures minus those that stable's rate explains, shape (columns,).
         expected: failures that stable's rate explains, shape (columns,).
         stable_at: time of the last look with stable traffic, shape (columns,); minus infinity before the first.
@@ -41,7 +41,6 @@ class Sums:
         "lately",
         "history",
         "known",
-        "step",
         "excess",
         "expected",
         "stable_at",
@@ -49,7 +48,7 @@ class Sums:
 
     def __init__(self, columns: int) -> None:
         self.total, self.lately = np.zeros((2, columns, 4))
-        self.history, self.known, self.step = np.zeros((3, columns, 2))
+        self.history, self.known = np.zeros((2, columns, 2))
         self.excess, self.expected = np.zeros((2, columns))
         self.stable_at = np.full(columns, -math.inf)
         self.rate_lately, self.rate_ever = np.zeros((2, columns))
@@ -72,7 +71,6 @@ class Sums:
         explained = counts[:, 1] * np.maximum(self.rate_ever, self.rate_lately)
         self.expected += explained
         self.excess += counts[:, 0] - explained
-        self.step += counts[:, ::2]
         self.total += counts
         self.history += batch.counts[:, 2:]
 
@@ -103,6 +101,7 @@ class SignalState:
         pods: which slot each of stable's pods has in the arrays.
         before_edges: latency only: requests of all pods slower than each of the source's edges, and all of them, until
             the judged edges are chosen, shape (edges + 1,).
+        crashes: when pods crashed, of a signal that has a guard against crash loops.
     """
 
     status: SourceStatus = SourceStatus.NO_DATA
@@ -118,6 +117,7 @@ class SignalState:
     pods: PodSlots = field(default_factory=PodSlots)
     before_edges: Floats = field(default_factory=lambda: np.zeros(0))
     reason: str = ""
+    crashes: CrashLog = field(default_factory=CrashLog)
 
     def seconds_since(self, at: float, exposure: float) -> float:
         """Time that a look covers: since the last one with data, else the longest exposure in it."""

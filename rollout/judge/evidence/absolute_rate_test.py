@@ -44,8 +44,8 @@ SHARED_SHARES: Floats = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.6, 0.9])
 SHARED_RATES: Floats = np.array([1 / 60, 1 / 30, 1 / 15, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0])
 """Events per pod-second of an outage that both arms have; scaled up where more than the first is healthy."""
 
-OUTAGE_WEIGHT = 0.2
-"""w: an outage of both arms is this likely to begin in a release, compared with a fault of the canary."""
+OUTAGE_WEIGHT = 0.5
+"""w: an outage of both arms weighs half as much as a healthy service."""
 
 LEAST_FACTOR = 4.0
 """A gross fault is at least this many times what is healthy, so that a bad draw of pods is none."""

@@ -133,13 +133,12 @@ class Evidence:
             self._history_grew = True
 
     def begin_step(self, signals: range) -> None:
-        """Say that the canary's share of the requests changes: proofs begin anew, and so do crashes of this step.
+        """Say that the canary's share of the requests changes: proofs begin anew.
 
         Args:
             signals: those of the release that it changes for.
         """
         columns = slice(self.columns.reserved[signals[0]].start, self.columns.reserved[signals[-1]].stop)
-        self.sums.step[columns] = 0.0
         self.noninferiority.begin_step(columns)
         self.sequences.settle(columns)
 

@@ -49,6 +49,7 @@ from rollout.judge.model.gauge_paths import (
     healthy_paths,
     highest_healthy,
     log_priors,
+    log_total,
     with_another_level,
 )
 from rollout.judge.model.onset_prior import Floats
@@ -203,8 +204,7 @@ class Gauge:
         """Natural logarithm of the evidence against the canary; what it was learned from makes it no e-process."""
         if not self.levels.size:
             return self.earned
-        fault, healthy = np.logaddexp.reduce(self.log_fault.ravel()), np.logaddexp.reduce(self.log_healthy.ravel())
-        return self.earned + float(fault - healthy)
+        return self.earned + log_total(self.log_fault) - log_total(self.log_healthy)
 
     def log_e_good(self) -> float:
         """The same of the evidence against growth that promotion excludes, and shifts."""
@@ -213,7 +213,7 @@ class Gauge:
         # The roles swapped, against the likeliest fault that is excluded: each by itself, and there from the start on.
         excluded = np.concatenate([SLOPES >= EXCLUDED_SLOPE, np.ones(SHIFTS.size, dtype=np.bool_)])
         worst = np.logaddexp.reduce(self.log_fault[:, :, 0], axis=0) - math.log(AT_START / FAULTS)
-        return float(np.logaddexp.reduce(self.log_healthy.ravel()) - worst[excluded].max())
+        return log_total(self.log_healthy) - float(worst[excluded].max())
 
     def _anew(self, tolerance: float | None = None) -> "Gauge":
         """The same without any evidence."""
@@ -274,7 +274,7 @@ class Gauge:
         self.log_healthy = self.log_healthy + log_density(drift[:, None] - added, width)
         if self.weights.size:
             self.log_healthy[:, 0] = with_another_level(self.log_healthy[:, 0], self.weights[0])
-        added = fault_paths(minutes) - carried * fault_paths(earlier)
+        added = fault_paths(minutes, self.levels) - carried * fault_paths(earlier, self.levels)
         self.log_fault = self.log_fault + log_density(drift[:, None, None] - added, width)
         self.last = (at, now)
         self.line = with_block(self.line, minutes, now)

@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from rollout.signals.kinds import SIGNAL_KINDS, SignalKind
+from rollout.signals.kinds import SIGNAL_KINDS, Family, SignalKind
 
 REQUEST_KINDS = frozenset(kind for kind, row in SIGNAL_KINDS.items() if row.per_request)
 """Kinds whose sizes are requests, each failing at most once; the others count events over pod-seconds."""
+
+CRASH_GUARD_SHARE = 0.2
+"""Part of the false-rollback rate that the guard against crash loops has, where there is one."""
+
+FAILURE_GUARD_SHARE = 0.1
+"""The same of a blast budget and a guard of failures, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +24,8 @@ class SignalPolicy:
         weight: its share of the false-rollback rate, in proportion to the other signals'; None takes the kind's.
         tolerance: canary rate over stable rate that is still accepted (r0).
         floor: absolute rate not worth a rollback; None takes the kind's.
-        hard_guard: canary failures (share of the last requests, or number of crashes) that convict at once while stable
-            has none of it; None takes the kind's.
+        hard_guard: canary failures (share of the last requests, or number of crashes) from which on its guard may
+            convict; None takes the kind's.
         target: what promotion proves; None takes the kind's.
         threshold_seconds: latency only: promotion proves the share slower than this, instead of every judged edge.
         metric: gauges only: the name that its values have in recordings that do not know the signal's.
@@ -100,6 +106,19 @@ class JudgePolicy:
             raise ValueError("horizon_seconds must be above 0 and promotion_margin above 1")
 
     def weights(self) -> tuple[float, ...]:
-        """Weights of the signals, in their order, summing to 1."""
-        total = sum(signal.effective_weight for signal in self.signals)
+        """Weights of the signals, in their order; they sum to 1 less what the guards are paid."""
+        total = sum(signal.effective_weight for signal in self.signals) / (1 - sum(self.guard_shares()))
         return tuple(signal.effective_weight / total for signal in self.signals)
+
+    def guard_shares(self) -> tuple[float, ...]:
+        """Part of the false-rollback rate that the guard of each signal has, in their order; 0 where it has none."""
+        loops = [SIGNAL_KINDS[signal.kind].guard is not None for signal in self.signals]
+        failures = [
+            SIGNAL_KINDS[signal.kind].family is Family.FAILURES
+            and (self.blast_budget is not None or signal.hard_guard is not None)
+            for signal in self.signals
+        ]
+        return tuple(
+            CRASH_GUARD_SHARE * loop / max(sum(loops), 1) + FAILURE_GUARD_SHARE * failure / max(sum(failures), 1)
+            for loop, failure in zip(loops, failures, strict=True)
+        )

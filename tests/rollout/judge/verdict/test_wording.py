@@ -122,7 +122,7 @@ def test_a_culprit_beside_a_guard_does_not_claim_to_have_convicted():
 
 def test_a_spent_budget_tells_what_was_compared_with_it():
     judge = Judge(JudgePolicy(signals=(dataclasses.replace(ERRORS, floor=0.9, tolerance=50.0),), blast_budget=30))
-    found = show(judge, *(errors_look(k, (100, 0), (100, 8)) for k in range(1, 8)))
+    found = show(judge, *(errors_look(k, (100, 0), (100, 8)) for k in range(1, 30)))
     least = int(found.reason.partition("at least ")[2].split()[0])
     assert 30 <= least < found.excess_failed_requests
     assert found.reason.endswith("failed requests more than stable would have had, chance left out; the budget is 30")
