@@ -40,7 +40,7 @@ from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts
 from rollout.judge.model.onset_prior import Bools, Floats, Indices, ShortFloats, indices_of, some
 from rollout.judge.model.rank_sum import Spread
-from rollout.judge.model.ridits import BINS
+from rollout.judge.model.ridits import BINS, moments
 
 ENOUGH_BLOCKS = 600
 """Pod-blocks after which the learned exponent counts fully (15 minutes of ten pods)."""
@@ -83,6 +83,7 @@ class PodVariation:
 
     Attributes:
         scored: columns whose requests have scores, shape (columns,).
+        scores: as given.
         buckets: that have scores in any of them.
         failed: failures of each pod, or the sum of its scores, shape (columns, MOST_PODS).
         size: requests or pod-seconds of each pod, shape (columns, MOST_PODS).
@@ -100,6 +101,7 @@ class PodVariation:
             what they would be if failures came one by one, each summed; shape (columns, 2).
         hit: chance that each pod is hit in the present block under each kind of burst, by the blocks before, shape
             (columns, MOST_PODS, bursts).
+        prior_power: as of `lasting_variance`, shape (columns,).
         wander: how far pods stray for minutes.
         calm: which of them were hit by no burst.
     """
@@ -124,7 +126,7 @@ class PodVariation:
     def __init__(self, whole: Bools, latency: Bools | None = None, scores: Floats | None = None) -> None:
         self._whole = whole
         columns = whole.size
-        self._scores: Floats = np.zeros((columns, BINS)) if scores is None else scores
+        self.scores: Floats = np.zeros((columns, BINS)) if scores is None else scores
         self.settle()
         self.block_pooled = np.zeros((columns, BINS))
         self.failed, self.size, self.block_failed, self.block_size = np.zeros((4, columns, MOST_PODS))
@@ -133,7 +135,7 @@ class PodVariation:
         self.apart = np.zeros((columns, 2))
         slow = np.zeros(columns, dtype=np.intp) if latency is None else latency.astype(np.intp)
         self._slow = slow > 0
-        self._trusted, self._prior_power = np.array(TRUSTED_PODS)[slow], np.array(PRIOR_WORTH)[slow]
+        self._trusted, self.prior_power = np.array(TRUSTED_PODS)[slow], np.array(PRIOR_WORTH)[slow]
         self.likely = PRIOR_BURST[slow]
         self.burst = np.argmax(self.likely, axis=1)
         self.hit: ShortFloats = np.tile(BURST_STARTS.astype(np.float32), (columns, MOST_PODS, 1))
@@ -143,8 +145,8 @@ class PodVariation:
 
     def settle(self) -> None:
         """Follow the scores, which were changed."""
-        self.scored: Bools = np.any(self._scores, axis=1)
-        self.buckets = int(np.flatnonzero(self._scores.any(axis=0)).max(initial=0)) + 1
+        self.scored: Bools = np.any(self.scores, axis=1)
+        self.buckets = int(np.flatnonzero(self.scores.any(axis=0)).max(initial=0)) + 1
 
     def add(self, batch: Batch) -> Indices:
         """Take in one look of stable's pods.
@@ -190,7 +192,7 @@ class PodVariation:
 
     def spreads(self, columns: Indices) -> tuple[Floats, Floats]:
         """Tau of some columns, and the number of pods that it may be taken to rest on; each of shape (columns,)."""
-        lasting, pods = lasting_variance(*self._sums(columns), self._prior_power[columns])
+        lasting, pods = lasting_variance(*self.sums(columns), self.prior_power[columns])
         # The law of a moment: what lasts, and what comes and goes.
         spread = np.sqrt(lasting + self.wander.told(columns)[0])
         return spread, np.minimum(pods, self._trusted[columns])
@@ -243,7 +245,7 @@ class PodVariation:
             values[2:] = values[:2].sum(axis=2, keepdims=True) - values[:2]
             others = Counts(values.reshape(4, -1), np.repeat(self._whole[chosen], MOST_PODS))
             # Only pods that had something are judged; `first` is where each column's pods begin among them.
-            own = lasting_offsets(*self._sums(chosen))
+            own = lasting_offsets(*self.sums(chosen))
             lately = self.wander.lately(chosen)
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
             whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
@@ -277,11 +279,8 @@ class PodVariation:
         Of scores the sum, moved so that the mean of all pods' is their variance: as a rate of failures does, it then
         grows by a factor 1 + s for a small tilt s, and its counting error is one over its square root.
         """
-        failed, scores, pooled = self.block_failed[columns], self._scores[columns], self.block_pooled[columns]
-        # Mean and variance of the scores of all pods' requests.
-        total = np.maximum(pooled.sum(axis=1), 1e-300)
-        mean = (pooled * scores).sum(axis=1) / total
-        variance = (pooled * scores**2).sum(axis=1) / total - mean**2
+        failed = self.block_failed[columns]
+        mean, variance = moments(self.scores[columns], self.block_pooled[columns])
         centred: Floats = failed + (variance - mean)[:, None] * self.block_size[columns]
         return np.where(self.scored[columns, None], centred, failed)
 
@@ -289,10 +288,10 @@ class PodVariation:
         """Which of some of the columns' pods (MOST_PODS each) are judged by scores, and what they did in the block."""
         at = np.flatnonzero(self.scored[columns][pods // MOST_PODS])
         column, pod = columns[pods[at] // MOST_PODS], pods[at] % MOST_PODS
-        scores, pooled = self._scores[column, : self.buckets], self.block_pooled[column, : self.buckets]
+        scores, pooled = self.scores[column, : self.buckets], self.block_pooled[column, : self.buckets]
         return at, Spread(scores, self.block_failed[column, pod], self.block_size[column, pod], pooled)
 
-    def _sums(self, columns: Indices) -> tuple[Floats, Floats]:
+    def sums(self, columns: Indices) -> tuple[Floats, Floats]:
         """Failures and sizes of the pods. A sum of scores may be negative: so quick a pod counts as FASTEST."""
         failed, size = self.failed[columns], self.size[columns]
         rates = failed.sum(axis=1) / np.maximum(size.sum(axis=1), 1e-300)

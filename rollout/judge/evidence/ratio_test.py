@@ -185,6 +185,7 @@ class RatioTest:
         seconds: Floats,
         young: Bools,
         scored: tuple[Indices, Spread] | None = None,
+        unsure: Floats | float = 0.0,
     ) -> None:
         """Take in one look; a column without counts and seconds has none.
 
@@ -197,6 +198,7 @@ class RatioTest:
             seconds: time since the look before, shape (columns,).
             young: r0 is (also) that of a cold start, shape (columns,).
             scored: columns that are judged by scores instead, ascending, which have no counts, and their scores.
+            unsure: variance of the logarithm of r0 in this look, shape (columns,).
         """
         if not self._settled:
             self._settle()
@@ -206,7 +208,7 @@ class RatioTest:
         if scored is not None:
             self._put_scored(gain, tolerance, *scored)
         # To the power of eta, since failures come in clumps (judge.md, "Pods differ"), and of what a block tells.
-        told = self.temper / (1 + self.noise * pod_motion.information(counts, seconds, scored))
+        told = self.temper / (1 + (self.noise + unsure) * pod_motion.information(counts, seconds, scored))
         gain *= told[whose, None, None]
         if some(young):
             self._rest(gain, young)

@@ -58,6 +58,14 @@ def choose_ridits(edges_seconds: tuple[float, ...], slow: Floats, requests: floa
     return Ridits(tuple(edges_seconds[at] for at in kept), scores)
 
 
+def moments(scores: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of the scores of requests, by how many there are in each bucket; each of shape (k,)."""
+    total = np.maximum(counts.sum(axis=1), 1e-300)
+    mean = (counts * scores).sum(axis=1) / total
+    variance: Floats = (counts * scores**2).sum(axis=1) / total - mean**2
+    return mean, variance
+
+
 @lru_cache(maxsize=256)
 def bins_of(ridit_edges: tuple[float, ...], edges_seconds: tuple[float, ...]) -> Floats:
     """Which of the scored buckets each of the source's belongs to, shape (BINS, edges + 1).

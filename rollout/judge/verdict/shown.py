@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rollout.judge.evidence.battery import Evidence
+from rollout.judge.evidence.battery import Evidence, log_weights
 from rollout.signals.kinds import Family
 
 
@@ -65,9 +65,9 @@ def shown(evidence: Evidence, index: int, *, started: bool, edge: float | None =
     whole = False
     if evidence.columns.families[index] is Family.LATENCY:
         judged = evidence.columns.edges[index]
-        at = judged.index(edge) if edge in judged else evidence.worst_edge(index)
-        if at is None:
+        if not judged:
             return Shown()
+        at = judged.index(edge) if edge in judged else _worst_edge(evidence, index)
         row, edge, whole = row + at, judged[at], _is_whole(evidence, row + at)
     failed, size, stable_failed, stable_size = evidence.sums.total[row].tolist()
     if stable_size == 0 and edge is None:
@@ -80,6 +80,12 @@ def convicting_edge(evidence: Evidence, index: int) -> float | None:
     """The edge to which a latency signal owes most of its evidence, weights and all, in seconds; None of others."""
     judged = evidence.columns.edges[index]
     return judged[int(evidence.weighed_edges(index).argmax())] if judged else None
+
+
+def _worst_edge(evidence: Evidence, index: int) -> int:
+    """Position of a latency signal's edge with most evidence: with its weight, unless an older judge began."""
+    found = evidence.weighed_edges(index)
+    return int((found - log_weights(found.size)[: found.size] if index in evidence.unweighed else found).argmax())
 
 
 def _is_whole(evidence: Evidence, row: int) -> bool:

@@ -1,0 +1,268 @@
+"""What places (zones, nodes that pods share) do to pods, so that a canary is held against stable's pods of its place.
+
+Stable's pods tell it, those of history and those of now. Of each column, with F and N what was counted in a place and
+how much there was of it, relative to stable as a whole,
+
+    differ   whether pods of different places differ by more than pods of one place do (analysis of variance, F test);
+    effect   f = 1 + B / (B + v) (F / expected - 1): B is the variance between places, v that of F by counting and by
+             the pods that happen to be there. 1 where places do not differ, so that nothing is lost there;
+    shift    the same of the last seconds, beside that effect, where a place has changed: of this look and of three
+             fading windows the shortest one that is sure, shrunk by James and Stein's factor 1 - c / z^2.
+
+With c_g and s_g the shares of the canary's and of stable's requests in place g, healthy odds are exp(offset) times
+stable's, offset = log sum c_g f_g - log sum s_g f_g; where requests have scores, the tilt that moves the mean score as
+far. A place in which stable has no pod is as all of stable is, give or take what places have been seen to differ by.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import fdtrc
+
+from rollout.judge.baseline.lasting import PRIOR_PODS, lasting_variance
+from rollout.judge.baseline.pod_variation import PodVariation
+from rollout.judge.data.batch import MOST_PODS, Batch
+from rollout.judge.data.places import MOST_PLACES
+from rollout.judge.model.onset_prior import Bools, Floats, Indices, ShortFloats, indices_of
+from rollout.judge.model.ridits import moments
+
+RARE = 0.01
+"""Places are taken to differ where pods that do not would look so this often."""
+
+WINDOWS: Floats = np.array([5.0, 20.0, 80.0])
+"""Seconds within which the fading sums fade."""
+
+SURE, DOUBT = 16.0, 6.0
+"""z^2 of a change that is sure, and the c of 1 - c / z^2: the largest of twenty such z^2 that mean nothing."""
+
+UNLUCKY = 2.0
+"""Standard deviations by which a place that nobody knows is taken to be worse, where the nodes do not know it."""
+
+_LEAST = 0.05
+"""Least rate of a place, over that of all; a sum of scores may be negative."""
+
+_MOST_SHARE = 0.98
+
+
+class Places:
+    """What has been learned of each column; a column whose pods' places nobody knows has no effect of any.
+
+    Args:
+        variation: what stable's pods teach otherwise.
+        whole: sizes are requests, shape (columns,).
+
+    Attributes:
+        total: failures (sums of scores, centred) and sizes of stable by place in blocks that are closed, shape
+            (columns, 2, MOST_PLACES).
+        block: the same in the present block.
+        lately: the same, fading, shape (columns, windows, 2, MOST_PLACES).
+        pods: place of each of stable's pods, -1 where it is not known, shape (columns, MOST_PODS).
+        stray: variance that the nodes of the ratio test were told of, shape (columns,); infinite before that.
+        differ: whether places do, shape (columns,).
+        between: variance of log rates between places, 0 where they do not differ, shape (columns,).
+        within: the same of pods within one place, shape (columns,).
+        offset: log odds of a healthy canary where it is now, shape (columns,).
+        unsure: variance of that in this look, shape (columns,).
+        strange: share of the canary's requests in places where stable has no pod, shape (columns,).
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = ("total", "block", "lately", "pods", "stray")
+
+    def __init__(self, variation: PodVariation, whole: Bools) -> None:
+        columns = whole.size
+        self._variation, self._whole = variation, whole
+        self.total, self.block = np.zeros((2, columns, 2, MOST_PLACES))
+        self.lately: ShortFloats = np.zeros((columns, WINDOWS.size, 2, MOST_PLACES), dtype=np.float32)
+        self.pods = np.full((columns, MOST_PODS), -1.0)
+        self.stray = np.full(columns, np.inf)
+        self.between, self.within, self._now = np.zeros((3, columns))
+        self.differ, self._told = np.zeros((2, columns), dtype=np.bool_)
+        self._effects, self._errors = np.ones((columns, MOST_PLACES)), np.zeros((columns, MOST_PLACES))
+        self._pods = np.zeros((columns, MOST_PLACES))
+        self.offset, self.unsure, self.strange = np.zeros((3, columns))
+
+    @property
+    def known(self) -> bool:
+        """Whether the place of any pod is known."""
+        return bool(self._told.any())
+
+    def settle(self) -> None:
+        """Follow sums that were put back."""
+        self._told = self.pods.max(axis=1) >= 0
+        self._learn(indices_of(self._told))
+
+    def see(self, batch: Batch) -> bool:
+        """Take in a look, before it is judged; whether another offset holds in any column."""
+        before = self.offset
+        if batch.places is None:
+            if not before.any():
+                return False
+            self.offset, self.unsure, self.strange, self._now = np.zeros((4, before.size))
+            return True
+        at = indices_of(batch.places[1].any(axis=1))
+        if batch.pod_places is not None:
+            self.pods[at] = np.maximum(self.pods[at], batch.pod_places[at])
+            self._told[at] = True
+        told, variance = self._centred(batch, at)
+        self.block[at] += told
+        self.lately[at] *= np.exp(-batch.seconds[at, None] / WINDOWS)[:, :, None, None]
+        self.lately[at] += told[:, None]
+        ours = batch.places[2, at]
+        here = ours.any(axis=1)
+        self.offset = np.zeros(before.size)
+        if here.any():
+            self._compare(at[here], told[here], ours[here], variance[here])
+        return not np.array_equal(before, self.offset)
+
+    def learn(self, columns: Indices) -> None:
+        """Learn from blocks that were closed."""
+        columns = columns[self._told[columns]]
+        self.total[columns] += self.block[columns]
+        self.block[columns] = 0.0
+        self._learn(columns)
+
+    def _learn(self, columns: Indices) -> None:
+        """Whether places differ, and by how much (one-way analysis of variance)."""
+        if not columns.size:
+            return
+        failed, size = self._variation.sums(columns)
+        counted = failed >= 1
+        inside = (self.pods[columns][:, :, None] == np.arange(MOST_PLACES)) & counted[:, :, None]
+        logs = np.where(counted, np.log(np.maximum(failed, 1) / np.maximum(size, 1e-300)), 0.0)[:, :, None]
+        each = inside.sum(axis=1).astype(np.float64)
+        pods, places = each.sum(axis=1), (each > 0).sum(axis=1)
+        means = (logs * inside).sum(axis=1) / np.maximum(each, 1)
+        mean = (each * means).sum(axis=1) / np.maximum(pods, 1)
+        among, freely = np.maximum(places - 1, 1), np.maximum(pods - places, 1)
+        between = (each * (means - mean[:, None]) ** 2).sum(axis=1) / among
+        within = (((logs - means[:, None]) * inside) ** 2).sum(axis=(1, 2)) / freely
+        # What counting adds to either: failures come in clumps.
+        clumps = 1 / self._variation.one_by_one(columns, 1.0)
+        chance = clumps * (inside.any(axis=2) / np.maximum(failed, 1)).sum(axis=1) / np.maximum(pods, 1)
+        noise = np.maximum(np.maximum(within, chance), 1e-300)
+        differ = (places > 1) & (pods > places) & (fdtrc(among, freely, between / noise) < RARE)
+        self.differ[columns], self._pods[columns] = differ, each
+        self.within[columns] = np.maximum(within - chance, 0.0)
+        self.between[columns] = found = np.where(
+            differ, np.maximum(between - noise, 0.0) * places / np.maximum(pods, 1), 0.0
+        )
+        # The effect of each place: of all that was counted there, by as much as it is known. A place without anything
+        # is like the mean of those that were seen, give or take.
+        failed_, size_ = self.total[columns].transpose(1, 0, 2)
+        relative = _relative(failed_, size_)
+        error = clumps[:, None] / np.maximum(failed_, 0.5) + self.within[columns, None] / np.maximum(each, 1)
+        found = found[:, None]
+        seen = (size_ > 0) & (found > 0)
+        worth = np.divide(found, found + error, out=np.zeros(seen.shape), where=seen)
+        self._effects[columns] = 1 + worth * (relative - 1)
+        self._errors[columns] = np.where(seen, worth * error, found * (1 + 1 / np.maximum(places, 1))[:, None])
+
+    def spreads(self, columns: Indices) -> tuple[Floats, Floats]:
+        """As `PodVariation.spreads`, of the canary's pods beside stable's of their places.
+
+        Where places differ it is what pods of one place differ by, and what is not known of the place of the canary's.
+        """
+        spread, pods = self._variation.spreads(columns)
+        self.stray[columns] = self._now[columns]
+        differ = self.differ[columns]
+        if not differ.any():
+            return spread, pods
+        (failed, size), power = self._variation.sums(columns), self._variation.prior_power[columns]
+        where = np.maximum(self.pods[columns], 0).astype(np.intp)
+        effect = np.where(self.pods[columns] >= 0, np.take_along_axis(self._effects[columns], where, axis=1), 1.0)
+        lasting, narrow = lasting_variance(failed, size, power)[0], lasting_variance(failed, size * effect, power)[0]
+        # So many means were taken out as there are places.
+        told, places = self._pods[columns].sum(axis=1), (self._pods[columns] > 0).sum(axis=1)
+        narrow = np.minimum(narrow * (told - 1) / np.maximum(told - places, 1), lasting)
+        stray = self.stray[columns]
+        fewer = np.where(self.strange[columns] > 0, PRIOR_PODS, np.maximum(pods - (places - 1), PRIOR_PODS))
+        narrowed = np.sqrt(np.maximum(spread**2 - lasting, 0.0) + narrow + stray)
+        return np.where(differ, narrowed, spread), np.where(differ, fewer, pods)
+
+    def _centred(self, batch: Batch, at: Indices) -> tuple[Floats, Floats]:
+        """Failures and sizes of stable by place, shape (k, 2, MOST_PLACES), and the variance of scores, shape (k,).
+
+        Sums of scores are moved as `PodVariation` moves them, so that they grow as a rate of failures does.
+        """
+        assert batch.places is not None  # noqa: S101 - for mypy: asked by `see` only where there are some
+        told = batch.places[:2, at, :MOST_PLACES].transpose(1, 0, 2).copy()
+        scored = self._variation.scored[at]
+        variance = np.zeros(at.size)
+        if scored.any():
+            mean, variance = moments(self._variation.scores[at], batch.bucket_counts[1, at])
+            told[:, 0] += np.where(scored, variance - mean, 0.0)[:, None] * told[:, 1]
+        return told, np.where(scored, variance, 0.0)
+
+    def _compare(self, at: Indices, told: Floats, ours: Floats, variance: Floats) -> None:
+        """The offset of canaries that are judged: see the formulas of this module.
+
+        Args:
+            at: columns, k of them.
+            told: stable's failures and sizes in this look, shape (k, 2, MOST_PLACES).
+            ours: the canary's sizes, shape (k, MOST_PLACES + 1).
+            variance: of scores, 0 where there are none, shape (k,).
+        """
+        shares = ours / ours.sum(axis=1, keepdims=True)
+        inside, self.strange[at] = shares[:, :MOST_PLACES], shares[:, MOST_PLACES]
+        stable = told[:, 1] / told[:, 1].sum(axis=1, keepdims=True)
+        shift, error = self._shift(at, told, stable)
+        effect = self._effects[at] * np.exp(shift)
+        # The canary where it is, and stable: a place that nobody knows is like stable.
+        whole = (stable * effect).sum(axis=1)
+        own = (inside * effect).sum(axis=1) + (1 - inside.sum(axis=1)) * whole
+        self.unsure[at] = (inside**2 * error).sum(axis=1)
+        unknown = self.between[at] * (1 + 1 / np.maximum((self._pods[at] > 0).sum(axis=1), 1))
+        self._now[at] = (inside**2 * self._errors[at]).sum(axis=1) + self.strange[at] ** 2 * unknown
+        later = np.maximum(self._now[at] - self.stray[at], 0.0)
+        scored = variance > 0
+        found = np.where(scored, _tilt(own, variance) - _tilt(whole, variance), self._log_odds(at, own, whole))
+        self.offset[at] = found + np.where(self.strange[at] > 0, UNLUCKY * np.sqrt(later), 0.0)
+
+    def _shift(self, at: Indices, told: Floats, stable: Floats) -> tuple[Floats, Floats]:
+        """Log ratio by which each place has changed of late, and its variance; each of shape (k, MOST_PLACES)."""
+        failed, size = np.concatenate([told[:, None], self.lately[at]], axis=1).transpose(2, 0, 1, 3)
+        effect = self._effects[at][:, None]
+        weighed = size * effect
+        expected = weighed * (failed.sum(axis=2) / np.maximum(weighed.sum(axis=2), 1e-300))[:, :, None]
+        some = (expected > 0) & (stable > 0)[:, None]
+        ratio = np.divide(failed, expected, out=np.ones(failed.shape), where=some)
+        logs = np.log(np.maximum(ratio, _LEAST))
+        pods = np.maximum(self._pods[at], 1)[:, None]
+        clumps = 1 / self._variation.one_by_one(at, 1.0)[:, None, None]
+        differ = self.within[at] + self._variation.wander.told(at)[0]
+        error = clumps / np.maximum(expected, 0.5) + differ[:, None, None] / pods
+        squares = logs**2 / error
+        # The first that is sure, the shortest being first, else the surest.
+        sure = squares >= SURE
+        chosen = np.where(sure.any(axis=1), sure.argmax(axis=1), squares.argmax(axis=1))[:, None]
+        log, square, variance = (np.take_along_axis(each, chosen, axis=1)[:, 0] for each in (logs, squares, error))
+        worth = np.maximum(1 - DOUBT / np.maximum(square, 1e-300), 0.0)
+        return log * worth, np.where(worth > 0, variance, 0.0)
+
+    def _log_odds(self, at: Indices, own: Floats, whole: Floats) -> Floats:
+        """Log odds ratio (of exposures: log rate ratio) of rates that are so many times stable's ever."""
+        failed, size = self.total[at].sum(axis=2).T
+        rate = np.where(self._whole[at], failed / np.maximum(size, 1.0), 0.0)
+        ours, theirs = (np.clip(rate * each, 0.0, _MOST_SHARE) for each in (own, whole))
+        found: Floats = np.log(own / whole) - np.log1p(-ours) + np.log1p(-theirs)
+        return found
+
+
+def _relative(failed: Floats, size: Floats) -> Floats:
+    """Rates over that of all, 1 where there is nothing; shape (k, MOST_PLACES)."""
+    rate = failed.sum(axis=1, keepdims=True) / np.maximum(size.sum(axis=1, keepdims=True), 1e-300)
+    expected = size * rate
+    found: Floats = np.maximum(np.divide(failed, expected, out=np.ones(failed.shape), where=expected > 0), _LEAST)
+    return found
+
+
+def _tilt(relative: Floats, variance: Floats) -> Floats:
+    """The tilt s at which the mean score moves by (relative - 1) x variance.
+
+    Cohen's (1991) approximation of the inverse of coth(s) - 1/s, the law of scores that are spread evenly, whose
+    variance is 1/3.
+    """
+    scale = np.sqrt(3 * np.maximum(variance, 1e-9))
+    moved = np.clip((relative - 1) * variance / scale, -0.95, 0.95)
+    found: Floats = moved * (3 - moved**2) / (1 - moved**2) / scale
+    return found
