@@ -20,11 +20,12 @@ import numpy as np
 from scipy.special import fdtrc
 
 from rollout.judge.baseline.lasting import PRIOR_PODS, lasting_variance
+from rollout.judge.baseline.pod_against_others import BURST_STARTS
 from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.data.places import MOST_PLACES
 from rollout.judge.model.onset_prior import Bools, Floats, Indices, ShortFloats, indices_of
-from rollout.judge.model.ridits import moments
+from rollout.judge.model.ridits import moments, tilt_of
 
 RARE = 0.01
 """Places are taken to differ where pods that do not would look so this often."""
@@ -37,6 +38,9 @@ SURE, DOUBT = 16.0, 6.0
 
 UNLUCKY = 2.0
 """Standard deviations by which a place that nobody knows is taken to be worse, where the nodes do not know it."""
+
+EARLY = 180.0
+"""Pod-blocks within which it may still turn out that what was noise is places."""
 
 _LEAST = 0.05
 """Least rate of a place, over that of all; a sum of scores may be negative."""
@@ -79,6 +83,8 @@ class Places:
         self.differ, self._told = np.zeros((2, columns), dtype=np.bool_)
         self._effects, self._errors = np.ones((columns, MOST_PLACES)), np.zeros((columns, MOST_PLACES))
         self._pods = np.zeros((columns, MOST_PLACES))
+        self._likely = variation.likely.copy()
+        variation.beside = self._beside
         self.offset, self.unsure, self.strange = np.zeros((3, columns))
 
     @property
@@ -119,7 +125,9 @@ class Places:
         columns = columns[self._told[columns]]
         self.total[columns] += self.block[columns]
         self.block[columns] = 0.0
+        before = self.differ[columns]
         self._learn(columns)
+        self._forget(columns[self.differ[columns] & ~before])
 
     def _learn(self, columns: Indices) -> None:
         """Whether places differ, and by how much (one-way analysis of variance)."""
@@ -157,6 +165,38 @@ class Places:
         self._effects[columns] = 1 + worth * (relative - 1)
         self._errors[columns] = np.where(seen, worth * error, found * (1 + 1 / np.maximum(places, 1))[:, None])
 
+    def _beside(self, columns: Indices, own: Floats, size: Floats) -> Floats:
+        """Log ratios (of scores: tilts) of pods to their others in a block, by their lasting ones to all of them.
+
+        Where places do not differ those are so near to all that nothing is changed.
+
+        Args:
+            columns: k of them.
+            own: lasting log ratio of each pod to all, shape (k, MOST_PODS).
+            size: of each pod in the block, shape (k, MOST_PODS).
+        """
+        differ = self.differ[columns]
+        if not differ.any():
+            return own
+        scored = self._variation.scored[columns]
+        variance = np.where(
+            scored, moments(self._variation.scores[columns], self._variation.block_pooled[columns])[1], 0.0
+        )[:, None]
+        share = size / np.maximum(size.sum(axis=1, keepdims=True), 1e-300)
+        rate = np.exp(own)
+        whole = np.maximum((share * rate).sum(axis=1, keepdims=True), 1e-300)
+        rate /= whole
+        others = np.maximum(1 - share * rate, _LEAST) / np.maximum(1 - share, _LEAST)
+        between = np.where(variance > 0, tilt_of(rate, variance) - tilt_of(others, variance), np.log(rate / others))
+        return np.where(differ[:, None], between, own)
+
+    def _forget(self, columns: Indices) -> None:
+        """Let noise be learned anew where it was, for a few blocks, taken for noise that places differ."""
+        early = columns[self._variation.blocks[columns] < EARLY]
+        self._variation.gains[early], self._variation.blocks[early] = 0.0, 0.0
+        self._variation.likely[early] = self._likely[early]
+        self._variation.hit[early] = BURST_STARTS
+
     def spreads(self, columns: Indices) -> tuple[Floats, Floats]:
         """As `PodVariation.spreads`, of the canary's pods beside stable's of their places.
 
@@ -170,12 +210,13 @@ class Places:
         (failed, size), power = self._variation.sums(columns), self._variation.prior_power[columns]
         where = np.maximum(self.pods[columns], 0).astype(np.intp)
         effect = np.where(self.pods[columns] >= 0, np.take_along_axis(self._effects[columns], where, axis=1), 1.0)
-        lasting, narrow = lasting_variance(failed, size, power)[0], lasting_variance(failed, size * effect, power)[0]
+        lasting = lasting_variance(failed, size, power)[0]
+        narrow, known = lasting_variance(failed, size * effect, power)
         # So many means were taken out as there are places.
-        told, places = self._pods[columns].sum(axis=1), (self._pods[columns] > 0).sum(axis=1)
-        narrow = np.minimum(narrow * (told - 1) / np.maximum(told - places, 1), lasting)
-        stray = self.stray[columns]
-        fewer = np.where(self.strange[columns] > 0, PRIOR_PODS, np.maximum(pods - (places - 1), PRIOR_PODS))
+        told, means = self._pods[columns].sum(axis=1), (self._pods[columns] > 0).sum(axis=1) - 1
+        narrow = np.minimum(narrow * np.maximum(told - 1, 0) / np.maximum(told - 1 - means, 1), lasting)
+        stray, fewer = self.stray[columns], np.minimum(np.maximum(known - means, PRIOR_PODS), pods)
+        fewer = np.where(self.strange[columns] > 0, PRIOR_PODS, fewer)
         narrowed = np.sqrt(np.maximum(spread**2 - lasting, 0.0) + narrow + stray)
         return np.where(differ, narrowed, spread), np.where(differ, fewer, pods)
 
@@ -215,7 +256,7 @@ class Places:
         self._now[at] = (inside**2 * self._errors[at]).sum(axis=1) + self.strange[at] ** 2 * unknown
         later = np.maximum(self._now[at] - self.stray[at], 0.0)
         scored = variance > 0
-        found = np.where(scored, _tilt(own, variance) - _tilt(whole, variance), self._log_odds(at, own, whole))
+        found = np.where(scored, tilt_of(own, variance) - tilt_of(whole, variance), self._log_odds(at, own, whole))
         self.offset[at] = found + np.where(self.strange[at] > 0, UNLUCKY * np.sqrt(later), 0.0)
 
     def _shift(self, at: Indices, told: Floats, stable: Floats) -> tuple[Floats, Floats]:
@@ -253,16 +294,4 @@ def _relative(failed: Floats, size: Floats) -> Floats:
     rate = failed.sum(axis=1, keepdims=True) / np.maximum(size.sum(axis=1, keepdims=True), 1e-300)
     expected = size * rate
     found: Floats = np.maximum(np.divide(failed, expected, out=np.ones(failed.shape), where=expected > 0), _LEAST)
-    return found
-
-
-def _tilt(relative: Floats, variance: Floats) -> Floats:
-    """The tilt s at which the mean score moves by (relative - 1) x variance.
-
-    Cohen's (1991) approximation of the inverse of coth(s) - 1/s, the law of scores that are spread evenly, whose
-    variance is 1/3.
-    """
-    scale = np.sqrt(3 * np.maximum(variance, 1e-9))
-    moved = np.clip((relative - 1) * variance / scale, -0.95, 0.95)
-    found: Floats = moved * (3 - moved**2) / (1 - moved**2) / scale
     return found

@@ -28,6 +28,7 @@ from rollout.judge.baseline.pod_against_others import (
     BURST_STARTS,
     EXPONENTS,
     FAULTS,
+    Beside,
     gains_of,
     largest_exponents,
     shares_of,
@@ -102,8 +103,7 @@ class PodVariation:
         hit: chance that each pod is hit in the present block under each kind of burst, by the blocks before, shape
             (columns, MOST_PODS, bursts).
         prior_power: as of `lasting_variance`, shape (columns,).
-        wander: how far pods stray for minutes.
-        calm: which of them were hit by no burst.
+        wander, calm: how far pods stray for minutes, and which of them were hit by no burst.
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
@@ -140,6 +140,7 @@ class PodVariation:
         self.burst = np.argmax(self.likely, axis=1)
         self.hit: ShortFloats = np.tile(BURST_STARTS.astype(np.float32), (columns, MOST_PODS, 1))
         self.wander, self.calm = Wander(columns), Calm(columns)
+        self.beside: Beside = lambda _columns, own, _size: own  # see `Places`
         shape = (columns, BURST_SIZES.size, EXPONENTS.size, FAULTS.size)
         self.gains: ShortFloats = np.zeros(shape, dtype=np.float32)
 
@@ -250,7 +251,7 @@ class PodVariation:
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
             whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
             chance = self.hit[whose, which].astype(np.float64)
-            scored, now = self._scored_of(chosen, pods), (own + lately).ravel()[pods]
+            scored, now = self._scored_of(chosen, pods), (self.beside(chosen, own, size_) + lately).ravel()[pods]
             likely, gains, hit = gains_of(others.take(pods), now, scored, chance)
             self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
             shares, kinds = shares_of(size_ * np.exp(own)), np.argmax(self.likely[chosen], axis=1)

@@ -185,7 +185,7 @@ class Evidence:
         return found
 
     def weighed_edges(self, index: int) -> Floats:
-        """Log evidence of each judged edge, with its weight, when `log_e` was last asked; the signal's is their sum's."""
+        """Log evidence of each judged edge, with its weight, when `log_e` was last asked; their sum is the signal's."""
         used = self.columns.used[index]
         found: Floats = self._newest[used] + self._log_edge_weights[index, : used.stop - used.start]
         return found

@@ -66,6 +66,18 @@ def moments(scores: Floats, counts: Floats) -> tuple[Floats, Floats]:
     return mean, variance
 
 
+def tilt_of(relative: Floats, variance: Floats) -> Floats:
+    """The tilt s at which the mean score moves by (relative - 1) x variance.
+
+    Cohen's (1991) approximation of the inverse of coth(s) - 1/s, the law of scores that are spread evenly, whose
+    variance is 1/3.
+    """
+    scale = np.sqrt(3 * np.maximum(variance, 1e-9))
+    moved = np.clip((relative - 1) * variance / scale, -0.95, 0.95)
+    found: Floats = moved * (3 - moved**2) / (1 - moved**2) / scale
+    return found
+
+
 @lru_cache(maxsize=256)
 def bins_of(ridit_edges: tuple[float, ...], edges_seconds: tuple[float, ...]) -> Floats:
     """Which of the scored buckets each of the source's belongs to, shape (BINS, edges + 1).
