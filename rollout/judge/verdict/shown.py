@@ -34,6 +34,7 @@ class Shown:
         levels: of gauges: the canary's and stable's value; None where there is none.
         edge: of latency: the bucket edge that the counts are about, in seconds; None before one is judged.
         whole: of latency: the evidence there is that of all buckets together.
+        row: the column that the counts are of; None where there are none.
     """
 
     canary: Counted = NOTHING
@@ -42,6 +43,7 @@ class Shown:
     levels: tuple[float | None, float | None] = (None, None)
     edge: float | None = None
     whole: bool = False
+    row: int | None = None
 
     @property
     def rates(self) -> tuple[float | None, float | None]:
@@ -73,7 +75,7 @@ def shown(evidence: Evidence, index: int, *, started: bool, edge: float | None =
     if stable_size == 0 and edge is None:
         stable_failed, stable_size = evidence.sums.history[row].tolist()
     recent = Counted(*evidence.sums.lately[lately, :2].tolist())
-    return Shown(Counted(failed, size), Counted(stable_failed, stable_size), recent, edge=edge, whole=whole)
+    return Shown(Counted(failed, size), Counted(stable_failed, stable_size), recent, edge=edge, whole=whole, row=row)
 
 
 def convicting_edge(evidence: Evidence, index: int) -> float | None:
