@@ -92,7 +92,7 @@ async def test_a_pod_that_was_given_no_node_is_nowhere() -> None:
 @pytest.mark.parametrize("read", ["pods", "kubernetes"])
 async def test_what_is_read_of_a_pod_says_where_it_runs(read: str) -> None:
     fetch = MemoryFetch()
-    source = PodsSource(fetch, [signal()]) if read == "pods" else KubernetesSource([signal("crashes")])
+    source = PodsSource(fetch, [signal()]) if read == "pods" else KubernetesSource([signal("crashes", "kubernetes")])
     async with cluster_with_pods() as (_, mirror):
         await seen(lambda: mirror.zone("node-a"))
         for count in (10, 20):
