@@ -20,6 +20,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from rollout.judge.baseline.lasting import PRIOR_PODS, lasting_variance
+from rollout.judge.baseline.place_shift import recent_shift
 from rollout.judge.baseline.pod_against_others import BURST_STARTS
 from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.data.batch import MOST_PODS, Batch
@@ -33,14 +34,14 @@ RARE = 0.01
 WINDOWS: Floats = np.array([5.0, 20.0, 80.0])
 """Seconds within which the fading sums fade."""
 
-SURE, DOUBT = 16.0, 6.0
-"""z^2 of a change that is sure, and the c of 1 - c / z^2: the largest of twenty such z^2 that mean nothing."""
-
 UNLUCKY = 2.0
 """Standard deviations by which a place that nobody knows is taken to be worse, where the nodes do not know it."""
 
 EARLY = 180.0
 """Pod-blocks within which it may still turn out that what was noise is places."""
+
+COARSE = 0.25
+"""Steps of the log odds that gross faults are excused by, so that what is gross is not found anew at each look."""
 
 _LEAST = 0.05
 """Least rate of a place, over that of all; a sum of scores may be negative."""
@@ -66,6 +67,7 @@ class Places:
         between: variance of log rates between places, 0 where they do not differ, shape (columns,).
         within: the same of pods within one place, shape (columns,).
         offset: log odds of a healthy canary where it is now, shape (columns,).
+        excused: the same in steps of `COARSE`, 0 where it is little or negative, shape (columns,).
         unsure: variance of that in this look, shape (columns,).
         strange: share of the canary's requests in places where stable has no pod, shape (columns,).
     """
@@ -82,10 +84,11 @@ class Places:
         self.between, self.within, self._now = np.zeros((3, columns))
         self.differ, self._told = np.zeros((2, columns), dtype=np.bool_)
         self._effects, self._errors = np.ones((columns, MOST_PLACES)), np.zeros((columns, MOST_PLACES))
-        self._pods = np.zeros((columns, MOST_PLACES))
+        self._pods, self._noise = np.zeros((2, columns, MOST_PLACES))
+        self._clumps = np.ones(columns)
         self._likely = variation.likely.copy()
         variation.beside = self._beside
-        self.offset, self.unsure, self.strange = np.zeros((3, columns))
+        self.offset, self.excused, self.unsure, self.strange = np.zeros((4, columns))
 
     @property
     def known(self) -> bool:
@@ -98,13 +101,12 @@ class Places:
         self._learn(indices_of(self._told))
 
     def see(self, batch: Batch) -> bool:
-        """Take in a look, before it is judged; whether another offset holds in any column."""
-        before = self.offset
+        """Take in a look, before it is judged; whether any `excused` is another from now on."""
+        before = self.excused
         if batch.places is None:
-            if not before.any():
-                return False
-            self.offset, self.unsure, self.strange, self._now = np.zeros((4, before.size))
-            return True
+            if self.offset.any():
+                self.offset, self.unsure, self.strange, self._now, self.excused = np.zeros((5, before.size))
+            return bool(before.any())
         at = indices_of(batch.places[1].any(axis=1))
         if batch.pod_places is not None:
             self.pods[at] = np.maximum(self.pods[at], batch.pod_places[at])
@@ -118,7 +120,8 @@ class Places:
         self.offset = np.zeros(before.size)
         if here.any():
             self._compare(at[here], told[here], ours[here], variance[here])
-        return not np.array_equal(before, self.offset)
+        self.excused = np.where(self.offset > COARSE / 2, np.ceil(self.offset / COARSE) * COARSE, 0.0)
+        return not np.array_equal(before, self.excused)
 
     def learn(self, columns: Indices) -> None:
         """Learn from blocks that were closed."""
@@ -148,6 +151,10 @@ class Places:
         clumps = 1 / self._variation.one_by_one(columns, 1.0)
         chance = clumps * (inside.any(axis=2) / np.maximum(failed, 1)).sum(axis=1) / np.maximum(pods, 1)
         noise = np.maximum(np.maximum(within, chance), 1e-300)
+        # What `recent_shift` is to hold changes against, of places as many pods as there are.
+        self._clumps[columns] = clumps
+        strays = np.maximum(within - chance, 0.0) + self._variation.wander.told(columns)[0]
+        self._noise[columns] = strays[:, None] / np.maximum(each, 1)
         differ = (places > 1) & (pods > places) & (fdtrc(among, freely, between / noise) < RARE)
         self.differ[columns], self._pods[columns] = differ, each
         self.within[columns] = np.maximum(within - chance, 0.0)
@@ -246,7 +253,8 @@ class Places:
         shares = ours / ours.sum(axis=1, keepdims=True)
         inside, self.strange[at] = shares[:, :MOST_PLACES], shares[:, MOST_PLACES]
         stable = told[:, 1] / told[:, 1].sum(axis=1, keepdims=True)
-        shift, error = self._shift(at, told, stable)
+        windows = np.concatenate([told[:, None], self.lately[at]], axis=1)
+        shift, error = recent_shift(windows, self._effects[at], self._noise[at], self._clumps[at])
         effect = self._effects[at] * np.exp(shift)
         # The canary where it is, and stable: a place that nobody knows is like stable.
         whole = (stable * effect).sum(axis=1)
@@ -258,27 +266,6 @@ class Places:
         scored = variance > 0
         found = np.where(scored, tilt_of(own, variance) - tilt_of(whole, variance), self._log_odds(at, own, whole))
         self.offset[at] = found + np.where(self.strange[at] > 0, UNLUCKY * np.sqrt(later), 0.0)
-
-    def _shift(self, at: Indices, told: Floats, stable: Floats) -> tuple[Floats, Floats]:
-        """Log ratio by which each place has changed of late, and its variance; each of shape (k, MOST_PLACES)."""
-        failed, size = np.concatenate([told[:, None], self.lately[at]], axis=1).transpose(2, 0, 1, 3)
-        effect = self._effects[at][:, None]
-        weighed = size * effect
-        expected = weighed * (failed.sum(axis=2) / np.maximum(weighed.sum(axis=2), 1e-300))[:, :, None]
-        some = (expected > 0) & (stable > 0)[:, None]
-        ratio = np.divide(failed, expected, out=np.ones(failed.shape), where=some)
-        logs = np.log(np.maximum(ratio, _LEAST))
-        pods = np.maximum(self._pods[at], 1)[:, None]
-        clumps = 1 / self._variation.one_by_one(at, 1.0)[:, None, None]
-        differ = self.within[at] + self._variation.wander.told(at)[0]
-        error = clumps / np.maximum(expected, 0.5) + differ[:, None, None] / pods
-        squares = logs**2 / error
-        # The first that is sure, the shortest being first, else the surest.
-        sure = squares >= SURE
-        chosen = np.where(sure.any(axis=1), sure.argmax(axis=1), squares.argmax(axis=1))[:, None]
-        log, square, variance = (np.take_along_axis(each, chosen, axis=1)[:, 0] for each in (logs, squares, error))
-        worth = np.maximum(1 - DOUBT / np.maximum(square, 1e-300), 0.0)
-        return log * worth, np.where(worth > 0, variance, 0.0)
 
     def _log_odds(self, at: Indices, own: Floats, whole: Floats) -> Floats:
         """Log odds ratio (of exposures: log rate ratio) of rates that are so many times stable's ever."""

@@ -124,8 +124,8 @@ class Evidence:
         """
         # The look is judged by what was known before it; only then is it learned from.
         self.sums.fade(batch)
-        if self.places.see(batch):
-            self._healthy.place, self._history_grew = np.exp(self.places.offset), True
+        self._history_grew |= self.places.see(batch)
+        self._healthy.place, self._healthy.excused = self.places.offset, self.places.excused
         counts = Counts(np.where(judged, batch.counts.T, 0.0), self.columns.whole)
         if some(judged):
             self._bet(batch, judged, counts)
