@@ -12,7 +12,8 @@ SURE = 16.0
 """z^2 of a change that is sure."""
 
 DOUBT = 6.0
-"""The c of 1 - c / z^2 (James and Stein): about the largest of twenty such z^2 that mean nothing."""
+"""z^2 of one that is none: about the largest of twenty that mean nothing. In between a change counts in part, by James
+and Stein's 1 - c / z^2, and in full once it is sure: what is left of it in each look would add up."""
 
 LEAST = 0.05
 """Least rate of a place, over what is expected; a sum of scores may be negative."""
@@ -21,7 +22,7 @@ LEAST = 0.05
 def recent_shift(windows: Floats, effects: Floats, noise: Floats, clumps: Floats) -> tuple[Floats, Floats]:
     """Log ratio by which each place has changed, and its variance; each of shape (k, places).
 
-    Of each place the shortest window that is sure is taken, else the surest; shrunk by 1 - DOUBT / z^2.
+    Of each place the shortest window that is sure is taken, else the surest.
 
     Args:
         windows: failures and sizes of stable by place in windows, the shortest first, shape (k, windows, 2, places).
@@ -39,5 +40,5 @@ def recent_shift(windows: Floats, effects: Floats, noise: Floats, clumps: Floats
     sure = squares >= SURE
     chosen = np.where(sure.any(axis=1), sure.argmax(axis=1), squares.argmax(axis=1))[:, None]
     log, square, variance = (np.take_along_axis(each, chosen, axis=1)[:, 0] for each in (logs, squares, error))
-    worth = np.maximum(1 - DOUBT / np.maximum(square, 1e-300), 0.0)
+    worth = np.clip((1 - DOUBT / np.maximum(square, 1e-300)) / (1 - DOUBT / SURE), 0.0, 1.0)
     return log * worth, np.where(worth > 0, variance, 0.0)

@@ -7,7 +7,7 @@ how much there was of it, relative to stable as a whole,
     effect   f = 1 + B / (B + v) (F / expected - 1): B is the variance between places, v that of F by counting and by
              the pods that happen to be there. 1 where places do not differ, so that nothing is lost there;
     shift    the same of the last seconds, beside that effect, where a place has changed: of this look and of three
-             fading windows the shortest one that is sure, shrunk by James and Stein's factor 1 - c / z^2.
+             fading windows the shortest one that is sure (`recent_shift`).
 
 With c_g and s_g the shares of the canary's and of stable's requests in place g, healthy odds are exp(offset) times
 stable's, offset = log sum c_g f_g - log sum s_g f_g; where requests have scores, the tilt that moves the mean score as
@@ -223,7 +223,6 @@ class Places:
         told, means = self._pods[columns].sum(axis=1), (self._pods[columns] > 0).sum(axis=1) - 1
         narrow = np.minimum(narrow * np.maximum(told - 1, 0) / np.maximum(told - 1 - means, 1), lasting)
         stray, fewer = self.stray[columns], np.minimum(np.maximum(known - means, PRIOR_PODS), pods)
-        fewer = np.where(self.strange[columns] > 0, PRIOR_PODS, fewer)
         narrowed = np.sqrt(np.maximum(spread**2 - lasting, 0.0) + narrow + stray)
         return np.where(differ, narrowed, spread), np.where(differ, fewer, pods)
 
