@@ -14,6 +14,7 @@ from bench.judge.world import EDGES
 from rollout.judge.baseline.crash_log import CrashLog
 from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import MOST_PODS, Batch
+from rollout.judge.data.places import MOST_PLACES, STRANGE
 from rollout.judge.evidence.battery import Evidence
 from rollout.judge.evidence.crash_guard import Healthy, crash_loop, healthy_rates
 from rollout.judge.model.bucket_edges import (
@@ -40,11 +41,12 @@ class Ours:
 
     name = "grayling"
 
-    def __init__(self, replicates: int, alpha: float = 0.01) -> None:
+    def __init__(self, replicates: int, alpha: float = 0.01, where: tuple[Indices, Indices] | None = None) -> None:
+        """Know the places of stable's pods and those of the canary's, where they are given."""
         self._alpha = alpha
         self._policy = JudgePolicy(signals=tuple(SignalPolicy(str(kind), kind) for kind in KINDS))
         self._log_weights = np.log(self._policy.weights())
-        self._signals = [_Signal(kind, replicates) for kind in KINDS]
+        self._signals = [_Signal(kind, replicates, where) for kind in KINDS]
         self.log_e = np.zeros(replicates)
 
     def look(self, look: Look) -> NDArray[np.bool_]:
@@ -76,8 +78,8 @@ class Ours:
 
 
 class _Signal:
-    def __init__(self, kind: SignalKind, replicates: int) -> None:
-        self.kind, self.replicates = kind, replicates
+    def __init__(self, kind: SignalKind, replicates: int, where: tuple[Indices, Indices] | None) -> None:
+        self.kind, self.replicates, self._where = kind, replicates, where
         policy = JudgePolicy(signals=tuple(SignalPolicy(f"{kind}-{at}", kind) for at in range(replicates)))
         self.evidence = Evidence(policy)
         self.rows = MOST if kind is SignalKind.LATENCY else 1
@@ -105,6 +107,8 @@ class _Signal:
         if self.kind is SignalKind.LATENCY:
             self._score(batch, look, grown, arrived)
         self._young(batch, look, failed, size)
+        if self._where is not None:
+            self._place(batch, *self._where)
         self._started |= arrived & (batch.counts[:, 1] > 0)
         if self.kind is SignalKind.CRASHES:
             self._note_crashes(look)
@@ -131,6 +135,17 @@ class _Signal:
         batch.bucket_counts[1, at, :inside] = buckets[:, :-1].sum(axis=1)
         batch.bucket_counts[2, at, :inside] = buckets[:, grown].sum(axis=1)
         batch.pods[0][at[:, None], grown] = np.einsum("rpb,rb->rp", buckets[:, grown], scores[:, :inside])
+
+    def _place(self, batch: Batch, stable: Indices, canary: Indices) -> None:
+        """What was counted where: stable's pods are those that are told apart, and none is young."""
+        batch.places = np.zeros((3, batch.at.size, MOST_PLACES + 1))
+        batch.places[:2, :, :MOST_PLACES] = batch.pods[:, :, : stable.size] @ (
+            stable[:, None] == np.arange(MOST_PLACES)
+        )
+        known = np.where(np.isin(canary, stable), canary, STRANGE)
+        batch.places[2] = batch.counts[:, 1, None] * (known[:, None] == np.arange(MOST_PLACES + 1)).mean(axis=0)
+        batch.pod_places = np.full((batch.at.size, MOST_PODS), -1.0)
+        batch.pod_places[:, : stable.size] = stable
 
     def log_e(self) -> Floats:
         return np.array(self.evidence.log_e())

@@ -64,9 +64,9 @@ class ControllerSettings(Placement):
     read_logs: bool = Field(default=False, description="may read pods' logs; on by itself where a service counts lines")
     read_nodes: bool = Field(
         default=True,
-        description="sees which nodes are drained, brings up a second pod before the only one of a canary goes, and "
-        "reads the policy of approvals (which it may also where a step has `gate: approval`); off where nothing "
-        "cluster-wide may be made",
+        description="knows the zones of pods, sees which nodes are drained, brings up a second pod before the only one "
+        "of a canary goes, and reads the policy of approvals (which it may also where a step has `gate: approval`); "
+        "off where nothing cluster-wide may be made",
     )
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="releases carried out at the same time, by which its memory goes; others wait"

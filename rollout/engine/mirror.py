@@ -161,6 +161,10 @@ class Mirror:
         """Whether a pod is on a node that takes no such pods any more, as far as anybody knows."""
         return self._nodes is not None and self._nodes.leaves(pod)
 
+    def zone(self, node: str) -> str:
+        """The zone of a node by its name; empty where nobody knows it."""
+        return self._nodes.zone(node) if self._nodes is not None else ""
+
     def proxies(self, stats: GatewayStats) -> Callable[[], list[Manifest]]:
         """The pods of a gateway's data plane, live; mirrored from the first call on, once for all releases."""
         labels = ",".join(f"{key}={value}" for key, value in sorted(stats.selector.items()))

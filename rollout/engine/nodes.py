@@ -1,4 +1,4 @@
-"""Which nodes take no pods any more: somebody cordoned them, or their life ends, and they will be drained.
+"""Of nodes: the zone each is in, and which take no pods any more, because they were cordoned or their life ends.
 
 Nodes are the cluster's, and an engine may not be allowed to read them. Then they are not known: that is told once and
 asked again with growing pauses, and no release fails for it.
@@ -23,7 +23,13 @@ log: Any = structlog.get_logger()
 SILENT_SECONDS = 60.0
 """A mirror that was not whole for so long says nothing any more."""
 
-_KEPT_OF = {"metadata": ("name", "resourceVersion"), "spec": ("unschedulable", "taints")}
+ZONE_LABEL = "topology.kubernetes.io/zone"
+"""Label of a node that names its zone, as cloud providers set it."""
+
+_KEPT_OF = {
+    "metadata": ("name", "resourceVersion", "labels"),
+    "spec": ("unschedulable", "taints"),
+}
 _DRIVEN_OUT = {"NoSchedule", "NoExecute"}
 
 
@@ -56,10 +62,15 @@ class Nodes:
         if not self._told:
             self._told = True
             log.warning(
-                "nodes are not known: a node that is drained is seen when its pods go; the engine needs to get, list "
-                "and watch nodes (controller.readNodes)"
+                "nodes are not known: a node that is drained is seen when its pods go, and a pod's zone is not known, "
+                "only its node; the engine needs to get, list and watch nodes (controller.readNodes)"
             )
         return False
+
+    def zone(self, node: str) -> str:
+        """The zone of a node by its name; empty where it says none, or where nobody knows it."""
+        found = self._mirror.objects.get(("", node)) or {}
+        return str((found.get("metadata", {}).get("labels") or {}).get(ZONE_LABEL) or "")
 
     def leaves(self, pod: Manifest) -> bool:
         """Whether a pod is on a node that takes no such pods any more. A node that nobody knows is as any other."""
@@ -84,6 +95,9 @@ def _shrink(_key: Key, node: Manifest | None) -> None:
             del node[part]
         elif isinstance(found, dict):
             node[part] = {key: found[key] for key in kept if key in found}
+    labels = node["metadata"].get("labels")
+    if isinstance(labels, dict):
+        node["metadata"]["labels"] = {key: labels[key] for key in (ZONE_LABEL,) if key in labels}
 
 
 def _drives_out(taint: Manifest, tolerations: Iterable[Manifest]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 from typing import TYPE_CHECKING
 
@@ -96,11 +97,28 @@ class Watch:
         stable, _ = arms_of(self._status())
         signals = [own(stable, signal) for signal in spec.analysis.signals]
         as_stable = spec.model_copy(update={"analysis": spec.analysis.model_copy(update={"signals": signals})})
-        return self._parts.history(self._key[0], as_stable, stable)
+        history = self._parts.history(self._key[0], as_stable, stable)
+        return None if history is None else self._placed(history)
+
+    async def _placed(self, history: Awaitable[Sequence[SignalLook]]) -> Sequence[SignalLook]:
+        """History with the places of those of its pods that are still there; a pod never moves."""
+        found, pods = await history, {pod.name: pod for pod in self._roster().pods}
+        return [
+            replace(
+                look,
+                pods={
+                    name: replace(each, node=pods[name].node, zone=pods[name].zone) if name in pods else each
+                    for name, each in look.pods.items()
+                },
+            )
+            for look in found
+        ]
 
     def _roster(self) -> Roster:
         stable, canary = arms_of(self._status())
-        return roster_of(self._parts.mirror.pods(self._key), namespace=self._key[0], stable=stable, canary=canary)
+        mirror = self._parts.mirror
+        pods = mirror.pods(self._key)
+        return roster_of(pods, namespace=self._key[0], stable=stable, canary=canary, zone=mirror.zone)
 
     def _interval(self) -> float:
         if self._spec is None:

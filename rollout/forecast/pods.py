@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.evidence.foresight import MANY, PodsKnown, healthy_stray, smallest_seen
 from rollout.judge.from_spec import judge_policy_of
 from rollout.judge.replay import taught
+from rollout.judge.verdict.placement import foretold
 from rollout.signals.figures import rough
 from rollout.signals.kinds import SIGNAL_KINDS, Family
 
@@ -31,10 +32,11 @@ USUAL_ERROR_RATE = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How stable's pods differ, and who says so."""
+    """How stable's pods differ, who says so, and what is to be said of places; empty where those make no difference."""
 
     known: PodsKnown
     source: str
+    places: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class PodsSight:
             seen, or no traffic is known.
         smallest_ratio_ever: the same with any traffic; None where none is seen.
         strays: by canary pods, the fewest first.
+        places: what is to be said of zones, or nodes that pods share; empty where they make no difference.
     """
 
     spread: float
@@ -72,6 +75,7 @@ class PodsSight:
     smallest_ratio: float | None
     smallest_ratio_ever: float | None
     strays: tuple[Stray, ...]
+    places: str = ""
 
 
 def assumed() -> Difference:
@@ -96,13 +100,18 @@ def shown_by(recording: Recording, spec: Spec, name: str) -> Difference | None:
     if not failing:
         return None
     policy = judge_policy_of(spec.analysis)
-    evidence = taught(recording, policy).evidence
+    panel = taught(recording, policy)
+    evidence = panel.evidence
     index = [signal.name for signal in policy.signals].index(failing[0].name)
     column, noise = evidence.columns.reserved[index].start, evidence.pod_variation
     if not noise.blocks[column] or not noise.failed[column].any():
         return None
     lacks = "" if missing(noise, column) is None else ", too short to be sure"
-    return Difference(PodsKnown.learned(noise, column), f"as {name} shows{lacks}")
+    # A canary is held against stable's pods of its place.
+    (spread,), (pods,) = evidence.places.spreads(np.array([column]))
+    known = replace(PodsKnown.learned(noise, column), spread=float(spread), pods=float(pods))
+    places = foretold(evidence.places, column, panel.states[index].pods.places)
+    return Difference(known, f"as {name} shows{lacks}", places)
 
 
 def failing_signals(spec: Spec) -> list[Signal]:
@@ -151,6 +160,7 @@ def pods_sight(
             Stray(more, healthy_stray(known, more, spec.workload.pods))
             for more in (canary_pods * each for each in MORE)
         ),
+        places=differ.places,
     )
 
 

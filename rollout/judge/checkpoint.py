@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from rollout.judge.baseline.calm import Calm
 from rollout.judge.baseline.crash_log import CrashLog
+from rollout.judge.baseline.places import Places
 from rollout.judge.baseline.pods_now import PodsNow
 from rollout.judge.baseline.sums import SignalState
 from rollout.judge.baseline.wander import Wander
@@ -33,7 +34,7 @@ ROOM_BYTES = 65_536
 SHORTER = (20, 12, 8)
 """Bits that most of it is saved with where they would take more than that: 6 digits, 4, or 2."""
 
-_SHORTENED = (("ratio", "sums"), ("noise", "gains"), ("noise", "hit"), ("wander", "before"))
+_SHORTENED = (("ratio", "sums"), ("noise", "gains"), ("noise", "hit"), ("wander", "before"), ("places", "lately"))
 """What is saved with so few bits then."""
 
 _SEQUENCES = "sequences"
@@ -44,6 +45,7 @@ _TESTS = {
     "wander": "wander",
     "calm": "calm",
     "apart": "pods_now",
+    "places": "places",
     "warmth": "cold_start",
     "drawn": "pod_effect_prior",
     "ratio": "ratio",
@@ -59,10 +61,11 @@ _ADDED = {
     "wander": Wander.STATE,
     "calm": Calm.STATE,
     "apart": PodsNow.STATE,
+    "places": Places.STATE,
     "ratio": ("lasting", "noise", "moves"),
 }
-"""Names that judges did not save before pods were known to wander, by key: a release that such a judge began is judged
-as that one did to its end."""
+"""Names that judges did not save before pods were known to wander, or before their places were known, by key: a release
+that such a judge began is judged as that one did to its end."""
 
 _UNSEEN = {"likely": -math.inf}
 """What stands for kinds (of bursts, of exponents) that such a judge did not know, by name; 0 where nothing is said."""
@@ -136,6 +139,7 @@ def _saved(evidence: Evidence, index: int) -> dict[str, Any]:
     if index in evidence.gauges:
         return saved | {"gauge": evidence.gauges[index].saved()}
     saved |= {"body": list(columns.ridit_edges[index]), "scores": columns.scores[columns.reserved[index].start]}
+    saved["weighed"] = index not in evidence.unweighed
     for key, test, where in _parts(evidence, index):
         saved[key] = {name: getattr(test, name)[where] for name in test.STATE}
     return saved
@@ -152,6 +156,8 @@ def _restore(evidence: Evidence, index: int, saved: Mapping[str, Any]) -> None:
     if index in evidence.gauges:
         evidence.gauges[index] = Gauge.restored(saved["gauge"]).under(evidence.gauges[index].tolerance)
         return
+    if not saved.get("weighed", False):
+        evidence.unweighed.add(index)
     if saved["edges"]:
         ridits = Ridits(tuple(saved["body"]), saved["scores"]) if saved["body"] else None
         evidence.judge_at(index, saved["edges"], ridits)
@@ -185,13 +191,13 @@ def _parts(evidence: Evidence, index: int) -> Iterator[tuple[str, PerColumn, sli
 
 
 def _saved_state(state: SignalState) -> dict[str, Any]:
-    return asdict(state) | {"pods": {"places": dict(state.pods.slots)}}
+    return asdict(state) | {"pods": {"places": dict(state.pods.slots), "inside": dict(state.pods.places)}}
 
 
 def _restored_state(saved: Mapping[str, Any]) -> SignalState:
     fields = dict(saved)
     fields["status"] = SourceStatus(fields["status"])
-    fields["pods"] = PodSlots(fields["pods"]["places"])
+    fields["pods"] = PodSlots(fields["pods"]["places"], fields["pods"].get("inside", {}))
     fields["crashes"] = CrashLog.restored(fields.get("crashes", {}))
     return SignalState(**fields)
 

@@ -25,6 +25,9 @@ MOST_ENTRIES = 20_000
 MOST_CHARACTERS = 16_000_000
 """Of one line."""
 
+MOST_NAME = 253
+"""Characters of a name that Kubernetes takes."""
+
 _MOST_DIGITS = 1_000
 
 
@@ -135,6 +138,18 @@ def text(line: Mapping[str, Any], key: str, default: str = "") -> str:
     value = line.get(key, default)
     if not isinstance(value, str) or not value.isprintable():
         raise ValueError(f"{key} is {short(value)}, expected a text of one line")
+    return value
+
+
+def name(line: Mapping[str, Any], key: str) -> str:
+    """A name as Kubernetes has them, of a node or of a label's value; empty where it is not given.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = text(line, key)
+    if len(value) > MOST_NAME or " " in value:
+        raise ValueError(f"{key} is {short(value)}, expected a name of at most {MOST_NAME} characters without spaces")
     return value
 
 

@@ -7,12 +7,13 @@ The first line is a header, every further one a look:
      "errors": {"5xx": 1}, "latency_counts": [290, 9, 1], "gauges": {"memory_bytes": 1.0e8}}}}
 
 Counts are increments since the look before. "history" looks teach, "release" looks are judged; "starts" looks are of
-earlier starts of the service's pods and teach only what young pods are like. Optional in the header:
-"analysis", as in the GrayRelease. Optional in a pod: "crashes" and "exposure_seconds" (else the time since the look
-before). Optional in a look: "signal", when it is one signal's and not all signals', with "edges_seconds" where its
-buckets are not the header's; "step", the number of the step that begins with it, with its "share" of the requests; and
-"share" without a step, where another weight is in force from then on: 0 where requests cannot be held against any,
-because weights move or the canary has all. Version 1 had no share without a step: nobody knows when its last one ended.
+earlier starts of the service's pods and teach only what young pods are like. Optional in the header: "analysis", as in
+the GrayRelease. Optional in a pod: "crashes", "node" and "zone" (where it runs) and "exposure_seconds" (else the time
+since the look before). Optional in a look: "signal", when it is one signal's and not all signals', with "edges_seconds"
+where its buckets are not the header's; "step", the number of the step that begins with it, with its "share" of the
+requests; and "share" without a step, where another weight is in force from then on: 0 where requests cannot be held
+against any, because weights move or the canary has all. Version 1 had no share without a step: nobody knows when its
+last one ended.
 """
 
 import json
@@ -155,6 +156,8 @@ def _plain(pod: PodLook) -> dict[str, Any]:
         "latency_counts": list(pod.latency_counts),
         "crashes": pod.crashes,
         "gauges": dict(pod.gauges),
+        "node": pod.node,
+        "zone": pod.zone,
     }
     return {"arm": str(pod.arm)} | {key: value for key, value in found.items() if value}
 
@@ -233,6 +236,8 @@ def _read(pod: Mapping[str, Any], seconds: float) -> PodLook:
         latency_counts=fields.counts(pod, "latency_counts"),
         crashes=fields.count(pod, "crashes"),
         gauges=fields.numbers_by_name(pod, "gauges", fields.MOST_GAUGE),
+        node=fields.name(pod, "node"),
+        zone=fields.name(pod, "zone"),
     )
     failed = sum(found.errors.values())
     if "requests" in pod and failed > found.requests:  # counted events have none

@@ -43,6 +43,8 @@ class PodLook:
         gauges: momentary values by name.
         begun: requests that were begun, answered or not; None where the source cannot tell.
         waiting: requests that are begun and not answered at the moment; None where the source cannot tell.
+        node: name of the node it runs on; empty where nobody knows.
+        zone: of that node; empty where nobody knows.
     """
 
     arm: Arm
@@ -55,6 +57,8 @@ class PodLook:
     gauges: Mapping[str, float] = field(default_factory=dict)
     begun: int | None = None
     waiting: int | None = None
+    node: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

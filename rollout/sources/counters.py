@@ -112,7 +112,9 @@ class Tally:
         for pod in roster.pods if status is SourceStatus.OK else ():
             own = self.own(pod.revision)
             if pod.name in seen and (values := values_of(own, seen[pod.name].samples)):
-                looks[pod.name] = PodLook(pod.arm, pod.age(now), 0.0, gauges={self.signal.name: sum(values)})
+                looks[pod.name] = PodLook(
+                    pod.arm, pod.age(now), 0.0, gauges={self.signal.name: sum(values)}, node=pod.node, zone=pod.zone
+                )
         return SignalLook(self.signal.name, now, status, looks, reason=reason)
 
     def _weighed(
@@ -172,7 +174,7 @@ class Tally:
     def _pod_look(
         self, pod: PodInfo, total: Mapping[Key, int], seconds: float, edges: tuple[float, ...], now: float
     ) -> PodLook:
-        found = PodLook(pod.arm, pod.age(now), seconds)
+        found = PodLook(pod.arm, pod.age(now), seconds, node=pod.node, zone=pod.zone)
         match self._family:
             case Family.LATENCY:
                 return replace(found, latency_counts=bucket_counts(total, edges))

@@ -66,7 +66,15 @@ class KubernetesSource:
         life.ready, life.failed = pod.ready, bool(pod.failed)
         if not exposure and not errors:
             return None
-        return PodLook(pod.arm, pod.age(now), exposure, errors=errors, crashes=sum(errors.values()))
+        return PodLook(
+            arm=pod.arm,
+            age_seconds=pod.age(now),
+            exposure_seconds=exposure,
+            errors=errors,
+            crashes=sum(errors.values()),
+            node=pod.node,
+            zone=pod.zone,
+        )
 
     def _meet(self, pod: PodInfo, now: float) -> _Life:
         """A pod seen for the first time: one younger than this source has all its life counted."""

@@ -190,7 +190,14 @@ async def _search(lines: Sequence[str], last: str, patterns: Mapping[str, Patter
 
 def _looks(pods: Mapping[str, PodInfo], read: Mapping[str, _Read], signal: str, now: float) -> dict[str, PodLook]:
     return {
-        name: PodLook(pods[name].arm, pods[name].age(now), found.seconds, errors={"lines": found.hits[signal]})
+        name: PodLook(
+            arm=pods[name].arm,
+            age_seconds=pods[name].age(now),
+            exposure_seconds=found.seconds,
+            errors={"lines": found.hits[signal]},
+            node=pods[name].node,
+            zone=pods[name].zone,
+        )
         for name, found in read.items()
         if found.seconds > 0
     }

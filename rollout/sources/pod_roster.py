@@ -14,7 +14,7 @@ from rollout.api.revision import REVISION_LABEL
 from rollout.signals.looks import Arm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from kube.kinds import Manifest
 
@@ -39,6 +39,8 @@ class PodInfo:
         oom_killed: whether the newest end of a container was the kernel's doing.
         uid: tells it from a later pod of the same name.
         disrupted: it goes, or went, because of a planned event (an eviction, a drain), which is nobody's fault.
+        node: that it runs on; empty while it has none.
+        zone: of that node; empty where nobody knows.
     """
 
     name: str
@@ -56,6 +58,8 @@ class PodInfo:
     oom_killed: bool = False
     uid: str = ""
     disrupted: bool = False
+    node: str = ""
+    zone: str = ""
 
     def port(self, wanted: str | int) -> int | None:
         """The number of a port, given by name or number; None where the pod declares no such name."""
@@ -84,8 +88,18 @@ class Roster:
         return Arm.CANARY if revision == self.canary else Arm.STABLE
 
 
-def roster_of(pods: Iterable[Manifest], *, namespace: str, stable: str, canary: str) -> Roster:
-    """The pods that carry the label of one of the two revisions; all others are left out."""
+def roster_of(
+    pods: Iterable[Manifest],
+    *,
+    namespace: str,
+    stable: str,
+    canary: str,
+    zone: Callable[[str], str] = lambda _node: "",
+) -> Roster:
+    """The pods that carry the label of one of the two revisions; all others are left out.
+
+    ``zone`` tells a node's by its name, empty where it is not known.
+    """
     empty = Roster(namespace, stable, canary)
     found = []
     for pod in pods:
@@ -93,11 +107,12 @@ def roster_of(pods: Iterable[Manifest], *, namespace: str, stable: str, canary: 
         revision = (meta.get("labels") or {}).get(REVISION_LABEL, "")
         arm = empty.arm_of(revision)
         if arm is not None and meta.get("namespace", namespace) == namespace:
-            found.append(_info(pod, revision, arm))
+            found.append(_info(pod, revision, arm, zone))
     return Roster(namespace, stable, canary, tuple(found))
 
 
-def _info(pod: Manifest, revision: str, arm: Arm) -> PodInfo:
+def _info(pod: Manifest, revision: str, arm: Arm, zone: Callable[[str], str]) -> PodInfo:
+    node = str((pod.get("spec") or {}).get("nodeName") or "")
     meta, status = pod["metadata"], pod.get("status") or {}
     terminating, phase = bool(meta.get("deletionTimestamp")), status.get("phase")
     ready_at = ready_since(pod)
@@ -117,6 +132,8 @@ def _info(pod: Manifest, revision: str, arm: Arm) -> PodInfo:
         oom_killed=any(newest_end(each).get("reason") == "OOMKilled" for each in lasting_containers(pod)),
         uid=meta.get("uid", ""),
         disrupted=is_disrupted(pod),
+        node=node,
+        zone=zone(node) if node else "",
     )
 
 

@@ -62,6 +62,7 @@ def _pods(plan: Plan, pods: PodsSight) -> list[tuple[str, str]]:
         sees += f"; {_seen(pods.smallest_ratio)} at that traffic"
     strays = ", ".join(f"{rough(100 * (each.ratio - 1))} % with {each.canary_pods}" for each in pods.strays)
     return [
+        *([("places", pods.places)] if pods.places else []),
         ("pods differ", f"by {rough(100 * pods.spread)} % ({pods.source}){comes}"),
         ("sees then", sees),
         ("canary pods", f"by their luck alone one healthy canary in 100 fails more by {strays} of them"),

@@ -3,11 +3,17 @@
 docs/explanation/judge.md, "Pods differ". The blocks' sums are kept by `pod_variation`.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 
 from rollout.judge.model.hypergeometric import Counts, Tilts
 from rollout.judge.model.onset_prior import TINY, Bools, Floats, Indices, ShortFloats, log_add, log_of
 from rollout.judge.model.rank_sum import Spread, log_likelihood_ratios
+
+Beside: TypeAlias = Callable[[Indices, Floats, Floats], Floats]
+"""What pods are beside their others, of columns, by their lasting log ratios and sizes: log ratios of that shape."""
 
 BURST_CHANCES: Floats = np.array([0.0, *[0.03] * 3, *[0.006] * 4])
 """Chance that a calm pod is hit in a block, of each kind of burst that is thought of; the first is none."""

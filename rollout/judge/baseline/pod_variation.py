@@ -28,6 +28,7 @@ from rollout.judge.baseline.pod_against_others import (
     BURST_STARTS,
     EXPONENTS,
     FAULTS,
+    Beside,
     gains_of,
     largest_exponents,
     shares_of,
@@ -68,6 +69,7 @@ class PodVariation:
 
     Attributes:
         scored: columns whose requests have scores, shape (columns,).
+        scores: as given.
         buckets: that have scores in any of them.
         failed: failures of each pod, or the sum of its scores, shape (columns, MOST_PODS).
         size: requests or pod-seconds of each pod, shape (columns, MOST_PODS).
@@ -85,8 +87,8 @@ class PodVariation:
             what they would be if failures came one by one, each summed; shape (columns, 2).
         hit: chance that each pod is hit in the present block under each kind of burst, by the blocks before, shape
             (columns, MOST_PODS, bursts).
-        wander: how far pods stray for minutes.
-        calm: which of them were hit by no burst.
+        prior_power: as of `lasting_variance`, shape (columns,).
+        wander, calm: how far pods stray for minutes, and which of them were hit by no burst.
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
@@ -109,7 +111,7 @@ class PodVariation:
     def __init__(self, whole: Bools, latency: Bools | None = None, scores: Floats | None = None) -> None:
         self._whole = whole
         columns = whole.size
-        self._scores: Floats = np.zeros((columns, BINS)) if scores is None else scores
+        self.scores: Floats = np.zeros((columns, BINS)) if scores is None else scores
         self.settle()
         self.block_pooled = np.zeros((columns, BINS))
         self.failed, self.size, self.block_failed, self.block_size = np.zeros((4, columns, MOST_PODS))
@@ -118,19 +120,19 @@ class PodVariation:
         self.apart = np.zeros((columns, 2))
         slow = np.zeros(columns, dtype=np.intp) if latency is None else latency.astype(np.intp)
         self._slow = slow > 0
-        self._trusted, self._prior_power = np.array(TRUSTED_PODS)[slow], np.array(PRIOR_WORTH)[slow]
+        self._trusted, self.prior_power = np.array(TRUSTED_PODS)[slow], np.array(PRIOR_WORTH)[slow]
         self.likely = PRIOR_BURST[slow]
         self.burst = np.argmax(self.likely, axis=1)
         self.hit: ShortFloats = np.tile(BURST_STARTS.astype(np.float32), (columns, MOST_PODS, 1))
         self.wander, self.calm = Wander(columns), Calm(columns)
-        shape = (columns, BURST_SIZES.size, EXPONENTS.size, FAULTS.size)
-        self.gains: ShortFloats = np.zeros(shape, dtype=np.float32)
+        self.beside: Beside = lambda _columns, own, _size: own  # see `Places`
+        self.gains: ShortFloats = np.zeros((columns, BURST_SIZES.size, EXPONENTS.size, FAULTS.size), dtype=np.float32)
 
     def settle(self) -> None:
         """Follow the scores, which were changed."""
-        self.scored: Bools = np.any(self._scores, axis=1)
+        self.scored: Bools = np.any(self.scores, axis=1)
         self._scored_at = indices_of(self.scored)
-        self.buckets = int(np.flatnonzero(self._scores.any(axis=0)).max(initial=0)) + 1
+        self.buckets = int(np.flatnonzero(self.scores.any(axis=0)).max(initial=0)) + 1
 
     def add(self, batch: Batch) -> Indices:
         """Take in one look of stable's pods.
@@ -158,12 +160,12 @@ class PodVariation:
         failed, size = self.block_failed + batch.pods[0], self.block_size + batch.pods[1]
         if (at := self._scored_at).size:
             pooled = self.block_pooled[at] + batch.bucket_counts[2, at]
-            failed[at] = centred(failed[at], size[at], self._scores[at], pooled)
+            failed[at] = centred(failed[at], size[at], self.scores[at], pooled)
         return failed, size
 
     def offsets(self, columns: Indices) -> Floats:
         """Lasting log ratios of the pods of some columns, shape (k, MOST_PODS)."""
-        return lasting_offsets(*self._sums(columns))
+        return lasting_offsets(*self.sums(columns))
 
     def bursts(self, columns: Indices) -> tuple[Floats, Floats]:
         """Choose the likeliest kind of burst of some columns: chance and size, each of shape (columns,)."""
@@ -191,7 +193,7 @@ class PodVariation:
 
     def spreads(self, columns: Indices) -> tuple[Floats, Floats]:
         """Tau of some columns, and the number of pods that it may be taken to rest on; each of shape (columns,)."""
-        lasting, pods = lasting_variance(*self._sums(columns), self._prior_power[columns])
+        lasting, pods = lasting_variance(*self.sums(columns), self.prior_power[columns])
         # The law of a moment: what lasts, and what comes and goes.
         spread = np.sqrt(lasting + self.wander.told(columns)[0])
         return spread, np.minimum(pods, self._trusted[columns])
@@ -242,13 +244,12 @@ class PodVariation:
     def _close(self, columns: Indices) -> None:
         """Judge every pod of the block against the others, then add the block to the totals."""
         failed, size = (each[columns] for each in (self.block_failed, self.block_size))
-        is_scored = self.scored[columns]
-        at = columns[is_scored]
-        failed[is_scored] = centred(failed[is_scored], size[is_scored], self._scores[at], self.block_pooled[at])
+        at = columns[its := self.scored[columns]]
+        failed[its] = centred(failed[its], size[its], self.scores[at], self.block_pooled[at])
         there = size > 0
         teach = (there.sum(axis=1) >= 2) & (self.blocks[columns] < 4 * ENOUGH_BLOCKS)  # noqa: PLR2004 - one, and another
         if teach.any():
-            # Of each pod: its failures and size, and those of all others together.
+            # Of each pod its failures and size, and of all others together.
             chosen, failed_, size_, there_ = (each[teach] for each in (columns, failed, size, there))
             values = np.empty((4, *failed_.shape))
             values[0], values[1] = failed_, size_
@@ -260,7 +261,7 @@ class PodVariation:
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
             whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
             chance = self.hit[whose, which].astype(np.float64)
-            scored, now = self._scored_of(chosen, pods), (own + lately).ravel()[pods]
+            scored, now = self._scored_of(chosen, pods), (self.beside(chosen, own, size_) + lately).ravel()[pods]
             likely, gains, hit, by_size = gains_of(others.take(pods), now, scored, chance)
             self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
             shares, kinds = shares_of(size_ * np.exp(own)), np.argmax(self.likely[chosen], axis=1)
@@ -270,8 +271,7 @@ class PodVariation:
             self.calm.slower[chosen] += np.add.reduceat(struck[1][:, None] * by_size, first, axis=0)
             calm[:, pods] -= struck
             calm, strict, one = calm.reshape(2, *there_.shape), shares.copy(), ~self._slow[chosen]
-            told = (each[one] for each in (chosen, failed_, size_, kinds, lately))
-            strict[one], calm[:, one] = self.calm.add(*told)
+            strict[one], calm[:, one] = self.calm.add(*(each[one] for each in (chosen, failed_, size_, kinds, lately)))
             self.wander.add(chosen, failed_, strict, calm)
             # What they teach: gains for eta, likelihoods of the bursts, the worst block, squares for the clumps.
             self.gains[chosen] += np.add.reduceat(gains, first, axis=0)
@@ -289,10 +289,10 @@ class PodVariation:
         """Which of some of the columns' pods (MOST_PODS each) are judged by scores, and what they did in the block."""
         at = np.flatnonzero(self.scored[columns][pods // MOST_PODS])
         column, pod = columns[pods[at] // MOST_PODS], pods[at] % MOST_PODS
-        scores, pooled = self._scores[column, : self.buckets], self.block_pooled[column, : self.buckets]
+        scores, pooled = self.scores[column, : self.buckets], self.block_pooled[column, : self.buckets]
         return at, Spread(scores, self.block_failed[column, pod], self.block_size[column, pod], pooled)
 
-    def _sums(self, columns: Indices) -> tuple[Floats, Floats]:
+    def sums(self, columns: Indices) -> tuple[Floats, Floats]:
         """Failures and sizes of the pods. A sum of scores may be negative: so quick a pod counts as FASTEST."""
         failed, size = self.failed[columns], self.size[columns]
         rates = failed.sum(axis=1) / np.maximum(size.sum(axis=1), 1e-300)

@@ -26,6 +26,10 @@ class Batch:
         bucket_counts: requests in each bucket, of those columns whose requests have scores: of the canary, of stable,
             and of those pods of stable that `pods` is about, shape (3, columns, `ridits.BINS`). In these columns `pods`
             has sums of scores instead of failures.
+        places: failures (sums of scores) of stable's grown-up pods, their sizes, and the canary's sizes, by place; the
+            last place is any in which stable has no pod. Shape (3, columns, MOST_PLACES + 1); None where no pod's is
+            known.
+        pod_places: place of each of stable's pods, -1 where it is not known, shape (columns, MOST_PODS).
     """
 
     looked: Bools
@@ -35,6 +39,8 @@ class Batch:
     pods: Floats
     bucket_counts: Floats
     young: Floats | None = None
+    places: Floats | None = None
+    pod_places: Floats | None = None
 
     @classmethod
     def empty(cls, columns: int) -> "Batch":

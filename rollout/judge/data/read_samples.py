@@ -16,6 +16,7 @@ import numpy as np
 from rollout.judge.data.ages import AGES, YOUNG_SECONDS, age_bin
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.data.columns import Columns
+from rollout.judge.data.places import MOST_PLACES, places_of
 from rollout.judge.data.pod_slots import Layout, PodSlots
 from rollout.judge.model import bucket_edges as edges
 from rollout.judge.model.onset_prior import Floats, Indices
@@ -77,7 +78,10 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, PodSlots]], column
         lines = _counted(group, columns) if upper is None else _latency(group, upper, columns)
         looked, height, pods = lines.shape
         # What was counted, times where it belongs: one product for all looks of the group.
-        sums = (lines.reshape(looked * height, pods) @ layout.belongs).reshape(looked, height, -1)
+        flat = lines.reshape(looked * height, pods)
+        sums = (flat @ layout.belongs).reshape(looked, height, -1)
+        if layout.inside.shape[1]:
+            _put_places(batch, group, (flat @ layout.inside).reshape(looked, height, 2, -1), layout, columns)
         wholes = _put(batch, counts, group, sums, columns)
         for asked, whole in zip(group, wholes, strict=True):
             readings[asked.at] = _reading(asked, columns.families[asked.at], *whole)
@@ -87,8 +91,9 @@ def read(batch: Batch, looks: Sequence[tuple[int, SignalLook, PodSlots]], column
 
 def _ask(index: int, look: SignalLook, slots: PodSlots) -> _Asked:
     pods = list(look.pods.values())
-    canary, seconds, youngest = [], 0.0, math.inf
+    canary, seconds, youngest, placed = [], 0.0, math.inf, False
     for pod in pods:
+        placed = placed or bool(pod.node or pod.zone)
         canary.append(pod.arm is _CANARY)
         if pod.exposure_seconds > seconds:  # noqa: PLR1730 - twice as fast as max()
             seconds = pod.exposure_seconds
@@ -97,7 +102,7 @@ def _ask(index: int, look: SignalLook, slots: PodSlots) -> _Asked:
     bins: list[int] = []
     if youngest - seconds / 2 < YOUNG_SECONDS:
         bins = [age_bin(pod.age_seconds - pod.exposure_seconds / 2) for pod in pods]
-    return _Asked(index, pods, slots.layout(list(look.pods), canary, bins), seconds)
+    return _Asked(index, pods, slots.layout(list(look.pods), canary, bins, places_of(pods) if placed else []), seconds)
 
 
 def _put(
@@ -136,6 +141,31 @@ def _put(
         counts[0, firsts, 2:] = np.matmul(columns.scores[firsts, None], inside[..., 2:])[:, 0]
     wholes: list[tuple[float, float]] = sums[:, every, :2].tolist()
     return wholes
+
+
+def _put_places(batch: Batch, group: Sequence[_Asked], sums: Floats, layout: Layout, columns: Columns) -> None:
+    """Put what pods did where they run.
+
+    Args:
+        batch: where to.
+        group: k looks.
+        sums: of the lines of each look (see `_put`) by place, of stable and of the canary, shape (k, lines, 2, places).
+        layout: of their pods.
+        columns: where each signal's numbers are.
+    """
+    if batch.places is None or batch.pod_places is None:
+        batch.places = np.zeros((3, batch.at.size, MOST_PLACES + 1))
+        batch.pod_places = np.full((batch.at.size, MOST_PODS), -1.0)
+    where = _columns_of(group, columns)
+    width = where.shape[1]
+    batch.places[:2, where] = sums[:, : 2 * width, 0].reshape(len(group), 2, width, -1).transpose(1, 0, 2, 3)
+    batch.places[2, where] = sums[:, width : 2 * width, 1]
+    batch.pod_places[where] = layout.places
+    scored = [at for at, asked in enumerate(group) if columns.ridit_edges[asked.at]]
+    if scored:
+        firsts = where[scored, 0]
+        inside = sums[scored, 2 * width + 1 :, 0]
+        batch.places[0, firsts] = np.matmul(columns.scores[firsts, None], inside)[:, 0]
 
 
 def _columns_of(group: Sequence[_Asked], columns: Columns) -> Indices:

@@ -6,6 +6,7 @@ import numpy as np
 
 from rollout.judge.baseline.cold_start import PLAIN, ColdStart
 from rollout.judge.baseline.lasting import PRIOR_PODS, PRIOR_SPREAD
+from rollout.judge.baseline.places import Places
 from rollout.judge.baseline.pod_beliefs import PRIOR_TEMPER
 from rollout.judge.baseline.pod_effects import PodEffectPrior, block_noise, luck, pod_effects
 from rollout.judge.baseline.pod_variation import PodVariation
@@ -63,6 +64,7 @@ class Evidence:
         pod_variation: what stable's pods teach about healthy differences.
         wander: what they teach about differences that come and go.
         calm: which of them were hit by no burst.
+        places: what they teach about the places that pods run in.
         cold_start: what young pods of stable teach about cold starts.
         pods_now: how far they are apart in the present block.
         pod_effect_prior: what the nodes of the ratio test were made of.
@@ -71,6 +73,7 @@ class Evidence:
         sequences: confidence sequences.
         noninferiority: the non-inferiority test, for promotion.
         gauges: those signals that are gauges, by index.
+        unweighed: signals of which people were shown the edge with most evidence whatever its weight, when they began.
     """
 
     def __init__(self, policy: JudgePolicy, releases: int = 1) -> None:
@@ -82,6 +85,7 @@ class Evidence:
         self.pod_variation, self.cold_start = PodVariation(whole, latency, columns.scores), ColdStart(whole)
         self.pods_now = PodsNow(count)
         self.wander, self.calm = self.pod_variation.wander, self.pod_variation.calm
+        self.places = Places(self.pod_variation, whole)
         self._healthy = HealthyCanary(columns, self._counted, self.sums, self.pod_variation, self.cold_start)
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
         self.ratio = RatioTest(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS))
@@ -94,6 +98,7 @@ class Evidence:
             for index, (signal, family) in enumerate(zip(signals, columns.families, strict=True))
             if family is Family.GAUGE
         }
+        self.unweighed: set[int] = set()
         self._missed_rate, self._luck_is_known = policy.missed_rate, False
         self._expect_pods(np.arange(count), np.full(count, PRIOR_SPREAD), np.full(count, float(PRIOR_PODS)))
         self._absolute_weight = np.where(self._counted, ABSOLUTE_RATE_WEIGHT, ABSOLUTE_RATE_WEIGHT_LATENCY)
@@ -111,6 +116,8 @@ class Evidence:
         """
         # The look is judged by what was known before it; only then is it learned from.
         self.sums.fade(batch)
+        self._history_grew |= self.places.see(batch)
+        self._healthy.place, self._healthy.excused = self.places.offset, self.places.excused
         counts = Counts(np.where(judged, batch.counts.T, 0.0), self.columns.whole)
         if some(judged):
             self._bet(batch, judged, counts)
@@ -120,6 +127,7 @@ class Evidence:
         self.noninferiority.add(batch.counts, self.sums)
         closed = self.pod_variation.add(batch)
         self._closed[closed] = True
+        self.places.learn(closed)
         self.sums.settle(batch, counts.values.T)
         if closed.size:
             self._follow_pods(closed)
@@ -168,18 +176,8 @@ class Evidence:
             found[index] = gauge.log_e_good()
         return found
 
-    def worst_edge(self, index: int) -> int | None:
-        """Position, among a latency signal's judged edges, of the one with most evidence when `log_e` was last asked.
-
-        None for other signals.
-        """
-        return int(self._newest[self.columns.used[index]].argmax()) if self.columns.edges[index] else None
-
     def weighed_edges(self, index: int) -> Floats:
-        """Log evidence of each judged edge of a latency signal, with its weight, when `log_e` was last asked.
-
-        The signal's is the logarithm of their sum.
-        """
+        """Log evidence of each judged edge, with its weight, when `log_e` was last asked; their sum is the signal's."""
         used = self.columns.used[index]
         found: Floats = self._newest[used] + self._log_edge_weights[index, : used.stop - used.start]
         return found
@@ -208,6 +206,7 @@ class Evidence:
         self.absolute_rate.settle()
         self._luck_is_known = False
         self._follow_pods(np.arange(self.columns.count))
+        self.places.settle()
         self.cold_start.settle()
         self._healthy.follow_starts()
         self._history_grew = True
@@ -240,7 +239,8 @@ class Evidence:
         # Where bursts are known they explain pods that are apart.
         self.pods_now.see(*self.pod_variation.so_far(batch), seconds)
         apart = np.where(self.ratio.chance > 0, 0.0, self.pods_now.noise)
-        self.ratio.bet(counts.but(scored_columns), healthy.tolerance, seconds, young, scored, apart)
+        moved = self.places.unsure
+        self.ratio.bet(counts.but(scored_columns), healthy.tolerance, seconds, young, scored, apart, moved)
         self.sequences.add(counts)
         # The absolute-rate test rests where it is unknown how slow so young pods may be.
         known = counts if healthy.grown_up else counts.where(healthy.age_known)
@@ -261,7 +261,7 @@ class Evidence:
         self._some_are_new = bool(new.any())
         first = indices_of(new & judged & (self.pod_variation.blocks > 0))
         if first.size:
-            self._expect_pods(first, *self.pod_variation.spreads(first))
+            self._expect_pods(first, *self.places.spreads(first))
             self.ratio.temper[first] = self.pod_variation.tempers(first)
 
     def _expect_pods(self, columns: Indices, spread: Floats, pods: Floats) -> None:

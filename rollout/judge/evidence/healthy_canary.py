@@ -43,6 +43,8 @@ class HealthyCanary:
         age_tolerance: ratio that the canary's age excuses, 1 where it is grown up, shape (columns,).
         age_known: where it is known how slow pods of the canary's age may be, shape (columns,).
         grown_up: no canary has young pods.
+        place: log of the ratio that is healthy where the canary is, shape (columns,).
+        excused: the same as far as gross faults are excused by it, at least 0, shape (columns,).
     """
 
     def __init__(self, columns: Columns, counted: Bools, sums: Sums, variation: PodVariation, start: ColdStart) -> None:
@@ -51,6 +53,7 @@ class HealthyCanary:
         self._whole, self._counted = columns.whole, counted
         self.policy_tolerance = columns.each([signal.tolerance for signal in columns.signals])
         self.age_tolerance, self.age_known = np.ones(columns.count), np.ones(columns.count, dtype=np.bool_)
+        self.place, self.excused = np.zeros((2, columns.count))
         self._ages, self.grown_up = np.zeros_like(start.size), True
         floors = columns.each([max(signal.effective_floor, 1e-6) for signal in columns.signals])
         self._floor = np.where(counted, floors, HEALTHY_SLOW)
@@ -63,7 +66,7 @@ class HealthyCanary:
     @property
     def tolerance(self) -> Floats:
         """r0: the ratio to stable's rate that the null allows now, shape (columns,)."""
-        tolerated: Floats = self.policy_tolerance * self.age_tolerance
+        tolerated: Floats = self.policy_tolerance * self.age_tolerance * np.exp(self.place)
         return tolerated
 
     def follow_starts(self) -> None:
@@ -91,7 +94,9 @@ class HealthyCanary:
         """What the absolute-rate test is to expect (see `AbsoluteRateTest.expect`), each of shape (columns,)."""
         # p0 = max(tolerance x upper bound of stable's rate, floor, worst block of a single pod), at most `_most`.
         floor, worst = self._floors()
-        tolerated = np.maximum(np.maximum(floor, self.tolerance * self._bound), worst)
+        # History is of all places, so that a good one makes no canary guilty.
+        bound = self.policy_tolerance * self.age_tolerance * np.exp(self.excused) * self._bound
+        tolerated = np.maximum(np.maximum(floor, bound), worst)
         healthy = np.minimum(tolerated, self._most)
         # Stable's own rate: its upper bound, half the floor at least, and never above what is healthy.
         stable = np.minimum(np.maximum(self._bound, floor / 2), healthy)

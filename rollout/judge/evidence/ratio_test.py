@@ -187,6 +187,7 @@ class RatioTest:
         young: Bools,
         scored: tuple[Indices, Spread] | None = None,
         apart: Floats | float = 0.0,
+        unsure: Floats | float = 0.0,
     ) -> None:
         """Take in one look; a column without counts and seconds has none.
 
@@ -200,6 +201,7 @@ class RatioTest:
             young: r0 is (also) that of a cold start, shape (columns,).
             scored: columns that are judged by scores instead, ascending, which have no counts, and their scores.
             apart: variance between stable's pods now, where that is more than `noise`, shape (columns,).
+            unsure: variance of the logarithm of r0 in this look, shape (columns,).
         """
         if not self._settled:
             self._settle()
@@ -210,7 +212,7 @@ class RatioTest:
             self._put_scored(gain, tolerance, *scored)
         # To the power of eta, since failures come in clumps (judge.md, "Pods differ"), and of what a block tells.
         self.information = pod_motion.information(counts, seconds, scored)
-        told = self.temper / (1 + np.maximum(self.noise, apart) * self.information)
+        told = self.temper / (1 + (np.maximum(self.noise, apart) + unsure) * self.information)
         gain *= told[whose, None, None]
         if some(young):
             self._rest(gain, young)

@@ -61,7 +61,7 @@ def log_likelihood_ratios(spread: Spread, tilts: Floats, faults: Bools, toleranc
         spread: what was seen of k columns.
         tilts: s, shape (k, m).
         faults: which of them are to be bounded from below; the others are from above; shape (m,).
-        tolerance: r0 of each column, shape (k,); less than 1 is taken as 1.
+        tolerance: r0 of each column, shape (k,).
 
     Returns:
         s x - log (Z(log r0 + s) / Z(log r0)), shape (k, m); 0 where stable has no requests.
@@ -132,7 +132,7 @@ class ScoreTilts:
 
 def _allowed(tolerance: Floats) -> Floats:
     """The tilt that the null allows, shape (k, 1)."""
-    allowed: Floats = np.log(np.maximum(tolerance, 1.0))[:, None]
+    allowed: Floats = np.log(tolerance)[:, None]
     return allowed
 
 

@@ -58,6 +58,26 @@ def choose_ridits(edges_seconds: tuple[float, ...], slow: Floats, requests: floa
     return Ridits(tuple(edges_seconds[at] for at in kept), scores)
 
 
+def moments(scores: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of the scores of requests, by how many there are in each bucket; each of shape (k,)."""
+    total, weighted = np.maximum(counts.sum(axis=1), 1e-300), counts * scores
+    mean = weighted.sum(axis=1) / total
+    variance: Floats = np.einsum("ij,ij->i", weighted, scores) / total - mean**2
+    return mean, variance
+
+
+def tilt_of(relative: Floats, variance: Floats) -> Floats:
+    """The tilt s at which the mean score moves by (relative - 1) x variance.
+
+    Cohen's (1991) approximation of the inverse of coth(s) - 1/s, the law of scores that are spread evenly, whose
+    variance is 1/3.
+    """
+    scale = np.sqrt(3 * np.maximum(variance, 1e-9))
+    moved = np.clip((relative - 1) * variance / scale, -0.95, 0.95)
+    found: Floats = moved * (3 - moved**2) / (1 - moved**2) / scale
+    return found
+
+
 @lru_cache(maxsize=256)
 def bins_of(ridit_edges: tuple[float, ...], edges_seconds: tuple[float, ...]) -> Floats:
     """Which of the scored buckets each of the source's belongs to, shape (BINS, edges + 1).
@@ -81,8 +101,6 @@ def centred(score: Floats, size: Floats, scores: Floats, pooled: Floats) -> Floa
         scores: of the buckets, shape (k, BINS).
         pooled: requests of all pods in each bucket, shape (k, BINS).
     """
-    total, weighted = np.maximum(pooled.sum(axis=1), 1e-300), pooled * scores
-    mean = weighted.sum(axis=1) / total
-    variance = np.einsum("ij,ij->i", weighted, scores) / total - mean**2
+    mean, variance = moments(scores, pooled)
     moved: Floats = score + (variance - mean)[:, None] * size
     return moved

@@ -13,7 +13,7 @@ from rollout.judge.baseline.sums import SignalState
 from rollout.judge.evidence.battery import Evidence
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.policy import REQUEST_KINDS, JudgePolicy, SignalPolicy
-from rollout.judge.verdict import wording
+from rollout.judge.verdict import placement, wording
 from rollout.judge.verdict.case import Case
 from rollout.judge.verdict.shown import Shown, shown
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
@@ -145,7 +145,10 @@ def _sentence(docket: Docket, index: int, verdict: Verdict, said: str) -> str:
     if said:
         return said
     policy, signal = docket.policy, docket.evidence.columns.signals[index]
-    seen = wording.observed(signal, _shown(docket, index), convicted=verdict is Verdict.BAD)
+    what = _shown(docket, index)
+    seen = wording.observed(signal, what, convicted=verdict is Verdict.BAD)
+    if what.row is not None:
+        seen += placement.usual(docket.evidence, what.row)
     if (gauge := docket.evidence.gauges.get(index)) is not None:
         seen += "" if gauge.drift is None else wording.drift(*gauge.drift)
         if not gauge.is_judged and verdict is not Verdict.BAD:
@@ -160,6 +163,9 @@ def _sentence(docket: Docket, index: int, verdict: Verdict, said: str) -> str:
     if verdict is Verdict.GOOD:
         return wording.proven(seen, proof, needed)
     seen += _baseline(docket, index)
+    used = docket.evidence.columns.used[index]
+    if used.start < used.stop:
+        seen += placement.cannot_tell(docket.evidence, used.start, docket.states[index].pods.places)
     return wording.open_still(
         seen, log_weight + docket.log_e[index], limit, proof, needed, math.exp(log_weight + INCONCLUSIVE)
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rollout.judge.evidence.battery import Evidence
+from rollout.judge.evidence.prior_weights import log_weights
 from rollout.signals.kinds import Family
 
 
@@ -34,6 +35,7 @@ class Shown:
         levels: of gauges: the canary's and stable's value; None where there is none.
         edge: of latency: the bucket edge that the counts are about, in seconds; None before one is judged.
         whole: of latency: the evidence there is that of all buckets together.
+        row: the column that the counts are of; None where there are none.
     """
 
     canary: Counted = NOTHING
@@ -42,6 +44,7 @@ class Shown:
     levels: tuple[float | None, float | None] = (None, None)
     edge: float | None = None
     whole: bool = False
+    row: int | None = None
 
     @property
     def rates(self) -> tuple[float | None, float | None]:
@@ -65,21 +68,27 @@ def shown(evidence: Evidence, index: int, *, started: bool, edge: float | None =
     whole = False
     if evidence.columns.families[index] is Family.LATENCY:
         judged = evidence.columns.edges[index]
-        at = judged.index(edge) if edge in judged else evidence.worst_edge(index)
-        if at is None:
+        if not judged:
             return Shown()
+        at = judged.index(edge) if edge in judged else _worst_edge(evidence, index)
         row, edge, whole = row + at, judged[at], _is_whole(evidence, row + at)
     failed, size, stable_failed, stable_size = evidence.sums.total[row].tolist()
     if stable_size == 0 and edge is None:
         stable_failed, stable_size = evidence.sums.history[row].tolist()
     recent = Counted(*evidence.sums.lately[lately, :2].tolist())
-    return Shown(Counted(failed, size), Counted(stable_failed, stable_size), recent, edge=edge, whole=whole)
+    return Shown(Counted(failed, size), Counted(stable_failed, stable_size), recent, edge=edge, whole=whole, row=row)
 
 
 def convicting_edge(evidence: Evidence, index: int) -> float | None:
     """The edge to which a latency signal owes most of its evidence, weights and all, in seconds; None of others."""
     judged = evidence.columns.edges[index]
     return judged[int(evidence.weighed_edges(index).argmax())] if judged else None
+
+
+def _worst_edge(evidence: Evidence, index: int) -> int:
+    """Position of a latency signal's edge with most evidence: with its weight, unless an older judge began."""
+    found = evidence.weighed_edges(index)
+    return int((found - log_weights(found.size)[: found.size] if index in evidence.unweighed else found).argmax())
 
 
 def _is_whole(evidence: Evidence, row: int) -> bool:

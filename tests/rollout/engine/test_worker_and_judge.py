@@ -68,6 +68,29 @@ async def test_what_stable_did_before_is_learned_before_the_canary_is_looked_at(
     assert all(earlier.at < later.at for earlier, later in pairwise(look for look in looks if look.pods))
 
 
+async def test_history_says_where_those_of_its_pods_run_that_are_still_there(it: Plant) -> None:
+    async def hour(_namespace: str, _spec: Spec, stable: str) -> list[SignalLook]:
+        now, pods = time.time(), {f"{stable}-7d9f-0": PodLook(Arm.STABLE, 900.0, 15.0, 300)}
+        gone = {"gone": PodLook(Arm.STABLE, 900.0, 15.0, 300)}
+        return [SignalLook("errors", now - 60, SourceStatus.OK, pods | gone)]
+
+    meta = {"name": "node-a", "labels": {"topology.kubernetes.io/zone": "west"}}
+    it.server.put({"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": {}})
+    async with it.engine():
+        await first(it)
+        it.history = hour
+    async with it.engine("two"):
+        it.declare("shop:v2", record=True)
+        await it.served("shop:v2")
+        assert it.status.last is not None
+        name = config_map_name("checkout", it.status.last.id)
+    past = next(look for look in parse(kept(it, name).splitlines()).looks if look.phase == "history")
+    assert {pod: (each.node, each.zone) for pod, each in past.pods.items() if pod != "gone"} == {
+        pod: ("node-a", "west") for pod in past.pods if pod != "gone"
+    }
+    assert (past.pods["gone"].node, past.pods["gone"].zone) == ("", "")
+
+
 async def test_a_history_that_breaks_keeps_nobody_from_looking(it: Plant) -> None:
     it.history = broken
     async with it.engine():

@@ -1,5 +1,6 @@
 """What a plan says of stable's pods: where it knows it from, what it sees then, and what more canary pods bring."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -99,6 +100,41 @@ def test_a_recording_tells_what_comes_and_goes():
     assert differ.known.wander == pytest.approx(0.3, rel=0.4)
     assert 60 < differ.known.wander_seconds < 1500
     assert " % of it for about " in plan_text(made(differ))
+
+
+def test_a_recording_tells_what_places_do():
+    def placed(slow):
+        plain, rng = recorded(0.02, failing=0.01), np.random.default_rng(8)
+        return dataclasses.replace(plain, looks=tuple(_somewhere(look, slow, rng) for look in plain.looks))
+
+    apart, alike = (shown_by(placed(slow), samples.spec(), "k3x9.jsonl") for slow in (2.0, 1.0))
+    assert (alike.places, "places" in plan_text(made(alike))) == ("", False)
+    assert apart.known.spread < 0.5 * shown_by(_nowhere(placed(2.0)), samples.spec(), "k3x9.jsonl").known.spread
+    told = next(line for line in plan_text(made(apart)).splitlines() if "places:" in line)
+    assert "zones differ by" in told
+    assert "held against stable's pods of its zone, so let it run in a, b and c; elsewhere a healthy one may be" in told
+    assert made(apart).wire()["pods"]["places"] == apart.places
+
+
+def _somewhere(look, slow, rng):
+    """A look of pods in three zones, the first of which fails so many times as often."""
+    pods = {
+        name: dataclasses.replace(
+            pod,
+            zone="abc"[at % 3],
+            errors={"5xx": int(rng.binomial(6000, 0.01 * slow))} if at % 3 == 0 else pod.errors,
+        )
+        for at, (name, pod) in enumerate(look.pods.items())
+    }
+    return dataclasses.replace(look, pods=pods)
+
+
+def _nowhere(recording):
+    looks = [
+        dataclasses.replace(look, pods={name: dataclasses.replace(pod, zone="") for name, pod in look.pods.items()})
+        for look in recording.looks
+    ]
+    return dataclasses.replace(recording, looks=tuple(looks))
 
 
 def test_a_short_recording_says_so_and_one_of_nothing_tells_nothing():

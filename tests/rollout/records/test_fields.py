@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rollout.records import fields
-from rollout.records.recording import RecordingError, header_line, parse
+from rollout.records.recording import RecordingError, header_line, look_line, parse
 
 HEADER = header_line(15.0, (0.1, 1.0), 0.1)
 POD = {"arm": "stable", "requests": 10, "errors": {"5xx": 1}, "latency_counts": [9, 1, 0], "gauges": {"cpu": 0.5}}
@@ -17,6 +17,14 @@ def look(t=1.0, **changed):
 
 def test_a_sound_look_is_read():
     assert parse([HEADER, look()]).looks[0].pods["p"].errors == {"5xx": 1}
+
+
+def test_where_a_pod_runs_is_read_and_written_and_may_be_left_out():
+    here, nowhere = parse([HEADER, look(node="node-7", zone="eu-1a"), look()]).looks
+    assert (here.pods["p"].node, here.pods["p"].zone) == ("node-7", "eu-1a")
+    assert (nowhere.pods["p"].node, nowhere.pods["p"].zone) == ("", "")
+    assert parse([HEADER, look_line(here), look_line(nowhere)]).looks == (here, nowhere)
+    assert "node" not in look_line(nowhere)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +45,13 @@ def test_a_sound_look_is_read():
         (look(latency_counts=[1] * (fields.MOST_ENTRIES + 1)), "latency_counts has 20,001 entries"),
         (look(gauges={"cpu": 1e300}), "pods.p.gauges.cpu is 1e[+]300"),
         (look(age_seconds=-1), "pods.p.age_seconds is -1"),
+        (look(node=3), "pods.p.node is 3, expected a text of one line"),
+        (look(zone=["a"]), r"pods.p.zone is .*, expected a text of one line"),
+        (
+            look(zone="a b"),
+            'pods.p.zone is "a b", expected a name of at most 253 characters without spaces; correct it',
+        ),
+        (look(node="n" * 254), "pods.p.node is .*, expected a name of at most 253 characters"),
         (look(arm="left"), 'pods.p.arm is "left", expected stable or canary'),
         ('{"t": 1, "pods": {"p": 3}}', "pods.p is 3, expected an object"),
         ('{"t": 1, "pods": []}', r"pods is \[\], expected an object"),
