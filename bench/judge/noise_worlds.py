@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TOLD_APART = MOST_PODS
 """Pods of stable that have a place of their own in a look."""
 
+_TIMED_OUT = 7.0
+"""Seconds after which a request times out."""
+
 ROLES = ("healthy", "twice", "bad")
 
 
@@ -188,10 +191,24 @@ class NoiseWorld:
         chance = np.clip(np.stack(rate_of, axis=1), 0.0, 1.0)
         failed = np.minimum(clump * rng.binomial(requests, chance / clump), requests)
         shares = lognormal(np.stack(median_of, axis=1), float(said["sigma"]), EDGES)
-        buckets = rng.multinomial(requests, np.maximum(shares, 0.0) / shares.sum(axis=-1, keepdims=True))
+        shares = np.maximum(shares, 0.0) / shares.sum(axis=-1, keepdims=True)
+        if said["timeouts"]["share"] or said["timeouts"]["hit"]:
+            shares = self._timed_out(shares, at)
+        buckets = rng.multinomial(requests, shares)
         arrived = np.ones(self.replicates, dtype=np.bool_)
         counts = [each.astype(float) for each in (requests, failed, buckets, np.zeros_like(requests))]
         return Look(at, np.full(self.replicates, every), *counts, ages, arrived)
+
+    def _timed_out(self, shares: Floats, at: float) -> Floats:
+        """Shares of the requests by bucket, where some of them end between 5 and 10 s instead."""
+        told = self.cell.said["timeouts"]
+        rate = np.where(self._hit, float(told["share"]) + float(told["hit"]), float(told["share"]))
+        if at > self.cell.onset_seconds and at > 0:
+            rate[:, self._stable :] *= float(self.cell.said["fault"]["timeouts"])
+        rate = np.stack([rate[:, group].mean(axis=1) for group in self._groups()], axis=1)[..., None]
+        late = np.zeros(shares.shape[-1])
+        late[np.searchsorted(EDGES, _TIMED_OUT)] = 1.0
+        return shares * (1 - np.minimum(rate, 1.0)) + late * np.minimum(rate, 1.0)
 
     def _groups(self) -> list[slice]:
         """Which pods each place of a look is about."""

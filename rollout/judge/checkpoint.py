@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar, Protocol
 
 from rollout.judge.baseline.calm import Calm
+from rollout.judge.baseline.calm_others import CalmOthers
 from rollout.judge.baseline.crash_log import CrashLog
 from rollout.judge.baseline.places import Places
 from rollout.judge.baseline.pods_now import PodsNow
@@ -44,6 +45,7 @@ _TESTS = {
     "noise": "pod_variation",
     "wander": "wander",
     "calm": "calm",
+    "brief": "brief",
     "apart": "pods_now",
     "places": "places",
     "warmth": "cold_start",
@@ -58,6 +60,7 @@ _TESTS = {
 
 _ADDED = {
     "noise": ("hit",),
+    "brief": CalmOthers.STATE,
     "wander": Wander.STATE,
     "calm": Calm.STATE,
     "apart": PodsNow.STATE,

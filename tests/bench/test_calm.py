@@ -4,11 +4,12 @@ import numpy as np
 
 from bench.judge import calm
 from bench.judge.calm import Service, all_alike, no_bursts, one_by_one
+from rollout.judge.baseline.what_history_tells import is_calm
 
 
 def test_a_calm_service_is_taken_for_one_and_its_fault_is_seen():
     service = Service(0.1, 8)
-    assert service.evidence.pod_variation.is_calm().mean() > 0.5
+    assert is_calm(service.evidence.pod_variation).mean() > 0.5
     delay, failed = service.delays(0.0)
     assert (delay < 30).all()
     assert (failed >= 2).all()

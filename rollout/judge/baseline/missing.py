@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rollout.judge.baseline.pod_beliefs import ENOUGH_BLOCKS, ENOUGH_FAILURES
 from rollout.judge.baseline.pod_variation import PodVariation
+from rollout.judge.baseline.what_history_tells import tells_enough
 from rollout.judge.model.blocks import BLOCK_SECONDS
 
 ENOUGH = 0.5
@@ -38,7 +39,7 @@ def missing(noise: PodVariation, column: int) -> Missing | None:
         noise: what stable's pods have shown.
         column: of errors, events or slow requests.
     """
-    if noise.enough(slice(column, column + 1)).all():
+    if tells_enough(noise, slice(column, column + 1)).all():
         return None
     shown = float(noise.failed[column].sum())
     blocks = max(ENOUGH * ENOUGH_BLOCKS - float(noise.blocks[column]), 0.0)

@@ -31,3 +31,6 @@ ALONE = 0.85
 
 TELLING = 20.0
 """Failures that history must show before it outweighs the belief of how many come together (variance over mean)."""
+
+KNOWN = 0.5
+"""How much of `ENOUGH_BLOCKS` there must be before pods that are hit are left out of what others are held against."""

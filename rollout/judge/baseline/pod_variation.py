@@ -20,6 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.baseline.calm import Calm
+from rollout.judge.baseline.calm_others import CalmOthers, are_hit, beside_calm
 from rollout.judge.baseline.lasting import PRIOR_WORTH, TRUSTED_PODS, lasting_offsets, lasting_variance
 from rollout.judge.baseline.pod_against_others import (
     BURST_CHANCES,
@@ -36,11 +37,11 @@ from rollout.judge.baseline.pod_against_others import (
     worst_alone,
 )
 from rollout.judge.baseline.pod_beliefs import (
-    ALONE,
     BURST_VARIANCE,
     CAUTION,
     ENOUGH_BLOCKS,
     ENOUGH_FAILURES,
+    KNOWN,
     PRIOR_BURST,
     PRIOR_TEMPER,
     TELLING,
@@ -55,8 +56,6 @@ from rollout.judge.model.ridits import BINS, centred
 
 FASTEST = 0.05
 """Least mean score of a pod, over that of all of them."""
-
-_HALF = 0.5
 
 
 class PodVariation:
@@ -88,7 +87,7 @@ class PodVariation:
         hit: chance that each pod is hit in the present block under each kind of burst, by the blocks before, shape
             (columns, MOST_PODS, bursts).
         prior_power: as of `lasting_variance`, shape (columns,).
-        wander, calm: how far pods stray for minutes, and which of them were hit by no burst.
+        wander, calm, brief: how far pods stray for minutes, which of them no burst hit, and whether bursts are brief.
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
@@ -124,7 +123,7 @@ class PodVariation:
         self.likely = PRIOR_BURST[slow]
         self.burst = np.argmax(self.likely, axis=1)
         self.hit: ShortFloats = np.tile(BURST_STARTS.astype(np.float32), (columns, MOST_PODS, 1))
-        self.wander, self.calm = Wander(columns), Calm(columns)
+        self.wander, self.calm, self.brief = Wander(columns), Calm(columns), CalmOthers(columns)
         self.beside: Beside = lambda _columns, own, _size: own  # see `Places`
         self.gains: ShortFloats = np.zeros((columns, BURST_SIZES.size, EXPONENTS.size, FAULTS.size), dtype=np.float32)
 
@@ -140,8 +139,7 @@ class PodVariation:
         Returns:
             The columns of which a block was closed, so that there is something new to be learned.
         """
-        first = batch.looked & np.isinf(self.block_began)
-        if some(first):
+        if some(first := batch.looked & np.isinf(self.block_began)):
             self.block_began = np.where(first, batch.at - batch.seconds, self.block_began)
         self.block_failed += batch.pods[0]
         self.block_size += batch.pods[1]
@@ -162,6 +160,17 @@ class PodVariation:
             pooled = self.block_pooled[at] + batch.bucket_counts[2, at]
             failed[at] = centred(failed[at], size[at], self.scores[at], pooled)
         return failed, size
+
+    def left_out(self, columns: Indices, failed: Floats, size: Floats) -> Bools:
+        """Which pods are no part of what a canary is held against, by what they did in the present block."""
+        kinds = self.burst[columns]
+        return self.brief.left_out(columns, self._struck(columns, failed, size, kinds))
+
+    def _struck(self, columns: Indices, failed: Floats, size: Floats, kinds: Indices) -> Bools:
+        """Which pods bursts of some kinds hit, as far as they are brief, counted, and history is not too short."""
+        brief = (BURST_LASTS[kinds] == 0) & ~self.scored[columns] & (self.knowledge()[columns] >= KNOWN)
+        chance = np.take_along_axis(self.hit[columns], kinds[:, None, None], axis=2)[:, :, 0] * brief[:, None]
+        return are_hit(failed, size, self.offsets(columns), chance.astype(np.float64), BURST_SIZES[kinds])
 
     def offsets(self, columns: Indices) -> Floats:
         """Lasting log ratios of the pods of some columns, shape (k, MOST_PODS)."""
@@ -227,20 +236,6 @@ class PodVariation:
         found: Floats = np.minimum(1.0, self.blocks / ENOUGH_BLOCKS)
         return found
 
-    def is_calm(self) -> Bools:
-        """Where a long history shows no bursts, no clumps and no wandering, shape (columns,)."""
-        everything = np.arange(self.burst.size)
-        known = (self.knowledge() >= 1) & (self.failed.sum(axis=1) >= ENOUGH_FAILURES)
-        alike = (self.likely.argmax(axis=1) == 0) & (self.wander.told(everything)[0] == 0)
-        calm: Bools = known & alike & (self.one_by_one(everything, 1.0) > ALONE)
-        return calm
-
-    def enough(self, columns: slice) -> Bools:
-        """Whether history tells the noise of some columns: at least half of what full trust asks for; (columns,)."""
-        blocks, failures = self.blocks[columns], self.failed[columns].sum(axis=1)
-        found: Bools = (blocks >= _HALF * ENOUGH_BLOCKS) & (failures >= _HALF * ENOUGH_FAILURES)
-        return found
-
     def _close(self, columns: Indices) -> None:
         """Judge every pod of the block against the others, then add the block to the totals."""
         failed, size = (each[columns] for each in (self.block_failed, self.block_size))
@@ -249,27 +244,32 @@ class PodVariation:
         there = size > 0
         teach = (there.sum(axis=1) >= 2) & (self.blocks[columns] < 4 * ENOUGH_BLOCKS)  # noqa: PLR2004 - one, and another
         if teach.any():
-            # Of each pod its failures and size, and of all others together.
             chosen, failed_, size_, there_ = (each[teach] for each in (columns, failed, size, there))
             values = np.empty((4, *failed_.shape))
             values[0], values[1] = failed_, size_
             values[2:] = values[:2].sum(axis=2, keepdims=True) - values[:2]
-            others = Counts(values.reshape(4, -1), np.repeat(self._whole[chosen], MOST_PODS))
-            # Only pods that had something are judged; `first` is where each column's pods begin among them.
+            others = Counts(values.reshape(4, -1).copy(), np.repeat(self._whole[chosen], MOST_PODS))
+            kinds = np.argmax(self.likely[chosen], axis=1)
+            struck = self._struck(chosen, failed_, size_, kinds)
             own = self.offsets(chosen)
+            known, worth = self.knowledge()[chosen] >= KNOWN, size_ * np.exp(own)
+            self.brief.see(*(each[known] for each in (chosen, failed_, worth, struck)))
+            values[2:] = beside_calm(values[:2], self.brief.left_out(chosen, struck))
+            calm_ones = Counts(values.reshape(4, -1), others.whole)
+            # Only pods that had something are judged; `first` is where each column's pods begin among them.
             lately = self.wander.lately(chosen)
             pods, first = np.flatnonzero(there_), np.cumsum(there_.sum(axis=1)) - there_.sum(axis=1)
             whose, which = chosen[pods // MOST_PODS], pods % MOST_PODS
             chance = self.hit[whose, which].astype(np.float64)
             scored, now = self._scored_of(chosen, pods), (self.beside(chosen, own, size_) + lately).ravel()[pods]
-            likely, gains, hit, by_size = gains_of(others.take(pods), now, scored, chance)
+            likely, gains, hit, by_size = gains_of(calm_ones.take(pods), now, scored, chance)
             self.hit[whose, which] = BURST_CHANCES + BURST_LASTS * hit
-            shares, kinds = shares_of(size_ * np.exp(own)), np.argmax(self.likely[chosen], axis=1)
-            # How surely each was calm, by the blocks before and by this one as well; of failures `calm` knows better.
+            shares = shares_of(worth)
+            # How surely each was calm, by the blocks before and by this one; of failures `calm` knows better.
             calm = np.ones((2, there_.size))
-            struck = np.stack([chance, hit])[:, np.arange(pods.size), kinds[pods // MOST_PODS]]
-            self.calm.slower[chosen] += np.add.reduceat(struck[1][:, None] * by_size, first, axis=0)
-            calm[:, pods] -= struck
+            surely = np.stack([chance, hit])[:, np.arange(pods.size), kinds[pods // MOST_PODS]]
+            self.calm.slower[chosen] += np.add.reduceat(surely[1][:, None] * by_size, first, axis=0)
+            calm[:, pods] -= surely
             calm, strict, one = calm.reshape(2, *there_.shape), shares.copy(), ~self._slow[chosen]
             strict[one], calm[:, one] = self.calm.add(*(each[one] for each in (chosen, failed_, size_, kinds, lately)))
             self.wander.add(chosen, failed_, strict, calm)

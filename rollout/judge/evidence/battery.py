@@ -15,6 +15,7 @@ from rollout.judge.baseline.sums import Sums
 from rollout.judge.data.batch import Batch
 from rollout.judge.data.columns import Columns
 from rollout.judge.evidence.absolute_rate_test import AbsoluteRateTest
+from rollout.judge.evidence.beside_calm import beside_calm
 from rollout.judge.evidence.confidence_sequence import RatioSequences
 from rollout.judge.evidence.fault_sizes import RIDIT_STEP_WEIGHTS, RIDIT_STEPS
 from rollout.judge.evidence.gauge_test import Gauge
@@ -63,7 +64,7 @@ class Evidence:
         sums: what was counted.
         pod_variation: what stable's pods teach about healthy differences.
         wander: what they teach about differences that come and go.
-        calm: which of them were hit by no burst.
+        calm, brief: which of them were hit by no burst, and whether bursts are brief.
         places: what they teach about the places that pods run in.
         cold_start: what young pods of stable teach about cold starts.
         pods_now: how far they are apart in the present block.
@@ -84,7 +85,8 @@ class Evidence:
         self.sums = Sums(count)
         self.pod_variation, self.cold_start = PodVariation(whole, latency, columns.scores), ColdStart(whole)
         self.pods_now = PodsNow(count)
-        self.wander, self.calm = self.pod_variation.wander, self.pod_variation.calm
+        variation = self.pod_variation
+        self.wander, self.calm, self.brief = variation.wander, variation.calm, variation.brief
         self.places = Places(self.pod_variation, whole)
         self._healthy = HealthyCanary(columns, self._counted, self.sums, self.pod_variation, self.cold_start)
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
@@ -239,8 +241,8 @@ class Evidence:
         # Where bursts are known they explain pods that are apart.
         self.pods_now.see(*self.pod_variation.so_far(batch), seconds)
         apart = np.where(self.ratio.chance > 0, 0.0, self.pods_now.noise)
-        moved = self.places.unsure
-        self.ratio.bet(counts.but(scored_columns), healthy.tolerance, seconds, young, scored, apart, moved)
+        beside = beside_calm(counts, batch, self.pod_variation).but(scored_columns)
+        self.ratio.bet(beside, healthy.tolerance, seconds, young, scored, apart, self.places.unsure)
         self.sequences.add(counts)
         # The absolute-rate test rests where it is unknown how slow so young pods may be.
         known = counts if healthy.grown_up else counts.where(healthy.age_known)

@@ -11,6 +11,7 @@ from rollout.judge.baseline.pod_against_others import SURE
 from rollout.judge.baseline.pod_effects import luck
 from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.baseline.sums import Sums
+from rollout.judge.baseline.what_history_tells import is_calm
 from rollout.judge.data.batch import Batch
 from rollout.judge.data.columns import Columns
 from rollout.judge.model.onset_prior import Bools, Floats
@@ -111,7 +112,7 @@ class HealthyCanary:
         block is bad if counting does not explain it.
         """
         variation, (columns, bound) = self._variation, (np.arange(self._floor.size), self._bound)
-        calm = self._may_be_calm & variation.is_calm()
+        calm = self._may_be_calm & is_calm(variation)
         if not calm.any():
             return self._floor, variation.worst
         at = columns[calm]

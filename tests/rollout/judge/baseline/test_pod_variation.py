@@ -10,6 +10,7 @@ from rollout.judge.baseline.pod_against_others import EXPONENTS
 from rollout.judge.baseline.pod_beliefs import BURST_VARIANCE, CAUTION, PRIOR_TEMPER, TELLING
 from rollout.judge.baseline.pod_effects import pod_effects
 from rollout.judge.baseline.pod_variation import PodVariation
+from rollout.judge.baseline.what_history_tells import tells_enough
 from rollout.judge.data.ages import AGES
 from rollout.judge.data.batch import MOST_PODS, Batch
 from rollout.judge.data.pod_slots import PodSlots
@@ -59,7 +60,7 @@ def widest(variation):
 
 def test_quiet_pods_allow_nearly_the_full_likelihood():
     variation = taught(np.random.default_rng(1))
-    assert variation.enough(slice(None)).all()
+    assert tells_enough(variation, slice(None)).all()
     assert temper(variation) > 0.6
     assert widest(variation) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]), np.array([False]))[0][0, -1]
 
@@ -107,13 +108,13 @@ def test_lasting_differences_widen_the_pod_effect():
 
 def test_a_single_pod_teaches_nothing_of_noise():
     variation = taught(np.random.default_rng(4), pods=1, blocks=200)
-    assert not variation.enough(slice(None)).all()
+    assert not tells_enough(variation, slice(None)).all()
     assert temper(variation) == pytest.approx(PRIOR_TEMPER / (1 + BURST_VARIANCE * 3), abs=0.03)
 
 
 def test_little_history_stays_near_what_is_believed_and_tells_of_clumps_alone():
     variation = taught(np.random.default_rng(4), pods=3, blocks=2)
-    assert not variation.enough(slice(None)).all()
+    assert not tells_enough(variation, slice(None)).all()
     squares, alone = variation.apart[0]
     believed = (alone + TELLING) / (squares + TELLING / PRIOR_TEMPER)
     assert temper(variation) == pytest.approx(believed / (1 + BURST_VARIANCE * 3), abs=0.03)
@@ -122,7 +123,7 @@ def test_little_history_stays_near_what_is_believed_and_tells_of_clumps_alone():
 def test_clumps_are_seen_before_bursts_are():
     """Fives in five minutes of two pods: too little for tau and eta, enough to see what comes together."""
     one_by_one, fives = (taught(np.random.default_rng(8), pods=2, blocks=40, clump=clump) for clump in (1, 5))
-    assert not fives.enough(slice(None)).all()
+    assert not tells_enough(fives, slice(None)).all()
     assert temper(fives) < 0.6 * temper(one_by_one)
     assert fives.clumped(FIRST)[0] < 0.6 * one_by_one.clumped(FIRST)[0]
     assert one_by_one.clumped(FIRST)[0] > 0.8
