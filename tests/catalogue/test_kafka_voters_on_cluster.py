@@ -82,7 +82,7 @@ async def test_nothing_acknowledged_dies_with_the_leading_voter(cluster):
     summary = json.loads(await sending)
     sent = await kafka_client.acknowledged(cluster)
     assert len(sent) == summary["acked"] > 200
-    came = begun + await kafka_client.rest(cluster, begun)
+    came = begun + await kafka_client.rest(cluster, begun, len(sent))
     assert sent - set(came) == set()
 
 
