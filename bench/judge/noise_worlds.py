@@ -208,7 +208,8 @@ class NoiseWorld:
         rate = np.stack([rate[:, group].mean(axis=1) for group in self._groups()], axis=1)[..., None]
         late = np.zeros(shares.shape[-1])
         late[np.searchsorted(EDGES, _TIMED_OUT)] = 1.0
-        return shares * (1 - np.minimum(rate, 1.0)) + late * np.minimum(rate, 1.0)
+        rate = np.minimum(rate, 1.0)
+        return shares * (1 - rate) + late * rate
 
     def _groups(self) -> list[slice]:
         """Which pods each place of a look is about."""

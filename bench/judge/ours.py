@@ -78,7 +78,7 @@ class Ours:
 
 
 class _Signal:
-    def __init__(self, kind: SignalKind, replicates: int, where: tuple[Indices, Indices] | None) -> None:
+    def __init__(self, kind: SignalKind, replicates: int, where: tuple[Indices, Indices] | None = None) -> None:
         self.kind, self.replicates, self._where = kind, replicates, where
         policy = JudgePolicy(signals=tuple(SignalPolicy(f"{kind}-{at}", kind) for at in range(replicates)))
         self.evidence = Evidence(policy)

@@ -67,7 +67,7 @@ def as_markdown() -> str:
         "- **served**: no package of it can be had for them; an API server accepted its objects, and tests hold them.",
         "- **external**: run by somebody else; a stack declares and probes it.",
         "",
-        "`make test` runs them but for those marked `long`; `make catalogue` runs all below `tests/catalogue`.",
+        "`make test` runs the tests that are not marked `long`, `make catalogue` all below `tests/catalogue`.",
         "Each has a minimal and a production example in [examples/kinds](../../examples/kinds).",
         "",
         "| kind | what | mode | standing | shown by |",

@@ -153,8 +153,7 @@ class GatewayDriver:
             raise InvalidError(
                 f"GrayRelease {self._namespace}/{self._name}: there is no traffic to shift in its spec, and no route"
             )
-        wanted = shape_of(traffic, keeper=needs_keeper(spec)) if traffic is not None else None
-        shape = wanted or shape_on(route or {})
+        shape = shape_on(route or {}) if traffic is None else shape_of(traffic, keeper=needs_keeper(spec))
         ports = await self._ports(weights, ports_on(route) if route else {})
         if route is None:
             backends = [backend(revision, ports[revision], weight) for revision, weight in weights.items()]
