@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from rollout.judge.baseline.calm_others import chances_hit
 from rollout.judge.baseline.lasting import lasting_offsets
 from rollout.judge.baseline.pod_against_others import (
     BURST_CHANCES,
@@ -28,14 +29,8 @@ from rollout.judge.baseline.pod_against_others import (
 from rollout.judge.data.batch import MOST_PODS
 from rollout.judge.model.onset_prior import Bools, Floats, Indices, ShortFloats
 
-PASSES = 2
-"""First the others count by what the blocks before say of them, then by what this block says."""
-
 TELLING = 150.0
 """Failures expected of pods that were hit, at which what they had tells as much as the kind of burst does."""
-
-_MOST_LOG = 50.0
-"""A likelihood ratio beyond its exponential is as sure as this one."""
 
 
 class Calm:
@@ -95,15 +90,7 @@ class Calm:
         expected = shares_of(shares * np.exp(strays))
         starts, lasts, sizes = (each[kinds, None] for each in (BURST_CHANCES, BURST_LASTS, BURST_SIZES))
         chance = starts + lasts * self.hit[columns]
-        hit = chance
-        for _ in range(PASSES):
-            # What the others did, as far as they are calm, and the share of it that is expected of this one.
-            did, worth = ((1 - hit) * each for each in (failed, expected))
-            others, of_all = (each.sum(axis=1, keepdims=True) - each for each in (did, worth))
-            mean = expected * others / np.maximum(of_all, 1e-9)
-            log_ratio = sizes * failed - mean * np.expm1(sizes)
-            odds = chance * np.exp(np.clip(log_ratio, -_MOST_LOG, _MOST_LOG))
-            hit = odds / (1 - chance + odds)
+        hit, mean = chances_hit(failed, expected, chance, sizes)
         self.hit[columns] = hit
         self.struck[columns] += np.stack([(hit * failed).sum(axis=1), (hit * mean).sum(axis=1)], axis=1)
         self.done[columns] += ((1 - hit)[:, None] * np.stack([failed, size], axis=1)).astype(np.float32)

@@ -34,6 +34,8 @@ FARTHEST = 3.0
 """Standard deviations by which they are taken to be apart at most."""
 
 _MOST_LOG = 50.0
+"""A likelihood ratio beyond its exponential is as sure as this one."""
+
 _LIKELY = 0.5
 
 
@@ -84,19 +86,33 @@ def are_hit(failed: Floats, size: Floats, own: Floats, chance: Floats, burst: Fl
         chance: that each is hit, before anything is known of the block, shape (k, pods).
         burst: log ratio by which it then fails more, shape (k,).
     """
-    expected, sizes = shares_of(size * np.exp(own)), burst[:, None]
-    hit = chance
-    for _ in range(PASSES):
-        did, worth = ((1 - hit) * each for each in (failed, expected))
-        others, of_all = (each.sum(axis=1, keepdims=True) - each for each in (did, worth))
-        mean = expected * others / np.maximum(of_all, 1e-9)
-        odds = chance * np.exp(np.clip(sizes * failed - mean * np.expm1(sizes), -_MOST_LOG, _MOST_LOG))
-        hit = odds / (1 - chance + odds)
+    hit, _ = chances_hit(failed, shares_of(size * np.exp(own)), chance, burst[:, None])
     found: Bools = (hit > _LIKELY) & (size > 0)
     return found
 
 
-def beside_calm(counted: Floats, out: Bools) -> Floats:
+def chances_hit(failed: Floats, shares: Floats, chance: Floats, sizes: Floats) -> tuple[Floats, Floats]:
+    """Chance that each pod is hit in a block, and what is expected of it by what its calm others did; shape (k, pods).
+
+    Args:
+        failed: failures of the pods in the block, shape (k, pods).
+        shares: of the failures that would fall on each if none were hit, shape (k, pods).
+        chance: that each is hit, before anything is known of the block, shape (k, pods).
+        sizes: log ratio by which it then fails more, shape (k, 1).
+    """
+    hit = chance
+    mean = np.zeros(failed.shape)
+    for _ in range(PASSES):
+        # What the others did, as far as they are calm, and the share of it that is expected of this one.
+        did, worth = ((1 - hit) * each for each in (failed, shares))
+        others, of_all = (each.sum(axis=1, keepdims=True) - each for each in (did, worth))
+        mean = shares * others / np.maximum(of_all, 1e-9)
+        odds = chance * np.exp(np.clip(sizes * failed - mean * np.expm1(sizes), -_MOST_LOG, _MOST_LOG))
+        hit = odds / (1 - chance + odds)
+    return hit, mean
+
+
+def of_calm_others(counted: Floats, out: Bools) -> Floats:
     """What the others of each pod did that are not left out; of all others where none is calm.
 
     Args:

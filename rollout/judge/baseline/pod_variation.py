@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from rollout.judge.baseline.calm import Calm
-from rollout.judge.baseline.calm_others import CalmOthers, are_hit, beside_calm
+from rollout.judge.baseline.calm_others import CalmOthers, are_hit, of_calm_others
 from rollout.judge.baseline.lasting import PRIOR_WORTH, TRUSTED_PODS, lasting_offsets, lasting_variance
 from rollout.judge.baseline.pod_against_others import (
     BURST_CHANCES,
@@ -254,7 +254,7 @@ class PodVariation:
             own = self.offsets(chosen)
             known, worth = self.knowledge()[chosen] >= KNOWN, size_ * np.exp(own)
             self.brief.see(*(each[known] for each in (chosen, failed_, worth, struck)))
-            values[2:] = beside_calm(values[:2], self.brief.left_out(chosen, struck))
+            values[2:] = of_calm_others(values[:2], self.brief.left_out(chosen, struck))
             calm_ones = Counts(values.reshape(4, -1), others.whole)
             # Only pods that had something are judged; `first` is where each column's pods begin among them.
             lately = self.wander.lately(chosen)

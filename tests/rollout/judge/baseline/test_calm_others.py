@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy, Verdict
-from rollout.judge.baseline.calm_others import CalmOthers, are_hit, beside_calm
+from rollout.judge.baseline.calm_others import CalmOthers, are_hit, of_calm_others
 from rollout.signals.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EPOCH
 
@@ -35,8 +35,8 @@ def test_counting_an_outage_of_all_and_what_is_not_there_are_no_burst():
 
 def test_each_is_held_against_the_calm_ones_and_against_all_where_none_is():
     counted = np.stack([np.array([[1.0, 2.0, 30.0]]), np.full((1, 3), 100.0)])
-    assert beside_calm(counted, np.array([[False, False, True]]))[0].tolist() == [[2.0, 1.0, 3.0]]
-    assert beside_calm(counted, np.array([[True, True, True]]))[0].tolist() == [[32.0, 31.0, 3.0]]
+    assert of_calm_others(counted, np.array([[False, False, True]]))[0].tolist() == [[2.0, 1.0, 3.0]]
+    assert of_calm_others(counted, np.array([[True, True, True]]))[0].tolist() == [[32.0, 31.0, 3.0]]
 
 
 def left_out(calm, *, burst=60.0, share=0.04):
