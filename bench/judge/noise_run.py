@@ -29,7 +29,7 @@ sys.path.insert(0, str(HERE.parent.parent))
 import numpy as np
 from scipy.stats import beta
 
-from bench.judge.noise_worlds import Cell, NoiseWorld, cells
+from bench.judge.noise_worlds import Cell, NoiseWorld, cells, worlds
 from bench.judge.ours import Ours
 from bench.machine import page
 
@@ -49,9 +49,14 @@ class Played:
 
 def play(cell: Cell, replicates: int, seed: int) -> Played:
     """Show the judge one chunk of replicates."""
-    ours, times = Ours(replicates), np.full(replicates, np.inf)
-    good = np.zeros(replicates, dtype=bool)
-    for look in NoiseWorld(cell, replicates, seed).looks():
+    parts = [_judged(world) for world in worlds(cell, replicates, seed)]
+    return Played([at for each in parts for at in each.times], [at for each in parts for at in each.good])
+
+
+def _judged(world: NoiseWorld) -> Played:
+    ours, times = Ours(world.replicates), np.full(world.replicates, np.inf)
+    good = np.zeros(world.replicates, dtype=bool)
+    for look in world.looks():
         fired = ours.look(look) & np.isinf(times)
         times[fired] = look.at
         good |= ours.good() & np.isinf(times) & (not look.history)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from bench.judge.random_cells import drawn
 from bench.judge.world import EDGES, GROWN, Look, lognormal
 from rollout.judge.data.batch import MOST_PODS
 
@@ -28,6 +29,12 @@ TOLD_APART = MOST_PODS
 
 _TIMED_OUT = 7.0
 """Seconds after which a request times out."""
+
+POOLED = "random"
+"""Key of the row of services that are drawn at random."""
+
+OF_EACH = 10
+"""Replicates of each of them."""
 
 ROLES = ("healthy", "twice", "bad")
 
@@ -74,7 +81,19 @@ def cells() -> dict[str, Cell]:
                 for name, default in defaults.items()
             }
             found[key] = Cell(key, own["name"], role, said)
+    found[POOLED] = Cell(POOLED, "services drawn at random, ten replicates of each", "healthy", defaults)
     return found
+
+
+def worlds(cell: Cell, replicates: int, seed: int) -> list[NoiseWorld]:
+    """Return a chunk of replicates of a cell: one world, or for the pooled row of random services one for each ten."""
+    if cell.key != POOLED:
+        return [NoiseWorld(cell, replicates, seed)]
+    services = range(seed * replicates // OF_EACH, (seed + 1) * replicates // OF_EACH)
+    return [
+        NoiseWorld(Cell(f"{POOLED}-{number}", cell.name, cell.role, drawn(number, cell.said)), OF_EACH, 0)
+        for number in services
+    ]
 
 
 class NoiseWorld:

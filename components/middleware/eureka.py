@@ -113,6 +113,8 @@ class Eureka(Component[EurekaSettings]):
 
     def _configuration(self) -> str:
         account = f"{PEER}:${{registry.accounts.{PEER}}}"
+        members = [f"{self.name}-{each}" for each in range(self.replicas)]
+        urls = {each: f"{self.scheme}://{account}@{each}.{self.domain}:{PORT}/eureka/" for each in members}
         return text(
             "eureka.yml.j2",
             name=self.name,
@@ -122,10 +124,7 @@ class Eureka(Component[EurekaSettings]):
             accounts=ACCOUNTS,
             domain=self.domain,
             self_preservation=self.settings.self_preservation,
-            peers=[
-                f"{self.scheme}://{account}@{self.name}-{each}.{self.domain}:{PORT}/eureka/"
-                for each in range(self.replicas)
-            ],
+            peers={member: [urls[each] for each in members if each != member] or [urls[member]] for member in members},
         )
 
     def _pod(self) -> Pod:
@@ -162,6 +161,7 @@ class Eureka(Component[EurekaSettings]):
             image=self.environment.image(self.settings.image),
             env={
                 "POD_NAME": FieldPath("metadata.name"),
+                "SPRING_PROFILES_ACTIVE": FieldPath("metadata.name"),
                 "SPRING_CONFIG_ADDITIONAL_LOCATION": f"file:{CONFIG}/",
                 "JAVA_TOOL_OPTIONS": f"-XX:MaxRAMPercentage={HEAP_PERCENT} -XX:+ExitOnOutOfMemoryError"
                 f"{trust if self.settings.tls else ''}",

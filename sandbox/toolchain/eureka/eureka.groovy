@@ -9,7 +9,11 @@ import org.springframework.boot.SpringBootConfiguration
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration
 import org.springframework.boot.context.properties.bind.Bindable
 import org.springframework.boot.context.properties.bind.Binder
+import org.springframework.boot.health.contributor.Health
+import org.springframework.boot.health.contributor.HealthIndicator
 import org.springframework.cloud.netflix.eureka.server.EnableEurekaServer
+import org.springframework.cloud.netflix.eureka.server.event.EurekaServerStartedEvent
+import org.springframework.context.ApplicationListener
 import org.springframework.context.annotation.Bean
 import org.springframework.core.env.Environment
 import org.springframework.security.config.Customizer
@@ -23,6 +27,8 @@ import org.springframework.security.web.SecurityFilterChain
 @EnableAutoConfiguration
 @EnableEurekaServer
 class Registry {
+    private volatile boolean synchronised
+
     /** One account for each `registry.accounts.<name>`, which is its password. */
     @Bean
     UserDetailsService accounts(Environment environment) {
@@ -51,6 +57,17 @@ class Registry {
             gauge(meters, 'renewals.threshold') { registry.numOfRenewsPerMinThreshold }
             gauge(meters, 'peers.available') { peers(context).count { it } }
         } as MeterBinder
+    }
+
+    /** A member that does not have yet what its peers know is not ready, so that the next one is not restarted. */
+    @Bean
+    HealthIndicator registryHealthIndicator() {
+        { synchronised ? Health.up().build() : Health.outOfService().build() } as HealthIndicator
+    }
+
+    @Bean
+    ApplicationListener<EurekaServerStartedEvent> started() {
+        { event -> synchronised = true } as ApplicationListener<EurekaServerStartedEvent>
     }
 
     private static gauge(meters, String name, Closure<Number> read) {

@@ -20,8 +20,13 @@ def declared(services=(), **settings):
     return registry, {(each["kind"], each["metadata"]["name"]): each for each in platform.manifests()}
 
 
+def documents(objects):
+    """Of the configuration: what is for all members, then what is for each."""
+    return list(yaml.safe_load_all(objects["ConfigMap", "eureka-config"]["data"]["application.yml"]))
+
+
 def configuration(objects):
-    return yaml.safe_load(objects["ConfigMap", "eureka-config"]["data"]["application.yml"])
+    return documents(objects)[0]
 
 
 def pod(objects):
@@ -34,11 +39,30 @@ def test_an_image_is_asked_for_since_there_is_none_to_take():
 
 
 @pytest.mark.parametrize(("tls", "scheme"), [({}, "http"), ({"tls": {}}, "https")])
-def test_members_know_each_other_by_name_and_no_password_is_in_a_file_of_the_stack(tls, scheme):
-    _, objects = declared(replicas=2, **tls)
-    peers = configuration(objects)["eureka"]["client"]["service-url"]["defaultZone"].split(",")
+@pytest.mark.parametrize(
+    ("replicas", "peers"), [(1, {0: [0]}), (2, {0: [1], 1: [0]}), (3, {0: [1, 2], 1: [0, 2], 2: [0, 1]})]
+)
+def test_members_copy_from_each_other_and_no_password_is_in_a_file_of_the_stack(tls, scheme, replicas, peers):
+    _, objects = declared(replicas=replicas, **tls)
     account = "grayling-peer:${registry.accounts.grayling-peer}"
-    assert peers == [f"{scheme}://{account}@eureka-{each}.eureka-nodes.shop.svc:8761/eureka/" for each in range(2)]
+    assert {
+        each["spring"]["config"]["activate"]["on-profile"]: each["eureka"]["client"]["service-url"]["defaultZone"]
+        for each in documents(objects)[1:]
+    } == {
+        f"eureka-{member}": ",".join(
+            f"{scheme}://{account}@eureka-{other}.eureka-nodes.shop.svc:8761/eureka/" for other in others
+        )
+        for member, others in peers.items()
+    }
+    (server,) = pod(objects)["containers"]
+    (profile,) = [each for each in server["env"] if each["name"] == "SPRING_PROFILES_ACTIVE"]
+    assert profile["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+
+
+def test_a_member_is_ready_when_it_has_what_its_peers_know():
+    _, objects = declared(replicas=2)
+    health = configuration(objects)["management"]["endpoint"]["health"]
+    assert health["group"]["readiness"]["include"] == "readinessState,registry"
 
 
 def test_with_tls_the_plain_port_is_off_and_the_jvm_trusts_its_own_authority():
