@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import yaml
 
@@ -153,20 +154,18 @@ async def identities(cluster, name):
     return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found.items}
 
 
-async def until(look, seconds=180):
+async def until(look, seconds=240):
     """The first thing that is there."""
-    found = None
-    for _ in range(seconds * 2):
+    before = time.monotonic() + seconds
+    while True:
         try:
-            found = await look()
+            found = last = await look()
         except (KubeError, AssertionError) as error:
             found, last = None, error
-        else:
-            last = found
         if found:
             return found
-        await asyncio.sleep(0.5)
-    raise AssertionError(f"not within {seconds} s; last seen: {last}")
+        assert time.monotonic() < before, f"not within {seconds} s; last seen: {last}"
+        await asyncio.sleep(0.25)
 
 
 async def loud(cluster, member):

@@ -17,8 +17,8 @@ from components.deploy.refusal import NothingThereError
 from components.deploy.teardown import plan_teardown, tear_down
 from components.deploy.waiting import Patience
 from components.stack.platform import Platform
-from kube.errors import KubeError
 from kube.kinds import NAMESPACE, POD, Kind
+from tests.catalogue.brokers import until
 from tests.components.conftest import ROOT
 from tests.components.inside import run
 from tests.components.on_prometheus import series
@@ -102,19 +102,6 @@ async def take_down(cluster, inventory=INVENTORY):
     plan = await plan_teardown(cluster, inventory)
     await tear_down(cluster, inventory, plan, PATIENCE, lambda _line: None, without_engine=True)
     assert await cluster.find(NAMESPACE, inventory.namespace) is None
-
-
-async def until(look, seconds=180):
-    """What ``look`` finds, once it is something."""
-    last = None
-    for _ in range(seconds * 4):
-        try:
-            if last := await look():
-                return last
-        except KubeError as error:
-            last = error
-        await asyncio.sleep(0.25)
-    raise AssertionError(f"not within {seconds} s: {last}")
 
 
 async def told(cluster, member, name, again=None):

@@ -12,7 +12,8 @@ from components.deploy.inventory import Inventory
 from components.deploy.refusal import NothingThereError
 from components.stack.platform import Platform
 from kube.kinds import NAMESPACE
-from tests.catalogue.discovery import OVERLAY, PATIENCE, client, example, ready, take_down, until
+from tests.catalogue.brokers import until
+from tests.catalogue.discovery import OVERLAY, PATIENCE, client, example, ready, take_down
 from tests.catalogue.tokens import certificate
 
 SPACE, ELSEWHERE = "identity-test", "identity-database"

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from kube.cluster import Cluster
+from tests.catalogue.brokers import until
 from tests.catalogue.discovery import (
     EUREKA,
     MEMCACHED,
@@ -19,11 +20,10 @@ from tests.catalogue.discovery import (
     rolled,
     take_down,
     told,
-    until,
 )
 from tests.components.on_prometheus import alerts, eventually, has_data, wanted
 
-pytestmark = [pytest.mark.extras("memcached", "eureka"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.extras("memcached", "eureka"), pytest.mark.timeout(900)]
 KEYS = 3000
 INSTANCES = 10
 

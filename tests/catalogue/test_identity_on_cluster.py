@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from kube.cluster import Cluster
 from kube.kinds import POD
-from tests.catalogue.discovery import from_client, killed, rolled, told, until
+from tests.catalogue.brokers import until
+from tests.catalogue.discovery import from_client, killed, rolled, told
 from tests.catalogue.identity import CODE, ELSEWHERE, SPACE, applied, bring_up, declared, down
 from tests.components.on_prometheus import eventually, expected, has_data, wanted
 

@@ -19,6 +19,7 @@ from components.stack.platform import Platform
 from components.workloads.baseline import UID
 from kube.cluster import Cluster
 from kube.kinds import NAMESPACE, POD, Kind
+from tests.catalogue.brokers import until
 from tests.components.inside import run
 from tests.components.on_prometheus import alerts, eventually, expected, has_data, series, wanted
 
@@ -190,15 +191,6 @@ async def cluster(stack, cluster_kubeconfig):
 async def _runs(cluster, name):
     pod = await cluster.find(POD, name, SPACE)
     return pod is not None and pod["status"]["phase"] == "Running"
-
-
-async def until(look, seconds=180):
-    """What it returns once that is true."""
-    for _ in range(seconds):
-        if found := await look():
-            return found
-        await asyncio.sleep(1)
-    raise AssertionError(f"not so within {seconds} s: {await look()!r}")
 
 
 async def call(cluster, expression, pod="shop"):
