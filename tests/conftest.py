@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from sandbox.box import Sandbox
     from sandbox.builds import Program
 
-CATALOGUE = "tests/catalogue/"
+SECOND = ("tests/catalogue/", "tests/rollout/", "tests/sandbox/")
+"""Folders whose cluster tests share a cluster of their own beside that of all others: each half takes as long."""
+
 PULUMI = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
@@ -32,17 +34,13 @@ settings.load_profile("repeatable")
 
 
 class OneForTheCluster(LoadScopeScheduling):
-    """Where several processes share the tests, one of them gets all that need a cluster, and they come first.
-
-    There is one cluster for the house, and one for the catalogue, whose systems take their time to start: a process
-    each, side by side.
-    """
+    """Where several processes share the tests, two of them have a cluster each, and tests that need one come first."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         if not _needs_cluster(file):
             return nodeid
-        return CATALOGUE if file.startswith(CATALOGUE) else "cluster"
+        return "second cluster" if file.startswith(SECOND) else "cluster"
 
 
 @pytest.hookimpl(optionalhook=True)
