@@ -88,8 +88,8 @@ class Issue:
     during: Level
 
 
-def everything(data: Path) -> tuple[list[Recorded], list[str]]:
-    """All healthy series in a folder, and what was left out.
+def everything(data: Path) -> tuple[list[Recorded], dict[str, list[str]]]:
+    """All healthy series in a folder, and names of those that were left out, by why.
 
     Raises:
         DataError: there is no such folder, nothing in it, or something in it cannot be read.
@@ -97,18 +97,20 @@ def everything(data: Path) -> tuple[list[Recorded], list[str]]:
     if not data.is_dir():
         raise DataError(f"{data}: no such folder; give one with petshop/ or cloud-monitoring/ of the repositories")
     found: list[Recorded] = []
-    left_out: list[Recorded] = []
+    left: dict[str, list[str]] = {}
     for file in sorted(data.glob("petshop/*_noissue/metrics.csv")):
         for each in components(file):
-            enough = each.rps is not None and float(each.rps.mean()) * STEP_SECONDS >= ENOUGH
-            (found if enough else left_out).append(each)
-    small = [f"{each.dataset}: {each.name} (fewer than {ENOUGH:.0f} requests in 5 min)" for each in left_out]
+            if each.rps is not None and np.nan_to_num(each.rps).mean() * STEP_SECONDS >= ENOUGH:
+                found.append(each)
+            else:
+                why = f"{each.dataset}, fewer than {ENOUGH:.0f} requests in 5 min"
+                left.setdefault(why, []).append(each.name)
     for folder, read in CLOUD.items():
         found.extend(read(file) for file in sorted(data.glob(f"cloud-monitoring/{folder}/*.csv")))
     if not found:
         where = ", ".join(["petshop/*_noissue/metrics.csv", *(f"cloud-monitoring/{each}/*.csv" for each in CLOUD)])
         raise DataError(f"{data}: no series in it; it needs one of {where}")
-    return found, small
+    return found, left
 
 
 def components(file: Path) -> list[Recorded]:

@@ -1,7 +1,7 @@
 """How rarely a healthy canary of a real service is taken back, and how soon a bad one: all public series in a folder.
 
     python bench/judge/public_series.py --data FOLDER           # one process; goes on where it was stopped
-    python bench/judge/public_series.py --data FOLDER --fresh   # after a change of the judge: everything anew
+    python bench/judge/public_series.py --data FOLDER --fresh   # after a change of judge or data: everything anew
 
 FOLDER has `petshop/` and `cloud-monitoring/`, taken from the repositories that series/README.md names. What a chunk
 came to is kept in out/bench/judge-public as it is finished; windows, noise and pods are those of `public_worlds.py`.
@@ -24,6 +24,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
+import numpy as np
+
 from bench.judge.noise_run import Played, judged, keep
 from bench.judge.public_data import calm_pairs, everything, issues
 from bench.judge.public_files import DataError
@@ -31,9 +33,8 @@ from bench.judge.public_table import Cell, Found, issue_rows, report, row
 from bench.judge.public_worlds import FAULTS, IssueWorld, PublicWorld, windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from bench.judge.noise_worlds import NoiseWorld
     from bench.judge.public_data import Issue, Recorded
     from bench.judge.public_table import Measured
     from bench.judge.world import World
@@ -59,14 +60,14 @@ def cells(recorded: Iterable[Recorded]) -> list[Cell]:
     ]
 
 
-def chunk(path: Path, names: Sequence[str], of_each: int, world: Callable[[], NoiseWorld | World]) -> Found:
+def chunk(path: Path, names: Sequence[str], of_each: int, world: World) -> Found:
     """What was kept of a chunk, if it is of the same series; else it is played, and kept."""
     if path.exists():
         kept = json.loads(path.read_text())
         if kept.pop("series") == list(names) and len(kept["times"]) == len(names) * of_each:
             return Found.of(names, of_each, Played(**kept))
     began = time.monotonic(), time.process_time()
-    played = judged(world())
+    played = judged(world)
     keep(path, played, series=list(names))
     taken = sum(at is not None for at in played.times)
     took, core = time.monotonic() - began[0], time.process_time() - began[1]
@@ -80,7 +81,10 @@ def measured(cell: Cell, fault: str, windows_of_each: int, folder: Path) -> Foun
     found = Found()
     for seed in range(-(-windows_of_each // CHUNK)):
         path = folder / f"{cell.words} {fault}+{seed}.json".replace(",", "").replace(" ", "-")
-        found.add(chunk(path, names, of_each, lambda: PublicWorld(cell.series, fault, of_each, seed, cell.load)))  # noqa: B023 - called at once
+        world = PublicWorld(cell.series, fault, of_each, seed, cell.load)
+        part = chunk(path, names, of_each, world)
+        part.why = [world.around(at, when) if np.isfinite(when) else "" for at, when in enumerate(part.times)]
+        found.add(part)
     return found
 
 
@@ -90,7 +94,7 @@ def injected(found: Sequence[Issue], folder: Path) -> list[str]:
     for words, part in PARTS.items():
         world = IssueWorld(found, part, CHUNK, 0)
         path = folder / f"issues {words}+0.json".replace(" ", "-")
-        columns[words] = chunk(path, names, CHUNK, lambda: world), [world.told(each) for each in found]  # noqa: B023 - called at once
+        columns[words] = chunk(path, names, CHUNK, world), [world.told(each) for each in found]
     return issue_rows(found, columns)
 
 
@@ -112,9 +116,8 @@ def main() -> int:
         print(wrong, file=sys.stderr)
         return 2
     short = {id(each) for each in recorded if not len(windows(each))}
-    left += [
-        f"{each.dataset}: {each.name} (no 90 min without a gap or a label)" for each in recorded if id(each) in short
-    ]
+    for each in (each for each in recorded if id(each) in short):
+        left.setdefault(f"{each.dataset}, no 90 min without a gap or a label", []).append(each.name)
     options.keep.mkdir(parents=True, exist_ok=True)
     for path in options.keep.glob("*.json") if options.fresh else ():
         path.unlink()

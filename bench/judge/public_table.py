@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.judge.noise_run import share_of
-from bench.judge.public_worlds import FAULTS, RPS, told
+from bench.judge.public_worlds import FAULTS, PODS, RPS, told
 from bench.machine import page
 
 if TYPE_CHECKING:
@@ -32,12 +32,14 @@ COLUMNS = (
     "latency x 1.5: missed of all; where counts tell",
 )
 HOW = f"""
-Each row has windows of 90 min of its series, an hour of it history: nine pods of stable and one of the canary. Where
-nobody recorded the load it is {RPS:.0f} requests a second. *Where counts tell* leaves out series in which nobody could
-tell the fault by the counts of half an hour (`judge/limit.py`: pods alike); delays are of those, 1,800 s for a miss.
+Each row has windows of 90 min of its series, an hour of it history: nine pods of stable and one of the canary. They
+differ for good, by {100 * PODS["pod_spread"]:.0f} % in errors and {100 * PODS["pod_latency_spread"]:.0f} % in latency
+(standard deviation), even while a service is down. As recorded, petshop's components have 0.2 to 4 requests a second;
+where nobody recorded the load it is {RPS:.0f}.
+*Where counts tell* leaves out series in which nobody could tell the fault by the counts of half an hour
+(`judge/limit.py`: pods alike); delays are of those, 1,800 s for a miss.
 
-Series of which more than 1 % of the healthy windows were taken back:
-
+Series of which a healthy window was taken back:
 """
 ISSUES = """
 Faults that were injected into petshop: a component during the ten minutes of an issue as the canary; what it did before
@@ -69,12 +71,13 @@ class Cell:
 
 @dataclass(slots=True)
 class Found:
-    """Of each window its series, when it was convicted, whether it was good, and by which signal."""
+    """Of each window its series, when it was convicted, whether it was good, by which signal, and what it was like."""
 
     series: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     good: list[bool] = field(default_factory=list)
     by: list[str] = field(default_factory=list)
+    why: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, names: Sequence[str], of_each: int, played: Played) -> Found:
@@ -88,6 +91,7 @@ class Found:
         self.times += other.times
         self.good += other.good
         self.by += other.by
+        self.why += other.why
 
     def times_of(self, names: Sequence[str]) -> Floats:
         """When windows of some series were convicted."""
@@ -127,32 +131,17 @@ def _pooled(rows: Sequence[Measured]) -> str:
 
 
 def notes(rows: Sequence[Measured]) -> list[str]:
-    """A line for each series of which more than 1 % of the healthy windows were taken back."""
+    """A line for each series of which a healthy window was taken back."""
     lines = []
     for cell, found in rows:
-        healthy = found["healthy"]
-        for each in cell.series:
-            times = healthy.times_of([each.name])
-            if np.isfinite(times).sum() > times.size / 100:
-                by = [
-                    f"{signal} after {at:.0f} s"
-                    for name, at, signal in zip(healthy.series, healthy.times, healthy.by, strict=True)
-                    if name == each.name and np.isfinite(at)
-                ]
-                lines.append(
-                    f"- {each.name} ({cell.words}): {len(by)} of {times.size}, {', '.join(by)}; {_level(each)}"
-                )
+        healthy, taken = found["healthy"], defaultdict(list)
+        for name, at, by, why in zip(healthy.series, healthy.times, healthy.by, healthy.why, strict=True):
+            if np.isfinite(at):
+                taken[name].append(f"by {by} after {at:.0f} s ({why})")
+        for name, those in taken.items():
+            size = healthy.series.count(name)
+            lines.append(f"- {name} ({cell.words}): {len(those)} of {size}, {'; '.join(those)}")
     return lines or ["- none"]
-
-
-def _level(recorded: Recorded) -> str:
-    """What is peculiar to a series."""
-    noise = [f"{name} {value:.0%}" for name, value in recorded.noise.items() if value > 0]
-    errors, median = recorded.errors[recorded.usable], recorded.median[recorded.usable]
-    return (
-        f"noise from point to point: {', '.join(noise) or 'none'}; errors {np.median(errors):.2%} (at most"
-        f" {errors.max():.2%}), median latency {1000 * np.median(median):.3g} ms (at most {1000 * median.max():.3g})"
-    )
 
 
 def issue_rows(issues: Sequence[Issue], columns: Mapping[str, tuple[Found, Sequence[bool]]]) -> list[str]:
@@ -183,19 +172,21 @@ def _told(found: Found, telling: Sequence[bool], those: Sequence[int]) -> str:
     return f"{seen.size} of {times.size}{how}; counts: {sum(telling[at] for at in those)} of {len(those)}"
 
 
-def report(rows: Sequence[Measured], parts: Sequence[str], issues: Sequence[str], left: Sequence[str]) -> str:
+def report(
+    rows: Sequence[Measured], parts: Sequence[str], issues: Sequence[str], left: Mapping[str, Sequence[str]]
+) -> str:
     """The page.
 
     Args:
         rows: what came of each cell.
         parts: columns of the issues' table.
         issues: its rows.
-        left: what was left out.
+        left: what was left out, by why.
     """
     table = page("The judge on public series", COLUMNS, [*(row(*each) for each in rows), _pooled(rows)])
     lines = [table.rstrip("\n"), HOW.rstrip("\n"), "", *notes(rows)]
     if issues:
         head = ["injected", "component", "issues", "points of errors more", *(f"told, {part}" for part in parts)]
         lines += [ISSUES.rstrip("\n"), "", f"| {' | '.join(head)} |", f"| ---{' | ---' * (len(head) - 1)} |", *issues]
-    lines += ["", "Left out: " + ("; ".join(left) or "nothing") + "."]
+    lines += ["", "Left out:", "", *(f"- {why}: {', '.join(names)}" for why, names in left.items())]
     return "\n".join(lines) + "\n"

@@ -133,7 +133,17 @@ class PublicWorld(World):
     def _course(self, before: float, after: float) -> Series:
         every = float(self.scenario.said["every_seconds"])
         times = np.arange(-before + every / 2, after, every)
-        return Windows(self._recorded, self._of_each, times, self._rng, self._rps)
+        self._windows = Windows(self._recorded, self._of_each, times, self._rng, self._rps)
+        return self._windows
+
+    def around(self, replicate: int, at: float) -> str:
+        """What a canary was like, and how its service went in a look."""
+        luck = [each[replicate, -1] for each in (self._error_effect, self._latency_effect)]
+        errors, median = (float(self._windows.at(name, at)[replicate, 0]) for name in COLUMNS[1:])
+        return (
+            f"its pod had {luck[0]:.2f} times the errors and {luck[1]:.2f} times the latency for good; the service then"
+            f" {errors:.1%} and {1000 * median:.3g} ms"
+        )
 
 
 def told(recorded: Recorded, fault: str, rps: float | None) -> bool:

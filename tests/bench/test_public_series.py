@@ -99,7 +99,7 @@ def test_every_series_with_enough_requests_is_read_in_its_units(data):
         "unavailability": "unavail-01",
         "application crashes as errors": "app1-01",
     }
-    assert left == [f"petshop, low load: {RARE} (fewer than 50 requests in 5 min)"]
+    assert left == {"petshop, low load, fewer than 50 requests in 5 min": [RARE]}
     site = series(data, "petshop, low load")
     assert site.rps[:2] == pytest.approx([2.0, 2.1])
     assert site.errors[:2] == pytest.approx([0.005, 0.0])
@@ -128,7 +128,9 @@ def test_a_service_goes_as_recorded_and_its_noise_is_shared():
         "made up", "one", at, np.ones(40, bool), 40 + at / 100, np.full(40, 0.1), np.full(40, 0.05), 0.6, {"load": 0.3}
     )
     for rps, mean in ((None, float(rising.rps.mean())), (200.0, 200.0)):
-        looks = list(PublicWorld([rising], "errors", 60, 0, rps).looks())
+        world = PublicWorld([rising], "errors", 60, 0, rps)
+        looks = list(world.looks())
+        assert world.around(59, 30.0).endswith(" times the latency for good; the service then 10.0% and 50 ms")
         requests = np.array([look.requests.sum(axis=1) for look in looks])
         assert requests.mean() / 15 == pytest.approx(mean, rel=0.1)
         assert requests[-60:].mean() > 1.2 * requests[:60].mean()
@@ -227,20 +229,16 @@ def test_a_page_is_made_and_chunks_are_kept(data, tmp_path, monkeypatch, capsys)
 
 def test_rows_say_who_was_taken_back_and_what_was_missed(data):
     cell = next(each for each in cells(everything(data)[0]) if each.words == "request rate, as recorded")
-    healthy = Found(["api-01"] * 50, [np.inf] * 49 + [30.0], [True] * 40 + [False] * 10, [""] * 49 + ["errors"])
-    faulty = Found(["api-01"] * 4, [15.0, 45.0, 60.0, np.inf], [False] * 4, ["errors"] * 3 + [""])
+    why = [""] * 49 + ["unlucky"]
+    healthy = Found(["api-01"] * 50, [np.inf] * 49 + [30.0], [True] * 40 + [False] * 10, [""] * 49 + ["errors"], why)
+    faulty = Found(["api-01"] * 4, [15.0, 45.0, 60.0, np.inf], [False] * 4, ["errors"] * 3 + [""], [""] * 4)
     found = {"healthy": healthy, "errors": faulty, "latency": faulty}
     missed = "25% of 4; 25% of 4, median 52 s, mean 480 s"
     assert row(cell, found) == f"| request rate | as recorded | 1 | 50 | 2.0 % (≤ 9.1) | 80% | {missed} | {missed} |"
-    (note,) = notes([(cell, found)])
-    assert note.startswith(
-        "- api-01 (request rate, as recorded): 1 of 50, errors after 30 s; noise from point to point: "
-    )
-    assert notes([(cell, {"healthy": faulty_less(healthy)})]) == ["- none"]
-
-
-def faulty_less(found):
-    return Found(found.series, [np.inf] * 50, found.good, [""] * 50)
+    note = "- api-01 (request rate, as recorded): 1 of 50, by errors after 30 s (unlucky)"
+    assert notes([(cell, found)]) == [note]
+    healthy.times[-1] = np.inf
+    assert notes([(cell, found)]) == ["- none"]
 
 
 METRICS, API = "petshop/low_noissue/metrics.csv", "cloud-monitoring/ecommerce-api-incoming-rps/api-01.csv"
