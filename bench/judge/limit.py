@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import rel_entr
 
 from bench.judge.world import EDGES, lognormal, scenarios
 from rollout.judge.model.power import kl_two_sample
@@ -51,8 +51,7 @@ def _nats(scenario: Scenario, at: float, seconds: float) -> float:
     errors, healthy = scenario.canary_errors(at), scenario.at("stable_errors", at)
     failures = kl_two_sample(canary, stable, errors, healthy) / float(said["clump"]) if errors > healthy else 0.0
     own, other = _buckets(scenario, at)
-    pooled = (canary * own + stable * other) / (canary + stable)
-    slowness = _divergence(canary, own, pooled) + _divergence(stable, other, pooled)
+    slowness = nats_of_buckets(canary, stable, own, other)
     cold = _cold()
     if not said["starts"] and at < float(cold["seconds"]):
         null = _two(min(errors, float(cold["errors"])))
@@ -61,6 +60,12 @@ def _nats(scenario: Scenario, at: float, seconds: float) -> float:
         slow = lognormal(np.array(float(said["median_seconds"]) * factor), float(said["sigma"]), EDGES)
         slowness = min(slowness, _divergence(canary, own, slow))
     return failures + slowness
+
+
+def nats_of_buckets(canary: float, stable: float, own: Floats, other: Floats) -> float:
+    """Nats of so many requests of both arms, whose shares of the buckets are these, against one for both."""
+    pooled = (canary * own + stable * other) / (canary + stable)
+    return _divergence(canary, own, pooled) + _divergence(stable, other, pooled)
 
 
 @cache
@@ -76,7 +81,7 @@ def _two(share: float) -> Floats:
 
 def _divergence(requests: float, seen: Floats, null: Floats) -> float:
     """Nats that so many requests of one distribution tell against another."""
-    return requests * max(float(np.nansum(xlogy(seen, seen / null))), 0.0)
+    return requests * max(float(rel_entr(seen, null).sum()), 0.0)
 
 
 def _buckets(scenario: Scenario, at: float) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,37 +30,55 @@ import numpy as np
 from scipy.stats import beta
 
 from bench.judge.noise_worlds import Cell, NoiseWorld, cells, worlds
-from bench.judge.ours import Ours
+from bench.judge.ours import KINDS, Ours
 from bench.machine import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from bench.judge.world import World
 
 CHUNK = 100
 
 
 @dataclass(slots=True)
 class Played:
-    """One chunk: when each replicate was convicted, None where it never was, and whether it was good at the end."""
+    """One chunk: when each replicate was convicted, None where it never was, and whether it was good at the end.
+
+    Attributes:
+        times: seconds of the release.
+        good: whether it was good, and never convicted.
+        by: the signal with most evidence at that time, empty where there was no conviction.
+    """
 
     times: list[float | None]
     good: list[bool]
+    by: list[str] = field(default_factory=list)
 
 
 def play(cell: Cell, replicates: int, seed: int) -> Played:
     """Show the judge one chunk of replicates."""
-    parts = [_judged(world) for world in worlds(cell, replicates, seed)]
-    return Played([at for each in parts for at in each.times], [at for each in parts for at in each.good])
+    parts = [judged(world) for world in worlds(cell, replicates, seed)]
+    return Played(*([at for each in parts for at in getattr(each, name)] for name in ("times", "good", "by")))
 
 
-def _judged(world: NoiseWorld) -> Played:
+def judged(world: NoiseWorld | World) -> Played:
+    """What the judge says of each replicate of a world."""
     ours, times = Ours(world.replicates), np.full(world.replicates, np.inf)
-    good = np.zeros(world.replicates, dtype=bool)
+    good, by = np.zeros(world.replicates, dtype=bool), np.full(world.replicates, "", dtype=object)
     for look in world.looks():
         fired = ours.look(look) & np.isinf(times)
         times[fired] = look.at
+        by[fired] = [str(KINDS[at]) for at in ours.heaviest[fired]]
         good |= ours.good() & np.isinf(times) & (not look.history)
-    return Played([None if np.isinf(at) else float(at) for at in times], good.tolist())
+    return Played([None if np.isinf(at) else float(at) for at in times], good.tolist(), by.tolist())
+
+
+def keep(path: Path, played: Played, **more: object) -> None:
+    """Write a chunk, all of it or nothing."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(asdict(played) | more))
+    part.rename(path)
 
 
 def row(cell: Cell, told: Mapping[str, Sequence[Played]], labels: Sequence[str]) -> str:
@@ -75,16 +93,16 @@ def _figure(cell: Cell, chunks: Sequence[Played]) -> str:
         return ""
     convicted = np.isfinite(times)
     if cell.role == "healthy":
-        return f"{_share(convicted)}; good {good.mean():.0%} ({times.size})"
+        return f"{share_of(convicted)}; good {good.mean():.0%} ({times.size})"
     if cell.role == "twice":
-        return f"good {_share(good)}; taken back {convicted.mean():.0%} ({times.size})"
+        return f"good {share_of(good)}; taken back {convicted.mean():.0%} ({times.size})"
     horizon = 60 * float(cell.said["minutes"])
     delay = np.minimum(times, horizon) - cell.onset_seconds
-    return f"missed {_share(~convicted)}; {np.median(delay):.0f} s, mean {delay.mean():.0f} s ({times.size})"
+    return f"missed {share_of(~convicted)}; {np.median(delay):.0f} s, mean {delay.mean():.0f} s ({times.size})"
 
 
-def _share(hits: np.ndarray) -> str:
-    """A share with its upper 95 % bound (Clopper and Pearson)."""
+def share_of(hits: np.ndarray) -> str:
+    """Return a share with its upper 95 % bound (Clopper and Pearson)."""
     found, size = int(hits.sum()), hits.size
     most = float(beta.ppf(0.95, found + 1, size - found)) if found < size else 1.0
     return f"{100 * found / size:.1f} % (≤ {100 * most:.1f})"
@@ -118,9 +136,7 @@ def main() -> int:
                 continue
             began = time.monotonic()
             played = play(cell, CHUNK, seed)
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps(asdict(played)))
-            part.rename(path)
+            keep(path, played)
             print(row(cell, {"now": [played]}, ["now"]), f"{time.monotonic() - began:.0f} s", flush=True)
     found = kept(options.keep)
     labels = sorted({label for each in found.values() for label in each})

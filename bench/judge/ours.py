@@ -48,6 +48,7 @@ class Ours:
         self._log_weights = np.log(self._policy.weights())
         self._signals = [_Signal(kind, replicates, where) for kind in KINDS]
         self.log_e = np.zeros(replicates)
+        self.heaviest = np.zeros(replicates, dtype=int)
 
     def look(self, look: Look) -> NDArray[np.bool_]:
         """Take in a look; which replicates are convicted by now."""
@@ -55,8 +56,8 @@ class Ours:
             signal.take_in(look)
         if look.history:
             return np.zeros(self.log_e.size, dtype=bool)
-        each = np.stack([signal.log_e() for signal in self._signals])
-        self.log_e = np.logaddexp.reduce(each + self._log_weights[:, None], axis=0)
+        each = np.stack([signal.log_e() for signal in self._signals]) + self._log_weights[:, None]
+        self.log_e, self.heaviest = np.logaddexp.reduce(each, axis=0), each.argmax(axis=0)
         return np.asarray((self.log_e >= math.log(1 / self._alpha)) | self._loops(look.at))
 
     def _loops(self, at: float) -> NDArray[np.bool_]:

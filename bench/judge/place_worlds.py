@@ -25,16 +25,14 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
 import numpy as np
-from scipy.stats import beta
 
+from bench.judge.noise_run import share_of
 from bench.judge.ours import Ours
 from bench.judge.world import EDGES, GROWN, Look, lognormal
 from bench.machine import page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from bench.judge.world import Floats
 
 EVERY_SECONDS, HISTORY_LOOKS, LOOKS = 15.0, 120, 80
 MEDIAN_SECONDS, SIGMA = 0.08, 0.6
@@ -185,16 +183,9 @@ def _figure(bad: bool, times: list[float | None]) -> str:  # noqa: FBT001 - whic
     seconds = np.array([np.inf if at is None else at for at in times])
     convicted = np.isfinite(seconds)
     if not bad:
-        return f"{_share(convicted)} ({seconds.size})"
+        return f"{share_of(convicted)} ({seconds.size})"
     delay = np.minimum(seconds, LOOKS * EVERY_SECONDS)
-    return f"missed {_share(~convicted)}; {np.median(delay):.0f} s, mean {delay.mean():.0f} s ({seconds.size})"
-
-
-def _share(hits: Floats) -> str:
-    """A share with its upper 95 % bound (Clopper and Pearson)."""
-    found, size = int(hits.sum()), hits.size
-    most = float(beta.ppf(0.95, found + 1, size - found)) if found < size else 1.0
-    return f"{100 * found / size:.1f} % (≤ {100 * most:.1f})"
+    return f"missed {share_of(~convicted)}; {np.median(delay):.0f} s, mean {delay.mean():.0f} s ({seconds.size})"
 
 
 def kept(folder: Path) -> dict[str, dict[str, list[float | None]]]:

@@ -159,8 +159,8 @@ class World:
         self._error_effect[:, -1] *= np.exp(self._spread(said["user_spread"], (replicates,)))
         self._latency_effect = np.exp(self._spread(said["pod_latency_spread"], shape))
         length = [60 * float(said[key]) for key in ("history_minutes", "minutes")]
-        name = said["series"]
-        self._series = Series(name, sum(length), length[0], self._rng, replicates) if name else None
+        self._series = self._course(*length)
+        self._sigma: float | Floats = float(said["sigma"])
         self._owed: list[Floats] = []
         minutes = said["canary_crash_minutes"]
         between = self._rng.normal(60.0 * (minutes or 0), 6.0 * (minutes or 0), (replicates, 60 if minutes else 0))
@@ -173,6 +173,11 @@ class World:
         before, after = (round(60 * float(said[key]) / every) for key in ("history_minutes", "minutes"))
         for number in range(-before + 1, after + 1):
             yield self._look(number * every, every)
+
+    def _course(self, before: float, after: float) -> Series | None:
+        """What load, errors and latency follow, for so many seconds of history and of release."""
+        name = self.scenario.said["series"]
+        return Series(name, before + after, before, self._rng, self.replicates) if name else None
 
     def _spread(self, deviation: float, shape: tuple[int, ...]) -> Floats:
         heavy = self.scenario.said["tails"] == "student3"
@@ -261,18 +266,20 @@ class World:
     def _shares(self, median: Floats, *, history: bool) -> Floats:
         """Chance of each bucket, shape (replicates, pods, edges + 1)."""
         said = self.scenario.said
-        shares = lognormal(median, float(said["sigma"]), EDGES)
+        shares = lognormal(median, self._sigma, EDGES)
         slow = float(said["slow_share"])
         if slow and not history:
-            late = lognormal(
-                median[:, -1:], float(said["sigma"]), np.maximum(EDGES - float(said["slow_seconds"]), 1e-9)
-            )
+            late = lognormal(median[:, -1:], self._sigma, np.maximum(EDGES - float(said["slow_seconds"]), 1e-9))
             shares[:, -1:] = (1 - slow) * shares[:, -1:] + slow * late
         return shares
 
 
-def lognormal(median: Floats, sigma: float, edges: Floats) -> Floats:
+def lognormal(median: Floats, sigma: float | Floats, edges: Floats) -> Floats:
     """Chance of each bucket between edges, the last one over the top; shape of the medians and (edges + 1,)."""
-    below = ndtr((np.log(edges) - np.log(median)[..., None]) / sigma)
+    return between(ndtr((np.log(edges) - np.log(median)[..., None]) / sigma))
+
+
+def between(below: Floats) -> Floats:
+    """Chance of each bucket, of the chances to be below each edge."""
     ends = np.ones((*below.shape[:-1], 1))
     return np.asarray(np.diff(np.concatenate([below, ends], axis=-1), axis=-1, prepend=0.0))
