@@ -18,8 +18,9 @@ from trial.letting_in import let_in
 from trial.place import Place
 
 from components.releases.autoscaling import Autoscaling
-from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, POD, Manifest
+from kube.kinds import GRAY_RELEASE, HTTP_ROUTE, NODE, POD, Manifest
 from rollout.api.status import Phase, Status
+from rollout.engine.nodes import ZONE_LABEL
 from tests.rollout.on_cluster import ENGINE, grayling, outcome, phase, signal_in, traffic, verified
 
 if TYPE_CHECKING:
@@ -131,6 +132,22 @@ async def test_errors_take_it_back(place: Place, shop: Sandbox, tmp_path: Path) 
     live, one_look = (await state(place)).last.reaction, 0.25
     assert abs(again["onset_at"] - live.evidence_at) <= one_look
     assert again["at"] - one_look <= live.decided_at
+
+
+async def test_the_node_and_the_zone_of_each_pod_are_in_its_recording(place: Place, tmp_path: Path) -> None:
+    nodes = {each["metadata"]["name"] for each in (await place.cluster.list(NODE)).items}
+    for name in nodes:
+        await place.cluster.merge_patch(
+            NODE, name, None, {"metadata": {"labels": {ZONE_LABEL: "here"}}}, manager="test"
+        )
+    await place.change({"recording": True})
+    async with traffic(place, tmp_path):
+        await begin(place, IMAGE + "v3")
+        await taken_back(place)
+    told = grayling(place.box, "release", "record", "checkout", "-n", "shop", "--recording").splitlines()[1:]
+    pods = [pod for look in map(json.loads, told) if look["phase"] == "release" for pod in look["pods"].values()]
+    assert {pod["arm"] for pod in pods} == {"stable", "canary"}
+    assert {(pod.get("node") in nodes, pod.get("zone")) for pod in pods} == {(True, "here")}
 
 
 async def test_a_slow_version_is_taken_back(place: Place, tmp_path: Path) -> None:
