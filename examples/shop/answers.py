@@ -49,7 +49,7 @@ async def _answer(service: Service, request: web.Request, handler: Handler) -> w
         return await handler(request)
     except InjectedError as error:
         log.error("%s %s failed: %s", request.method, request.path, error)  # noqa: TRY400 - no traceback, it is meant
-        return failed(500, str(error))
+        return failed(error.status, str(error))
     except web.HTTPException as error:
         return failed(error.status, error.reason)
     except Exception:

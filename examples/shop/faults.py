@@ -13,17 +13,22 @@ class FaultError(ValueError):
 
 
 class InjectedError(Exception):
-    """The failure that ``errors`` asks for."""
+    """The failure that ``errors`` asks for, and the status that an answer has then."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__("a fault was switched on")
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``errors`` is the share of answers that fail, ``delay_seconds`` is added to each, ``crash`` exits at once."""
+    """``errors`` is the share of answers that fail with ``status``; ``delay_seconds`` is added to each; ``crash`` exits."""
 
     errors: float = 0.0
     delay_seconds: float = 0.0
     unready: bool = False
     crash: bool = False
+    status: int = 500
 
     def changed(self, wish: Any) -> Fault:
         """This fault with the keys of the JSON object ``wish`` replaced; keys not named stay as they are.
@@ -41,6 +46,10 @@ class Fault:
 
 
 def _checked(key: str, value: Any) -> float | bool:
+    if key == "status":
+        if type(value) is int and value in range(500, 600):
+            return value
+        raise FaultError(f"{key}: want a number from 500 to 599, not {value!r}")
     if key in {"unready", "crash"}:
         if isinstance(value, bool):
             return value
@@ -71,4 +80,4 @@ class Faults:
         if self.now.delay_seconds:
             await asyncio.sleep(self.now.delay_seconds)
         if self.now.errors and random.random() < self.now.errors:
-            raise InjectedError("a fault was switched on")
+            raise InjectedError(self.now.status)

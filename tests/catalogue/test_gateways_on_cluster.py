@@ -188,6 +188,42 @@ async def test_a_page_of_an_origin_that_is_named_may_ask(edge):
     assert "Access-Control-Allow-Origin" not in await preflight("https://elsewhere.example.com")
 
 
+async def test_only_what_may_be_sent_twice_is_tried_again(edge):
+    """Half of the answers are 503: of three tries one in eight fails three times. Bounds are five deviations off."""
+    asked, half, eighth = 200, (65, 135), (3, 48)
+    kind, order = {"Content-Type": "application/json"}, json.dumps({"item": "book", "quantity": 1})
+    own = {"X-Envoy-Retry-On": "5xx", "X-Envoy-Max-Retries": "5"}
+
+    async def failed(*what, **more):
+        said = Counter([(await ask(edge, *what, headers={**kind, **more}, body=order)).status for _ in range(asked)])
+        assert said.keys() <= {200, 201, 503}
+        return said[503]
+
+    async with fault(edge, errors=0.5, status=503):
+        least, most = half
+        assert least < await failed("POST", "/orders") < most
+        assert least < await failed("POST", "/orders", **own) < most
+        least, most = eighth
+        assert least < await failed("GET", "/") < most
+        assert least < await failed("POST", "/orders", **{"Idempotency-Key": "one"}) < most
+
+
+@contextlib.asynccontextmanager
+async def fault(edge, **wish):
+    """In every pod of the service."""
+
+    async def told(wish):
+        for pod in (await edge.cluster.list(POD, SPACE, labels="app.kubernetes.io/instance=shop")).items:
+            path = f"{POD.path(SPACE)}/{pod['metadata']['name']}:9000/proxy/fault"
+            await edge.cluster.request("POST", path, body=wish, what="a fault")
+
+    await told(wish)
+    try:
+        yield
+    finally:
+        await told({"errors": 0})
+
+
 async def log_of_proxies(cluster):
     pods = (await cluster.list(POD, SPACE, labels=PROXIES)).items
     return "".join([await cluster.logs(SPACE, pod["metadata"]["name"], container="envoy", tail=2000) for pod in pods])

@@ -63,10 +63,12 @@ async def test_errors_begin_at_the_moment_told(start):
     status, answer = await pod.fault(errors=1)
     assert status == 200
     assert before <= answer["at"] <= time.time()
-    assert answer["fault"] == {"errors": 1.0, "delay_seconds": 0.0, "unready": False, "crash": False}
+    assert answer["fault"] == {"errors": 1.0, "delay_seconds": 0.0, "unready": False, "crash": False, "status": 500}
     status, body = await pod.get(pod.http)
     assert (status, body) == (500, {"error": "a fault was switched on"})
     assert re.search(r"level=ERROR .* GET / failed", pod.log.read_text())
+    await pod.fault(status=503)
+    assert (await pod.get(pod.http))[0] == 503
     await pod.fault(errors=0)
     assert (await pod.get(pod.http))[0] == 200
 
