@@ -22,7 +22,7 @@ class InjectedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``errors`` is the share of answers that fail with ``status``; ``delay_seconds`` is added to each; ``crash`` exits."""
+    """Of its answers ``errors`` fail with ``status``; ``delay_seconds`` is added to each; ``crash`` exits at once."""
 
     errors: float = 0.0
     delay_seconds: float = 0.0
