@@ -65,7 +65,7 @@ _ADDED = {
     "calm": Calm.STATE,
     "apart": PodsNow.STATE,
     "places": Places.STATE,
-    "ratio": ("lasting", "noise", "moves"),
+    "ratio": ("lasting", "noise", "moves", "drawn"),
 }
 """Names that judges did not save before pods were known to wander, or before their places were known, by key: a release
 that such a judge began is judged as that one did to its end."""
