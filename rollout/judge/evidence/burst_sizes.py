@@ -28,6 +28,10 @@ NEAR = 0.5
 DOUBT = 0.1
 """Standard deviation of those, over the logarithm of what was seen."""
 
+FINE = 0.75
+"""Standard deviation of a pod effect within a block, over the distance of totals: one between two of them loses a fifth
+of a nat in a block."""
+
 _HALF = 0.5
 
 

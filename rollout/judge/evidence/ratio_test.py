@@ -25,7 +25,7 @@ import numpy as np
 
 from rollout.judge.baseline.pod_effects import NODES, node_above
 from rollout.judge.evidence import pod_motion
-from rollout.judge.evidence.burst_sizes import BurstSizes, spacing
+from rollout.judge.evidence.burst_sizes import FINE, BurstSizes, spacing
 from rollout.judge.evidence.fault_sizes import STEP_WEIGHTS, STEPS
 from rollout.judge.evidence.scaled_sums import FORGOTTEN, begin_faults, multiply, over_nodes
 from rollout.judge.model.blocks import BLOCK_SECONDS
@@ -158,7 +158,7 @@ class RatioTest:
         """
         self.lasting[columns], self.drawn[columns] = lasting, drawn
         # Within a block nothing is told that is finer than nodes are apart.
-        self.noise[columns] = np.maximum(noise, np.where(drawn, spacing(nodes, size) / 2, 0.0) ** 2)
+        self.noise[columns] = np.maximum(noise, np.where(drawn, FINE * spacing(nodes, size), 0.0) ** 2)
         self.moves[columns] = 0.0 if step is None else pod_motion.moves(nodes, mass, step)
         self.nodes[columns], self.chance[columns], self.size[columns] = nodes, chance, size
         self._sizes.expect(columns, nodes, mass, size, self.drawn[columns] > 0, self.moves[columns], self._held[columns])
