@@ -35,8 +35,8 @@ TELLING = 150.0
 WORTH = 40.0
 """Pod-blocks of bursts that what is believed of how long they last is worth."""
 
-STAYS = (0.5, 0.97)
-"""Chances that a burst goes on, at least and at most: for half a minute, and for 8 minutes, on the mean."""
+STAYS = (0.25, 0.97)
+"""Chances that a burst goes on, at least and at most: for 20 s, and for 8 minutes, on the mean."""
 
 
 class Calm:
@@ -56,7 +56,7 @@ class Calm:
         self.hit: ShortFloats = np.zeros((columns, MOST_PODS), dtype=np.float32)
         self.done: ShortFloats = np.zeros((columns, 2, MOST_PODS), dtype=np.float32)
         self.struck, self.slower = np.zeros((columns, 2)), np.zeros((columns, SIZES.size))
-        self.stayed = np.zeros((columns, 2))
+        self.stayed: ShortFloats = np.zeros((columns, 2), dtype=np.float32)
 
     def lasting(self, columns: Indices, kinds: Indices) -> Floats:
         """How much likelier a burst of some kind is to go on than to begin, shape (k,).

@@ -40,16 +40,19 @@ _TILTS: Floats = np.concatenate([[0.0], FAULTS])
 SIZES: Floats = np.unique(BURST_SIZES)
 """Sizes of all kinds, ascending; the first is none."""
 
-_LASTING_SIZES = np.log([[1.4, 1.65, 2.0], [2.5, 3.0, 3.7], [4.4, 5.0, 6.5], [8.0, 10.0, 12.5]])
-"""Sizes that each kind of burst that lasts is a mixture of: without gaps between them, or a kind that does not last
-would be nearer to some bursts that do."""
+_EACH: Floats = np.log(
+    [
+        *([1.0, 1.0, 1.0], [1.4, 1.65, 2.0], [3.0, 4.0, 5.0], [6.5, 8.0, 10.0]),
+        *([1.4, 1.65, 2.0], [2.5, 3.0, 3.7], [4.4, 5.0, 6.5], [8.0, 10.0, 12.5]),
+    ]
+)
+"""Sizes that each kind is a mixture of. With gaps between them a burst that lasts, of a size between two kinds, would be
+nearer to a kind that does not."""
 
-_EACH: Floats = np.where(BURST_LASTS[:, None] > 0, 0.0, BURST_SIZES[:, None] + np.zeros(_LASTING_SIZES.shape[1]))
-_EACH[BURST_LASTS > 0] = _LASTING_SIZES
 _FINE, _FINE_OF = np.unique(np.round(_EACH, 12), return_inverse=True)
 _FINE_OF = _FINE_OF.reshape(_EACH.shape)
-_LAST: Indices = np.flatnonzero(BURST_LASTS > 0)
-_AT: Indices = np.searchsorted(_FINE, np.round(SIZES, 12))
+_AT, _KIND_AT = (np.searchsorted(_FINE, np.round(sizes, 12)) for sizes in (SIZES, BURST_SIZES))
+_LASTS: Bools = BURST_LASTS[:, None] > 0
 
 BELIEVED = 0.3
 """Standard deviation of a burst's size around its kind's."""
@@ -84,16 +87,18 @@ def gains_of(
         log_ratios[at, 0] = log_likelihood_ratios(spread, own[at, None] + _ADDED, _ARE_FAULTS, np.ones(at.size))
     hit = log_ratios.reshape(own.size, _FINE.size, _TILTS.size)
     calm = hit[:, :1]
-    # Of each kind of burst the mixture (1 - chance) l(s) + chance l(s + b), over its sizes b.
-    ofkind = hit[:, _FINE_OF[:, 1]]
-    ofkind[:, _LAST] = _log_mean(hit[:, _FINE_OF[_LAST]])
-    log_hit = log_of(chance)[:, :, None] + ofkind
-    mixed = log_add(np.log1p(-chance)[:, :, None] + calm, log_hit)
+    # Of each kind of burst the mixture (1 - chance) l(s) + chance l(s + b), over its sizes b; where it does not last a
+    # canary is held against the one size.
+    every = _log_mean(hit[:, _FINE_OF])
+    log_chance, log_calm = log_of(chance)[:, :, None], np.log1p(-chance)[:, :, None] + calm
+    log_hit = log_chance + np.where(_LASTS, every, hit[:, _KIND_AT])
+    mixed = log_add(log_calm, log_hit)
+    likely = log_add(log_calm[:, :, 0], log_chance[:, :, 0] + every[:, :, 0]) - calm[:, :, 0]
     # The likelihood ratio of a fault over none, to the power of each candidate for eta.
     gain = mixed[:, :, 1:] - mixed[:, :, :1]
     powers: ShortFloats = np.exp(np.minimum(_SHORT * gain.astype(np.float32)[:, :, None, :], _MOST_LOG))
     struck = np.exp(log_hit[:, :, 0] - mixed[:, :, 0])
-    return mixed[:, :, 0] - calm[:, :, 0], powers, struck, hit[:, _AT, 0] - calm[:, :, 0]
+    return likely, powers, struck, hit[:, _AT, 0] - calm[:, :, 0]
 
 
 def _log_mean(logs: Floats) -> Floats:
