@@ -47,7 +47,7 @@ class Calm:
         done: failures and sizes of the pods, as far as they were calm, shape (columns, 2, MOST_PODS).
         struck: failures of pods as far as they were hit, and what was expected of them, shape (columns, 2).
         slower: log likelihoods of blocks as far as pods were hit in them, for each of SIZES, shape (columns, sizes).
-        stayed: pod-blocks that were surely hit, as far as the next one was hit too, and all of them, shape (columns, 2).
+        stayed: pod-blocks that were surely hit, as far as the next was hit too, and all of them, shape (columns, 2).
     """
 
     STATE: ClassVar[tuple[str, ...]] = ("hit", "done", "struck", "slower", "stayed")

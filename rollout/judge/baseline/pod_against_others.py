@@ -46,7 +46,7 @@ _EACH: Floats = np.log(
         *([1.4, 1.65, 2.0], [2.5, 3.0, 3.7], [4.4, 5.0, 6.5], [8.0, 10.0, 12.5]),
     ]
 )
-"""Sizes that each kind is a mixture of. With gaps between them a burst that lasts, of a size between two kinds, would be
+"""Sizes that each kind is a mixture of. With gaps between them a burst that lasts, of a size between two kinds, is
 nearer to a kind that does not."""
 
 _FINE, _FINE_OF = np.unique(np.round(_EACH, 12), return_inverse=True)

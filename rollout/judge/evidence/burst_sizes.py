@@ -20,7 +20,7 @@ from scipy.special import ndtr
 from rollout.judge.baseline.pod_effects import node_above
 from rollout.judge.evidence import pod_motion
 from rollout.judge.evidence.scaled_sums import FORGOTTEN
-from rollout.judge.model.onset_prior import Bools, Floats, Indices
+from rollout.judge.model.onset_prior import Bools, Floats, Indices, log_of
 
 NEAR = 0.5
 """Share of bursts that are as large as those that were seen, give or take."""
@@ -38,13 +38,18 @@ _HALF = 0.5
 class BurstSizes:
     """Nodes of pods that are hit, and how pods get there and back, of each column.
 
+    Args:
+        held: share of healthy pods that a young canary is taken to stay below, shape (columns,).
+        nodes: how many there are.
+
     Attributes:
         nodes: of hit pods, shape (columns, nodes).
         added: what a burst adds to those, shape (columns,): all of it where every burst has the same size.
         least: node that a young canary is held against at least while it is hit, shape (columns,).
     """
 
-    def __init__(self, columns: int, nodes: int) -> None:
+    def __init__(self, held: Floats, nodes: int) -> None:
+        self._held, columns = held, held.size
         self.nodes, self.added = np.zeros((columns, nodes)), np.zeros(columns)
         self._kernels = np.tile(np.eye(nodes), (columns, 2, 1, 1))
         self._enter, self._leave = np.tile(np.eye(nodes), (2, columns, 1, 1))
@@ -59,7 +64,6 @@ class BurstSizes:
         size: Floats,
         drawn: Bools,
         moves: Floats,
-        held: Floats,
     ) -> None:
         """Say what healthy pods do.
 
@@ -70,14 +74,13 @@ class BurstSizes:
             size: log ratio by which a pod that is hit fails more, shape (k,).
             drawn: where that differs from burst to burst, shape (k,).
             moves: how often a pod effect moves between blocks, shape (k,).
-            held: share of healthy pods that a young canary is taken to stay below, shape (k,).
         """
-        hits, enter = totals(nodes, mass, size)
+        hits, enter = totals(nodes, size)
         enter = np.where(drawn[:, None, None], enter, np.eye(nodes.shape[1]))
         hits = np.where(drawn[:, None], hits, nodes)
         law = np.maximum((mass[:, None] @ enter)[:, 0], 1e-30)
         self.nodes[columns], self.added[columns], self._drawn[columns] = hits, np.where(drawn, 0.0, size), drawn
-        self.least[columns], self._enter[columns] = node_above(law, held), enter
+        self.least[columns], self._enter[columns] = node_above(law, self._held[columns]), enter
         self._leave[columns] = (enter * mass[:, :, None]).transpose(0, 2, 1) / law[:, :, None]
         self._kernels[columns, 0] = pod_motion.kernels(mass, moves)
         # They move as far there: the squared step of a block is the same.
@@ -136,7 +139,14 @@ class BurstSizes:
         share = (whole - np.logaddexp.reduce(whole, axis=1)[:, None])[:, :, None]
         others = (np.logaddexp.reduce(after, axis=2) - whole)[:, ::-1, None]
         apart = np.logaddexp(share + gain, share[:, ::-1] + others)
-        return np.where(self._drawn[columns, None, None], apart, alike[:, None])
+        found: Floats = np.where(self._drawn[columns, None, None], apart, alike[:, None])
+        return found
+
+
+def log_chances(chance: Floats, lasting: Floats) -> Floats:
+    """Logarithms of the chances that a first block is calm, and hit; shape (k, 2, 1)."""
+    hit = chance / (1 - lasting)
+    return log_of(np.stack([1 - hit, hit], axis=1)[:, :, None])
 
 
 def spacing(nodes: Floats, size: Floats) -> Floats:
@@ -151,12 +161,11 @@ def spacing(nodes: Floats, size: Floats) -> Floats:
     return found
 
 
-def totals(nodes: Floats, mass: Floats, size: Floats) -> tuple[Floats, Floats]:
+def totals(nodes: Floats, size: Floats) -> tuple[Floats, Floats]:
     """Totals of pod effect and burst, evenly far apart, shape (k, nodes), and P(total | u), shape (k, nodes, nodes).
 
     Args:
         nodes: pod effects, shape (k, nodes).
-        mass: how likely each is, shape (k, nodes).
         size: log ratio by which a pod that is hit fails more, shape (k,).
     """
     step = np.maximum(spacing(nodes, size), 1e-9)[:, None]

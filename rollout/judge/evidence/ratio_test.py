@@ -14,7 +14,7 @@ under the alternative. So L and A are kept twice, for a calm block and for a hit
 
     (5)  calm, hit <- (1 - chance) calm + (1 - chance - lasting) hit, chance calm + (chance + lasting) hit
 
-and the pod effect moves to its next nodes (`pod_motion`, which also says how much a look can tell of it).
+where the size of bursts that last is drawn (`burst_sizes`), and the pod effect moves to its next nodes (`pod_motion`).
 E is a test martingale averaged over the draw of the canary's pods. A single node u = 0 gives the plain ratio e-process.
 Many columns (a signal, or one bucket edge of it) are kept side by side, so one look is a handful of array operations.
 """
@@ -25,12 +25,12 @@ import numpy as np
 
 from rollout.judge.baseline.pod_effects import NODES, node_above
 from rollout.judge.evidence import pod_motion
-from rollout.judge.evidence.burst_sizes import FINE, BurstSizes, spacing
+from rollout.judge.evidence.burst_sizes import FINE, BurstSizes, log_chances, spacing
 from rollout.judge.evidence.fault_sizes import STEP_WEIGHTS, STEPS
 from rollout.judge.evidence.scaled_sums import FORGOTTEN, begin_faults, multiply, over_nodes
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts, Tilts
-from rollout.judge.model.onset_prior import Bools, Floats, Indices, OnsetPrior, indices_of, log_of, log_sum, some
+from rollout.judge.model.onset_prior import Bools, Floats, Indices, OnsetPrior, indices_of, log_sum, some
 from rollout.judge.model.rank_sum import ScoreTilts, Spread
 
 USUAL = 0.95
@@ -97,7 +97,7 @@ class RatioTest:
         self.temper = np.ones(columns)
         self.usual, self.least, self.chance, self.size, self.elapsed, self.block = np.zeros((6, columns))
         self.lasting, self.noise, self.moves, self.information = np.zeros((4, columns))
-        self.drawn, self._sizes = np.zeros(columns), BurstSizes(columns, nodes)
+        self.drawn, self._sizes = np.zeros(columns), BurstSizes(self._held, nodes)
         self.sums = np.zeros((columns, 2, 1 + steps.size, nodes))
         self.logs = np.zeros((columns, 2, 1 + steps.size))
         self.expect(slice(None), self.nodes, np.full(self.nodes.shape, 1 / nodes), self.chance, self.size)
@@ -161,7 +161,7 @@ class RatioTest:
         self.noise[columns] = np.maximum(noise, np.where(drawn, FINE * spacing(nodes, size), 0.0) ** 2)
         self.moves[columns] = 0.0 if step is None else pod_motion.moves(nodes, mass, step)
         self.nodes[columns], self.chance[columns], self.size[columns] = nodes, chance, size
-        self._sizes.expect(columns, nodes, mass, size, self.drawn[columns] > 0, self.moves[columns], self._held[columns])
+        self._sizes.expect(columns, nodes, mass, size, self.drawn[columns] > 0, self.moves[columns])
         self.least[columns] = node_above(mass, self._held[columns])
         self.usual[columns] = np.take_along_axis(nodes, node_above(mass, USUAL)[:, None], axis=1)[:, 0]
         self.sums[columns] = np.maximum(mass, FORGOTTEN)[:, None, None]
@@ -172,7 +172,7 @@ class RatioTest:
     def put_back(self, nodes: Floats, mass: Floats) -> None:
         """Follow saved sums: pod effects and how likely each is, each of shape (columns, nodes)."""
         self.nodes[:] = nodes
-        self._sizes.expect(slice(None), nodes, mass, self.size, self.drawn > 0, self.moves, self._held)
+        self._sizes.expect(slice(None), nodes, mass, self.size, self.drawn > 0, self.moves)
         self.settle()
 
     def look_for(self, column: int, steps: Floats, weights: Floats) -> None:
@@ -185,7 +185,7 @@ class RatioTest:
 
     def _begin_anew(self, columns: Indices | slice) -> None:
         """L and A before the first bet: L is the chance of the kind of block, A that times the mass at the start."""
-        self.logs[columns] = self._log_chances(columns)
+        self.logs[columns] = log_chances(self.chance[columns], self.lasting[columns])
         self.logs[columns, :, _FAULTY] += np.log(self._prior.at_start * self._weights[columns])[:, None]
 
     def bet(
@@ -236,8 +236,7 @@ class RatioTest:
         self._log_sums = np.log(totals) + logs
         # (5), where a block is over. A burst lasts for a block, so the hundredth part is for times that are not exact.
         self.block = self.block + seconds
-        over = indices_of(self.block >= BLOCK_SECONDS * 0.99)
-        if over.size:
+        if (over := indices_of(self.block >= BLOCK_SECONDS * 0.99)).size:
             self.block[over] = 0.0
             self._end_blocks(over[(self.chance[over] > 0) | (self.moves[over] > 0)])
 
@@ -266,24 +265,16 @@ class RatioTest:
             expected[bursty], expected[self._hit] = both[:, 0], both[:, 1]
             least[self._hit] = self._sizes.least[bursty]
         # All gains are relative to that. A fault at a node below `least` gains what it gains at `least`.
-        rests = young[whose, None]
+        rests, rows = young[whose, None], np.arange(whose.size)
         gain -= np.where(rests, expected, 0.0)[:, None]
-        rows = np.arange(whose.size)
         under = rests & (np.arange(gain.shape[2]) < least[:, None])
         np.copyto(gain[:, _FAULTY], gain[rows, _FAULTY, least][:, :, None], where=under[:, None])
 
-    def _log_chances(self, columns: Indices | slice) -> Floats:
-        """Logarithms of the chances that a first block is calm, and hit; shape (k, 2, 1)."""
-        hit = self.chance[columns] / (1 - self.lasting[columns])
-        return log_of(np.stack([1 - hit, hit], axis=1)[:, :, None])
-
     def _end_blocks(self, columns: Indices) -> None:
         """(5), and let pod effects move: begin a new block of some columns."""
-        moving = columns[self.moves[columns] > 0]
-        if moving.size:
+        if (moving := columns[self.moves[columns] > 0]).size:
             self.sums[moving] = self._sizes.moved(moving, self.sums[moving])
-        bursty = columns[self.chance[columns] > 0]
-        if bursty.size:
+        if (bursty := columns[self.chance[columns] > 0]).size:
             chance, lasting = self.chance[bursty], self.lasting[bursty]
             fates = self._sizes.next_fates(bursty, self.sums[bursty], self.logs[bursty], chance, lasting)
             self.sums[bursty], self.logs[bursty] = fates
