@@ -35,7 +35,10 @@ ROOM_BYTES = 65_536
 SHORTER = (20, 12, 8)
 """Bits that most of it is saved with where they would take more than that: 6 digits, 4, or 2."""
 
-_SHORTENED = (("ratio", "sums"), ("noise", "gains"), ("noise", "hit"), ("wander", "before"), ("places", "lately"))
+_SHORTENED = (
+    *(("ratio", "sums"), ("noise", "gains"), ("noise", "hit"), ("wander", "before"), ("places", "lately")),
+    *(("calm", "hit"), ("calm", "done"), ("calm", "stayed")),
+)
 """What is saved with so few bits then."""
 
 _SEQUENCES = "sequences"
@@ -65,7 +68,7 @@ _ADDED = {
     "calm": Calm.STATE,
     "apart": PodsNow.STATE,
     "places": Places.STATE,
-    "ratio": ("lasting", "noise", "moves"),
+    "ratio": ("lasting", "noise", "moves", "drawn"),
 }
 """Names that judges did not save before pods were known to wander, or before their places were known, by key: a release
 that such a judge began is judged as that one did to its end."""
@@ -94,7 +97,8 @@ def save(panel: Panel) -> bytes:
             break
         for signal in state["signals"].values():
             for key, name in _SHORTENED if "ratio" in signal["evidence"] else ():
-                signal["evidence"][key][name] = shortened(signal["evidence"][key][name], bits)
+                # Of noise a digit less: what is learned from it is a choice between few.
+                signal["evidence"][key][name] = shortened(signal["evidence"][key][name], bits - (key == "noise"))
         blob = encode(state)
     return blob
 

@@ -32,6 +32,12 @@ from rollout.judge.model.onset_prior import Bools, Floats, Indices, ShortFloats
 TELLING = 150.0
 """Failures expected of pods that were hit, at which what they had tells as much as the kind of burst does."""
 
+WORTH = 40.0
+"""Pod-blocks of bursts that what is believed of how long they last is worth."""
+
+STAYS = (0.25, 0.97)
+"""Chances that a burst goes on, at least and at most: for 20 s, and for 8 minutes, on the mean."""
+
 
 class Calm:
     """What has been learned of each column.
@@ -41,14 +47,42 @@ class Calm:
         done: failures and sizes of the pods, as far as they were calm, shape (columns, 2, MOST_PODS).
         struck: failures of pods as far as they were hit, and what was expected of them, shape (columns, 2).
         slower: log likelihoods of blocks as far as pods were hit in them, for each of SIZES, shape (columns, sizes).
+        stayed: pod-blocks that were surely hit, as far as the next was hit too, and all of them, shape (columns, 2).
     """
 
-    STATE: ClassVar[tuple[str, ...]] = ("hit", "done", "struck", "slower")
+    STATE: ClassVar[tuple[str, ...]] = ("hit", "done", "struck", "slower", "stayed")
 
     def __init__(self, columns: int) -> None:
         self.hit: ShortFloats = np.zeros((columns, MOST_PODS), dtype=np.float32)
         self.done: ShortFloats = np.zeros((columns, 2, MOST_PODS), dtype=np.float32)
         self.struck, self.slower = np.zeros((columns, 2)), np.zeros((columns, SIZES.size))
+        self.stayed: ShortFloats = np.zeros((columns, 2), dtype=np.float32)
+
+    def lasting(self, columns: Indices, kinds: Indices) -> Floats:
+        """How much likelier a burst of some kind is to go on than to begin, shape (k,).
+
+        A pod that is hit for longer than any of stable's looks as if it had a fault. So a kind that lasts goes on as
+        those of stable did, and as is believed of it as long as few were seen.
+        """
+        begins, goes_on = BURST_CHANCES[kinds], BURST_CHANCES[kinds] + BURST_LASTS[kinds]
+        stayed, blocks = self.stayed[columns].T
+        found = np.clip((stayed + WORTH * goes_on) / (blocks + WORTH), *STAYS)
+        return np.where(BURST_LASTS[kinds] > 0, found - begins, 0.0)
+
+    def follow(self, columns: Indices, first: Indices, kinds: Indices, chance: Floats, hit: Floats) -> None:
+        """Take in whether pods that were hit in the block before are hit in this one, too.
+
+        Args:
+            columns: k of them.
+            first: where the pods of each begin, shape (k,).
+            kinds: of bursts, the one that hits each pod, shape (pods,).
+            chance: that each is hit, by the blocks before, shape (pods,).
+            hit: the same, now that this block is known, shape (pods,).
+        """
+        before = np.divide(chance - BURST_CHANCES[kinds], BURST_LASTS[kinds], where=BURST_LASTS[kinds] > 0, out=0 * hit)
+        # Those that are as likely to have been calm tell nothing.
+        surely = np.maximum(2 * before - 1, 0.0)
+        self.stayed[columns] += np.add.reduceat(np.stack([surely * hit, surely], axis=1), first, axis=0)
 
     def sizes(self, columns: Indices, kinds: Indices, slow: Bools) -> Floats:
         """Log ratio by which pods fail more while a burst of some kind hits them, shape (k,).

@@ -37,14 +37,28 @@ SURE = 1.5
 """Standard deviations (of counting) that a pod's worst block is taken to have been unlucky by."""
 
 _TILTS: Floats = np.concatenate([[0.0], FAULTS])
-SIZES, _SIZE_OF = np.unique(BURST_SIZES, return_inverse=True)
+SIZES: Floats = np.unique(BURST_SIZES)
 """Sizes of all kinds, ascending; the first is none."""
+
+_EACH: Floats = np.log(
+    [
+        *([1.0, 1.0, 1.0], [1.4, 1.65, 2.0], [3.0, 4.0, 5.0], [6.5, 8.0, 10.0]),
+        *([1.4, 1.65, 2.0], [2.5, 3.0, 3.7], [4.4, 5.0, 6.5], [8.0, 10.0, 12.5]),
+    ]
+)
+"""Sizes that each kind is a mixture of. With gaps between them a burst that lasts, of a size between two kinds, is
+nearer to a kind that does not."""
+
+_FINE, _FINE_OF = np.unique(np.round(_EACH, 12), return_inverse=True)
+_FINE_OF = _FINE_OF.reshape(_EACH.shape)
+_AT, _KIND_AT = (np.searchsorted(_FINE, np.round(sizes, 12)) for sizes in (SIZES, BURST_SIZES))
+_LASTS: Bools = BURST_LASTS[:, None] > 0
 
 BELIEVED = 0.3
 """Standard deviation of a burst's size around its kind's."""
 
-_ADDED: Floats = (SIZES[:, None] + _TILTS).reshape(1, -1)
-_ARE_FAULTS: Bools = np.tile(_TILTS > 0, SIZES.size)
+_ADDED: Floats = (_FINE[:, None] + _TILTS).reshape(1, -1)
+_ARE_FAULTS: Bools = np.tile(_TILTS > 0, _FINE.size)
 _SHORT: ShortFloats = EXPONENTS[:, None].astype(np.float32)
 _MOST_LOG = np.float32(50.0)
 _HALF = 0.5
@@ -71,16 +85,27 @@ def gains_of(
     log_ratios = Tilts(_ADDED, own[:, None]).log_likelihood_ratios(pods.but(at), np.ones(own.size))
     if at.size:
         log_ratios[at, 0] = log_likelihood_ratios(spread, own[at, None] + _ADDED, _ARE_FAULTS, np.ones(at.size))
-    hit = log_ratios.reshape(own.size, SIZES.size, _TILTS.size)
+    hit = log_ratios.reshape(own.size, _FINE.size, _TILTS.size)
     calm = hit[:, :1]
-    # Of each kind of burst the mixture (1 - chance) l(s) + chance l(s + b).
-    log_hit = log_of(chance)[:, :, None] + hit[:, _SIZE_OF]
-    mixed = log_add(np.log1p(-chance)[:, :, None] + calm, log_hit)
+    # Of each kind of burst the mixture (1 - chance) l(s) + chance l(s + b), over its sizes b; where it does not last a
+    # canary is held against the one size.
+    every = _log_mean(hit[:, _FINE_OF])
+    log_chance, log_calm = log_of(chance)[:, :, None], np.log1p(-chance)[:, :, None] + calm
+    log_hit = log_chance + np.where(_LASTS, every, hit[:, _KIND_AT])
+    mixed = log_add(log_calm, log_hit)
+    likely = log_add(log_calm[:, :, 0], log_chance[:, :, 0] + every[:, :, 0]) - calm[:, :, 0]
     # The likelihood ratio of a fault over none, to the power of each candidate for eta.
     gain = mixed[:, :, 1:] - mixed[:, :, :1]
     powers: ShortFloats = np.exp(np.minimum(_SHORT * gain.astype(np.float32)[:, :, None, :], _MOST_LOG))
     struck = np.exp(log_hit[:, :, 0] - mixed[:, :, 0])
-    return mixed[:, :, 0] - calm[:, :, 0], powers, struck, hit[:, :, 0] - calm[:, :, 0]
+    return likely, powers, struck, hit[:, _AT, 0] - calm[:, :, 0]
+
+
+def _log_mean(logs: Floats) -> Floats:
+    """Logarithm of the mean of exp(logs) over the third axis."""
+    top = logs.max(axis=2)
+    found: Floats = top + np.log(np.exp(logs - top[:, :, None]).mean(axis=2))
+    return found
 
 
 def likeliest_sizes(sums: Floats, usual: Floats) -> Floats:

@@ -183,8 +183,7 @@ class PodVariation:
 
     def lasting(self, columns: Indices) -> Floats:
         """How much likelier a burst of the kind that was chosen is to go on than to begin, shape (columns,)."""
-        found: Floats = BURST_LASTS[self.burst[columns]]
-        return found
+        return self.calm.lasting(columns, self.burst[columns])
 
     def tempers(self, columns: Indices) -> Floats:
         """Eta of some columns with the bursts that were chosen, shape (columns,)."""
@@ -268,6 +267,7 @@ class PodVariation:
             # How surely each was calm, by the blocks before and by this one; of failures `calm` knows better.
             calm = np.ones((2, there_.size))
             surely = np.stack([chance, hit])[:, np.arange(pods.size), kinds[pods // MOST_PODS]]
+            self.calm.follow(chosen, first, kinds[pods // MOST_PODS], *surely)
             self.calm.slower[chosen] += np.add.reduceat(surely[1][:, None] * by_size, first, axis=0)
             calm[:, pods] -= surely
             calm, strict, one = calm.reshape(2, *there_.shape), shares.copy(), ~self._slow[chosen]

@@ -275,7 +275,8 @@ class Evidence:
             columns,
             *effects,
             *bursts,
-            lasting=self.pod_variation.lasting(columns),
+            lasting=(lasting := self.pod_variation.lasting(columns)),
+            drawn=lasting > 0,
             noise=block_noise(spread, pods),
             step=self.pod_variation.steps(columns),
         )

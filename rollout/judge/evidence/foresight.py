@@ -140,6 +140,7 @@ def _highest(
         chance,
         size,
         lasting=lasting,
+        drawn=lasting > 0,
         noise=block_noise(spread, pods),
         step=np.full(count, known.step * every / BLOCK_SECONDS),
     )

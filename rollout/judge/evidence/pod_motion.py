@@ -21,7 +21,6 @@ posterior as wide as the nodes are apart.
 
 import numpy as np
 
-from rollout.judge.evidence.scaled_sums import FORGOTTEN
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts
 from rollout.judge.model.onset_prior import Floats, Indices
@@ -29,6 +28,9 @@ from rollout.judge.model.rank_sum import Spread
 
 LEAST_MOVES = 0.02
 """r of pods that stay as they are."""
+
+MOST_MOVES = 1e3
+"""r of pods that are another in each block."""
 
 _SHORTEST = 0.05
 """Seconds that a look is taken to last at least."""
@@ -42,11 +44,22 @@ def moves(nodes: Floats, mass: Floats, step: Floats) -> Floats:
         mass: how likely each is, shape (k, nodes).
         step: mean squared change, shape (k,).
     """
-    # The mean squared step of exp(r G) is r sum_i mass[i] G[i, j] (u_j - u_i)^2 for small r.
-    between = np.sqrt(mass[:, 1:] * mass[:, :-1]) * np.diff(nodes, axis=1) ** 2
-    each = between.sum(axis=1)
+    each = squared_step(nodes, mass)
     found: Floats = np.maximum(step / np.maximum(each, 1e-300), LEAST_MOVES)
-    return np.where(each > 0, np.minimum(found, 1e3), 0.0)
+    return np.where(each > 0, np.minimum(found, MOST_MOVES), 0.0)
+
+
+def squared_step(nodes: Floats, mass: Floats) -> Floats:
+    """Mean squared step of exp(r G), over r, for small r; shape (k,).
+
+    Args:
+        nodes: pod effects, shape (k, nodes).
+        mass: how likely each is, shape (k, nodes).
+    """
+    # sum_i mass[i] G[i, j] (u_j - u_i)^2
+    between = np.sqrt(mass[:, 1:] * mass[:, :-1]) * np.diff(nodes, axis=1) ** 2
+    found: Floats = between.sum(axis=1)
+    return found
 
 
 def kernels(mass: Floats, rate: Floats) -> Floats:
@@ -70,36 +83,6 @@ def kernels(mass: Floats, rate: Floats) -> Floats:
     moved = (vectors * np.exp(rate[:, None] * values)[:, None]) @ vectors.transpose(0, 2, 1)
     found: Floats = np.maximum(moved * root[:, None] / root[:, :, None], 0.0)
     return found
-
-
-def moved(sums: Floats, kernels: Floats) -> Floats:
-    """Sums over pod effects after they have moved.
-
-    Args:
-        sums: shape (k, 2, 1 + steps, nodes).
-        kernels: shape (k, nodes, nodes).
-    """
-    found: Floats = np.matmul(sums.reshape(len(sums), -1, sums.shape[3]), kernels).reshape(sums.shape)
-    return np.maximum(found, FORGOTTEN)
-
-
-def next_fates(sums: Floats, logs: Floats, chance: Floats, lasting: Floats) -> tuple[Floats, Floats]:
-    """Sums of calm and of hit blocks when the next block begins: of what was hit a share goes on to be hit.
-
-    Args:
-        sums: shape (k, 2, 1 + steps, nodes).
-        logs: what they are relative to, shape (k, 2, 1 + steps).
-        chance: that a calm pod is hit, shape (k,).
-        lasting: what is added to that where the pod was hit before, shape (k,).
-
-    Returns:
-        The same, and the logarithms that they are relative to then.
-    """
-    top = logs.max(axis=1, keepdims=True)
-    calm, hit = np.moveaxis(sums * np.exp(logs - top)[:, :, :, None], 1, 0)
-    begins, goes_on = chance[:, None, None] * (calm + hit), lasting[:, None, None] * hit
-    found: Floats = np.stack([calm + hit - begins - goes_on, begins + goes_on], axis=1)
-    return np.maximum(found, FORGOTTEN), np.broadcast_to(top, logs.shape)
 
 
 def information(counts: Counts, seconds: Floats, scored: tuple[Indices, Spread] | None) -> Floats:

@@ -14,7 +14,7 @@ under the alternative. So L and A are kept twice, for a calm block and for a hit
 
     (5)  calm, hit <- (1 - chance) calm + (1 - chance - lasting) hit, chance calm + (chance + lasting) hit
 
-and the pod effect moves to its next nodes (`pod_motion`, which also says how much a look can tell of it).
+where the size of bursts that last is drawn (`burst_sizes`), and the pod effect moves to its next nodes (`pod_motion`).
 E is a test martingale averaged over the draw of the canary's pods. A single node u = 0 gives the plain ratio e-process.
 Many columns (a signal, or one bucket edge of it) are kept side by side, so one look is a handful of array operations.
 """
@@ -25,11 +25,12 @@ import numpy as np
 
 from rollout.judge.baseline.pod_effects import NODES, node_above
 from rollout.judge.evidence import pod_motion
+from rollout.judge.evidence.burst_sizes import FINE, BurstSizes, log_chances, spacing
 from rollout.judge.evidence.fault_sizes import STEP_WEIGHTS, STEPS
 from rollout.judge.evidence.scaled_sums import FORGOTTEN, begin_faults, multiply, over_nodes
 from rollout.judge.model.blocks import BLOCK_SECONDS
 from rollout.judge.model.hypergeometric import Counts, Tilts
-from rollout.judge.model.onset_prior import Bools, Floats, Indices, OnsetPrior, indices_of, log_of, log_sum, some
+from rollout.judge.model.onset_prior import Bools, Floats, Indices, OnsetPrior, indices_of, log_sum, some
 from rollout.judge.model.rank_sum import ScoreTilts, Spread
 
 USUAL = 0.95
@@ -63,6 +64,7 @@ class RatioTest:
         noise: variance of a pod effect within a block, shape (columns,).
         information: of a block that is like the last look, shape (columns,); not saved.
         moves: r, how often a pod effect moves between blocks, shape (columns,).
+        drawn: 1 where the size of a burst differs from burst to burst, shape (columns,).
         sums: L(u) times the mass of u, then A(u, d) times the mass of u for each step, with the present block calm, and
             hit, shape (columns, 2, 1 + steps, nodes).
         logs: logarithms of what those are relative to, shape (columns, 2, 1 + steps).
@@ -72,7 +74,7 @@ class RatioTest:
 
     STATE: ClassVar[tuple[str, ...]] = (
         *("usual", "least", "temper", "chance", "size", "sums", "logs", "elapsed", "block"),
-        *("lasting", "noise", "moves"),
+        *("lasting", "noise", "moves", "drawn"),
     )
 
     def __init__(
@@ -95,7 +97,7 @@ class RatioTest:
         self.temper = np.ones(columns)
         self.usual, self.least, self.chance, self.size, self.elapsed, self.block = np.zeros((6, columns))
         self.lasting, self.noise, self.moves, self.information = np.zeros((4, columns))
-        self._kernels = np.tile(np.eye(nodes), (columns, 1, 1))
+        self.drawn, self._sizes = np.zeros(columns), BurstSizes(self._held, nodes)
         self.sums = np.zeros((columns, 2, 1 + steps.size, nodes))
         self.logs = np.zeros((columns, 2, 1 + steps.size))
         self.expect(slice(None), self.nodes, np.full(self.nodes.shape, 1 / nodes), self.chance, self.size)
@@ -117,7 +119,8 @@ class RatioTest:
         self._kinds = np.repeat([0, 1], [columns, self._bursty.size])
         # The log odds that are asked for: u + d in calm blocks, u + d + b in hit ones.
         nodes, added = self.nodes[self._whose], self._added[self._whose]
-        added[self._hit] += self.size[self._bursty, None]
+        nodes[self._hit] = self._sizes.nodes[self._bursty]
+        added[self._hit] += self._sizes.added[self._bursty, None]
         self._tilts = Tilts(nodes, added)
         self._scored_rows = np.flatnonzero(self._is_scored[self._whose])
         self._scored_columns = int(self._is_scored.sum())
@@ -136,6 +139,7 @@ class RatioTest:
         size: Floats,
         *,
         lasting: Floats | float = 0.0,
+        drawn: Bools | bool = False,
         noise: Floats | float = 0.0,
         step: Floats | None = None,
     ) -> None:
@@ -148,22 +152,27 @@ class RatioTest:
             chance: that a block is hit by a burst, shape (k,).
             size: log ratio by which it then fails more, shape (k,).
             lasting: what is added to the chance where the block before was hit, shape (k,).
+            drawn: where the size differs from burst to burst, shape (k,): see `burst_sizes`.
             noise: variance of a pod effect within a block, shape (k,).
             step: mean squared change of a pod effect from block to block, shape (k,); None for pods that never change.
         """
-        self.lasting[columns], self.noise[columns] = lasting, noise
+        self.lasting[columns], self.drawn[columns] = lasting, drawn
+        # Within a block nothing is told that is finer than nodes are apart.
+        self.noise[columns] = np.maximum(noise, np.where(drawn, FINE * spacing(nodes, size), 0.0) ** 2)
         self.moves[columns] = 0.0 if step is None else pod_motion.moves(nodes, mass, step)
-        self._kernels[columns] = pod_motion.kernels(mass, self.moves[columns])
         self.nodes[columns], self.chance[columns], self.size[columns] = nodes, chance, size
+        self._sizes.expect(columns, nodes, mass, size, self.drawn[columns] > 0, self.moves[columns])
         self.least[columns] = node_above(mass, self._held[columns])
         self.usual[columns] = np.take_along_axis(nodes, node_above(mass, USUAL)[:, None], axis=1)[:, 0]
         self.sums[columns] = np.maximum(mass, FORGOTTEN)[:, None, None]
+        self.sums[columns, 1] = np.maximum(self._sizes.entered(columns, self.sums[columns, 1]), FORGOTTEN)
         self._begin_anew(columns)
         self.settle()
 
     def put_back(self, nodes: Floats, mass: Floats) -> None:
         """Follow saved sums: pod effects and how likely each is, each of shape (columns, nodes)."""
-        self.nodes[:], self._kernels = nodes, pod_motion.kernels(mass, self.moves)
+        self.nodes[:] = nodes
+        self._sizes.expect(slice(None), nodes, mass, self.size, self.drawn > 0, self.moves)
         self.settle()
 
     def look_for(self, column: int, steps: Floats, weights: Floats) -> None:
@@ -176,7 +185,7 @@ class RatioTest:
 
     def _begin_anew(self, columns: Indices | slice) -> None:
         """L and A before the first bet: L is the chance of the kind of block, A that times the mass at the start."""
-        self.logs[columns] = self._log_chances(columns)
+        self.logs[columns] = log_chances(self.chance[columns], self.lasting[columns])
         self.logs[columns, :, _FAULTY] += np.log(self._prior.at_start * self._weights[columns])[:, None]
 
     def bet(
@@ -227,8 +236,7 @@ class RatioTest:
         self._log_sums = np.log(totals) + logs
         # (5), where a block is over. A burst lasts for a block, so the hundredth part is for times that are not exact.
         self.block = self.block + seconds
-        over = indices_of(self.block >= BLOCK_SECONDS * 0.99)
-        if over.size:
+        if (over := indices_of(self.block >= BLOCK_SECONDS * 0.99)).size:
             self.block[over] = 0.0
             self._end_blocks(over[(self.chance[over] > 0) | (self.moves[over] > 0)])
 
@@ -250,33 +258,25 @@ class RatioTest:
         """
         whose, bursty = self._whose, self._bursty
         # What L gains at each u: log l(u); where bursts are known the mean over calm and hit, by how likely each is.
-        expected = gain[self._calm, _HEALTHY].copy()
+        expected, least = gain[:, _HEALTHY].copy(), self.least[whose].astype(np.intp)
         if bursty.size:
             before = np.log(self.sums[bursty, :, _HEALTHY]) + self.logs[bursty, :, :1]
-            after = before + np.stack([gain[bursty, _HEALTHY], gain[self._hit, _HEALTHY]], axis=1)
-            expected[bursty] = np.logaddexp.reduce(after, axis=1) - np.logaddexp.reduce(before, axis=1)
-        expected[~young] = 0.0
-        # All gains are relative to that.
-        gain -= expected[whose, None]
-        # A fault at a node below `least` gains what it gains at `least`.
-        rows, least = np.arange(whose.size), self.least[whose].astype(np.intp)
-        under = young[whose, None] & (np.arange(gain.shape[2]) < least[:, None])
+            both = self._sizes.rested(bursty, before, np.stack([expected[bursty], expected[self._hit]], axis=1))
+            expected[bursty], expected[self._hit] = both[:, 0], both[:, 1]
+            least[self._hit] = self._sizes.least[bursty]
+        # All gains are relative to that. A fault at a node below `least` gains what it gains at `least`.
+        rests, rows = young[whose, None], np.arange(whose.size)
+        gain -= np.where(rests, expected, 0.0)[:, None]
+        under = rests & (np.arange(gain.shape[2]) < least[:, None])
         np.copyto(gain[:, _FAULTY], gain[rows, _FAULTY, least][:, :, None], where=under[:, None])
-
-    def _log_chances(self, columns: Indices | slice) -> Floats:
-        """Logarithms of the chances that a first block is calm, and hit; shape (k, 2, 1)."""
-        hit = self.chance[columns] / (1 - self.lasting[columns])
-        return log_of(np.stack([1 - hit, hit], axis=1)[:, :, None])
 
     def _end_blocks(self, columns: Indices) -> None:
         """(5), and let pod effects move: begin a new block of some columns."""
-        moving = columns[self.moves[columns] > 0]
-        if moving.size:
-            self.sums[moving] = pod_motion.moved(self.sums[moving], self._kernels[moving])
-        bursty = columns[self.chance[columns] > 0]
-        if bursty.size:
+        if (moving := columns[self.moves[columns] > 0]).size:
+            self.sums[moving] = self._sizes.moved(moving, self.sums[moving])
+        if (bursty := columns[self.chance[columns] > 0]).size:
             chance, lasting = self.chance[bursty], self.lasting[bursty]
-            fates = pod_motion.next_fates(self.sums[bursty], self.logs[bursty], chance, lasting)
+            fates = self._sizes.next_fates(bursty, self.sums[bursty], self.logs[bursty], chance, lasting)
             self.sums[bursty], self.logs[bursty] = fates
         self._sum_up()
 
