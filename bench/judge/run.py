@@ -2,6 +2,7 @@
 
     python bench/judge/run.py --replicates 2000            # everything; goes on where it was stopped
     python bench/judge/run.py --replicates 250 --only H1 B1
+    python bench/judge/run.py --alone --before bench/results/judge.json    # a changed judge beside what was
 
 All judges see the same made-up looks (scenarios.yaml). What a chunk of replicates came to is kept in out/bench/judge as
 it is finished; the tables are made of all that is there.
@@ -30,7 +31,7 @@ from bench.judge.gauge_runs import GaugeScenario, gauge_scenarios, play_gauge
 from bench.judge.limit import limit_seconds
 from bench.judge.ours import Ours
 from bench.judge.rivals import rivals
-from bench.judge.tables import Result, markdown, summary
+from bench.judge.tables import Result, beside, markdown, summary
 from bench.judge.world import EDGES, Look, Scenario, World, scenarios
 from bench.machine import about_this_machine
 
@@ -116,6 +117,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="KEY", help="scenarios, such as H1 B4")
     parser.add_argument("--alone", action="store_true", help="our judge only, into a folder of its own")
     parser.add_argument("--ours", action="store_true", help="our judge once more; what others made of the looks stays")
+    parser.add_argument("--before", type=Path, metavar="FILE", help="judge.json of an earlier run, to stand beside")
     parser.add_argument("--fresh", action="store_true", help="forget what was finished before")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results", help="folder for judge.md and judge.json")
     options = parser.parse_args()
@@ -142,6 +144,8 @@ def main() -> int:
         if key in chosen and seed < chunks[key]:
             results[key].append(result)
     figures = [summary(chosen[key], found, _limit(chosen[key])) for key, found in results.items() if found]
+    if options.before:
+        figures = beside(figures, json.loads(options.before.read_text()))
     report = markdown(figures, about_this_machine())
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "judge.md").write_text(report)

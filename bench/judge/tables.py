@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from bench.judge.world import Scenario
 
-OURS = "grayling"
+OURS, BEFORE = "grayling", "grayling before"
 
 
 @dataclass(slots=True)
@@ -86,6 +86,26 @@ def _figures(scenario: Scenario, times: np.ndarray, harmed: np.ndarray) -> dict[
             "harmed": round(float(harmed.mean()), 1),
         }
     return told
+
+
+def beside(figures: Sequence[dict[str, Any]], before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Put those of an earlier run on the same seeds beside: our judge's as "grayling before", others' where none are.
+
+    Where that run had another number of replicates, its number stands in brackets.
+    """
+    told = {each["scenario"]: each for each in before}
+    found = []
+    for each in figures:
+        old = told.get(each["scenario"])
+        if old is None:
+            found.append(each)
+            continue
+        others = {name: value for name, value in old["judges"].items() if name not in {OURS, BEFORE}}
+        ours = {OURS: each["judges"][OURS], BEFORE: old["judges"][OURS]}
+        counts = [each["replicates"], old["replicates"]]
+        replicates = counts[0] if counts[0] == counts[1] else f"{counts[0]} ({counts[1]})"
+        found.append({**each, "replicates": replicates, "judges": {**ours, **others, **each["judges"], **ours}})
+    return found
 
 
 def markdown(figures: Sequence[dict[str, Any]], facts: Mapping[str, str]) -> str:

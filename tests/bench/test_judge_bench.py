@@ -15,7 +15,7 @@ from bench.judge.ours import KINDS, Ours
 from bench.judge.quick import rows
 from bench.judge.rivals import Arms, rivals
 from bench.judge.run import play
-from bench.judge.tables import OURS, Result, markdown, summary
+from bench.judge.tables import BEFORE, OURS, Result, beside, markdown, summary
 from bench.judge.world import EDGES, Series, World, scenarios
 from rollout.judge import Judge, JudgePolicy, SignalPolicy
 from rollout.signals.looks import (
@@ -152,6 +152,24 @@ def test_tables_say_how_often_how_soon_and_at_what_cost():
     page = markdown([late, well], {"date": "today"})
     assert "| B1 errors 0.2 to 0.7 % | 72 (75) | 4 | 476 / 25.0 % / 26 |" in page
     assert "25.00 % (≤ " in page
+
+
+def test_an_earlier_run_stands_beside_and_no_judge_is_lost():
+    def told(replicates, **judges):
+        figures = {"false": 0.0, "false_at_most": 0.5, "missed": 0.0, "harmed": 0.0}
+        plain = {name: {**figures, "delay_seconds": seconds} for name, seconds in judges.items()}
+        return {"scenario": "B1", "name": "x", "limit_seconds": None, "replicates": replicates, "judges": plain}
+
+    before = told(500, **{OURS: 30.0, BEFORE: 99.0, "z-test": 7.0})
+    (found,) = beside([told(250, **{OURS: 20.0})], [before])
+    assert {name: each["delay_seconds"] for name, each in found["judges"].items()} == {
+        OURS: 20,
+        BEFORE: 30,
+        "z-test": 7,
+    }
+    assert list(found["judges"])[:2] == [OURS, BEFORE]
+    assert "| B1 x |  | 250 (500) | 20 / 0.0 % / 0 | 30 / 0.0 % / 0 | 7 / 0.0 % / 0 |" in markdown([found], {})
+    assert beside([told(250, **{OURS: 20.0})], []) == [told(250, **{OURS: 20.0})]
 
 
 def test_real_series_set_the_course_of_load_latency_errors_and_crashes():
