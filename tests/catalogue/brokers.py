@@ -183,10 +183,12 @@ async def loud(cluster, member):
     return await eventually(look, seconds=180)
 
 
-async def unseen(cluster, *names):
-    """Of these alerts, those that neither wait nor fire, at last."""
+async def unseen(cluster, *names, again=None):
+    """Of these alerts, those that neither wait nor fire, at last; ``again`` is done before each look."""
 
     async def look():
+        if again:
+            await again()
         return set(names) - (await alerts(cluster, SPACE)).keys()
 
     return sorted(await eventually(look, seconds=180))
