@@ -38,6 +38,19 @@ def test_a_burst_of_a_block_is_not(worse):
     assert variation.lasting(FIRST)[0] == 0.0
 
 
+def test_where_there_are_none_counting_alone_makes_none():
+    services, rng = 400, np.random.default_rng(5)
+    variation = PodVariation(np.ones(services, dtype=bool))
+    for block in range(240):
+        batch = Batch.empty(services)
+        batch.looked[:], batch.at[:], batch.seconds[:] = True, 15.0 * (block + 1), 15.0
+        batch.pods[1, :, :PODS] = 3300
+        batch.pods[0, :, :PODS] = rng.binomial(3300, 0.002, (services, PODS))
+        variation.add(batch)
+    chances, _ = variation.bursts(np.arange(services))
+    assert np.count_nonzero(chances) <= 0.005 * services
+
+
 def stay(blocks, bursts):
     """Chance that a burst goes on, after so many that each went on for so many blocks."""
     calm, kind = Calm(1), np.array([BURST_LASTS.size - 1])
