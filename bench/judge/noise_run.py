@@ -5,7 +5,8 @@
     python bench/judge/noise_run.py --only burst120 F-burst120
 
 The cells are in noise.yaml. What a chunk of replicates came to is kept in out/bench/judge-noise as it is finished,
-by the label of the judge that was measured; the table has a column for each label.
+by the label of the judge that was measured; the table has a column for each label. Chunks labelled "now" are written
+to results/judge-noise.json as well, and taken from there where they are of the very judge that is measured.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ sys.path.insert(0, str(HERE.parent.parent))
 import numpy as np
 from scipy.stats import beta
 
+from bench.judge.noise_results import load, save
 from bench.judge.noise_worlds import Cell, NoiseWorld, cells, worlds
 from bench.judge.ours import KINDS, Ours
 from bench.machine import page
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from bench.judge.world import World
 
 CHUNK = 100
+NOW = "now"
 
 
 @dataclass(slots=True)
@@ -122,12 +125,14 @@ def main() -> int:
     parser.add_argument("--replicates", type=int, default=1000, help=f"of each cell, in chunks of {CHUNK}")
     parser.add_argument("--quick", action="store_true", help="one chunk of each cell")
     parser.add_argument("--only", nargs="+", metavar="KEY", help="cells, such as burst120")
-    parser.add_argument("--label", default="now", help="of the judge that is measured")
+    parser.add_argument("--label", default=NOW, help="of the judge that is measured")
     parser.add_argument("--keep", type=Path, default=HERE.parent.parent / "out" / "bench" / "judge-noise")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "judge-noise.md", help="the table")
     options = parser.parse_args()
     folder = options.keep / options.label
     folder.mkdir(parents=True, exist_ok=True)
+    if options.label == NOW:
+        load(options.out.with_suffix(".json"), folder)
     chosen = [each for key, each in cells().items() if not options.only or key in options.only]
     for seed in range(1 if options.quick else -(-options.replicates // CHUNK)):
         for cell in chosen:
@@ -137,10 +142,12 @@ def main() -> int:
             began = time.monotonic()
             played = play(cell, CHUNK, seed)
             keep(path, played)
-            print(row(cell, {"now": [played]}, ["now"]), f"{time.monotonic() - began:.0f} s", flush=True)
+            print(row(cell, {NOW: [played]}, [NOW]), f"{time.monotonic() - began:.0f} s", flush=True)
     found = kept(options.keep)
     labels = sorted({label for each in found.values() for label in each})
     rows = [row(cell, found[key], labels) for key, cell in cells().items() if key in found]
+    if options.label == NOW:
+        save(options.out.with_suffix(".json"), folder)
     options.out.write_text(page("The judge where services are big or noisy", ["cell", *labels], rows))
     return 0
 

@@ -6,7 +6,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from bench.judge import noise_run, noise_worlds
+from bench.judge import noise_results, noise_run, noise_worlds
+from bench.judge.noise_results import load, save
 from bench.judge.noise_run import Played, kept, play, row
 from bench.judge.noise_worlds import NoiseWorld, cells
 
@@ -80,3 +81,26 @@ def test_a_chunk_is_kept_and_told(tmp_path):
     healthy = Played([None] * 99 + [30.0], [True] * 100)
     assert "1.0 % (≤ 4.7); good 100%" in row(ALL["cron"], {"now": [healthy]}, ["now"])
     assert noise_run.CHUNK == 100
+
+
+def test_chunks_go_on_elsewhere_as_far_as_they_are_of_the_same_judge(tmp_path, monkeypatch):
+    folder, other, file = tmp_path / "here", tmp_path / "elsewhere", tmp_path / "results.json"
+    folder.mkdir()
+    other.mkdir()
+    played = Played([None, 615.0, None, 30.0], [True, False, False, False])
+    noise_run.keep(folder / "cron+0.json", played)
+    save(file, folder)
+    assert load(file, other) == 1
+    assert kept(tmp_path)["cron"] == {"here": [played], "elsewhere": [played]}
+    assert load(file, other) == 0, "what is there stays"
+    (other / "cron+0.json").unlink()
+    monkeypatch.setattr(noise_results, "digest", lambda: "of another judge")
+    assert load(file, other) == 0
+    assert load(tmp_path / "none.json", other) == 0
+
+
+def test_a_judge_with_a_changed_line_is_another(tmp_path):
+    (tmp_path / "a.py").write_text("one = 1")
+    before = noise_results.digest(tmp_path)
+    (tmp_path / "a.py").write_text("one = 2")
+    assert noise_results.digest(tmp_path) != before
