@@ -140,9 +140,10 @@ async def test_the_node_and_the_zone_of_each_pod_are_in_its_recording(place: Pla
         await place.cluster.merge_patch(
             NODE, name, None, {"metadata": {"labels": {ZONE_LABEL: "here"}}}, manager="test"
         )
-    await place.change({"recording": True})
+    of_pods = [each for each in SIGNALS if each["source"] == "pods"]  # a gateway tells of arms, not of pods
+    await place.change({"recording": True, "analysis": {"signals": of_pods}})
     async with traffic(place, tmp_path):
-        await begin(place, IMAGE + "v3")
+        await begin(place, IMAGE + "v4")
         await taken_back(place)
     told = grayling(place.box, "release", "record", "checkout", "-n", "shop", "--recording").splitlines()[1:]
     pods = [pod for look in map(json.loads, told) if look["phase"] == "release" for pod in look["pods"].values()]
