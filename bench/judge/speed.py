@@ -1,4 +1,4 @@
-"""What a look costs: twelve signals of ten pods, learning, saving, and replays of an hour of looks.
+"""What a look costs: twelve signals of ten pods, and of 300, learning, saving, and replays of an hour of looks.
 
     python bench/judge/speed.py            # two minutes; writes bench/results/judge-speed.md
 
@@ -51,18 +51,20 @@ if TYPE_CHECKING:
 KINDS = (*[SignalKind.ERRORS] * 4, *[SignalKind.LATENCY] * 4, SignalKind.CRASHES, *[SignalKind.EVENTS] * 3)
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 SHARES = (0.01, 0.02, 0.1, 0.3, 0.3, 0.2, 0.05, 0.01, 0.005, 0.004, 0.001)
-PODS = 10
+PODS, MANY = 10, 300
 HISTORY, RELEASE = 60, 180
 
 
-def pods_of(kind: SignalKind, rng: np.random.Generator, seconds: float, *, canary: bool) -> Mapping[str, PodLook]:
-    """One look at ten pods that serve 10 requests a second each and fail 1 %."""
+def pods_of(
+    kind: SignalKind, rng: np.random.Generator, seconds: float, *, canary: bool, pods: int = PODS
+) -> Mapping[str, PodLook]:
+    """One look at pods that serve 10 requests a second each and fail 1 %."""
     found = {}
-    for number in range(PODS if canary else PODS - 1):
+    for number in range(pods if canary else pods - 1):
         requests = int(rng.poisson(10 * seconds))
         events = int(rng.poisson(0.01 * seconds))
         found[f"p{number}"] = PodLook(
-            arm=Arm.CANARY if number == PODS - 1 else Arm.STABLE,
+            arm=Arm.CANARY if number == pods - 1 else Arm.STABLE,
             age_seconds=9000.0,
             exposure_seconds=seconds,
             requests=requests if kind is SignalKind.ERRORS else 0,
@@ -75,14 +77,16 @@ def pods_of(kind: SignalKind, rng: np.random.Generator, seconds: float, *, canar
     return found
 
 
-def looks_of(at: float, rng: np.random.Generator, seconds: float, *, canary: bool) -> list[SignalLook]:
+def looks_of(
+    at: float, rng: np.random.Generator, seconds: float, *, canary: bool, pods: int = PODS
+) -> list[SignalLook]:
     """One look of each of the twelve signals."""
     return [
         SignalLook(
             f"s{index}",
             at,
             SourceStatus.OK,
-            pods_of(kind, rng, seconds, canary=canary),
+            pods_of(kind, rng, seconds, canary=canary, pods=pods),
             EDGES if kind is SignalKind.LATENCY else (),
         )
         for index, kind in enumerate(KINDS)
@@ -181,7 +185,20 @@ def rows(looks: int, replays: int, files: int) -> list[str]:
     saved = Timed(f"saving ({len(blob) / 1024:.0f} kB)", "64 kB").all([judge.save] * 20)
     restored = Timed("restoring").all([partial(Judge.restore, policy, blob)] * 20)
     one = Timed("a replay of 240 looks at 2 signals").all([partial(replay, recorded(rng))] * replays)
-    return [each.row() for each in (judged, cold, learned, told, saved, restored, one, _command(rng, files))]
+    timed = (judged, cold, _of_many(policy, rng, looks), learned, told, saved, restored, one, _command(rng, files))
+    return [each.row() for each in timed]
+
+
+def _of_many(policy: JudgePolicy, rng: np.random.Generator, looks: int) -> Timed:
+    judge = Judge(policy)
+    for number in range(1, HISTORY + 1):
+        judge.learn(looks_of(15.0 * number, rng, 15.0, canary=False, pods=MANY))
+    judge.begin_step(1 / MANY)
+    later = (
+        looks_of(15.0 * HISTORY + number, rng, 1.0, canary=True, pods=MANY) for number in range(1, looks // 10 + 31)
+    )
+    timed = Timed(f"a look of 12 signals at {MANY} pods", "10 ms")
+    return timed.all((partial(judge.look, each[0].at, each) for each in later), warm=30)
 
 
 def _command(rng: np.random.Generator, files: int) -> Timed:

@@ -204,9 +204,10 @@ def test_the_judge_alone_is_quick_and_blames_no_shared_outage():
 
 
 def test_what_a_look_costs_is_told_for_twelve_signals():
-    look, early, _learning, _told, saving, _restoring, again, by_command = speed.rows(2, 1, 2)
-    assert look.startswith("| a look of 12 signals | 2 |")
-    assert early.startswith("| a look of 12 signals at a canary in its first minutes | 2 |")
+    look, early, many, _learning, _told, saving, _restoring, again, by_command = speed.rows(10, 1, 2)
+    assert look.startswith("| a look of 12 signals | 10 |")
+    assert early.startswith("| a look of 12 signals at a canary in its first minutes | 10 |")
+    assert many.startswith("| a look of 12 signals at 300 pods | 1 |")
     assert 1 <= int(saving.partition("(")[2].partition(" kB")[0]) <= 64
     assert "replay of 240 looks" in again
     assert by_command.startswith("| `grayling release replay` of 2 recordings of 240 looks | 1 |")
