@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sandbox.builds import Program
 
 SECOND = ("tests/catalogue/", "tests/rollout/", "tests/sandbox/")
-"""Folders whose cluster tests share a cluster of their own beside that of all others: each half takes as long."""
+"""Folders whose cluster tests share a cluster of their own beside that of all others: the longer of the halves."""
 
 PULUMI = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
 

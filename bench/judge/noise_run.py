@@ -119,6 +119,17 @@ def kept(folder: Path) -> dict[str, dict[str, list[Played]]]:
     return found
 
 
+def renewed(text: str, rows: Mapping[str, str]) -> str:
+    """Return a page with new figures in the last column of its first table; what is beside and below stays."""
+    lines = text.split("\n")
+    end = lines.index("", next(at for at, line in enumerate(lines) if line.startswith("| ")))
+    for at, line in enumerate(lines[:end]):
+        if new := rows.get(line.strip("| ").partition(" | ")[0]):
+            figures, _, _ = line.rstrip("| ").rpartition(" | ")
+            lines[at] = f"{figures} | {new.rstrip('| ').rpartition(' | ')[2]} |"
+    return "\n".join(lines)
+
+
 def main() -> int:
     """Simulate what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -145,10 +156,14 @@ def main() -> int:
             print(row(cell, {NOW: [played]}, [NOW]), f"{time.monotonic() - began:.0f} s", flush=True)
     found = kept(options.keep)
     labels = sorted({label for each in found.values() for label in each})
-    rows = [row(cell, found[key], labels) for key, cell in cells().items() if key in found]
+    rows = {f"{key}: {cell.name}": row(cell, found[key], labels) for key, cell in cells().items() if key in found}
     if options.label == NOW:
         save(options.out.with_suffix(".json"), folder)
-    options.out.write_text(page("The judge where services are big or noisy", ["cell", *labels], rows))
+    if labels == [NOW] and options.out.exists():
+        options.out.write_text(renewed(options.out.read_text(), rows))
+    else:
+        title = "The judge where services are big or noisy"
+        options.out.write_text(page(title, ["cell", *labels], list(rows.values())))
     return 0
 
 

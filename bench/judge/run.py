@@ -2,7 +2,7 @@
 
     python bench/judge/run.py --replicates 2000            # everything; goes on where it was stopped
     python bench/judge/run.py --replicates 250 --only H1 B1
-    python bench/judge/run.py --alone --before bench/results/judge.json    # a changed judge beside what was
+    python bench/judge/run.py --alone --before bench/results/judge.json --out out/beside    # beside what was
 
 All judges see the same made-up looks (scenarios.yaml). What a chunk of replicates came to is kept in out/bench/judge as
 it is finished; the tables are made of all that is there.

@@ -143,9 +143,14 @@ class Place:
 
     async def fault(self, pod: str, wish: dict[str, Any]) -> float:
         """Switch a fault on in one pod; the moment it took effect, as the pod says, in seconds since the epoch."""
-        path = f"{POD.path(self.namespace)}/{pod}:{ADMIN_PORT}/proxy/fault"
-        answer = await self.cluster.request("POST", path, body=wish, what=f"switch a fault on in {pod}")
-        return float(answer["at"])
+        return await switch_fault(self.cluster, self.namespace, pod, wish)
+
+
+async def switch_fault(cluster: Cluster, namespace: str, pod: str, wish: dict[str, Any]) -> float:
+    """Switch a fault on in a pod of the shop; the moment it took effect, in seconds since the epoch."""
+    path = f"{POD.path(namespace)}/{pod}:{ADMIN_PORT}/proxy/fault"
+    answer = await cluster.request("POST", path, body=wish, what=f"switch a fault on in {pod}")
+    return float(answer["at"])
 
 
 async def _release(cluster: Cluster, name: str) -> Manifest:

@@ -104,3 +104,10 @@ def test_a_judge_with_a_changed_line_is_another(tmp_path):
     before = noise_results.digest(tmp_path)
     (tmp_path / "a.py").write_text("one = 2")
     assert noise_results.digest(tmp_path) != before
+
+
+def test_what_people_wrote_beside_and_below_the_figures_stays():
+    rows = "| a: x | 6 % | 1 % |\n| b: y | 7 % | 2 % |"
+    text = f"# T\n\n| cell | before | now |\n| --- | ---: | ---: |\n{rows}\n\nOf old.\n\n{rows}\n"
+    found = noise_run.renewed(text, {"a: x": "| a: x | 0.5 % |"})
+    assert found == text.replace("| 6 % | 1 % |", "| 6 % | 0.5 % |", 1)

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from components.middleware.eureka_settings import MANAGEMENT_PORT
 from kube.cluster import Cluster
+from kube.kinds import POD
 from tests.catalogue.brokers import until
 from tests.catalogue.discovery import (
     EUREKA,
@@ -134,6 +136,10 @@ async def test_what_registers_at_one_eureka_is_found_at_the_other_and_survives_i
         "unknown authority": "SSLCertVerificationError",
         "plain": 400,
     }
+    for member in range(2):
+        path = f"{POD.path(SPACE)}/eureka-{member}:{MANAGEMENT_PORT}/proxy/actuator/health/readiness"
+        said = await cluster.request("GET", path, what="what makes it ready")
+        assert said["components"] == {"readinessState": {"status": "UP"}, "registry": {"status": "UP"}}
     half = INSTANCES // 2
     assert await from_client(cluster, EUREKA, "registered", 0, 0, half) == [204] * half
     await eureka_knows(cluster, 1, list(range(half)))

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 import yaml
+from trial.place import switch_fault
 
 from components.deploy.apply import Applier
 from components.deploy.inventory import Inventory
@@ -214,14 +215,13 @@ async def fault(edge, **wish):
 
     async def told(wish):
         for pod in (await edge.cluster.list(POD, SPACE, labels="app.kubernetes.io/instance=shop")).items:
-            path = f"{POD.path(SPACE)}/{pod['metadata']['name']}:9000/proxy/fault"
-            await edge.cluster.request("POST", path, body=wish, what="a fault")
+            await switch_fault(edge.cluster, SPACE, pod["metadata"]["name"], wish)
 
     await told(wish)
     try:
         yield
     finally:
-        await told({"errors": 0})
+        await told({"errors": 0, "status": 500})
 
 
 async def log_of_proxies(cluster):
