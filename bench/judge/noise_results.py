@@ -1,24 +1,35 @@
 """Chunks of replicates in one committed file, so that a measurement of hours goes on on another machine.
 
-They are of one judge: the file has the digest of its sources, and what another judge came to is not taken.
+They are of one judge: the file has a digest of what it computes, and what another judge came to is not taken. What
+the verdict says of the numbers is no part of it, nor are comments.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 JUDGE = Path(__file__).resolve().parents[2] / "rollout" / "judge"
+ROOMS = ("baseline", "data", "evidence", "model")
 
 
 def digest(folder: Path = JUDGE) -> str:
-    """Return what tells one judge from another: of the names and the text of all its modules."""
+    """Return what tells one judge from another: of its rooms that compute, without docstrings and comments."""
     found = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        found.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    for path in sorted(path for room in ROOMS for path in (folder / room).rglob("*.py")):
+        found.update(f"{path.relative_to(folder)}\n{_code(path.read_text())}\n".encode())
     return found.hexdigest()[:16]
+
+
+def _code(text: str) -> str:
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    return ast.unparse(tree)
 
 
 def load(file: Path, folder: Path) -> int:

@@ -153,7 +153,7 @@ def _opened(file: Path) -> Iterator[TextIO]:
 
     with file.open("rb") as plain:
         packed = plain.peek(len(GZIP))[: len(GZIP)] == GZIP
-        yield TextIOWrapper(GzipFile(fileobj=plain) if packed else plain, encoding="utf-8")
+        yield TextIOWrapper(GzipFile(fileobj=plain) if packed else plain, encoding="utf-8-sig")
 
 
 def _bounded(file: TextIO) -> Iterator[str]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
-from textwrap import shorten
 
+from rollout.judge.left_out import left_out
 from rollout.judge.model.policy import JudgePolicy, SignalPolicy
 from rollout.judge.panel import Panel
-from rollout.judge.verdict.conclusion import MOST_WORDS, Docket, conclude, tell
+from rollout.judge.verdict.conclusion import Docket, conclude, tell
 from rollout.judge.verdict.verdicts import Assessment, SignalVerdict, Verdict
 from rollout.records.recording import RecordedLook, Recording
 from rollout.signals.kinds import SIGNAL_KINDS, Family, SignalKind
@@ -157,14 +157,6 @@ class _Course:
         for key, at in keys.items():
             self.newest[key] = max(at, self.newest.get(key, at))
 
-    def remarks(self) -> Iterator[str]:
-        """What was not taken from the recording."""
-        unfit = sum(_is_unfit(look, self.recording) for look in self.recording.looks)
-        if self.late:
-            yield f"{self.late} lines late, no newer than what was known of their signals: they changed nothing"
-        if unfit:
-            yield f"{unfit} lines with latency_counts that are not one more than the edges: those were left out"
-
     def update(self, said: Assessment, at: float) -> None:
         """Take in what is said of a look."""
         if self.said is None or said.verdict is not self.said.verdict:
@@ -249,14 +241,8 @@ def _replay_of(course: _Course, docket: Docket) -> Replay:
         signals=tell(docket),
         reason=said.reason,
         late_lines=course.late,
-        remarks="; ".join([*course.remarks(), *_unknown_gauges(course.recording, docket.policy)]),
+        remarks=left_out(course.recording, docket.policy, course.late),
     )
-
-
-def _is_unfit(look: RecordedLook, recording: Recording) -> bool:
-    """Whether a pod of a line has other buckets than its edges make."""
-    edges = look.edges_seconds or recording.edges_seconds
-    return bool(edges) and any(len(pod.latency_counts) not in {0, len(edges) + 1} for pod in look.pods.values())
 
 
 def _signals(recording: Recording, look: RecordedLook, policy: JudgePolicy) -> list[SignalLook]:
@@ -286,12 +272,3 @@ def _named(pods: Mapping[str, PodLook], signal: SignalPolicy) -> Mapping[str, Po
         else dataclasses.replace(pod, gauges={signal.name: pod.gauges[signal.metric]})
         for name, pod in pods.items()
     }
-
-
-def _unknown_gauges(recording: Recording, policy: JudgePolicy) -> Iterator[str]:
-    """Of each gauge that the policy names and the recording lacks: which there are."""
-    has = sorted({name for look in recording.looks for pod in look.pods.values() for name in pod.gauges})
-    for signal in policy.signals:
-        if SIGNAL_KINDS[signal.kind].family is Family.GAUGE and not {signal.name, signal.metric} & {*has}:
-            names = shorten(", ".join(has), MOST_WORDS) if has else "no gauge"
-            yield f"signal {signal.name}: the recording has {names}; name one of them, as the signal or as its metric"

@@ -6,7 +6,8 @@ below 0, an edge below the one before it or a key that stands there twice ends t
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
@@ -116,13 +117,13 @@ def numbers_by_name(line: Mapping[str, Any], key: str, most: float) -> dict[str,
 
 
 def edges(line: Mapping[str, Any], key: str) -> tuple[float, ...]:
-    """Upper edges of buckets, ascending; empty where they are not given.
+    """Upper edges of buckets in seconds, none below 0, ascending; empty where they are not given.
 
     Raises:
         ValueError: they are none.
     """
     listed = _list(line, key)
-    found = tuple(number({of: each}, of, 0.0, -MOST_SECONDS, MOST_SECONDS) for of, each in listed)
+    found = tuple(number({of: each}, of, 0.0, 0.0, MOST_SECONDS) for of, each in listed)
     for (lower, upper), (of, _) in zip(pairwise(found), listed[1:], strict=False):
         if lower >= upper:
             raise ValueError(f"{of} is {upper:g} after {lower:g}, expected edges that ascend")
@@ -166,6 +167,13 @@ def mapping(line: Mapping[str, Any], key: str) -> dict[str, Any]:
         raise ValueError(f"{key} has the key {short(odd)}, expected a text of one line")
     _few(value, key)
     return value
+
+
+def strangers(line: Mapping[str, Any], known: frozenset[str]) -> Iterator[str]:
+    """Each key that nobody knows, as a remark shows it: with the known one that it looks like, if there is one."""
+    for key in line.keys() - known:
+        near = get_close_matches(key[:MOST_NAME], known, n=1)
+        yield short(key) + (f" (did you mean {near[0]}?)" if near else "")
 
 
 def _entries(line: Mapping[str, Any], key: str) -> list[tuple[str, str, Any]]:

@@ -6,17 +6,18 @@ The first line is a header, every further one a look:
     {"t": 15.0, "phase": "history", "pods": {"p1": {"arm": "stable", "age_seconds": 900, "requests": 300,
      "errors": {"5xx": 1}, "latency_counts": [290, 9, 1], "gauges": {"memory_bytes": 1.0e8}}}}
 
-Counts are increments since the look before. "history" looks teach, "release" looks are judged; "starts" looks are of
-earlier starts of the service's pods and teach only what young pods are like. Optional in the header: "analysis", as in
-the GrayRelease. Optional in a pod: "crashes", "node" and "zone" (where it runs) and "exposure_seconds" (else the time
-since the look before). Optional in a look: "signal", when it is one signal's and not all signals', with "edges_seconds"
-where its buckets are not the header's; "step", the number of the step that begins with it, with its "share" of the
-requests; and "share" without a step, where another weight is in force from then on: 0 where requests cannot be held
-against any, because weights move or the canary has all. Version 1 had no share without a step: nobody knows when its
-last one ended.
+Counts are increments since the look before. "history" looks teach, "release" looks are judged, as are those without a
+phase; "starts" looks are of earlier starts of the service's pods and teach only what young pods are like. Optional in
+the header: "analysis", as in the GrayRelease. Optional in a pod: "crashes", "node" and "zone" (where it runs) and
+"exposure_seconds" (else the time since the look before). Optional in a look: "signal", when it is one signal's and
+not all signals', with "edges_seconds" where its buckets are not the header's; "step", the number of the step that
+begins with it, with its "share" of the requests; and "share" without a step, where another weight is in force from
+then on: 0 where requests cannot be held against any, because weights move or the canary has all. Version 1 had no
+share without a step: nobody knows when its last one ended. Keys that nobody knows are left out and told.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
@@ -32,6 +33,17 @@ BEFORE = "grayling.recording/1"
 """The one before, which is read as well."""
 
 Phase = Literal["starts", "history", "release"]
+
+HEADER_KEYS = frozenset({"format", "interval_seconds", "latency_edges_seconds", "canary_share", "analysis"})
+LOOK_KEYS = frozenset({"t", "phase", "pods", "signal", "edges_seconds", "step", "share"})
+POD_KEYS = frozenset(
+    {"arm", "age_seconds", "exposure_seconds", "requests", "errors", "latency_counts", "crashes", "gauges"}
+    | {"node", "zone"}
+)
+"""Keys of the first line, of the others, and of each pod."""
+
+LEAST_INTERVAL_SECONDS = 0.001
+"""Between looks."""
 
 
 class RecordingError(UsageError, ValueError):
@@ -71,6 +83,7 @@ class Recording:
         canary_share: the canary's weight when the recording began.
         looks: in the order of time, those at earlier starts behind the history they came with.
         analysis: the `analysis` of the GrayRelease that was judged; empty where it is not known.
+        strangers: keys that nobody knows, which were left out: in how many lines each.
     """
 
     interval_seconds: float
@@ -78,6 +91,7 @@ class Recording:
     canary_share: float
     looks: tuple[RecordedLook, ...]
     analysis: Mapping[str, Any] = field(default_factory=dict)
+    strangers: Mapping[str, int] = field(default_factory=dict)
 
 
 def parse(lines: Iterable[str]) -> Recording:
@@ -99,14 +113,15 @@ def _headed(header: Mapping[str, Any], numbered: Sequence[tuple[int, str]]) -> R
     found = header.get("format")
     if found not in (FORMAT, BEFORE):
         raise ValueError(f"format is {fields.short(found)}, this version reads {FORMAT!r} and {BEFORE!r}")
-    interval = fields.number(header, "interval_seconds", 15.0, 0.0, fields.MOST_SECONDS)
+    interval = fields.number(header, "interval_seconds", 15.0, LEAST_INTERVAL_SECONDS, fields.MOST_SECONDS)
     edges = fields.edges(header, "latency_edges_seconds")
     share = fields.number(header, "canary_share", 0.0, 0.0, 1.0)
     analysis = fields.mapping(header, "analysis")
-    looks = _looks(numbered, interval)
+    strangers = Counter(fields.strangers(header, HEADER_KEYS))
+    looks = tuple(_looks(numbered, interval, strangers))
     if found == BEFORE:
-        looks = (look if look.step else replace(look, share=None) for look in looks)
-    return Recording(interval, edges, share, tuple(looks), analysis)
+        looks = tuple(look if look.step else replace(look, share=None) for look in looks)
+    return Recording(interval, edges, share, looks, analysis, strangers)
 
 
 def _at(number: int, error: ValueError, fix: str) -> RecordingError:
@@ -162,7 +177,8 @@ def _plain(pod: PodLook) -> dict[str, Any]:
     return {"arm": str(pod.arm)} | {key: value for key, value in found.items() if value}
 
 
-def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[RecordedLook]:
+def _looks(numbered: Iterable[tuple[int, str]], interval: float, strangers: Counter[str]) -> Iterator[RecordedLook]:
+    """The looks that lines tell; keys that nobody knows are counted on the way."""
     newest: dict[tuple[str, bool], float] = {}
     looked: dict[tuple[str, bool], float] = {}
     for number, text in numbered:
@@ -172,6 +188,7 @@ def _looks(numbered: Iterable[tuple[int, str]], interval: float) -> Iterator[Rec
             look = _look(found, newest.get(of), looked.get(of), interval)
         except ValueError as error:
             raise _at(number, error, "correct it or leave the line out") from error
+        strangers.update(_strangers(found))
         newest[of] = look.at
         if look.pods or not (look.step or look.share is not None):  # else it says a step or a share, and is no look
             looked[of] = look.at
@@ -192,20 +209,46 @@ def _look(line: Mapping[str, Any], newest: float | None, looked: float | None, i
     """
     for key in ("t", "pods"):
         if key not in line:
-            raise ValueError(f"no {key}; a look needs t, phase and pods")
+            raise ValueError(f"no {key}; a look needs t and pods")
     at, phase = fields.number(line, "t", 0.0, -fields.MOST_SECONDS, fields.MOST_SECONDS), _phase(line)
     if newest is not None and at < newest and phase != "starts":
         raise ValueError(f"t is {at:g}, before {newest:g} of the look before; looks are in the order of time")
     seconds = interval if looked is None else max(at - looked, 0.0)
+    signal = fields.text(line, "signal")
+    pods = {name: _pod(name, pod, seconds) for name, pod in fields.mapping(line, "pods").items()}
+    if not signal:  # one signal's look has requests and buckets of different sources
+        _each_in_one_bucket(pods)
     return RecordedLook(
         at=at,
         phase=phase,
-        pods={name: _pod(name, pod, seconds) for name, pod in fields.mapping(line, "pods").items()},
-        signal=fields.text(line, "signal"),
+        pods=pods,
+        signal=signal,
         edges_seconds=fields.edges(line, "edges_seconds"),
         step=fields.count(line, "step"),
         share=fields.number(line, "share", 0.0, 0.0, 1.0) if "share" in line else None,
     )
+
+
+def _strangers(line: Mapping[str, Any]) -> set[str]:
+    """Keys of a look and of its pods that nobody knows."""
+    return {*fields.strangers(line, LOOK_KEYS)}.union(
+        *(fields.strangers(pod, POD_KEYS) for pod in fields.mapping(line, "pods").values())
+    )
+
+
+def _each_in_one_bucket(pods: Mapping[str, PodLook]) -> None:
+    """Make sure that no pod has more answers in its buckets than it had requests.
+
+    Raises:
+        ValueError: one has.
+    """
+    for name, pod in pods.items():
+        timed = sum(pod.latency_counts)
+        if timed > pod.requests > 0:
+            raise ValueError(
+                f"pods.{name[:60]}.latency_counts are {timed} in all, requests {pod.requests}; "
+                "each request is in one bucket, not in all those above as well"
+            )
 
 
 def _phase(line: Mapping[str, Any]) -> Phase:
@@ -246,6 +289,8 @@ def _read(pod: Mapping[str, Any], seconds: float) -> PodLook:
 
 
 def _arm(pod: Mapping[str, Any]) -> Arm:
+    if "arm" not in pod:
+        raise ValueError("arm is missing, expected stable or canary")
     found = fields.text(pod, "arm")
     if found not in list(Arm):
         raise ValueError(f"arm is {fields.short(found)}, expected stable or canary")

@@ -146,12 +146,12 @@ def _edge(labels: Mapping[str, str]) -> float | None:
 
 
 def shared_edges(bucket_sets: Iterable[Collection[Key]]) -> tuple[float, ...]:
-    """The finite edges that every set has.
+    """The finite edges that every set has, of times: none below 0.
 
     Cumulative counts are exact at the edges a histogram has and nowhere else, so versions with different buckets are
     compared at those they share.
     """
-    sets = [{edge for edge in edges if isinstance(edge, float) and math.isfinite(edge)} for edges in bucket_sets]
+    sets = [{edge for edge in edges if isinstance(edge, float) and 0 <= edge < math.inf} for edges in bucket_sets]
     return tuple(sorted(set.intersection(*sets))) if sets else ()
 
 

@@ -81,7 +81,8 @@ def _overall(docket: Docket, verdict: Verdict, found: Sequence[tuple[Verdict, st
     signals, case = docket.evidence.columns.signals, docket.case
     if verdict is Verdict.GOOD:
         needed, least = 1 / docket.policy.missed_rate, min(docket.log_e_good[at] for at in case.signals)
-        return wording.proven(f"all {len(case.signals)} signals", least, needed)
+        seen = f"all {len(case.signals)} signals" if len(case.signals) > 1 else signals[case.signals.start].name
+        return wording.proven(seen, least, needed)
     if case.conviction is None:
         deciding = [at for at, (word, _) in zip(case.signals, found, strict=True) if word is verdict]
         first = max(deciding, key=docket.log_e.__getitem__)

@@ -173,12 +173,27 @@ def test_what_is_no_text_is_told(world, folder):
     assert "a recording is text in UTF-8" in world.grayling("replay", str(folder / "odd.jsonl")).err
 
 
+def test_a_mark_of_the_byte_order_is_read_over(world, folder):
+    (folder / "marked.jsonl").write_bytes(b"\xef\xbb\xbf" + (folder / "good.jsonl").read_bytes())
+    assert world.grayling("replay", str(folder / "marked.jsonl")).code == 0
+
+
+def test_keys_that_nobody_knows_are_told_with_their_file(world, folder):
+    lines = (folder / "good.jsonl").read_text().splitlines()
+    (folder / "odd.jsonl").write_text("\n".join([*lines[:-1], lines[-1].replace('"phase"', '"fase"')]))
+    told = world.grayling("replay", str(folder / "odd.jsonl")).err
+    assert told == (
+        f'{folder / "odd.jsonl"}: 1 line with the key "fase" (did you mean phase?), which no recording has: '
+        "it was left out\n"
+    )
+
+
 def test_late_lines_are_told_with_their_file(world, folder):
     lines = (folder / "good.jsonl").read_text().splitlines()
     (folder / "late.jsonl").write_text("\n".join([*lines, lines[-1]]))
     done = world.grayling("replay", str(folder / "late.jsonl"), "-o", "json")
     assert json.loads(done.out)[0]["late_lines"] == 1
-    assert f"{folder / 'late.jsonl'}: 1 lines late" in done.err
+    assert f"{folder / 'late.jsonl'}: 1 line late" in done.err
 
 
 def test_a_gauge_is_named_in_a_policy_as_recordings_name_it(world, folder):

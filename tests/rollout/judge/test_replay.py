@@ -226,7 +226,7 @@ def test_late_lines_are_counted_and_told_and_change_nothing():
     again = [*lines[:-1], lines[-2], lines[-1].replace('"phase"', '"signal":"errors","phase"'), lines[-1]]
     late, plain = replay(parse(again)), replay(parse(lines))
     assert (late.late_lines, plain.late_lines) == (1, 0), "the last line is new to latency"
-    assert "1 lines late" in late.remarks
+    assert "1 line late" in late.remarks
     later = replay(
         parse([*lines, lines[-1].replace('"phase"', '"signal":"errors","phase"').replace('"t":600.0', '"t":15.0')])
     )
@@ -242,4 +242,4 @@ def test_a_line_that_tells_a_share_is_not_what_makes_a_look_late():
 def test_other_buckets_than_the_edges_make_are_left_out_and_told():
     pods = {name: {"arm": arm, "requests": 3, "latency_counts": [1, 2]} for name, arm in ARMS.items()}
     found = replay(parse([HEADER, json.dumps({"t": 1, "pods": pods})]))
-    assert "1 lines with latency_counts that are not one more than the edges" in found.remarks
+    assert "1 line with latency_counts that are not one more than the edges" in found.remarks

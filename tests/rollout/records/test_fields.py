@@ -42,6 +42,7 @@ def test_where_a_pod_runs_is_read_and_written_and_may_be_left_out():
         (look(errors=[1]), r"pods.p.errors is \[1\], expected an object"),
         (look(latency_counts={"0.1": 3}), "pods.p.latency_counts is .*, expected a list"),
         (look(latency_counts=[1, -1]), r"pods.p.latency_counts\[1\] is -1"),
+        (look(latency_counts=[9, 10, 10]), "latency_counts are 29 in all, requests 10; each request is in one bucket"),
         (look(latency_counts=[1] * (fields.MOST_ENTRIES + 1)), "latency_counts has 20,001 entries"),
         (look(gauges={"cpu": 1e300}), "pods.p.gauges.cpu is 1e[+]300"),
         (look(age_seconds=-1), "pods.p.age_seconds is -1"),
@@ -53,9 +54,10 @@ def test_where_a_pod_runs_is_read_and_written_and_may_be_left_out():
         ),
         (look(node="n" * 254), "pods.p.node is .*, expected a name of at most 253 characters"),
         (look(arm="left"), 'pods.p.arm is "left", expected stable or canary'),
+        ('{"t": 1, "pods": {"p": {"requests": 3}}}', "pods.p.arm is missing, expected stable or canary"),
         ('{"t": 1, "pods": {"p": 3}}', "pods.p is 3, expected an object"),
         ('{"t": 1, "pods": []}', r"pods is \[\], expected an object"),
-        ('{"t": 1, "phase": "release"}', "no pods; a look needs t, phase and pods"),
+        ('{"t": 1, "phase": "release"}', "no pods; a look needs t and pods"),
         ('{"t": 1, "t": 2, "pods": {}}', 'the key "t" stands there twice, as'),
         ('{"t": 1, "pods": {"p": {}, "p": {}}}', 'the key "p" stands there twice, as'),
         ('{"t": 1, "pods": {"\\u001b[2J": {}}}', "expected a text of one line"),
@@ -77,8 +79,10 @@ def test_a_look_that_none_can_have_been(line, reason):
     [
         ({"latency_edges_seconds": [1, 0.1]}, r"latency_edges_seconds\[1\] is 0.1 after 1, expected edges that ascend"),
         ({"latency_edges_seconds": [0.1, float("nan")]}, r"latency_edges_seconds\[1\] is NaN"),
+        ({"latency_edges_seconds": [-1, 1]}, r"latency_edges_seconds\[0\] is -1, expected a number from 0 to"),
         ({"canary_share": 2}, "canary_share is 2, expected a number from 0 to 1"),
         ({"interval_seconds": -1}, "interval_seconds is -1"),
+        ({"interval_seconds": 0}, "interval_seconds is 0, expected a number from 0.001 to"),
         ({"analysis": "abc"}, 'analysis is "abc", expected an object'),
         ({"format": ["x" * 1000]}, "format is "),
     ],
@@ -87,6 +91,20 @@ def test_a_header_that_is_none(changed, reason):
     with pytest.raises(RecordingError, match=f"^line 1: {reason}") as told:
         parse([json.dumps({**json.loads(HEADER), **changed})])
     assert len(str(told.value)) < 300
+
+
+def test_one_signal_may_have_more_in_its_buckets_than_requests():
+    of_latency = {**json.loads(look(latency_counts=[9, 10, 10])), "signal": "latency"}
+    assert len(parse([HEADER, json.dumps(of_latency)]).looks) == 1
+
+
+def test_keys_that_nobody_knows_are_counted_with_what_they_may_mean():
+    header = json.dumps({**json.loads(HEADER), "canary_shar": 0.5})
+    odd = json.dumps({**json.loads(look(requets=3, colour=1)), "fase": "history"})
+    found = parse([header, look(), odd, odd])
+    named = {'"canary_shar" (did you mean canary_share?)': 1, '"requets" (did you mean requests?)': 2}
+    assert found.strangers == named | {'"colour"': 2, '"fase" (did you mean phase?)': 2}
+    assert found.canary_share == 0.1
 
 
 def test_time_goes_on_for_each_signal_by_itself():

@@ -88,6 +88,7 @@ def test_torn_histograms_never_give_negative_counts():
     assert bucket_counts({0.1: 5, 0.5: 3, float("inf"): 6}, (0.1, 0.5)) == (5, 0, 1)
     assert bucket_counts({}, ()) == (0,)
     assert shared_edges([]) == ()
+    assert shared_edges([[-1.0, 0.0, 0.1, float("inf")]]) == (0.0, 0.1), "no answer takes less than no time"
 
 
 async def test_an_arm_that_does_not_answer_is_a_source_that_is_down_and_is_told_once(fetch):

@@ -136,6 +136,13 @@ def test_good_tells_the_weakest_proof():
     assert "not worse by evidence" in judge.signals()[0].reason
 
 
+def test_good_by_one_signal_names_it():
+    judge = Judge(ERRORS_ONLY)
+    found = play(judge, Traffic().looks(1, 300))
+    least = wording.odds(judge.signals()[0].log_e_good, 20)
+    assert found.reason == f"errors: not worse by evidence {least}, 20 was needed"
+
+
 def test_undecided_tells_both_and_what_each_needs():
     judge = Judge(ERRORS_ONLY)
     found = show(judge, *(errors_look(k, (80, 0), (20, 0)) for k in range(1, 4)))
