@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sandbox.box import Sandbox
     from sandbox.builds import Program
 
-SECOND = ("tests/catalogue/", "tests/rollout/", "tests/sandbox/")
-"""Folders whose cluster tests share a cluster of their own beside that of all others: the longer of the halves."""
+SECOND = ("tests/catalogue/", "tests/rollout/test_releases_on_cluster.py")
+"""What shares a cluster of its own beside that of all other cluster tests: about half of the time."""
 
 PULUMI = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
 
