@@ -11,7 +11,6 @@ from review.model.change import Op
 from review.model.normal import at
 from rollout.api.revision import image_of, images_of
 from rollout.api.spec import GROUP, KIND, Spec
-from rollout.api.status import Status, Version
 from rollout.api.wire import said_of
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ class Expected(NamedTuple):
 
 USUAL = Expected(rps=100, error_rate=0.001)
 """What is assumed where nobody says; every report says so."""
-_SERVING = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +85,18 @@ def _whole(change: Change) -> list[Any]:
 
 
 def _release(change: Change, now: float, traffic: Expected) -> Release:
-    from rollout.forecast.plan import Traffic, plan_of  # scipy's import takes a second of which most changes need none
+    from rollout.forecast.plan import (
+        Traffic,
+        plan_of,
+        served_by,
+    )  # scipy's import takes a second of which most changes need none
 
     first = change.before is None or Op.REPLACE in change.ops
     before = "" if first else _image(change.before or {})
     after = _image(change.after or {})
     try:
         spec = Spec.model_validate((change.after or {}).get("spec"))
-        status = None if first else Status(stable=Version(revision=_SERVING, image=before))
-        plan = plan_of(change.ref.name, spec, status, Traffic(*traffic), now)
+        plan = plan_of(change.ref.name, spec, None if first else served_by(before), Traffic(*traffic), now)
     except ValidationError as error:
         return Release(str(change.ref), first, before, after, problem=_why(error))
     except ArithmeticError as error:

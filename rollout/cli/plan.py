@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,12 +64,13 @@ def plan(
 ) -> None:
     """Show steps, times and pods of a release, what each step can see, and what it may cost.
 
+    Of a FILE it is planned what would follow upon a version that serves; with --server, upon what does.
     A pod template that Kubernetes would not take is an error: by the schema that is known here (exit 2), and, where a
     cluster is asked, in its own words (exit 13). So is a spec that its drivers cannot carry out (exit 2).
     """
     from rollout.cli.desire import insist_on_plan
     from rollout.cli.reading import spec_of, status_of
-    from rollout.forecast.plan import Traffic, plan_of
+    from rollout.forecast.plan import Traffic, plan_of, served_by
     from rollout.view.planned import plan_markdown, plan_text
 
     manifest = _read(file, name) if file else asyncio.run(_live(where, name))
@@ -83,6 +85,8 @@ def plan(
     if unasked and (server or not file):
         click.echo(f"Warning: whether the cluster takes its objects is not known: {unasked}", err=True)
     known = status_of(manifest) if manifest.get("status") else None
+    if file and known is None:
+        known = asyncio.run(_standing(where, manifest)) if server else served_by()
     traffic = Traffic(rps, error_rate) if rps else None
     name = manifest["metadata"]["name"]
     differ = _differ(spec, spread, recorded)
@@ -96,13 +100,20 @@ def _differ(spec: Spec, spread: float | None, recorded: Path | None) -> Differen
     """How stable's pods differ, by what was said of it.
 
     Raises:
-        UsageError: two say it, or the recording tells nothing of it.
+        UsageError: two say it, the recording tells nothing of it, or nothing that fails is judged.
     """
     from kube.errors import UsageError
-    from rollout.forecast.pods import assumed, said, shown_by
+    from rollout.forecast.pods import assumed, failing_signals, said, shown_by
 
     if spread is not None and recorded is not None:
         raise UsageError("--spread and --recording both say how far pods are apart; give one of them")
+    if not failing_signals(spec) and (spread is not None or recorded is not None):
+        has = ", ".join(each.name for each in spec.analysis.signals) or "none"
+        option = "--spread" if recorded is None else "--recording"
+        raise UsageError(
+            f"{option} says how far pods that fail are apart, and this release judges no signal that counts failures "
+            f"(analysis.signals: {has}); leave it out, or add one of kind errors"
+        )
     if spread is not None:
         if isnan(spread):
             raise UsageError("--spread is no number; 0.1 says that pods are 10 % apart")
@@ -129,14 +140,28 @@ async def _live(where: Where, name: str | None) -> Manifest:
         return await cluster.get(GRAY_RELEASE, name, namespace)
 
 
+async def _standing(where: Where, manifest: Manifest) -> Status | None:
+    """Where the release in a file stands on the cluster; None where it is new there."""
+    from kube.errors import NotFoundError
+    from kube.kinds import GRAY_RELEASE
+    from rollout.cli.reading import status_of
+
+    meta = manifest["metadata"]
+    async with where.read() as (cluster, namespace):
+        with suppress(NotFoundError):
+            live = await cluster.get(GRAY_RELEASE, meta["name"], meta.get("namespace") or namespace)
+            return status_of(live) if live.get("status") else None
+    return None
+
+
 async def _kept_out(where: Where, manifest: Manifest, known: Status | None, *, asked: bool) -> tuple[str, ...]:
     """Why what is planned would not even begin: it was taken back on evidence, or nobody can say."""
     from rollout.api.taken_back import pair_in
     from rollout.cli.standing_out import reasons, serves
 
     if not asked:
-        told = "whether it was taken back before is not known: no cluster was asked; --server asks"
-        click.echo(f"Warning: {told}", err=True)
+        told = "whether it was taken back before is not known, and that a version before it serves is taken for granted"
+        click.echo(f"Warning: no cluster was asked: {told}; --server asks", err=True)
         return ()
     async with where.read() as (cluster, namespace):
         placed = {**manifest, "metadata": {"namespace": namespace, **manifest["metadata"]}}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.api.revision import image_of, replicas_for, revision_of
 from rollout.api.spec import VerdictAction
-from rollout.api.status import Status
+from rollout.api.status import Status, Version
 from rollout.decide.capabilities import capabilities_of, plan_problems, plan_warnings
 from rollout.decide.gate import Facts
 from rollout.decide.gates import before_step, every_block
@@ -123,7 +123,7 @@ def plan_of(
         kept_out: why it stays out: it was taken back on evidence, or nobody can say whether it was.
         differ: how stable's pods do; without it nothing is said about what that allows to be seen.
     """
-    ahead = _as_if_asked_for(name, spec, status)
+    ahead = (status or Status()).model_copy(update={"desired_revision": revision_of(name, spec)})
     first = status is None or status.stable is None
     gates = _gates(spec, ahead, now) if capabilities_of(spec).divisible and not first else []
     steps = tuple(_steps(spec, traffic, gates, now))
@@ -150,9 +150,9 @@ def plan_of(
     )
 
 
-def _as_if_asked_for(name: str, spec: Spec, status: Status | None) -> Status:
-    """The status once the spec is applied."""
-    return (status or Status()).model_copy(update={"desired_revision": revision_of(name, spec)})
+def served_by(image: str = "") -> Status:
+    """The status of a release of which no more is known than that a version of this image serves."""
+    return Status(stable=Version(revision="live", image=image))
 
 
 def _gates(spec: Spec, status: Status, now: float) -> list[Blocked | None]:

@@ -97,7 +97,10 @@ def test_a_plan_of_a_file_says_that_nobody_was_asked(shop, tmp_path):
     path = tmp_path / "release.json"
     path.write_text(json.dumps(asking()))
     result = shop.grayling("plan", "-f", str(path))
-    assert "whether it was taken back before is not known: no cluster was asked; --server asks" in result.err
+    assert (
+        "no cluster was asked: whether it was taken back before is not known, and that a version before it serves"
+        in result.err
+    )
     assert "was taken back on" in shop.grayling("plan", "-f", str(path), "--server").out
 
 

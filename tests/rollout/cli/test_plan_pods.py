@@ -66,3 +66,16 @@ def test_what_tells_nothing_is_refused(served, tmp_path, options, text, told):
 @pytest.mark.parametrize("spread", ["0", "-1", "4", "nan"])
 def test_pods_cannot_differ_by_that(served, spread):
     assert served.grayling("plan", "checkout", "--spread", spread).code == 2
+
+
+@pytest.mark.parametrize("option", ["--spread", "--recording"])
+def test_how_pods_fail_is_not_said_where_failures_are_not_judged(world, tmp_path, option):
+    (tmp_path / "x.jsonl").write_text(recording())
+    crashes = [each for each in samples.spec().wire()["analysis"]["signals"] if each["kind"] == "crashes"]
+    world.put(samples.manifest(the_spec=samples.spec(analysis={"signals": crashes})))
+    value = {"--spread": "0.1", "--recording": str(tmp_path / "x.jsonl")}[option]
+    result = world.grayling("plan", "checkout", option, value)
+    assert (result.code, result.out) == (2, "")
+    assert f"{option} says how far pods that fail are apart, and this release judges no signal that" in result.err
+    assert "(analysis.signals: crashes); leave it out, or add one of kind errors" in result.err
+    assert world.grayling("plan", "checkout").code == 0

@@ -196,6 +196,24 @@ def test_plan_of_a_file_that_is_none(world, tmp_path, text, told):
         assert len(result.err.splitlines()) == 1
 
 
+def test_plan_of_a_file_shows_the_steps_that_follow_upon_what_serves(world, tmp_path):
+    file = tmp_path / "release.yaml"
+    file.write_text(yaml.safe_dump(samples.manifest()))
+    plan = ("plan", "-f", str(file), "-o", "json")
+    unasked = world.grayling(*plan)
+    made = json.loads(unasked.out)
+    assert [each["weight"] for each in made["steps"]] == [5, 20, 50]
+    assert not any("first version" in each for each in made["warnings"])
+    assert "that a version before it serves is taken for granted; --server asks" in unasked.err
+    new = json.loads(world.grayling(*plan, "--server").out)
+    assert (new["steps"], new["warnings"][0][:17]) == ([], "the first version")
+    world.put(samples.manifest())
+    assert json.loads(world.grayling(*plan, "--server").out)["steps"] == [], "it has never served"
+    world.put(samples.manifest(status=samples.promoted().model_copy(update={"stable": samples.STABLE})))
+    asked = world.grayling(*plan, "--server")
+    assert (json.loads(asked.out)["steps"], asked.err) == (made["steps"], "")
+
+
 def test_plan_needs_a_name(world):
     assert "NAME" in world.grayling("plan").err
     assert world.grayling("plan", "x", "--rps", "0").code == 2
