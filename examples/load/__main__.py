@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import signal
 import sys
 from pathlib import Path
@@ -59,7 +60,7 @@ async def run(options: argparse.Namespace) -> int:
 def main() -> int:
     """The whole program."""
     options = parser().parse_args()
-    if options.rate <= 0 or options.seconds <= 0:
+    if not (0 < options.rate < math.inf and options.seconds > 0):
         parser().error("--rate and --seconds: give a number above 0")
     try:
         return asyncio.run(run(options))

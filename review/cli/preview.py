@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from review.reports.forms import FORMS
+from terminal.numbers import FAILURE_SHARE, REQUESTS_PER_SECOND
 from terminal.output import output_option
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ def nothing_collected() -> Iterator[None]:
 @click.option("--context", help="Cluster to ask; grayling-NAME is the sandbox of that name.")
 @click.option("--offline", is_flag=True, help="Ask no cluster.")
 @click.option("--destroy", is_flag=True, help="Show the end of STACK, as `stack destroy` brings it.")
-@click.option("--rps", type=click.FloatRange(min=0, min_open=True), default=100, show_default=True, help="Traffic.")
+@click.option("--rps", type=REQUESTS_PER_SECOND, default=100, show_default=True, help="Traffic.")
 @click.option(
     "--error-rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FAILURE_SHARE,
     default=0.001,
     show_default=True,
     help="Failure share of a healthy version.",

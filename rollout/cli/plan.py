@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rollout.cli.options import Where, cluster_options
+from terminal.numbers import FAILURE_SHARE, REQUESTS_PER_SECOND, Number
 from terminal.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 @cluster_options
 @click.option("-f", "--file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="GrayRelease to plan.")
 @click.option("--image", help="Plan this image instead of the declared one.")
-@click.option("--rps", type=click.FloatRange(min=0, min_open=True), help="Expected requests per second of the service.")
+@click.option("--rps", type=REQUESTS_PER_SECOND, help="Expected requests per second of the service.")
 @click.option(
     "--error-rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FAILURE_SHARE,
     default=0.001,
     show_default=True,
     help="Failure share of a healthy version.",
 )
 @click.option(
     "--spread",
-    type=click.FloatRange(0, 3, min_open=True),
+    type=Number(min=0, max=3, min_open=True),
     help="How far the failure rates of healthy pods are apart: 0.1 is 10 %.",
 )
 @click.option(
@@ -115,8 +115,6 @@ def _differ(spec: Spec, spread: float | None, recorded: Path | None) -> Differen
             f"(analysis.signals: {has}); leave it out, or add one of kind errors"
         )
     if spread is not None:
-        if isnan(spread):
-            raise UsageError("--spread is no number; 0.1 says that pods are 10 % apart")
         return said(spread, spec.workload.pods)
     if recorded is None:
         return assumed()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from terminal.numbers import PROBABILITY
 from terminal.output import data_writers, emit, output_option
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ MOST_READ = 500_000_000
 
 alpha_option = click.option(
     "--alpha",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=PROBABILITY,
     help="Rate of false rollbacks, instead of the policy's.",
 )
 policy_option = click.option(

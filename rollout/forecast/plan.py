@@ -102,6 +102,8 @@ HALF = 50
 ALL = 100
 """Percent at which stable has none."""
 
+DAY = 86_400.0
+
 
 def plan_of(
     name: str,
@@ -183,7 +185,6 @@ def _steps(spec: Spec, traffic: Traffic | None, gates: list[Blocked | None], now
 
 
 def _sight(spec: Spec, step: Step, traffic: Traffic) -> dict[str, float | None]:
-    analysis = spec.analysis
     failing = failing_signals(spec)
     if not failing:
         return {}
@@ -192,8 +193,7 @@ def _sight(spec: Spec, step: Step, traffic: Traffic) -> dict[str, float | None]:
     ratio = smallest_detectable_ratio(rps, share, base, step.hold, alpha, tolerance) if share < 1 else math.inf
     seconds = detection_limit_seconds(rps, share, base, FAILING_SHARE / base, alpha, tolerance)
     lasting = min(seconds, step.hold) + WRITE_SECONDS
-    budget = analysis.blast_budget
-    failed = worst_case_failed_requests(rps, share, lasting, FAILING_SHARE, blast_budget=budget)
+    failed = worst_case_failed_requests(rps, share, lasting, FAILING_SHARE, blast_budget=spec.analysis.blast_budget)
     return {
         "smallest_ratio": _finite(ratio),
         "smallest_rate": _finite(ratio * base),
@@ -203,10 +203,10 @@ def _sight(spec: Spec, step: Step, traffic: Traffic) -> dict[str, float | None]:
 
 
 def _alpha(spec: Spec) -> float:
-    """The part of the stated false-rollback rate that they have between them."""
-    policy, failing = judge_policy_of(spec.analysis), {each.name for each in failing_signals(spec)}
+    """The part of the stated false-rollback rate that signals of failures have between them."""
+    policy, failing = judge_policy_of(spec.analysis), failing_signals(spec)
     weights = zip(spec.analysis.signals, policy.weights(), strict=True)
-    return policy.false_rollback_rate * sum(weight for signal, weight in weights if signal.name in failing)
+    return policy.false_rollback_rate * sum(weight for signal, weight in weights if signal in failing)
 
 
 def _finite(value: float) -> float | None:
@@ -295,4 +295,6 @@ def _hold_that_could(spec: Spec, steps: Sequence[PlannedStep], traffic: Traffic)
     )
     if not math.isfinite(seconds):
         return "no hold could, while the signal tolerates as much"
+    if seconds > DAY:
+        return "no hold of less than a day could"
     return f"step {best.number} ({best.weight} %) could with a hold of {math.ceil(seconds / 60)}m"

@@ -216,7 +216,9 @@ async def test_the_command_line(tmp_path):
     assert sum(r.startswith(b"POST /orders") for r in server.requests) == 5
 
 
-@pytest.mark.parametrize("args", [["--url", "http://192.0.2.1:80/"], ["--url", "http://127.0.0.1:1/", "--rate", "0"]])
+@pytest.mark.parametrize(
+    "args", [["--url", "http://192.0.2.1:80/"], *(["--url", "http://127.0.0.1:1/", "--rate", n] for n in ("0", "nan"))]
+)
 def test_the_command_line_refuses(args):
     done = subprocess.run([sys.executable, "-m", "load", *args], cwd=EXAMPLES, capture_output=True, check=False)
     assert done.returncode == 2

@@ -41,6 +41,14 @@ def test_each_form_goes_where_it_is_asked_for(capsys, tmp_path):
     assert json.loads(wanted["sarif"].read_text())["version"] == "2.1.0"
 
 
+@pytest.mark.parametrize("option", ["--rps", "--error-rate"])
+@pytest.mark.parametrize("value", ["0", "nan", "inf"])
+def test_traffic_is_a_number_that_can_be(capsys, option, value):
+    code, said = told(capsys, "--from", IMAGE, option, value)
+    assert (code, said.out) == (2, "")
+    assert f"Invalid value for '{option}': " in said.err
+
+
 def test_the_terminal_gets_text_without_colours_where_it_is_none(capsys):
     code, said = told(capsys, "--from", IMAGE)
     assert code == 0

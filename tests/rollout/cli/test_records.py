@@ -1,6 +1,7 @@
 """`release history`, `record`, `plan` and `crd`."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -216,7 +217,24 @@ def test_plan_of_a_file_shows_the_steps_that_follow_upon_what_serves(world, tmp_
 
 def test_plan_needs_a_name(world):
     assert "NAME" in world.grayling("plan").err
-    assert world.grayling("plan", "x", "--rps", "0").code == 2
+
+
+@pytest.mark.parametrize("option", ["--rps", "--error-rate", "--spread"])
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "1e300", "1e-300", "many"])
+def test_plan_takes_numbers_that_can_be(shop, option, value):
+    result = shop.grayling("plan", "checkout", option, value)
+    if (option, value) != ("--spread", "1e-300"):
+        assert (result.code, result.out) == (2, "")
+        assert f"Invalid value for '{option}': " in result.err
+
+
+@pytest.mark.parametrize(
+    ("rps", "error_rate"), [("0.001", "1e-9"), ("1e9", "1e-9"), ("0.001", "0.99"), ("1e9", "0.99")]
+)
+def test_plan_at_the_bounds_of_numbers_can_be_read(shop, rps, error_rate):
+    result = shop.grayling("plan", "checkout", "--rps", rps, "--error-rate", error_rate)
+    assert result.code == 0
+    assert not re.search(r"nan|inf\b|\d{15}", result.out)
 
 
 def with_typo(name="checkout"):

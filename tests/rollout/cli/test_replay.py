@@ -79,7 +79,8 @@ def test_a_policy_of_ones_own(world, folder, wrap):
 def test_alpha_replaces_the_rate_of_the_policy(world, folder):
     strict = world.grayling("replay", str(folder / "bad.jsonl"), "--alpha", "1e-12", "-o", "json")
     assert json.loads(strict.out)[0]["log_e"] > 27
-    assert world.grayling("replay", str(folder / "bad.jsonl"), "--alpha", "1.5").code == 2
+    for value in ("1.5", "0", "nan", "inf"):
+        assert world.grayling("replay", str(folder / "bad.jsonl"), "--alpha", value).code == 2
 
 
 @pytest.mark.parametrize(

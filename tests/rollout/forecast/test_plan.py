@@ -51,6 +51,7 @@ def test_little_traffic_is_warned_of():
     warnings = made(traffic=Traffic(rps=0.02, error_rate=0.001)).warnings
     assert any("step 1 cannot even see that every second answer fails" in each for each in warnings)
     assert any("the best step sees no fault at all; the policy wants 2 times excluded" in each for each in warnings)
+    assert any(each.endswith("excluded: no hold of less than a day could") for each in warnings)
     assert any("the best step sees a failure rate 3.7 times" in each for each in made().warnings)
 
 
