@@ -68,10 +68,11 @@ _ADDED = {
     "calm": Calm.STATE,
     "apart": PodsNow.STATE,
     "places": Places.STATE,
+    "drawn": ("near",),
     "ratio": ("lasting", "noise", "moves", "drawn"),
 }
-"""Names that judges did not save before pods were known to wander, or before their places were known, by key: a release
-that such a judge began is judged as that one did to its end."""
+"""Names that judges did not save before pods were known to wander, before their places were known, or before the last
+node was nearer, by key: a release that such a judge began has its nodes, noise and bursts to its end."""
 
 _UNSEEN = {"likely": -math.inf}
 """What stands for kinds (of bursts, of exponents) that such a judge did not know, by name; 0 where nothing is said."""
@@ -171,7 +172,7 @@ def _restore(evidence: Evidence, index: int, saved: Mapping[str, Any]) -> None:
     for key, test, where in _parts(evidence, index):
         for name in test.STATE:
             if name in _ADDED.get(key, ()) and name not in saved.get(key, {}):
-                if key == "ratio":  # what it was told of pods when it was made, they did not know
+                if key in {"ratio", "drawn"}:  # what it was told of pods when it was made, they did not know
                     getattr(test, name)[where] = 0.0
                 continue
             _put_back(getattr(test, name)[where], saved[key][name], _UNSEEN.get(name, 0.0))

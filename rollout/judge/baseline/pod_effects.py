@@ -18,15 +18,17 @@ look like a fault after an hour of busy latency."""
 LINEAR = 3.0
 """Up to so many standard deviations nodes are evenly far apart. Beyond it they are as far apart as they are far out."""
 
-REACH = (0.1, 0.998, 0.9998)
-"""Shares of healthy pods below the first node, below the last node of failures, and below the last of slow requests.
+REACH = (0.1, 0.998)
+"""Shares of healthy pods below the first node, and below the last. Pods far better than the others need no node: no
+fault explains them better."""
 
-Slow requests tell so much that an outlier needs a node of its own. Pods far better than the others need none: no fault
-explains them better."""
+FAR = 0.9998
+"""Share below the last node of slow requests that releases have which began before `NOISE_SHARE` was what it is."""
 
-NOISE_SHARE = 0.5
-"""Standard deviation of a pod effect within a block, over that between pods: as far as nodes are apart far out. A look
-tells nothing finer than that, so that a pod between two nodes is near both."""
+NOISE_SHARE = 1.0
+"""Standard deviation of a pod effect within a block, over that between pods: twice as much as nodes are apart near 0,
+as much as they are far out. A look tells nothing finer than that, so that a pod between two nodes is near both, and
+looks at it do not add up to a fault: half way between two nodes one costs 0.03 nats."""
 
 FINEST = 0.01
 """The same at least, as a log ratio: no two pods are as alike as a hundred thousand requests could tell."""
@@ -41,30 +43,32 @@ class PodEffectPrior:
     Attributes:
         tau: standard deviation of the log rate between healthy pods, shape (columns,).
         pods: number of pods that it was learned from, shape (columns,).
+        near: 1 where the last node is where `REACH` has it, 0 where it is at `FAR`, shape (columns,).
     """
 
-    STATE: ClassVar[tuple[str, ...]] = ("tau", "pods")
+    STATE: ClassVar[tuple[str, ...]] = ("tau", "pods", "near")
 
     def __init__(self, columns: int) -> None:
         self.tau, self.pods = np.zeros((2, columns))
+        self.near = np.ones(columns)
 
 
-def pod_effects(spread: Floats, pods: Floats, latency: Bools) -> tuple[Floats, Floats]:
+def pod_effects(spread: Floats, pods: Floats, far: Bools | None = None) -> tuple[Floats, Floats]:
     """The healthy pod effect on nodes.
 
     Args:
         spread: standard deviation (tau) of the log rate between healthy pods, shape (k,).
         pods: number of stable pods it was learned from, at least 2, shape (k,).
-        latency: slow requests are counted, not failures, shape (k,).
+        far: where the last node is at `FAR`, shape (k,); None for nowhere.
 
     Returns:
         Nodes and their prior mass, each of shape (k, nodes).
     """
     few = np.maximum(pods, 2.0)[:, None]
     # The first and the last node: quantiles of Student's t that REACH asks for.
-    first_share, last_of_failures, last_of_slow = REACH
-    first = student.ppf(first_share, few - 1)
-    last = student.ppf(np.where(latency, last_of_slow, last_of_failures)[:, None], few - 1)
+    first = student.ppf(REACH[0], few - 1)
+    shares = np.full(few.shape, REACH[1]) if far is None else np.where(far, FAR, REACH[1])[:, None]
+    last = student.ppf(shares, few - 1)
     # The nodes: evenly spaced in asinh(t / LINEAR), that is, evenly near 0 and by a factor far out.
     ends = np.arcsinh(np.stack([first, last]) / LINEAR)
     points = LINEAR * np.sinh(ends[0] + (ends[1] - ends[0]) * np.linspace(0.0, 1.0, NODES))

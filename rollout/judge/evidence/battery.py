@@ -204,7 +204,7 @@ class Evidence:
     def settle(self) -> None:
         """Make the tests follow sums that were put back."""
         prior = self.pod_effect_prior
-        self.ratio.put_back(*pod_effects(prior.tau, prior.pods, ~self._counted))
+        self.ratio.put_back(*pod_effects(prior.tau, prior.pods, ~self._counted & (prior.near == 0)))
         self.absolute_rate.settle()
         self._luck_is_known = False
         self._follow_pods(np.arange(self.columns.count))
@@ -268,8 +268,9 @@ class Evidence:
 
     def _expect_pods(self, columns: Indices, spread: Floats, pods: Floats) -> None:
         """Tell the ratio test how much healthy pods differ, and how often one is hit by a burst."""
-        self.pod_effect_prior.tau[columns], self.pod_effect_prior.pods[columns] = spread, pods
-        effects = pod_effects(spread, pods, ~self._counted[columns])
+        prior = self.pod_effect_prior
+        prior.tau[columns], prior.pods[columns], prior.near[columns] = spread, pods, 1.0
+        effects = pod_effects(spread, pods)
         bursts = self.pod_variation.bursts(columns)
         self.ratio.expect(
             columns,

@@ -136,7 +136,7 @@ def _highest(
     chance, size, lasting = (np.full(count, each) for each in known.burst)
     test.expect(
         np.arange(count),
-        *pod_effects(spread, pods, no),
+        *pod_effects(spread, pods),
         chance,
         size,
         lasting=lasting,

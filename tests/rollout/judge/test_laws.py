@@ -89,7 +89,7 @@ def test_a_young_canary_within_its_tolerance_gains_nothing_and_teaches_nothing(n
     mean = sum(w * math.exp(evidence(look, tolerance=max(ratio, 1.0), young=True)) for look, w in looks)
     assert mean <= 1 + 1e-9
     test = RatioTest(1, FROM_START)
-    nodes, mass = pod_effects(np.array([0.2]), np.array([5.0]), np.array([False]))
+    nodes, mass = pod_effects(np.array([0.2]), np.array([5.0]))
     test.expect(np.array([0]), nodes, mass, ONE * 0.1, ONE * 2.0)
     test.bet(counts(3, 20, 1, 80), ONE, ONE, np.array([True]))
     alike = test.sums[0, :, 0] * np.exp(test.logs[0, :, :1])
@@ -245,7 +245,7 @@ def test_onset_mass_is_spent_once(elapsed, seconds):
 
 
 def test_pod_effects_are_a_law_that_widens_with_fewer_pods():
-    (few, many), mass = pod_effects(np.array([0.3, 0.3]), np.array([3.0, 30.0]), np.array([True, True]))
+    (few, many), mass = pod_effects(np.array([0.3, 0.3]), np.array([3.0, 30.0]))
     assert few[-1] > many[-1] > 0 > many[0] > few[0]
     assert mass.sum(axis=1) == pytest.approx([1.0, 1.0])
     worse = np.maximum(many, 0.0)  # of those that are better only the share counts
@@ -253,10 +253,9 @@ def test_pod_effects_are_a_law_that_widens_with_fewer_pods():
     assert mass[1] @ worse == pytest.approx(0.3 / math.sqrt(2 * math.pi), rel=0.05)
 
 
-def test_slow_requests_have_nodes_for_outliers():
+def test_slow_requests_of_releases_under_way_keep_their_nodes_for_outliers():
     (near, far), mass = pod_effects(np.array([0.3, 0.3]), np.array([6.5, 6.5]), np.array([False, True]))
     assert far[-1] > 1.5 * near[-1]
-    assert (np.diff(far)[far[1:] > 1.0] / far[1:][far[1:] > 1.0] < 0.2).all(), "apart by a fifth of their distance"
     assert mass.sum(axis=1) == pytest.approx([1.0, 1.0])
 
 
@@ -266,7 +265,7 @@ def test_what_another_channel_knows_of_bursts_changes_nothing(looks):
     def log_e_of(bursts):
         rows = np.arange(len(bursts))
         found = RatioTest(rows.size, OnsetPrior(1800.0))
-        effects = pod_effects(np.full(rows.size, 0.5), np.full(rows.size, 5.0), rows < 0)
+        effects = pod_effects(np.full(rows.size, 0.5), np.full(rows.size, 5.0))
         found.expect(rows, *effects, np.array(bursts) * 0.03, np.array(bursts) * math.log(10))
         for x, y, young in looks:
             each = np.ones(rows.size)
@@ -281,7 +280,7 @@ def test_what_another_channel_knows_of_bursts_changes_nothing(looks):
 
 def test_pods_that_have_nothing_in_common_leave_a_judge_that_counts():
     test = RatioTest(1, FROM_START)
-    test.expect(np.array([0]), *pod_effects(ONE * 50.0, ONE * 2, ONE < 1), ONE * 0.03, ONE * math.log(10))
+    test.expect(np.array([0]), *pod_effects(ONE * 50.0, ONE * 2), ONE * 0.03, ONE * math.log(10))
     for x in (0, 20, 300):
         test.bet(counts(x, 300, 1, 2700), ONE, ONE * 15, ONE < 1)
         assert np.isfinite(test.log_e()).all()
@@ -292,7 +291,7 @@ def test_what_is_forgotten_is_what_no_longer_counts():
 
     def log_e(parts):
         test = RatioTest(1, FROM_START)
-        test.expect(np.array([0]), *pod_effects(ONE * 0.02, ONE * 9, ONE < 1), ONE * 0.0, ONE * 0.0)
+        test.expect(np.array([0]), *pod_effects(ONE * 0.02, ONE * 9), ONE * 0.0, ONE * 0.0)
         for _ in range(parts):
             test.bet(counts(6_000 / parts, 60_000 / parts, 27_000 / parts, 540_000 / parts), ONE, ONE * 15, ONE < 1)
         return float(test.log_e()[0])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy
+from rollout.judge.baseline.pod_effects import pod_effects
 from rollout.judge.checkpoint_format import decode
 from rollout.signals.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EDGES, EPOCH
@@ -91,6 +92,11 @@ def test_what_it_did_not_know_stays_out_of_the_release_that_it_began():
     assert not evidence.ratio.noise.any()
     assert not evidence.ratio.moves.any()
     assert np.isinf(evidence.pod_variation.likely[:, 4:]).all()
+    assert not evidence.pod_effect_prior.near[evidence.ratio.elapsed > 0].any()
+    latency = evidence.columns.reserved[list(KINDS).index("latency")].start
+    prior = evidence.pod_effect_prior
+    far, _ = pod_effects(prior.tau[[latency]], prior.pods[[latency]], np.array([True]))
+    assert evidence.ratio.nodes[latency] == pytest.approx(far[0])
 
 
 def test_it_goes_on_and_convicts_as_it_would_have():

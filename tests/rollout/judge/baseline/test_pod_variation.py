@@ -55,14 +55,14 @@ def temper(variation):
 
 
 def widest(variation):
-    return float(pod_effects(*variation.spreads(FIRST), np.array([False]))[0][0, -1])
+    return float(pod_effects(*variation.spreads(FIRST))[0][0, -1])
 
 
 def test_quiet_pods_allow_nearly_the_full_likelihood():
     variation = taught(np.random.default_rng(1))
     assert tells_enough(variation, slice(None)).all()
     assert temper(variation) > 0.6
-    assert widest(variation) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]), np.array([False]))[0][0, -1]
+    assert widest(variation) < 0.5 * pod_effects(np.array([0.3]), np.array([5.0]))[0][0, -1]
 
 
 def test_bursts_are_kept_from_clumps_and_widen_what_is_healthy():

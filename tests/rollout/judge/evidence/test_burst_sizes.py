@@ -31,7 +31,7 @@ def evidence(rps, ratio, blocks, *, drawn, size=2.0, rate=0.05):
     """Log evidence at the end of so many blocks in which the canary fails that much more; failures as are expected."""
     test = RatioTest(1, OnsetPrior(1800.0, 0.65))
     motion = {"noise": block_noise(*KNOWN), "step": np.zeros(1), "lasting": LASTS, "drawn": np.array([drawn])}
-    test.expect(FIRST, *pod_effects(*KNOWN, NO), ONE * CHANCE, ONE * math.log(size), **motion)
+    test.expect(FIRST, *pod_effects(*KNOWN), ONE * CHANCE, ONE * math.log(size), **motion)
     requests = BLOCK_SECONDS * rps
     for block in range(CALM + blocks):
         odds = rate / (1 - rate) * (ratio if block >= CALM else 1.0)
@@ -67,7 +67,7 @@ def test_a_burst_that_goes_on_and_on_is_a_fault():
 @given(spread=st.floats(0.01, 1.0), size=st.floats(0.2, 3.0))
 @settings(deadline=None)
 def test_totals_cover_every_burst_up_to_those_that_were_seen(spread, size):
-    nodes, _ = pod_effects(np.array([spread]), np.array([9.0]), NO)
+    nodes, _ = pod_effects(np.array([spread]), np.array([9.0]))
     found, law = totals(nodes, np.array([size]))
     assert law.sum(axis=2) == pytest.approx(np.ones(law.shape[:2]), abs=1e-9)
     middle = int(np.argmin(np.abs(nodes[0])))

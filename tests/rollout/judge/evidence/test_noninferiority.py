@@ -43,6 +43,6 @@ def test_one_that_is_as_good_as_stable_is_called_so(clump):
 def test_a_lucky_pod_is_as_rare_as_it_is_said_to_be():
     spread, pods = np.array([0.3]), np.array([9.0])
     better = luck(spread, pods, 0.05)[0]
-    nodes, mass = pod_effects(spread, pods, np.array([False]))
+    nodes, mass = pod_effects(spread, pods)
     assert mass[nodes > better].sum() == pytest.approx(0.05, abs=0.02)
     assert luck(spread, np.array([3.0]), 0.05)[0] > better

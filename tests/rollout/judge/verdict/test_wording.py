@@ -174,7 +174,7 @@ def test_the_edge_that_is_shown_is_the_one_that_convicted():
     usual = (0, 0, 400, 300, 80, 15, 4, 1) + (0,) * 4
     show(judge, *(latency_look(k, usual, tuple(n // 4 for n in usual)) for k in range(1, 60)))
     stuck = (0, 0, 100, 75, 5, 3, 1, 0, 0, 0, 15, 1)
-    found = show(judge, *(latency_look(60 + k, usual, stuck) for k in range(1, 9)))
+    found = show(judge, *(latency_look(60 + k, usual, stuck) for k in range(1, 13)))
     assert found.verdict is Verdict.BAD
     conviction = judge._panel.cases[0].conviction
     edge = conviction.edges[0]
