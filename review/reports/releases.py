@@ -85,11 +85,8 @@ def _whole(change: Change) -> list[Any]:
 
 
 def _release(change: Change, now: float, traffic: Expected) -> Release:
-    from rollout.forecast.plan import (
-        Traffic,
-        plan_of,
-        served_by,
-    )  # scipy's import takes a second of which most changes need none
+    # scipy's import takes a second of which most changes need none
+    from rollout.forecast.plan import Traffic, plan_of, served_by
 
     first = change.before is None or Op.REPLACE in change.ops
     before = "" if first else _image(change.before or {})

@@ -232,7 +232,7 @@ def _look(line: Mapping[str, Any], newest: float | None, looked: float | None, i
 def _strangers(line: Mapping[str, Any]) -> set[str]:
     """Keys of a look and of its pods that nobody knows."""
     return {*fields.strangers(line, LOOK_KEYS)}.union(
-        *(fields.strangers(pod, POD_KEYS) for pod in fields.mapping(line, "pods").values())
+        *(fields.strangers(pod, POD_KEYS) for pod in line["pods"].values())
     )
 
 
