@@ -26,7 +26,7 @@ from components.stack.overlay import laid_over
 from components.stack.platform import Platform
 from components.stack.stackfile import find, sections_of
 from kube.cluster import Cluster
-from kube.errors import ConflictError
+from kube.errors import ConflictError, NotFoundError
 from kube.kinds import DEPLOYMENT, GRAY_RELEASE, NAMESPACE, NODE, POD, Kind, label_of
 from manifests.render import definitions
 from rollout.api.revision import RELEASE_LABEL
@@ -67,6 +67,7 @@ async def cluster(box):
         for definition in definitions():
             with contextlib.suppress(ConflictError):
                 await opened.create(definition, manager="platform")
+        await _until(lambda: _unserved(opened))
         for node in (await opened.list(NODE)).items:
             if ZONE not in node["metadata"]["labels"]:  # a sandbox that was started before nodes had one
                 labels = {ZONE: node["metadata"]["name"]}
@@ -241,6 +242,15 @@ async def _until(left):
             return
         await asyncio.sleep(0.5)
     raise AssertionError(f"still there: {await left()}")
+
+
+async def _unserved(cluster):
+    """Whether the API server does not know releases yet: a definition is there a moment before what it defines."""
+    try:
+        await cluster.list(GRAY_RELEASE)
+    except NotFoundError:
+        return True
+    return False
 
 
 async def _stopped(cluster, name):

@@ -66,6 +66,7 @@ def test_history_that_comes_when_the_canary_is_judged_is_history_nevertheless():
     ]
 
 
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
 def test_sums_that_are_no_numbers_any_more_are_no_word_of_the_judge():
     status, session = samples.stepping(), JudgeSession()
     assert status.release is not None
