@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS, HISTORY_LOOKS, LOOKS = 15.0, 120, 80
 MEDIAN_SECONDS, SIGMA = 0.08, 0.6
-CHUNK = 25
+CHUNK = 100
+BLIND_CHUNKS = 1
+"""So many are shown to the judge that is not told of places, too: it blames a slow place, which few replicates tell."""
+
 THREE, FIVE = (0, 1, 2) * 3, (0, 1, 2, 3, 4) * 2
 """Places of stable's pods: nine in three zones, ten on five nodes."""
 
@@ -53,6 +56,8 @@ class Cell:
         errors: what slow places do to the error rate.
         latency: and to the median latency.
         since: second of the release at which that begins; before the history by default.
+        until: second at which it ends; never by default.
+        ramp: seconds within which it comes about.
         spread: standard deviation of pods' log error rates, and of their log medians, beside that.
         burst: chance that a pod is hit for two minutes: ten times the errors, half as slow again.
         rps: of the service.
@@ -67,6 +72,8 @@ class Cell:
     errors: float = 1.0
     latency: float = 1.0
     since: float = -1e9
+    until: float = 1e9
+    ramp: float = 1.0
     spread: tuple[float, float] = (0.1, 0.02)
     burst: float = 0.0
     rps: float = 200.0
@@ -90,9 +97,54 @@ HEALTHY = {
     "zone50-two": _slow(50, (0, 1), "is in that and in another"),
     "zone50-2k": _slow(50, (0,), "is in it, 2,000 rps", rps=2000),
     "nodes": Cell("a fifth of the nodes is slow by 30 %", stable=FIVE, slow=None, errors=1.5, latency=1.3),
+    "late-node": Cell(
+        "a node of five becomes slow by 50 %, with 2 times the errors: the canary is on it, from minute 5 on",
+        stable=FIVE,
+        errors=2.0,
+        latency=1.5,
+        since=300.0,
+    ),
     "late20": _slow(20, (0,), "is in it, from minute 5 on", 300.0),
     "late50": _slow(50, (0,), "is in it, from minute 5 on", 300.0),
+    "late100": _slow(100, (0,), "is in it, from minute 5 on", 300.0),
     "late50-two": _slow(50, (0, 1), "is in that and in another, from minute 5 on", 300.0),
+    "late50-out": _slow(50, (1,), "is not", 300.0),
+    "late50-few": Cell(
+        "a zone of three, each with one pod of stable, is slow by 50 %, with 2 times the errors: the canary is in it, "
+        "from minute 5 on",
+        stable=(0, 1, 2),
+        errors=2.0,
+        latency=1.5,
+        since=300.0,
+    ),
+    "brief50": Cell(
+        "a zone of three is slow by 50 %, with 2 times the errors, for 2 min: the canary is in it",
+        errors=2.0,
+        latency=1.5,
+        since=300.0,
+        until=420.0,
+    ),
+    "ramp50": Cell(
+        "a zone of three becomes slow by 50 %, with 2 times the errors, within 10 min: the canary is in it",
+        errors=2.0,
+        latency=1.5,
+        since=300.0,
+        ramp=600.0,
+    ),
+    "late20-20k": _slow(20, (0,), "is in it, from minute 5 on, 20,000 rps", 300.0, rps=20_000),
+    "late-errors": Cell(
+        "a zone of three fails 5 times as often, from minute 5 on: the canary is in it", errors=5.0, since=300.0
+    ),
+    "outage": Cell(
+        "30 % fail in a zone of three for 2 min: the canary is in it", errors=150.0, since=300.0, until=420.0
+    ),
+    "outage-out": Cell(
+        "30 % fail in a zone of three for 2 min: the canary is not in it",
+        canary=(1,),
+        errors=150.0,
+        since=300.0,
+        until=420.0,
+    ),
     "late50-2k": _slow(50, (0,), "is in it, from minute 5 on, 2,000 rps", 300.0, rps=2000),
     "strange": Cell("the canary in a slow zone without stable", canary=(3,), slow=(0, 3), errors=1.5, latency=1.3),
 }
@@ -108,7 +160,20 @@ def _bad(key: str, errors: float, latency: float) -> Cell:
 
 CELLS = HEALTHY | {
     f"F-{key}-{'errors' if errors > 1 else 'slow'}": _bad(key, errors, latency)
-    for key in ("alike", "zone20-in", "zone50-in", "zone50-out", "zone50-two", "nodes", "late50", "strange")
+    for key in (
+        *(
+            "alike",
+            "zone20-in",
+            "zone50-in",
+            "zone50-out",
+            "zone50-two",
+            "nodes",
+            "late50",
+            "late50-out",
+            "outage",
+            "strange",
+        ),
+    )
     for errors, latency in ((5.0, 1.0), (1.0, 1.5))
 }
 """All worlds by key; in those that begin with F the canary is bad from its first request on."""
@@ -139,10 +204,9 @@ class PlaceWorld:
             ends = EVERY_SECONDS / 120
             drawn = rng.random(self._hit.shape)
             self._hit = np.where(self._hit, drawn >= ends, drawn < ends * cell.burst / (1 - cell.burst))
-        slow = self._slow & (at > cell.since)
-        errors, latency = np.exp(self._lasting) * np.where(
-            slow, np.array([cell.errors, cell.latency])[:, None, None], 1.0
-        )
+        much = np.clip((at - cell.since) / cell.ramp, 0.0, 1.0) if at <= cell.until else 0.0
+        factors = np.array([cell.errors, cell.latency])[:, None, None] ** much
+        errors, latency = np.exp(self._lasting) * np.where(self._slow, factors, 1.0)
         errors, latency = errors * np.where(self._hit, 10.0, 1.0), latency * np.where(self._hit, 1.5, 1.0)
         if at > 0:
             errors[:, stable:] *= cell.fault[0]
@@ -163,14 +227,16 @@ class PlaceWorld:
 
 
 def play(key: str, replicates: int, seed: int) -> dict[str, list[float | None]]:
-    """Show one chunk of replicates to a judge that is told of places and to one that is not.
+    """Show one chunk of replicates to a judge that is told of places, and the first ones to one that is not.
 
     Returns:
         By judge: when each replicate was convicted, None where it never was.
     """
     world = PlaceWorld(key, replicates, seed)
     where = np.array(world.cell.stable), np.array(world.cell.canary)
-    judges = {"before": Ours(replicates), "now": Ours(replicates, where=where)}
+    judges = {"now": Ours(replicates, where=where)}
+    if seed < BLIND_CHUNKS:
+        judges["before"] = Ours(replicates)
     times = {name: np.full(replicates, np.inf) for name in judges}
     for look in world.looks():
         for name, judge in judges.items():
@@ -182,6 +248,8 @@ def play(key: str, replicates: int, seed: int) -> dict[str, list[float | None]]:
 def _figure(bad: bool, times: list[float | None]) -> str:  # noqa: FBT001 - which figure is wanted
     seconds = np.array([np.inf if at is None else at for at in times])
     convicted = np.isfinite(seconds)
+    if not times:
+        return ""
     if not bad:
         return f"{share_of(convicted)} ({seconds.size})"
     delay = np.minimum(seconds, LOOKS * EVERY_SECONDS)

@@ -6,12 +6,13 @@ how much there was of it, relative to stable as a whole,
     differ   whether pods of different places differ by more than pods of one place do (analysis of variance, F test);
     effect   f = 1 + B / (B + v) (F / expected - 1): B is the variance between places, v that of F by counting and by
              the pods that happen to be there. 1 where places do not differ, so that nothing is lost there;
-    shift    the same of the last seconds, beside that effect, where a place has changed: of this look and of three
+    shift    the same of the last seconds, beside that effect, where a place has changed: of this look and of four
              fading windows the shortest one that is sure (`recent_shift`).
 
 With c_g and s_g the shares of the canary's and of stable's requests in place g, healthy odds are exp(offset) times
-stable's, offset = log sum c_g f_g - log sum s_g f_g; where requests have scores, the tilt that moves the mean score as
-far. A place in which stable has no pod is as all of stable is, give or take what places have been seen to differ by.
+stable's, offset = log sum c_g f_g exp(shift) - log sum s_g f_g: a shift is relative to what all of stable does now.
+Where requests have scores it is the tilt that moves the mean score as far. A place in which stable has no pod is as all
+of stable is, give or take what places have been seen to differ by.
 """
 
 from typing import ClassVar
@@ -20,7 +21,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from rollout.judge.baseline.lasting import PRIOR_PODS, lasting_variance
-from rollout.judge.baseline.place_shift import recent_shift
+from rollout.judge.baseline.place_shift import WINDOWS, recent_shift
 from rollout.judge.baseline.pod_against_others import BURST_STARTS
 from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.data.batch import MOST_PODS, Batch
@@ -30,9 +31,6 @@ from rollout.judge.model.ridits import moments, tilt_of
 
 RARE = 0.01
 """Places are taken to differ where pods that do not would look so this often."""
-
-WINDOWS: Floats = np.array([5.0, 20.0, 80.0])
-"""Seconds within which the fading sums fade."""
 
 UNLUCKY = 2.0
 """Standard deviations by which a place that nobody knows is taken to be worse, where the nodes do not know it."""
@@ -55,14 +53,18 @@ class Places:
     Args:
         variation: what stable's pods teach otherwise.
         whole: sizes are requests, shape (columns,).
+        owner: signal of each column, ascending, shape (columns,).
 
     Attributes:
         total: failures (sums of scores, centred) and sizes of stable by place in blocks that are closed, shape
             (columns, 2, MOST_PLACES).
         block: the same in the present block.
-        lately: the same, fading, shape (columns, windows, 2, MOST_PLACES).
+        lately: the same, fading, shape (columns, WINDOWS but the first, 2, MOST_PLACES).
         pods: place of each of stable's pods, -1 where it is not known, shape (columns, MOST_PODS).
         stray: variance that the nodes of the ratio test were told of, shape (columns,); infinite before that.
+        usual: variance of pods of one place and how many failures come together, before a place changed: what makes its
+            pods differ now is no noise of pods; shape (columns, 2).
+        changed: whether a place surely did of late, shape (columns,).
         differ: whether places do, shape (columns,).
         between: variance of log rates between places, 0 where they do not differ, shape (columns,).
         within: the same of pods within one place, shape (columns,).
@@ -72,20 +74,20 @@ class Places:
         strange: share of the canary's requests in places where stable has no pod, shape (columns,).
     """
 
-    STATE: ClassVar[tuple[str, ...]] = ("total", "block", "lately", "pods", "stray")
+    STATE: ClassVar[tuple[str, ...]] = ("total", "block", "lately", "pods", "stray", "usual")
 
-    def __init__(self, variation: PodVariation, whole: Bools) -> None:
+    def __init__(self, variation: PodVariation, whole: Bools, owner: Indices) -> None:
         columns = whole.size
-        self._variation, self._whole = variation, whole
+        self._variation, self._whole, self._owner = variation, whole, owner
         self.total, self.block = np.zeros((2, columns, 2, MOST_PLACES))
-        self.lately: ShortFloats = np.zeros((columns, WINDOWS.size, 2, MOST_PLACES), dtype=np.float32)
+        self.lately: ShortFloats = np.zeros((columns, WINDOWS.size - 1, 2, MOST_PLACES), dtype=np.float32)
         self.pods = np.full((columns, MOST_PODS), -1.0)
         self.stray = np.full(columns, np.inf)
         self.between, self.within, self._now = np.zeros((3, columns))
-        self.differ, self._told = np.zeros((2, columns), dtype=np.bool_)
+        self.differ, self.changed, self._told = np.zeros((3, columns), dtype=np.bool_)
         self._effects, self._errors = np.ones((columns, MOST_PLACES)), np.zeros((columns, MOST_PLACES))
-        self._pods, self._noise = np.zeros((2, columns, MOST_PLACES))
-        self._clumps = np.ones(columns)
+        self._pods = np.zeros((columns, MOST_PLACES))
+        self.usual = np.tile([0.0, 1.0], (columns, 1))
         self._likely = variation.likely.copy()
         variation.beside = self._beside
         self.offset, self.excused, self.unsure, self.strange = np.zeros((4, columns))
@@ -97,12 +99,13 @@ class Places:
 
     def settle(self) -> None:
         """Follow sums that were put back."""
-        self._told = self.pods.max(axis=1) >= 0
+        self._told, usual = self.pods.max(axis=1) >= 0, self.usual.copy()
         self._learn(indices_of(self._told))
+        self.usual = usual
 
     def see(self, batch: Batch) -> bool:
         """Take in a look, before it is judged; whether any `excused` is another from now on."""
-        before = self.excused
+        before, self.changed = self.excused, np.zeros(self.changed.size, dtype=np.bool_)
         if batch.places is None:
             if self.offset.any():
                 self.offset, self.unsure, self.strange, self._now, self.excused = np.zeros((5, before.size))
@@ -111,15 +114,14 @@ class Places:
         if batch.pod_places is not None:
             self.pods[at] = np.maximum(self.pods[at], batch.pod_places[at])
             self._told[at] = True
-        told, variance = self._centred(batch, at)
+        told = self._centred(batch, at)
         self.block[at] += told
-        self.lately[at] *= np.exp(-batch.seconds[at, None] / WINDOWS)[:, :, None, None]
+        self.lately[at] *= np.exp(-batch.seconds[at, None] / WINDOWS[1:])[:, :, None, None]
         self.lately[at] += told[:, None]
-        ours = batch.places[2, at]
+        ours, self.offset = batch.places[2, at], np.zeros(before.size)
         here = ours.any(axis=1)
-        self.offset = np.zeros(before.size)
         if here.any():
-            self._compare(at[here], told[here], ours[here], variance[here])
+            self._compare(at[here], told[here], ours[here], batch.bucket_counts[1])
         self.excused = np.where(self.offset > COARSE / 2, np.ceil(self.offset / COARSE) * COARSE, 0.0)
         return not np.array_equal(before, self.excused)
 
@@ -151,10 +153,10 @@ class Places:
         clumps = 1 / self._variation.one_by_one(columns, 1.0)
         chance = clumps * (inside.any(axis=2) / np.maximum(failed, 1)).sum(axis=1) / np.maximum(pods, 1)
         noise = np.maximum(np.maximum(within, chance), 1e-300)
-        # What `recent_shift` is to hold changes against, of places as many pods as there are.
-        self._clumps[columns] = clumps
+        # What `recent_shift` is to hold changes against.
         strays = np.maximum(within - chance, 0.0) + self._variation.wander.told(columns)[0]
-        self._noise[columns] = strays[:, None] / np.maximum(each, 1)
+        usual = np.stack([strays, clumps], axis=1)
+        self.usual[columns] = np.where(self.changed[columns, None], self.usual[columns], usual)
         differ = (places > 1) & (pods > places) & (fdtrc(among, freely, between / noise) < RARE)
         self.differ[columns], self._pods[columns] = differ, each
         self.within[columns] = np.maximum(within - chance, 0.0)
@@ -186,15 +188,14 @@ class Places:
         if not differ.any():
             return own
         scored = self._variation.scored[columns]
-        variance = np.where(
-            scored, moments(self._variation.scores[columns], self._variation.block_pooled[columns])[1], 0.0
-        )[:, None]
         share = size / np.maximum(size.sum(axis=1, keepdims=True), 1e-300)
         rate = np.exp(own)
         whole = np.maximum((share * rate).sum(axis=1, keepdims=True), 1e-300)
         rate /= whole
         others = np.maximum(1 - share * rate, _LEAST) / np.maximum(1 - share, _LEAST)
-        between = np.where(variance > 0, tilt_of(rate, variance) - tilt_of(others, variance), np.log(rate / others))
+        between = np.log(rate / others)
+        if scored.any():
+            between[scored] = self._tilts(columns[scored], rate[scored], others[scored], self._variation.block_pooled)
         return np.where(differ[:, None], between, own)
 
     def _forget(self, columns: Indices) -> None:
@@ -226,52 +227,68 @@ class Places:
         narrowed = np.sqrt(np.maximum(spread**2 - lasting, 0.0) + narrow + stray)
         return np.where(differ, narrowed, spread), np.where(differ, fewer, pods)
 
-    def _centred(self, batch: Batch, at: Indices) -> tuple[Floats, Floats]:
-        """Failures and sizes of stable by place, shape (k, 2, MOST_PLACES), and the variance of scores, shape (k,).
+    def _centred(self, batch: Batch, at: Indices) -> Floats:
+        """Failures and sizes of stable by place, shape (k, 2, MOST_PLACES).
 
         Sums of scores are moved as `PodVariation` moves them, so that they grow as a rate of failures does.
         """
         assert batch.places is not None  # noqa: S101 - for mypy: asked by `see` only where there are some
         told = batch.places[:2, at, :MOST_PLACES].transpose(1, 0, 2).copy()
         scored = self._variation.scored[at]
-        variance = np.zeros(at.size)
         if scored.any():
             mean, variance = moments(self._variation.scores[at], batch.bucket_counts[1, at])
             told[:, 0] += np.where(scored, variance - mean, 0.0)[:, None] * told[:, 1]
-        return told, np.where(scored, variance, 0.0)
+        return told
 
-    def _compare(self, at: Indices, told: Floats, ours: Floats, variance: Floats) -> None:
+    def _compare(self, at: Indices, told: Floats, ours: Floats, pooled: Floats) -> None:
         """The offset of canaries that are judged: see the formulas of this module.
 
         Args:
             at: columns, k of them.
             told: stable's failures and sizes in this look, shape (k, 2, MOST_PLACES).
             ours: the canary's sizes, shape (k, MOST_PLACES + 1).
-            variance: of scores, 0 where there are none, shape (k,).
+            pooled: requests of stable with each score, shape (columns, BINS).
         """
         shares = ours / ours.sum(axis=1, keepdims=True)
         inside, self.strange[at] = shares[:, :MOST_PLACES], shares[:, MOST_PLACES]
         stable = told[:, 1] / told[:, 1].sum(axis=1, keepdims=True)
         windows = np.concatenate([told[:, None], self.lately[at]], axis=1)
-        shift, error = recent_shift(windows, self._effects[at], self._noise[at], self._clumps[at])
+        strays, clumps = self.usual[at].T
+        noise = strays[:, None] / np.maximum(self._pods[at], 1)
+        shift, error, self.changed[at] = recent_shift(windows, self._effects[at], noise, clumps, self._owner[at])
         effect = self._effects[at] * np.exp(shift)
-        # The canary where it is, and stable: a place that nobody knows is like stable.
-        whole = (stable * effect).sum(axis=1)
+        # The canary, and stable, which shifts are relative to: a place that nobody knows is like stable.
+        whole = (stable * self._effects[at]).sum(axis=1)
         own = (inside * effect).sum(axis=1) + (1 - inside.sum(axis=1)) * whole
         self.unsure[at] = (inside**2 * error).sum(axis=1)
         unknown = self.between[at] * (1 + 1 / np.maximum((self._pods[at] > 0).sum(axis=1), 1))
         self._now[at] = (inside**2 * self._errors[at]).sum(axis=1) + self.strange[at] ** 2 * unknown
         later = np.maximum(self._now[at] - self.stray[at], 0.0)
-        scored = variance > 0
-        found = np.where(scored, tilt_of(own, variance) - tilt_of(whole, variance), self._log_odds(at, own, whole))
+        found, scored = self._log_odds(at, told, own / whole), self._variation.scored[at]
+        if scored.any():
+            both = own[scored, None], whole[scored, None]
+            found[scored] = self._tilts(at[scored], *both, pooled)[:, 0]
         self.offset[at] = found + np.where(self.strange[at] > 0, UNLUCKY * np.sqrt(later), 0.0)
 
-    def _log_odds(self, at: Indices, own: Floats, whole: Floats) -> Floats:
-        """Log odds ratio (of exposures: log rate ratio) of rates that are so many times stable's ever."""
-        failed, size = self.total[at].sum(axis=2).T
+    def _tilts(self, columns: Indices, rate: Floats, others: Floats, pooled: Floats) -> Floats:
+        """The tilt from requests of some rates to those of others, shape (k, m).
+
+        Args:
+            columns: k of them, whose requests have scores.
+            rate: of some, relative to all, shape (k, m).
+            others: the same of the others, shape (k, m).
+            pooled: requests of all with each score, shape (columns of all, BINS).
+        """
+        both = np.concatenate([rate, others], axis=1)
+        found = tilt_of(both, self._variation.scores[columns], pooled[columns])
+        return found[:, : rate.shape[1]] - found[:, rate.shape[1] :]
+
+    def _log_odds(self, at: Indices, told: Floats, ratio: Floats) -> Floats:
+        """Log odds ratio (of exposures: log rate ratio) of a rate that is so many times stable's in this look."""
+        failed, size = told.sum(axis=2).T
         rate = np.where(self._whole[at], failed / np.maximum(size, 1.0), 0.0)
-        ours, theirs = (np.clip(rate * each, 0.0, _MOST_SHARE) for each in (own, whole))
-        found: Floats = np.log(own / whole) - np.log1p(-ours) + np.log1p(-theirs)
+        ours, theirs = (np.clip(rate * each, 0.0, _MOST_SHARE) for each in (ratio, 1.0))
+        found: Floats = np.log(ratio) - np.log1p(-ours) + np.log1p(-theirs)
         return found
 
 

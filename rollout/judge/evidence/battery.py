@@ -87,7 +87,7 @@ class Evidence:
         self.pods_now = PodsNow(count)
         variation = self.pod_variation
         self.wander, self.calm, self.brief = variation.wander, variation.calm, variation.brief
-        self.places = Places(self.pod_variation, whole)
+        self.places = Places(self.pod_variation, whole, columns.owner)
         self._healthy = HealthyCanary(columns, self._counted, self.sums, self.pod_variation, self.cold_start)
         prior = OnsetPrior(policy.horizon_seconds, AT_START)
         self.ratio = RatioTest(count, prior, held=np.where(latency, YOUNG_LATENCY, YOUNG_ERRORS))
@@ -241,7 +241,7 @@ class Evidence:
         # Where bursts are known they explain pods that are apart.
         self.pods_now.see(*self.pod_variation.so_far(batch), seconds)
         apart = np.where(self.ratio.chance > 0, 0.0, self.pods_now.noise)
-        beside = beside_calm(counts, batch, self.pod_variation).but(scored_columns)
+        beside = beside_calm(counts, batch, self.pod_variation, self.places.changed).but(scored_columns)
         self.ratio.bet(beside, healthy.tolerance, seconds, young, scored, apart, self.places.unsure)
         self.sequences.add(counts)
         # The absolute-rate test rests where it is unknown how slow so young pods may be.

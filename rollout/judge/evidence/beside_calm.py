@@ -5,20 +5,22 @@ import numpy as np
 from rollout.judge.baseline.pod_variation import PodVariation
 from rollout.judge.data.batch import Batch
 from rollout.judge.model.hypergeometric import Counts
-from rollout.judge.model.onset_prior import indices_of
+from rollout.judge.model.onset_prior import Bools, indices_of
 
 
-def beside_calm(counts: Counts, batch: Batch, variation: PodVariation) -> Counts:
+def beside_calm(counts: Counts, batch: Batch, variation: PodVariation, changed: Bools) -> Counts:
     """The counts without what stable's pods did that are hit now, in columns that have brief bursts and no scores.
 
-    Pods of stable that nobody tells apart stay, and so does everything where no pod is calm.
+    Pods of stable that nobody tells apart stay, and so does everything where no pod is calm, or where a place changed:
+    pods that a place takes down are what a canary there is held against.
 
     Args:
         counts: of the look; not changed.
         batch: the look.
         variation: what is known of stable's pods, the look not yet in it.
+        changed: where a place surely did of late, shape (columns,).
     """
-    at = indices_of((variation.burst > 0) & ~variation.scored & (counts.values[1] > 0))
+    at = indices_of((variation.burst > 0) & ~variation.scored & ~changed & (counts.values[1] > 0))
     if not at.size:
         return counts
     failed, size = (each[at] for each in variation.so_far(batch))

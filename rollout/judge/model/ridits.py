@@ -17,6 +17,12 @@ from rollout.judge.model.onset_prior import Floats
 BINS = 25
 """Buckets told apart at most; those of a finer histogram are put together."""
 
+_FARTHEST = 0.95
+"""How far a mean score is moved at most, of the way to the last score."""
+
+_STEPS, _STEP = 5, 2.0
+"""Of Newton's method: how many, and how far one goes at most."""
+
 RICH = 0.1
 """Least variance of the scores: a distribution that is almost all in one bucket is judged at its edges alone."""
 
@@ -66,15 +72,34 @@ def moments(scores: Floats, counts: Floats) -> tuple[Floats, Floats]:
     return mean, variance
 
 
-def tilt_of(relative: Floats, variance: Floats) -> Floats:
-    """The tilt s at which the mean score moves by (relative - 1) x variance.
+def tilt_of(relative: Floats, scores: Floats, counts: Floats) -> Floats:
+    """The tilt s of a distribution of scores at which its mean moves by (relative - 1) x its variance.
 
-    Cohen's (1991) approximation of the inverse of coth(s) - 1/s, the law of scores that are spread evenly, whose
-    variance is 1/3.
+    By Newton's method; it starts with Cohen's (1991) approximation of the inverse of coth(s) - 1/s, the law of scores
+    that are spread evenly, whose variance is 1/3.
+
+    Args:
+        relative: shape (k, m).
+        scores: of the buckets, shape (k, BINS).
+        counts: requests in each bucket, shape (k, BINS).
+
+    Returns:
+        Shape (k, m); 0 where there are no requests. A mean goes `_FARTHEST` of the way to the last score at most.
     """
+    mean, variance = (each[:, None] for each in moments(scores, counts))
+    seen = np.where(counts > 0, scores, mean)
+    low, high = (_FARTHEST * (each[:, None] - mean) for each in (seen.min(axis=1), seen.max(axis=1)))
+    moved = np.clip((relative - 1) * variance, low, high)
     scale = np.sqrt(3 * np.maximum(variance, 1e-9))
-    moved = np.clip((relative - 1) * variance / scale, -0.95, 0.95)
-    found: Floats = moved * (3 - moved**2) / (1 - moved**2) / scale
+    part = np.clip(moved / scale, -_FARTHEST, _FARTHEST)
+    found: Floats = part * (3 - part**2) / (1 - part**2) / scale
+    for _ in range(_STEPS):
+        tilted = counts[:, None] * np.exp(found[:, :, None] * scores[:, None])
+        total = np.maximum(tilted.sum(axis=2), 1e-300)
+        tilted *= scores[:, None]
+        now = tilted.sum(axis=2) / total
+        slope = np.einsum("ijk,ik->ij", tilted, scores) / total - now**2
+        found += np.clip((mean + moved - now) / np.maximum(slope, 1e-9), -_STEP, _STEP)
     return found
 
 

@@ -140,6 +140,13 @@ def test_a_zone_that_becomes_slow_makes_no_canary_in_it_guilty():
     assert convicted_after(course(world, 1, nowhere)) <= RELEASE, "it would have been"
 
 
+@pytest.mark.parametrize("seed", [1, 3, 4, 5])
+def test_a_zone_that_begins_to_fail_is_no_evidence_against_a_canary_in_it(seed):
+    evidence = [log_e for _, log_e in course(World(failing=4.0, since=5), seed)]
+    assert max(evidence) < 2.0
+    assert np.mean(evidence[10:]) < 0.5
+
+
 def test_a_fault_in_a_slow_zone_is_seen_beside_the_pods_there():
     world = World(slow=1.5, failing=2.0, fault=(1.0, 1.7))
     known, unknown = (convicted_after(course(world, 2, change)) for change in (list, nowhere))

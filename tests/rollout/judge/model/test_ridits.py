@@ -17,7 +17,7 @@ from rollout.judge.model.rank_sum import (
     Spread,
     log_likelihood_ratios,
 )
-from rollout.judge.model.ridits import BINS, bins_of, choose_ridits
+from rollout.judge.model.ridits import BINS, bins_of, choose_ridits, moments, tilt_of
 from rollout.signals.looks import (
     Arm,
     PodLook,
@@ -36,6 +36,32 @@ def scored(shares):
 
 
 # ---------------------------------------------------------------------- scores
+
+
+@given(
+    st.lists(st.integers(1, 1000), min_size=3, max_size=BINS),
+    st.lists(st.floats(0.2, 2.0), min_size=1, max_size=4),
+)
+def test_a_tilt_moves_the_mean_score_as_far_as_it_is_asked_to(counts, relative):
+    scores, filled = np.zeros((2, 1, BINS))
+    scores[0, : len(counts)], filled[0, : len(counts)] = np.linspace(-0.9, 0.9, len(counts)), counts
+    mean, variance = moments(scores, filled)
+    wanted = mean + (np.array(relative) - 1) * variance
+    tilts = tilt_of(np.array([relative]), scores, filled)[0]
+    tilted = filled * np.exp(tilts[:, None] * scores)
+    inside = np.abs(wanted) < 0.8
+    assert ((tilted * scores).sum(axis=1) / tilted.sum(axis=1))[inside] == pytest.approx(wanted[inside], abs=1e-3)
+
+
+def test_a_mean_that_cannot_be_reached_has_a_finite_tilt_and_no_requests_have_none():
+    scores = np.zeros((2, BINS))
+    scores[:, :3] = [-0.8, 0.0, 0.8]
+    counts = np.zeros((2, BINS))
+    counts[0, :3] = 10
+    tilts = tilt_of(np.full((2, 1), 50.0), scores, counts)
+    assert np.isfinite(tilts).all()
+    assert tilts[0, 0] > 2
+    assert tilts[1, 0] == 0
 
 
 @given(st.lists(st.floats(0.3, 1.0), min_size=3, max_size=20))
