@@ -3,10 +3,13 @@
     python bench/judge/noise_run.py --replicates 1000         # one process; goes on where it was stopped
     python bench/judge/noise_run.py --quick                   # 100 replicates of each cell
     python bench/judge/noise_run.py --only burst120 F-burst120
+    python bench/judge/noise_run.py --same                    # after a change that changes no number here
 
 The cells are in noise.yaml. What a chunk of replicates came to is kept in out/bench/judge-noise as it is finished,
 by the label of the judge that was measured; the table has a column for each label. Chunks labelled "now" are written
-to results/judge-noise.json as well, and taken from there where they are of the very judge that is measured.
+to results/judge-noise.json as well, and taken from there where they are of the very judge that is measured. After a
+change of what these services do not have (places, say) one chunk of each cell is run again; where all come to what they
+came to before, to the last replicate, the file is of the judge as it is.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -36,7 +40,7 @@ from bench.judge.ours import KINDS, Ours
 from bench.machine import page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bench.judge.world import World
 
@@ -130,16 +134,37 @@ def renewed(text: str, rows: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
+def confirmed(file: Path, every: Iterable[Cell]) -> bool:
+    """Whether the first chunk of each cell comes to what was kept; if so the file is of the judge as it is."""
+    with TemporaryDirectory() as name:
+        folder, found = Path(name), []
+        load(file, folder, whoever=True)
+        for cell in every:
+            path = folder / f"{cell.key}+0.json"
+            before, now = json.loads(path.read_text()) if path.exists() else {}, asdict(play(cell, CHUNK, 0))
+            if any(before.get(each) != now[each] for each in ("times", "good")):
+                found.append(cell.key)
+            print(cell.key, "another" if cell.key in found else "the same", flush=True)
+        if found:
+            print(f"another judge, so all has to be run: {', '.join(found)}", file=sys.stderr)
+        else:
+            save(file, folder)
+        return not found
+
+
 def main() -> int:
     """Simulate what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--replicates", type=int, default=1000, help=f"of each cell, in chunks of {CHUNK}")
     parser.add_argument("--quick", action="store_true", help="one chunk of each cell")
+    parser.add_argument("--same", action="store_true", help="one chunk of each cell again: no number may be another")
     parser.add_argument("--only", nargs="+", metavar="KEY", help="cells, such as burst120")
     parser.add_argument("--label", default=NOW, help="of the judge that is measured")
     parser.add_argument("--keep", type=Path, default=HERE.parent.parent / "out" / "bench" / "judge-noise")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / "judge-noise.md", help="the table")
     options = parser.parse_args()
+    if options.same:
+        return 0 if confirmed(options.out.with_suffix(".json"), cells().values()) else 1
     folder = options.keep / options.label
     folder.mkdir(parents=True, exist_ok=True)
     if options.label == NOW:

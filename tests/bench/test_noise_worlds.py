@@ -99,6 +99,25 @@ def test_chunks_go_on_elsewhere_as_far_as_they_are_of_the_same_judge(tmp_path, m
     assert load(tmp_path / "none.json", other) == 0
 
 
+def test_what_was_measured_is_of_a_changed_judge_where_every_cell_comes_to_the_same(tmp_path, monkeypatch, capsys):
+    file, two = tmp_path / "results.json", [ALL["cron"], ALL["F-20k"]]
+    played = {cell.key: Played([None, float(at)], [True, False]) for at, cell in enumerate(two, start=15)}
+    for cell in two:
+        noise_run.keep(tmp_path / f"{cell.key}+0.json", played[cell.key])
+    save(file, tmp_path)
+    before = file.read_text()
+    monkeypatch.setattr(noise_results, "digest", lambda: "of a changed judge")
+    monkeypatch.setattr(noise_run, "play", lambda cell, _replicates, _seed: played[cell.key])
+    played["slow"] = Played([30.0], [False])
+    assert not noise_run.confirmed(file, [*two, ALL["slow"]]), "one that was never kept"
+    assert "all has to be run: slow" in capsys.readouterr().err
+    assert file.read_text() == before
+    assert noise_run.confirmed(file, two)
+    assert json.loads(file.read_text()) == json.loads(before) | {"judge": "of a changed judge"}
+    played["cron"] = Played([None, None], [True, False])
+    assert not noise_run.confirmed(file, two)
+
+
 @pytest.mark.parametrize(
     ("path", "text", "same"),
     [
