@@ -54,16 +54,17 @@ def recent_shift(
     expected = weighed * rate[:, :, None]
     squares = _squares(failed, expected, noise, clumps)
     sure = squares >= SURE
-    chosen = np.where(sure.any(axis=1), sure.argmax(axis=1), squares.argmax(axis=1))[:, None]
+    chosen = np.where(sure.any(axis=1), sure.argmax(axis=1), squares.argmax(axis=1))
+    at = np.arange(len(chosen))[:, None], chosen, np.arange(chosen.shape[1])
+    failed, expected, square, clumps = failed[at], expected[at], squares[at], clumps[:, 0]
     few = np.maximum(clumps, FEW)
-    logs = np.log((np.maximum(failed, LEAST * expected) + few) / (expected + few))
-    error = clumps / np.maximum((failed + expected) / 2, _HALF) + noise
-    error *= np.maximum(2 * WINDOWS / BLOCK_SECONDS, 1.0)[:, None]
-    log, square, variance = (np.take_along_axis(each, chosen, axis=1)[:, 0] for each in (logs, squares, error))
+    log = np.log((np.maximum(failed, LEAST * expected) + few) / (expected + few))
+    error = clumps / np.maximum((failed + expected) / 2, _HALF) + noise[:, 0]
+    error *= np.maximum(2 * WINDOWS[chosen] / BLOCK_SECONDS, 1.0)
     changed = _of_signal(square.max(axis=1), owner) >= SURE
     part = np.clip((1 - DOUBT / np.maximum(square, 1e-300)) / (1 - DOUBT / SURE), 0.0, 1.0)
     worth = np.where(changed[:, None], 1.0, part)
-    return log * worth, np.where(worth > 0, variance + ((1 - worth) * log) ** 2, 0.0), changed
+    return log * worth, np.where(worth > 0, error + ((1 - worth) * log) ** 2, 0.0), changed
 
 
 def _squares(failed: Floats, expected: Floats, noise: Floats, clumps: Floats) -> Floats:
