@@ -135,14 +135,16 @@ def renewed(text: str, rows: Mapping[str, str]) -> str:
 
 
 def confirmed(file: Path, every: Iterable[Cell]) -> bool:
-    """Whether the first chunk of each cell comes to what was kept; if so the file is of the judge as it is."""
+    """Whether the first chunk of each cell that was measured comes to the same; if so the file is of this judge."""
     with TemporaryDirectory() as name:
         folder, found = Path(name), []
         load(file, folder, whoever=True)
         for cell in every:
             path = folder / f"{cell.key}+0.json"
-            before, now = json.loads(path.read_text()) if path.exists() else {}, asdict(play(cell, CHUNK, 0))
-            if any(before.get(each) != now[each] for each in ("times", "good")):
+            if not path.exists():
+                continue
+            before, now = json.loads(path.read_text()), asdict(play(cell, CHUNK, 0))
+            if any(before[each] != now[each] for each in ("times", "good")):
                 found.append(cell.key)
             print(cell.key, "another" if cell.key in found else "the same", flush=True)
         if found:
