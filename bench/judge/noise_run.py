@@ -138,7 +138,9 @@ def confirmed(file: Path, every: Iterable[Cell]) -> bool:
     """Whether the first chunk of each cell that was measured comes to the same; if so the file is of this judge."""
     with TemporaryDirectory() as name:
         folder, found = Path(name), []
-        load(file, folder, whoever=True)
+        if not load(file, folder, whoever=True):
+            print(f"{file}: nothing was measured that could be the same", file=sys.stderr)
+            return False
         for cell in every:
             path = folder / f"{cell.key}+0.json"
             if not path.exists():

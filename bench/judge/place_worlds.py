@@ -4,7 +4,8 @@
     python bench/judge/place_worlds.py --only zone50-in F-zone50-in
 
 A place that is slow multiplies the error rate and the median latency of all its pods. Both judges see the same numbers
-in the same run; what a chunk of replicates came to is kept in out/bench/judge-placement as it is finished.
+of the first chunk, in the same run; the others are for the one that is told. What a chunk of replicates came to is kept
+in out/bench/judge-placement as it is finished.
 """
 
 from __future__ import annotations
@@ -158,22 +159,15 @@ def _bad(key: str, errors: float, latency: float) -> Cell:
     return Cell(**said | {"name": f"{cell.name}; {what}"})
 
 
+FAULTY = (
+    *("alike", "zone20-in", "zone50-in", "zone50-out", "zone50-two"),
+    *("nodes", "late50", "late50-out", "outage", "strange"),
+)
+"""Worlds that are played with a bad canary as well."""
+
 CELLS = HEALTHY | {
     f"F-{key}-{'errors' if errors > 1 else 'slow'}": _bad(key, errors, latency)
-    for key in (
-        *(
-            "alike",
-            "zone20-in",
-            "zone50-in",
-            "zone50-out",
-            "zone50-two",
-            "nodes",
-            "late50",
-            "late50-out",
-            "outage",
-            "strange",
-        ),
-    )
+    for key in FAULTY
     for errors, latency in ((5.0, 1.0), (1.0, 1.5))
 }
 """All worlds by key; in those that begin with F the canary is bad from its first request on."""

@@ -115,6 +115,9 @@ def test_what_was_measured_is_of_a_changed_judge_where_every_cell_comes_to_the_s
     played["cron"] = kept
     assert noise_run.confirmed(file, [*two, ALL["slow"]]), "one that was never measured is left alone"
     assert json.loads(file.read_text()) == json.loads(before) | {"judge": "of a changed judge"}
+    assert not noise_run.confirmed(tmp_path / "none.json", two)
+    assert "nothing was measured" in capsys.readouterr().err
+    assert not (tmp_path / "none.json").exists()
 
 
 @pytest.mark.parametrize(

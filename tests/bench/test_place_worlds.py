@@ -37,6 +37,7 @@ def test_every_bad_world_is_a_healthy_one_with_a_fault():
         assert key in HEALTHY or key.removeprefix("F-").rpartition("-")[0] in HEALTHY
 
 
-def test_an_outage_of_a_place_makes_no_canary_there_guilty_beside_pods_that_are_taken_for_hit():
-    """Pods that a burst hits are left out elsewhere; here they are what the canary is held against."""
-    assert play("outage", 50, 0)["now"] == [None] * 50
+@pytest.mark.parametrize("key", ["outage", "late-errors"])
+def test_a_place_that_fails_makes_no_canary_there_guilty(key):
+    """Pods that a burst hits are left out elsewhere, and teach noise: here they are what the canary is held against."""
+    assert play(key, 50, 0)["now"] == [None] * 50

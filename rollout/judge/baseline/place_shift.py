@@ -19,13 +19,11 @@ DOUBT = 3.0
 """z^2 of one that is none; one window in twelve shows as much by chance. In between a change counts in part, by James
 and Stein's 1 - c / z^2, and in full once it is sure: what is left of it in each look would add up."""
 
-FEW = 1.0
-"""Failures beside those of a place, as many as were expected: of few the logarithm is no measure."""
-
 LEAST = 0.05
 """Least rate of a place, over what is expected; a sum of scores may be negative."""
 
-_HALF = 0.5
+_FEWEST = 0.5
+"""Failures below which counting is taken to err as with so many."""
 
 
 def recent_shift(
@@ -41,7 +39,7 @@ def recent_shift(
         windows: failures and sizes of stable by place, shape (k, WINDOWS, 2, places).
         effects: rates of the places for good, in proportion, shape (k, places).
         noise: variance of the log rate of a place by the pods that happen to be there, shape (k, places).
-        clumps: how many failures come together, shape (k,).
+        clumps: how many failures come together, at least 1, shape (k,).
         owner: signal of each column, ascending, shape (k,).
 
     Returns:
@@ -57,9 +55,9 @@ def recent_shift(
     chosen = np.where(sure.any(axis=1), sure.argmax(axis=1), squares.argmax(axis=1))
     at = np.arange(len(chosen))[:, None], chosen, np.arange(chosen.shape[1])
     failed, expected, square, clumps = failed[at], expected[at], squares[at], clumps[:, 0]
-    few = np.maximum(clumps, FEW)
-    log = np.log((np.maximum(failed, LEAST * expected) + few) / (expected + few))
-    error = clumps / np.maximum((failed + expected) / 2, _HALF) + noise[:, 0]
+    # Beside a clump that came as expected: of few failures the logarithm is no measure.
+    log = np.log((np.maximum(failed, LEAST * expected) + clumps) / (expected + clumps))
+    error = clumps / np.maximum((failed + expected) / 2, _FEWEST) + noise[:, 0]
     error *= np.maximum(2 * WINDOWS[chosen] / BLOCK_SECONDS, 1.0)
     changed = _of_signal(square.max(axis=1), owner) >= SURE
     part = np.clip((1 - DOUBT / np.maximum(square, 1e-300)) / (1 - DOUBT / SURE), 0.0, 1.0)
@@ -70,7 +68,7 @@ def recent_shift(
 def _squares(failed: Floats, expected: Floats, noise: Floats, clumps: Floats) -> Floats:
     """z^2 of failures against what is expected, given how many there are in all; shape (k, WINDOWS, places)."""
     others = 1 - expected / np.maximum(expected.sum(axis=2, keepdims=True), 1e-300)
-    variance = clumps * np.maximum(expected, _HALF) * others + expected**2 * noise
+    variance = clumps * np.maximum(expected, _FEWEST) * others + expected**2 * noise
     found: Floats = (failed - expected) ** 2 / np.maximum(variance, 1e-300)
     return found
 

@@ -106,9 +106,9 @@ class Places:
     def see(self, batch: Batch) -> bool:
         """Take in a look, before it is judged; whether any `excused` is another from now on."""
         before, self.changed = self.excused, np.zeros(self.changed.size, dtype=np.bool_)
+        self.offset, self.unsure = np.zeros((2, before.size))
         if batch.places is None:
-            if self.offset.any():
-                self.offset, self.unsure, self.strange, self._now, self.excused = np.zeros((5, before.size))
+            self.strange, self._now, self.excused = np.zeros((3, before.size))
             return bool(before.any())
         at = indices_of(batch.places[1].any(axis=1))
         if batch.pod_places is not None:
@@ -118,7 +118,7 @@ class Places:
         self.block[at] += told
         self.lately[at] *= np.exp(-batch.seconds[at, None] / WINDOWS[1:])[:, :, None, None]
         self.lately[at] += told[:, None]
-        ours, self.offset = batch.places[2, at], np.zeros(before.size)
+        ours = batch.places[2, at]
         here = ours.any(axis=1)
         if here.any():
             self._compare(at[here], told[here], ours[here], batch.bucket_counts[1])

@@ -20,8 +20,8 @@ BINS = 25
 _FARTHEST = 0.95
 """How far a mean score is moved at most, of the way to the last score."""
 
-_STEPS, _STEP = 5, 2.0
-"""Of Newton's method: how many, and how far one goes at most."""
+_STEPS, _STEP, _START = 5, 2.0, 8.0
+"""Of Newton's method: how many, how far one goes at most, and how far off it begins at most."""
 
 RICH = 0.1
 """Least variance of the scores: a distribution that is almost all in one bucket is judged at its edges alone."""
@@ -92,7 +92,7 @@ def tilt_of(relative: Floats, scores: Floats, counts: Floats) -> Floats:
     moved = np.clip((relative - 1) * variance, low, high)
     scale = np.sqrt(3 * np.maximum(variance, 1e-9))
     part = np.clip(moved / scale, -_FARTHEST, _FARTHEST)
-    found: Floats = part * (3 - part**2) / (1 - part**2) / scale
+    found: Floats = np.clip(part * (3 - part**2) / (1 - part**2) / scale, -_START, _START)
     for _ in range(_STEPS):
         tilted = counts[:, None] * np.exp(found[:, :, None] * scores[:, None])
         total = np.maximum(tilted.sum(axis=2), 1e-300)

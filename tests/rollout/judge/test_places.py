@@ -9,6 +9,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from rollout.judge import Judge, JudgePolicy, SignalKind, SignalPolicy, Verdict
+from rollout.judge.baseline.place_shift import WINDOWS
+from rollout.judge.checkpoint_format import decode, encode
 from rollout.judge.data.places import MOST_PLACES, STRANGE, UNPLACED, place_slots, places_of
 from rollout.signals.looks import Arm, PodLook, SignalLook, SourceStatus
 from tests.rollout.judge.traffic import EDGES, EPOCH, histogram
@@ -147,6 +149,20 @@ def test_a_zone_that_begins_to_fail_is_no_evidence_against_a_canary_in_it(seed):
     assert np.mean(evidence[10:]) < 0.5
 
 
+@pytest.mark.parametrize("factor", [4.0, 15.0])
+def test_what_is_healthy_in_a_zone_that_fails_are_the_odds_there_over_those_of_all(factor):
+    judge, offsets = Judge(POLICY), []
+    for is_history, looks in World(failing=factor, since=5).looks(1):
+        if is_history:
+            judge.learn(looks)
+        else:
+            judge.look(looks[0].at, looks)
+            offsets.append(judge._panel.evidence.places.offset[0])
+    there, all_of_it = 0.02 * factor, 0.02 * (factor + 2) / 3
+    wanted = np.log(there / (1 - there)) - np.log(all_of_it / (1 - all_of_it))
+    assert np.mean(offsets[10:]) == pytest.approx(wanted, abs=0.1)
+
+
 def test_a_fault_in_a_slow_zone_is_seen_beside_the_pods_there():
     world = World(slow=1.5, failing=2.0, fault=(1.0, 1.7))
     known, unknown = (convicted_after(course(world, 2, change)) for change in (list, nowhere))
@@ -166,6 +182,22 @@ def test_a_restored_judge_goes_on_as_if_it_had_never_stopped():
             said.append((judge.look(looks[0].at, looks).verdict, judge._case.log_e))
     assert [verdict for verdict, _ in said] == [verdict for verdict, _ in whole]
     assert [log_e for _, log_e in said] == pytest.approx([log_e for _, log_e in whole], rel=1e-9, abs=1e-9)
+
+
+def test_a_judge_that_was_saved_with_fewer_windows_goes_on():
+    judge = Judge(POLICY)
+    looks = list(World(slow=2.0, since=-5).looks(3))
+    for _, each in looks[:HISTORY]:
+        judge.learn(each)
+    state = decode(judge.save())
+    for signal in state["signals"].values():
+        places = signal["evidence"]["places"]
+        places["lately"] = places["lately"][:, :3]
+        del places["usual"]
+    restored = Judge.restore(POLICY, encode(state))
+    said = [restored.look(each[0].at, each).verdict for _, each in looks[HISTORY:]]
+    assert Verdict.BAD not in said
+    assert restored._panel.evidence.places.lately.shape[1] == WINDOWS.size - 1
 
 
 def test_where_stable_has_no_pod_nobody_can_tell_and_it_is_said_what_helps():

@@ -64,6 +64,14 @@ def test_a_mean_that_cannot_be_reached_has_a_finite_tilt_and_no_requests_have_no
     assert tilts[1, 0] == 0
 
 
+@pytest.mark.parametrize("counts", [[1, 0, 0, 10_000], [9_999, 1, 0, 0], [0, 10**9, 1, 0], [1, 1, 10**6, 1]])
+@pytest.mark.parametrize("relative", [0.05, 20.0, 1000.0])
+def test_a_look_almost_all_in_one_bucket_has_a_tilt_of_which_there_are_odds(counts, relative):
+    scores, filled = np.zeros((2, 1, BINS))
+    scores[0, :4], filled[0, :4] = [-0.9, -0.3, 0.3, 0.9], counts
+    assert abs(tilt_of(np.array([[relative]]), scores, filled)[0, 0]) < 20
+
+
 @given(st.lists(st.floats(0.3, 1.0), min_size=3, max_size=20))
 def test_scores_are_mean_ranks_around_nothing(parts):
     shares = np.array(parts) / sum(parts)
